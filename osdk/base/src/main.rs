@@ -1,0 +1,36 @@
+//! The bootable program: the kernel library, OSDK's allocators, and the place where a panic enters.
+//!
+//! `cargo osdk` generates a crate of this shape for itself. This one is checked in, so that the Make
+//! targets build from one lock file and with our own flags (see `build.rs` and `.cargo/config.toml`).
+#![no_std]
+#![no_main]
+
+use core::alloc::Layout;
+
+use osdk_frame_allocator::FrameAllocator;
+use osdk_heap_allocator::{HeapAllocator, type_from_layout};
+use ostd::mm::heap::SlotInfo;
+
+// Links the library that holds `#[ostd::main]`.
+extern crate kernel;
+
+#[ostd::global_frame_allocator]
+static FRAME_ALLOCATOR: FrameAllocator = FrameAllocator;
+
+#[ostd::global_heap_allocator]
+static HEAP_ALLOCATOR: HeapAllocator = HeapAllocator;
+
+#[ostd::global_heap_allocator_slot_map]
+const fn slot_info(layout: Layout) -> Option<SlotInfo> {
+    type_from_layout(layout)
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    unsafe extern "Rust" {
+        fn __ostd_panic_handler(info: &core::panic::PanicInfo) -> !;
+    }
+    // SAFETY: OSTD defines the symbol with exactly this signature (weakly; `#[ostd::panic_handler]` in the
+    // kernel overrides it), and `PanicInfo` is passed on unchanged.
+    unsafe { __ostd_panic_handler(info) }
+}
