@@ -1,8 +1,13 @@
-//! Pollux.
+//! Pollux: a small kernel on OSTD that shows how I/O event notification should be done.
+//!
+//! `kernel/README.md` is the map: layers, lock order, "to change X open Y".
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+mod file;
+mod memory;
 
 use ostd::prelude::*;
 

@@ -1,3 +1,11 @@
-//! To be written.
+//! What happens: the rules of pipes, eventfds, epoll and file descriptors, as plain Rust.
+//!
+//! No lock, no clock, no sleep and no user pointer in here; every rule is a struct with `&mut self` that
+//! is tested on the host.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod abi;
+pub mod transfer;

@@ -1,0 +1,3 @@
+//! What an open file is, whatever is behind it.
+
+pub mod file;

@@ -1,0 +1,3 @@
+//! User memory: address spaces, faults, and the copies across the border.
+
+pub mod transfer;

@@ -1,0 +1,22 @@
+//! Copies between kernel memory and wherever the caller's bytes are.
+//!
+//! The kernel's side of [`model::transfer`]: the same places, able also to take bytes straight from a page
+//! frame, which safe code can reach only through OSTD's readers and writers.
+
+use ostd::mm::{Infallible, VmReader, VmWriter};
+
+/// A [`model::transfer::Sink`] that can be filled from a page frame.
+pub trait Sink: model::transfer::Sink {
+    /// Copies as much of `from` as fits and returns how much that was; `from` moves on by as much.
+    ///
+    /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`model::transfer::Sink::put`].
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize;
+}
+
+/// A [`model::transfer::Source`] that can fill a page frame.
+pub trait Source: model::transfer::Source {
+    /// Fills as much of `space` as there are bytes for and returns how much that was.
+    ///
+    /// Less than `min(space.avail(), remaining())` means `EFAULT`.
+    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize;
+}
