@@ -1,1 +1,21 @@
-//! Guest programs.
+//! What the guest programs share: system calls as Linux returns them, and the few things a test of
+//! them needs.
+//!
+//! The programs in `tests/` are ordinary Linux programs, one per man page; each case is a sentence
+//! about behaviour that holds on Linux 6.1. They run as root with one test at a time, and need
+//! `/tmp` and `/dev` but no `/proc`. A case that changes what belongs to a whole process (a signal
+//! action, a limit) does so in a [`child`].
+
+pub mod child;
+pub mod epoll;
+pub mod errno;
+pub mod fd;
+pub mod memory;
+pub mod poll;
+pub mod select;
+pub mod signal;
+pub mod sys;
+pub mod time;
+
+pub use errno::Errno;
+pub use fd::Fd;

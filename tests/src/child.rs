@@ -1,0 +1,138 @@
+//! A closure run in a forked child: its exit status, and its failed assertions.
+//!
+//! The child has one thread, so a signal sent to the process is taken by the code under test, not by
+//! the thread that waits for libtest.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::fd::{self, Fd};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal killed it.
+    Killed(i32),
+}
+
+impl Status {
+    /// Takes a wait status apart.
+    pub fn from_wait(status: i32) -> Self {
+        if libc::WIFSIGNALED(status) {
+            Self::Killed(libc::WTERMSIG(status))
+        } else {
+            assert!(
+                libc::WIFEXITED(status),
+                "neither exited nor killed: {status:#x}"
+            );
+            Self::Exited(libc::WEXITSTATUS(status))
+        }
+    }
+}
+
+/// What a child exits with when an assertion in it fails.
+const FAILED: i32 = 101;
+
+/// A running child; killed and reaped when dropped without being waited for.
+#[derive(Debug)]
+pub struct Child {
+    pid: i32,
+    reaped: bool,
+    report: Fd,
+}
+
+/// Forks a child that runs `work` and exits with 0, or tells the parent what failed.
+pub fn spawn(work: impl FnOnce()) -> Child {
+    let (report, reporter) = fd::pipe2(libc::O_CLOEXEC | libc::O_NONBLOCK).expect("a pipe");
+    // SAFETY: the child runs on a copy of this thread; glibc keeps its allocator usable.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => {
+            panic::set_hook(Box::new(move |panic| {
+                let _ = reporter.write(panic.to_string().as_bytes());
+            }));
+            let code = match panic::catch_unwind(AssertUnwindSafe(work)) {
+                Ok(()) => 0,
+                Err(_) => FAILED,
+            };
+            exit(code)
+        }
+        pid => Child {
+            pid,
+            reaped: false,
+            report,
+        },
+    }
+}
+
+/// Runs `work` in a child; fails if an assertion in it fails or it ends in another way than by
+/// returning.
+#[track_caller]
+pub fn run(work: impl FnOnce()) {
+    spawn(work).join();
+}
+
+/// Runs `work` in a child and returns how it ended.
+#[track_caller]
+pub fn status(work: impl FnOnce()) -> Status {
+    spawn(work).wait()
+}
+
+/// Ends the process at once, without a trace of libtest's own clean-up.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+impl Child {
+    /// The child's number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Sends the child a signal.
+    pub fn kill(&self, signal: i32) {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::kill(self.pid, signal) }, 0);
+    }
+
+    /// Waits until the child ends.
+    ///
+    /// # Panics
+    /// When an assertion failed in the child.
+    #[track_caller]
+    pub fn wait(mut self) -> Status {
+        let mut status = 0;
+        // SAFETY: the status is ours.
+        while unsafe { libc::waitpid(self.pid, &mut status, 0) } != self.pid {
+            let error = std::io::Error::last_os_error();
+            assert_eq!(error.raw_os_error(), Some(libc::EINTR), "waitpid: {error}");
+        }
+        self.reaped = true;
+        let status = Status::from_wait(status);
+        if status == Status::Exited(FAILED) {
+            let report = self.report.read(4096).unwrap_or_default();
+            panic!("in the child: {}", String::from_utf8_lossy(&report));
+        }
+        status
+    }
+
+    /// Waits until the child ends, which must be by returning.
+    #[track_caller]
+    pub fn join(self) {
+        assert_eq!(self.wait(), Status::Exited(0));
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // SAFETY: the child is ours and not yet reaped, so its number is still its own.
+            unsafe {
+                libc::kill(self.pid, libc::SIGKILL);
+                libc::waitpid(self.pid, core::ptr::null_mut(), 0);
+            }
+        }
+    }
+}

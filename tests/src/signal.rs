@@ -1,0 +1,123 @@
+//! Signals: actions, masks, and a count of those that arrived.
+//!
+//! All of it belongs to the process, so it is for use in a [`crate::child`].
+
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+static SEEN: [AtomicUsize; 65] = [const { AtomicUsize::new(0) }; 65];
+
+/// Installs a handler that counts `signal`; `flags` may hold `SA_RESTART` and its like.
+pub fn count(signal: i32, flags: i32) {
+    extern "C" fn record(signal: i32) {
+        SEEN[signal as usize].fetch_add(1, Ordering::SeqCst);
+    }
+    handle(signal, flags, record as extern "C" fn(i32) as usize);
+}
+
+/// How many times a counted `signal` arrived.
+pub fn seen(signal: i32) -> usize {
+    SEEN[signal as usize].load(Ordering::SeqCst)
+}
+
+/// Installs `handler`: a function's address, `SIG_IGN` or `SIG_DFL`.
+pub fn handle(signal: i32, flags: i32, handler: usize) {
+    // SAFETY: all-zero is a valid `sigaction`; the caller's handler is one.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = handler;
+        action.sa_flags = flags;
+        assert_eq!(libc::sigaction(signal, &action, ptr::null_mut()), 0);
+    }
+}
+
+/// Lets `signal` do what it does by default.
+pub fn default(signal: i32) {
+    handle(signal, 0, libc::SIG_DFL);
+}
+
+/// A set of these signals.
+pub fn set(signals: &[i32]) -> libc::sigset_t {
+    // SAFETY: `sigemptyset` initialises the set.
+    unsafe {
+        let mut set = MaybeUninit::uninit();
+        libc::sigemptyset(set.as_mut_ptr());
+        for &signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        set.assume_init()
+    }
+}
+
+/// The kernel's 64-bit form of a set of these signals.
+pub fn mask(signals: &[i32]) -> u64 {
+    signals
+        .iter()
+        .fold(0, |mask, signal| mask | 1 << (signal - 1))
+}
+
+/// Blocks these signals as well.
+pub fn block(signals: &[i32]) {
+    change(libc::SIG_BLOCK, signals);
+}
+
+/// Blocks these signals no more.
+pub fn unblock(signals: &[i32]) {
+    change(libc::SIG_UNBLOCK, signals);
+}
+
+fn change(how: i32, signals: &[i32]) {
+    // SAFETY: the set is valid, the old one not wanted.
+    assert_eq!(
+        unsafe { libc::sigprocmask(how, &set(signals), ptr::null_mut()) },
+        0
+    );
+}
+
+/// Whether `signal` is blocked.
+pub fn is_blocked(signal: i32) -> bool {
+    let mut now = set(&[]);
+    // SAFETY: both sets are valid.
+    unsafe {
+        libc::sigprocmask(libc::SIG_BLOCK, ptr::null(), &mut now);
+        libc::sigismember(&now, signal) == 1
+    }
+}
+
+/// Whether `signal` is pending.
+pub fn is_pending(signal: i32) -> bool {
+    let mut now = set(&[]);
+    // SAFETY: the set is valid.
+    unsafe {
+        assert_eq!(libc::sigpending(&mut now), 0);
+        libc::sigismember(&now, signal) == 1
+    }
+}
+
+/// Sends `signal` to this process.
+pub fn raise(signal: i32) {
+    // SAFETY: no memory is involved.
+    assert_eq!(unsafe { libc::raise(signal) }, 0);
+}
+
+/// Arranges for one `SIGALRM` after `delay`; zero calls it off.
+pub fn alarm(delay: Duration) {
+    alarm_every(delay, Duration::ZERO);
+}
+
+/// Arranges for a `SIGALRM` after `delay` and then each `interval`.
+pub fn alarm_every(delay: Duration, interval: Duration) {
+    let timeval = |duration: Duration| libc::timeval {
+        tv_sec: duration.as_secs() as i64,
+        tv_usec: i64::from(duration.subsec_micros()),
+    };
+    let timer = libc::itimerval {
+        it_interval: timeval(interval),
+        it_value: timeval(delay),
+    };
+    // SAFETY: the timer is valid, the old one not wanted.
+    let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
+    assert_eq!(set, 0);
+}

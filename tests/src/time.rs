@@ -1,0 +1,67 @@
+//! Elapsed time: lower bounds exactly, upper bounds generously.
+//!
+//! Under software emulation a program may stand still for long; an early return is a defect, a late
+//! one is only a slow machine.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What counts as "did not wait": a machine under emulation is never this slow.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A time long enough for another thread to get where it blocks.
+pub const SETTLE: Duration = Duration::from_millis(30);
+
+/// Milliseconds.
+pub const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Runs `work` and returns its result with the time it took.
+pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
+
+/// Runs `work`, which must take at least `least`.
+#[track_caller]
+pub fn at_least<T>(least: Duration, work: impl FnOnce() -> T) -> T {
+    let (result, took) = measure(work);
+    assert!(took >= least, "returned after {took:?}, not {least:?}");
+    result
+}
+
+/// Runs `work`, which must not wait.
+#[track_caller]
+pub fn at_once<T>(work: impl FnOnce() -> T) -> T {
+    let (result, took) = measure(work);
+    assert!(took < AT_ONCE, "waited {took:?}");
+    result
+}
+
+/// Lets another thread or process reach the call in which it blocks.
+pub fn settle() {
+    thread::sleep(SETTLE);
+}
+
+/// Starts a thread that runs `work` once the caller has had the time to block.
+pub fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
+    thread::spawn(move || {
+        settle();
+        work()
+    })
+}
+
+/// A `timespec` of this length.
+pub fn timespec(duration: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: duration.as_secs() as i64,
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+/// The length of a `timespec` that is not negative.
+pub fn duration(timespec: libc::timespec) -> Duration {
+    Duration::new(timespec.tv_sec as u64, timespec.tv_nsec as u32)
+}
