@@ -1,0 +1,334 @@
+//! The list of watchers: two queues of slots, linked by index.
+//!
+//! Safe Rust has no intrusive lists; links between the slots of one slab are as good: nothing is allocated
+//! to insert and nothing dropped to remove, since a watcher is moved in and moved out again.
+//!
+//! Owns: order, exclusive choice.   Not here: locks and wakes (`watchers`).
+//! Invariant: each queue is sorted by ticket; a slot in use is in exactly one queue, a slot not in use in the
+//! free list.
+
+use alloc::vec::Vec;
+
+use crate::fault::{self, Fault};
+use crate::watch::{Share, Token};
+use crate::{Events, Host, Watcher};
+
+/// No slot.
+const NIL: u32 = u32::MAX;
+
+/// The slots that the first watcher brings.
+const FIRST_CAPACITY: usize = 4;
+
+/// Who watches one file.
+pub(crate) struct List<H: Host> {
+    slots: Vec<Slot<H>>,
+    free: u32,
+    /// Woken by every event that meets their interest.
+    shared: Queue,
+    /// Woken one for each event, first come, first served, after the others.
+    exclusive: Queue,
+    /// The ticket of the next watcher.
+    next_ticket: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Queue {
+    head: u32,
+    tail: u32,
+}
+
+/// One watcher, or room for one.
+pub(crate) struct Slot<H: Host> {
+    prev: u32,
+    next: u32,
+    ticket: u64,
+    interest: Events,
+    share: Share,
+    /// Chosen for an event since it was put in or armed again: not to be chosen again.
+    chosen: bool,
+    /// Chosen at any time since it was put in: to pass on what it may not have used.
+    owes: bool,
+    watcher: Option<Watcher<H>>,
+}
+
+/// What a watcher leaves behind.
+pub(crate) struct Removed<H: Host> {
+    pub(crate) watcher: Watcher<H>,
+    pub(crate) interest: Events,
+    /// It was chosen, and another exclusive watcher could be.
+    pub(crate) owes: bool,
+}
+
+/// The position of a walk that is interrupted to deliver, and goes on where it was.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk {
+    hint: Events,
+    /// Watchers from this ticket on came after the walk began: without this end, watchers that register
+    /// again and again would keep the notifier for ever.
+    end: Option<u64>,
+    stage: Stage,
+    /// The last slot that was visited in this stage, and the ticket it had.
+    last: Option<(u32, u64)>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Stage {
+    Shared,
+    Exclusive,
+    Done,
+}
+
+/// What the visitor of a walk did with a watcher.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Visit {
+    /// Told.
+    Taken,
+    /// Told, but it does not count: an exclusive event goes on to the next.
+    Passed,
+    /// No room to tell it now; come again.
+    Full,
+}
+
+impl<H: Host> List<H> {
+    pub(crate) const fn new() -> Self {
+        let empty = Queue {
+            head: NIL,
+            tail: NIL,
+        };
+        Self {
+            slots: Vec::new(),
+            free: NIL,
+            shared: empty,
+            exclusive: empty,
+            next_ticket: 0,
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.shared.head == NIL && self.exclusive.head == NIL
+    }
+
+    pub(crate) const fn has_room(&self) -> bool {
+        self.free != NIL || self.slots.len() < self.slots.capacity()
+    }
+
+    /// How many slots to allocate when there is no room.
+    pub(crate) fn next_capacity(&self) -> usize {
+        (self.slots.capacity() * 2).max(FIRST_CAPACITY)
+    }
+
+    /// Moves the slots into `larger`, which was allocated outside the lock, and returns the old ones' room,
+    /// to be dropped outside the lock; or `larger` itself if somebody else was quicker.
+    #[must_use]
+    pub(crate) fn grow(&mut self, mut larger: Vec<Slot<H>>) -> Vec<Slot<H>> {
+        if larger.capacity() > self.slots.capacity() {
+            larger.append(&mut self.slots);
+            core::mem::swap(&mut self.slots, &mut larger);
+        }
+        larger
+    }
+
+    /// Appends a watcher. The caller has seen [`has_room`](Self::has_room) under the same lock.
+    pub(crate) fn push(&mut self, watcher: Watcher<H>, interest: Events, share: Share) -> Token {
+        let slot = Slot {
+            prev: NIL,
+            next: NIL,
+            ticket: 0,
+            interest,
+            share,
+            chosen: false,
+            owes: false,
+            watcher: Some(watcher),
+        };
+        let index = self.free;
+        let index = if index == NIL {
+            self.slots.push(slot);
+            (self.slots.len() - 1) as u32
+        } else {
+            self.free = self.slots[index as usize].next;
+            self.slots[index as usize] = slot;
+            index
+        };
+        self.link(index);
+        Token(index)
+    }
+
+    /// Takes a watcher out.
+    pub(crate) fn remove(&mut self, token: Token) -> Removed<H> {
+        let index = token.0;
+        self.unlink(index);
+        let slot = &mut self.slots[index as usize];
+        let owes = slot.owes;
+        let interest = slot.interest;
+        let watcher = slot.watcher.take();
+        slot.next = self.free;
+        self.free = index;
+        Removed {
+            // A token is made by `push` and consumed here, so its slot is in use.
+            watcher: watcher.expect("the token's slot is in use"),
+            interest,
+            owes: owes && self.exclusive.head != NIL,
+        }
+    }
+
+    /// Makes a watcher the last of its queue, that can be chosen again.
+    pub(crate) fn rearm(&mut self, token: &Token) {
+        self.unlink(token.0);
+        self.slots[token.0 as usize].chosen = false;
+        self.link(token.0);
+    }
+
+    /// Replaces a watcher's interest.
+    pub(crate) fn set_interest(&mut self, token: &Token, interest: Events) {
+        self.slots[token.0 as usize].interest = interest;
+    }
+
+    /// The union of all interests.
+    pub(crate) fn interests(&self) -> Events {
+        let mut union = Events::empty();
+        for queue in [self.shared, self.exclusive] {
+            let mut at = queue.head;
+            while at != NIL {
+                let slot = &self.slots[at as usize];
+                union |= slot.interest;
+                at = slot.next;
+            }
+        }
+        union
+    }
+
+    /// Visits the watchers that `walk` has still to tell; it is done when [`Walk::is_done`] says so.
+    pub(crate) fn visit(&mut self, walk: &mut Walk, mut tell: impl FnMut(&Watcher<H>) -> Visit) {
+        let end = *walk.end.get_or_insert(self.next_ticket);
+        while walk.stage != Stage::Done {
+            let at = self.position(walk);
+            let Some(slot) = self
+                .slots
+                .get_mut(at as usize)
+                .filter(|slot| slot.ticket < end)
+            else {
+                walk.next_stage();
+                continue;
+            };
+            let is_meant = slot.interest.intersects(walk.hint)
+                && (!slot.chosen || fault::is_seeded(Fault::ChooseChosen));
+            if is_meant && let Some(watcher) = &slot.watcher {
+                match tell(watcher) {
+                    Visit::Full => return,
+                    Visit::Passed => {}
+                    Visit::Taken if walk.stage == Stage::Exclusive => {
+                        slot.chosen = true;
+                        slot.owes = true;
+                        if !walk.is_for_all() {
+                            walk.stage = Stage::Done;
+                            return;
+                        }
+                    }
+                    Visit::Taken => {}
+                }
+            }
+            walk.last = Some((at, slot.ticket));
+        }
+    }
+
+    /// The slot after the last one visited, found again if that one has moved.
+    fn position(&self, walk: &Walk) -> u32 {
+        let queue = match walk.stage {
+            Stage::Shared => self.shared,
+            Stage::Exclusive | Stage::Done => self.exclusive,
+        };
+        let Some((last, ticket)) = walk.last else {
+            return queue.head;
+        };
+        let slot = &self.slots[last as usize];
+        if slot.ticket == ticket && slot.watcher.is_some() {
+            return slot.next;
+        }
+        let mut at = queue.head;
+        while at != NIL && self.slots[at as usize].ticket <= ticket {
+            at = self.slots[at as usize].next;
+        }
+        at
+    }
+
+    fn queue_of(&mut self, share: Share) -> &mut Queue {
+        match share {
+            Share::All => &mut self.shared,
+            Share::One => &mut self.exclusive,
+        }
+    }
+
+    /// Puts a slot at the end of its queue, with a new ticket.
+    fn link(&mut self, index: u32) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let share = self.slots[index as usize].share;
+        let queue = self.queue_of(share);
+        let tail = core::mem::replace(&mut queue.tail, index);
+        if tail == NIL {
+            queue.head = index;
+        } else {
+            self.slots[tail as usize].next = index;
+        }
+        let slot = &mut self.slots[index as usize];
+        slot.prev = tail;
+        slot.next = NIL;
+        slot.ticket = ticket;
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        let (prev, next, share) = (slot.prev, slot.next, slot.share);
+        if prev == NIL {
+            self.queue_of(share).head = next;
+        } else {
+            self.slots[prev as usize].next = next;
+        }
+        if next == NIL {
+            self.queue_of(share).tail = prev;
+        } else {
+            self.slots[next as usize].prev = prev;
+        }
+    }
+}
+
+impl Walk {
+    /// The walk of an event: everybody interested, and one exclusive watcher.
+    pub(crate) const fn new(hint: Events) -> Self {
+        Self {
+            hint,
+            end: None,
+            stage: Stage::Shared,
+            last: None,
+        }
+    }
+
+    /// A walk that tells one exclusive watcher and nobody else.
+    pub(crate) const fn exclusive(hint: Events) -> Self {
+        Self {
+            stage: Stage::Exclusive,
+            ..Self::new(hint)
+        }
+    }
+
+    pub(crate) const fn hint(&self) -> Events {
+        self.hint
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// The end of a file concerns everybody: each exclusive watcher's try will succeed.
+    fn is_for_all(&self) -> bool {
+        self.hint.intersects(Events::ALWAYS)
+    }
+
+    fn next_stage(&mut self) {
+        self.last = None;
+        self.stage = match self.stage {
+            Stage::Shared => Stage::Exclusive,
+            Stage::Exclusive | Stage::Done => Stage::Done,
+        };
+    }
+}

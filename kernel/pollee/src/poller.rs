@@ -1,0 +1,132 @@
+//! What a thread holds while it waits: its places in the lists of files.
+//!
+//! Owns: registrations, which end when their holder is dropped.   Not here: sleeping, which is the kernel's.
+
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+use crate::watch::{NoMemory, Share, Token, Watch};
+use crate::{Events, Host, Watcher};
+
+/// A thread's registrations with many files, for select and poll.
+///
+/// Meant to be kept by the thread: handles and room are used again, so that the next sleep allocates nothing
+/// and touches no reference count of the task.
+///
+/// The order of use: poll every file with no poller at all; only if none is ready, [`watch`](Self::watch) each
+/// (and stop at the first that is ready by then), sleep, poll again, [`clear`](Self::clear).
+pub struct Poller<H: Host, F>
+where
+    F: Deref<Target: Watch<H>>,
+{
+    task: H::Task,
+    spare: Vec<Watcher<H>>,
+    watched: Vec<(F, Token)>,
+}
+
+impl<H: Host, F> Poller<H, F>
+where
+    F: Deref<Target: Watch<H>>,
+{
+    /// A poller that wakes `task`.
+    pub const fn new(task: H::Task) -> Self {
+        Self {
+            task,
+            spare: Vec::new(),
+            watched: Vec::new(),
+        }
+    }
+
+    /// Registers with `file` and then gives its readiness.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; this file is not watched, those before it are.
+    pub fn watch(&mut self, file: F, interest: Events) -> Result<Events, NoMemory> {
+        self.watched.try_reserve(1).map_err(|_| NoMemory)?;
+        let watcher = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| Watcher::Task(self.task.clone()));
+        let (token, ready) = file.register(watcher, interest, Share::All)?;
+        self.watched.push((file, token));
+        Ok(ready)
+    }
+
+    /// How many files are watched.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// Whether no file is watched.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.watched.is_empty()
+    }
+
+    /// Ends every registration and keeps the room for the next.
+    pub fn clear(&mut self) {
+        while let Some((file, token)) = self.watched.pop() {
+            if crate::fault::is_seeded(crate::fault::Fault::LeakWatcher) {
+                continue;
+            }
+            let watcher = file.unregister(token);
+            // Without room the handle is dropped, and cloned again when needed.
+            if self.spare.try_reserve(1).is_ok() {
+                self.spare.push(watcher);
+            }
+        }
+    }
+}
+
+impl<H: Host, F> Drop for Poller<H, F>
+where
+    F: Deref<Target: Watch<H>>,
+{
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A registration with one file, for an operation that blocks.
+pub struct Waiting<'a, H: Host, W: Watch<H> + ?Sized> {
+    file: &'a W,
+    /// `None` only while it is being dropped.
+    token: Option<Token>,
+    host: core::marker::PhantomData<H>,
+}
+
+impl<'a, H: Host, W: Watch<H> + ?Sized> Waiting<'a, H, W> {
+    /// Registers `task` with `file`. The operation must be tried once more after this, before sleeping.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing was registered.
+    pub fn new(
+        file: &'a W,
+        task: H::Task,
+        interest: Events,
+        share: Share,
+    ) -> Result<Self, NoMemory> {
+        let (token, _) = file.register(Watcher::Task(task), interest, share)?;
+        Ok(Self {
+            file,
+            token: Some(token),
+            host: core::marker::PhantomData,
+        })
+    }
+
+    /// Makes an exclusive waiter eligible again: after each wake, before the try.
+    pub fn rearm(&self) {
+        if let Some(token) = &self.token {
+            self.file.rearm(token);
+        }
+    }
+}
+
+impl<H: Host, W: Watch<H> + ?Sized> Drop for Waiting<'_, H, W> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            drop(self.file.unregister(token));
+        }
+    }
+}

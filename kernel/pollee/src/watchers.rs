@@ -1,0 +1,179 @@
+//! The watchers of one file: the list under its lock, kept in step with the word's interests.
+//!
+//! Owns: the list lock, registration, choice and delivery.   Not here: the order in the list (`list`).
+//! Invariant: under the list lock, the word's interests cover the interest of every watcher in the list.
+//!
+//! # Why only list operations clear interests, under the list lock
+//! ```text
+//! leaver                             newcomer
+//! lock; unlink; list is empty; unlock
+//!                                    lock; push; interests |= IN; unlock
+//! interests = 0                      compute → not ready, sleep
+//! ```
+//! The newcomer would sleep unseen. Under the lock, the leaver's clearing comes before the newcomer's
+//! setting or does not happen.
+//!
+//! # Why an exclusive watcher that leaves passes on
+//! A watcher is chosen under the list lock and may at that very moment be leaving, because its try succeeded
+//! on an earlier event, because its time is up, or because it is killed. Only the removal, under the same
+//! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
+//! not ready, somebody has used it, and choosing would be a wake that finds nothing.
+
+use alloc::vec::Vec;
+
+use crate::fault::{self, Fault};
+use crate::host::{Count, Lock, Mark, Marked, Wake};
+use crate::list::{List, Removed, Slot, Visit, Walk};
+use crate::watch::{NoMemory, Share, Token};
+use crate::word::{Snapshot, Word};
+use crate::{Events, Host, Watcher};
+
+/// Handles collected under the list lock at a time; more watchers take more rounds.
+const BATCH: usize = 8;
+
+/// The watchers of a file, beside its [`Word`].
+pub(crate) struct Watchers<H: Host> {
+    list: H::ListLock<List<H>>,
+    class: H::Class,
+}
+
+impl<H: Host> Watchers<H> {
+    pub(crate) fn new(class: H::Class) -> Self {
+        Self {
+            list: Lock::new(List::new()),
+            class,
+        }
+    }
+
+    pub(crate) fn count(&self, what: Count) {
+        H::count(self.class, what);
+    }
+
+    /// Registers, and returns the word as it was at that moment: readiness is decided from this or later.
+    pub(crate) fn insert(
+        &self,
+        word: &Word,
+        watcher: Watcher<H>,
+        interest: Events,
+        share: Share,
+    ) -> Result<(Token, Snapshot), NoMemory> {
+        let mut list = self.list.lock();
+        while !list.has_room() {
+            let capacity = list.next_capacity();
+            drop(list);
+            let mut larger: Vec<Slot<H>> = Vec::new();
+            larger.try_reserve_exact(capacity).map_err(|_| NoMemory)?;
+            list = self.list.lock();
+            let unused = list.grow(larger);
+            drop(list);
+            drop(unused);
+            list = self.list.lock();
+        }
+        let token = list.push(watcher, interest, share);
+        let seen = word.watch(interest);
+        drop(list);
+        Ok((token, seen))
+    }
+
+    /// Replaces an interest, and returns the word as it was at that moment.
+    pub(crate) fn set_interest(&self, word: &Word, token: &Token, interest: Events) -> Snapshot {
+        let mut list = self.list.lock();
+        list.set_interest(token, interest);
+        word.watch(interest)
+    }
+
+    pub(crate) fn rearm(&self, token: &Token) {
+        self.list.lock().rearm(token);
+    }
+
+    /// Unregisters; `is_ready` says whether the file is still ready for an interest, if that matters.
+    pub(crate) fn remove(
+        &self,
+        word: &Word,
+        token: Token,
+        is_ready: impl FnOnce(Events) -> bool,
+    ) -> Watcher<H> {
+        let Removed {
+            watcher,
+            interest,
+            owes,
+        } = self.unlink(word, token);
+        if owes && !fault::is_seeded(Fault::NoHandOver) && is_ready(interest) {
+            self.deliver(Walk::exclusive(interest));
+        }
+        watcher
+    }
+
+    fn unlink(&self, word: &Word, token: Token) -> Removed<H> {
+        let mut list = self.list.lock();
+        let removed = list.remove(token);
+        if list.is_empty() {
+            if fault::is_seeded(Fault::UnwatchOutsideLock) {
+                drop(list);
+                word.unwatch(Events::all());
+                return removed;
+            }
+            word.unwatch(Events::all());
+        }
+        removed
+    }
+
+    /// Tells everybody who is interested in `hint`, and one exclusive watcher. No lock may be held.
+    pub(crate) fn wake(&self, word: &Word, hint: Events) {
+        if self.deliver(Walk::new(hint)) == 0 {
+            self.forget_old_interests(word);
+        }
+    }
+
+    /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. Returns how
+    /// many were told.
+    fn deliver(&self, mut walk: Walk) -> usize {
+        let hint = walk.hint();
+        let mut told = 0;
+        while !walk.is_done() {
+            let mut batch: [Option<Watcher<H>>; BATCH] = [const { None }; BATCH];
+            let mut places = batch.iter_mut();
+            self.list.lock().visit(&mut walk, |watcher| {
+                if places.len() == 0 {
+                    return Visit::Full;
+                }
+                told += 1;
+                self.count(Count::Wake);
+                let handle = match watcher {
+                    Watcher::Task(task) => Watcher::Task(task.clone()),
+                    Watcher::Mark(mark) => match mark.mark(hint) {
+                        Marked::Quietly => return Visit::Passed,
+                        Marked::Announce => Watcher::Mark(mark.clone()),
+                    },
+                };
+                if let Some(place) = places.next() {
+                    *place = Some(handle);
+                }
+                Visit::Taken
+            });
+            for watcher in batch.into_iter().flatten() {
+                match watcher {
+                    Watcher::Task(task) => {
+                        task.wake();
+                    }
+                    Watcher::Mark(mark) => mark.announce(),
+                }
+            }
+        }
+        told
+    }
+
+    /// Takes out of the word what nobody in the list is interested in any more.
+    ///
+    /// Interests grow with each watcher and shrink when the list is empty. A list that never empties would
+    /// keep an old interest for ever, and each such change would walk the list in vain: the first one that
+    /// does, pays for the rest.
+    fn forget_old_interests(&self, word: &Word) {
+        let list = self.list.lock();
+        let old = word.load().interests() - list.interests();
+        if !old.is_empty() {
+            word.unwatch(old);
+        }
+        drop(list);
+    }
+}

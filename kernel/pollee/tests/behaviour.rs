@@ -1,0 +1,244 @@
+//! What a user of the crate may rely on, one sentence a test, for each policy.
+
+mod std_host;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use pollee::{Events, Hybrid, Locked, Readiness, Share, Stateful, Stateless, Watch, Watcher};
+use pollee::{Poller, Waiting};
+use std_host::{Flag, Sleeper, Threads};
+
+/// A counter that is readable when it is not zero, and hung up when closed.
+#[derive(Default)]
+struct Counter {
+    items: usize,
+    is_closed: bool,
+}
+
+impl Readiness for Counter {
+    fn readiness(&self) -> Events {
+        let mut events = Events::OUT;
+        events.set(Events::IN, self.items > 0);
+        events.set(Events::HUP, self.is_closed);
+        events
+    }
+}
+
+const WANTED: Events = Events::IN.union(Events::ALWAYS);
+
+macro_rules! for_each_policy {
+    ($(fn $name:ident($file:ident) $body:block)*) => {
+        mod hybrid { use super::*; type File = Locked<Counter, Hybrid, Threads>; $(for_each_policy!(@ $name $file $body);)* }
+        mod stateful { use super::*; type File = Locked<Counter, Stateful, Threads>; $(for_each_policy!(@ $name $file $body);)* }
+        mod stateless { use super::*; type File = Locked<Counter, Stateless, Threads>; $(for_each_policy!(@ $name $file $body);)* }
+    };
+    (@ $name:ident $file:ident $body:block) => {
+        #[test]
+        fn $name() {
+            let new = || Arc::new(File::new((), Counter::default()));
+            let $file = new;
+            $body
+        }
+    };
+}
+
+for_each_policy! {
+    fn poll_follows_every_change(new) {
+        let file = new();
+        assert_eq!(file.poll(WANTED), Events::empty());
+        file.lock().items = 1;
+        assert_eq!(file.poll(WANTED), Events::IN);
+        assert_eq!(file.poll(Events::OUT), Events::OUT);
+        file.lock().items = 0;
+        assert_eq!(file.poll(WANTED), Events::empty());
+        file.lock().is_closed = true;
+        assert_eq!(file.poll(WANTED), Events::HUP);
+    }
+
+    fn a_watcher_is_woken_by_what_it_is_interested_in_and_by_nothing_else(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let mut poller = Poller::new(Arc::clone(&sleeper));
+        assert_eq!(poller.watch(Arc::clone(&file), Events::IN), Ok(Events::empty()));
+        file.lock().is_closed = true;
+        assert!(!sleeper.take_wake());
+        file.lock().items = 1;
+        assert!(sleeper.take_wake());
+        // Still readable: nothing became ready.
+        file.lock().items = 2;
+        assert!(!sleeper.take_wake());
+        // Unless the change says so.
+        let mut guard = file.lock();
+        guard.items = 3;
+        guard.report(Events::IN);
+        drop(guard);
+        assert!(sleeper.take_wake());
+    }
+
+    fn registering_gives_the_readiness_of_a_file_that_is_ready_already(new) {
+        let file = new();
+        file.lock().items = 1;
+        let mut poller = Poller::new(Sleeper::new());
+        assert_eq!(poller.watch(file, WANTED), Ok(Events::IN));
+    }
+
+    fn a_cleared_poller_is_not_woken_and_can_be_used_again(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let mut poller = Poller::new(Arc::clone(&sleeper));
+        for round in 0..100 {
+            poller.watch(Arc::clone(&file), WANTED).unwrap();
+            file.lock().items = 1;
+            assert!(sleeper.take_wake(), "round {round}");
+            poller.clear();
+            file.lock().items = 0;
+            file.lock().items = 1;
+            assert!(!sleeper.take_wake(), "round {round}");
+            file.lock().items = 0;
+        }
+        drop(poller);
+        // The spare handles have gone with the poller, and the file kept none.
+        assert_eq!(Arc::strong_count(&sleeper), 1);
+    }
+
+    fn every_shared_and_one_exclusive_watcher_hears_of_an_event(new) {
+        let file = new();
+        let sleepers: Vec<_> = (0..40).map(|_| Sleeper::new()).collect();
+        let tokens: Vec<_> = sleepers
+            .iter()
+            .enumerate()
+            .map(|(nr, sleeper)| {
+                let share = if nr % 2 == 0 { Share::All } else { Share::One };
+                file.register(Watcher::Task(Arc::clone(sleeper)), WANTED, share).unwrap().0
+            })
+            .collect();
+        file.lock().items = 1;
+        let woken: Vec<_> = sleepers.iter().map(|sleeper| sleeper.take_wake()).collect();
+        for (nr, is_woken) in woken.into_iter().enumerate() {
+            assert_eq!(is_woken, nr % 2 == 0 || nr == 1, "watcher {nr}");
+        }
+        for token in tokens {
+            file.unregister(token);
+        }
+    }
+
+    fn a_hang_up_wakes_every_exclusive_watcher(new) {
+        let file = new();
+        let sleepers: Vec<_> = (0..20).map(|_| Sleeper::new()).collect();
+        let _waiting: Vec<_> = sleepers
+            .iter()
+            .map(|s| Waiting::new(&*file, Arc::clone(s), WANTED, Share::One).unwrap())
+            .collect();
+        file.lock().is_closed = true;
+        assert!(sleepers.iter().all(|sleeper| sleeper.take_wake()));
+    }
+
+    fn exclusive_watchers_are_chosen_in_order_of_arrival(new) {
+        let file = new();
+        let sleepers: Vec<_> = (0..3).map(|_| Sleeper::new()).collect();
+        let waiting: Vec<_> = sleepers
+            .iter()
+            .map(|s| Waiting::new(&*file, Arc::clone(s), WANTED, Share::One).unwrap())
+            .collect();
+        // Armed again, the first goes behind the others.
+        waiting[0].rearm();
+        for nr in [1, 2, 0] {
+            let mut guard = file.lock();
+            guard.items += 1;
+            guard.report(Events::IN);
+            drop(guard);
+            let woken: Vec<_> = (0..3).filter(|&other| sleepers[other].take_wake()).collect();
+            assert_eq!(woken, [nr]);
+        }
+    }
+
+    fn a_chosen_watcher_that_leaves_passes_on_what_is_still_there(new) {
+        let file = new();
+        let (first, second) = (Sleeper::new(), Sleeper::new());
+        let one = Waiting::new(&*file, Arc::clone(&first), WANTED, Share::One).unwrap();
+        let _two = Waiting::new(&*file, Arc::clone(&second), WANTED, Share::One).unwrap();
+        file.lock().items = 1;
+        assert!(first.take_wake() && !second.take_wake());
+        // A debt is not forgotten by arming again.
+        one.rearm();
+        drop(one);
+        assert!(second.take_wake());
+    }
+
+    fn a_chosen_watcher_that_used_the_event_wakes_nobody(new) {
+        let file = new();
+        let (first, second) = (Sleeper::new(), Sleeper::new());
+        let one = Waiting::new(&*file, Arc::clone(&first), WANTED, Share::One).unwrap();
+        let _two = Waiting::new(&*file, Arc::clone(&second), WANTED, Share::One).unwrap();
+        file.lock().items = 1;
+        file.lock().items = 0;
+        drop(one);
+        assert!(!second.take_wake());
+    }
+
+    fn an_exclusive_event_goes_past_a_queue_on_which_nobody_waits(new) {
+        let file = new();
+        let idle = Arc::new(Flag::default());
+        let busy = Arc::new(Flag { has_waiter: true, ..Flag::default() });
+        let last = Sleeper::new();
+        for watcher in [
+            Watcher::Mark(Arc::clone(&idle)),
+            Watcher::Mark(Arc::clone(&busy)),
+            Watcher::Task(Arc::clone(&last)),
+        ] {
+            let _registered = file.register(watcher, WANTED, Share::One).unwrap();
+        }
+        file.lock().items = 1;
+        assert_eq!(idle.marks.load(Ordering::Relaxed), 1);
+        assert_eq!(idle.announcements.load(Ordering::Relaxed), 0);
+        assert_eq!(busy.announcements.load(Ordering::Relaxed), 1);
+        assert!(!last.take_wake());
+    }
+
+    fn a_new_interest_counts_from_then_on(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let (token, _) = file
+            .register(Watcher::Task(Arc::clone(&sleeper)), Events::PRI, Share::All)
+            .unwrap();
+        file.lock().items = 1;
+        assert!(!sleeper.take_wake());
+        assert_eq!(file.set_interest(&token, WANTED), Events::IN);
+        file.lock().items = 0;
+        file.lock().items = 1;
+        assert!(sleeper.take_wake());
+        file.unregister(token);
+    }
+
+    fn a_deferred_wake_arrives_when_it_is_delivered(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let mut poller = Poller::new(Arc::clone(&sleeper));
+        poller.watch(Arc::clone(&file), WANTED).unwrap();
+        let mut guard = file.lock();
+        guard.items = 1;
+        let owed = guard.release().defer();
+        assert_eq!(owed, Events::IN);
+        assert_eq!(file.poll(WANTED), Events::IN);
+        assert!(!sleeper.take_wake());
+        file.wake(owed);
+        assert!(sleeper.take_wake());
+    }
+
+    fn a_million_registrations_use_the_room_of_one(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let waiting = Waiting::new(&*file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+        let mut poller = Poller::new(Arc::clone(&sleeper));
+        for _ in 0..1_000_000 {
+            waiting.rearm();
+        }
+        for _ in 0..100_000 {
+            poller.watch(Arc::clone(&file), WANTED).unwrap();
+            poller.clear();
+        }
+        // The two of them, one waiting and one spare handle.
+        assert_eq!(Arc::strong_count(&sleeper), 4);
+    }
+}
