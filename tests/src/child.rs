@@ -22,10 +22,7 @@ impl Status {
         if libc::WIFSIGNALED(status) {
             Self::Killed(libc::WTERMSIG(status))
         } else {
-            assert!(
-                libc::WIFEXITED(status),
-                "neither exited nor killed: {status:#x}"
-            );
+            assert!(libc::WIFEXITED(status), "neither exited nor killed: {status:#x}");
             Self::Exited(libc::WEXITSTATUS(status))
         }
     }
@@ -58,11 +55,7 @@ pub fn spawn(work: impl FnOnce()) -> Child {
             };
             exit(code)
         }
-        pid => Child {
-            pid,
-            reaped: false,
-            report,
-        },
+        pid => Child { pid, reaped: false, report },
     }
 }
 

@@ -55,24 +55,12 @@ impl Epoll {
 
     /// Adds `fd`.
     pub fn add(&self, fd: &Fd, events: u32, data: u64) -> Result<()> {
-        ctl(
-            self.number(),
-            libc::EPOLL_CTL_ADD,
-            fd.number(),
-            events,
-            data,
-        )
+        ctl(self.number(), libc::EPOLL_CTL_ADD, fd.number(), events, data)
     }
 
     /// Changes what is wanted of `fd`.
     pub fn modify(&self, fd: &Fd, events: u32, data: u64) -> Result<()> {
-        ctl(
-            self.number(),
-            libc::EPOLL_CTL_MOD,
-            fd.number(),
-            events,
-            data,
-        )
+        ctl(self.number(), libc::EPOLL_CTL_MOD, fd.number(), events, data)
     }
 
     /// Removes `fd`.
@@ -164,9 +152,7 @@ pub fn pwait2(
     mask: Option<u64>,
 ) -> Result<Vec<Event>> {
     let timespec = timeout.map(time::timespec);
-    let timeout = timespec
-        .as_ref()
-        .map_or(0, |timespec| &raw const *timespec as usize);
+    let timeout = timespec.as_ref().map_or(0, |timespec| &raw const *timespec as usize);
     let mask = mask.as_ref().map_or(0, |mask| &raw const *mask as usize);
     collect(max, |address| {
         let arguments = [epoll as usize, address, max, timeout, mask, 8];
@@ -178,11 +164,5 @@ pub fn pwait2(
 fn collect(max: usize, call: impl FnOnce(usize) -> Result<usize>) -> Result<Vec<Event>> {
     let mut array = vec![libc::epoll_event { events: 0, u64: 0 }; max];
     let count = call(array.as_mut_ptr() as usize)?;
-    Ok(array[..count]
-        .iter()
-        .map(|event| Event {
-            events: event.events,
-            data: event.u64,
-        })
-        .collect())
+    Ok(array[..count].iter().map(|event| Event { events: event.events, data: event.u64 }).collect())
 }

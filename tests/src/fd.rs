@@ -38,14 +38,7 @@ impl Fd {
     /// Writes `bytes`, or as many of them as one call takes.
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         // SAFETY: the kernel only reads.
-        unsafe {
-            call3(
-                libc::SYS_write,
-                self.0,
-                bytes.as_ptr() as usize,
-                bytes.len(),
-            )
-        }
+        unsafe { call3(libc::SYS_write, self.0, bytes.as_ptr() as usize, bytes.len()) }
     }
 
     /// Reads a 64-bit counter, as an eventfd or a timerfd gives it.
@@ -59,8 +52,7 @@ impl Fd {
 
     /// Writes a 64-bit counter.
     pub fn write_u64(&self, value: u64) -> Result<()> {
-        self.write(&value.to_ne_bytes())
-            .map(|written| assert_eq!(written, 8))
+        self.write(&value.to_ne_bytes()).map(|written| assert_eq!(written, 8))
     }
 
     /// Closes the descriptor and says how that went.

@@ -12,6 +12,7 @@ pub mod errno;
 pub mod fd;
 pub mod memory;
 pub mod poll;
+pub mod pollee;
 pub mod select;
 pub mod signal;
 pub mod sys;

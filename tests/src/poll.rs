@@ -8,11 +8,7 @@ use crate::time;
 
 /// An entry that asks for `events` of `fd`, with `revents` full of garbage.
 pub fn entry(fd: i32, events: i16) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events,
-        revents: 0x5555,
-    }
+    libc::pollfd { fd, events, revents: 0x5555 }
 }
 
 /// Polls `entries` for at most `timeout` milliseconds.
@@ -39,11 +35,7 @@ pub fn ready(fd: &Fd, events: i16) -> i16 {
 pub fn ready_number(fd: i32, events: i16) -> i16 {
     let mut entries = [entry(fd, events)];
     let count = poll(&mut entries, 0).expect("poll with a valid array");
-    assert_eq!(
-        count,
-        usize::from(entries[0].revents != 0),
-        "poll returned {count}"
-    );
+    assert_eq!(count, usize::from(entries[0].revents != 0), "poll returned {count}");
     entries[0].revents
 }
 
@@ -58,9 +50,7 @@ pub fn ppoll(
     let arguments = [
         entries.as_mut_ptr() as usize,
         entries.len(),
-        timespec
-            .as_mut()
-            .map_or(0, |timespec| &raw mut *timespec as usize),
+        timespec.as_mut().map_or(0, |timespec| &raw mut *timespec as usize),
         mask.as_ref().map_or(0, |mask| &raw const *mask as usize),
         8,
     ];

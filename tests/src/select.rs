@@ -14,9 +14,7 @@ pub struct FdSet {
 impl FdSet {
     /// Room for the numbers below `room`, holding `members`.
     pub fn new(room: usize, members: &[i32]) -> Self {
-        let mut set = Self {
-            words: vec![0; room.div_ceil(64)],
-        };
+        let mut set = Self { words: vec![0; room.div_ceil(64)] };
         for &fd in members {
             set.words[fd as usize / 64] |= 1 << (fd % 64);
         }
@@ -31,9 +29,7 @@ impl FdSet {
     /// The members, in order.
     pub fn members(&self) -> Vec<i32> {
         let room = self.words.len() as i32 * 64;
-        (0..room)
-            .filter(|fd| self.words[*fd as usize / 64] >> (fd % 64) & 1 == 1)
-            .collect()
+        (0..room).filter(|fd| self.words[*fd as usize / 64] >> (fd % 64) & 1 == 1).collect()
     }
 
     /// Where the set lies.
@@ -56,18 +52,12 @@ pub struct Sets {
 impl Sets {
     /// Only a read set.
     pub fn reading(members: &[i32]) -> Self {
-        Self {
-            read: Some(FdSet::of(members)),
-            ..Self::default()
-        }
+        Self { read: Some(FdSet::of(members)), ..Self::default() }
     }
 
     /// Only a write set.
     pub fn writing(members: &[i32]) -> Self {
-        Self {
-            write: Some(FdSet::of(members)),
-            ..Self::default()
-        }
+        Self { write: Some(FdSet::of(members)), ..Self::default() }
     }
 
     fn addresses(&mut self) -> [usize; 3] {
@@ -85,16 +75,10 @@ pub fn select(
     let mut timeval =
         timeout.map(|timeout| [timeout.as_secs() as i64, i64::from(timeout.subsec_micros())]);
     let [read, write, except] = sets.addresses();
-    let timeout = timeval
-        .as_mut()
-        .map_or(0, |timeval| timeval.as_mut_ptr() as usize);
+    let timeout = timeval.as_mut().map_or(0, |timeval| timeval.as_mut_ptr() as usize);
     // SAFETY: all that the kernel writes is ours.
-    let result = unsafe {
-        sys::call(
-            libc::SYS_select,
-            [nfds as usize, read, write, except, timeout],
-        )
-    };
+    let result =
+        unsafe { sys::call(libc::SYS_select, [nfds as usize, read, write, except, timeout]) };
     let left =
         timeval.map(|[s, us]| Duration::from_secs(s as u64) + Duration::from_micros(us as u64));
     (result, left)
@@ -109,9 +93,7 @@ pub fn pselect(
 ) -> (Result<usize>, Option<Duration>) {
     let mut timespec = timeout.map(time::timespec);
     let [read, write, except] = sets.addresses();
-    let timeout = timespec
-        .as_mut()
-        .map_or(0, |timespec| &raw mut *timespec as usize);
+    let timeout = timespec.as_mut().map_or(0, |timespec| &raw mut *timespec as usize);
     let mask_and_size = [mask.as_ref().map_or(0, |mask| &raw const *mask as usize), 8];
     let last = mask_and_size.as_ptr() as usize;
     let arguments = [nfds as usize, read, write, except, timeout, last];

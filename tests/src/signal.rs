@@ -53,9 +53,7 @@ pub fn set(signals: &[i32]) -> libc::sigset_t {
 
 /// The kernel's 64-bit form of a set of these signals.
 pub fn mask(signals: &[i32]) -> u64 {
-    signals
-        .iter()
-        .fold(0, |mask, signal| mask | 1 << (signal - 1))
+    signals.iter().fold(0, |mask, signal| mask | 1 << (signal - 1))
 }
 
 /// Blocks these signals as well.
@@ -70,10 +68,7 @@ pub fn unblock(signals: &[i32]) {
 
 fn change(how: i32, signals: &[i32]) {
     // SAFETY: the set is valid, the old one not wanted.
-    assert_eq!(
-        unsafe { libc::sigprocmask(how, &set(signals), ptr::null_mut()) },
-        0
-    );
+    assert_eq!(unsafe { libc::sigprocmask(how, &set(signals), ptr::null_mut()) }, 0);
 }
 
 /// Whether `signal` is blocked.
@@ -113,10 +108,7 @@ pub fn alarm_every(delay: Duration, interval: Duration) {
         tv_sec: duration.as_secs() as i64,
         tv_usec: i64::from(duration.subsec_micros()),
     };
-    let timer = libc::itimerval {
-        it_interval: timeval(interval),
-        it_value: timeval(delay),
-    };
+    let timer = libc::itimerval { it_interval: timeval(interval), it_value: timeval(delay) };
     // SAFETY: the timer is valid, the old one not wanted.
     let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
     assert_eq!(set, 0);

@@ -147,11 +147,7 @@ fn a_spent_one_shot_reports_not_even_hang_up() {
     assert_eq!(epoll.now(), [event(IN, 7)]);
     drop(writer);
     assert_eq!(epoll.now(), []);
-    assert_eq!(
-        epoll.add(&reader, IN, 0),
-        Err(Errno::EEXIST),
-        "it is still in the list"
-    );
+    assert_eq!(epoll.add(&reader, IN, 0), Err(Errno::EEXIST), "it is still in the list");
     epoll.modify(&reader, IN, 8).unwrap();
     assert_eq!(epoll.now(), [event(IN | HUP, 8)]);
 }
@@ -242,11 +238,7 @@ fn a_closed_descriptor_leaves_with_the_last_duplicate() {
     let gone = Fd::from_number(number);
     assert_eq!(epoll.delete(&gone), Err(Errno::EBADF));
     assert_eq!(gone.close(), Err(Errno::EBADF));
-    assert_eq!(
-        epoll.delete(&second),
-        Err(Errno::ENOENT),
-        "another number is another item"
-    );
+    assert_eq!(epoll.delete(&second), Err(Errno::ENOENT), "another number is another item");
     drop(second);
     assert_eq!(epoll.now_data(), []);
 }
@@ -386,10 +378,7 @@ fn an_item_may_be_rearmed_a_hundred_thousand_times() {
 #[test]
 fn thousands_of_items_and_a_few_of_them_ready() {
     child::run(|| {
-        let limit = libc::rlimit {
-            rlim_cur: 4096,
-            rlim_max: 4096,
-        };
+        let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
         // SAFETY: the limit is valid.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
         let epoll = Epoll::new();

@@ -66,14 +66,8 @@ fn numbers_that_are_not_open_are_ebadf() {
     let epoll = Epoll::new();
     let event = eventfd();
     for bad in [-1, i32::MAX, 999] {
-        assert_eq!(
-            epoll::ctl(epoll.number(), EPOLL_CTL_ADD, bad, IN, 0),
-            Err(Errno::EBADF)
-        );
-        assert_eq!(
-            epoll::ctl(bad, EPOLL_CTL_ADD, event.number(), IN, 0),
-            Err(Errno::EBADF)
-        );
+        assert_eq!(epoll::ctl(epoll.number(), EPOLL_CTL_ADD, bad, IN, 0), Err(Errno::EBADF));
+        assert_eq!(epoll::ctl(bad, EPOLL_CTL_ADD, event.number(), IN, 0), Err(Errno::EBADF));
     }
 }
 
@@ -87,10 +81,7 @@ fn regular_files_and_directories_are_eperm() {
     assert_eq!(epoll.delete(&file), Err(Errno::EPERM));
     // The file is looked at before the instance is.
     let event = eventfd();
-    assert_eq!(
-        epoll::ctl(event.number(), EPOLL_CTL_ADD, file.number(), IN, 0),
-        Err(Errno::EPERM)
-    );
+    assert_eq!(epoll::ctl(event.number(), EPOLL_CTL_ADD, file.number(), IN, 0), Err(Errno::EPERM));
 }
 
 #[test]
@@ -160,10 +151,7 @@ fn an_event_needs_no_alignment_and_may_end_at_a_hole() {
     let epoll = Epoll::new();
     let event = eventfd();
     let pages = Pages::before_hole(1);
-    let wanted = libc::epoll_event {
-        events: IN,
-        u64: 0x0102_0304_0506_0708,
-    };
+    let wanted = libc::epoll_event { events: IN, u64: 0x0102_0304_0506_0708 };
     let address = pages.place(&[wanted], 0);
     assert_eq!(address, pages.end() - EVENT_SIZE);
     // SAFETY: the kernel only reads.
@@ -188,11 +176,7 @@ fn a_cycle_of_instances_is_eloop() {
     let chain = chain(4);
     assert_eq!(chain[3].add(&chain[0].0, IN, 0), Err(Errno::ELOOP));
     chain[1].delete(&chain[2].0).unwrap();
-    assert_eq!(
-        chain[3].add(&chain[0].0, IN, 0),
-        Ok(()),
-        "the chain was cut"
-    );
+    assert_eq!(chain[3].add(&chain[0].0, IN, 0), Ok(()), "the chain was cut");
 }
 
 #[test]
@@ -224,11 +208,7 @@ fn exclusive_allows_few_other_events() {
         epoll.delete(&event).unwrap();
     }
     for refused in [PRI, RDHUP, ONESHOT, IN | ONESHOT, ET | IN | PRI] {
-        assert_eq!(
-            epoll.add(&event, refused | EXCLUSIVE, 0),
-            Err(Errno::EINVAL),
-            "{refused:#x}"
-        );
+        assert_eq!(epoll.add(&event, refused | EXCLUSIVE, 0), Err(Errno::EINVAL), "{refused:#x}");
     }
 }
 
@@ -238,10 +218,7 @@ fn exclusive_is_for_adding_only() {
     let (exclusive, plain) = (eventfd(), eventfd());
     epoll.add(&exclusive, IN | EXCLUSIVE, 1).unwrap();
     assert_eq!(epoll.modify(&exclusive, IN, 2), Err(Errno::EINVAL));
-    assert_eq!(
-        epoll.modify(&exclusive, IN | EXCLUSIVE, 2),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(epoll.modify(&exclusive, IN | EXCLUSIVE, 2), Err(Errno::EINVAL));
     epoll.add(&plain, IN, 3).unwrap();
     assert_eq!(epoll.modify(&plain, IN | EXCLUSIVE, 4), Err(Errno::EINVAL));
     assert_eq!(epoll.now_data(), [1, 3]);

@@ -44,10 +44,7 @@ fn an_item_that_went_stale_makes_nothing_readable() {
     assert_eq!(outer.now(), []);
     assert_eq!(poll::ready(&inner.0, POLLIN), 0);
     let mut sets = Sets::reading(&[inner.number()]);
-    assert_eq!(
-        select(inner.number() + 1, &mut sets, Some(Duration::ZERO)).0,
-        Ok(0)
-    );
+    assert_eq!(select(inner.number() + 1, &mut sets, Some(Duration::ZERO)).0, Ok(0));
     counter.write_u64(1).unwrap();
     assert_eq!(outer.now(), [event(IN, 1)]);
 }
@@ -63,10 +60,7 @@ fn poll_sees_the_same_through_five_levels() {
     for _ in 0..3 {
         assert_eq!(poll::ready(&chain[0].0, POLLIN), 0);
         counter.write_u64(1).unwrap();
-        assert_eq!(
-            poll::ready(&chain[0].0, POLLIN | POLLOUT | POLLRDNORM),
-            POLLIN | POLLRDNORM
-        );
+        assert_eq!(poll::ready(&chain[0].0, POLLIN | POLLOUT | POLLRDNORM), POLLIN | POLLRDNORM);
         counter.read_u64().unwrap();
     }
 }
@@ -152,10 +146,7 @@ fn a_stale_item_inside_does_not_end_the_wait_outside() {
     inner.add(&counter, IN, 2).unwrap();
     counter.write_u64(1).unwrap();
     counter.read_u64().unwrap();
-    assert_eq!(
-        time::at_least(time::SETTLE, || outer.wait(8, 30)),
-        Ok(vec![])
-    );
+    assert_eq!(time::at_least(time::SETTLE, || outer.wait(8, 30)), Ok(vec![]));
 }
 
 #[test]

@@ -101,10 +101,7 @@ fn a_bad_address_is_efault_and_loses_no_event() {
 fn an_unmapped_array_is_not_noticed_while_nothing_is_ready() {
     let epoll = Epoll::new();
     // SAFETY: nothing is mapped there.
-    assert_eq!(
-        unsafe { epoll::wait_at(epoll.number(), UNMAPPED, 1, 0) },
-        Ok(0)
-    );
+    assert_eq!(unsafe { epoll::wait_at(epoll.number(), UNMAPPED, 1, 0) }, Ok(0));
     // SAFETY: nothing of ours is there.
     let kernel = unsafe { epoll::wait_at(epoll.number(), KERNEL, 1, 0) };
     assert_eq!(kernel, Err(Errno::EFAULT));
@@ -133,16 +130,9 @@ fn the_array_needs_no_alignment() {
     for offset in 0..16 {
         let address = pages.start() + 4096 - 20 + offset;
         // SAFETY: the pages are ours.
-        assert_eq!(
-            unsafe { epoll::wait_at(epoll.number(), address, 3, 0) },
-            Ok(3)
-        );
+        assert_eq!(unsafe { epoll::wait_at(epoll.number(), address, 3, 0) }, Ok(3));
         let mut data: Vec<u64> = (0..3)
-            .map(|index| {
-                pages
-                    .value::<libc::epoll_event>(address + index * EVENT_SIZE)
-                    .u64
-            })
+            .map(|index| pages.value::<libc::epoll_event>(address + index * EVENT_SIZE).u64)
             .collect();
         data.sort();
         assert_eq!(data, [0, 1, 2]);
@@ -155,14 +145,8 @@ fn nothing_is_written_behind_the_last_event() {
     let pages = Pages::before_hole(1);
     let address = pages.place(&[0x77_u8; 4 * EVENT_SIZE], 0);
     // SAFETY: the page is ours.
-    assert_eq!(
-        unsafe { epoll::wait_at(epoll.number(), address, 4, 0) },
-        Ok(1)
-    );
-    assert_eq!(
-        pages.value::<[u8; 3 * EVENT_SIZE]>(address + EVENT_SIZE),
-        [0x77; 3 * EVENT_SIZE]
-    );
+    assert_eq!(unsafe { epoll::wait_at(epoll.number(), address, 4, 0) }, Ok(1));
+    assert_eq!(pages.value::<[u8; 3 * EVENT_SIZE]>(address + EVENT_SIZE), [0x77; 3 * EVENT_SIZE]);
 }
 
 #[test]
@@ -174,14 +158,9 @@ fn one_edge_wakes_one_of_several_threads() {
     for _ in 0..4 {
         counter.write_u64(1).unwrap();
         assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 1)]));
-        assert!(
-            results.recv_timeout(time::SETTLE).is_err(),
-            "one event, one wake"
-        );
+        assert!(results.recv_timeout(time::SETTLE).is_err(), "one event, one wake");
     }
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -194,9 +173,7 @@ fn a_level_that_holds_wakes_all_threads_one_after_the_other() {
     for _ in 0..4 {
         assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 1)]));
     }
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -210,14 +187,10 @@ fn several_events_wake_as_many_threads() {
     for counter in &counters {
         counter.write_u64(1).unwrap();
     }
-    let mut data: Vec<u64> = (0..3)
-        .map(|_| results.recv().unwrap().unwrap()[0].data)
-        .collect();
+    let mut data: Vec<u64> = (0..3).map(|_| results.recv().unwrap().unwrap()[0].data).collect();
     data.sort();
     assert_eq!(data, [0, 1, 2]);
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -232,9 +205,7 @@ fn every_instance_that_watches_a_file_is_woken() {
     for _ in 0..3 {
         assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 1)]));
     }
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -248,14 +219,9 @@ fn exclusive_wakes_one_of_the_instances_that_watch_a_file() {
     for _ in 0..3 {
         counter.write_u64(1).unwrap();
         assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 1)]));
-        assert!(
-            results.recv_timeout(time::SETTLE).is_err(),
-            "one event, one wake"
-        );
+        assert!(results.recv_timeout(time::SETTLE).is_err(), "one event, one wake");
     }
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -269,9 +235,7 @@ fn an_exclusive_event_passes_by_an_instance_nobody_waits_on() {
     counter.write_u64(1).unwrap();
     assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 2)]));
     assert_eq!(idle.now(), [event(IN, 1)]);
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -281,9 +245,7 @@ fn adding_a_ready_file_wakes_a_waiter() {
     let counter = eventfd(1);
     epoll.add(&counter, IN, 1).unwrap();
     assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 1)]));
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -294,9 +256,7 @@ fn modifying_a_ready_file_wakes_a_waiter() {
     let (results, threads) = waiters([epoll.clone()]);
     epoll.modify(&counter, IN, 2).unwrap();
     assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 2)]));
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -313,9 +273,7 @@ fn a_watched_file_may_be_closed_or_removed_during_the_wait() {
     assert!(results.recv_timeout(time::SETTLE).is_err());
     kept.write_u64(1).unwrap();
     assert_eq!(results.recv().unwrap(), Ok(vec![event(IN, 2)]));
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -335,9 +293,7 @@ fn a_wait_outlives_the_descriptor_it_was_called_with() {
     drop(results);
     // The last reference of the thread names a number that is closed already.
     assert_eq!(fd::fcntl(number, libc::F_GETFD, 0), Err(Errno::EBADF));
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -346,10 +302,7 @@ fn a_signal_ends_the_wait_with_eintr_even_with_sa_restart() {
         signal::count(libc::SIGALRM, libc::SA_RESTART);
         signal::alarm(ms(20));
         let epoll = Epoll::new();
-        assert_eq!(
-            time::at_least(ms(20), || epoll.wait(1, -1)),
-            Err(Errno::EINTR)
-        );
+        assert_eq!(time::at_least(ms(20), || epoll.wait(1, -1)), Err(Errno::EINTR));
     });
 }
 
@@ -388,11 +341,7 @@ fn pwait_swaps_the_mask_for_the_wait_only() {
         signal::raise(libc::SIGUSR1);
         let (epoll, counters) = ready(1, IN);
         let wait = |timeout, mask| epoll::pwait(epoll.number(), 1, timeout, mask);
-        assert_eq!(
-            wait(-1, Some(0)),
-            Ok(vec![event(IN, 0)]),
-            "what is ready wins"
-        );
+        assert_eq!(wait(-1, Some(0)), Ok(vec![event(IN, 0)]), "what is ready wins");
         assert_eq!(signal::seen(libc::SIGUSR1), 0);
         counters[0].read_u64().unwrap();
         assert_eq!(time::at_least(ms(20), || wait(20, None)), Ok(vec![]));
@@ -437,10 +386,7 @@ fn pwait2_without_a_timeout_waits_for_ever() {
     epoll.add(&counter, IN, 1).unwrap();
     let writer = counter.dup().unwrap();
     let write = time::soon(move || writer.write_u64(1));
-    assert_eq!(
-        epoll::pwait2(epoll.number(), 1, None, None),
-        Ok(vec![event(IN, 1)])
-    );
+    assert_eq!(epoll::pwait2(epoll.number(), 1, None, None), Ok(vec![event(IN, 1)]));
     write.join().unwrap().unwrap();
 }
 
@@ -448,10 +394,7 @@ fn pwait2_without_a_timeout_waits_for_ever() {
 fn pwait2_takes_a_huge_timeout_and_refuses_a_bad_one() {
     let (epoll, _counters) = ready(1, IN);
     let huge = Duration::from_secs(i64::MAX as u64);
-    assert_eq!(
-        epoll::pwait2(epoll.number(), 1, Some(huge), None),
-        Ok(vec![event(IN, 0)])
-    );
+    assert_eq!(epoll::pwait2(epoll.number(), 1, Some(huge), None), Ok(vec![event(IN, 0)]));
     let mut room = [0_u8; EVENT_SIZE];
     let array = room.as_mut_ptr() as usize;
     let call = |timeout: usize| {

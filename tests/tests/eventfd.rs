@@ -51,10 +51,7 @@ fn flags_are_kept() {
     let event = fd::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK).unwrap();
     assert_eq!(event.fcntl(libc::F_GETFD, 0), Ok(libc::FD_CLOEXEC));
     let flags = event.fcntl(libc::F_GETFL, 0).unwrap();
-    assert_eq!(
-        flags & (libc::O_ACCMODE | libc::O_NONBLOCK),
-        libc::O_RDWR | libc::O_NONBLOCK
-    );
+    assert_eq!(flags & (libc::O_ACCMODE | libc::O_NONBLOCK), libc::O_RDWR | libc::O_NONBLOCK);
 }
 
 #[test]
@@ -181,10 +178,7 @@ fn a_signal_ends_a_blocked_read_with_eintr() {
         signal::count(libc::SIGALRM, 0);
         let event = fd::eventfd(0, 0).unwrap();
         signal::alarm(ms(20));
-        assert_eq!(
-            time::at_least(ms(20), || event.read_u64()),
-            Err(Errno::EINTR)
-        );
+        assert_eq!(time::at_least(ms(20), || event.read_u64()), Err(Errno::EINTR));
     });
 }
 

@@ -34,14 +34,8 @@ fn each_end_has_one_direction() {
     let (reader, writer) = fd::pipe();
     assert_eq!(reader.write(b"x"), Err(Errno::EBADF));
     assert_eq!(writer.read(1), Err(Errno::EBADF));
-    assert_eq!(
-        reader.fcntl(libc::F_GETFL, 0).unwrap() & libc::O_ACCMODE,
-        libc::O_RDONLY
-    );
-    assert_eq!(
-        writer.fcntl(libc::F_GETFL, 0).unwrap() & libc::O_ACCMODE,
-        libc::O_WRONLY
-    );
+    assert_eq!(reader.fcntl(libc::F_GETFL, 0).unwrap() & libc::O_ACCMODE, libc::O_RDONLY);
+    assert_eq!(writer.fcntl(libc::F_GETFL, 0).unwrap() & libc::O_ACCMODE, libc::O_WRONLY);
 }
 
 #[test]
@@ -49,10 +43,7 @@ fn flags_of_pipe2_hold_for_both_ends() {
     let (reader, writer) = fd::pipe2(O_NONBLOCK | O_CLOEXEC).unwrap();
     for end in [&reader, &writer] {
         assert_eq!(end.fcntl(libc::F_GETFD, 0), Ok(libc::FD_CLOEXEC));
-        assert_eq!(
-            end.fcntl(libc::F_GETFL, 0).unwrap() & O_NONBLOCK,
-            O_NONBLOCK
-        );
+        assert_eq!(end.fcntl(libc::F_GETFL, 0).unwrap() & O_NONBLOCK, O_NONBLOCK);
     }
     let (reader, writer) = fd::pipe();
     for end in [&reader, &writer] {
@@ -107,10 +98,7 @@ fn reading_and_writing_nothing_succeeds_at_once() {
 fn a_blocked_read_gets_what_is_written_later() {
     let (reader, writer) = fd::pipe();
     let write = time::soon(move || writer.write(b"late"));
-    assert_eq!(
-        time::at_least(time::SETTLE / 2, || reader.read(10)).unwrap(),
-        b"late"
-    );
+    assert_eq!(time::at_least(time::SETTLE / 2, || reader.read(10)).unwrap(), b"late");
     assert_eq!(write.join().unwrap(), Ok(4));
 }
 
@@ -267,11 +255,7 @@ fn writes_of_pipe_buf_by_several_writers_do_not_mix() {
             }
         }
         assert_eq!(bytes.len(), 4 * 50 * PAGE);
-        assert!(
-            bytes
-                .chunks(PAGE)
-                .all(|block| block.iter().all(|byte| *byte == block[0]))
-        );
+        assert!(bytes.chunks(PAGE).all(|block| block.iter().all(|byte| *byte == block[0])));
     });
 }
 
@@ -310,10 +294,7 @@ fn a_capacity_is_rounded_up_to_a_power_of_two_pages() {
     assert_eq!(reader.fcntl(libc::F_SETPIPE_SZ, 1), Ok(PAGE as i32));
     assert_eq!(writer.fcntl(libc::F_GETPIPE_SZ, 0), Ok(PAGE as i32));
     assert_eq!(writer.write(&[1; 5000]), Ok(PAGE));
-    assert_eq!(
-        writer.fcntl(libc::F_SETPIPE_SZ, 3 * PAGE),
-        Ok(4 * PAGE as i32)
-    );
+    assert_eq!(writer.fcntl(libc::F_SETPIPE_SZ, 3 * PAGE), Ok(4 * PAGE as i32));
     assert_eq!(poll::ready(&writer, POLLOUT), POLLOUT);
     assert_eq!(writer.write(&[1; 20_000]), Ok(3 * PAGE));
     assert_eq!(reader.read(CAPACITY).unwrap().len(), 4 * PAGE);
@@ -322,26 +303,17 @@ fn a_capacity_is_rounded_up_to_a_power_of_two_pages() {
 #[test]
 fn a_capacity_below_the_content_is_ebusy() {
     let (reader, _writer) = full();
-    assert_eq!(
-        reader.fcntl(libc::F_SETPIPE_SZ, CAPACITY / 2),
-        Err(Errno::EBUSY)
-    );
+    assert_eq!(reader.fcntl(libc::F_SETPIPE_SZ, CAPACITY / 2), Err(Errno::EBUSY));
     assert_eq!(reader.fcntl(libc::F_GETPIPE_SZ, 0), Ok(CAPACITY as i32));
     reader.read(CAPACITY / 2).unwrap();
-    assert_eq!(
-        reader.fcntl(libc::F_SETPIPE_SZ, CAPACITY / 2),
-        Ok(CAPACITY as i32 / 2)
-    );
+    assert_eq!(reader.fcntl(libc::F_SETPIPE_SZ, CAPACITY / 2), Ok(CAPACITY as i32 / 2));
     assert_eq!(reader.read(CAPACITY).unwrap(), [7; CAPACITY / 2]);
 }
 
 #[test]
 fn an_absurd_capacity_is_einval() {
     let (reader, _writer) = fd::pipe();
-    assert_eq!(
-        reader.fcntl(libc::F_SETPIPE_SZ, (1 << 31) + 1),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(reader.fcntl(libc::F_SETPIPE_SZ, (1 << 31) + 1), Err(Errno::EINVAL));
 }
 
 #[test]
@@ -369,11 +341,7 @@ fn packets_keep_their_borders() {
     writer.write(b"first").unwrap();
     writer.write(b"second").unwrap();
     assert_eq!(reader.read(100).unwrap(), b"first");
-    assert_eq!(
-        reader.read(3).unwrap(),
-        b"sec",
-        "the rest of a packet is lost"
-    );
+    assert_eq!(reader.read(3).unwrap(), b"sec", "the rest of a packet is lost");
     assert_eq!(reader.read(100), Err(Errno::EAGAIN));
 }
 
@@ -403,10 +371,7 @@ fn a_pipe_has_no_position() {
     let mut byte = 0_u8;
     let arguments = [reader.number() as usize, &raw mut byte as usize, 1, 0];
     // SAFETY: the byte is ours.
-    assert_eq!(
-        unsafe { sys::call(libc::SYS_pread64, arguments) },
-        Err(Errno::ESPIPE)
-    );
+    assert_eq!(unsafe { sys::call(libc::SYS_pread64, arguments) }, Err(Errno::ESPIPE));
 }
 
 #[test]

@@ -58,10 +58,7 @@ fn an_eventfd_has_no_normal_bits() {
 #[test]
 fn a_regular_file_is_always_ready() {
     let file = fd::open("/tmp/poll", libc::O_CREAT | libc::O_RDWR, 0o600).unwrap();
-    assert_eq!(
-        ready(&file, EVERYTHING),
-        POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
-    );
+    assert_eq!(ready(&file, EVERYTHING), POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
 
 #[test]
@@ -166,10 +163,8 @@ fn a_waiter_is_not_ended_by_what_it_did_not_ask_for() {
 #[test]
 fn any_of_many_descriptors_ends_the_wait() {
     let pipes: Vec<_> = (0..200).map(|_| fd::pipe()).collect();
-    let mut entries: Vec<_> = pipes
-        .iter()
-        .map(|(reader, _)| entry(reader.number(), POLLIN))
-        .collect();
+    let mut entries: Vec<_> =
+        pipes.iter().map(|(reader, _)| entry(reader.number(), POLLIN)).collect();
     for last in [199, 100, 0] {
         let writer = pipes[last].1.dup().unwrap();
         let write = time::soon(move || writer.write(b"x"));
@@ -197,40 +192,27 @@ fn only_revents_is_written() {
     change.join().unwrap().unwrap();
     // SAFETY: nobody else writes any more.
     let [entry] = unsafe { (&raw const entries).read_volatile() };
-    assert_eq!(
-        (entry.fd, entry.events, entry.revents),
-        (reader.number(), POLLPRI, POLLIN)
-    );
+    assert_eq!((entry.fd, entry.events, entry.revents), (reader.number(), POLLPRI, POLLIN));
 }
 
 #[test]
 fn more_entries_than_rlimit_nofile_are_einval() {
     child::run(|| {
-        let limit = libc::rlimit {
-            rlim_cur: 20,
-            rlim_max: 20,
-        };
+        let limit = libc::rlimit { rlim_cur: 20, rlim_max: 20 };
         // SAFETY: the limit is valid.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
         assert_eq!(poll(&mut [entry(-1, 0); 20], 0), Ok(0));
         assert_eq!(poll(&mut [entry(-1, 0); 21], 0), Err(Errno::EINVAL));
     });
     // SAFETY: nothing is mapped there.
-    assert_eq!(
-        unsafe { poll_at(UNMAPPED, usize::MAX, 0) },
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(unsafe { poll_at(UNMAPPED, usize::MAX, 0) }, Err(Errno::EINVAL));
 }
 
 #[test]
 fn an_array_at_a_bad_address_is_efault() {
     for address in [0, UNMAPPED, KERNEL, usize::MAX - 7] {
         // SAFETY: nothing of ours is there.
-        assert_eq!(
-            unsafe { poll_at(address, 1, 0) },
-            Err(Errno::EFAULT),
-            "{address:#x}"
-        );
+        assert_eq!(unsafe { poll_at(address, 1, 0) }, Err(Errno::EFAULT), "{address:#x}");
     }
 }
 
@@ -260,10 +242,7 @@ fn an_array_needs_no_alignment() {
     let pages = Pages::before_hole(1);
     let address = pages.place(&[0_u8; 9], 0) + 1;
     let at_end = pages.place(&[entry(writer.number(), POLLOUT)], 0);
-    assert_eq!(
-        address, at_end,
-        "an odd address is not possible at the end of a page"
-    );
+    assert_eq!(address, at_end, "an odd address is not possible at the end of a page");
     let odd = pages.start() + 1;
     // SAFETY: the page is ours.
     unsafe { (odd as *mut libc::pollfd).write_unaligned(entry(writer.number(), POLLOUT)) };
@@ -279,10 +258,7 @@ fn a_signal_ends_the_wait_with_eintr_even_with_sa_restart() {
         signal::alarm(ms(20));
         let (reader, _writer) = fd::pipe();
         let mut entries = [entry(reader.number(), POLLIN)];
-        assert_eq!(
-            time::at_least(ms(20), || poll(&mut entries, -1)),
-            Err(Errno::EINTR)
-        );
+        assert_eq!(time::at_least(ms(20), || poll(&mut entries, -1)), Err(Errno::EINTR));
         assert_eq!(signal::seen(libc::SIGALRM), 1);
     });
 }
@@ -323,10 +299,7 @@ fn ppoll_has_nanoseconds_and_writes_the_remaining_time_back() {
     let (result, left) = ppoll(&mut entries, Some(Duration::from_secs(100)), None);
     assert_eq!(result, Ok(1));
     let left = left.unwrap();
-    assert!(
-        left > Duration::from_secs(90) && left <= Duration::from_secs(100),
-        "{left:?}"
-    );
+    assert!(left > Duration::from_secs(90) && left <= Duration::from_secs(100), "{left:?}");
 }
 
 #[test]
@@ -346,10 +319,7 @@ fn ppoll_writes_the_remaining_time_back_after_a_signal() {
 fn ppoll_without_a_timeout_waits_for_ever() {
     let (reader, writer) = fd::pipe();
     let write = time::soon(move || writer.write(b"x").map(|_| writer));
-    assert_eq!(
-        ppoll(&mut [entry(reader.number(), POLLIN)], None, None),
-        (Ok(1), None)
-    );
+    assert_eq!(ppoll(&mut [entry(reader.number(), POLLIN)], None, None), (Ok(1), None));
     write.join().unwrap().unwrap();
 }
 
@@ -363,21 +333,14 @@ fn raw_ppoll(timeout: usize, mask: usize, size: usize) -> sys::Result<usize> {
 fn ppoll_refuses_bad_timeouts_and_masks() {
     for (tv_sec, tv_nsec) in [(-1, 0), (0, -1), (0, 1_000_000_000)] {
         let timeout = libc::timespec { tv_sec, tv_nsec };
-        assert_eq!(
-            raw_ppoll(&raw const timeout as usize, 0, 8),
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(raw_ppoll(&raw const timeout as usize, 0, 8), Err(Errno::EINVAL));
     }
     let zero = [0_u64; 2].as_ptr() as usize;
     assert_eq!(raw_ppoll(UNMAPPED, 0, 8), Err(Errno::EFAULT));
     assert_eq!(raw_ppoll(zero, UNMAPPED, 8), Err(Errno::EFAULT));
     assert_eq!(raw_ppoll(zero, zero, 4), Err(Errno::EINVAL));
     assert_eq!(raw_ppoll(zero, zero, 128), Err(Errno::EINVAL));
-    assert_eq!(
-        raw_ppoll(zero, 0, 99),
-        Ok(0),
-        "the size of no mask does not matter"
-    );
+    assert_eq!(raw_ppoll(zero, 0, 99), Ok(0), "the size of no mask does not matter");
 }
 
 #[test]
@@ -397,10 +360,7 @@ fn ppoll_unblocks_a_pending_signal_for_the_wait_only() {
         let (reader, _writer) = fd::pipe();
         let mut entries = [entry(reader.number(), POLLIN)];
         let (result, _) = ppoll(&mut entries, None, Some(0));
-        assert_eq!(
-            (result, signal::seen(libc::SIGUSR1)),
-            (Err(Errno::EINTR), 1)
-        );
+        assert_eq!((result, signal::seen(libc::SIGUSR1)), (Err(Errno::EINTR), 1));
         assert!(signal::is_blocked(libc::SIGUSR1));
     });
 }
@@ -435,18 +395,9 @@ fn the_mask_is_restored_after_a_fault() {
     child::run(|| {
         signal::block(&[libc::SIGUSR1]);
         let (mask, zero) = (0_u64, [0_u64; 2]);
-        let arguments = [
-            UNMAPPED,
-            1,
-            zero.as_ptr() as usize,
-            &raw const mask as usize,
-            8,
-        ];
+        let arguments = [UNMAPPED, 1, zero.as_ptr() as usize, &raw const mask as usize, 8];
         // SAFETY: nothing is mapped there.
-        assert_eq!(
-            unsafe { sys::call(libc::SYS_ppoll, arguments) },
-            Err(Errno::EFAULT)
-        );
+        assert_eq!(unsafe { sys::call(libc::SYS_ppoll, arguments) }, Err(Errno::EFAULT));
         assert!(signal::is_blocked(libc::SIGUSR1));
     });
 }

@@ -15,10 +15,7 @@ fn members(set: &Option<FdSet>) -> Vec<i32> {
 
 /// Sets one limit of this process.
 fn limit_descriptors(count: u64) {
-    let limit = libc::rlimit {
-        rlim_cur: count,
-        rlim_max: count,
-    };
+    let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
     // SAFETY: the limit is valid.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }
@@ -35,11 +32,7 @@ fn the_count_is_of_bits_in_all_sets() {
     let (reader, writer) = fd::pipe();
     let all = [event.number(), reader.number(), writer.number()];
     let set = Some(FdSet::of(&all));
-    let mut sets = Sets {
-        read: set.clone(),
-        write: set.clone(),
-        except: set,
-    };
+    let mut sets = Sets { read: set.clone(), write: set.clone(), except: set };
     assert_eq!(select(writer.number() + 1, &mut sets, ZERO).0, Ok(3));
     assert_eq!(members(&sets.read), [event.number()]);
     assert_eq!(members(&sets.write), [event.number(), writer.number()]);
@@ -56,11 +49,7 @@ fn end_of_file_is_readable_and_a_broken_pipe_is_both() {
     let (reader, writer) = fd::pipe();
     drop(reader);
     let set = Some(FdSet::of(&[writer.number()]));
-    let mut sets = Sets {
-        read: set.clone(),
-        write: set.clone(),
-        except: set,
-    };
+    let mut sets = Sets { read: set.clone(), write: set.clone(), except: set };
     assert_eq!(select(writer.number() + 1, &mut sets, ZERO).0, Ok(2));
     assert_eq!(members(&sets.except), []);
 }
@@ -87,10 +76,7 @@ fn nfds_zero_or_no_sets_make_a_sleep() {
     let (result, left) = time::at_least(ms(20), || select(0, &mut sets, Some(ms(20))));
     assert_eq!((result, left), (Ok(0), ZERO));
     assert_eq!(members(&sets.read), [0, 1, 2]);
-    assert_eq!(
-        time::at_least(ms(20), || select(9, &mut Sets::default(), Some(ms(20)))).0,
-        Ok(0)
-    );
+    assert_eq!(time::at_least(ms(20), || select(9, &mut Sets::default(), Some(ms(20)))).0, Ok(0));
 }
 
 #[test]
@@ -109,11 +95,7 @@ fn an_event_ends_the_wait_and_leaves_the_remaining_time() {
     let (reader, writer) = fd::pipe();
     let write = time::soon(move || writer.write(b"x").map(|_| writer));
     let mut sets = Sets::reading(&[reader.number()]);
-    let (result, left) = select(
-        reader.number() + 1,
-        &mut sets,
-        Some(Duration::from_secs(100)),
-    );
+    let (result, left) = select(reader.number() + 1, &mut sets, Some(Duration::from_secs(100)));
     assert_eq!(result, Ok(1));
     assert_eq!(members(&sets.read), [reader.number()]);
     let left = left.unwrap();
@@ -135,10 +117,7 @@ fn without_a_timeout_it_waits_for_space() {
 #[test]
 fn a_negative_nfds_is_einval() {
     assert_eq!(select(-1, &mut Sets::default(), ZERO).0, Err(Errno::EINVAL));
-    assert_eq!(
-        select(i32::MIN, &mut Sets::default(), ZERO).0,
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(select(i32::MIN, &mut Sets::default(), ZERO).0, Err(Errno::EINVAL));
 }
 
 #[test]
@@ -147,10 +126,7 @@ fn a_number_that_is_not_open_is_ebadf_and_leaves_the_sets_alone() {
     let mut sets = Sets::reading(&[event.number(), event.number() + 1]);
     let before = sets.read.clone();
     let timeout = Some(Duration::from_secs(1));
-    assert_eq!(
-        select(event.number() + 2, &mut sets, timeout).0,
-        Err(Errno::EBADF)
-    );
+    assert_eq!(select(event.number() + 2, &mut sets, timeout).0, Err(Errno::EBADF));
     assert_eq!(sets.read, before);
 }
 
@@ -158,10 +134,7 @@ fn a_number_that_is_not_open_is_ebadf_and_leaves_the_sets_alone() {
 fn nfds_is_clamped_to_the_capacity_of_the_descriptor_table() {
     child::run(|| {
         // A table that never held more than a few numbers has a capacity of 64 or 256.
-        let mut sets = Sets {
-            read: Some(FdSet::new(100_000, &[99_999])),
-            ..Sets::default()
-        };
+        let mut sets = Sets { read: Some(FdSet::new(100_000, &[99_999])), ..Sets::default() };
         assert_eq!(select(100_000, &mut sets, ZERO).0, Ok(0));
         assert_eq!(members(&sets.read), [99_999]);
         assert_eq!(select(i32::MAX, &mut sets, ZERO).0, Ok(0));
@@ -176,10 +149,7 @@ fn it_reaches_beyond_fd_setsize() {
         let event = fd::eventfd(1, 0).unwrap();
         assert_eq!(fd::dup2(event.number(), 3000), Ok(3000));
         let high = Fd::from_number(3000);
-        let mut sets = Sets {
-            read: Some(FdSet::new(4096, &[3000])),
-            ..Sets::default()
-        };
+        let mut sets = Sets { read: Some(FdSet::new(4096, &[3000])), ..Sets::default() };
         assert_eq!(select(3001, &mut sets, ZERO).0, Ok(1));
         assert_eq!(members(&sets.read), [3000]);
         high.read_u64().unwrap();
@@ -217,19 +187,13 @@ fn a_set_that_cannot_be_written_is_efault() {
 #[test]
 fn a_negative_timeout_is_einval_and_many_microseconds_are_seconds() {
     for timeout in [[-1_i64, 0], [0, -1]] {
-        assert_eq!(
-            raw([0, 0, 0, 0, timeout.as_ptr() as usize]),
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(raw([0, 0, 0, 0, timeout.as_ptr() as usize]), Err(Errno::EINVAL));
     }
     let event = fd::eventfd(1, 0).unwrap();
     let mut set = FdSet::of(&[event.number()]);
     let timeout = [0_i64, 5_000_000];
     let nfds = event.number() as usize + 1;
-    assert_eq!(
-        raw([nfds, set.address(), 0, 0, timeout.as_ptr() as usize]),
-        Ok(1)
-    );
+    assert_eq!(raw([nfds, set.address(), 0, 0, timeout.as_ptr() as usize]), Ok(1));
     // SAFETY: the kernel wrote there.
     let [seconds, _] = unsafe { (&raw const timeout).read_volatile() };
     assert_eq!(seconds, 4);
@@ -271,10 +235,7 @@ fn pselect_unblocks_a_pending_signal_for_the_wait_only() {
         signal::block(&[libc::SIGUSR1]);
         signal::raise(libc::SIGUSR1);
         let (result, _) = pselect(0, &mut Sets::default(), None, Some(0));
-        assert_eq!(
-            (result, signal::seen(libc::SIGUSR1)),
-            (Err(Errno::EINTR), 1)
-        );
+        assert_eq!((result, signal::seen(libc::SIGUSR1)), (Err(Errno::EINTR), 1));
         assert!(signal::is_blocked(libc::SIGUSR1));
     });
 }
@@ -287,10 +248,7 @@ fn a_ready_descriptor_wins_over_a_signal_that_only_the_mask_lets_in() {
         signal::raise(libc::SIGUSR1);
         let event = fd::eventfd(1, 0).unwrap();
         let mut sets = Sets::reading(&[event.number()]);
-        assert_eq!(
-            pselect(event.number() + 1, &mut sets, None, Some(0)).0,
-            Ok(1)
-        );
+        assert_eq!(pselect(event.number() + 1, &mut sets, None, Some(0)).0, Ok(1));
         assert_eq!(signal::seen(libc::SIGUSR1), 0);
         assert!(signal::is_blocked(libc::SIGUSR1) && signal::is_pending(libc::SIGUSR1));
     });
@@ -332,8 +290,5 @@ fn pselect_refuses_bad_timeouts_and_masks() {
     assert_eq!(call(UNMAPPED, 0), Err(Errno::EFAULT));
     assert_eq!(call(zero, UNMAPPED), Err(Errno::EFAULT));
     assert_eq!(call(zero, [zero, 4].as_ptr() as usize), Err(Errno::EINVAL));
-    assert_eq!(
-        call(zero, [UNMAPPED, 8].as_ptr() as usize),
-        Err(Errno::EFAULT)
-    );
+    assert_eq!(call(zero, [UNMAPPED, 8].as_ptr() as usize), Err(Errno::EFAULT));
 }
