@@ -1,2 +1,49 @@
-//! The host-side kit.
-fn main() {}
+//! The host-side kit of Pollux: builds the kernel, packs the initramfs, runs programs and tests in QEMU.
+//!
+//! Exit status: that of the guest program where there is one; 124 when time ran out; 125 when the kit, QEMU
+//! or the kernel failed (as timeout(1) and env(1) have it).
+
+mod build;
+mod cli;
+mod exec;
+mod initramfs;
+mod machine;
+mod program;
+mod project;
+mod session;
+mod toolchain;
+mod twin;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// The kit itself failed, or the machine under the program did.
+const FAILED: u8 = 125;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return complain(&error),
+    };
+    let result = match &cli.command {
+        Command::Build(options) => build::command(options),
+        Command::Exec(options) => exec::command(options),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("pollux: {error:#}");
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Help goes to stdout in full; of a complaint only the first paragraph is worth reading, as one line.
+fn complain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("pollux: {} (see --help)", cli::first_paragraph(&error.to_string()));
+    ExitCode::from(FAILED)
+}

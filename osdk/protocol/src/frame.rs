@@ -1,0 +1,89 @@
+//! Stdin on its way into the guest: a length and that many bytes; length 0 is the end of the input.
+//!
+//! A serial line has no end of file, so it has to be said. One frame answers one
+//! [`Message::More`](crate::message::Message::More).
+
+/// The most bytes in one frame: at most `PIPE_BUF`, so that a pipe with room takes it in one write.
+pub const MAX: usize = 2048;
+
+/// In place of a length: the host has everything it waited for; init may power the machine off.
+const FAREWELL: u16 = u16::MAX;
+
+/// What came in a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// 1 to [`MAX`] bytes.
+    Data(Vec<u8>),
+    /// No more stdin for this job.
+    End,
+    /// See [`FAREWELL`].
+    Farewell,
+}
+
+impl Frame {
+    /// The bytes on the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        let (length, data): (u16, &[u8]) = match self {
+            Self::Data(data) => (data.len() as u16, data),
+            Self::End => (0, &[]),
+            Self::Farewell => (FAREWELL, &[]),
+        };
+        debug_assert!(data.len() <= MAX, "a frame of {} bytes", data.len());
+        [&length.to_le_bytes(), data].concat()
+    }
+}
+
+/// Puts frames together from pieces of any size.
+#[derive(Default)]
+pub struct Decoder {
+    pending: Vec<u8>,
+}
+
+impl Decoder {
+    /// Takes in what arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame, if it is there.
+    pub fn next_frame(&mut self) -> Option<Frame> {
+        let [low, high, rest @ ..] = self.pending.as_slice() else { return None };
+        let length = u16::from_le_bytes([*low, *high]);
+        let (frame, used) = match length {
+            0 => (Frame::End, 2),
+            FAREWELL => (Frame::Farewell, 2),
+            length => (Frame::Data(rest.get(..usize::from(length))?.to_vec()), 2 + usize::from(length)),
+        };
+        self.pending.drain(..used);
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_survive_any_fragmentation() {
+        let frames = [Frame::Data(vec![0, 255, 10]), Frame::Data(vec![7; MAX]), Frame::End, Frame::Farewell];
+        let wire: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+        for piece in [1, 2, 3, 100, wire.len()] {
+            let mut decoder = Decoder::default();
+            let mut seen = Vec::new();
+            for bytes in wire.chunks(piece) {
+                decoder.push(bytes);
+                seen.extend(std::iter::from_fn(|| decoder.next_frame()));
+            }
+            assert_eq!(seen, frames, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_partial_frame_is_not_given_out() {
+        let mut decoder = Decoder::default();
+        decoder.push(&[3, 0, 1, 2]);
+        assert_eq!(decoder.next_frame(), None);
+        decoder.push(&[9]);
+        assert_eq!(decoder.next_frame(), Some(Frame::Data(vec![1, 2, 9])));
+    }
+}

@@ -1,0 +1,100 @@
+//! Building what runs in the guest: the kernel and init.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    cli::{BuildOptions, Policy},
+    project,
+    toolchain::{self, Output},
+};
+
+/// The kernel runs on bare metal: cargo compiles the core libraries for it as well.
+const BARE_METAL: [&str; 5] = [
+    "--release",
+    "--package=pollux-kernel",
+    "--target=x86_64-unknown-none",
+    "-Zbuild-std=core,alloc,compiler_builtins",
+    "-Zbuild-std-features=compiler-builtins-mem",
+];
+
+/// `pollux build`.
+pub(crate) fn command(options: &BuildOptions) -> Result<ExitCode> {
+    println!("{}", kernel(options.policy, Output::Full)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the kernel and gives the file to boot.
+pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
+    let (name, features) = match policy {
+        Policy::Hybrid => ("kernel-hybrid", ""),
+        Policy::Stateful => ("kernel-stateful", "policy-stateful"),
+        Policy::Stateless => ("kernel-stateless", "policy-stateless"),
+    };
+    let mut build = toolchain::cargo("", "build");
+    build.args(BARE_METAL).arg(format!("--features={features}"));
+    let elf = only(toolchain::executables(build, "the kernel", output)?)?;
+    let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let image = project::products().join(name);
+    replace(&image, &multiboot(bytes)?)?;
+    Ok(image)
+}
+
+/// Builds init, which is the same for both kernels.
+pub(crate) fn init() -> Result<PathBuf> {
+    let mut build = toolchain::cargo("tests", "build");
+    build.args(["--release", "--bin=init"]);
+    only(toolchain::executables(build, "init", Output::OnFailure)?)
+}
+
+/// QEMU's Multiboot loader takes 64-bit kernels only under the machine number of 32-bit ones; it enters
+/// them in 32-bit mode, which is what OSTD's entry expects.
+fn multiboot(mut elf: Vec<u8>) -> Result<Vec<u8>> {
+    const E_MACHINE: usize = 18;
+    const EM_386: [u8; 2] = [3, 0];
+    match elf.get_mut(E_MACHINE..E_MACHINE + 2) {
+        Some(machine) => machine.copy_from_slice(&EM_386),
+        None => bail!("the kernel is no ELF file"),
+    }
+    Ok(elf)
+}
+
+/// Puts a whole new file in place at once: a QEMU that reads the old one is not disturbed.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let draft = path.with_extension(std::process::id().to_string());
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&draft, bytes))
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn only(mut executables: Vec<(String, PathBuf)>) -> Result<PathBuf> {
+    match (executables.pop(), executables.is_empty()) {
+        (Some((_, path)), true) => Ok(path),
+        _ => bail!("cargo did not build exactly one program"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiboot_changes_the_machine_number_alone() {
+        let elf: Vec<u8> = (0..64).collect();
+        let patched = multiboot(elf.clone()).unwrap_or_default();
+        let differing: Vec<usize> = (0..64).filter(|&at| elf[at] != patched[at]).collect();
+        assert_eq!((patched[18], patched[19], differing), (3, 0, vec![18, 19]));
+    }
+
+    #[test]
+    fn a_file_too_short_for_an_elf_header_is_refused() {
+        assert!(multiboot(vec![0; 19]).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! The machine: QEMU's command line.
+//!
+//! The same for both kernels, so that they can be compared; only what the kernels themselves ask for differs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    build,
+    cli::{Kernel, MachineOptions},
+    toolchain::Output,
+    twin,
+};
+
+/// The CPU model for counting: a `rep movsb` counts one instruction a byte, which says nothing about real
+/// hardware. Without these two features Linux copies by words.
+const COUNTING_CPU: &str = "max,-erms,-fsrm";
+
+/// I/O address and interrupt of the four serial ports. The interrupts of the last two differ from a PC's,
+/// where they are shared with the first two: two QEMU devices on one edge-triggered line lose interrupts.
+/// Linux learns them from the ACPI tables.
+pub(crate) const SERIAL: [(&str, &str); 4] = [("0x3f8", "4"), ("0x2f8", "3"), ("0x3e8", "5"), ("0x2e8", "7")];
+
+/// A machine with a kernel, ready to be started.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    options: MachineOptions,
+    image: PathBuf,
+}
+
+impl Machine {
+    /// Builds or fetches the kernel, and checks what the options ask for.
+    pub(crate) fn prepare(options: &MachineOptions) -> Result<Self> {
+        if options.icount && options.smp != 1 {
+            bail!("instructions can be counted with one CPU only");
+        }
+        let image = match (&options.kernel, options.on) {
+            (Some(file), _) if !file.is_file() => bail!("{}: no such kernel file", file.display()),
+            (Some(file), _) => file.clone(),
+            (None, Kernel::Pollux) => build::kernel(options.policy, Output::OnFailure)?,
+            (None, Kernel::Linux) => twin::image()?,
+        };
+        Ok(Self { options: options.clone(), image })
+    }
+
+    /// QEMU's arguments, but for the serial ports' host sides.
+    pub(crate) fn arguments(&self, initramfs: &Path) -> Vec<String> {
+        let Self { options, image } = self;
+        let model = if options.icount { COUNTING_CPU } else { "max" };
+        let mut words: Vec<String> = Vec::new();
+        let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
+        add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
+        add(&["-machine", "q35", "-accel", "tcg", "-cpu", options.cpu.as_deref().unwrap_or(model)]);
+        add(&["-smp", &options.smp.to_string(), "-m", &options.mem]);
+        if options.icount {
+            add(&["-icount", "shift=0,sleep=off"]);
+        }
+        add(&["-kernel", &image.to_string_lossy(), "-initrd", &initramfs.to_string_lossy()]);
+        match options.on {
+            // OSTD ends QEMU through this device: status 33 for success, 65 for a panic.
+            Kernel::Pollux => {
+                add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "init=/init"]);
+            }
+            // As fast as Linux gets, and a panic ends QEMU.
+            Kernel::Linux => add(&["-append", "console=ttyS0 quiet mitigations=off panic=-1"]),
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn arguments(words: &str) -> String {
+        let words = format!("pollux exec {words} x");
+        let Ok(Cli { command: Command::Exec(options) }) = Cli::try_parse_from(words.split(' ')) else {
+            return String::new();
+        };
+        let machine = Machine { options: options.machine, image: "k".into() };
+        machine.arguments(Path::new("i")).join(" ")
+    }
+
+    #[test]
+    fn options_reach_qemu() {
+        let line = arguments("--smp 4 --mem 512M --cpu Skylake-Client");
+        assert!(line.contains("-cpu Skylake-Client -smp 4 -m 512M -kernel k -initrd i"), "{line}");
+    }
+
+    #[test]
+    fn counting_masks_the_byte_copies_unless_a_model_is_named() {
+        assert!(
+            arguments("--icount").contains("-cpu max,-erms,-fsrm -smp 1 -m 3G -icount shift=0,sleep=off")
+        );
+        assert!(arguments("--icount --cpu max").contains("-cpu max -smp 1"));
+        assert!(!arguments("--on linux").contains("icount"));
+    }
+
+    #[test]
+    fn only_pollux_gets_the_exit_device() {
+        assert!(arguments("--on pollux").contains("isa-debug-exit"));
+        assert!(!arguments("--on linux").contains("isa-debug-exit"));
+    }
+}

@@ -1,0 +1,19 @@
+//! Where things are. Everything the kit makes is below `target/`.
+
+use std::path::PathBuf;
+
+/// The directory with the workspace's `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    let kit = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    kit.parent().map(PathBuf::from).unwrap_or(kit)
+}
+
+/// Cargo's output directory.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// What the kit makes and cargo does not.
+pub(crate) fn products() -> PathBuf {
+    target().join("pollux")
+}

@@ -1,0 +1,237 @@
+//! A running guest: QEMU as a child, and everything it says as one stream of events.
+//!
+//! Owns: the QEMU process (ended when the session is dropped, or when the kit dies) and the host's ends of
+//! the serial ports.   Not here: what the events mean to a command (`exec`, `test`).
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::{Path, PathBuf},
+    process::{self, Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use pollux_protocol::{frame::Frame, message::Message};
+
+use crate::machine::{Machine, SERIAL};
+
+/// How long a guest may take to power off before QEMU is ended.
+const POWER_OFF: Duration = Duration::from_secs(2);
+
+/// How many events may wait for their reader: enough to keep the guest busy, few enough to bound memory.
+const BACKLOG: usize = 64;
+
+/// Something happened in the guest.
+pub(crate) enum Event {
+    /// Bytes of a program's output.
+    Output(Stream, Vec<u8>),
+    /// Init said something.
+    Message(Message),
+    /// QEMU has ended, and everything it sent has been seen.
+    Exited(ExitStatus),
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// An output stream of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What the reading threads hand on.
+enum Arrival {
+    Output(Stream, Vec<u8>),
+    Log(Vec<u8>),
+    Complaint(Vec<u8>),
+    Line(String),
+    Closed,
+}
+
+/// A guest that runs.
+pub(crate) struct Session {
+    qemu: Child,
+    arrivals: mpsc::Receiver<Arrival>,
+    /// Threads that have yet to see the end of what they read.
+    open: usize,
+    input: Input,
+    /// What the kernel has written to ttyS0.
+    log: Vec<u8>,
+    /// What QEMU itself has written to stderr.
+    complaints: Vec<u8>,
+    // QEMU opens it by its number in our process.
+    _initramfs: OwnedFd,
+}
+
+/// The way to the program's stdin.
+#[derive(Clone)]
+pub(crate) struct Input(Arc<Mutex<UnixStream>>);
+
+impl Input {
+    /// Sends one frame. A guest that is gone does not want it any more, which is no error.
+    pub(crate) fn send(&self, frame: &Frame) {
+        let mut port = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = port.write_all(&frame.encode());
+    }
+}
+
+impl Session {
+    /// Starts the machine with this initramfs.
+    pub(crate) fn start(machine: &Machine, initramfs: &[u8]) -> Result<Self> {
+        let (memory, path) = memory_file(initramfs).context("cannot hand the initramfs to QEMU")?;
+        let mut command = Command::new("qemu-system-x86_64");
+        command.args(machine.arguments(&path));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut guests = Vec::new();
+        let mut port = |number: usize| -> Result<UnixStream> {
+            let (host, guest) = UnixStream::pair()?;
+            // QEMU inherits it; nothing else is started meanwhile that could.
+            rustix::io::fcntl_setfd(&guest, rustix::io::FdFlags::empty())?;
+            let (address, interrupt) = SERIAL[number];
+            let socket = format!("socket,id=port{number},fd={}", guest.as_raw_fd());
+            let device = format!("isa-serial,chardev=port{number},iobase={address},irq={interrupt}");
+            command.args(["-chardev", &socket, "-device", &device]);
+            guests.push(guest);
+            Ok(host)
+        };
+        let (log, stdio, stderr, control) = (port(0)?, port(1)?, port(2)?, port(3)?);
+        // SAFETY: between fork and exec only an async-signal-safe system call is made.
+        unsafe {
+            command.pre_exec(|| {
+                // A kit that is killed leaves no QEMU behind.
+                Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
+            });
+        }
+        let mut qemu = command.spawn().context("cannot start qemu-system-x86_64")?;
+        drop(guests);
+        let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
+        let input = Input(Arc::new(Mutex::new(stdio.try_clone()?)));
+        forward(log, sender.clone(), Arrival::Log);
+        forward(stdio, sender.clone(), |bytes| Arrival::Output(Stream::Stdout, bytes));
+        forward(stderr, sender.clone(), |bytes| Arrival::Output(Stream::Stderr, bytes));
+        forward_lines(control, sender.clone());
+        let mut open = 4;
+        if let Some(complaints) = qemu.stderr.take() {
+            forward(complaints, sender, Arrival::Complaint);
+            open += 1;
+        }
+        Ok(Self { qemu, arrivals, open, input, log: Vec::new(), complaints: Vec::new(), _initramfs: memory })
+    }
+
+    /// Waits for the next event.
+    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Event> {
+        while self.open > 0 {
+            let arrival = match deadline {
+                None => self.arrivals.recv().ok(),
+                Some(deadline) => {
+                    match self.arrivals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                        Err(mpsc::RecvTimeoutError::Timeout) => return Ok(Event::TimedOut),
+                        arrival => arrival.ok(),
+                    }
+                }
+            };
+            match arrival {
+                Some(Arrival::Output(stream, bytes)) => return Ok(Event::Output(stream, bytes)),
+                Some(Arrival::Log(bytes)) => self.log.extend(bytes),
+                Some(Arrival::Complaint(bytes)) => self.complaints.extend(bytes),
+                Some(Arrival::Line(line)) => {
+                    // Noise on the port is not for us; a message that is missing will be missed.
+                    if let Ok(message) = line.parse() {
+                        return Ok(Event::Message(message));
+                    }
+                }
+                Some(Arrival::Closed) => self.open -= 1,
+                None => break,
+            }
+        }
+        Ok(Event::Exited(self.qemu.wait().context("cannot wait for QEMU")?))
+    }
+
+    /// The way to the program's stdin.
+    pub(crate) fn input(&self) -> Input {
+        self.input.clone()
+    }
+
+    /// Lets the guest power off; ends QEMU if it does not.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
+        self.input.send(&Frame::Farewell);
+        let deadline = Instant::now() + POWER_OFF;
+        while !matches!(self.next(Some(deadline))?, Event::Exited(_) | Event::TimedOut) {}
+        Ok(std::mem::take(&mut self.log))
+    }
+
+    /// The kernel's log so far.
+    pub(crate) fn log(&self) -> &[u8] {
+        &self.log
+    }
+
+    /// The end of the kernel's log and QEMU's complaints, for a person.
+    pub(crate) fn last_words(&self) -> String {
+        const LINES: usize = 40;
+        let text = String::from_utf8_lossy(&self.log);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
+        let complaints = String::from_utf8_lossy(&self.complaints);
+        [complaints.trim_end(), &tail]
+            .iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| format!("{text}\n"))
+            .collect()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Both fail only if QEMU has ended already.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// Bytes as a file that exists only as long as we do, and the path under which a child can open it.
+fn memory_file(bytes: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
+    let fd = rustix::fs::memfd_create("initramfs", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let path = format!("/proc/{}/fd/{}", process::id(), fd.as_raw_fd());
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    Ok((file.into(), Path::new(&path).to_owned()))
+}
+
+/// Hands on what comes, piece by piece, from a thread of its own.
+fn forward(
+    mut from: impl Read + Send + 'static,
+    to: mpsc::SyncSender<Arrival>,
+    wrap: impl Fn(Vec<u8>) -> Arrival + Send + 'static,
+) {
+    thread::spawn(move || {
+        let mut bytes = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if to.send(wrap(bytes[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+        // Nobody listens any more only when the session is over.
+        let _ = to.send(Arrival::Closed);
+    });
+}
+
+/// Hands on what comes, line by line, from a thread of its own.
+fn forward_lines(from: UnixStream, to: mpsc::SyncSender<Arrival>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if to.send(Arrival::Line(line)).is_err() {
+                return;
+            }
+        }
+        let _ = to.send(Arrival::Closed);
+    });
+}

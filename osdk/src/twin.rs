@@ -1,0 +1,91 @@
+//! The Linux twin: Debian's 6.1 cloud kernel, unpacked without being installed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project;
+
+/// The package that always depends on the newest 6.1 kernel of Debian 12.
+const PACKAGE: &str = "linux-image-cloud-amd64";
+
+/// What the name of that kernel's package begins with.
+const SERIES: &str = "linux-image-6.1.";
+
+/// The kernel file: `LINUX_KERNEL`, or Debian's, which is fetched if it is not there.
+pub(crate) fn image() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("LINUX_KERNEL").filter(|path| !path.is_empty()).map(PathBuf::from) {
+        if !path.is_file() {
+            bail!("LINUX_KERNEL: {}: no such file", path.display());
+        }
+        return Ok(path);
+    }
+    let directory = project::products().join("linux");
+    match unpacked(&directory) {
+        Some(image) => Ok(image),
+        None => fetch(&directory),
+    }
+}
+
+fn unpacked(directory: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(directory.join("boot")).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    files
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-")))
+        .max()
+}
+
+fn fetch(directory: &Path) -> Result<PathBuf> {
+    const ADVICE: &str = "set LINUX_KERNEL to a bzImage of Linux 6.1 with a built-in 8250 serial driver";
+    eprintln!("pollux: fetching Linux 6.1 from Debian's archive …");
+    let depends = run(Command::new("apt-cache").args(["depends", PACKAGE])).context(ADVICE)?;
+    let package = dependency(&depends).with_context(|| format!("{PACKAGE} names no 6.1 kernel; {ADVICE}"))?;
+    // Unpacked beside its place and then moved there, so that what is there is whole.
+    let draft = directory.with_extension(std::process::id().to_string());
+    fs::create_dir_all(&draft).with_context(|| format!("cannot make {}", draft.display()))?;
+    run(Command::new("apt-get").args(["download", "-q", &package]).current_dir(&draft)).context(ADVICE)?;
+    let archive = fs::read_dir(&draft)?.filter_map(Result::ok).map(|entry| entry.path()).next();
+    let archive = archive.with_context(|| format!("apt-get downloaded no {package}"))?;
+    run(Command::new("dpkg").arg("-x").arg(&archive).arg(&draft))?;
+    fs::remove_file(&archive)?;
+    match fs::rename(&draft, directory) {
+        Ok(()) => {}
+        // Somebody else was faster.
+        Err(_) if unpacked(directory).is_some() => fs::remove_dir_all(&draft)?,
+        Err(error) => return Err(error).with_context(|| format!("cannot make {}", directory.display())),
+    }
+    unpacked(directory).with_context(|| format!("{package} holds no kernel; {ADVICE}"))
+}
+
+/// The kernel package among what `apt-cache depends` prints.
+fn dependency(depends: &str) -> Option<String> {
+    let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    names.filter(|name| name.starts_with(SERIES)).max().map(str::to_owned)
+}
+
+/// Runs a command and gives what it printed.
+fn run(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed: {}", complaint.lines().last().unwrap_or("no reason given"));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_package_is_found_among_the_dependencies() {
+        let depends =
+            "linux-image-cloud-amd64\n  Depends: linux-image-6.1.0-56-cloud-amd64\n  Recommends: x\n";
+        assert_eq!(dependency(depends).as_deref(), Some("linux-image-6.1.0-56-cloud-amd64"));
+        assert_eq!(dependency("linux-image-cloud-amd64\n  Depends: linux-image-7.0.0-1-cloud-amd64\n"), None);
+    }
+}
