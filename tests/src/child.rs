@@ -6,6 +6,7 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::fd::{self, Fd};
+use crate::sys::{self, Result};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,15 @@ pub fn run(work: impl FnOnce()) {
 #[track_caller]
 pub fn status(work: impl FnOnce()) -> Status {
     spawn(work).wait()
+}
+
+/// `wait4`: the number and the raw status of a child, or `None` when `WNOHANG` found none.
+pub fn wait4(pid: i32, options: i32) -> Result<Option<(i32, i32)>> {
+    let mut status = 0_i32;
+    let arguments = [pid as usize, &raw mut status as usize, options as usize, 0];
+    // SAFETY: the status is ours.
+    let found = unsafe { sys::call(libc::SYS_wait4, arguments)? } as i32;
+    Ok((found != 0).then_some((found, status)))
 }
 
 /// Ends the process at once, without a trace of libtest's own clean-up.

@@ -10,6 +10,7 @@ pub mod child;
 pub mod epoll;
 pub mod errno;
 pub mod fd;
+pub mod limit;
 pub mod memory;
 pub mod poll;
 pub mod pollee;
@@ -17,6 +18,7 @@ pub mod select;
 pub mod signal;
 pub mod sys;
 pub mod time;
+pub mod witness;
 
 pub use errno::Errno;
 pub use fd::Fd;

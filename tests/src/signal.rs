@@ -33,6 +33,16 @@ pub fn handle(signal: i32, flags: i32, handler: usize) {
     }
 }
 
+/// The handler's address, `SIG_IGN` or `SIG_DFL`.
+pub fn action(signal: i32) -> usize {
+    // SAFETY: all-zero is a valid `sigaction`, and it is ours.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        assert_eq!(libc::sigaction(signal, ptr::null(), &mut action), 0);
+        action.sa_sigaction
+    }
+}
+
 /// Lets `signal` do what it does by default.
 pub fn default(signal: i32) {
     handle(signal, 0, libc::SIG_DFL);

@@ -4,7 +4,7 @@ use libc::{EFD_NONBLOCK, O_NONBLOCK, POLLIN};
 use pollux_tests::epoll::events::{ERR, ET, HUP, IN, ONESHOT, OUT, RDHUP, WAKEUP};
 use pollux_tests::epoll::{Epoll, event};
 use pollux_tests::memory::PAGE;
-use pollux_tests::{Errno, Fd, child, fd, poll};
+use pollux_tests::{Errno, Fd, child, fd, limit, poll};
 
 fn pipe() -> (Fd, Fd) {
     fd::pipe2(O_NONBLOCK).unwrap()
@@ -378,9 +378,7 @@ fn an_item_may_be_rearmed_a_hundred_thousand_times() {
 #[test]
 fn thousands_of_items_and_a_few_of_them_ready() {
     child::run(|| {
-        let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
-        // SAFETY: the limit is valid.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+        limit::lower(libc::RLIMIT_NOFILE, 4096);
         let epoll = Epoll::new();
         let counters: Vec<_> = (0..3000).map(|_| eventfd(0)).collect();
         for (data, counter) in (0..).zip(&counters) {

@@ -9,7 +9,7 @@ use libc::{
 use pollux_tests::memory::{KERNEL, PAGE, Pages, UNMAPPED};
 use pollux_tests::poll::{entry, poll, poll_at, ppoll, ready, ready_number};
 use pollux_tests::time::{self, ms};
-use pollux_tests::{Errno, child, fd, signal, sys};
+use pollux_tests::{Errno, child, fd, limit, signal, sys};
 
 const EVERYTHING: i16 = POLLIN
     | POLLPRI
@@ -198,9 +198,7 @@ fn only_revents_is_written() {
 #[test]
 fn more_entries_than_rlimit_nofile_are_einval() {
     child::run(|| {
-        let limit = libc::rlimit { rlim_cur: 20, rlim_max: 20 };
-        // SAFETY: the limit is valid.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+        limit::lower(libc::RLIMIT_NOFILE, 20);
         assert_eq!(poll(&mut [entry(-1, 0); 20], 0), Ok(0));
         assert_eq!(poll(&mut [entry(-1, 0); 21], 0), Err(Errno::EINVAL));
     });

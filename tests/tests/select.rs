@@ -5,19 +5,12 @@ use std::time::Duration;
 use pollux_tests::memory::{PAGE, Pages, UNMAPPED};
 use pollux_tests::select::{FdSet, Sets, pselect, select};
 use pollux_tests::time::{self, ms};
-use pollux_tests::{Errno, Fd, child, fd, signal, sys};
+use pollux_tests::{Errno, Fd, child, fd, limit, signal, sys};
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
 
 fn members(set: &Option<FdSet>) -> Vec<i32> {
     set.as_ref().unwrap().members()
-}
-
-/// Sets one limit of this process.
-fn limit_descriptors(count: u64) {
-    let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
-    // SAFETY: the limit is valid.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }
 
 /// `select` with all of its arguments bare.
@@ -145,7 +138,7 @@ fn nfds_is_clamped_to_the_capacity_of_the_descriptor_table() {
 #[test]
 fn it_reaches_beyond_fd_setsize() {
     child::run(|| {
-        limit_descriptors(4096);
+        limit::lower(libc::RLIMIT_NOFILE, 4096);
         let event = fd::eventfd(1, 0).unwrap();
         assert_eq!(fd::dup2(event.number(), 3000), Ok(3000));
         let high = Fd::from_number(3000);

@@ -1,0 +1,64 @@
+//! A program that says what `execve` gave it: the test program itself, run once more.
+//!
+//! A test program that registers [`answer`] as a constructor can be executed with [`QUESTION`] in
+//! its environment; it then answers on its standard output instead of running tests.
+
+use std::{env, process};
+
+use crate::{fd, signal};
+
+/// The environment variable that holds the question.
+pub const QUESTION: &str = "POLLUX_WITNESS";
+
+/// A function that runs before `main`; put it into a static in the section `.init_array`.
+pub type Constructor = extern "C" fn();
+
+/// Answers the question in the environment and exits; returns if there is none.
+pub extern "C" fn answer() {
+    let Ok(question) = env::var(QUESTION) else { return };
+    match question.as_str() {
+        "arguments" => print!("{}", env::args().collect::<Vec<_>>().join("|")),
+        "count" => print!("{}", env::args().count()),
+        "environment" => {
+            let all = env::vars().filter(|(name, _)| name != QUESTION);
+            print!("{}", join(all.map(|(name, value)| format!("{name}={value}"))));
+        }
+        "descriptors" => {
+            let is_open = |number: &i32| fd::fcntl(*number, libc::F_GETFD, 0).is_ok();
+            print!("{}", join((3..256).filter(is_open).map(|number| number.to_string())));
+        }
+        "signals" => print!("{}", join(signals())),
+        "process" => print!("{}", process::id()),
+        "page size" => {
+            // SAFETY: an entry of the auxiliary vector is a number.
+            print!("{}", unsafe { libc::getauxval(libc::AT_PAGESZ) });
+        }
+        "random" => {
+            // SAFETY: the kernel put sixteen bytes there.
+            let bytes = unsafe { *(libc::getauxval(libc::AT_RANDOM) as *const [u8; 16]) };
+            print!("{}", bytes.map(|byte| format!("{byte:02x}")).concat());
+        }
+        code => process::exit(code.parse().unwrap_or(254)),
+    }
+    process::exit(0);
+}
+
+/// The signals of interest, each with whether it is blocked, pending, ignored or handled.
+fn signals() -> impl Iterator<Item = String> {
+    let all = [("USR1", libc::SIGUSR1), ("USR2", libc::SIGUSR2), ("HUP", libc::SIGHUP)];
+    all.into_iter().map(|(name, number)| {
+        let action = signal::action(number);
+        let states = [
+            (signal::is_blocked(number), "blocked"),
+            (signal::is_pending(number), "pending"),
+            (action == libc::SIG_IGN, "ignored"),
+            (action != libc::SIG_IGN && action != libc::SIG_DFL, "handled"),
+        ];
+        let holds = states.iter().filter(|(holds, _)| *holds).map(|(_, word)| (*word).to_owned());
+        [name.to_owned()].into_iter().chain(holds).collect::<Vec<_>>().join(" ")
+    })
+}
+
+fn join(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join("|")
+}
