@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cli::{BuildOptions, Policy},
     project,
-    toolchain::{self, Output},
+    toolchain::{self, Executable, Output},
 };
 
 /// The kernel runs on bare metal: cargo compiles the core libraries for it as well.
@@ -45,11 +45,26 @@ pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// Builds init, which is the same for both kernels.
-pub(crate) fn init() -> Result<PathBuf> {
+/// Builds one of our own guest programs, which are the same for both kernels.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut build = toolchain::cargo("tests", "build");
-    build.args(["--release", "--bin=init"]);
-    only(toolchain::executables(build, "init", Output::OnFailure)?)
+    build.args(["--release", "--bin", name]);
+    only(toolchain::executables(build, name, Output::OnFailure)?)
+}
+
+/// Builds the guest tests, each a program; in the order of their names.
+pub(crate) fn tests(names: &[String]) -> Result<Vec<Executable>> {
+    let mut build = toolchain::cargo("tests", "test");
+    build.arg("--no-run");
+    if names.is_empty() {
+        build.arg("--test=*");
+    }
+    build.args(names.iter().map(|name| format!("--test={name}")));
+    let mut programs = toolchain::executables(build, "the guest tests", Output::OnFailure)?;
+    // Cargo builds the package's ordinary programs along with its tests.
+    programs.retain(|program| program.kind == "test");
+    programs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(programs)
 }
 
 /// QEMU's Multiboot loader takes 64-bit kernels only under the machine number of 32-bit ones; it enters
@@ -74,9 +89,9 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn only(mut executables: Vec<(String, PathBuf)>) -> Result<PathBuf> {
+fn only(mut executables: Vec<Executable>) -> Result<PathBuf> {
     match (executables.pop(), executables.is_empty()) {
-        (Some((_, path)), true) => Ok(path),
+        (Some(program), true) => Ok(program.path),
         _ => bail!("cargo did not build exactly one program"),
     }
 }

@@ -18,6 +18,10 @@ pub(crate) enum Command {
     Build(BuildOptions),
     /// Run one Linux program in the guest and exit with its status
     Exec(Box<ExecOptions>),
+    /// Play the tour: pipes, eventfds and epoll at work, with the counters behind them
+    Run(Box<RunOptions>),
+    /// Run the guest tests: on Linux first, then on Pollux
+    Test(Box<TestOptions>),
 }
 
 #[derive(Args)]
@@ -30,19 +34,10 @@ pub(crate) struct BuildOptions {
 #[derive(Args)]
 pub(crate) struct ExecOptions {
     #[command(flatten)]
-    pub(crate) machine: MachineOptions,
-    /// Put the host's file HOST into the guest as GUEST (may be repeated)
-    #[arg(long = "file", value_name = "HOST:GUEST", value_parser = file)]
-    pub(crate) files: Vec<(PathBuf, PathBuf)>,
+    pub(crate) guest: GuestOptions,
     /// Add to the program's environment (may be repeated)
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(crate) env: Vec<String>,
-    /// End a program that takes longer, with status 124; 0 means never
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
-    pub(crate) timeout: Timeout,
-    /// Write the kernel's log to this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log: Option<PathBuf>,
     /// A static x86_64 Linux program on the host
     #[arg(value_name = "PROGRAM")]
     pub(crate) program: PathBuf,
@@ -51,30 +46,95 @@ pub(crate) struct ExecOptions {
     pub(crate) args: Vec<OsString>,
 }
 
-/// The machine and the kernel on it.
-#[derive(Args, Clone)]
-pub(crate) struct MachineOptions {
+#[derive(Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) guest: GuestOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    /// The kernels; on Linux, which only proves the tests right, they run once, with the last CPU count
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kernel::Linux, Kernel::Pollux])]
+    pub(crate) on: Vec<Kernel>,
+    /// The CPU counts
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2], value_parser = cpus())]
+    pub(crate) smp: Vec<u8>,
+    /// How the Pollee keeps events (no meaning on Linux)
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Policy::Hybrid])]
+    pub(crate) policy: Vec<Policy>,
+    #[command(flatten)]
+    pub(crate) hardware: HardwareOptions,
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
+    /// Run these test programs only (may be repeated)
+    #[arg(long = "test", value_name = "NAME")]
+    pub(crate) programs: Vec<String>,
+    /// Run the test cases with this in their name only
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// End a test program that takes longer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub(crate) timeout: Timeout,
+}
+
+/// A guest that runs one program.
+#[derive(Args)]
+pub(crate) struct GuestOptions {
+    #[command(flatten)]
+    pub(crate) kernel: KernelOptions,
+    #[command(flatten)]
+    pub(crate) hardware: HardwareOptions,
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
+    /// End a program that takes longer, with status 124; 0 means never
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    pub(crate) timeout: Timeout,
+    /// Write the kernel's log to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// What the tests are repeated over.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct KernelOptions {
     /// The kernel to run on
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, env = "POLLUX_ON")]
     pub(crate) on: Kernel,
     /// Number of CPUs
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus(), env = "POLLUX_SMP")]
     pub(crate) smp: u8,
+    /// How the Pollee keeps events (no meaning on Linux)
+    #[arg(long, value_enum, default_value_t, env = "POLLUX_POLICY")]
+    pub(crate) policy: Policy,
+}
+
+/// The machine under the kernel.
+#[derive(Args, Clone)]
+pub(crate) struct HardwareOptions {
     /// Size of the memory, as 512M or 3G
     #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = size)]
     pub(crate) mem: String,
     /// CPU model, in QEMU's words [default: max]
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
-    /// How the Pollee keeps events (no meaning on Linux)
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) policy: Policy,
     /// Count instructions: one CPU, and one nanosecond of guest time for each instruction
     #[arg(long)]
     pub(crate) icount: bool,
     /// Boot this kernel file instead: an ELF kernel for Pollux, a bzImage for Linux
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kernel: Option<PathBuf>,
+    #[arg(long = "kernel", value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// Wait for gdb on TCP port 1234 before the first instruction
+    #[arg(long)]
+    pub(crate) gdb: bool,
+}
+
+/// Files of the host that the guest gets.
+#[derive(Args)]
+pub(crate) struct FileOptions {
+    /// Put the host's file HOST into the guest as GUEST (may be repeated)
+    #[arg(long = "file", value_name = "HOST:GUEST", value_parser = file)]
+    pub(crate) files: Vec<(PathBuf, PathBuf)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -106,6 +166,10 @@ pub(crate) struct Timeout(pub(crate) Option<Duration>);
 pub(crate) fn first_paragraph(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+fn cpus() -> impl clap::builder::TypedValueParser<Value = u8> {
+    clap::value_parser!(u8).range(1..=64)
 }
 
 fn file(text: &str) -> Result<(PathBuf, PathBuf), String> {
@@ -144,7 +208,7 @@ mod tests {
         let words = ["pollux", "exec"].iter().chain(words);
         match Cli::try_parse_from(words).map_err(|error| first_paragraph(&error.to_string()))?.command {
             Command::Exec(options) => Ok(*options),
-            Command::Build(_) => Err("another command".into()),
+            Command::Build(_) | Command::Run(_) | Command::Test(_) => Err("another command".into()),
         }
     }
 
@@ -160,7 +224,7 @@ mod tests {
             [&["--smp", "2", "--", "sh", "-c", "--smp 3"], &["--smp", "2", "sh", "-c", "--smp 3"][..]]
         {
             let options = exec(words).map_err(|error| panic!("{error}")).ok();
-            let seen = options.map(|options| (options.machine.smp, options.program, options.args));
+            let seen = options.map(|options| (options.guest.kernel.smp, options.program, options.args));
             assert_eq!(seen, Some((2, "sh".into(), vec!["-c".into(), "--smp 3".into()])));
         }
     }
@@ -179,6 +243,13 @@ mod tests {
             let complaint = exec(words).err().unwrap_or_default();
             assert!(complaint.contains(part) && !complaint.contains('\n'), "{words:?}: {complaint:?}");
         }
+    }
+
+    #[test]
+    fn tests_are_repeated_over_lists() {
+        let cli = Cli::try_parse_from(["pollux", "test", "--on", "pollux", "--smp", "1,4"]);
+        let Ok(Cli { command: Command::Test(options) }) = cli else { panic!("not the test command") };
+        assert_eq!((options.on, options.smp), (vec![Kernel::Pollux], vec![1, 4]));
     }
 
     #[test]

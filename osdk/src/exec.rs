@@ -1,7 +1,7 @@
 //! `pollux exec`: one program of the host in the guest, as if it ran here.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsString},
     fs,
     io::{self, Read, Write},
     os::unix::ffi::OsStrExt,
@@ -9,19 +9,19 @@ use std::{
     process::ExitCode,
     sync::mpsc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
 use pollux_protocol::{
     frame::{self, Frame},
-    job::{self, Job, JobList, Stdio},
+    job::{Job, JobList, Stdio},
     message::{End, Message},
 };
 
 use crate::{
     build,
-    cli::ExecOptions,
+    cli::{ExecOptions, GuestOptions, RunOptions},
     initramfs::Initramfs,
     machine::Machine,
     program,
@@ -37,24 +37,34 @@ const ENVIRONMENT: [&str; 3] = ["PATH=/bin", "HOME=/root", "TERM=dumb"];
 /// `pollux exec`.
 pub(crate) fn command(options: &ExecOptions) -> Result<ExitCode> {
     program::check(&options.program)?;
-    let guest = program::guest_path(&options.program)?;
-    let job = Job { argv: argv(&guest, options)?, env: environment(&options.env)?, timeout: None };
+    let environment = environment(&options.env)?;
+    run(&options.program, &options.args, environment, &options.guest)
+}
+
+/// `pollux run`: the tour.
+pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
+    run(&build::program("tour")?, &[], environment(&[])?, &options.guest)
+}
+
+/// Boots, runs the program, and gives its status as our own.
+fn run(program: &Path, args: &[OsString], env: Vec<CString>, options: &GuestOptions) -> Result<ExitCode> {
+    let guest = program::guest_path(program)?;
     let mut initramfs = Initramfs::new()?;
-    initramfs.file(&guest, 0o755, &fs::read(&options.program)?)?;
-    for (host, guest) in &options.files {
+    initramfs.file(&guest, 0o755, &fs::read(program)?)?;
+    for (host, guest) in &options.files.files {
         initramfs.copy(host, guest)?;
     }
-    initramfs.copy(&build::init()?, Path::new("/init"))?;
-    let jobs = JobList { stdio: Stdio::Ports, jobs: vec![job] };
-    initramfs.file(Path::new(job::PATH), 0o644, &jobs.encode())?;
-    let machine = Machine::prepare(&options.machine)?;
+    let job = Job { argv: argv(&guest, args)?, env, timeout: None };
+    initramfs.init(&JobList { stdio: Stdio::Ports, jobs: vec![job] })?;
+    let machine = Machine::prepare(options.kernel, &options.hardware)?;
+    let limit = options.timeout.0.filter(|_| !machine.is_debugged());
     let session = Session::start(&machine, &initramfs.finish()?)?;
-    attend(session, options)
+    attend(session, limit, options.log.as_deref())
 }
 
 /// Passes everything on until the program has ended.
-fn attend(mut session: Session, options: &ExecOptions) -> Result<ExitCode> {
-    let deadline = options.timeout.0.map(|limit| Instant::now() + limit);
+fn attend(mut session: Session, limit: Option<Duration>, log: Option<&Path>) -> Result<ExitCode> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
     let feeder = feed(session.input());
     let mut counts = (0, 0);
     let mut end: Option<End> = None;
@@ -73,42 +83,42 @@ fn attend(mut session: Session, options: &ExecOptions) -> Result<ExitCode> {
             Event::Message(Message::More) => drop(feeder.send(())),
             Event::Message(Message::End(seen)) => end = Some(seen),
             Event::Message(Message::Fault(reason)) => {
-                return Err(failed(&session, options, &format!("init: {reason}")));
+                return Err(failed(&session, log, &format!("init: {reason}")));
             }
             Event::Message(_) => {}
             Event::Exited(status) => {
                 return Err(failed(
                     &session,
-                    options,
+                    log,
                     &format!("the kernel went down under the program (QEMU: {status})"),
                 ));
             }
             Event::TimedOut => {
-                let limit = options.timeout.0.unwrap_or_default();
+                let limit = limit.unwrap_or_default();
                 let reason = format!("ended after {limit:?}, as --timeout asks");
-                eprintln!("pollux: {:#}", failed(&session, options, &reason));
+                eprintln!("pollux: {:#}", failed(&session, log, &reason));
                 return Ok(ExitCode::from(TIMED_OUT));
             }
         }
         if let Some(end) = end.filter(|end| (end.stdout, end.stderr) == counts) {
-            save(&session.finish()?, options)?;
+            save(&session.finish()?, log)?;
             return Ok(ExitCode::from(end.exit_status()));
         }
     }
 }
 
 /// The reason, after the kernel's last words.
-fn failed(session: &Session, options: &ExecOptions, reason: &str) -> anyhow::Error {
+fn failed(session: &Session, log: Option<&Path>, reason: &str) -> anyhow::Error {
     eprint!("{}", session.last_words());
-    match save(session.log(), options) {
+    match save(session.log(), log) {
         Ok(()) => anyhow!("{reason}"),
         Err(error) => error.context(reason.to_owned()),
     }
 }
 
-fn save(log: &[u8], options: &ExecOptions) -> Result<()> {
-    match &options.log {
-        Some(path) => fs::write(path, log).with_context(|| path.display().to_string()),
+fn save(text: &[u8], log: Option<&Path>) -> Result<()> {
+    match log {
+        Some(path) => fs::write(path, text).with_context(|| path.display().to_string()),
         None => Ok(()),
     }
 }
@@ -128,13 +138,13 @@ fn feed(input: Input) -> mpsc::Sender<()> {
     requests
 }
 
-fn argv(guest: &Path, options: &ExecOptions) -> Result<Vec<CString>> {
-    let words = [guest.as_os_str()].into_iter().chain(options.args.iter().map(|word| word.as_os_str()));
+fn argv(guest: &Path, args: &[OsString]) -> Result<Vec<CString>> {
+    let words = [guest.as_os_str()].into_iter().chain(args.iter().map(OsString::as_os_str));
     words.map(|word| CString::new(word.as_bytes()).context("an argument contains a NUL byte")).collect()
 }
 
 /// The standard environment, with these assignments added or put in place.
-fn environment(additions: &[String]) -> Result<Vec<CString>> {
+pub(crate) fn environment(additions: &[String]) -> Result<Vec<CString>> {
     let name = |entry: &str| entry.split('=').next().map(str::to_owned);
     let kept = ENVIRONMENT.into_iter().filter(|entry| !additions.iter().any(|new| name(new) == name(entry)));
     let entries = kept.chain(additions.iter().map(String::as_str));

@@ -13,6 +13,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use cpio::newc;
+use pollux_protocol::job::{self, JobList};
+
+use crate::build;
 
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
@@ -22,6 +25,7 @@ const STANDARD: [(&str, u32); 6] =
     [("/bin", 0o755), ("/dev", 0o755), ("/etc", 0o755), ("/proc", 0o555), ("/root", 0o700), ("/tmp", 0o1777)];
 
 /// An archive under construction.
+#[derive(Clone)]
 pub(crate) struct Initramfs {
     bytes: Vec<u8>,
     paths: BTreeSet<PathBuf>,
@@ -59,6 +63,12 @@ impl Initramfs {
             }
         }
         self.entry(path, REGULAR | permissions, content)
+    }
+
+    /// Adds init and what it has to do.
+    pub(crate) fn init(&mut self, jobs: &JobList) -> Result<()> {
+        self.copy(&build::program("init")?, Path::new("/init"))?;
+        self.file(Path::new(job::PATH), 0o644, &jobs.encode())
     }
 
     /// The whole archive.

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     build,
-    cli::{Kernel, MachineOptions},
+    cli::{HardwareOptions, Kernel, KernelOptions},
     toolchain::Output,
     twin,
 };
@@ -25,39 +25,48 @@ pub(crate) const SERIAL: [(&str, &str); 4] = [("0x3f8", "4"), ("0x2f8", "3"), ("
 /// A machine with a kernel, ready to be started.
 #[derive(Clone)]
 pub(crate) struct Machine {
-    options: MachineOptions,
+    kernel: KernelOptions,
+    hardware: HardwareOptions,
     image: PathBuf,
 }
 
 impl Machine {
     /// Builds or fetches the kernel, and checks what the options ask for.
-    pub(crate) fn prepare(options: &MachineOptions) -> Result<Self> {
-        if options.icount && options.smp != 1 {
+    pub(crate) fn prepare(kernel: KernelOptions, hardware: &HardwareOptions) -> Result<Self> {
+        if hardware.icount && kernel.smp != 1 {
             bail!("instructions can be counted with one CPU only");
         }
-        let image = match (&options.kernel, options.on) {
+        let image = match (&hardware.image, kernel.on) {
             (Some(file), _) if !file.is_file() => bail!("{}: no such kernel file", file.display()),
             (Some(file), _) => file.clone(),
-            (None, Kernel::Pollux) => build::kernel(options.policy, Output::OnFailure)?,
+            (None, Kernel::Pollux) => build::kernel(kernel.policy, Output::OnFailure)?,
             (None, Kernel::Linux) => twin::image()?,
         };
-        Ok(Self { options: options.clone(), image })
+        Ok(Self { kernel, hardware: hardware.clone(), image })
+    }
+
+    /// Whether somebody looks at the guest with a debugger: then time limits make no sense.
+    pub(crate) fn is_debugged(&self) -> bool {
+        self.hardware.gdb
     }
 
     /// QEMU's arguments, but for the serial ports' host sides.
     pub(crate) fn arguments(&self, initramfs: &Path) -> Vec<String> {
-        let Self { options, image } = self;
-        let model = if options.icount { COUNTING_CPU } else { "max" };
+        let Self { kernel, hardware, image } = self;
+        let model = if hardware.icount { COUNTING_CPU } else { "max" };
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
         add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
-        add(&["-machine", "q35", "-accel", "tcg", "-cpu", options.cpu.as_deref().unwrap_or(model)]);
-        add(&["-smp", &options.smp.to_string(), "-m", &options.mem]);
-        if options.icount {
+        add(&["-machine", "q35", "-accel", "tcg", "-cpu", hardware.cpu.as_deref().unwrap_or(model)]);
+        add(&["-smp", &kernel.smp.to_string(), "-m", &hardware.mem]);
+        if hardware.icount {
             add(&["-icount", "shift=0,sleep=off"]);
         }
+        if hardware.gdb {
+            add(&["-gdb", "tcp:127.0.0.1:1234", "-S"]);
+        }
         add(&["-kernel", &image.to_string_lossy(), "-initrd", &initramfs.to_string_lossy()]);
-        match options.on {
+        match kernel.on {
             // OSTD ends QEMU through this device: status 33 for success, 65 for a panic.
             Kernel::Pollux => {
                 add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "init=/init"]);
@@ -81,7 +90,8 @@ mod tests {
         let Ok(Cli { command: Command::Exec(options) }) = Cli::try_parse_from(words.split(' ')) else {
             return String::new();
         };
-        let machine = Machine { options: options.machine, image: "k".into() };
+        let machine =
+            Machine { kernel: options.guest.kernel, hardware: options.guest.hardware, image: "k".into() };
         machine.arguments(Path::new("i")).join(" ")
     }
 

@@ -3,14 +3,17 @@
 //! Exit status: that of the guest program where there is one; 124 when time ran out; 125 when the kit, QEMU
 //! or the kernel failed (as timeout(1) and env(1) have it).
 
+mod batch;
 mod build;
 mod cli;
 mod exec;
 mod initramfs;
+mod libtest;
 mod machine;
 mod program;
 mod project;
 mod session;
+mod test;
 mod toolchain;
 mod twin;
 
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Build(options) => build::command(options),
         Command::Exec(options) => exec::command(options),
+        Command::Run(options) => exec::tour(options),
+        Command::Test(options) => test::command(options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("pollux: {error:#}");

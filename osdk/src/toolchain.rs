@@ -25,6 +25,16 @@ pub(crate) enum Output {
     OnFailure,
 }
 
+/// A program that cargo has built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Executable {
+    /// The name of its target.
+    pub(crate) name: String,
+    /// What the target is: `bin`, `test`, …
+    pub(crate) kind: String,
+    pub(crate) path: PathBuf,
+}
+
 /// A cargo command in a directory of the project, from the lock file alone.
 pub(crate) fn cargo(directory: &str, subcommand: &str) -> Command {
     let mut command = Command::new("cargo");
@@ -32,8 +42,8 @@ pub(crate) fn cargo(directory: &str, subcommand: &str) -> Command {
     command
 }
 
-/// Runs a build and gives the programs it made, in cargo's order, each with the name of its target.
-pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Result<Vec<(String, PathBuf)>> {
+/// Runs a build and gives the programs it made.
+pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Result<Vec<Executable>> {
     build.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stdout(Stdio::piped());
     if output == Output::OnFailure {
         build.stderr(Stdio::piped());
@@ -70,12 +80,13 @@ pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Res
 }
 
 /// The executables among cargo's messages.
-fn parse(messages: &str) -> Vec<(String, PathBuf)> {
+fn parse(messages: &str) -> Vec<Executable> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     messages
         .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.to_owned();
-            Some((name, PathBuf::from(message["executable"].as_str()?)))
+            let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+            let (name, kind) = (text(&message["target"]["name"])?, text(&message["target"]["kind"][0])?);
+            Some(Executable { name, kind, path: PathBuf::from(text(&message["executable"])?) })
         })
         .collect()
 }
@@ -86,10 +97,11 @@ mod tests {
 
     #[test]
     fn executables_are_found_among_other_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"pipe"},"executable":"/t/pipe-1"}
-{"reason":"compiler-artifact","target":{"name":"libc"},"executable":null}
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"pipe"},"executable":"/t/pipe-1"}
+{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"libc"},"executable":null}
 not json
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(parse(messages), [("pipe".to_owned(), PathBuf::from("/t/pipe-1"))]);
+        let pipe = Executable { name: "pipe".into(), kind: "test".into(), path: "/t/pipe-1".into() };
+        assert_eq!(parse(messages), [pipe]);
     }
 }

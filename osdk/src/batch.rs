@@ -1,0 +1,142 @@
+//! Many jobs, as few boots as possible: one, and one more for each job that takes the kernel down.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use pollux_protocol::{
+    frame::Frame,
+    job::{Job, JobList, Stdio},
+    message::{End, Message},
+};
+
+use crate::{
+    initramfs::Initramfs,
+    machine::Machine,
+    session::{Event, Session, Stream},
+};
+
+/// How long a kernel may take until init speaks.
+const BOOT: Duration = Duration::from_secs(60);
+
+/// How much longer than its own limit a job may take before the kernel is held to hang.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What became of one job.
+pub(crate) struct Record {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) result: Ending,
+}
+
+/// How a job ended.
+pub(crate) enum Ending {
+    /// By itself or by init's hand.
+    Ended(End),
+    /// With the kernel, or before it began: the reason and the kernel's last words.
+    Down(String),
+}
+
+/// Runs the jobs in order and hands on each job's index and record as soon as it has ended.
+pub(crate) fn run(
+    machine: &Machine,
+    files: &Initramfs,
+    jobs: &[Job],
+    mut seen: impl FnMut(usize, Record),
+) -> Result<()> {
+    let mut done = 0;
+    while done < jobs.len() {
+        let rest = JobList { stdio: Stdio::Ports, jobs: jobs[done..].to_vec() };
+        let mut initramfs = files.clone();
+        initramfs.init(&rest)?;
+        let session = Session::start(machine, &initramfs.finish()?)?;
+        let boot =
+            Boot::new(session, machine, &rest.jobs).attend(|index, record| seen(done + index, record))?;
+        done += boot.recorded;
+        if !boot.spoke {
+            // It will not speak the next time either.
+            for index in done..jobs.len() {
+                let result = Ending::Down("not started: the kernel does not reach init".into());
+                seen(index, Record { stdout: Vec::new(), stderr: Vec::new(), result });
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// One boot under way.
+struct Boot<'a> {
+    session: Session,
+    jobs: &'a [Job],
+    /// Whether jobs have limits at all; not while somebody debugs.
+    limited: bool,
+    /// Output that no record has taken yet.
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    spoke: bool,
+    recorded: usize,
+}
+
+impl<'a> Boot<'a> {
+    fn new(session: Session, machine: &Machine, jobs: &'a [Job]) -> Self {
+        let limited = !machine.is_debugged();
+        Self { session, jobs, limited, stdout: Vec::new(), stderr: Vec::new(), spoke: false, recorded: 0 }
+    }
+
+    /// Attends to the guest until all jobs have ended or one has taken the kernel down.
+    fn attend(mut self, mut seen: impl FnMut(usize, Record)) -> Result<Summary> {
+        let mut deadline = self.limited.then(|| Instant::now() + BOOT);
+        let mut end: Option<End> = None;
+        let reason = loop {
+            match self.session.next(deadline)? {
+                Event::Output(Stream::Stdout, bytes) => self.stdout.extend(bytes),
+                Event::Output(Stream::Stderr, bytes) => self.stderr.extend(bytes),
+                Event::Message(Message::Ready) => self.spoke = true,
+                Event::Message(Message::Start(index)) => deadline = self.deadline(index),
+                Event::Message(Message::More) => self.session.input().send(&Frame::End),
+                Event::Message(Message::End(seen)) => end = Some(seen),
+                Event::Message(Message::Done) => {}
+                Event::Message(Message::Fault(reason)) => break format!("init: {reason}"),
+                Event::Exited(status) => break format!("the kernel went down (QEMU: {status})"),
+                Event::TimedOut => break "the kernel hangs".to_owned(),
+            }
+            if let Some(record) = end.and_then(|end| self.record(&end)) {
+                seen(self.recorded, record);
+                self.recorded += 1;
+                end = None;
+                deadline = self.limited.then(|| Instant::now() + GRACE);
+                if self.recorded == self.jobs.len() {
+                    self.session.finish()?;
+                    return Ok(Summary { spoke: self.spoke, recorded: self.recorded });
+                }
+            }
+        };
+        let result = Ending::Down(format!("{}{reason}", self.session.last_words()));
+        let record =
+            Record { stdout: mem::take(&mut self.stdout), stderr: mem::take(&mut self.stderr), result };
+        seen(self.recorded, record);
+        Ok(Summary { spoke: self.spoke, recorded: self.recorded + 1 })
+    }
+
+    fn deadline(&self, index: usize) -> Option<Instant> {
+        let limit = self.jobs.get(index)?.timeout.filter(|_| self.limited)?;
+        Some(Instant::now() + limit + GRACE)
+    }
+
+    /// The record of the job that has ended, once all its output is here. What lies beyond is the next one's.
+    fn record(&mut self, end: &End) -> Option<Record> {
+        let stdout = usize::try_from(end.stdout).ok().filter(|&length| length <= self.stdout.len())?;
+        let stderr = usize::try_from(end.stderr).ok().filter(|&length| length <= self.stderr.len())?;
+        let stdout = self.stdout.drain(..stdout).collect();
+        let stderr = self.stderr.drain(..stderr).collect();
+        Some(Record { stdout, stderr, result: Ending::Ended(*end) })
+    }
+}
+
+struct Summary {
+    spoke: bool,
+    recorded: usize,
+}
