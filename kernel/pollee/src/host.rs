@@ -74,6 +74,11 @@ pub trait Mark: Send + Sync {
     fn announce(&self);
 }
 
+impl Count {
+    /// How many there are.
+    pub const KINDS: usize = Self::VainWake as usize + 1;
+}
+
 impl<T: Wake + ?Sized> Wake for Arc<T> {
     fn wake(&self) -> bool {
         (**self).wake()
@@ -115,4 +120,6 @@ pub enum Count {
     Watched,
     /// A task was woken, or a place marked.
     Wake,
+    /// A task was woken, looked, and found nothing; counted by who looked.
+    VainWake,
 }

@@ -27,6 +27,8 @@ pub(crate) struct List<H: Host> {
     shared: Queue,
     /// Woken one for each event, first come, first served, after the others.
     exclusive: Queue,
+    /// The watchers that an event could tell: all but the chosen.
+    eligible: usize,
     /// The ticket of the next watcher.
     next_ticket: u64,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Slot<H: Host> {
     share: Share,
     /// Chosen for an event since it was put in or armed again: not to be chosen again.
     chosen: bool,
-    /// Chosen at any time since it was put in: to pass on what it may not have used.
+    /// To pass on what it does not use: chosen at any time since it was put in, or [`Share::Relay`].
     owes: bool,
     watcher: Option<Watcher<H>>,
 }
@@ -100,12 +102,14 @@ impl<H: Host> List<H> {
             free: NIL,
             shared: empty,
             exclusive: empty,
+            eligible: 0,
             next_ticket: 0,
         }
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.shared.head == NIL && self.exclusive.head == NIL
+    /// Whether there is anybody whom an event could tell.
+    pub(crate) const fn has_eligible(&self) -> bool {
+        self.eligible > 0
     }
 
     pub(crate) const fn has_room(&self) -> bool {
@@ -137,7 +141,7 @@ impl<H: Host> List<H> {
             interest,
             share,
             chosen: false,
-            owes: false,
+            owes: share == Share::Relay,
             watcher: Some(watcher),
         };
         let index = self.free;
@@ -150,6 +154,7 @@ impl<H: Host> List<H> {
             index
         };
         self.link(index);
+        self.eligible += 1;
         Token(index)
     }
 
@@ -162,6 +167,7 @@ impl<H: Host> List<H> {
         let interest = slot.interest;
         let watcher = slot.watcher.take();
         slot.next = self.free;
+        self.eligible -= usize::from(!slot.chosen);
         self.free = index;
         Removed {
             // A token is made by `push` and consumed here, so its slot is in use.
@@ -171,11 +177,13 @@ impl<H: Host> List<H> {
         }
     }
 
-    /// Makes a watcher the last of its queue, that can be chosen again.
-    pub(crate) fn rearm(&mut self, token: &Token) {
+    /// Makes a watcher the last of its queue, that can be chosen again; returns its interest.
+    pub(crate) fn rearm(&mut self, token: &Token) -> Events {
         self.unlink(token.0);
-        self.slots[token.0 as usize].chosen = false;
         self.link(token.0);
+        let slot = &mut self.slots[token.0 as usize];
+        self.eligible += usize::from(core::mem::take(&mut slot.chosen));
+        slot.interest
     }
 
     /// Replaces a watcher's interest.
@@ -183,14 +191,16 @@ impl<H: Host> List<H> {
         self.slots[token.0 as usize].interest = interest;
     }
 
-    /// The union of all interests.
+    /// The union of the interests of all who are eligible.
     pub(crate) fn interests(&self) -> Events {
         let mut union = Events::empty();
         for queue in [self.shared, self.exclusive] {
             let mut at = queue.head;
             while at != NIL {
                 let slot = &self.slots[at as usize];
-                union |= slot.interest;
+                if !slot.chosen {
+                    union |= slot.interest;
+                }
                 at = slot.next;
             }
         }
@@ -217,8 +227,12 @@ impl<H: Host> List<H> {
                     Visit::Full => return,
                     Visit::Passed => {}
                     Visit::Taken if walk.stage == Stage::Exclusive => {
-                        slot.chosen = true;
-                        slot.owes = true;
+                        // A mark is never used up: it is the queue's own waiters that are.
+                        if matches!(watcher, Watcher::Task(_)) && !slot.chosen {
+                            slot.chosen = true;
+                            slot.owes = true;
+                            self.eligible -= 1;
+                        }
                         if !walk.is_for_all() {
                             walk.stage = Stage::Done;
                             return;
@@ -254,7 +268,7 @@ impl<H: Host> List<H> {
     fn queue_of(&mut self, share: Share) -> &mut Queue {
         match share {
             Share::All => &mut self.shared,
-            Share::One => &mut self.exclusive,
+            Share::One | Share::Relay => &mut self.exclusive,
         }
     }
 

@@ -134,6 +134,13 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
         self.wakeup(hint & self.word.load().interests()).deliver();
     }
 
+    /// Tells one exclusive watcher of `hint`, who may find what the caller has left. No lock may be held.
+    pub fn wake_one(&self, hint: Events) {
+        if self.word.load().interests().intersects(hint) {
+            self.watchers.wake_one(&self.word, hint);
+        }
+    }
+
     fn wakeup(&self, hint: Events) -> Wakeup<'_, H> {
         Wakeup {
             word: &self.word,
@@ -191,13 +198,17 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Watch<H> for Locked<S, P
     }
 
     fn rearm(&self, token: &Token) {
-        self.watchers.rearm(token);
+        self.watchers.rearm(&self.word, token);
     }
 
     fn unregister(&self, token: Token) -> Watcher<H> {
         self.watchers.remove(&self.word, token, |interest| {
             !self.poll(interest).is_empty()
         })
+    }
+
+    fn count(&self, what: Count) {
+        self.watchers.count(what);
     }
 }
 

@@ -119,7 +119,7 @@ impl<P: Policy, H: Host> Pollee<P, H> {
 
     /// As [`Watch::rearm`](crate::Watch::rearm).
     pub fn rearm(&self, token: &Token) {
-        self.watchers.rearm(token);
+        self.watchers.rearm(&self.word, token);
     }
 
     /// As [`Watch::unregister`](crate::Watch::unregister).

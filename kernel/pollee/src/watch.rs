@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Events, Host};
+use crate::{Count, Events, Host};
 
 /// Who is told when a watched file changes: a closed set, so that no foreign code runs in a notification.
 pub enum Watcher<H: Host> {
@@ -19,6 +19,9 @@ pub enum Share {
     All,
     /// One of those who say so: each event suffices for one of them only.
     One,
+    /// As [`One`](Self::One), and the next is told in any case when this one leaves while the file is ready:
+    /// for one who takes a part and leaves the rest, as `epoll_wait` does.
+    Relay,
 }
 
 /// A watcher's place in a file's list. Not `Clone`: removing consumes it.
@@ -58,6 +61,9 @@ pub trait Watch<H: Host> {
     /// If it was chosen for an exclusive event and the file is still ready for its interest, the next one is
     /// chosen: whatever the reason for leaving, success included, no event is lost with the one who leaves.
     fn unregister(&self, token: Token) -> Watcher<H>;
+
+    /// Counts `what` for the class of this file.
+    fn count(&self, what: Count);
 }
 
 impl<H: Host> fmt::Debug for Watcher<H> {

@@ -1,12 +1,13 @@
 //! The watchers of one file: the list under its lock, kept in step with the word's interests.
 //!
 //! Owns: the list lock, registration, choice and delivery.   Not here: the order in the list (`list`).
-//! Invariant: under the list lock, the word's interests cover the interest of every watcher in the list.
+//! Invariant: under the list lock, the word's interests cover the interest of every eligible watcher: of
+//! everybody in the list but the exclusive ones that are chosen, who are awake and will look for themselves.
 //!
 //! # Why only list operations clear interests, under the list lock
 //! ```text
 //! leaver                             newcomer
-//! lock; unlink; list is empty; unlock
+//! lock; unlink; none is left; unlock
 //!                                    lock; push; interests |= IN; unlock
 //! interests = 0                      compute → not ready, sleep
 //! ```
@@ -82,8 +83,10 @@ impl<H: Host> Watchers<H> {
         word.watch(interest)
     }
 
-    pub(crate) fn rearm(&self, token: &Token) {
-        self.list.lock().rearm(token);
+    pub(crate) fn rearm(&self, word: &Word, token: &Token) {
+        let mut list = self.list.lock();
+        let interest = list.rearm(token);
+        word.watch(interest);
     }
 
     /// Unregisters; `is_ready` says whether the file is still ready for an interest, if that matters.
@@ -99,7 +102,7 @@ impl<H: Host> Watchers<H> {
             owes,
         } = self.unlink(word, token);
         if owes && !fault::is_seeded(Fault::NoHandOver) && is_ready(interest) {
-            self.deliver(Walk::exclusive(interest));
+            self.deliver(word, Walk::exclusive(interest));
         }
         watcher
     }
@@ -107,7 +110,7 @@ impl<H: Host> Watchers<H> {
     fn unlink(&self, word: &Word, token: Token) -> Removed<H> {
         let mut list = self.list.lock();
         let removed = list.remove(token);
-        if list.is_empty() {
+        if !list.has_eligible() {
             if fault::is_seeded(Fault::UnwatchOutsideLock) {
                 drop(list);
                 word.unwatch(Events::all());
@@ -120,20 +123,26 @@ impl<H: Host> Watchers<H> {
 
     /// Tells everybody who is interested in `hint`, and one exclusive watcher. No lock may be held.
     pub(crate) fn wake(&self, word: &Word, hint: Events) {
-        if self.deliver(Walk::new(hint)) == 0 {
+        if self.deliver(word, Walk::new(hint)) == 0 {
             self.forget_old_interests(word);
         }
     }
 
+    /// Tells one exclusive watcher who is interested in `hint`, and nobody else. No lock may be held.
+    pub(crate) fn wake_one(&self, word: &Word, hint: Events) {
+        self.deliver(word, Walk::exclusive(hint));
+    }
+
     /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. Returns how
     /// many were told.
-    fn deliver(&self, mut walk: Walk) -> usize {
+    fn deliver(&self, word: &Word, mut walk: Walk) -> usize {
         let hint = walk.hint();
         let mut told = 0;
         while !walk.is_done() {
             let mut batch: [Option<Watcher<H>>; BATCH] = [const { None }; BATCH];
             let mut places = batch.iter_mut();
-            self.list.lock().visit(&mut walk, |watcher| {
+            let mut list = self.list.lock();
+            list.visit(&mut walk, |watcher| {
                 if places.len() == 0 {
                     return Visit::Full;
                 }
@@ -151,6 +160,10 @@ impl<H: Host> Watchers<H> {
                 }
                 Visit::Taken
             });
+            if told > 0 && !list.has_eligible() {
+                word.unwatch(Events::all());
+            }
+            drop(list);
             for watcher in batch.into_iter().flatten() {
                 match watcher {
                     Watcher::Task(task) => {
