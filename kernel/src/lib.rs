@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod event;
 mod file;
 mod memory;
 

@@ -8,4 +8,5 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod epoll;
 pub mod transfer;

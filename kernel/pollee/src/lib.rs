@@ -6,11 +6,7 @@ extern crate alloc;
 
 mod events;
 #[cfg(not(feature = "loom"))]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "seeding exists only with the feature"
-)]
+#[expect(dead_code, unreachable_pub, reason = "seeding exists only with the feature")]
 mod fault;
 #[cfg(feature = "loom")]
 pub mod fault;

@@ -93,18 +93,8 @@ pub(crate) enum Visit {
 
 impl<H: Host> List<H> {
     pub(crate) const fn new() -> Self {
-        let empty = Queue {
-            head: NIL,
-            tail: NIL,
-        };
-        Self {
-            slots: Vec::new(),
-            free: NIL,
-            shared: empty,
-            exclusive: empty,
-            eligible: 0,
-            next_ticket: 0,
-        }
+        let empty = Queue { head: NIL, tail: NIL };
+        Self { slots: Vec::new(), free: NIL, shared: empty, exclusive: empty, eligible: 0, next_ticket: 0 }
     }
 
     /// Whether there is anybody whom an event could tell.
@@ -212,11 +202,7 @@ impl<H: Host> List<H> {
         let end = *walk.end.get_or_insert(self.next_ticket);
         while walk.stage != Stage::Done {
             let at = self.position(walk);
-            let Some(slot) = self
-                .slots
-                .get_mut(at as usize)
-                .filter(|slot| slot.ticket < end)
-            else {
+            let Some(slot) = self.slots.get_mut(at as usize).filter(|slot| slot.ticket < end) else {
                 walk.next_stage();
                 continue;
             };
@@ -309,20 +295,12 @@ impl<H: Host> List<H> {
 impl Walk {
     /// The walk of an event: everybody interested, and one exclusive watcher.
     pub(crate) const fn new(hint: Events) -> Self {
-        Self {
-            hint,
-            end: None,
-            stage: Stage::Shared,
-            last: None,
-        }
+        Self { hint, end: None, stage: Stage::Shared, last: None }
     }
 
     /// A walk that tells one exclusive watcher and nobody else.
     pub(crate) const fn exclusive(hint: Events) -> Self {
-        Self {
-            stage: Stage::Exclusive,
-            ..Self::new(hint)
-        }
+        Self { stage: Stage::Exclusive, ..Self::new(hint) }
     }
 
     pub(crate) const fn hint(&self) -> Events {

@@ -72,17 +72,13 @@ pub struct Locked<S: Readiness + Send + 'static, P: Policy, H: Host> {
 impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
     /// Wraps `state`, an object of `class`.
     pub fn new(class: H::Class, state: S) -> Self {
-        let word = if P::EAGER {
-            Word::with_events(state.readiness())
-        } else {
-            Word::new()
-        };
-        Self {
-            word,
-            state: Lock::new(state),
-            watchers: Watchers::new(class),
-            policy: PhantomData,
-        }
+        Self::with_lock(class, Lock::new(state))
+    }
+
+    /// As [`new`](Self::new), for a host whose locks are not all made alike.
+    pub fn with_lock(class: H::Class, state: H::OwnerLock<S>) -> Self {
+        let word = if P::EAGER { Word::with_events(state.lock().readiness()) } else { Word::new() };
+        Self { word, state, watchers: Watchers::new(class), policy: PhantomData }
     }
 
     /// Locks the state for a change. Whatever the change does to readiness is published when the guard goes,
@@ -202,9 +198,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Watch<H> for Locked<S, P
     }
 
     fn unregister(&self, token: Token) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| {
-            !self.poll(interest).is_empty()
-        })
+        self.watchers.remove(&self.word, token, |interest| !self.poll(interest).is_empty())
     }
 
     fn count(&self, what: Count) {
@@ -267,11 +261,7 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
             return;
         }
         self.wakeup.hint = happened & seen.interests();
-        let count = if self.wakeup.is_empty() {
-            Count::Unwatched
-        } else {
-            Count::Watched
-        };
+        let count = if self.wakeup.is_empty() { Count::Unwatched } else { Count::Watched };
         self.wakeup.watchers.count(count);
     }
 }

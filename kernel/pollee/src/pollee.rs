@@ -33,11 +33,7 @@ pub struct Pollee<P: Policy, H: Host> {
 impl<P: Policy, H: Host> Pollee<P, H> {
     /// A pollee that nobody watches, of an object of `class`.
     pub fn new(class: H::Class) -> Self {
-        Self {
-            word: Word::new(),
-            watchers: Watchers::new(class),
-            policy: PhantomData,
-        }
+        Self { word: Word::new(), watchers: Watchers::new(class), policy: PhantomData }
     }
 
     /// The cached events, or the version at which to compute them.
@@ -67,22 +63,10 @@ impl<P: Policy, H: Host> Pollee<P, H> {
         hint: Events,
         owner: &'a R,
     ) -> Notification<'a, R, P, H> {
-        let seen = if P::KEEPS {
-            self.word.clear()
-        } else {
-            self.word.fence_and_load()
-        };
+        let seen = if P::KEEPS { self.word.clear() } else { self.word.fence_and_load() };
         let hint = seen.interests() & hint;
-        self.watchers.count(if hint.is_empty() {
-            Count::Unwatched
-        } else {
-            Count::Watched
-        });
-        Notification {
-            pollee: self,
-            owner,
-            hint,
-        }
+        self.watchers.count(if hint.is_empty() { Count::Unwatched } else { Count::Watched });
+        Notification { pollee: self, owner, hint }
     }
 
     /// The readiness of `owner`, as far as `interest` asks: cached, or computed and cached.
@@ -124,9 +108,7 @@ impl<P: Policy, H: Host> Pollee<P, H> {
 
     /// As [`Watch::unregister`](crate::Watch::unregister).
     pub fn unregister<R: Readiness>(&self, token: Token, owner: &R) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| {
-            !self.poll(interest, owner).is_empty()
-        })
+        self.watchers.remove(&self.word, token, |interest| !self.poll(interest, owner).is_empty())
     }
 
     #[inline]

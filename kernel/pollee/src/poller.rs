@@ -30,11 +30,7 @@ where
 {
     /// A poller that wakes `task`.
     pub const fn new(task: H::Task) -> Self {
-        Self {
-            task,
-            spare: Vec::new(),
-            watched: Vec::new(),
-        }
+        Self { task, spare: Vec::new(), watched: Vec::new() }
     }
 
     /// Registers with `file` and then gives its readiness.
@@ -43,10 +39,7 @@ where
     /// [`NoMemory`]; this file is not watched, those before it are.
     pub fn watch(&mut self, file: F, interest: Events) -> Result<Events, NoMemory> {
         self.watched.try_reserve(1).map_err(|_| NoMemory)?;
-        let watcher = self
-            .spare
-            .pop()
-            .unwrap_or_else(|| Watcher::Task(self.task.clone()));
+        let watcher = self.spare.pop().unwrap_or_else(|| Watcher::Task(self.task.clone()));
         let (token, ready) = file.register(watcher, interest, Share::All)?;
         self.watched.push((file, token));
         Ok(ready)
@@ -101,18 +94,9 @@ impl<'a, H: Host, W: Watch<H> + ?Sized> Waiting<'a, H, W> {
     ///
     /// # Errors
     /// [`NoMemory`]; nothing was registered.
-    pub fn new(
-        file: &'a W,
-        task: H::Task,
-        interest: Events,
-        share: Share,
-    ) -> Result<Self, NoMemory> {
+    pub fn new(file: &'a W, task: H::Task, interest: Events, share: Share) -> Result<Self, NoMemory> {
         let (token, _) = file.register(Watcher::Task(task), interest, share)?;
-        Ok(Self {
-            file,
-            token: Some(token),
-            host: core::marker::PhantomData,
-        })
+        Ok(Self { file, token: Some(token), host: core::marker::PhantomData })
     }
 
     /// Makes an exclusive waiter eligible again: after each wake, before the try.

@@ -40,10 +40,7 @@ pub(crate) struct Watchers<H: Host> {
 
 impl<H: Host> Watchers<H> {
     pub(crate) fn new(class: H::Class) -> Self {
-        Self {
-            list: Lock::new(List::new()),
-            class,
-        }
+        Self { list: Lock::new(List::new()), class }
     }
 
     pub(crate) fn count(&self, what: Count) {
@@ -96,11 +93,7 @@ impl<H: Host> Watchers<H> {
         token: Token,
         is_ready: impl FnOnce(Events) -> bool,
     ) -> Watcher<H> {
-        let Removed {
-            watcher,
-            interest,
-            owes,
-        } = self.unlink(word, token);
+        let Removed { watcher, interest, owes } = self.unlink(word, token);
         if owes && !fault::is_seeded(Fault::NoHandOver) && is_ready(interest) {
             self.deliver(word, Walk::exclusive(interest));
         }

@@ -79,11 +79,7 @@ impl Snapshot {
     }
 
     pub(crate) const fn cached(self) -> Cached {
-        if self.is_cached() {
-            Cached::Known(self.events())
-        } else {
-            Cached::Unknown(self.version())
-        }
+        if self.is_cached() { Cached::Known(self.events()) } else { Cached::Unknown(self.version()) }
     }
 
     pub(crate) const fn version(self) -> Version {
@@ -152,8 +148,7 @@ impl Word {
                 return seen;
             }
         }
-        self.rewrite(|seen| Some(seen.cleared()))
-            .unwrap_or_else(|| self.load())
+        self.rewrite(|seen| Some(seen.cleared())).unwrap_or_else(|| self.load())
     }
 
     /// Reads the word after a change, ordered as a read-modify-write, without dirtying the line.
@@ -192,16 +187,12 @@ impl Word {
 
     /// Adds `interest` to what is watched for; under the list lock (`watchers`). Returns the word before.
     pub(crate) fn watch(&self, interest: Events) -> Snapshot {
-        Snapshot(
-            self.0
-                .fetch_or(interest.pack() << INTERESTS_SHIFT, Ordering::AcqRel),
-        )
+        Snapshot(self.0.fetch_or(interest.pack() << INTERESTS_SHIFT, Ordering::AcqRel))
     }
 
     /// Takes `interests` out of what is watched for; under the list lock (`watchers`).
     pub(crate) fn unwatch(&self, interests: Events) {
-        self.0
-            .fetch_and(!(interests.pack() << INTERESTS_SHIFT), Ordering::AcqRel);
+        self.0.fetch_and(!(interests.pack() << INTERESTS_SHIFT), Ordering::AcqRel);
     }
 
     /// Applies `change` until it meets an unchanged word; the word before, or `None` if `change` refused.

@@ -7,7 +7,9 @@ use core::any::Any;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use pollee::Events;
 
+use crate::event;
 use crate::memory::transfer::{Sink, Source};
 
 /// A file behind an open file description.
@@ -28,6 +30,21 @@ pub trait File: Any + Send + Sync {
     fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         let _ = (offset, from);
         Poll::Ready(Err(Errno::EINVAL))
+    }
+
+    /// What is ready, as far as `interest` asks. The default is a file that never blocks.
+    ///
+    /// Called with preemption off: it takes spin locks at most.
+    fn poll(&self, interest: Events) -> Events {
+        interest & (Events::READABLE | Events::WRITABLE)
+    }
+
+    /// What to register with to hear of changes, or `None` for a file that is always ready, which
+    /// `epoll_ctl` refuses with `EPERM`.
+    ///
+    /// A file that is one end of an object lends something that masks out the other end's events.
+    fn watch(&self) -> Option<&event::Watch> {
+        None
     }
 
     /// Whether the open file description keeps an offset for this file; streams answer `false` (`ESPIPE`).

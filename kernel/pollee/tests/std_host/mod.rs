@@ -49,10 +49,7 @@ impl Sleeper {
     pub(crate) fn wait(&self) {
         let mut is_woken = lock(&self.is_woken);
         while !std::mem::take(&mut *is_woken) {
-            is_woken = self
-                .changed
-                .wait(is_woken)
-                .unwrap_or_else(PoisonError::into_inner);
+            is_woken = self.changed.wait(is_woken).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -87,11 +84,7 @@ pub(crate) struct Flag {
 impl Mark for Flag {
     fn mark(&self, _: Events) -> Marked {
         self.marks.fetch_add(1, Ordering::Relaxed);
-        if self.has_waiter {
-            Marked::Announce
-        } else {
-            Marked::Quietly
-        }
+        if self.has_waiter { Marked::Announce } else { Marked::Quietly }
     }
 
     fn announce(&self) {

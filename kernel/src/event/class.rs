@@ -1,0 +1,81 @@
+//! Classes of objects, and how often what happened to them.
+//!
+//! Each CPU counts for itself with plain loads and stores: the kernel does not leave a CPU in the middle of
+//! one, and no interrupt handler counts. More CPUs than [`CPUS`] share cells and may lose counts.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use ostd::cpu::CpuId;
+use pollee::Count;
+
+/// What kind of object an event belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    Pipe,
+    EventFd,
+    TimerFd,
+    SignalFd,
+    Epoll,
+    Console,
+    Socket,
+    /// The files of one select or poll: wakes that find nothing belong to none of them alone.
+    PollSet,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Pipe,
+        Self::EventFd,
+        Self::TimerFd,
+        Self::SignalFd,
+        Self::Epoll,
+        Self::Console,
+        Self::Socket,
+        Self::PollSet,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::EventFd => "eventfd",
+            Self::TimerFd => "timerfd",
+            Self::SignalFd => "signalfd",
+            Self::Epoll => "epoll",
+            Self::Console => "console",
+            Self::Socket => "socket",
+            Self::PollSet => "pollset",
+        }
+    }
+}
+
+/// How often each [`Count`] happened.
+pub(crate) type Counts = [u64; Count::KINDS];
+
+const CPUS: usize = 64;
+
+/// One CPU's cells, on cache lines of their own.
+#[repr(align(64))]
+struct Cells([[AtomicU64; Count::KINDS]; Class::ALL.len()]);
+
+static CELLS: [Cells; CPUS] =
+    [const { Cells([const { [const { AtomicU64::new(0) }; Count::KINDS] }; Class::ALL.len()]) }; CPUS];
+
+/// Counts one `what` for `class`.
+#[inline]
+pub(crate) fn count(class: Class, what: Count) {
+    let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
+    let cell = &CELLS[cpu].0[class as usize][what as usize];
+    cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// The counts of `class` on all CPUs, since the start.
+pub(crate) fn counts(class: Class) -> Counts {
+    let mut sums = [0; Count::KINDS];
+    for cells in &CELLS {
+        for (sum, cell) in sums.iter_mut().zip(&cells.0[class as usize]) {
+            *sum += cell.load(Ordering::Relaxed);
+        }
+    }
+    sums
+}
