@@ -6,7 +6,12 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod abi;
+pub mod access;
+pub mod cpio;
 pub mod epoll;
+pub mod path;
 pub mod transfer;

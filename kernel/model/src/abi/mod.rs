@@ -1,3 +1,7 @@
 //! The numbers and layouts of Linux's x86_64 ABI.
 
+pub mod device;
 pub mod errno;
+pub mod mode;
+pub mod open;
+pub mod stat;
