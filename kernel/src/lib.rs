@@ -8,7 +8,9 @@ extern crate alloc;
 
 mod event;
 mod file;
+mod fs;
 mod memory;
+mod random;
 
 use ostd::prelude::*;
 

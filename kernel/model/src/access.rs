@@ -64,11 +64,7 @@ impl Ownership {
         let bits = self.permissions.bits();
         let granted = if credentials.is_privileged() {
             let executable = self.file_type == FileType::Directory || bits & 0o111 != 0;
-            if executable {
-                Access::all()
-            } else {
-                Access::READ | Access::WRITE
-            }
+            if executable { Access::all() } else { Access::READ | Access::WRITE }
         } else if credentials.uid == self.uid {
             Access::from_bits_truncate(bits >> 6)
         } else if credentials.gid == self.gid {
@@ -76,11 +72,7 @@ impl Ownership {
         } else {
             Access::from_bits_truncate(bits)
         };
-        if granted.contains(wanted) {
-            Ok(())
-        } else {
-            Err(Errno::EACCES)
-        }
+        if granted.contains(wanted) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     /// Whether `credentials` may do what only owners do: chmod(2), set times.
@@ -88,11 +80,7 @@ impl Ownership {
     /// # Errors
     /// `EPERM`: neither the owner nor privileged.
     pub fn check_owner(&self, credentials: Credentials) -> Result<(), Errno> {
-        if credentials.is_privileged() || credentials.uid == self.uid {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        if credentials.is_privileged() || credentials.uid == self.uid { Ok(()) } else { Err(Errno::EPERM) }
     }
 }
 
@@ -104,12 +92,7 @@ mod tests {
 
     fn file(mode: u32) -> Ownership {
         let file_type = FileType::Regular;
-        Ownership {
-            file_type,
-            permissions: Permissions::from_mode(mode),
-            uid: 7,
-            gid: 70,
-        }
+        Ownership { file_type, permissions: Permissions::from_mode(mode), uid: 7, gid: 70 }
     }
 
     #[test]
@@ -120,32 +103,17 @@ mod tests {
         assert_eq!(file(0o077).check(owner, Access::READ), Err(Errno::EACCES));
         assert_eq!(file(0o707).check(member, Access::READ), Err(Errno::EACCES));
         assert_eq!(file(0o770).check(other, Access::READ), Err(Errno::EACCES));
-        assert_eq!(
-            file(0o640).check(owner, Access::READ | Access::WRITE),
-            Ok(())
-        );
+        assert_eq!(file(0o640).check(owner, Access::READ | Access::WRITE), Ok(()));
         assert_eq!(file(0o640).check(member, Access::READ), Ok(()));
         assert_eq!(file(0o640).check(member, Access::WRITE), Err(Errno::EACCES));
     }
 
     #[test]
     fn the_privileged_user_cannot_execute_what_nobody_can() {
-        assert_eq!(
-            file(0o000).check(Credentials::ROOT, Access::READ | Access::WRITE),
-            Ok(())
-        );
-        assert_eq!(
-            file(0o666).check(Credentials::ROOT, Access::EXECUTE),
-            Err(Errno::EACCES)
-        );
-        assert_eq!(
-            file(0o001).check(Credentials::ROOT, Access::EXECUTE),
-            Ok(())
-        );
-        let directory = Ownership {
-            file_type: FileType::Directory,
-            ..file(0)
-        };
+        assert_eq!(file(0o000).check(Credentials::ROOT, Access::READ | Access::WRITE), Ok(()));
+        assert_eq!(file(0o666).check(Credentials::ROOT, Access::EXECUTE), Err(Errno::EACCES));
+        assert_eq!(file(0o001).check(Credentials::ROOT, Access::EXECUTE), Ok(()));
+        let directory = Ownership { file_type: FileType::Directory, ..file(0) };
         assert_eq!(directory.check(Credentials::ROOT, Access::EXECUTE), Ok(()));
     }
 }

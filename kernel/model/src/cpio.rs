@@ -44,11 +44,7 @@ pub enum Malformed {
 /// Walks through `archive`, and through further archives behind it, as Linux does.
 #[must_use]
 pub const fn entries(archive: &[u8]) -> Entries<'_> {
-    Entries {
-        archive,
-        position: 0,
-        ordinal: 0,
-    }
+    Entries { archive, position: 0, ordinal: 0 }
 }
 
 /// The iterator of [`entries`].
@@ -170,21 +166,7 @@ mod tests {
 
     fn append(archive: &mut Vec<u8>, name: &str, mode: usize, data: &[u8]) {
         pad(archive);
-        let fields = [
-            7,
-            mode,
-            1,
-            2,
-            1,
-            99,
-            data.len(),
-            8,
-            1,
-            5,
-            64,
-            name.len() + 1,
-            0,
-        ];
+        let fields = [7, mode, 1, 2, 1, 99, data.len(), 8, 1, 5, 64, name.len() + 1, 0];
         archive.extend(b"070701");
         for field in fields {
             archive.extend(format!("{field:08X}").bytes());
@@ -215,14 +197,8 @@ mod tests {
         assert_eq!(found[0].name, b"etc");
         let motd = found[1];
         assert_eq!((motd.name, motd.data), (&b"etc/motd"[..], &b"hello"[..]));
-        assert_eq!(
-            (motd.mode, motd.uid, motd.gid, motd.modified),
-            (0o100_644, 1, 2, 99)
-        );
-        assert_eq!(
-            (motd.special_device, motd.identity),
-            ((5, 64), (0, 8, 1, 7))
-        );
+        assert_eq!((motd.mode, motd.uid, motd.gid, motd.modified), (0o100_644, 1, 2, 99));
+        assert_eq!((motd.special_device, motd.identity), ((5, 64), (0, 8, 1, 7)));
     }
 
     #[test]
@@ -270,9 +246,6 @@ mod tests {
         assert_eq!(damaged(20, b'+'), Some(Malformed::Number));
         assert_eq!(damaged(113, b'x'), Some(Malformed::Name));
         assert_eq!(damaged(111, 0), Some(Malformed::Name));
-        assert_eq!(
-            entries(b"\x1f\x8b compressed").next(),
-            Some(Err(Malformed::Truncated))
-        );
+        assert_eq!(entries(b"\x1f\x8b compressed").next(), Some(Err(Malformed::Truncated)));
     }
 }

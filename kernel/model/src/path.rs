@@ -31,23 +31,13 @@ pub fn first_step(path: &[u8]) -> Option<Step<'_>> {
     if path.is_empty() {
         return None;
     }
-    let end = path
-        .iter()
-        .position(|&byte| byte == b'/')
-        .unwrap_or(path.len());
+    let end = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
     let (name, after) = path.split_at(end);
-    Some(Step {
-        name,
-        rest: without_leading_slashes(after),
-        slash: !after.is_empty(),
-    })
+    Some(Step { name, rest: without_leading_slashes(after), slash: !after.is_empty() })
 }
 
 fn without_leading_slashes(path: &[u8]) -> &[u8] {
-    let start = path
-        .iter()
-        .position(|&byte| byte != b'/')
-        .unwrap_or(path.len());
+    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
     &path[start..]
 }
 
@@ -57,32 +47,14 @@ mod tests {
 
     #[test]
     fn repeated_slashes_count_as_one() {
-        let step = Step {
-            name: b"usr",
-            rest: b"bin//sh",
-            slash: true,
-        };
+        let step = Step { name: b"usr", rest: b"bin//sh", slash: true };
         assert_eq!(first_step(b"///usr///bin//sh"), Some(step));
     }
 
     #[test]
     fn the_last_name_remembers_the_slash_behind_it() {
-        assert_eq!(
-            first_step(b"a"),
-            Some(Step {
-                name: b"a",
-                rest: b"",
-                slash: false
-            })
-        );
-        assert_eq!(
-            first_step(b"a//"),
-            Some(Step {
-                name: b"a",
-                rest: b"",
-                slash: true
-            })
-        );
+        assert_eq!(first_step(b"a"), Some(Step { name: b"a", rest: b"", slash: false }));
+        assert_eq!(first_step(b"a//"), Some(Step { name: b"a", rest: b"", slash: true }));
     }
 
     #[test]

@@ -24,10 +24,7 @@ impl DeviceNumber {
     /// Reads the 32-bit form that user space passes.
     #[must_use]
     pub const fn decode(raw: u32) -> Self {
-        Self {
-            major: (raw >> 8) & 0xfff,
-            minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00),
-        }
+        Self { major: (raw >> 8) & 0xfff, minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00) }
     }
 
     /// The 32-bit form that user space reads.

@@ -1,0 +1,52 @@
+//! `/dev/random` and `/dev/urandom`: both never block, as the generator is seeded before programs run.
+//!
+//! Source: random(4); Linux 6.1 drivers/char/random.c.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+
+use super::nodes;
+use crate::file::file::File;
+use crate::memory::transfer::{Sink, Source};
+use crate::random::Stream;
+
+/// Lets both be opened.
+pub(crate) fn register() {
+    super::register(nodes::RANDOM, |_, _| Ok(Arc::new(Random)));
+    super::register(nodes::URANDOM, |_, _| Ok(Arc::new(Random)));
+}
+
+struct Random;
+
+impl File for Random {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(fill(to))
+    }
+
+    /// Takes the bytes for nothing: they would be no better than what the generator has.
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(Ok(from.remaining()))
+    }
+}
+
+/// Random bytes up to the end of the sink.
+///
+/// # Errors
+/// `EFAULT`: not one byte could be put.
+pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
+    let mut stream = Stream::new();
+    let mut block = [0; 256];
+    let mut done = 0;
+    while to.remaining() > 0 {
+        let wanted = to.remaining().min(block.len());
+        stream.fill(&mut block[..wanted]);
+        let put = to.put(&block[..wanted]);
+        done += put;
+        if put < wanted {
+            return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,18 @@
+//! The tree of files: what names lead to, and what happens when they are opened.
+//!
+//! All file systems live in memory and share one kind of inode (`tmpfs`); device nodes, `/proc` and `/sys`
+//! are the same inodes with other contents.
+
+pub(crate) mod boot;
+pub(crate) mod device;
+pub(crate) mod initramfs;
+pub(crate) mod mount;
+pub(crate) mod name;
+pub(crate) mod open;
+pub(crate) mod opened;
+pub(crate) mod path;
+pub(crate) mod time;
+pub(crate) mod tmpfs;
+
+#[cfg(ktest)]
+mod tests;

@@ -1,0 +1,197 @@
+//! A file, whatever its kind and whether or not a name leads to it.
+//!
+//! Owns: the attributes, under a lock of their own, and the contents, which lock for themselves.
+//! Not here: the names that lead here (each directory has its own), offsets and flags of open files.
+//! Lock order: a directory's names before anybody's attributes; nothing is locked under attributes.
+
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use model::abi::device::DeviceNumber;
+use model::abi::errno::Errno;
+use model::abi::mode::{FileType, Permissions};
+use model::access::{Access, Credentials, Ownership};
+use ostd::sync::SpinLock;
+
+use super::attributes::Attributes;
+use super::directory::Directory;
+use super::regular::Regular;
+use super::superblock::Superblock;
+
+/// A file in memory.
+pub(crate) struct Inode {
+    superblock: Arc<Superblock>,
+    number: u64,
+    content: Content,
+    attributes: SpinLock<Attributes>,
+}
+
+/// What an inode holds; its kind never changes.
+pub(crate) enum Content {
+    /// Names.
+    Directory(Directory),
+    /// Bytes.
+    Regular(Regular),
+    /// The path that a symbolic link stands for.
+    Symlink(Box<[u8]>),
+    /// A symbolic link whose path depends on who reads it, such as `/proc/self/exe`.
+    LiveSymlink(fn() -> Result<Vec<u8>, Errno>),
+    /// A text that is made when it is read, such as `/proc/meminfo`.
+    Report(fn() -> Vec<u8>),
+    /// A name for a device.
+    Device(DeviceKind, DeviceNumber),
+    /// A named pipe.
+    Fifo,
+    /// The name of a local socket.
+    Socket,
+}
+
+/// The two kinds of device nodes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DeviceKind {
+    /// A stream of bytes.
+    Character,
+    /// An array of blocks.
+    Block,
+}
+
+impl Inode {
+    /// Makes an inode without a name; it lives as long as somebody holds it.
+    ///
+    /// # Errors
+    /// `ENOSPC`: the file system has as many inodes as it may.
+    pub(crate) fn new(
+        superblock: &Arc<Superblock>,
+        content: Content,
+        permissions: Permissions,
+        owner: Credentials,
+    ) -> Result<Arc<Self>, Errno> {
+        superblock.inodes.charge()?;
+        Ok(Arc::new(Self {
+            superblock: superblock.clone(),
+            number: superblock.next_inode_number(),
+            content,
+            attributes: SpinLock::new(Attributes::new(permissions, owner)),
+        }))
+    }
+
+    /// Makes a root: a directory that is its own parent.
+    ///
+    /// # Errors
+    /// `ENOSPC`, as [`Inode::new`].
+    pub(crate) fn new_root(
+        superblock: &Arc<Superblock>,
+        permissions: Permissions,
+    ) -> Result<Arc<Self>, Errno> {
+        let content = Content::Directory(Directory::new(Weak::new()));
+        let root = Self::new(superblock, content, permissions, Credentials::ROOT)?;
+        root.with_attributes(|attributes| attributes.links = 2);
+        Ok(root)
+    }
+
+    /// The file system it belongs to.
+    pub(crate) fn superblock(&self) -> &Arc<Superblock> {
+        &self.superblock
+    }
+
+    /// `st_ino`.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What it holds.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Its kind, as stat(2) tells it.
+    pub(crate) fn file_type(&self) -> FileType {
+        match self.content {
+            Content::Directory(_) => FileType::Directory,
+            Content::Regular(_) | Content::Report(_) => FileType::Regular,
+            Content::Symlink(_) | Content::LiveSymlink(_) => FileType::Symlink,
+            Content::Device(DeviceKind::Character, _) => FileType::CharacterDevice,
+            Content::Device(DeviceKind::Block, _) => FileType::BlockDevice,
+            Content::Fifo => FileType::Fifo,
+            Content::Socket => FileType::Socket,
+        }
+    }
+
+    /// The names in it.
+    ///
+    /// # Errors
+    /// `ENOTDIR`: not a directory.
+    pub(crate) fn directory(&self) -> Result<&Directory, Errno> {
+        match &self.content {
+            Content::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// Whether it is a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.content, Content::Directory(_))
+    }
+
+    /// The path that it stands for, if it is a symbolic link.
+    ///
+    /// # Errors
+    /// Those of a live link: `ENOENT`, `ESRCH`.
+    pub(crate) fn link_target(&self) -> Option<Result<Vec<u8>, Errno>> {
+        match &self.content {
+            Content::Symlink(target) => Some(Ok(target.to_vec())),
+            Content::LiveSymlink(target) => Some(target()),
+            _ => None,
+        }
+    }
+
+    /// `st_size`.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.content {
+            Content::Regular(regular) => regular.size(),
+            Content::Symlink(target) => target.len() as u64,
+            Content::Directory(directory) => directory.size(),
+            _ => 0,
+        }
+    }
+
+    /// Pages that its contents take.
+    pub(crate) fn pages(&self) -> u64 {
+        match &self.content {
+            Content::Regular(regular) => regular.pages(),
+            _ => 0,
+        }
+    }
+
+    /// A copy of the attributes at one moment.
+    pub(crate) fn attributes(&self) -> Attributes {
+        *self.attributes.lock()
+    }
+
+    /// Changes the attributes; `change` must lock nothing.
+    pub(crate) fn with_attributes<R>(&self, change: impl FnOnce(&mut Attributes) -> R) -> R {
+        change(&mut self.attributes.lock())
+    }
+
+    /// Whom it belongs to and what its bits allow, at one moment.
+    pub(crate) fn ownership(&self) -> Ownership {
+        let Attributes { permissions, uid, gid, .. } = self.attributes();
+        Ownership { file_type: self.file_type(), permissions, uid, gid }
+    }
+
+    /// Whether `credentials` have all of `wanted`.
+    ///
+    /// # Errors
+    /// `EACCES`: the permission bits refuse.
+    pub(crate) fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
+        self.ownership().check(credentials, wanted)
+    }
+}
+
+impl Drop for Inode {
+    fn drop(&mut self) {
+        self.superblock.pages.refund(self.pages());
+        self.superblock.inodes.refund(1);
+    }
+}

@@ -1,0 +1,243 @@
+//! The bytes of a regular file: pages, present where something was written.
+//!
+//! Owns: the pages and the length.   Not here: offsets of open files, times (the inode's), user memory.
+//! Invariant: bytes beyond the length are zero in every page; a page that is absent reads as zeros.
+//! Locks: `writing` is held for a whole write or truncation, also while bytes come from user memory (a page
+//! fault needs only `contents`); `contents` is a spin lock and is never held during such a copy.
+//! Source: Linux 6.1 mm/shmem.c, mm/filemap.c (`generic_perform_write`).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use model::abi::errno::Errno;
+use ostd::mm::io::util::HasVmReaderWriter;
+use ostd::mm::{FrameAllocOptions, PAGE_SIZE, UFrame, VmWriter};
+use ostd::sync::{Mutex, SpinLock};
+
+use super::superblock::Superblock;
+use crate::memory::transfer::{Sink, Source};
+
+/// The contents of a regular inode.
+pub(crate) struct Regular {
+    writing: Mutex<()>,
+    contents: SpinLock<Contents>,
+}
+
+struct Contents {
+    size: u64,
+    pages: BTreeMap<u64, UFrame>,
+}
+
+/// The longest file: offsets are signed.
+pub(crate) const SIZE_MAX: u64 = i64::MAX as u64;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Where a write starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    /// At this offset.
+    At(u64),
+    /// Wherever the file ends when its turn comes.
+    End,
+}
+
+impl Regular {
+    /// No bytes.
+    pub(crate) const fn new() -> Self {
+        let contents = Contents { size: 0, pages: BTreeMap::new() };
+        Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
+    }
+
+    /// The length in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.contents.lock().size
+    }
+
+    /// How many pages are present.
+    pub(crate) fn pages(&self) -> u64 {
+        self.contents.lock().pages.len() as u64
+    }
+
+    /// Copies bytes from `offset` on to `to`, until either ends, and returns how many.
+    ///
+    /// # Errors
+    /// `EFAULT`: not one byte could be put.
+    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let mut done = 0;
+        while to.remaining() > 0 {
+            let at = offset.saturating_add(done as u64);
+            let (page, wanted) = {
+                let contents = self.contents.lock();
+                let wanted = in_page(at, contents.size.saturating_sub(at), to.remaining());
+                if wanted == 0 {
+                    break;
+                }
+                (contents.pages.get(&(at / PAGE)).cloned(), wanted)
+            };
+            let put = match page {
+                Some(page) => to.put_from(page.reader().skip(skip(at)).limit(wanted)),
+                None => to.put(&ZEROS[..wanted]),
+            };
+            done += put;
+            if put < wanted {
+                return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies all of `from` to `position` on; returns where that was and how many bytes.
+    ///
+    /// # Errors
+    /// `EFAULT`: not one byte could be taken. `EFBIG`: the file would pass the largest offset. `ENOSPC`: no
+    /// memory may be taken for it. A write that got some way returns what it got instead.
+    pub(crate) fn write(
+        &self,
+        superblock: &Superblock,
+        position: Position,
+        from: &mut dyn Source,
+    ) -> Result<(u64, usize), Errno> {
+        let _turn = self.writing.lock();
+        let offset = match position {
+            Position::At(offset) => offset,
+            Position::End => self.size(),
+        };
+        let mut done = 0;
+        while from.remaining() > 0 {
+            let at = offset.saturating_add(done as u64);
+            let taken = self.write_in_page(superblock, at, from);
+            match taken {
+                Ok(taken) => done += taken,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok((offset, done))
+    }
+
+    fn write_in_page(&self, superblock: &Superblock, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let wanted = in_page(at, SIZE_MAX.saturating_sub(at), from.remaining());
+        if wanted == 0 {
+            return Err(Errno::EFBIG);
+        }
+        let page = self.page_for_writing(superblock, at / PAGE)?;
+        let taken = from.take_into(page.writer().skip(skip(at)).limit(wanted));
+        if taken == 0 {
+            return Err(Errno::EFAULT);
+        }
+        let mut contents = self.contents.lock();
+        contents.size = contents.size.max(at + taken as u64);
+        Ok(taken)
+    }
+
+    /// The page with that index, for reading: absent in a hole and beyond the end.
+    pub(crate) fn page(&self, index: u64) -> Option<UFrame> {
+        self.contents.lock().pages.get(&index).cloned()
+    }
+
+    /// The page with that index; a hole is filled with a page of zeros.
+    ///
+    /// # Errors
+    /// `ENOSPC`: the file system has all the pages it may have. `ENOMEM`: there is no memory.
+    pub(crate) fn page_for_writing(&self, superblock: &Superblock, index: u64) -> Result<UFrame, Errno> {
+        if let Some(page) = self.page(index) {
+            return Ok(page);
+        }
+        superblock.pages.charge()?;
+        let Ok(page) = FrameAllocOptions::new().alloc_frame() else {
+            superblock.pages.refund(1);
+            return Err(Errno::ENOMEM);
+        };
+        let mut contents = self.contents.lock();
+        // A page fault may have been here in between; writers and truncations were not.
+        if let Some(present) = contents.pages.get(&index) {
+            superblock.pages.refund(1);
+            return Ok(present.clone());
+        }
+        let page = UFrame::from(page);
+        contents.pages.insert(index, page.clone());
+        Ok(page)
+    }
+
+    /// Cuts the file to `size` bytes, or lets it grow to it by a hole.
+    ///
+    /// # Errors
+    /// `EFBIG`: past the largest offset.
+    pub(crate) fn truncate(&self, superblock: &Superblock, size: u64) -> Result<(), Errno> {
+        if size > SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        let cut = if size < contents.size {
+            if let Some(last) = contents.pages.get(&(size / PAGE)) {
+                let mut tail = last.writer();
+                tail.skip(skip(size));
+                let length = tail.avail();
+                tail.fill_zeros(length);
+            }
+            contents.pages.split_off(&size.div_ceil(PAGE))
+        } else {
+            BTreeMap::new()
+        };
+        contents.size = size;
+        drop(contents);
+        superblock.pages.refund(cut.len() as u64);
+        Ok(())
+    }
+
+    /// Makes a hole of `length` bytes at `offset`; the length of the file stays.
+    pub(crate) fn punch_hole(&self, superblock: &Superblock, offset: u64, length: u64) {
+        let _turn = self.writing.lock();
+        let end = offset.saturating_add(length);
+        let mut cut = Vec::new();
+        let mut contents = self.contents.lock();
+        let touched: Vec<u64> =
+            contents.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(&index, _)| index).collect();
+        for index in touched {
+            let from = offset.max(index * PAGE);
+            let to = end.min((index + 1).saturating_mul(PAGE));
+            if to - from == PAGE {
+                cut.extend(contents.pages.remove(&index));
+            } else if let Some(page) = contents.pages.get(&index) {
+                page.writer().skip(skip(from)).fill_zeros((to - from) as usize);
+            }
+        }
+        drop(contents);
+        superblock.pages.refund(cut.len() as u64);
+    }
+
+    /// All bytes, for the kernel's own use: programs to load, scripts.
+    ///
+    /// # Errors
+    /// `EFBIG`: more than `limit` bytes.
+    pub(crate) fn to_vec(&self, limit: usize) -> Result<Vec<u8>, Errno> {
+        let size = usize::try_from(self.size()).map_err(|_| Errno::EFBIG)?;
+        if size > limit {
+            return Err(Errno::EFBIG);
+        }
+        let mut bytes = alloc::vec![0; size];
+        let mut filled = 0;
+        for chunk in bytes.chunks_mut(PAGE_SIZE) {
+            if let Some(page) = self.page(filled / PAGE) {
+                VmWriter::from(&mut *chunk).write(&mut page.reader());
+            }
+            filled += chunk.len() as u64;
+        }
+        Ok(bytes)
+    }
+}
+
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
+/// How far into its page an offset is.
+fn skip(at: u64) -> usize {
+    (at % PAGE) as usize
+}
+
+/// How much of `available` and `wanted` bytes lies in the page that `at` is in.
+fn in_page(at: u64, available: u64, wanted: usize) -> usize {
+    let room = PAGE - at % PAGE;
+    room.min(available).min(wanted as u64) as usize
+}

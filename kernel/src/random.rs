@@ -1,0 +1,93 @@
+//! Random numbers that nobody can predict: ChaCha20 with a key that is replaced at every use.
+//!
+//! Owns: the key.   Not here: `/dev/urandom` and getrandom(2), which are readers of a [`Stream`].
+//! Invariant: the key that made a stream is gone before the stream's first byte is handed out, so that later
+//! knowledge of the kernel's memory tells nothing about earlier bytes ("fast key erasure", as in Linux 6.1
+//! drivers/char/random.c, `crng_fast_key_erasure`).
+//!
+//! Seed: RDRAND through OSTD where the processor has it, and in any case the jitter of the time stamp
+//! counter. Fresh bits are mixed in from time to time, so that a poor start does not stay poor. Without RDRAND a
+//! deterministic emulator makes the numbers predictable, which the boot log says.
+
+use ostd::sync::SpinLock;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use spin::Once;
+
+type Key = [u8; 32];
+
+struct Generator {
+    key: ChaCha20Rng,
+    streams: u32,
+}
+
+static GENERATOR: Once<SpinLock<Generator>> = Once::new();
+
+/// After how many streams fresh bits are mixed into the key.
+const RESEED_INTERVAL: u32 = 1024;
+
+/// Random bytes of which the generator keeps no trace.
+pub(crate) struct Stream(ChaCha20Rng);
+
+impl Stream {
+    /// A stream that no other shares a byte with.
+    pub(crate) fn new() -> Self {
+        let generator = GENERATOR.call_once(|| SpinLock::new(Generator::new()));
+        Self(generator.lock().split())
+    }
+
+    /// The next bytes.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
+    /// The next number.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+}
+
+impl Generator {
+    fn new() -> Self {
+        if ostd::arch::read_random().is_none() {
+            ostd::early_println!("random: no RDRAND; the seed is timing alone");
+        }
+        Self { key: ChaCha20Rng::from_seed(seed()), streams: 0 }
+    }
+
+    fn split(&mut self) -> ChaCha20Rng {
+        self.streams += 1;
+        let mut next = self.take_key();
+        if self.streams.is_multiple_of(RESEED_INTERVAL) {
+            for (byte, fresh) in next.iter_mut().zip(seed()) {
+                *byte ^= fresh;
+            }
+        }
+        let stream = ChaCha20Rng::from_seed(self.take_key());
+        self.key = ChaCha20Rng::from_seed(next);
+        stream
+    }
+
+    fn take_key(&mut self) -> Key {
+        let mut key = Key::default();
+        self.key.fill_bytes(&mut key);
+        key
+    }
+}
+
+/// Thirty-two bytes from all sources. Each round runs the pool through the cipher, so that a source can add
+/// to what the others gave but not take from it, and the time that the round took is part of the next sample.
+fn seed() -> Key {
+    const ROUNDS: usize = 64;
+    let mut pool = Key::default();
+    for _ in 0..ROUNDS {
+        let hardware = ostd::arch::read_random().unwrap_or(0);
+        let time = ostd::arch::read_tsc();
+        let sample = hardware.to_le_bytes().into_iter().chain(time.to_le_bytes());
+        for (byte, fresh) in pool.iter_mut().zip(sample) {
+            *byte ^= fresh;
+        }
+        ChaCha20Rng::from_seed(pool).fill_bytes(&mut pool);
+    }
+    pool
+}
