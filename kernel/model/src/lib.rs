@@ -15,3 +15,4 @@ pub mod cpio;
 pub mod epoll;
 pub mod path;
 pub mod transfer;
+pub mod vma;

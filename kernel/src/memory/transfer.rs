@@ -20,3 +20,23 @@ pub trait Source: model::transfer::Source {
     /// Less than `min(space.avail(), remaining())` means `EFAULT`.
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize;
 }
+
+impl Sink for &mut [u8] {
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
+        let n = from.remain().min(self.len());
+        let (head, tail) = core::mem::take(self).split_at_mut(n);
+        from.read(&mut VmWriter::from(head));
+        *self = tail;
+        n
+    }
+}
+
+impl Source for &[u8] {
+    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
+        let n = space.avail().min(self.len());
+        let (head, tail) = self.split_at(n);
+        space.write(&mut VmReader::from(head));
+        *self = tail;
+        n
+    }
+}

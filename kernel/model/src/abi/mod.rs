@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod errno;
+pub mod mman;
 pub mod mode;
 pub mod open;
 pub mod stat;

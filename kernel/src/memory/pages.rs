@@ -1,0 +1,50 @@
+//! What a file, or anything else that can be mapped, gives to an address space.
+
+use alloc::sync::Arc;
+
+use ostd::mm::UFrame;
+
+/// Something whose contents live in pages.
+///
+/// Lock order: the methods are called with an address space's lock held, by page faults that interrupt
+/// whoever touched user memory. They must not sleep and not touch user memory, and no lock that they
+/// take may ever be held while user memory is touched.
+pub trait Pages: Send + Sync {
+    /// The page that holds byte `index * PAGE_SIZE`. A hole becomes a page of zeroes.
+    ///
+    /// The page is shared: what is written to it through a shared mapping is the new contents. Bytes
+    /// behind the end of the file in its last page are zero.
+    ///
+    /// # Errors
+    /// [`PageError::BeyondEnd`] if the whole page lies behind the end of the file,
+    /// [`PageError::OutOfMemory`] if a hole could not be filled.
+    fn page(&self, index: u64) -> Result<UFrame, PageError>;
+
+    /// The same page, if it is there without any work.
+    ///
+    /// A fault uses it to map the neighbours of the page it was about. Never answering is correct.
+    fn present_page(&self, index: u64) -> Option<UFrame> {
+        let _ = index;
+        None
+    }
+}
+
+/// Why there is no page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageError {
+    /// The file ends before this page (`SIGBUS`).
+    BeyondEnd,
+    /// Only the reserve is left.
+    OutOfMemory,
+}
+
+/// What mmap(2) learns from an open file: what to map, and what its descriptor was opened for.
+#[derive(Clone)]
+pub struct Mappable {
+    /// The contents.
+    pub pages: Arc<dyn Pages>,
+    /// Whether the open file description allows reading.
+    pub readable: bool,
+    /// Whether the open file description allows writing.
+    pub writable: bool,
+}

@@ -1,0 +1,47 @@
+//! Memory that several address spaces share and no file names: `MAP_SHARED | MAP_ANONYMOUS`.
+
+use alloc::collections::BTreeMap;
+
+use ostd::mm::UFrame;
+use ostd::sync::SpinLock;
+
+use super::budget;
+use super::pages::{PageError, Pages};
+
+/// Zeroes that become pages on first touch, the same pages for everybody.
+///
+/// It has no end of its own: the mappings that were made of it bound what can be touched.
+pub struct SharedPages {
+    /// A leaf lock: nothing else is locked under it.
+    pages: SpinLock<BTreeMap<u64, UFrame>>,
+}
+
+impl SharedPages {
+    /// No page yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pages: SpinLock::new(BTreeMap::new()) }
+    }
+}
+
+impl Default for SharedPages {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pages for SharedPages {
+    fn page(&self, index: u64) -> Result<UFrame, PageError> {
+        let mut pages = self.pages.lock();
+        if let Some(page) = pages.get(&index) {
+            return Ok(page.clone());
+        }
+        let page = budget::zeroed_page().map_err(|_| PageError::OutOfMemory)?;
+        pages.insert(index, page.clone());
+        Ok(page)
+    }
+
+    fn present_page(&self, index: u64) -> Option<UFrame> {
+        self.pages.lock().get(&index).cloned()
+    }
+}

@@ -1,0 +1,112 @@
+//! fork(2): a second address space with the same contents.
+//!
+//! Only pages that the parent alone can give are visited: those of private areas that have been written
+//! to. They are shared between both and write-protected in both; whoever writes first copies. Whatever
+//! comes from a file or from shared memory is found again by a fault, which maps many pages at once.
+
+use alloc::sync::Arc;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use model::abi::errno::Errno;
+use model::vma::{Areas, Backing as _, Traits};
+use ostd::mm::tlb::TlbFlushOp;
+use ostd::mm::vm_space::VmQueriedItem;
+use ostd::mm::{PageFlags, VmSpace};
+use ostd::sync::SpinLock;
+use ostd::task::disable_preempt;
+
+use super::super::budget;
+use super::super::layout::PAGE_SIZE;
+use super::residency::{LEAF_SIZE, Residency, leaf_of};
+use super::{AddressSpace, COST, State, table};
+
+impl AddressSpace {
+    /// A copy of this address space for a child.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left. Nothing has changed for the parent.
+    pub fn fork(&self) -> Result<Arc<Self>, Errno> {
+        budget::try_reserve(COST)?;
+        let vm = Arc::new(VmSpace::new());
+        let mut state = self.state.lock();
+        let mut child = State {
+            areas: Areas::default(),
+            residency: Residency::default(),
+            heap: state.heap,
+            lock_future: false,
+        };
+        let State { areas, residency, .. } = &mut *state;
+        // A page table for each of the parent's, and those above them.
+        budget::try_reserve(COST + 2 * residency.table_count() * PAGE_SIZE)?;
+        let mut write_protected = None;
+        for area in areas.iter().filter(|area| !area.traits.contains(Traits::DONT_FORK)) {
+            let mut copy = area.clone();
+            // Locks of mlock(2) are not inherited.
+            copy.traits -= Traits::LOCKED;
+            let wiped = area.traits.contains(Traits::WIPE_ON_FORK);
+            copy.traits.set(Traits::OWN_PAGES, area.traits.contains(Traits::OWN_PAGES) && !wiped);
+            let has_pages = copy.traits.contains(Traits::OWN_PAGES) && area.backing.is_private();
+            child.areas.insert(copy);
+            if !has_pages {
+                continue;
+            }
+            for part in residency.populated(area.range()) {
+                let shared = share(&self.vm, &vm, part.clone());
+                child.residency.add(part.start, shared.pages);
+                if shared.write_protected {
+                    write_protected = Some(part);
+                }
+            }
+        }
+        if let Some(part) = write_protected {
+            flush(&self.vm, part);
+        }
+        drop(state);
+        Ok(Arc::new(Self {
+            vm,
+            limits: self.limits.clone(),
+            mmap_top: AtomicUsize::new(self.mmap_top.load(Ordering::Relaxed)),
+            starved: AtomicBool::new(false),
+            state: SpinLock::new(child),
+        }))
+    }
+}
+
+/// What [`share`] did.
+struct Shared {
+    pages: usize,
+    write_protected: bool,
+}
+
+/// Maps the pages of `part`, inside one leaf table, in `child` as well, and takes the permission to write
+/// away from both.
+fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
+    debug_assert!(part.end <= leaf_of(part.start) + LEAF_SIZE);
+    let guard = disable_preempt();
+    let mut from = table::cursor(parent, &guard, part.clone());
+    let mut to = table::cursor(child, &guard, part.clone());
+    let mut shared = Shared { pages: 0, write_protected: false };
+    while let Some(addr) = from.find_next(part.end - from.virt_addr()) {
+        let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = from.query() else { break };
+        let page = (*frame).clone();
+        let mut prop = prop;
+        shared.write_protected |= prop.flags.contains(PageFlags::W);
+        prop.flags -= PageFlags::W;
+        // Also steps over the page.
+        from.protect_next(PAGE_SIZE, |flags, _| *flags -= PageFlags::W);
+        to.jump(addr).expect("both cursors have the same range");
+        to.map(page, prop);
+        shared.pages += 1;
+    }
+    shared
+}
+
+/// Flushes everything, on all CPUs. For once after many parts: `part` is any of them.
+fn flush(vm: &VmSpace, part: Range<usize>) {
+    let guard = disable_preempt();
+    let mut cursor = table::cursor(vm, &guard, part.start..part.start + PAGE_SIZE);
+    cursor.flusher().issue_tlb_flush(TlbFlushOp::for_all());
+    cursor.flusher().dispatch_tlb_flush();
+    cursor.flusher().sync_tlb_flush();
+}

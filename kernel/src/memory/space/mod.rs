@@ -1,0 +1,118 @@
+//! Address spaces: what a process sees of memory.
+//!
+//! Owns: the areas (rules in `model::vma`), the page table, the count of resident pages, the heap's ends.
+//! Not here: whose it is (task), files (fs), copies across the border (user).
+//! Lock: one spin lock over all of it. It is taken by page faults, which happen under the locks of ranks 1
+//! to 3, so nothing under it sleeps or touches user memory; under it come OSTD's page-table locks, then
+//! whatever a [`Pages`](super::pages::Pages) takes.
+//! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.
+
+mod backing;
+mod brk;
+mod fault;
+mod fork;
+mod map;
+mod protect;
+mod residency;
+mod statistics;
+mod table;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use model::abi::errno::Errno;
+use model::vma::Areas;
+use ostd::mm::VmSpace;
+use ostd::sync::SpinLock;
+
+pub use self::backing::Backing;
+use self::brk::Heap;
+pub use self::map::{MapRequest, Placement};
+use self::residency::Residency;
+pub use self::statistics::Statistics;
+use super::limits::Limits;
+use super::{budget, layout};
+
+/// Page-table pages and kernel objects that making an address space takes at least, in bytes.
+const COST: usize = 16 * layout::PAGE_SIZE;
+
+/// An address space, shared by the threads of a process.
+pub struct AddressSpace {
+    /// OSTD's page table. It has its own locks; changing it is for the holder of `state` only.
+    vm: Arc<VmSpace>,
+    /// The limits; prlimit(2) writes them.
+    pub limits: Limits,
+    /// Where the search for free room starts.
+    mmap_top: AtomicUsize,
+    /// A copy of the kernel's ended short because memory ran out.
+    starved: AtomicBool,
+    state: SpinLock<State>,
+}
+
+/// What the lock guards.
+struct State {
+    areas: Areas<Backing>,
+    residency: Residency,
+    heap: Heap,
+    /// mlockall(MCL_FUTURE): areas to come are locked.
+    lock_future: bool,
+}
+
+impl AddressSpace {
+    /// An empty address space with the given limits.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
+        budget::try_reserve(COST)?;
+        let mmap_top = layout::mmap_top(limits.stack.load(Ordering::Relaxed));
+        let state = State {
+            areas: Areas::default(),
+            residency: Residency::default(),
+            heap: Heap::default(),
+            lock_future: false,
+        };
+        Ok(Arc::new(Self {
+            vm: Arc::new(VmSpace::new()),
+            limits,
+            mmap_top: AtomicUsize::new(mmap_top),
+            starved: AtomicBool::new(false),
+            state: SpinLock::new(state),
+        }))
+    }
+
+    /// Makes this CPU use it. Cheap if the CPU does already.
+    pub fn activate(&self) {
+        self.vm.activate();
+    }
+
+    /// OSTD's half, for the copies in `user`.
+    pub(super) fn vm(&self) -> &VmSpace {
+        &self.vm
+    }
+
+    /// Notes that a copy failed for want of memory and not by the program's fault.
+    pub(super) fn note_starved(&self) {
+        self.starved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a copy failed for want of memory since the last question.
+    ///
+    /// The syscall has seen a bad address then. Whoever returns to user mode asks, and kills the process
+    /// instead of letting it see an `EFAULT` that it did not earn.
+    #[must_use]
+    pub fn take_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        // A CPU that became idle after running this process still has the page table active and keeps
+        // it alive. Its pages should not wait for the next process there.
+        if Arc::strong_count(&self.vm) > 1 {
+            let State { residency, .. } = self.state.get_mut();
+            table::unmap(&self.vm, residency, 0..layout::TASK_SIZE);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Operations on ranges of the page table.
+//!
+//! Every change goes with the count in [`Residency`], and every loss of a permission is flushed from all
+//! CPUs before the function returns: otherwise a thread on another CPU could still read through a stale
+//! entry what its siblings have replaced.
+
+use core::ops::Range;
+
+use model::abi::mman::Prot;
+use ostd::mm::tlb::TlbFlushOp;
+use ostd::mm::vm_space::CursorMut;
+use ostd::mm::{CachePolicy, PageFlags, PageProperty, VmSpace};
+use ostd::task::{DisabledPreemptGuard, disable_preempt};
+
+use super::super::layout::PAGE_SIZE;
+use super::super::reclaim;
+use super::residency::{LEAF_SIZE, Residency, leaf_of};
+
+/// A cursor over `range`. Keep the range inside one leaf table where possible: then only that is locked.
+pub(super) fn cursor<'a>(
+    vm: &'a VmSpace,
+    guard: &'a DisabledPreemptGuard,
+    range: Range<usize>,
+) -> CursorMut<'a> {
+    // The only errors are ranges that are empty, misaligned or outside user space.
+    vm.cursor_mut(guard, &range).expect("ranges of areas are page-aligned and in user space")
+}
+
+/// The flags of a page table entry in an area with `prot`.
+///
+/// Accessed and dirty are set at once: nobody here looks at them, and the processor would have to.
+pub(super) fn flags(prot: Prot) -> PageFlags {
+    let mut flags = PageFlags::ACCESSED | PageFlags::DIRTY;
+    // x86 has no page that can be written or executed but not read, and neither has Linux.
+    flags.set(PageFlags::R, !prot.is_empty());
+    flags.set(PageFlags::W, prot.contains(Prot::WRITE));
+    flags.set(PageFlags::X, prot.contains(Prot::EXEC));
+    flags
+}
+
+/// A page table entry's property.
+pub(super) fn property(flags: PageFlags) -> PageProperty {
+    PageProperty::new_user(flags, CachePolicy::Writeback)
+}
+
+/// Unmaps the pages in `range`, which may start and end anywhere between pages.
+pub(super) fn unmap(vm: &VmSpace, residency: &mut Residency, range: Range<usize>) {
+    let first_whole = leaf_of(range.start + LEAF_SIZE - 1);
+    let last_whole = leaf_of(range.end);
+    if first_whole >= last_whole {
+        // At most two leaves, none of them whole.
+        let middle = first_whole.clamp(range.start, range.end);
+        unmap_part(vm, residency, range.start..middle);
+        unmap_part(vm, residency, middle..range.end);
+    } else {
+        unmap_part(vm, residency, range.start..first_whole);
+        unmap_whole(vm, residency, first_whole..last_whole);
+        unmap_part(vm, residency, last_whole..range.end);
+    }
+    for leaf in residency.take_idle() {
+        drop_tables(vm, leaf..leaf + LEAF_SIZE);
+    }
+}
+
+/// Unmaps part of one leaf table, page by page.
+fn unmap_part(vm: &VmSpace, residency: &mut Residency, range: Range<usize>) {
+    if range.is_empty() || !residency.is_populated(range.clone()) {
+        return;
+    }
+    let guard = disable_preempt();
+    let mut cursor = cursor(vm, &guard, range.clone());
+    let pages = cursor.unmap(range.len());
+    cursor.flusher().sync_tlb_flush();
+    residency.subtract(range.start, pages);
+    reclaim::note_unmapped(pages);
+}
+
+/// Unmaps whole leaf tables, and the tables with them.
+fn unmap_whole(vm: &VmSpace, residency: &mut Residency, range: Range<usize>) {
+    let Some(range) = residency.tables(range) else { return };
+    let pages = drop_tables(vm, range.clone());
+    residency.forget(range);
+    reclaim::note_unmapped(pages);
+}
+
+fn drop_tables(vm: &VmSpace, range: Range<usize>) -> usize {
+    let guard = disable_preempt();
+    // A cursor inside one leaf table cannot take that table out, so it reaches one page further.
+    // There is a page: the last leaf below `TASK_SIZE` is never whole.
+    let mut cursor = cursor(vm, &guard, range.start..range.end + PAGE_SIZE);
+    let pages = cursor.unmap(range.len());
+    cursor.flusher().sync_tlb_flush();
+    pages
+}
+
+/// Gives the pages in `range` the permissions of `prot`, but no permission to write that they had not:
+/// only a fault can tell whether such a page must be copied first.
+pub(super) fn protect(vm: &VmSpace, residency: &Residency, range: Range<usize>, prot: Prot) {
+    let allowed = flags(prot);
+    for part in residency.populated(range) {
+        let guard = disable_preempt();
+        let mut cursor = cursor(vm, &guard, part.clone());
+        let mut lost = false;
+        while cursor
+            .protect_next(part.end - cursor.virt_addr(), |flags, _| {
+                let mut new = allowed;
+                new.set(PageFlags::W, allowed.contains(PageFlags::W) && flags.contains(PageFlags::W));
+                lost |= !new.contains(*flags & PageFlags::RWX);
+                *flags = new;
+            })
+            .is_some()
+        {}
+        if lost {
+            cursor.flusher().issue_tlb_flush(TlbFlushOp::for_range(part));
+            cursor.flusher().dispatch_tlb_flush();
+            cursor.flusher().sync_tlb_flush();
+        }
+    }
+}

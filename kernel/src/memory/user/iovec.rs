@@ -1,0 +1,81 @@
+//! The pieces of a readv(2) or writev(2).
+
+use alloc::vec::Vec;
+
+use model::abi::errno::Errno;
+
+use super::super::space::AddressSpace;
+use super::slice::{UserPtr, UserSlice};
+
+/// `UIO_MAXIOV`: pieces that one call may have.
+pub const IOV_MAX: usize = 1024;
+
+/// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
+pub const MAX_RW_COUNT: usize = 0x7fff_f000;
+
+/// The user's buffers in order; the first is kept apart because mostly it is the only one.
+pub(super) struct Segments<'a> {
+    current: UserSlice<'a>,
+    /// The others, the next one last.
+    later: Vec<UserSlice<'a>>,
+    remaining: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// One buffer.
+    pub(super) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+        let current = UserSlice::new(space, addr, len)?.part(0, MAX_RW_COUNT);
+        Ok(Self { current, later: Vec::new(), remaining: current.len() })
+    }
+
+    /// The buffers that an array of `count` `struct iovec` describes.
+    pub(super) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+        if count > IOV_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let array = UserPtr::<[usize; 2]>::new(space, addr);
+        let vector = (0..count).map(|i| array.at(i).read()).collect::<Result<Vec<_>, _>>()?;
+        if vector.iter().any(|[_, len]| len.cast_signed() < 0) {
+            return Err(Errno::EINVAL);
+        }
+        let mut remaining = 0;
+        let mut segments = Vec::with_capacity(count);
+        for [base, len] in vector {
+            let segment = UserSlice::new(space, base, len)?.part(0, MAX_RW_COUNT - remaining);
+            remaining += segment.len();
+            segments.push(segment);
+        }
+        segments.reverse();
+        let current = segments.pop().map_or_else(|| UserSlice::new(space, 0, 0), Ok)?;
+        Ok(Self { current, later: segments, remaining })
+    }
+
+    /// Bytes left in all of them.
+    pub(super) fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    /// Lets `copy` work through the buffers, `len` bytes in all, until it copies less than it could.
+    ///
+    /// `copy` gets what is left of the current buffer, cut to what is left of `len`.
+    pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(UserSlice<'a>) -> usize) -> usize {
+        let len = len.min(self.remaining);
+        let mut done = 0;
+        while done < len {
+            if self.current.is_empty() {
+                let Some(next) = self.later.pop() else { break };
+                self.current = next;
+                continue;
+            }
+            let part = self.current.part(0, len - done);
+            let copied = copy(part);
+            self.current = self.current.part(copied, usize::MAX);
+            done += copied;
+            if copied < part.len() {
+                break;
+            }
+        }
+        self.remaining -= done;
+        done
+    }
+}

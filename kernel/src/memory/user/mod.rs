@@ -1,0 +1,19 @@
+//! Copies across the border between the kernel and a program.
+//!
+//! A user address is a claim. Possessing a [`UserSlice`] proves that the range lies in user space; that
+//! something is mapped there is proven only by the copy, and only for the moment of the copy.
+
+mod atomic;
+mod bulk;
+mod iovec;
+mod sink;
+mod slice;
+mod source;
+mod string;
+
+pub use self::atomic::UserAtomic;
+pub use self::iovec::{IOV_MAX, MAX_RW_COUNT};
+pub use self::sink::UserSink;
+pub use self::slice::{UserPtr, UserSlice};
+pub use self::source::UserSource;
+pub use self::string::{PATH_MAX, read_path, read_string, read_string_array};

@@ -1,0 +1,47 @@
+//! The user's buffer as the place that a read fills.
+
+use model::abi::errno::Errno;
+use ostd::mm::{Infallible, VmReader};
+
+use super::super::space::AddressSpace;
+use super::super::transfer;
+use super::iovec::Segments;
+
+/// A `read(2)` buffer or the buffers of a `readv(2)`.
+pub struct UserSink<'a>(Segments<'a>);
+
+impl<'a> UserSink<'a> {
+    /// One buffer; a length over `MAX_RW_COUNT` is cut to it.
+    ///
+    /// # Errors
+    /// `EFAULT`: it leaves user space.
+    pub fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+        Segments::buffer(space, addr, len).map(Self)
+    }
+
+    /// The buffers that the array of `count` `struct iovec` at `addr` describes; together they are cut to
+    /// `MAX_RW_COUNT`.
+    ///
+    /// # Errors
+    /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
+    /// leaves user space.
+    pub fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+        Segments::vector(space, addr, count).map(Self)
+    }
+}
+
+impl model::transfer::Sink for UserSink<'_> {
+    fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        transfer::Sink::put_from(self, &mut VmReader::from(bytes))
+    }
+}
+
+impl transfer::Sink for UserSink<'_> {
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
+        self.0.advance(from.remain(), |part| part.copy_from(from))
+    }
+}

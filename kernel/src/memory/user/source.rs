@@ -1,0 +1,47 @@
+//! The user's buffer as the place that a write takes from.
+
+use model::abi::errno::Errno;
+use ostd::mm::{Infallible, VmWriter};
+
+use super::super::space::AddressSpace;
+use super::super::transfer;
+use super::iovec::Segments;
+
+/// A `write(2)` buffer or the buffers of a `writev(2)`.
+pub struct UserSource<'a>(Segments<'a>);
+
+impl<'a> UserSource<'a> {
+    /// One buffer; a length over `MAX_RW_COUNT` is cut to it.
+    ///
+    /// # Errors
+    /// `EFAULT`: it leaves user space.
+    pub fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+        Segments::buffer(space, addr, len).map(Self)
+    }
+
+    /// The buffers that the array of `count` `struct iovec` at `addr` describes; together they are cut to
+    /// `MAX_RW_COUNT`.
+    ///
+    /// # Errors
+    /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
+    /// leaves user space.
+    pub fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+        Segments::vector(space, addr, count).map(Self)
+    }
+}
+
+impl model::transfer::Source for UserSource<'_> {
+    fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    fn take(&mut self, space: &mut [u8]) -> usize {
+        transfer::Source::take_into(self, &mut VmWriter::from(space))
+    }
+}
+
+impl transfer::Source for UserSource<'_> {
+    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
+        self.0.advance(space.avail(), |part| part.copy_to(space))
+    }
+}
