@@ -1,0 +1,46 @@
+//! Which file descriptor numbers exist, and what is behind them.
+//!
+//! Owns: the numbers, the files behind them, the close-on-exec flags.   Not here: what a file is, the lock (file/table).
+//! Invariant: a number is free, reserved or open; every number below the lowest leaf with room is taken.
+//! Source: open(2), dup(2), fcntl(2), close_range(2); Linux 6.1 fs/file.c.
+
+mod leaf;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use self::table::{FdTable, Reserved};
+
+/// `/proc/sys/fs/nr_open`: no table has more numbers, whatever `RLIMIT_NOFILE` says.
+pub const MOST: u32 = 1 << 20;
+
+/// A file descriptor number as a program gave it. A negative one is beyond all tables.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Fd(u32);
+
+impl Fd {
+    /// The number `number`.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Whether a descriptor survives execve(2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnExec {
+    /// It does.
+    Keep,
+    /// It does not: `FD_CLOEXEC`.
+    Close,
+}

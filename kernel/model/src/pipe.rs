@@ -1,0 +1,254 @@
+//! A bounded byte queue between readers and writers, in slots of a page each.
+//!
+//! Owns: the bytes, the counts of open ends.   Not here: sleeping (event/wait), SIGPIPE (syscall/file), which of
+//! the events belong to which end (object/pipe).
+//! Invariant: no slot is empty; slots ≤ capacity; a write of at most `PIPE_BUF` bytes enters whole or not at all,
+//! because it needs the room of one slot and takes it in one step.
+//! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c.
+
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::VecDeque;
+use core::task::Poll;
+
+use pollee::{Events, Readiness};
+
+use self::slot::Slot;
+pub use self::slot::{Kind, PAGE_SIZE, Page, Pages};
+use crate::abi::errno::Errno;
+use crate::transfer::{Sink, Source};
+
+/// A write of no more bytes than this is not mixed with others.
+pub const PIPE_BUF: usize = 4096;
+
+/// Bytes that a new pipe has room for.
+pub const DEFAULT_CAPACITY: usize = 16 * PAGE_SIZE;
+
+/// What `F_SETPIPE_SZ` gives to everybody: `/proc/sys/fs/pipe-max-size`.
+pub const UNPRIVILEGED_CAPACITY: usize = 1 << 20;
+
+/// The largest size that Linux takes for one.
+const LARGEST_REQUEST: usize = 1 << 31;
+
+/// Slots beyond this are refused like an allocation that failed, as Linux's own array of slots would.
+const MOST_SLOTS: usize = 1 << 16;
+
+/// One side of a pipe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// The side to read from.
+    Reader,
+    /// The side to write to.
+    Writer,
+}
+
+/// Who asks for a larger pipe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Privilege {
+    /// Anybody.
+    None,
+    /// A process with `CAP_SYS_RESOURCE`.
+    SysResource,
+}
+
+/// A pipe or an open FIFO, seen from both ends.
+#[derive(Debug)]
+pub struct Pipe {
+    slots: VecDeque<Slot>,
+    /// Most slots that may be filled.
+    capacity: usize,
+    readers: usize,
+    writers: usize,
+}
+
+impl Pipe {
+    /// An empty pipe with no end open.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { slots: VecDeque::new(), capacity: DEFAULT_CAPACITY / PAGE_SIZE, readers: 0, writers: 0 }
+    }
+
+    /// Opens one more reader or writer.
+    pub fn open(&mut self, end: End) {
+        *self.count(end) += 1;
+    }
+
+    /// Closes one reader or writer. When no end is open any more, the bytes that nobody read are gone.
+    pub fn close(&mut self, end: End) {
+        *self.count(end) -= 1;
+        if self.readers == 0 && self.writers == 0 {
+            self.slots = VecDeque::new();
+        }
+    }
+
+    /// Whether there is nobody at that end.
+    #[must_use]
+    pub const fn is_closed(&self, end: End) -> bool {
+        match end {
+            End::Reader => self.readers == 0,
+            End::Writer => self.writers == 0,
+        }
+    }
+
+    /// Takes bytes out: as many as there are and fit, or the rest of one packet, which is gone then even if it
+    /// did not fit. 0 is the end of the file: there is no writer.
+    ///
+    /// # Errors
+    /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
+    pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let mut total = 0;
+        while to.remaining() > 0
+            && let Some(slot) = self.slots.front_mut()
+        {
+            let wanted = slot.len().min(to.remaining());
+            if to.put(&slot.bytes()[..wanted]) < wanted {
+                return Poll::Ready(if total == 0 { Err(Errno::EFAULT) } else { Ok(total) });
+            }
+            total += wanted;
+            let is_packet = slot.kind() == Kind::Packet;
+            if is_packet || wanted == slot.len() {
+                self.slots.pop_front().map(Slot::into_page).into_iter().for_each(|page| pages.free(page));
+            } else {
+                slot.consume(wanted);
+            }
+            if is_packet {
+                break;
+            }
+        }
+        if total == 0 && self.writers > 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
+    }
+
+    /// Puts bytes in, as many as there is room for now. A short count says that the pipe is full, or that
+    /// memory or readable bytes ran out; in the last case more was taken from `from` than is counted.
+    ///
+    /// # Errors
+    /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
+    pub fn write(
+        &mut self,
+        from: &mut dyn Source,
+        kind: Kind,
+        pages: &mut dyn Pages,
+    ) -> Poll<Result<usize, Errno>> {
+        if from.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        if self.readers == 0 {
+            return Poll::Ready(Err(Errno::EPIPE));
+        }
+        let mut total = match self.merge(from) {
+            Ok(merged) => merged,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        while from.remaining() > 0 && !self.is_full() {
+            match self.push(from, kind, pages) {
+                Ok(pushed) => total += pushed,
+                Err(error) if total == 0 => return Poll::Ready(Err(error)),
+                Err(_) => break,
+            }
+        }
+        if total == 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
+    }
+
+    /// Bytes that have been written and not read: `FIONREAD`.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.slots.iter().map(Slot::len).sum()
+    }
+
+    /// Bytes that fit if every slot is filled: `F_GETPIPE_SZ`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity * PAGE_SIZE
+    }
+
+    /// Makes room for `bytes`, rounded up to a power of two of pages; returns the new capacity.
+    ///
+    /// # Errors
+    /// The capacity is as before. `EINVAL`: more than 2 GiB. `EPERM`: more than everybody may have. `EBUSY`: more
+    /// slots are in use. `ENOMEM`: no room for so many slots.
+    pub fn set_capacity(&mut self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
+        if bytes > LARGEST_REQUEST {
+            return Err(Errno::EINVAL);
+        }
+        let bytes = bytes.max(PAGE_SIZE).next_power_of_two();
+        let slots = bytes / PAGE_SIZE;
+        if slots > self.capacity && bytes > UNPRIVILEGED_CAPACITY && privilege == Privilege::None {
+            return Err(Errno::EPERM);
+        }
+        if slots < self.slots.len() {
+            return Err(Errno::EBUSY);
+        }
+        if slots > MOST_SLOTS {
+            return Err(Errno::ENOMEM);
+        }
+        self.slots.try_reserve_exact(slots - self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        self.slots.shrink_to(slots);
+        self.capacity = slots;
+        Ok(self.capacity())
+    }
+
+    fn is_full(&self) -> bool {
+        self.slots.len() >= self.capacity
+    }
+
+    fn count(&mut self, end: End) -> &mut usize {
+        match end {
+            End::Reader => &mut self.readers,
+            End::Writer => &mut self.writers,
+        }
+    }
+
+    /// Lets the odd bytes at the start of a write join the last page if all of them fit, so that small writes
+    /// share pages and the rest of a large one is aligned to them.
+    fn merge(&mut self, from: &mut dyn Source) -> Result<usize, Errno> {
+        let odd = from.remaining() % PAGE_SIZE;
+        match self.slots.back_mut() {
+            Some(slot) if odd > 0 && slot.kind() == Kind::Stream && odd <= slot.room() => {
+                slot.append(from, odd)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    fn push(&mut self, from: &mut dyn Source, kind: Kind, pages: &mut dyn Pages) -> Result<usize, Errno> {
+        self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
+        // Linux leaves an empty slot behind where the copy fails, which then polls as readable. No slot is
+        // empty here, so readable always means that there is something to read.
+        let len = from.remaining().min(PAGE_SIZE);
+        match slot.append(from, len) {
+            Ok(len) => {
+                self.slots.push_back(slot);
+                Ok(len)
+            }
+            Err(error) => {
+                pages.free(slot.into_page());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Default for Pipe {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Readiness for Pipe {
+    /// The events of both ends. Writable asks for a free slot, room in the last page is not enough: that is
+    /// Linux's rule, and makes a write of `PIPE_BUF` bytes succeed.
+    fn readiness(&self) -> Events {
+        let mut events = Events::empty();
+        events.set(Events::READABLE, !self.slots.is_empty());
+        events.set(Events::WRITABLE, !self.is_full());
+        events.set(Events::HUP, self.is_closed(End::Writer));
+        events.set(Events::ERR, self.is_closed(End::Reader));
+        events
+    }
+}
