@@ -8,7 +8,7 @@
 pub enum Fault {
     /// None.
     Nothing,
-    /// A change reads the word with a plain load where nothing is cached.
+    /// A change looks for watchers with a plain load.
     LoadForNotify,
     /// A fill is accepted although the file changed during the computation.
     NoVersionCheck,
@@ -24,8 +24,6 @@ pub enum Fault {
     UnwatchOutsideLock,
     /// An exclusive watcher that was chosen leaves without passing the event on.
     NoHandOver,
-    /// Choosing counts a watcher that is chosen already.
-    ChooseChosen,
     /// Notification comes before the change (seeded in a test's object).
     NotifyBeforeChange,
     /// Notification comes after the lock is released (seeded in a test's object).

@@ -9,7 +9,6 @@
 
 use alloc::vec::Vec;
 
-use crate::fault::{self, Fault};
 use crate::watch::{Share, Token};
 use crate::{Events, Host, Watcher};
 
@@ -206,15 +205,14 @@ impl<H: Host> List<H> {
                 walk.next_stage();
                 continue;
             };
-            let is_meant = slot.interest.intersects(walk.hint)
-                && (!slot.chosen || fault::is_seeded(Fault::ChooseChosen));
+            let is_meant = slot.interest.intersects(walk.hint) && !slot.chosen;
             if is_meant && let Some(watcher) = &slot.watcher {
                 match tell(watcher) {
                     Visit::Full => return,
                     Visit::Passed => {}
                     Visit::Taken if walk.stage == Stage::Exclusive => {
                         // A mark is never used up: it is the queue's own waiters that are.
-                        if matches!(watcher, Watcher::Task(_)) && !slot.chosen {
+                        if matches!(watcher, Watcher::Task(_)) {
                             slot.chosen = true;
                             slot.owes = true;
                             self.eligible -= 1;

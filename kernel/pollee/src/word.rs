@@ -144,9 +144,10 @@ impl Word {
     pub(crate) fn clear(&self) -> Snapshot {
         if fault::is_seeded(Fault::LoadForNotify) {
             let seen = self.load_relaxed();
-            if !seen.is_cached() {
-                return seen;
+            if seen.is_cached() {
+                self.clear_events();
             }
+            return seen;
         }
         self.rewrite(|seen| Some(seen.cleared())).unwrap_or_else(|| self.load())
     }

@@ -1,0 +1,93 @@
+//! Once: an exclusive event wakes one waiter, and no way of leaving swallows it.
+
+use std::sync::Arc;
+
+use loom::thread;
+use pollee::{Policy, Share, Waiting};
+
+use crate::check::{Check, for_each_policy};
+use crate::host::Sleeper;
+use crate::objects::{File, WANTED, file, put, take};
+
+pub(crate) fn checks() -> Vec<Check> {
+    [
+        for_each_policy!("once", "takers", 2, two_takers),
+        for_each_policy!("once", "silent", 2, two_takers_of_silent_items),
+        for_each_policy!("once", "impatient", 3, one_gives_up),
+        for_each_policy!("once", "herd", 2, one_item_wakes_one),
+    ]
+    .concat()
+}
+
+/// The loop of an operation that blocks.
+fn take_one<P: Policy>(file: &File<P>) {
+    if take(file) {
+        return;
+    }
+    let sleeper = Sleeper::new();
+    let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+    while !take(file) {
+        sleeper.wait();
+        waiting.rearm();
+    }
+}
+
+/// Two takers and two items: each gets one.
+fn two_takers<P: Policy>() {
+    takers::<P>(put);
+}
+
+/// The same where a change forgets to report: the second item makes nothing ready and chooses nobody.
+fn two_takers_of_silent_items<P: Policy>() {
+    takers::<P>(|file| file.lock().items += 1);
+}
+
+fn takers<P: Policy>(put: fn(&File<P>)) {
+    let file = Arc::new(file::<P>(0));
+    let takers: Vec<_> = (0..2)
+        .map(|_| {
+            let file = Arc::clone(&file);
+            thread::spawn(move || take_one(&file))
+        })
+        .collect();
+    put(&file);
+    put(&file);
+    for taker in takers {
+        taker.join().unwrap();
+    }
+}
+
+/// The first in the queue leaves without trying, as a timeout or a signal makes it.
+fn one_gives_up<P: Policy>() {
+    let file = Arc::new(file::<P>(0));
+    let waiting = Waiting::new(&*file, Sleeper::new(), WANTED, Share::One).unwrap();
+    let taker = Arc::clone(&file);
+    let taker = thread::spawn(move || take_one(&taker));
+    let changer = Arc::clone(&file);
+    let changer = thread::spawn(move || put(&changer));
+    drop(waiting);
+    taker.join().unwrap();
+    changer.join().unwrap();
+}
+
+/// Two wait, one item comes and is taken by somebody else: no more than one wake.
+fn one_item_wakes_one<P: Policy>() {
+    let file = Arc::new(file::<P>(0));
+    let sleepers = [Sleeper::new(), Sleeper::new()];
+    let [first, second] = &sleepers;
+    let first_waits = Waiting::new(&*file, Arc::clone(first), WANTED, Share::One).unwrap();
+    let second_waits = Waiting::new(&*file, Arc::clone(second), WANTED, Share::One).unwrap();
+    let changer = Arc::clone(&file);
+    let changer = thread::spawn(move || put(&changer));
+    let rival = Arc::clone(&file);
+    let rival = thread::spawn(move || {
+        take(&rival);
+    });
+    changer.join().unwrap();
+    rival.join().unwrap();
+    let wakes: usize = sleepers.iter().map(|sleeper| sleeper.wakes()).sum();
+    assert!(wakes == 1, "{wakes} wakes for one event");
+    take(&file);
+    drop(first_waits);
+    drop(second_waits);
+}
