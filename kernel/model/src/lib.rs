@@ -18,4 +18,5 @@ pub mod fd;
 pub mod path;
 pub mod pipe;
 pub mod transfer;
+pub mod tty;
 pub mod vma;

@@ -6,3 +6,4 @@ pub mod mman;
 pub mod mode;
 pub mod open;
 pub mod stat;
+pub mod termios;
