@@ -13,14 +13,12 @@ use model::abi::mode::{FileType, Permissions};
 use model::abi::stat::Timestamp;
 use model::access::Credentials;
 use model::cpio::{self, Entry, Malformed};
-use ostd::mm::{Infallible, VmReader, VmWriter};
 
 use super::mount::{self, Location};
 use super::name::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use super::tmpfs::inode::{Content, DeviceKind};
 use super::tmpfs::regular::Position;
-use crate::memory::transfer::Source;
 
 /// Why an archive was not unpacked to its end. What came before the fault is there.
 #[derive(Debug)]
@@ -138,27 +136,6 @@ fn fill(file: &Location, entry: &Entry<'_>) -> Result<(), Errno> {
         return Err(Errno::EEXIST);
     };
     let superblock = file.inode.superblock();
-    let (_, written) = regular.write(superblock, Position::At(0), &mut Bytes(entry.data))?;
+    let (_, written) = regular.write(superblock, Position::At(0), &mut &entry.data[..])?;
     if written < entry.data.len() { Err(Errno::ENOSPC) } else { Ok(()) }
-}
-
-/// The archive's bytes as something to write from.
-struct Bytes<'a>(&'a [u8]);
-
-impl model::transfer::Source for Bytes<'_> {
-    fn remaining(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take(&mut self, space: &mut [u8]) -> usize {
-        model::transfer::Source::take(&mut self.0, space)
-    }
-}
-
-impl Source for Bytes<'_> {
-    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
-        let taken = space.write(&mut VmReader::from(self.0));
-        self.0 = &self.0[taken..];
-        taken
-    }
 }

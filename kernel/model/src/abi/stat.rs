@@ -3,7 +3,7 @@
 //! Source: Linux 6.1 arch/x86/include/uapi/asm/stat.h, include/uapi/linux/stat.h,
 //! include/uapi/asm-generic/statfs.h.
 
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A point in time as inodes keep it; the seconds of before 1970 are negative.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -15,7 +15,7 @@ pub struct Timestamp {
 }
 
 /// `struct stat`.
-#[derive(Clone, Copy, Debug, Default, Immutable, IntoBytes)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Stat {
     /// The file system's device number.
@@ -51,7 +51,7 @@ pub struct Stat {
 }
 
 /// `struct statx_timestamp`.
-#[derive(Clone, Copy, Debug, Default, Immutable, IntoBytes)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct StatxTimestamp {
     /// Whole seconds.
@@ -63,7 +63,7 @@ pub struct StatxTimestamp {
 }
 
 /// `struct statx`.
-#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Statx {
     /// Which of the fields are filled in.
@@ -120,7 +120,7 @@ pub const STATX_MOUNT: u32 = 0x1000;
 pub const STATX_ATTRIBUTE_MOUNT_ROOT: u64 = 0x2000;
 
 /// `struct statfs`.
-#[derive(Clone, Copy, Debug, Default, Immutable, IntoBytes)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Statfs {
     /// The file system's magic number.

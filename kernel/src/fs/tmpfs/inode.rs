@@ -12,12 +12,14 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 use model::access::{Access, Credentials, Ownership};
+use ostd::mm::UFrame;
 use ostd::sync::SpinLock;
 
 use super::attributes::Attributes;
 use super::directory::Directory;
 use super::regular::Regular;
 use super::superblock::Superblock;
+use crate::memory::pages::{PageError, Pages};
 
 /// A file in memory.
 pub(crate) struct Inode {
@@ -186,6 +188,22 @@ impl Inode {
     /// `EACCES`: the permission bits refuse.
     pub(crate) fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
         self.ownership().check(credentials, wanted)
+    }
+}
+
+impl Pages for Inode {
+    fn page(&self, index: u64) -> Result<UFrame, PageError> {
+        match &self.content {
+            Content::Regular(regular) => regular.mapped_page(&self.superblock, index),
+            _ => Err(PageError::BeyondEnd),
+        }
+    }
+
+    fn present_page(&self, index: u64) -> Option<UFrame> {
+        match &self.content {
+            Content::Regular(regular) => regular.present_page(index),
+            _ => None,
+        }
     }
 }
 

@@ -7,14 +7,17 @@
 //! Source: Linux 6.1 mm/shmem.c, mm/filemap.c (`generic_perform_write`).
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry as Slot;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use ostd::mm::io::util::HasVmReaderWriter;
-use ostd::mm::{FrameAllocOptions, PAGE_SIZE, UFrame, VmWriter};
+use ostd::mm::{PAGE_SIZE, UFrame, VmWriter};
 use ostd::sync::{Mutex, SpinLock};
 
 use super::superblock::Superblock;
+use crate::memory::budget;
+use crate::memory::pages::PageError;
 use crate::memory::transfer::{Sink, Source};
 
 /// The contents of a regular inode.
@@ -131,33 +134,48 @@ impl Regular {
         Ok(taken)
     }
 
-    /// The page with that index, for reading: absent in a hole and beyond the end.
-    pub(crate) fn page(&self, index: u64) -> Option<UFrame> {
+    /// The page with that index, if there is one: holes have none, nor has what lies beyond the end.
+    pub(crate) fn present_page(&self, index: u64) -> Option<UFrame> {
         self.contents.lock().pages.get(&index).cloned()
     }
 
-    /// The page with that index; a hole is filled with a page of zeros.
+    /// The page with that index for a mapping; a hole is filled with a page of zeros.
     ///
     /// # Errors
-    /// `ENOSPC`: the file system has all the pages it may have. `ENOMEM`: there is no memory.
-    pub(crate) fn page_for_writing(&self, superblock: &Superblock, index: u64) -> Result<UFrame, Errno> {
-        if let Some(page) = self.page(index) {
+    /// [`PageError`]: the file ends before, or there is no room.
+    pub(crate) fn mapped_page(&self, superblock: &Superblock, index: u64) -> Result<UFrame, PageError> {
+        {
+            let contents = self.contents.lock();
+            contents.check_within(index)?;
+            if let Some(page) = contents.pages.get(&index) {
+                return Ok(page.clone());
+            }
+        }
+        let page = new_page(superblock).map_err(|_| PageError::OutOfMemory)?;
+        let mut contents = self.contents.lock();
+        // The file may have been cut meanwhile.
+        let still_within = contents.check_within(index);
+        let present = if still_within.is_ok() { contents.insert(index, page) } else { Err(page) };
+        drop(contents);
+        match present {
+            Ok(page) => Ok(page),
+            Err(page) => {
+                superblock.pages.refund(1);
+                still_within.map(|()| page)
+            }
+        }
+    }
+
+    fn page_for_writing(&self, superblock: &Superblock, index: u64) -> Result<UFrame, Errno> {
+        if let Some(page) = self.present_page(index) {
             return Ok(page);
         }
-        superblock.pages.charge()?;
-        let Ok(page) = FrameAllocOptions::new().alloc_frame() else {
+        let page = new_page(superblock)?;
+        let present = self.contents.lock().insert(index, page);
+        Ok(present.unwrap_or_else(|page| {
             superblock.pages.refund(1);
-            return Err(Errno::ENOMEM);
-        };
-        let mut contents = self.contents.lock();
-        // A page fault may have been here in between; writers and truncations were not.
-        if let Some(present) = contents.pages.get(&index) {
-            superblock.pages.refund(1);
-            return Ok(present.clone());
-        }
-        let page = UFrame::from(page);
-        contents.pages.insert(index, page.clone());
-        Ok(page)
+            page
+        }))
     }
 
     /// Cuts the file to `size` bytes, or lets it grow to it by a hole.
@@ -220,13 +238,33 @@ impl Regular {
         let mut bytes = alloc::vec![0; size];
         let mut filled = 0;
         for chunk in bytes.chunks_mut(PAGE_SIZE) {
-            if let Some(page) = self.page(filled / PAGE) {
+            if let Some(page) = self.present_page(filled / PAGE) {
                 VmWriter::from(&mut *chunk).write(&mut page.reader());
             }
             filled += chunk.len() as u64;
         }
         Ok(bytes)
     }
+}
+
+impl Contents {
+    fn check_within(&self, index: u64) -> Result<(), PageError> {
+        if index < self.size.div_ceil(PAGE) { Ok(()) } else { Err(PageError::BeyondEnd) }
+    }
+
+    /// Puts `page` into a hole, unless a page fault or a writer was faster: then theirs is the error.
+    fn insert(&mut self, index: u64, page: UFrame) -> Result<UFrame, UFrame> {
+        match self.pages.entry(index) {
+            Slot::Vacant(slot) => Ok(slot.insert(page).clone()),
+            Slot::Occupied(slot) => Err(slot.get().clone()),
+        }
+    }
+}
+
+/// A page of zeros that counts as `superblock`'s.
+fn new_page(superblock: &Superblock) -> Result<UFrame, Errno> {
+    superblock.pages.charge()?;
+    budget::zeroed_page().inspect_err(|_| superblock.pages.refund(1))
 }
 
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];

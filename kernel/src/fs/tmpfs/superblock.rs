@@ -9,8 +9,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
-use ostd::boot::memory_region::MemoryRegionType;
 use ostd::mm::PAGE_SIZE;
+
+use crate::memory::budget;
 
 /// What kind of file system a superblock shows to statfs(2) and mount(2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -104,7 +105,7 @@ impl Superblock {
     /// A file system that may take half of the memory, as tmpfs may by default.
     pub(crate) fn new(file_system: FileSystemType) -> Arc<Self> {
         static NEXT_MINOR: AtomicU32 = AtomicU32::new(1);
-        let half = memory_pages() / 2;
+        let half = (budget::total() / PAGE_SIZE / 2) as u64;
         Arc::new(Self {
             file_system,
             // Major 0: no real device. Linux numbers such file systems the same way.
@@ -129,11 +130,4 @@ impl Superblock {
     pub(crate) const fn device(&self) -> DeviceNumber {
         self.device
     }
-}
-
-/// Pages of memory that the machine came with.
-fn memory_pages() -> u64 {
-    let regions = &ostd::boot::boot_info().memory_regions;
-    let usable = regions.iter().filter(|region| region.typ() == MemoryRegionType::Usable);
-    usable.map(|region| region.len() / PAGE_SIZE).sum::<usize>() as u64
 }
