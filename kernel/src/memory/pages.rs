@@ -41,8 +41,8 @@ pub enum PageError {
 /// What mmap(2) learns from an open file: what to map, and what its descriptor was opened for.
 #[derive(Clone)]
 pub struct Mappable {
-    /// The contents.
-    pub pages: Arc<dyn Pages>,
+    /// The contents; `None` for a kind of file that cannot be mapped (`ENODEV`).
+    pub pages: Option<Arc<dyn Pages>>,
     /// Whether the open file description allows reading.
     pub readable: bool,
     /// Whether the open file description allows writing.

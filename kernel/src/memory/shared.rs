@@ -1,6 +1,7 @@
 //! Memory that several address spaces share and no file names: `MAP_SHARED | MAP_ANONYMOUS`.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use ostd::mm::UFrame;
 use ostd::sync::SpinLock;
@@ -17,16 +18,10 @@ pub struct SharedPages {
 }
 
 impl SharedPages {
-    /// No page yet.
+    /// New memory for a mapping.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { pages: SpinLock::new(BTreeMap::new()) }
-    }
-}
-
-impl Default for SharedPages {
-    fn default() -> Self {
-        Self::new()
+    pub fn new_shared() -> Arc<Self> {
+        Arc::new(Self { pages: SpinLock::new(BTreeMap::new()) })
     }
 }
 

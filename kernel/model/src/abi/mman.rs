@@ -117,8 +117,10 @@ pub const MLOCK_ONFAULT: u32 = 1;
 pub enum Advice {
     /// A hint about access patterns or huge pages, which changes nothing.
     Hint,
-    /// `MADV_DONTNEED` and `MADV_DONTNEED_LOCKED`: the pages are dropped now.
+    /// `MADV_DONTNEED`: the pages are dropped now.
     DontNeed,
+    /// `MADV_DONTNEED_LOCKED`: also those that mlock(2) locked.
+    DontNeedLocked,
     /// `MADV_FREE`: the pages may be dropped at any time.
     Free,
     /// `MADV_REMOVE`: a hole in the file behind a shared mapping.
@@ -145,7 +147,8 @@ impl Advice {
             // NORMAL, RANDOM, SEQUENTIAL, WILLNEED, MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE,
             // DONTDUMP, DODUMP, COLD, PAGEOUT.
             0..=3 | 12..=17 | 20 | 21 => Self::Hint,
-            4 | 24 => Self::DontNeed,
+            4 => Self::DontNeed,
+            24 => Self::DontNeedLocked,
             8 => Self::Free,
             9 => Self::Remove,
             10 => Self::DontFork,

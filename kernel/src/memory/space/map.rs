@@ -19,11 +19,16 @@ const AREAS_MAX: usize = 65530;
 /// Kernel heap and page tables that a change of the areas may need, in bytes.
 const COST: usize = 8 * PAGE_SIZE;
 
+/// Where [`Placement::Low`] searches, as Linux does.
+const LOW: Range<usize> = 0x4000_0000..0x8000_0000;
+
 /// Where a mapping shall be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Placement {
     /// At this address if that is possible, otherwise where there is room. 0 is no hint.
     Anywhere(usize),
+    /// The same, but below 2 GiB (`MAP_32BIT`).
+    Low(usize),
     /// Here, replacing what is there (`MAP_FIXED`).
     Replacing(usize),
     /// Here, if nothing is there (`MAP_FIXED_NOREPLACE`).
@@ -72,6 +77,14 @@ impl AddressSpace {
         // The last reference to a file may go here, which is not for the lock.
         drop(replaced);
         Ok(start)
+    }
+
+    /// Whether a mapping could be placed there now.
+    ///
+    /// # Errors
+    /// Those of [`Self::map`] that are about the address and the length, a whole number of pages.
+    pub fn check_place(&self, placement: Placement, len: usize) -> Result<(), Errno> {
+        self.place(&mut self.state.lock(), placement, len).map(|_| ())
     }
 
     /// Unmaps what is there; that nothing is there is no error.
@@ -142,6 +155,11 @@ impl AddressSpace {
                 let range = fixed(addr, len)?;
                 let taken = state.areas.overlapping(range.clone()).next().is_some();
                 if taken { Err(Errno::EEXIST) } else { Ok(range) }
+            }
+            Placement::Low(hint) => {
+                let hinted = hinted(state, hint, len).filter(|range| range.end <= LOW.end);
+                let found = || state.areas.find_gap(len, LOW, GUARD_GAP).map(|start| start..start + len);
+                hinted.or_else(found).ok_or(Errno::ENOMEM)
             }
             Placement::Anywhere(hint) => {
                 if let Some(range) = hinted(state, hint, len) {

@@ -7,12 +7,16 @@
 //! whatever a [`Pages`](super::pages::Pages) takes.
 //! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.
 
+mod advise;
 mod backing;
 mod brk;
 mod fault;
 mod fork;
+mod lock;
 mod map;
+mod mincore;
 mod protect;
+mod remap;
 mod residency;
 mod statistics;
 mod table;
@@ -27,7 +31,9 @@ use ostd::sync::SpinLock;
 
 pub use self::backing::Backing;
 use self::brk::Heap;
+pub use self::lock::Locking;
 pub use self::map::{MapRequest, Placement};
+pub use self::remap::Move;
 use self::residency::Residency;
 pub use self::statistics::Statistics;
 use super::limits::Limits;

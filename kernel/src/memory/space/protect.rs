@@ -30,13 +30,13 @@ impl AddressSpace {
         result
     }
 
-    /// The start of the growing area that contains `addr`, for `PROT_GROWSDOWN`.
+    /// The start of the growing area that is first in `range`, for `PROT_GROWSDOWN`.
     ///
     /// # Errors
-    /// `ENOMEM`: nothing is mapped there; `EINVAL`: the area does not grow.
-    pub fn growing_area_start(&self, addr: usize) -> Result<usize, Errno> {
+    /// `ENOMEM`: nothing is mapped in the range. `EINVAL`: the area does not grow.
+    pub fn growing_area_start(&self, range: Range<usize>) -> Result<usize, Errno> {
         let state = self.state.lock();
-        let area = state.areas.at(addr).ok_or(Errno::ENOMEM)?;
+        let area = state.areas.overlapping(range).next().ok_or(Errno::ENOMEM)?;
         if area.traits.contains(Traits::GROWS_DOWN) { Ok(area.start) } else { Err(Errno::EINVAL) }
     }
 

@@ -4,12 +4,13 @@
 //! CPUs before the function returns: otherwise a thread on another CPU could still read through a stale
 //! entry what its siblings have replaced.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use model::abi::mman::Prot;
 use ostd::mm::tlb::TlbFlushOp;
-use ostd::mm::vm_space::CursorMut;
-use ostd::mm::{CachePolicy, PageFlags, PageProperty, VmSpace};
+use ostd::mm::vm_space::{CursorMut, VmQueriedItem};
+use ostd::mm::{CachePolicy, PageFlags, PageProperty, UFrame, VmSpace};
 use ostd::task::{DisabledPreemptGuard, disable_preempt};
 
 use super::super::layout::PAGE_SIZE;
@@ -116,4 +117,48 @@ pub(super) fn protect(vm: &VmSpace, residency: &Residency, range: Range<usize>, 
             cursor.flusher().sync_tlb_flush();
         }
     }
+}
+
+/// Moves the pages of `from` to the same places behind `to`, where no page is.
+pub(super) fn relocate(vm: &VmSpace, residency: &mut Residency, from: Range<usize>, to: usize) {
+    let parts: Vec<_> = residency.populated(from.clone()).collect();
+    for part in parts {
+        let pages = take_out(vm, part.clone());
+        residency.subtract(part.start, pages.len());
+        let guard = disable_preempt();
+        let mut pages = pages.into_iter().peekable();
+        while let Some((first, ..)) = pages.peek() {
+            // As many as go into one leaf table.
+            let leaf = leaf_of(first - from.start + to);
+            let mut cursor = cursor(vm, &guard, leaf..leaf + LEAF_SIZE);
+            let inside = |addr: usize| leaf_of(addr - from.start + to) == leaf;
+            let mut count = 0;
+            while let Some((addr, page, flags)) = pages.next_if(|(addr, ..)| inside(*addr)) {
+                cursor.jump(addr - from.start + to).expect("the address is in the leaf");
+                cursor.map(page, property(flags));
+                count += 1;
+            }
+            residency.add(leaf, count);
+        }
+    }
+}
+
+/// Unmaps the pages in `part` of a leaf table, and returns where and how they were mapped.
+fn take_out(vm: &VmSpace, part: Range<usize>) -> Vec<(usize, UFrame, PageFlags)> {
+    let guard = disable_preempt();
+    let mut cursor = cursor(vm, &guard, part.clone());
+    let mut pages = Vec::new();
+    while let Some(addr) = cursor.find_next(part.end - cursor.virt_addr()) {
+        if let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = cursor.query() {
+            pages.push((addr, (*frame).clone(), prop.flags));
+        }
+        if cursor.jump(addr + PAGE_SIZE).is_err() {
+            break;
+        }
+    }
+    cursor.jump(part.start).expect("the start is in the range");
+    cursor.unmap(part.len());
+    // Before the pages get a second place: nobody may write through the first any more.
+    cursor.flusher().sync_tlb_flush();
+    pages
 }
