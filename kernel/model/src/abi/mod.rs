@@ -1,6 +1,7 @@
 //! The numbers and layouts of Linux's x86_64 ABI.
 
 pub mod device;
+pub mod epoll;
 pub mod errno;
 pub mod mman;
 pub mod mode;

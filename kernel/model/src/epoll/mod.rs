@@ -2,4 +2,5 @@
 //!
 //! Source: epoll(7); Linux 6.1 fs/eventpoll.c.
 
+pub mod interest;
 pub mod queue;
