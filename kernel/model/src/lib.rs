@@ -17,6 +17,7 @@ pub mod eventfd;
 pub mod fd;
 pub mod path;
 pub mod pipe;
+pub mod seek;
 pub mod transfer;
 pub mod tty;
 pub mod vma;

@@ -7,9 +7,13 @@
 //!
 //! Preemption is off while one is held, interrupts are on: no interrupt handler takes any of these locks.
 
+mod shared;
+
 use core::ops::{Deref, DerefMut};
 
 use ostd::sync::{PreemptDisabled, SpinLock, SpinLockGuard};
+
+pub(crate) use self::shared::{RankedShared, ReadGuard};
 
 /// A place in the lock order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -32,38 +36,26 @@ pub(crate) enum Rank {
 /// A spin lock with a [`Rank`].
 #[derive(Debug)]
 pub(crate) struct Ranked<T> {
-    #[cfg(debug_assertions)]
     rank: Rank,
     lock: SpinLock<T>,
 }
 
 /// Access to what a [`Ranked`] lock guards.
+// Fields drop in this order: the lock is free before its place is.
 pub(crate) struct RankedGuard<'a, T> {
     guard: SpinLockGuard<'a, T, PreemptDisabled>,
-    #[cfg(debug_assertions)]
-    rank: Rank,
+    _place: Place,
 }
 
 impl<T> Ranked<T> {
     pub(crate) const fn new(rank: Rank, value: T) -> Self {
-        #[cfg(not(debug_assertions))]
-        let _ = rank;
-        Self {
-            #[cfg(debug_assertions)]
-            rank,
-            lock: SpinLock::new(value),
-        }
+        Self { rank, lock: SpinLock::new(value) }
     }
 
     #[inline]
     pub(crate) fn lock(&self) -> RankedGuard<'_, T> {
-        #[cfg(debug_assertions)]
-        held::acquire(self.rank);
-        RankedGuard {
-            guard: self.lock.lock(),
-            #[cfg(debug_assertions)]
-            rank: self.rank,
-        }
+        let place = Place::enter(self.rank);
+        RankedGuard { guard: self.lock.lock(), _place: place }
     }
 }
 
@@ -81,18 +73,25 @@ impl<T> DerefMut for RankedGuard<'_, T> {
     }
 }
 
-#[cfg(debug_assertions)]
-impl<T> Drop for RankedGuard<'_, T> {
-    fn drop(&mut self) {
-        held::release(self.rank);
+/// That this CPU holds a lock of some rank. Nothing at all in release builds.
+struct Place {
+    #[cfg(debug_assertions)]
+    rank: Rank,
+}
+
+#[cfg(not(debug_assertions))]
+impl Place {
+    #[inline]
+    const fn enter(_: Rank) -> Self {
+        Self {}
     }
 }
 
-/// How many locks of each rank this CPU holds. Between [`acquire`](held::acquire) and the lock's own
-/// disabling of preemption nothing switches tasks: the kernel is preempted only where it says so.
+/// How many locks of each rank this CPU holds. Between [`enter`](Place::enter) and the lock's own disabling of
+/// preemption nothing switches tasks: the kernel is preempted only where it says so.
 #[cfg(debug_assertions)]
 mod held {
-    use super::Rank;
+    use super::{Place, Rank};
 
     ostd::cpu_local_cell! {
         /// Eight counters of eight bits.
@@ -103,15 +102,19 @@ mod held {
         rank as u32 * 8
     }
 
-    pub(super) fn acquire(rank: Rank) {
-        let held = HELD.load();
-        let above =
-            if rank as u8 == Rank::Interest as u8 { held >> (shift(rank) + 8) } else { held >> shift(rank) };
-        assert!(above == 0, "lock order: {rank:?} taken with {held:#x} held");
-        HELD.store(held + (1 << shift(rank)));
+    impl Place {
+        pub(super) fn enter(rank: Rank) -> Self {
+            let held = HELD.load();
+            let first = if rank == Rank::Interest { shift(rank) + 8 } else { shift(rank) };
+            assert!(held >> first == 0, "lock order: {rank:?} taken with {held:#x} held");
+            HELD.store(held + (1 << shift(rank)));
+            Self { rank }
+        }
     }
 
-    pub(super) fn release(rank: Rank) {
-        HELD.store(HELD.load() - (1 << shift(rank)));
+    impl Drop for Place {
+        fn drop(&mut self) {
+            HELD.store(HELD.load() - (1 << shift(self.rank)));
+        }
     }
 }

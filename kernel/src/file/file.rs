@@ -1,35 +1,68 @@
 //! The operations that every kind of file offers to the syscalls.
 //!
 //! Objects never sleep: an operation that would block returns `Poll::Pending`, and `event::wait` decides
-//! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`).
+//! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`). A file that answers `Pending` has a
+//! [`watch`](File::watch), and reports the event that ends the wait.
 
+use alloc::sync::Arc;
 use core::any::Any;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use pollee::Events;
+use model::abi::open::OpenFlags;
+use model::abi::stat::Stat;
+use model::seek::{self, Whence};
+use pollee::{Events, Share};
 
 use crate::event;
+use crate::memory::pages::Pages;
+use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
 
+/// How much a blocking write asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WriteExtent {
+    /// It ends with the first piece that is taken, however short.
+    Some,
+    /// It goes on until everything is taken: pipes, terminals, stream sockets.
+    Everything,
+}
+
 /// A file behind an open file description.
+///
+/// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
 pub trait File: Any + Send + Sync {
     /// Reads from `offset` (which streams ignore) and returns the number of bytes, 0 at the end.
     ///
     /// # Errors
-    /// `EBADF`/`EINVAL` where this kind of file has no reading; nothing was consumed.
+    /// `EINVAL` where this kind of file has no reading, `EFAULT` where `to` is not writable; nothing was consumed.
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let _ = (offset, to);
         Poll::Ready(Err(Errno::EINVAL))
     }
 
-    /// Writes at `offset` (which streams ignore) and returns the number of bytes taken from `from`.
+    /// Writes at `offset` (which streams ignore) and returns the number of bytes written. Where bytes of `from`
+    /// are not readable, more may be taken from it than is written.
     ///
     /// # Errors
-    /// `EINVAL` where this kind of file has no writing; nothing was taken.
+    /// `EINVAL` where this kind of file has no writing, `EFAULT` where `from` is not readable; nothing was written.
     fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         let _ = (offset, from);
         Poll::Ready(Err(Errno::EINVAL))
+    }
+
+    /// Writes where the file ends by then (`O_APPEND`), and returns where that was and how many bytes. A file
+    /// without an end writes as ever.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    fn append(&self, from: &mut dyn Source) -> Poll<Result<(u64, usize), Errno>> {
+        self.write_at(0, from).map_ok(|written| (0, written))
+    }
+
+    /// When a blocking write is done.
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Some
     }
 
     /// What is ready, as far as `interest` asks. The default is a file that never blocks.
@@ -47,8 +80,89 @@ pub trait File: Any + Send + Sync {
         None
     }
 
-    /// Whether the open file description keeps an offset for this file; streams answer `false` (`ESPIPE`).
+    /// How many blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) one event may
+    /// wake: [`Share::One`] only where the event lets *any* of them go on.
+    fn share(&self, waits_for: Events) -> Share {
+        let _ = waits_for;
+        Share::All
+    }
+
+    /// Whether the open file description keeps an offset for this file, which pread(2) and pwrite(2) can do
+    /// without; streams answer `false` (`ESPIPE`).
     fn is_seekable(&self) -> bool {
         false
+    }
+
+    /// The length in bytes, of a file that has one.
+    fn size(&self) -> u64 {
+        0
+    }
+
+    /// Where lseek(2) leads from `current`.
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. Those of [`seek::resolve`].
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        if !self.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        seek::resolve(current, self.size(), offset, whence)
+    }
+
+    /// What fstat(2) tells. The default is Linux's inode of everything that has none of its own.
+    fn stat(&self) -> Stat {
+        Stat { links: 1, mode: 0o600, block_size: 4096, ..Stat::default() }
+    }
+
+    /// Cuts the file to `len` bytes, or extends it with zeros.
+    ///
+    /// # Errors
+    /// Nothing changed. `EINVAL`: this kind of file has no length.
+    fn truncate(&self, len: u64) -> Result<(), Errno> {
+        let _ = len;
+        Err(Errno::EINVAL)
+    }
+
+    /// Brings everything to where it is safe: fsync(2).
+    ///
+    /// # Errors
+    /// `EINVAL`: this kind of file has no such place.
+    fn sync(&self) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// The contents for mmap(2).
+    ///
+    /// # Errors
+    /// `ENODEV`: this kind of file cannot be mapped.
+    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// Hears of new file status flags before the description has them: `F_SETFL`.
+    ///
+    /// # Errors
+    /// The description keeps its flags. `EINVAL`: `O_DIRECT`, which means nothing here.
+    fn set_status(&self, status: OpenFlags) -> Result<(), Errno> {
+        if status.contains(OpenFlags::DIRECT) { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// Bytes that could be read now: `FIONREAD`. `offset` is the description's.
+    ///
+    /// # Errors
+    /// `ENOTTY`: this kind of file cannot tell.
+    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+        let _ = offset;
+        Err(Errno::ENOTTY)
+    }
+
+    /// A request that is peculiar to this kind of file: ioctl(2). `space` is the caller's, for what `argument`
+    /// may point to.
+    ///
+    /// # Errors
+    /// Nothing happened. `ENOTTY`: this kind of file knows no such request.
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Result<usize, Errno> {
+        let _ = (request, argument, space);
+        Err(Errno::ENOTTY)
     }
 }

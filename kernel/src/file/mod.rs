@@ -1,3 +1,6 @@
-//! What an open file is, whatever is behind it.
+//! What an open file is, whatever is behind it: descriptors, open file descriptions, files.
 
+pub(crate) mod description;
 pub mod file;
+pub(crate) mod release;
+pub(crate) mod table;

@@ -104,7 +104,8 @@ fn execute(argv: &[*const c_char], env: &[*const c_char], streams: Option<Stream
     // SAFETY: descriptors and numbers, and two arrays of C strings that end with null and live on.
     unsafe {
         if let Some(streams) = streams {
-            let ends = [streams.stdin.as_raw_fd(), streams.stdout.as_raw_fd(), streams.stderr.as_raw_fd()];
+            let ends =
+                [streams.stdin.as_raw_fd(), streams.stdout.as_raw_fd(), streams.stderr.as_raw_fd()];
             for (target, end) in (0..).zip(ends) {
                 if libc::dup2(end, target) == -1 {
                     return io::Error::last_os_error();

@@ -1,0 +1,70 @@
+//! The lock of [`Ranked`](super::Ranked) for state that is looked at far more often than changed.
+
+use core::ops::{Deref, DerefMut};
+
+use ostd::sync::{PreemptDisabled, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Place, Rank};
+
+/// A read-write spin lock with a [`Rank`].
+#[derive(Debug)]
+pub(crate) struct RankedShared<T> {
+    rank: Rank,
+    lock: RwLock<T, PreemptDisabled>,
+}
+
+/// Shared access to what a [`RankedShared`] lock guards.
+// Fields drop in this order: the lock is free before its place is.
+pub(crate) struct ReadGuard<'a, T> {
+    guard: RwLockReadGuard<'a, T, PreemptDisabled>,
+    _place: Place,
+}
+
+/// Exclusive access to what a [`RankedShared`] lock guards.
+pub(crate) struct WriteGuard<'a, T> {
+    guard: RwLockWriteGuard<'a, T, PreemptDisabled>,
+    _place: Place,
+}
+
+impl<T> RankedShared<T> {
+    pub(crate) const fn new(rank: Rank, value: T) -> Self {
+        Self { rank, lock: RwLock::new(value) }
+    }
+
+    /// Waits until nobody has exclusive access. Whoever has shared access must not ask for it again.
+    #[inline]
+    pub(crate) fn read(&self) -> ReadGuard<'_, T> {
+        let place = Place::enter(self.rank);
+        ReadGuard { guard: self.lock.read(), _place: place }
+    }
+
+    /// Waits until nobody else has access.
+    #[inline]
+    pub(crate) fn write(&self) -> WriteGuard<'_, T> {
+        let place = Place::enter(self.rank);
+        WriteGuard { guard: self.lock.write(), _place: place }
+    }
+}
+
+impl<T> Deref for ReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> Deref for WriteGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for WriteGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}

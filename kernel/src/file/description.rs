@@ -1,0 +1,231 @@
+//! The open file description: what all duplicates of a descriptor share.
+//!
+//! Owns: the offset, the file status flags, who is to hear of its end.   Not here: the numbers (`table`), sleeping
+//! (`event::wait`).
+//! Lock order: the offset's mutex is taken first of all, in task context, and held across reads and writes of
+//! seekable files only, which never wait for an event.
+//! Source: open(2), lseek(2), fcntl(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::seek::{OFFSET_MAX, Whence};
+use ostd::sync::{Mutex, MutexGuard};
+
+use super::file::File;
+use super::release::{Observers, Release};
+use crate::memory::budget;
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::transfer::{Sink, Source};
+
+/// What an open file description is known by as long as the kernel runs; never used again.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct DescriptionId(u64);
+
+/// A file that was opened, with everything that belongs to this opening and not to a descriptor.
+pub(crate) struct OpenFile {
+    id: DescriptionId,
+    access: AccessMode,
+    /// `OpenFlags`; each is looked at alone, so the atomic orders nothing.
+    status: AtomicU32,
+    offset: Mutex<u64>,
+    observers: Observers,
+    file: Arc<dyn File>,
+}
+
+/// Flags of open(2) that are about the opening, and forgotten after it.
+const TRANSIENT: OpenFlags = OpenFlags::CREATE
+    .union(OpenFlags::EXCLUSIVE)
+    .union(OpenFlags::NO_CONTROLLING_TTY)
+    .union(OpenFlags::TRUNCATE)
+    .union(OpenFlags::CLOSE_ON_EXEC);
+
+/// Flags that `F_SETFL` changes: Linux's `SETFL_MASK`.
+const CHANGEABLE: OpenFlags =
+    OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NO_ACCESS_TIME);
+
+impl OpenFile {
+    /// Opens `file`.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn new(file: Arc<dyn File>, access: AccessMode, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        budget::try_reserve(PAGE_SIZE)?;
+        Ok(Arc::new(Self {
+            id: DescriptionId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            access,
+            status: AtomicU32::new((flags - TRANSIENT).bits()),
+            offset: Mutex::new(0),
+            observers: Observers::new(),
+            file,
+        }))
+    }
+
+    /// The name of this description, for tables that must not keep it open.
+    pub(crate) const fn id(&self) -> DescriptionId {
+        self.id
+    }
+
+    /// The file.
+    pub(crate) const fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// The file as what it really is, if it is an `F`.
+    pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
+        let any: &dyn core::any::Any = &*self.file;
+        any.downcast_ref()
+    }
+
+    /// What it was opened for.
+    pub(crate) const fn access(&self) -> AccessMode {
+        self.access
+    }
+
+    /// The file status flags, and what else was asked for at open(2).
+    pub(crate) fn status(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.status.load(Ordering::Relaxed))
+    }
+
+    /// Whether operations must not sleep: `O_NONBLOCK`.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.status().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// Whether it is only a place in the tree: `O_PATH`.
+    pub(crate) fn is_path(&self) -> bool {
+        self.status().contains(OpenFlags::PATH)
+    }
+
+    /// Changes the file status flags to those in `wanted`; others stay.
+    ///
+    /// # Errors
+    /// All flags stay. `EINVAL`: the file has no use for one of them.
+    pub(crate) fn set_status(&self, wanted: OpenFlags) -> Result<(), Errno> {
+        let wanted = wanted & CHANGEABLE;
+        self.file.set_status(wanted)?;
+        self.update_status(|status| (status - CHANGEABLE) | wanted);
+        Ok(())
+    }
+
+    /// Sets or clears `O_NONBLOCK` alone: `FIONBIO`.
+    pub(crate) fn update_status(&self, change: impl Fn(OpenFlags) -> OpenFlags) {
+        let change = |bits| Some(change(OpenFlags::from_bits_retain(bits)).bits());
+        // `change` always answers, so the update cannot fail.
+        let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// The offset, for as long as it must not move.
+    pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
+        self.offset.lock()
+    }
+
+    /// Reads from the offset on and moves it.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for reading. Those of [`File::read_at`].
+    pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_read()?;
+        if !self.file.is_seekable() {
+            return self.file.read_at(0, to);
+        }
+        let mut offset = self.offset.lock();
+        self.file.read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
+    }
+
+    /// Writes at the offset, or at the end with `O_APPEND`, and moves the offset behind what was written.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for writing. Those of [`File::write_at`].
+    pub(crate) fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        self.require_write()?;
+        if !self.file.is_seekable() {
+            return self.file.write_at(0, from);
+        }
+        let mut offset = self.offset.lock();
+        if self.status().contains(OpenFlags::APPEND) {
+            return self.file.append(from).map_ok(|(at, written)| {
+                *offset = at;
+                advance(&mut offset, written)
+            });
+        }
+        self.file.write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
+    }
+
+    /// Reads from `at` on: pread(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of [`File::read_at`].
+    pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_read()?;
+        self.file.read_at(at, to)
+    }
+
+    /// Writes at `at`, or at the end with `O_APPEND`, as Linux does: pwrite(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of [`File::write_at`].
+    pub(crate) fn write_at(&self, at: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_write()?;
+        if self.status().contains(OpenFlags::APPEND) {
+            return self.file.append(from).map_ok(|(_, written)| written);
+        }
+        self.file.write_at(at, from)
+    }
+
+    /// Moves the offset and returns it.
+    ///
+    /// # Errors
+    /// Those of [`File::seek`].
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let mut current = self.offset.lock();
+        *current = self.file.seek(*current, offset, whence)?;
+        Ok(*current)
+    }
+
+    /// Checks that it was opened for reading.
+    ///
+    /// # Errors
+    /// `EBADF`: it was not.
+    pub(crate) fn require_read(&self) -> Result<(), Errno> {
+        if self.access.reads() && !self.is_path() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Checks that it was opened for writing.
+    ///
+    /// # Errors
+    /// `EBADF`: it was not.
+    pub(crate) fn require_write(&self) -> Result<(), Errno> {
+        if self.access.writes() && !self.is_path() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    fn require_seekable(&self) -> Result<(), Errno> {
+        if self.file.is_seekable() { Ok(()) } else { Err(Errno::ESPIPE) }
+    }
+
+    /// Lets `observer` hear when this description goes: once, after the last descriptor was closed and the last
+    /// syscall that used it has returned. To ask again changes nothing.
+    ///
+    /// # Errors
+    /// `ENOMEM`: it will not hear.
+    pub(crate) fn observe(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+        self.observers.add(observer)
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.observers.tell(self.id);
+    }
+}
+
+fn advance(offset: &mut u64, by: usize) -> usize {
+    *offset = offset.saturating_add(by as u64).min(OFFSET_MAX);
+    by
+}
