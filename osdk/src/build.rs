@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,13 +11,12 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cli::{BuildOptions, Policy},
     project,
-    toolchain::{self, Executable, Output},
+    toolchain::{self, Executable, Kind, Output},
 };
 
 /// The kernel runs on bare metal: cargo compiles the core libraries for it as well.
-const BARE_METAL: [&str; 5] = [
+pub(crate) const BARE_METAL: [&str; 4] = [
     "--release",
-    "--package=pollux-kernel",
     "--target=x86_64-unknown-none",
     "-Zbuild-std=core,alloc,compiler_builtins",
     "-Zbuild-std-features=compiler-builtins-mem",
@@ -31,18 +30,27 @@ pub(crate) fn command(options: &BuildOptions) -> Result<ExitCode> {
 
 /// Builds the kernel and gives the file to boot.
 pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
-    let (name, features) = match policy {
-        Policy::Hybrid => ("kernel-hybrid", ""),
-        Policy::Stateful => ("kernel-stateful", "policy-stateful"),
-        Policy::Stateless => ("kernel-stateless", "policy-stateless"),
+    let name = match policy {
+        Policy::Hybrid => "kernel-hybrid",
+        Policy::Stateful => "kernel-stateful",
+        Policy::Stateless => "kernel-stateless",
     };
     let mut build = toolchain::cargo("", "build");
-    build.args(BARE_METAL).arg(format!("--features={features}"));
+    build.args(BARE_METAL).args(["--package=pollux-kernel", features(policy)]);
     let elf = only(toolchain::executables(build, "the kernel", output)?)?;
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let image = project::products().join(name);
     replace(&image, &multiboot(bytes)?)?;
     Ok(image)
+}
+
+/// What chooses the policy, for cargo.
+pub(crate) fn features(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Hybrid => "--features=",
+        Policy::Stateful => "--features=policy-stateful",
+        Policy::Stateless => "--features=policy-stateless",
+    }
 }
 
 /// Builds one of our own guest programs, which are the same for both kernels.
@@ -52,17 +60,25 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     only(toolchain::executables(build, name, Output::OnFailure)?)
 }
 
-/// Builds the guest tests, each a program; in the order of their names.
-pub(crate) fn tests(names: &[String]) -> Result<Vec<Executable>> {
+/// Builds the tests of the crates that run on the host, the kit among them.
+pub(crate) fn host_tests() -> Result<Vec<Executable>> {
+    tests(toolchain::cargo("", "test"), "the host's tests")
+}
+
+/// Builds the guest's tests: those with these names, or all.
+pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("tests", "test");
-    build.arg("--no-run");
-    if names.is_empty() {
-        build.arg("--test=*");
-    }
+    let names: Vec<&str> =
+        if names.is_empty() { vec!["*"] } else { names.iter().map(String::as_str).collect() };
     build.args(names.iter().map(|name| format!("--test={name}")));
-    let mut programs = toolchain::executables(build, "the guest tests", Output::OnFailure)?;
-    // Cargo builds the package's ordinary programs along with its tests.
-    programs.retain(|program| program.kind == "test");
+    tests(build, "the guest's tests")
+}
+
+/// Gives the test programs in the order of their names; cargo builds ordinary ones along with them.
+fn tests(mut build: Command, what: &str) -> Result<Vec<Executable>> {
+    build.arg("--no-run");
+    let mut programs = toolchain::executables(build, what, Output::OnFailure)?;
+    programs.retain(|program| program.kind == Kind::Test);
     programs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(programs)
 }

@@ -20,8 +20,10 @@ pub(crate) enum Command {
     Exec(Box<ExecOptions>),
     /// Play the tour: pipes, eventfds and epoll at work, with the counters behind them
     Run(Box<RunOptions>),
-    /// Run the guest tests: on Linux first, then on Pollux
+    /// Run the tests: the host's, then the guest's on Linux and on Pollux
     Test(Box<TestOptions>),
+    /// Check format, lints, documentation and the direction of imports
+    Check,
 }
 
 #[derive(Args)]
@@ -54,9 +56,9 @@ pub(crate) struct RunOptions {
 
 #[derive(Args)]
 pub(crate) struct TestOptions {
-    /// The kernels; on Linux, which only proves the tests right, they run once, with the last CPU count
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kernel::Linux, Kernel::Pollux])]
-    pub(crate) on: Vec<Kernel>,
+    /// Where; on Linux, which only proves the tests right, they run once, with the last CPU count
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Place::Host, Place::Linux, Place::Pollux])]
+    pub(crate) on: Vec<Place>,
     /// The CPU counts
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2], value_parser = cpus())]
     pub(crate) smp: Vec<u8>,
@@ -67,7 +69,7 @@ pub(crate) struct TestOptions {
     pub(crate) hardware: HardwareOptions,
     #[command(flatten)]
     pub(crate) files: FileOptions,
-    /// Run these test programs only (may be repeated)
+    /// Run these of the guest's test programs only (may be repeated)
     #[arg(long = "test", value_name = "NAME")]
     pub(crate) programs: Vec<String>,
     /// Run the test cases with this in their name only
@@ -146,6 +148,17 @@ pub(crate) enum Kernel {
     Linux,
 }
 
+/// Where tests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Place {
+    /// The tests of the crates that need no kernel, here
+    Host,
+    /// The guest's tests, on the twin
+    Linux,
+    /// The guest's tests, on this project's kernel
+    Pollux,
+}
+
 /// Which Pollee the kernel is built with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
@@ -208,7 +221,9 @@ mod tests {
         let words = ["pollux", "exec"].iter().chain(words);
         match Cli::try_parse_from(words).map_err(|error| first_paragraph(&error.to_string()))?.command {
             Command::Exec(options) => Ok(*options),
-            Command::Build(_) | Command::Run(_) | Command::Test(_) => Err("another command".into()),
+            Command::Build(_) | Command::Run(_) | Command::Test(_) | Command::Check => {
+                Err("another command".into())
+            }
         }
     }
 
@@ -249,7 +264,7 @@ mod tests {
     fn tests_are_repeated_over_lists() {
         let cli = Cli::try_parse_from(["pollux", "test", "--on", "pollux", "--smp", "1,4"]);
         let Ok(Cli { command: Command::Test(options) }) = cli else { panic!("not the test command") };
-        assert_eq!((options.on, options.smp), (vec![Kernel::Pollux], vec![1, 4]));
+        assert_eq!((options.on, options.smp), (vec![Place::Pollux], vec![1, 4]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod batch;
 mod build;
+mod check;
 mod cli;
 mod exec;
 mod initramfs;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Exec(options) => exec::command(options),
         Command::Run(options) => exec::tour(options),
         Command::Test(options) => test::command(options),
+        Command::Check => check::command(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("pollux: {error:#}");

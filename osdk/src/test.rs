@@ -1,14 +1,18 @@
-//! `pollux test`: the guest tests, on each kernel and CPU count that was asked for.
+//! `pollux test`: the host's tests, then the guest's on each kernel and CPU count that was asked for.
 
-use std::{ffi::CString, path::Path, process::ExitCode};
+use std::{
+    ffi::CString,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
 use pollux_protocol::{job::Job, message::Cause};
 
 use crate::{
-    batch::{self, Ending, Record},
-    build,
-    cli::{Kernel, KernelOptions, Policy, TestOptions},
+    batch, build,
+    cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
     exec,
     initramfs::Initramfs,
     libtest::{self, Tally},
@@ -20,7 +24,44 @@ const ONE_AT_A_TIME: &str = "RUST_TEST_THREADS=1";
 
 /// `pollux test`.
 pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
-    let programs = build::tests(&options.programs)?;
+    let mut total = Tally::default();
+    if options.on.contains(&Place::Host) && options.programs.is_empty() {
+        total += on_host(options)?;
+    }
+    let runs = matrix(&options.on, &options.smp, &options.policy);
+    if !runs.is_empty() {
+        total += in_guest(&runs, options)?;
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if total.passed + total.failed == 0 {
+        bail!("no test case was run");
+    }
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the tests that need no kernel.
+fn on_host(options: &TestOptions) -> Result<Tally> {
+    println!("Host");
+    let mut total = Tally::default();
+    for program in build::host_tests()? {
+        let started = Instant::now();
+        let output = Command::new(&program.path)
+            .args(&options.filter)
+            .current_dir(&program.directory)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", program.path.display()))?;
+        // A program that a signal ended has no code; it has failed.
+        let status = output.status.code().map_or(u8::MAX, |code| code as u8);
+        let ending = Ending { status: Some(status), elapsed: started.elapsed(), note: String::new() };
+        total += report(&program.name, &output.stdout, &output.stderr, &ending);
+    }
+    Ok(total)
+}
+
+/// Runs the guest's tests, with one boot for each run if no kernel goes down.
+fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
+    let programs = build::guest_tests(&options.programs)?;
     let mut files = Initramfs::new()?;
     let mut jobs = Vec::new();
     for program in &programs {
@@ -32,16 +73,14 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
         files.copy(host, guest)?;
     }
     let mut total = Tally::default();
-    for kernel in matrix(&options.on, &options.smp, &options.policy) {
+    for &kernel in runs {
         let machine = Machine::prepare(kernel, &options.hardware)?;
         println!("{}", title(kernel));
-        batch::run(&machine, &files, &jobs, |index, record| total += report(&programs[index].name, &record))?;
+        batch::run(&machine, &files, &jobs, |index, record| {
+            total += report(&programs[index].name, &record.stdout, &record.stderr, &record.result.into());
+        })?;
     }
-    println!("{} passed, {} failed", total.passed, total.failed);
-    if total.passed + total.failed == 0 {
-        bail!("no test case was run");
-    }
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(total)
 }
 
 fn job(guest: &Path, options: &TestOptions) -> Result<Job> {
@@ -52,12 +91,13 @@ fn job(guest: &Path, options: &TestOptions) -> Result<Job> {
 }
 
 /// The runs. Linux, which only proves the tests right, has one.
-fn matrix(kernels: &[Kernel], cpus: &[u8], policies: &[Policy]) -> Vec<KernelOptions> {
+fn matrix(places: &[Place], cpus: &[u8], policies: &[Policy]) -> Vec<KernelOptions> {
     let mut runs = Vec::new();
-    for &on in kernels {
-        let (policies, cpus) = match on {
-            Kernel::Pollux => (policies, cpus),
-            Kernel::Linux => (&[Policy::Hybrid][..], &cpus[cpus.len().saturating_sub(1)..]),
+    for place in places {
+        let (on, policies, cpus) = match place {
+            Place::Host => continue,
+            Place::Linux => (Kernel::Linux, &[Policy::Hybrid][..], &cpus[cpus.len().saturating_sub(1)..]),
+            Place::Pollux => (Kernel::Pollux, policies, cpus),
         };
         for &policy in policies {
             runs.extend(cpus.iter().map(|&smp| KernelOptions { on, smp, policy }));
@@ -74,31 +114,48 @@ fn title(kernel: KernelOptions) -> String {
     }
 }
 
-/// Prints the line of one program, and everything it said unless all is well.
-fn report(name: &str, record: &Record) -> Tally {
-    let stdout = String::from_utf8_lossy(&record.stdout);
-    let (status, note) = match &record.result {
-        Ending::Ended(end) => {
-            let status = end.exit_status();
-            let note = match (end.cause, status) {
-                (Cause::Timeout, _) => ", ended by its time limit".to_owned(),
-                // 101 is how the harness says that a case failed.
-                (Cause::Program, 0 | 101) => String::new(),
-                (Cause::Program, status) => format!(", exit status {status}"),
-            };
-            (Some(status), format!("{:.1} s{note}", end.elapsed.as_secs_f64()))
+/// How a test program ended.
+struct Ending {
+    /// `None` if it did not end: the kernel did.
+    status: Option<u8>,
+    elapsed: Duration,
+    /// What is to be said about it besides.
+    note: String,
+}
+
+impl From<batch::Ending> for Ending {
+    fn from(ending: batch::Ending) -> Self {
+        match ending {
+            batch::Ending::Ended(end) => {
+                let note = match end.cause {
+                    Cause::Program => String::new(),
+                    Cause::Timeout => "ended by its time limit".to_owned(),
+                };
+                Self { status: Some(end.exit_status()), elapsed: end.elapsed, note }
+            }
+            batch::Ending::Down(reason) => Self { status: None, elapsed: Duration::ZERO, note: reason },
         }
-        Ending::Down(_) => (None, "down".to_owned()),
+    }
+}
+
+/// Prints the line of one program, and everything it said unless all is well.
+fn report(name: &str, stdout: &[u8], stderr: &[u8], ending: &Ending) -> Tally {
+    let stdout = String::from_utf8_lossy(stdout);
+    let tally = libtest::tally(&stdout, ending.status);
+    let ignored = if tally.ignored == 0 { String::new() } else { format!(" {:>4} ignored", tally.ignored) };
+    let status = match ending.status {
+        // 101 is how the harness says that a case failed.
+        Some(0 | 101) => String::new(),
+        Some(status) => format!("   exit status {status}"),
+        None => "   the kernel went down".to_owned(),
     };
-    let tally = libtest::tally(&stdout, status);
-    let ignored = if tally.ignored == 0 { String::new() } else { format!(", {} ignored", tally.ignored) };
-    println!("  {name:<24} {:>4} passed {:>4} failed{ignored}   {note}", tally.passed, tally.failed);
+    let seconds = ending.elapsed.as_secs_f64();
+    println!(
+        "  {name:<24} {:>4} passed {:>4} failed{ignored} {seconds:>7.1} s{status}",
+        tally.passed, tally.failed
+    );
     if tally.failed > 0 {
-        let reason = match &record.result {
-            Ending::Ended(_) => "",
-            Ending::Down(reason) => reason,
-        };
-        for text in [&*stdout, &*String::from_utf8_lossy(&record.stderr), reason] {
+        for text in [&*stdout, &*String::from_utf8_lossy(stderr), &ending.note] {
             text.lines().for_each(|line| println!("    | {line}"));
         }
     }
@@ -111,7 +168,11 @@ mod tests {
 
     #[test]
     fn linux_runs_once_and_pollux_with_everything() {
-        let runs = matrix(&[Kernel::Linux, Kernel::Pollux], &[1, 2], &[Policy::Hybrid, Policy::Stateless]);
+        let runs = matrix(
+            &[Place::Host, Place::Linux, Place::Pollux],
+            &[1, 2],
+            &[Policy::Hybrid, Policy::Stateless],
+        );
         let titles: Vec<String> = runs.into_iter().map(title).collect();
         assert_eq!(
             titles,

@@ -30,9 +30,17 @@ pub(crate) enum Output {
 pub(crate) struct Executable {
     /// The name of its target.
     pub(crate) name: String,
-    /// What the target is: `bin`, `test`, …
-    pub(crate) kind: String,
+    pub(crate) kind: Kind,
     pub(crate) path: PathBuf,
+    /// The directory of its package, where cargo would run it.
+    pub(crate) directory: PathBuf,
+}
+
+/// What a program is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Test,
+    Program,
 }
 
 /// A cargo command in a directory of the project, from the lock file alone.
@@ -85,8 +93,14 @@ fn parse(messages: &str) -> Vec<Executable> {
     messages
         .filter_map(|message| {
             let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-            let (name, kind) = (text(&message["target"]["name"])?, text(&message["target"]["kind"][0])?);
-            Some(Executable { name, kind, path: PathBuf::from(text(&message["executable"])?) })
+            let mut directory = PathBuf::from(text(&message["manifest_path"])?);
+            directory.pop();
+            Some(Executable {
+                name: text(&message["target"]["name"])?,
+                kind: if message["profile"]["test"] == true { Kind::Test } else { Kind::Program },
+                path: text(&message["executable"])?.into(),
+                directory,
+            })
         })
         .collect()
 }
@@ -97,11 +111,18 @@ mod tests {
 
     #[test]
     fn executables_are_found_among_other_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"pipe"},"executable":"/t/pipe-1"}
-{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"libc"},"executable":null}
+        let messages = r#"{"manifest_path":"/p/Cargo.toml","target":{"name":"pipe"},"profile":{"test":true},"executable":"/t/pipe-1"}
+{"manifest_path":"/p/Cargo.toml","target":{"name":"tour"},"profile":{"test":false},"executable":"/t/tour"}
+{"manifest_path":"/c/Cargo.toml","target":{"name":"libc"},"profile":{"test":false},"executable":null}
 not json
 {"reason":"build-finished","success":true}"#;
-        let pipe = Executable { name: "pipe".into(), kind: "test".into(), path: "/t/pipe-1".into() };
-        assert_eq!(parse(messages), [pipe]);
+        let program = |name: &str, kind, path: &str| Executable {
+            name: name.into(),
+            kind,
+            path: path.into(),
+            directory: "/p".into(),
+        };
+        let expected = [program("pipe", Kind::Test, "/t/pipe-1"), program("tour", Kind::Program, "/t/tour")];
+        assert_eq!(parse(messages), expected);
     }
 }

@@ -6,7 +6,7 @@
 /// The most bytes in one frame: at most `PIPE_BUF`, so that a pipe with room takes it in one write.
 pub const MAX: usize = 2048;
 
-/// In place of a length: the host has everything it waited for; init may power the machine off.
+/// Stands where a length stands, in a [`Frame::Farewell`].
 const FAREWELL: u16 = u16::MAX;
 
 /// What came in a frame.
@@ -16,7 +16,7 @@ pub enum Frame {
     Data(Vec<u8>),
     /// No more stdin for this job.
     End,
-    /// See [`FAREWELL`].
+    /// The host has everything it waited for; init may power the machine off.
     Farewell,
 }
 

@@ -1,0 +1,44 @@
+# Pollux. `make` alone explains the targets; osdk/pollux is the tool behind them, with --help.
+
+# The variables, as options of the tool.
+OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) \
+          $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
+          $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
+
+.PHONY: help run exec test test-all check build setup
+
+help:
+	@echo 'make run       boot in QEMU and play the tour: pipes, eventfds and epoll becoming ready'
+	@echo 'make exec      run a static Linux program:  make exec PROG=/bin/busybox ARGS="echo hello"'
+	@echo 'make test      run the tests: on the host, on Linux, and on Pollux with 1 and 2 CPUs'
+	@echo 'make test-all  the same with 1, 2 and 4 CPUs and all three Pollee policies'
+	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
+	@echo 'make build     build the kernel'
+	@echo 'make setup     install what is missing; the others do so too, when they need it'
+	@echo
+	@echo 'Variables for run, exec and test:'
+	@echo '  ON=linux        on the Linux 6.1 twin instead       SMP=n      number of CPUs'
+	@echo '  MEM=size        memory, as 3G                       CPU=model  in the words of QEMU'
+	@echo '  POLICY=hybrid|stateful|stateless                    ICOUNT=1   count instructions'
+	@echo '  FILES="host:guest …"  more files for the guest      TIMEOUT=seconds'
+
+run:
+	@osdk/pollux run $(OPTIONS)
+
+exec:
+	@$(if $(PROG),,echo 'make exec: say PROG=path' >&2; exit 125;) osdk/pollux exec $(OPTIONS) -- $(PROG) $(ARGS)
+
+test:
+	@osdk/pollux test $(OPTIONS)
+
+test-all:
+	@osdk/pollux test $(OPTIONS) $(if $(SMP),,--smp 1,2,4) $(if $(POLICY),,--policy hybrid,stateful,stateless)
+
+check:
+	@osdk/pollux check
+
+build:
+	@osdk/pollux build $(if $(POLICY),--policy $(POLICY))
+
+setup:
+	@osdk/setup

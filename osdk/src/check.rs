@@ -1,0 +1,79 @@
+//! `pollux check`: what can be said about the code without running it. Warnings are errors.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    build::{self, BARE_METAL},
+    cli::Policy,
+    toolchain,
+};
+
+/// The crates that run on the host, as arguments for cargo.
+const HOST: [&str; 4] =
+    ["--package=pollee", "--package=model", "--package=pollux-osdk", "--package=pollux-protocol"];
+
+/// The crates that the kernel consists of.
+const KERNEL: [&str; 2] = ["--package=kernel", "--package=pollux-kernel"];
+
+/// `pollux check`.
+pub(crate) fn command() -> Result<ExitCode> {
+    let mut failed = Vec::new();
+    for (name, mut step) in steps() {
+        eprintln!("pollux: checking {name} …");
+        let status = step.status().with_context(|| format!("cannot check {name}"))?;
+        if !status.success() {
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("pollux: not clean: {}", failed.join("; "));
+    Ok(ExitCode::FAILURE)
+}
+
+fn steps() -> Vec<(String, Command)> {
+    let mut steps = vec![
+        ("the format".to_owned(), format()),
+        (
+            "imports in the kernel".to_owned(),
+            cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
+        ),
+        ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
+        ("the guest's programs".to_owned(), clippy("tests", &["--all-targets"])),
+    ];
+    for policy in [Policy::Hybrid, Policy::Stateful, Policy::Stateless] {
+        let arguments = [&BARE_METAL[..], &KERNEL, &[build::features(policy)]].concat();
+        steps.push((format!("the kernel with the {policy:?} Pollee").to_lowercase(), clippy("", &arguments)));
+    }
+    steps.push(("the host's documentation".to_owned(), documentation("", &HOST)));
+    steps.push(("the guest's documentation".to_owned(), documentation("tests", &["--lib"])));
+    let arguments = [&BARE_METAL[..], &KERNEL].concat();
+    steps.push(("the kernel's documentation".to_owned(), documentation("", &arguments)));
+    steps
+}
+
+fn format() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(crate::project::root()).args(["fmt", "--all", "--check"]);
+    command
+}
+
+fn clippy(directory: &str, arguments: &[&str]) -> Command {
+    cargo(directory, "clippy", &[&["--quiet"], arguments, &["--", "--deny=warnings"]].concat())
+}
+
+fn documentation(directory: &str, arguments: &[&str]) -> Command {
+    let mut command =
+        cargo(directory, "doc", &[&["--quiet", "--no-deps", "--document-private-items"], arguments].concat());
+    command.env("RUSTDOCFLAGS", "--deny=warnings");
+    command
+}
+
+fn cargo(directory: &str, subcommand: &str, arguments: &[&str]) -> Command {
+    let mut command = toolchain::cargo(directory, subcommand);
+    command.args(arguments);
+    command
+}
