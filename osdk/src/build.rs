@@ -65,6 +65,13 @@ pub(crate) fn host_tests() -> Result<Vec<Executable>> {
     tests(toolchain::cargo("", "test"), "the host's tests")
 }
 
+/// Builds the model check of the Pollee, which has a harness of its own: it says all with its exit status.
+pub(crate) fn model_check() -> Result<Vec<Executable>> {
+    let mut build = toolchain::cargo("", "test");
+    build.args(["--release", "--package=pollee", "--features=loom", "--test=loom"]);
+    tests(build, "the model check")
+}
+
 /// Builds the guest's tests: those with these names, or all.
 pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("tests", "test");

@@ -42,6 +42,7 @@ fn steps() -> Vec<(String, Command)> {
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
+        ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
         ("the guest's programs".to_owned(), clippy("tests", &["--all-targets"])),
     ];
     for policy in [Policy::Hybrid, Policy::Stateful, Policy::Stateless] {

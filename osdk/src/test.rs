@@ -3,7 +3,7 @@
 use std::{
     ffi::CString,
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     initramfs::Initramfs,
     libtest::{self, Tally},
     machine::Machine,
+    toolchain::Executable,
 };
 
 /// Tests that fork or count descriptors cannot share their process with others.
@@ -44,19 +45,32 @@ fn on_host(options: &TestOptions) -> Result<Tally> {
     println!("Host");
     let mut total = Tally::default();
     for program in build::host_tests()? {
-        let started = Instant::now();
-        let output = Command::new(&program.path)
-            .args(&options.filter)
-            .current_dir(&program.directory)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {}", program.path.display()))?;
-        // A program that a signal ended has no code; it has failed.
-        let status = output.status.code().map_or(u8::MAX, |code| code as u8);
-        let ending = Ending { status: Some(status), elapsed: started.elapsed(), note: String::new() };
-        total += report(&program.name, &output.stdout, &output.stderr, &ending);
+        let (output, ending) = run(&program, options.filter.as_deref())?;
+        let tally = libtest::tally(&String::from_utf8_lossy(&output.stdout), ending.status);
+        total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);
+    }
+    if options.filter.is_none() {
+        for program in build::model_check()? {
+            let (output, ending) = run(&program, None)?;
+            let tally = libtest::one(ending.status);
+            total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);
+        }
     }
     Ok(total)
+}
+
+/// Runs one test program here.
+fn run(program: &Executable, filter: Option<&str>) -> Result<(Output, Ending)> {
+    let started = Instant::now();
+    let output = Command::new(&program.path)
+        .args(filter)
+        .current_dir(&program.directory)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", program.path.display()))?;
+    // A program that a signal ended has no code; it has failed.
+    let status = output.status.code().map_or(u8::MAX, |code| code as u8);
+    Ok((output, Ending { status: Some(status), elapsed: started.elapsed(), note: String::new() }))
 }
 
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
@@ -77,7 +91,9 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
         let machine = Machine::prepare(kernel, &options.hardware)?;
         println!("{}", title(kernel));
         batch::run(&machine, &files, &jobs, |index, record| {
-            total += report(&programs[index].name, &record.stdout, &record.stderr, &record.result.into());
+            let ending = Ending::from(record.result);
+            let tally = libtest::tally(&String::from_utf8_lossy(&record.stdout), ending.status);
+            total += report(&programs[index].name, tally, &record.stdout, &record.stderr, &ending);
         })?;
     }
     Ok(total)
@@ -139,9 +155,7 @@ impl From<batch::Ending> for Ending {
 }
 
 /// Prints the line of one program, and everything it said unless all is well.
-fn report(name: &str, stdout: &[u8], stderr: &[u8], ending: &Ending) -> Tally {
-    let stdout = String::from_utf8_lossy(stdout);
-    let tally = libtest::tally(&stdout, ending.status);
+fn report(name: &str, tally: Tally, stdout: &[u8], stderr: &[u8], ending: &Ending) -> Tally {
     let ignored = if tally.ignored == 0 { String::new() } else { format!(" {:>4} ignored", tally.ignored) };
     let status = match ending.status {
         // 101 is how the harness says that a case failed.
@@ -155,7 +169,7 @@ fn report(name: &str, stdout: &[u8], stderr: &[u8], ending: &Ending) -> Tally {
         tally.passed, tally.failed
     );
     if tally.failed > 0 {
-        for text in [&*stdout, &*String::from_utf8_lossy(stderr), &ending.note] {
+        for text in [&*String::from_utf8_lossy(stdout), &*String::from_utf8_lossy(stderr), &ending.note] {
             text.lines().for_each(|line| println!("    | {line}"));
         }
     }
