@@ -64,6 +64,8 @@ pub(crate) struct Removed<H: Host> {
 #[derive(Clone, Copy)]
 pub(crate) struct Walk {
     hint: Events,
+    /// The part of the hint for which an exclusive watcher has still to be told.
+    owed: Events,
     /// Watchers from this ticket on came after the walk began: without this end, watchers that register
     /// again and again would keep the notifier for ever.
     end: Option<u64>,
@@ -205,11 +207,13 @@ impl<H: Host> List<H> {
                 walk.next_stage();
                 continue;
             };
-            let is_meant = slot.interest.intersects(walk.hint) && !slot.chosen;
-            if is_meant && let Some(watcher) = &slot.watcher {
+            let meant = slot.interest & walk.owed;
+            if !slot.chosen
+                && !meant.is_empty()
+                && let Some(watcher) = &slot.watcher
+            {
                 match tell(watcher) {
                     Visit::Full => return,
-                    Visit::Passed => {}
                     Visit::Taken if walk.stage == Stage::Exclusive => {
                         // A mark is never used up: it is the queue's own waiters that are.
                         if matches!(watcher, Watcher::Task(_)) {
@@ -217,12 +221,9 @@ impl<H: Host> List<H> {
                             slot.owes = true;
                             self.eligible -= 1;
                         }
-                        if !walk.is_for_all() {
-                            walk.stage = Stage::Done;
-                            return;
-                        }
+                        walk.settle(meant);
                     }
-                    Visit::Taken => {}
+                    Visit::Taken | Visit::Passed => {}
                 }
             }
             walk.last = Some((at, slot.ticket));
@@ -293,7 +294,7 @@ impl<H: Host> List<H> {
 impl Walk {
     /// The walk of an event: everybody interested, and one exclusive watcher.
     pub(crate) const fn new(hint: Events) -> Self {
-        Self { hint, end: None, stage: Stage::Shared, last: None }
+        Self { hint, owed: hint, end: None, stage: Stage::Shared, last: None }
     }
 
     /// A walk that tells one exclusive watcher and nobody else.
@@ -309,9 +310,13 @@ impl Walk {
         self.stage == Stage::Done
     }
 
-    /// The end of a file concerns everybody: each exclusive watcher's try will succeed.
-    fn is_for_all(&self) -> bool {
-        self.hint.intersects(Events::ALWAYS)
+    /// One exclusive watcher suffices for each event, but the end of a file concerns everybody: each of them
+    /// will succeed.
+    fn settle(&mut self, told: Events) {
+        self.owed -= told - Events::ALWAYS;
+        if self.owed.is_empty() {
+            self.stage = Stage::Done;
+        }
     }
 
     fn next_stage(&mut self) {

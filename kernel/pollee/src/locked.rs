@@ -198,7 +198,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Watch<H> for Locked<S, P
     }
 
     fn unregister(&self, token: Token) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| !self.poll(interest).is_empty())
+        self.watchers.remove(&self.word, token, |interest| self.poll(interest))
     }
 
     fn count(&self, what: Count) {

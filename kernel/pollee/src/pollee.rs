@@ -108,7 +108,7 @@ impl<P: Policy, H: Host> Pollee<P, H> {
 
     /// As [`Watch::unregister`](crate::Watch::unregister).
     pub fn unregister<R: Readiness>(&self, token: Token, owner: &R) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| !self.poll(interest, owner).is_empty())
+        self.watchers.remove(&self.word, token, |interest| self.poll(interest, owner))
     }
 
     #[inline]

@@ -86,16 +86,19 @@ impl<H: Host> Watchers<H> {
         word.watch(interest);
     }
 
-    /// Unregisters; `is_ready` says whether the file is still ready for an interest, if that matters.
+    /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters.
     pub(crate) fn remove(
         &self,
         word: &Word,
         token: Token,
-        is_ready: impl FnOnce(Events) -> bool,
+        poll: impl FnOnce(Events) -> Events,
     ) -> Watcher<H> {
         let Removed { watcher, interest, owes } = self.unlink(word, token);
-        if owes && !fault::is_seeded(Fault::NoHandOver) && is_ready(interest) {
-            self.deliver(word, Walk::exclusive(interest));
+        if owes && !fault::is_seeded(Fault::NoHandOver) {
+            let left = poll(interest);
+            if !left.is_empty() {
+                self.deliver(word, Walk::exclusive(left));
+            }
         }
         watcher
     }

@@ -38,7 +38,6 @@ impl<T: Send> Lock<T> for StdLock<T> {
 pub(crate) struct Sleeper {
     is_woken: Mutex<bool>,
     changed: Condvar,
-    wakes: AtomicUsize,
 }
 
 impl Sleeper {
@@ -57,16 +56,10 @@ impl Sleeper {
     pub(crate) fn take_wake(&self) -> bool {
         std::mem::take(&mut *lock(&self.is_woken))
     }
-
-    /// How often it was woken in its life.
-    pub(crate) fn wakes(&self) -> usize {
-        self.wakes.load(Ordering::Relaxed)
-    }
 }
 
 impl Wake for Sleeper {
     fn wake(&self) -> bool {
-        self.wakes.fetch_add(1, Ordering::Relaxed);
         let mut is_woken = lock(&self.is_woken);
         self.changed.notify_one();
         !std::mem::replace(&mut *is_woken, true)

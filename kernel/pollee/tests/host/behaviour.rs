@@ -1,13 +1,11 @@
 //! What a user of the crate may rely on, one sentence a test, for each policy.
 
-mod std_host;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::threads::{Flag, Sleeper, Threads};
 use pollee::{Events, Hybrid, Locked, Readiness, Share, Stateful, Stateless, Watch, Watcher};
 use pollee::{Poller, Waiting};
-use std_host::{Flag, Sleeper, Threads};
 
 /// A counter that is readable when it is not zero, and hung up when closed.
 #[derive(Default)]
