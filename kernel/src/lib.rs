@@ -6,10 +6,12 @@
 
 extern crate alloc;
 
+mod devices;
 mod event;
 mod file;
 mod fs;
 mod memory;
+mod object;
 mod random;
 
 use ostd::prelude::*;

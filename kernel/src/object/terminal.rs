@@ -1,0 +1,229 @@
+//! A terminal as a file: the line discipline behind a lock, with a wire behind it.
+//!
+//! Owns: the line discipline's state.   Not here: its rules (model::tty), the hardware (`object/serial`), who is in
+//! the foreground (`task`, which gets signals by [`on_signal`]).
+//! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
+//! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
+//! Source: ioctl_tty(2), termios(3).
+
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::termios::{Termios, WindowSize};
+use model::tty::{Flush, Signal, Tty};
+use pollee::{Events, Readiness};
+use spin::Once;
+
+use crate::event::class::Class;
+use crate::event::{self, Locked};
+use crate::file::file::File;
+use crate::memory::transfer::{Sink, Source};
+
+/// Where a terminal's bytes go to and come from.
+pub(crate) trait Wire: Send + Sync {
+    /// Sends as many of `bytes` as it takes without waiting; fewer than all (0 at last) only if
+    /// [`Terminal::serve`] will be called when it takes more.
+    fn send(&self, bytes: &[u8]) -> usize;
+
+    /// Whether everything that was sent has left.
+    fn is_idle(&self) -> bool;
+
+    /// The next byte that came in, if any.
+    fn receive(&self) -> Option<u8>;
+}
+
+/// A terminal.
+pub(crate) struct Terminal {
+    state: Locked<State>,
+    wire: &'static dyn Wire,
+}
+
+/// What the lock guards.
+struct State {
+    tty: Tty,
+    /// The foreground process group; 0 while there is none.
+    foreground: u32,
+    /// Input waits in the wire because the line discipline has no room.
+    is_throttled: bool,
+}
+
+impl Readiness for State {
+    fn readiness(&self) -> Events {
+        let mut events = Events::empty();
+        events.set(Events::READABLE, self.tty.is_readable());
+        events.set(Events::WRITABLE, self.tty.is_writable());
+        events
+    }
+}
+
+/// Sends `signal` to a process group; `main` sets it to what `task` offers.
+type SignalSender = fn(group: u32, signal: Signal);
+
+static SIGNAL_SENDER: Once<SignalSender> = Once::new();
+
+/// Tells terminals how to send signals. Until then none is sent.
+pub(crate) fn on_signal(send: SignalSender) {
+    SIGNAL_SENDER.call_once(|| send);
+}
+
+impl Terminal {
+    /// A terminal with Linux's initial settings.
+    pub(crate) fn new(wire: &'static dyn Wire) -> Self {
+        let state = State { tty: Tty::default(), foreground: 0, is_throttled: false };
+        Self { state: Locked::new(Class::Console, state), wire }
+    }
+
+    /// Reads a line, or what there is: see [`Tty::read`].
+    fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        let mut state = self.state.lock();
+        let read = state.tty.read(to);
+        let resumes = state.is_throttled && state.tty.has_room();
+        drop(state);
+        if resumes {
+            self.serve();
+        }
+        read
+    }
+
+    /// Takes bytes to send until all are taken or the queue is full; `Pending` if it took none for that.
+    fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        if from.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let mut done = 0;
+        loop {
+            // A queue's worth at a time: preemption is off while the lock is held.
+            let mut state = self.state.lock();
+            let taken = state.tty.write(from);
+            let failed = from.remaining() > 0 && state.tty.is_writable();
+            state.send(self.wire);
+            drop(state);
+            done += taken;
+            if from.remaining() == 0 || taken == 0 || failed {
+                return match done {
+                    0 if failed => Poll::Ready(Err(Errno::EFAULT)),
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(Ok(done)),
+                };
+            }
+        }
+    }
+
+    /// Moves what the wire has and what it takes. A task calls it when the wire says that something changed.
+    pub(crate) fn serve(&self) {
+        /// Bytes taken under one lock.
+        const BATCH: usize = 64;
+        loop {
+            let mut state = self.state.lock();
+            let mut signal = None;
+            let mut received = 0;
+            while received < BATCH && signal.is_none() && state.tty.has_room() {
+                let Some(byte) = self.wire.receive() else {
+                    break;
+                };
+                signal = state.tty.receive(byte);
+                received += 1;
+            }
+            state.is_throttled = !state.tty.has_room();
+            if received > 0 {
+                state.report(Events::READABLE);
+            }
+            if state.send(self.wire) {
+                // tcdrain(3) waits for more than room.
+                state.report(Events::WRITABLE);
+            }
+            let foreground = state.foreground;
+            drop(state);
+            if let Some(signal) = signal
+                && foreground != 0
+                && let Some(send) = SIGNAL_SENDER.get()
+            {
+                send(foreground, signal);
+            }
+            if received < BATCH && signal.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The settings: TCGETS.
+    pub(crate) fn settings(&self) -> Termios {
+        *self.state.read().tty.settings()
+    }
+
+    /// Changes the settings: TCSETS.
+    pub(crate) fn set(&self, settings: Termios) {
+        let mut state = self.state.lock();
+        state.tty.set(settings);
+        state.send(self.wire);
+    }
+
+    /// The window's size: TIOCGWINSZ.
+    pub(crate) fn window(&self) -> WindowSize {
+        self.state.read().tty.window
+    }
+
+    /// Changes the window's size: TIOCSWINSZ.
+    pub(crate) fn set_window(&self, window: WindowSize) {
+        self.state.lock().tty.window = window;
+    }
+
+    /// Forgets what waits: TCFLSH.
+    pub(crate) fn flush(&self, which: Flush) {
+        self.state.lock().tty.flush(which);
+        self.serve();
+    }
+
+    /// The foreground process group, if there is one: TIOCGPGRP.
+    pub(crate) fn foreground(&self) -> Option<u32> {
+        Some(self.state.read().foreground).filter(|&group| group != 0)
+    }
+
+    /// Puts a process group into the foreground: TIOCSPGRP.
+    pub(crate) fn set_foreground(&self, group: u32) {
+        self.state.lock().foreground = group;
+    }
+
+    /// How many bytes can be read: FIONREAD.
+    pub(crate) fn readable_bytes(&self) -> usize {
+        self.state.read().tty.readable_bytes()
+    }
+
+    /// How many bytes are to be sent: TIOCOUTQ.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.state.read().tty.unsent_bytes()
+    }
+
+    /// `Pending` until everything written has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
+    pub(crate) fn drain(&self) -> Poll<()> {
+        let mut state = self.state.lock();
+        state.send(self.wire);
+        if state.tty.unsent_bytes() == 0 && self.wire.is_idle() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl State {
+    /// Hands output to the wire until either has no more; returns whether any went.
+    fn send(&mut self, wire: &dyn Wire) -> bool {
+        let mut any = false;
+        while !self.tty.to_send().is_empty() {
+            let sent = wire.send(self.tty.to_send());
+            self.tty.sent(sent);
+            if sent == 0 {
+                break;
+            }
+            any = true;
+        }
+        any
+    }
+}
+
+impl File for Terminal {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.read(to)
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        self.write(from)
+    }
+}
