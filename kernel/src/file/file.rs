@@ -157,12 +157,12 @@ pub trait File: Any + Send + Sync {
     }
 
     /// A request that is peculiar to this kind of file: ioctl(2). `space` is the caller's, for what `argument`
-    /// may point to.
+    /// may point to. One that must wait, such as tcdrain(3), waits for [`Events::WRITABLE`].
     ///
     /// # Errors
     /// Nothing happened. `ENOTTY`: this kind of file knows no such request.
-    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Result<usize, Errno> {
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
         let _ = (request, argument, space);
-        Err(Errno::ENOTTY)
+        Poll::Ready(Err(Errno::ENOTTY))
     }
 }

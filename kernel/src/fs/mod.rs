@@ -11,6 +11,7 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod opened;
 pub(crate) mod path;
+pub(crate) mod stat;
 pub(crate) mod time;
 pub(crate) mod tmpfs;
 

@@ -8,12 +8,20 @@ use alloc::vec::Vec;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::abi::open::OpenFlags;
+use model::abi::stat::Stat;
+use model::seek::{self, Whence};
 use ostd::sync::SpinLock;
+use pollee::{Events, Share};
 
 use super::mount::Location;
+use super::stat;
 use super::tmpfs::inode::Content;
 use super::tmpfs::regular::{Position, Regular};
-use crate::file::file::File;
+use crate::event;
+use crate::file::file::{File, WriteExtent};
+use crate::memory::pages::Pages;
+use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
 
 /// A file that was found in the tree and opened.
@@ -58,9 +66,12 @@ impl OpenInode {
         }
     }
 
-    /// Writes at the end, wherever that is by then: `O_APPEND`. Returns where the bytes went and how many.
-    pub(crate) fn append(&self, from: &mut dyn Source) -> Result<(u64, usize), Errno> {
-        self.write(Position::End, from)
+    /// The device's or pipe's own file, which does everything but what the inode knows.
+    pub(crate) fn other(&self) -> Option<&dyn File> {
+        match &self.target {
+            Target::Other(file) => Some(&**file),
+            _ => None,
+        }
     }
 
     fn write(&self, position: Position, from: &mut dyn Source) -> Result<(u64, usize), Errno> {
@@ -108,23 +119,115 @@ impl OpenInode {
 
 impl File for OpenInode {
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        match &self.target {
-            Target::Other(file) => file.read_at(offset, to),
-            _ => Poll::Ready(self.read(offset, to)),
+        match self.other() {
+            Some(file) => file.read_at(offset, to),
+            None => Poll::Ready(self.read(offset, to)),
         }
     }
 
     fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        match &self.target {
-            Target::Other(file) => file.write_at(offset, from),
-            _ => Poll::Ready(self.write(Position::At(offset), from).map(|(_, written)| written)),
+        match self.other() {
+            Some(file) => file.write_at(offset, from),
+            None => Poll::Ready(self.write(Position::At(offset), from).map(|(_, written)| written)),
         }
     }
 
+    fn append(&self, from: &mut dyn Source) -> Poll<Result<(u64, usize), Errno>> {
+        match self.other() {
+            Some(file) => file.append(from),
+            None => Poll::Ready(self.write(Position::End, from)),
+        }
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        self.other().map_or(WriteExtent::Some, File::write_extent)
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        match self.other() {
+            Some(file) => file.poll(interest),
+            None => interest & (Events::READABLE | Events::WRITABLE),
+        }
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        self.other().and_then(File::watch)
+    }
+
+    fn share(&self, waits_for: Events) -> Share {
+        self.other().map_or(Share::All, |file| file.share(waits_for))
+    }
+
     fn is_seekable(&self) -> bool {
+        self.other().is_none_or(File::is_seekable)
+    }
+
+    fn size(&self) -> u64 {
+        self.location.inode.size()
+    }
+
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        if let Some(file) = self.other() {
+            return file.seek(current, offset, whence);
+        }
+        match (self.location.inode.content(), whence) {
+            (Content::Regular(regular), Whence::Data | Whence::Hole) => regular.seek(offset, whence),
+            // An offset in a directory is the cookie of an entry; nothing is known of the last one's.
+            (Content::Directory(_), Whence::End | Whence::Data | Whence::Hole) => Err(Errno::EINVAL),
+            _ => seek::resolve(current, self.size(), offset, whence),
+        }
+    }
+
+    fn stat(&self) -> Stat {
+        stat::stat(&self.location)
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), Errno> {
+        match self.regular() {
+            Err(Errno::EISDIR) => Err(Errno::EINVAL),
+            regular => stat::truncate(&self.location.inode, regular?, len),
+        }
+    }
+
+    fn sync(&self) -> Result<(), Errno> {
         match &self.target {
-            Target::Other(file) => file.is_seekable(),
-            _ => true,
+            Target::Other(file) => file.sync(),
+            Target::Nowhere => Err(Errno::EBADF),
+            Target::Contents | Target::Report(_) => Ok(()),
+        }
+    }
+
+    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+        match (&self.target, self.location.inode.content()) {
+            (Target::Other(file), _) => file.pages(),
+            (Target::Contents, Content::Regular(_)) => Ok(self.location.inode.clone()),
+            _ => Err(Errno::ENODEV),
+        }
+    }
+
+    fn set_status(&self, status: OpenFlags) -> Result<(), Errno> {
+        match self.other() {
+            Some(file) => file.set_status(status),
+            // Like Linux's tmpfs, which has no disk to reach around the page cache.
+            None if status.contains(OpenFlags::DIRECT) => Err(Errno::EINVAL),
+            None => Ok(()),
+        }
+    }
+
+    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+        match self.other() {
+            Some(file) => file.unread(offset),
+            None => self.regular().map_err(|_| Errno::ENOTTY).map(|regular| {
+                let rest = regular.size().saturating_sub(offset);
+                usize::try_from(rest).unwrap_or(usize::MAX)
+            }),
+        }
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        match self.other() {
+            Some(file) => file.ioctl(request, argument, space),
+            None => Poll::Ready(Err(Errno::ENOTTY)),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
 //! Source: ioctl_tty(2), termios(3).
 
+mod ioctl;
+
 use core::task::Poll;
 
 use model::abi::errno::Errno;
@@ -16,7 +18,8 @@ use spin::Once;
 
 use crate::event::class::Class;
 use crate::event::{self, Locked};
-use crate::file::file::File;
+use crate::file::file::{File, WriteExtent};
+use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
 
 /// Where a terminal's bytes go to and come from.
@@ -184,14 +187,9 @@ impl Terminal {
         self.state.lock().foreground = group;
     }
 
-    /// How many bytes can be read: FIONREAD.
-    pub(crate) fn readable_bytes(&self) -> usize {
-        self.state.read().tty.readable_bytes()
-    }
-
     /// How many bytes are to be sent: TIOCOUTQ.
-    pub(crate) fn unsent_bytes(&self) -> usize {
-        self.state.read().tty.unsent_bytes()
+    pub(crate) fn unsent_bytes(&self) -> u32 {
+        self.state.read().tty.unsent_bytes() as u32
     }
 
     /// `Pending` until everything written has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
@@ -225,5 +223,25 @@ impl File for Terminal {
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         self.write(from)
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.state.poll(interest)
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.state)
+    }
+
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        Ok(self.state.read().tty.readable_bytes())
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        ioctl::serve(self, request, argument, space)
     }
 }

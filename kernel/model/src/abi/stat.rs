@@ -63,7 +63,7 @@ pub struct StatxTimestamp {
 }
 
 /// `struct statx`.
-#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Statx {
     /// Which of the fields are filled in.

@@ -6,9 +6,12 @@ use alloc::sync::Arc;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::seek::Whence;
 
 use super::nodes;
 use crate::file::file::File;
+use crate::memory::pages::Pages;
+use crate::memory::shared::SharedPages;
 use crate::memory::transfer::{Sink, Source};
 
 /// Lets the three be opened.
@@ -34,6 +37,10 @@ impl File for Null {
     fn is_seekable(&self) -> bool {
         true
     }
+
+    fn seek(&self, _current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
+        Ok(0)
+    }
 }
 
 impl File for Zero {
@@ -48,6 +55,15 @@ impl File for Zero {
     fn is_seekable(&self) -> bool {
         true
     }
+
+    fn seek(&self, _current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
+        Ok(0)
+    }
+
+    /// Memory that starts as zeros, as an anonymous mapping.
+    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+        Ok(SharedPages::new_shared())
+    }
 }
 
 impl File for Full {
@@ -61,6 +77,10 @@ impl File for Full {
 
     fn is_seekable(&self) -> bool {
         true
+    }
+
+    fn seek(&self, _current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
+        Ok(0)
     }
 }
 

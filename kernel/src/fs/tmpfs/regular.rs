@@ -11,6 +11,7 @@ use alloc::collections::btree_map::Entry as Slot;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
+use model::seek::{OFFSET_MAX, Whence};
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{PAGE_SIZE, UFrame, VmWriter};
 use ostd::sync::{Mutex, SpinLock};
@@ -30,9 +31,6 @@ struct Contents {
     size: u64,
     pages: BTreeMap<u64, UFrame>,
 }
-
-/// The longest file: offsets are signed.
-pub(crate) const SIZE_MAX: u64 = i64::MAX as u64;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -120,7 +118,7 @@ impl Regular {
     }
 
     fn write_in_page(&self, superblock: &Superblock, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
-        let wanted = in_page(at, SIZE_MAX.saturating_sub(at), from.remaining());
+        let wanted = in_page(at, OFFSET_MAX.saturating_sub(at), from.remaining());
         if wanted == 0 {
             return Err(Errno::EFBIG);
         }
@@ -183,7 +181,7 @@ impl Regular {
     /// # Errors
     /// `EFBIG`: past the largest offset.
     pub(crate) fn truncate(&self, superblock: &Superblock, size: u64) -> Result<(), Errno> {
-        if size > SIZE_MAX {
+        if size > OFFSET_MAX {
             return Err(Errno::EFBIG);
         }
         let _turn = self.writing.lock();
@@ -224,6 +222,28 @@ impl Regular {
         }
         drop(contents);
         superblock.pages.refund(cut.len() as u64);
+    }
+
+    /// Where `SEEK_DATA` and `SEEK_HOLE` lead: pages that are present are data, all others holes.
+    ///
+    /// # Errors
+    /// `ENXIO`: `offset` is at or behind the end, or only a hole follows.
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let contents = self.contents.lock();
+        let size = contents.size;
+        let from = u64::try_from(offset).ok().filter(|from| *from < size).ok_or(Errno::ENXIO)?;
+        if whence == Whence::Data {
+            let (&page, _) = contents.pages.range(from / PAGE..).next().ok_or(Errno::ENXIO)?;
+            return Some(from.max(page * PAGE)).filter(|data| *data < size).ok_or(Errno::ENXIO);
+        }
+        let mut hole = from / PAGE;
+        for (&page, _) in contents.pages.range(hole..) {
+            if page != hole {
+                break;
+            }
+            hole += 1;
+        }
+        Ok(from.max(hole * PAGE).min(size))
     }
 
     /// All bytes, for the kernel's own use: programs to load, scripts.

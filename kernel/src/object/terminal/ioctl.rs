@@ -1,0 +1,81 @@
+//! The requests of ioctl(2) that terminals serve.
+//!
+//! Missing: sessions (TIOCSCTTY makes the caller's group the foreground one and nothing else), modem lines, breaks.
+//! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_ioctl.c, tty_io.c, tty_jobctrl.c.
+
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::termios::{
+    TCFLSH, TCGETS, TCSBRK, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCOUTQ, TIOCSPGRP, TIOCSWINSZ,
+};
+use model::tty::Flush;
+
+use super::Terminal;
+use crate::memory::space::AddressSpace;
+use crate::memory::user::UserPtr;
+
+/// Serves `request`; `Pending` while it must wait for the output to leave.
+///
+/// # Errors
+/// `ENOTTY`: no such request, or no foreground group to tell of. `EFAULT`: `argument` points nowhere. `EINVAL`: the
+/// argument has no meaning.
+pub(super) fn serve(
+    terminal: &Terminal,
+    request: u32,
+    argument: usize,
+    space: &AddressSpace,
+) -> Poll<Result<usize, Errno>> {
+    let waits = matches!(request, TCSETSW | TCSETSF | TCSBRK);
+    if waits && terminal.drain().is_pending() {
+        return Poll::Pending;
+    }
+    Poll::Ready(serve_drained(terminal, request, argument, space).map(|()| 0))
+}
+
+fn serve_drained(
+    terminal: &Terminal,
+    request: u32,
+    argument: usize,
+    space: &AddressSpace,
+) -> Result<(), Errno> {
+    match request {
+        TCGETS => UserPtr::new(space, argument).write(&terminal.settings()),
+        TCSETS | TCSETSW | TCSETSF => {
+            let settings = UserPtr::new(space, argument).read()?;
+            if request == TCSETSF {
+                terminal.flush(Flush::Input);
+            }
+            terminal.set(settings);
+            Ok(())
+        }
+        // A break of no length is all that the wire can do.
+        TCSBRK => Ok(()),
+        TCFLSH => {
+            let which = match argument {
+                0 => Flush::Input,
+                1 => Flush::Output,
+                2 => Flush::Both,
+                _ => return Err(Errno::EINVAL),
+            };
+            terminal.flush(which);
+            Ok(())
+        }
+        TIOCOUTQ => UserPtr::new(space, argument).write(&terminal.unsent_bytes()),
+        TIOCGWINSZ => UserPtr::new(space, argument).write(&terminal.window()),
+        TIOCSWINSZ => {
+            terminal.set_window(UserPtr::new(space, argument).read()?);
+            Ok(())
+        }
+        TIOCGPGRP => {
+            let group = terminal.foreground().ok_or(Errno::ENOTTY)?;
+            UserPtr::new(space, argument).write(&group)
+        }
+        TIOCSPGRP => {
+            let group: i32 = UserPtr::new(space, argument).read()?;
+            terminal.set_foreground(u32::try_from(group).map_err(|_| Errno::EINVAL)?);
+            Ok(())
+        }
+        _ => Err(Errno::ENOTTY),
+    }
+}
