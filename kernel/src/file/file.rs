@@ -44,6 +44,9 @@ pub trait File: Any + Send + Sync {
     /// Writes at `offset` (which streams ignore) and returns the number of bytes written. Where bytes of `from`
     /// are not readable, more may be taken from it than is written.
     ///
+    /// `Pending` means that nothing was written. A file that wants [`Everything`](WriteExtent::Everything) has not
+    /// touched `from` then; any other is tried again with the same bytes.
+    ///
     /// # Errors
     /// `EINVAL` where this kind of file has no writing, `EFAULT` where `from` is not readable; nothing was written.
     fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

@@ -1,0 +1,196 @@
+//! Pipes: the rules of [`model::pipe`] behind a lock, and the two kinds of ends.
+//!
+//! Owns: the lock, and which events an end shows.   Not here: sleeping (event/wait), SIGPIPE (syscall/file).
+//! Invariant: one open end of the model for each living [`PipeEnd`].
+//!
+//! Both ends share one pollee: one change is published once, whoever polls. An end masks what it registers for
+//! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.
+//! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
+
+mod pool;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::mode::FileType;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::abi::stat::Stat;
+use model::pipe::{End, Kind, PAGE_SIZE, Privilege};
+use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
+
+use self::pool::Pool;
+use crate::event::class::Class;
+use crate::event::{self, Pollux};
+use crate::file::description::OpenFile;
+use crate::file::file::{File, WriteExtent};
+use crate::memory::budget;
+use crate::memory::transfer::{Sink, Source};
+
+/// A pipe, as long as one of its ends is open.
+struct Pipe {
+    state: event::Locked<model::pipe::Pipe>,
+    inode: u64,
+}
+
+/// A pipe, opened for reading, writing, or both.
+pub(crate) struct PipeEnd {
+    pipe: Arc<Pipe>,
+    access: AccessMode,
+    /// `O_DIRECT`: writes are packets. Looked at alone, so the atomic orders nothing.
+    is_packetized: AtomicBool,
+}
+
+/// Both ends of a pipe, opened.
+pub(crate) struct Ends {
+    /// For reading.
+    pub(crate) reader: Arc<OpenFile>,
+    /// For writing.
+    pub(crate) writer: Arc<OpenFile>,
+}
+
+/// Makes a pipe and opens both of its ends. Of `flags`, `O_NONBLOCK` is for both and `O_DIRECT` for the writer.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(flags: OpenFlags) -> Result<Ends, Errno> {
+    static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
+    budget::try_reserve(PAGE_SIZE)?;
+    let pipe = Arc::new(Pipe {
+        state: event::Locked::new(Class::Pipe, model::pipe::Pipe::new()),
+        inode: NEXT_INODE.fetch_add(1, Ordering::Relaxed),
+    });
+    let nonblocking = flags & OpenFlags::NONBLOCK;
+    let packets = flags & OpenFlags::DIRECT;
+    Ok(Ends {
+        reader: PipeEnd::open(pipe.clone(), AccessMode::Read, nonblocking)?,
+        writer: PipeEnd::open(pipe, AccessMode::Write, nonblocking | packets)?,
+    })
+}
+
+impl PipeEnd {
+    fn open(pipe: Arc<Pipe>, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+        {
+            let mut state = pipe.state.lock();
+            sides(access).for_each(|side| state.open(side));
+        }
+        let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
+        OpenFile::new(Arc::new(Self { pipe, access, is_packetized }), access, flags)
+    }
+
+    /// Bytes that fit into the pipe.
+    pub(crate) fn capacity(&self) -> usize {
+        self.pipe.state.read().capacity()
+    }
+
+    /// Makes room for `bytes` and returns for how many there is room then.
+    ///
+    /// # Errors
+    /// Those of [`model::pipe::Pipe::set_capacity`]. `ENOMEM`: only the reserve is left.
+    pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
+        // The slots take a small part of what they hold.
+        budget::try_reserve(bytes / 64)?;
+        self.pipe.state.lock().set_capacity(bytes, privilege)
+    }
+
+    /// The events of this end.
+    fn mask(&self) -> Events {
+        sides(self.access).fold(Events::empty(), |mask, side| {
+            mask | match side {
+                End::Reader => Events::READABLE | Events::HUP,
+                End::Writer => Events::WRITABLE | Events::ERR,
+            }
+        })
+    }
+}
+
+/// The sides of a pipe that a description with `access` keeps open.
+fn sides(access: AccessMode) -> impl Iterator<Item = End> {
+    let reader = access.reads().then_some(End::Reader);
+    let writer = access.writes().then_some(End::Writer);
+    reader.into_iter().chain(writer)
+}
+
+impl Drop for PipeEnd {
+    fn drop(&mut self) {
+        let mut state = self.pipe.state.lock();
+        sides(self.access).for_each(|side| state.close(side));
+    }
+}
+
+impl File for PipeEnd {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.pipe.state.lock().read(to, &mut Pool)
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        let kind = if self.is_packetized.load(Ordering::Relaxed) { Kind::Packet } else { Kind::Stream };
+        let mut state = self.pipe.state.lock();
+        let result = state.write(from, kind, &mut Pool);
+        if let Poll::Ready(Ok(1..)) = result {
+            // Edge-triggered readers hear of every write, not only of the first into an empty pipe: programs
+            // count on that since Linux had it.
+            state.report(Events::READABLE);
+        }
+        result
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.pipe.state.poll(interest & self.mask())
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(self)
+    }
+
+    /// Whatever made a pipe readable, or freed a slot, lets any one reader or writer go on.
+    fn share(&self, _waits_for: Events) -> Share {
+        Share::One
+    }
+
+    fn stat(&self) -> Stat {
+        let mode = FileType::Fifo.to_mode() | 0o600;
+        Stat { inode: self.pipe.inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+    }
+
+    fn set_status(&self, status: OpenFlags) -> Result<(), Errno> {
+        self.is_packetized.store(status.contains(OpenFlags::DIRECT), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        Ok(self.pipe.state.read().unread())
+    }
+}
+
+impl Watch<Pollux> for PipeEnd {
+    fn register(
+        &self,
+        watcher: Watcher<Pollux>,
+        interest: Events,
+        share: Share,
+    ) -> Result<(Token, Events), NoMemory> {
+        self.pipe.state.register(watcher, interest & self.mask(), share)
+    }
+
+    fn set_interest(&self, token: &Token, interest: Events) -> Events {
+        self.pipe.state.set_interest(token, interest & self.mask())
+    }
+
+    fn rearm(&self, token: &Token) {
+        self.pipe.state.rearm(token);
+    }
+
+    fn unregister(&self, token: Token) -> Watcher<Pollux> {
+        self.pipe.state.unregister(token)
+    }
+
+    fn count(&self, what: Count) {
+        self.pipe.state.count(what);
+    }
+}
