@@ -157,6 +157,25 @@ impl<B: Backing> Areas<B> {
         found
     }
 
+    /// What a child of fork(2) gets: no area that was kept from it, no lock, and no pages where it shall find
+    /// zeroes.
+    #[must_use]
+    pub fn inherited(&self) -> Self {
+        let mut child = self.clone();
+        for (_, area) in child.by_start.extract_if(.., |_, area| area.traits.contains(Traits::DONT_FORK)) {
+            child.total -= area.len();
+            child.data -= data_len(&area);
+        }
+        for area in child.by_start.values_mut() {
+            area.traits -= Traits::LOCKED;
+            if area.traits.contains(Traits::WIPE_ON_FORK) {
+                area.traits -= Traits::OWN_PAGES;
+            }
+        }
+        child.search = Search::default();
+        child
+    }
+
     /// Bytes in areas that `RLIMIT_DATA` counts.
     #[must_use]
     pub fn data(&self) -> usize {

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use model::abi::mman::Prot;
-use model::vma::{Area, Traits};
+use model::vma::{Area, Areas, Traits};
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::vm_space::{CursorMut, VmQueriedItem};
 use ostd::mm::{PageFlags, UFrame};
@@ -17,7 +17,7 @@ use super::super::layout::{GUARD_GAP, PAGE_SIZE, TASK_SIZE, page_down};
 use super::super::limits::Limits;
 use super::super::pages::PageError;
 use super::super::reclaim;
-use super::residency::{LEAF_SIZE, leaf_of};
+use super::residency::{LEAF_SIZE, LeafMut, leaf_of};
 use super::{AddressSpace, Backing, State, table};
 
 /// A fault on a file's page maps those of its neighbours in this window that are in memory.
@@ -40,58 +40,50 @@ impl AddressSpace {
             return Err(FaultError::NotMapped);
         }
         let mut state = self.state.lock();
-        if state.areas.at(page).is_none() {
-            state.grow_down_to(page, &self.limits)?;
-        }
         let State { areas, residency, .. } = &mut *state;
-        let area = areas.at_mut(page).ok_or(FaultError::NotMapped)?;
+        let area = match areas.at_mut(page) {
+            Some(area) => area,
+            None => {
+                grow_down_to(areas, page, &self.limits)?;
+                areas.at_mut(page).ok_or(FaultError::NotMapped)?
+            }
+        };
         if !permits(area.prot, access) {
             return Err(FaultError::Denied);
         }
-        if !residency.has_table(page) {
-            budget::try_reserve(TABLES).map_err(|_| FaultError::OutOfMemory)?;
-        }
+        let leaf = residency.leaf(page, || budget::try_reserve(TABLES));
+        let leaf = leaf.map_err(|_| FaultError::OutOfMemory)?;
         let guard = disable_preempt();
         let window = window(area, page, access);
         let mut cursor = table::cursor(&self.vm, &guard, window.clone());
-        let mut fault = Fault { area, page, access, window, mapped: 0 };
-        let result = fault.resolve(&mut cursor);
-        let mapped = fault.mapped;
-        residency.add(page, mapped);
-        result
+        Fault { area, leaf, page, access, window }.resolve(&mut cursor)
     }
 }
 
-impl State {
-    /// Lets the growing area above `page` reach down to it.
-    fn grow_down_to(&mut self, page: usize, limits: &Limits) -> Result<(), FaultError> {
-        let stack = self.areas.above(page).filter(|area| area.traits.contains(Traits::GROWS_DOWN));
-        let stack = stack.ok_or(FaultError::NotMapped)?;
-        let (start, grown) = (stack.start, stack.end - page);
-        let below = self.areas.below(page);
-        let clear = below.is_none_or(|below| {
-            // Nobody can run into an area without access, or into another stack.
-            page - below.end >= GUARD_GAP
-                || below.prot.is_empty()
-                || below.traits.contains(Traits::GROWS_DOWN)
-        });
-        let total = self.areas.total() + (start - page);
-        if !clear || !Limits::allows(&limits.stack, grown) || !Limits::allows(&limits.address_space, total) {
-            return Err(FaultError::NotMapped);
-        }
-        self.areas.grow_down(start, page);
-        Ok(())
+/// Lets the growing area above `page` reach down to it.
+fn grow_down_to(areas: &mut Areas<Backing>, page: usize, limits: &Limits) -> Result<(), FaultError> {
+    let stack = areas.above(page).filter(|area| area.traits.contains(Traits::GROWS_DOWN));
+    let stack = stack.ok_or(FaultError::NotMapped)?;
+    let (start, grown) = (stack.start, stack.end - page);
+    let clear = areas.below(page).is_none_or(|below| {
+        // Nobody can run into an area without access, or into another stack.
+        page - below.end >= GUARD_GAP || below.prot.is_empty() || below.traits.contains(Traits::GROWS_DOWN)
+    });
+    let total = areas.total() + (start - page);
+    if !clear || !Limits::allows(&limits.stack, grown) || !Limits::allows(&limits.address_space, total) {
+        return Err(FaultError::NotMapped);
     }
+    areas.grow_down(start, page);
+    Ok(())
 }
 
 /// One fault under the lock.
 struct Fault<'a> {
     area: &'a mut Area<Backing>,
+    leaf: LeafMut<'a>,
     page: usize,
     access: Access,
     window: Range<usize>,
-    /// Pages that were absent and are mapped now.
-    mapped: usize,
 }
 
 impl Fault<'_> {
@@ -137,11 +129,17 @@ impl Fault<'_> {
         self.area.traits |= Traits::OWN_PAGES;
     }
 
+    /// Maps `page` where nothing is; the cursor is at `addr`.
+    fn map(&mut self, cursor: &mut CursorMut<'_>, addr: usize, page: UFrame, flags: PageFlags) {
+        cursor.map(page, table::property(flags));
+        self.leaf.add(addr..addr + PAGE_SIZE, 1);
+    }
+
     fn fill_with_zeroes(&mut self, cursor: &mut CursorMut<'_>) -> Result<(), FaultError> {
-        let property = table::property(table::flags(self.area.prot));
+        let flags = table::flags(self.area.prot);
+        let untouched = self.leaf.high();
+        self.map(cursor, self.page, zeroes()?, flags);
         self.area.traits |= Traits::OWN_PAGES;
-        cursor.map(zeroes()?, property);
-        self.mapped = 1;
         let before = self.page.wrapping_sub(PAGE_SIZE);
         if !self.window.contains(&before) {
             return Ok(());
@@ -154,12 +152,11 @@ impl Fault<'_> {
         // it ends where something is in the way.
         for addr in (self.page + PAGE_SIZE..self.window.end).step_by(PAGE_SIZE) {
             jump(cursor, addr);
-            if query(cursor).is_some() {
+            if addr < untouched && query(cursor).is_some() {
                 break;
             }
             let Ok(page) = zeroes() else { break };
-            cursor.map(page, property);
-            self.mapped += 1;
+            self.map(cursor, addr, page, flags);
         }
         Ok(())
     }
@@ -174,15 +171,13 @@ impl Fault<'_> {
             PageError::OutOfMemory => FaultError::OutOfMemory,
         })?;
         let mut flags = table::flags(self.area.prot);
-        self.mapped = 1;
         if self.access == Access::Write && !self.area.backing.is_shared() {
-            let copy = copy_of(&page).inspect_err(|_| self.mapped = 0)?;
-            cursor.map(copy, table::property(flags));
+            self.map(cursor, self.page, copy_of(&page)?, flags);
             self.area.traits |= Traits::OWN_PAGES;
             return Ok(());
         }
         flags.set(PageFlags::W, flags.contains(PageFlags::W) && self.area.backing.is_shared());
-        cursor.map(page, table::property(flags));
+        self.map(cursor, self.page, page, flags);
         for addr in self.window.clone().step_by(PAGE_SIZE) {
             jump(cursor, addr);
             if query(cursor).is_some() {
@@ -190,8 +185,7 @@ impl Fault<'_> {
             }
             let Some((pages, index)) = self.area.backing.page_at(addr - start) else { break };
             let Some(page) = pages.present_page(index) else { continue };
-            cursor.map(page, table::property(flags));
-            self.mapped += 1;
+            self.map(cursor, addr, page, flags);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::abi::errno::Errno;
-use model::vma::{Areas, Backing as _, Traits};
+use model::vma::{Area, Areas, Backing as _, Traits};
 use ostd::mm::tlb::TlbFlushOp;
 use ostd::mm::vm_space::VmQueriedItem;
 use ostd::mm::{PageFlags, VmSpace};
@@ -18,8 +18,9 @@ use ostd::task::disable_preempt;
 
 use super::super::budget;
 use super::super::layout::PAGE_SIZE;
-use super::residency::{LEAF_SIZE, Residency, leaf_of};
-use super::{AddressSpace, COST, State, table};
+use super::recycle::{self, Empty};
+use super::residency::{LEAF_SIZE, leaf_of};
+use super::{AddressSpace, Backing, COST, State, table};
 
 impl AddressSpace {
     /// A copy of this address space for a child.
@@ -28,32 +29,18 @@ impl AddressSpace {
     /// `ENOMEM`: only the reserve is left. Nothing has changed for the parent.
     pub fn fork(&self) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
-        let vm = Arc::new(VmSpace::new());
+        let Empty { vm, residency } = recycle::take();
         let mut state = self.state.lock();
-        let mut child = State {
-            areas: Areas::default(),
-            residency: Residency::default(),
-            heap: state.heap,
-            lock_future: false,
-        };
+        let mut child = State { areas: Areas::default(), residency, heap: state.heap, lock_future: false };
         let State { areas, residency, .. } = &mut *state;
         // A page table for each of the parent's, and those above them.
         budget::try_reserve(COST + 2 * residency.table_count() * PAGE_SIZE)?;
         let mut write_protected = None;
-        for area in areas.iter().filter(|area| !area.traits.contains(Traits::DONT_FORK)) {
-            let mut copy = area.clone();
-            // Locks of mlock(2) are not inherited.
-            copy.traits -= Traits::LOCKED;
-            let wiped = area.traits.contains(Traits::WIPE_ON_FORK);
-            copy.traits.set(Traits::OWN_PAGES, area.traits.contains(Traits::OWN_PAGES) && !wiped);
-            let has_pages = copy.traits.contains(Traits::OWN_PAGES) && area.backing.is_private();
-            child.areas.insert(copy);
-            if !has_pages {
-                continue;
-            }
+        child.areas = areas.inherited();
+        for area in areas.iter().filter(|area| has_pages_to_share(area)) {
             for part in residency.populated(area.range()) {
                 let shared = share(&self.vm, &vm, part.clone());
-                child.residency.add(part.start, shared.pages);
+                child.residency.add(part.clone(), shared.pages);
                 if shared.write_protected {
                     write_protected = Some(part);
                 }
@@ -73,6 +60,13 @@ impl AddressSpace {
     }
 }
 
+/// Whether a child could not get the area's pages in any other way.
+fn has_pages_to_share(area: &Area<Backing>) -> bool {
+    area.backing.is_private()
+        && area.traits.contains(Traits::OWN_PAGES)
+        && !area.traits.intersects(Traits::DONT_FORK | Traits::WIPE_ON_FORK)
+}
+
 /// What [`share`] did.
 struct Shared {
     pages: usize,
@@ -87,17 +81,26 @@ fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
     let mut from = table::cursor(parent, &guard, part.clone());
     let mut to = table::cursor(child, &guard, part.clone());
     let mut shared = Shared { pages: 0, write_protected: false };
-    while let Some(addr) = from.find_next(part.end - from.virt_addr()) {
-        let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = from.query() else { break };
-        let page = (*frame).clone();
-        let mut prop = prop;
-        shared.write_protected |= prop.flags.contains(PageFlags::W);
-        prop.flags -= PageFlags::W;
-        // Also steps over the page.
-        from.protect_next(PAGE_SIZE, |flags, _| *flags -= PageFlags::W);
+    let mut addr = part.start;
+    while addr < part.end {
+        from.jump(addr).expect("the address is in the range");
+        let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = from.query() else {
+            match from.find_next(part.end - addr) {
+                Some(next) => addr = next,
+                None => break,
+            }
+            continue;
+        };
+        let (page, mut prop) = ((*frame).clone(), prop);
+        if prop.flags.contains(PageFlags::W) {
+            prop.flags -= PageFlags::W;
+            from.protect_next(PAGE_SIZE, |flags, _| *flags -= PageFlags::W);
+            shared.write_protected = true;
+        }
         to.jump(addr).expect("both cursors have the same range");
         to.map(page, prop);
         shared.pages += 1;
+        addr += PAGE_SIZE;
     }
     shared
 }

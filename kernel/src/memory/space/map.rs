@@ -122,11 +122,18 @@ impl AddressSpace {
         let range = self.place(state, placement, len)?;
         let private_writable =
             backing.is_private() && prot.contains(Prot::WRITE) && !traits.contains(Traits::GROWS_DOWN);
-        self.check_limits(state, &range, private_writable)?;
+        let replaced = match placement {
+            Placement::Replacing(_) => state.mapped_in(&range),
+            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => 0,
+        };
+        self.check_limits(state, len - replaced, private_writable)?;
         if state.areas.count() >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
-        let replaced = self.remove(state, range.clone());
+        let replaced = match placement {
+            Placement::Replacing(_) => self.remove(state, range.clone()),
+            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => Vec::new(),
+        };
         traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
         let (start, end) = (range.start, range.end);
         state.areas.insert(Area { start, end, prot, max_prot, traits, backing });
@@ -177,14 +184,8 @@ impl AddressSpace {
         }
     }
 
-    /// Checks `RLIMIT_AS` and `RLIMIT_DATA` for replacing what is in `range` by one area.
-    fn check_limits(&self, state: &State, range: &Range<usize>, data: bool) -> Result<(), Errno> {
-        let replaced: usize = state
-            .areas
-            .overlapping(range.clone())
-            .map(|area| area.end.min(range.end) - area.start.max(range.start))
-            .sum();
-        let added = range.len() - replaced;
+    /// Checks `RLIMIT_AS` and, for what it counts, `RLIMIT_DATA` for `added` more bytes.
+    pub(super) fn check_limits(&self, state: &State, added: usize, data: bool) -> Result<(), Errno> {
         let fits = Limits::allows(&self.limits.address_space, state.areas.total() + added)
             && (!data || Limits::allows(&self.limits.data, state.areas.data() + added));
         if fits { Ok(()) } else { Err(Errno::ENOMEM) }
@@ -198,6 +199,12 @@ impl AddressSpace {
 }
 
 impl State {
+    /// Bytes of `range` that are mapped.
+    fn mapped_in(&self, range: &Range<usize>) -> usize {
+        let part = |area: &Area<Backing>| area.end.min(range.end) - area.start.max(range.start);
+        self.areas.overlapping(range.clone()).map(part).sum()
+    }
+
     /// Checks that making both ends of `range` borders of areas does not make too many areas.
     pub(super) fn check_cut(&self, range: &Range<usize>) -> Result<(), Errno> {
         let cuts = |addr| usize::from(self.areas.at(addr).is_some_and(|area| area.start < addr));

@@ -23,7 +23,7 @@ impl AddressSpace {
         let area = state.areas.at(start).ok_or(Errno::ENOMEM)?;
         let end = area.end.min(leaf_of(start) + LEAF_SIZE).min(start + answers.len() * PAGE_SIZE);
         let guard = disable_preempt();
-        let populated = state.residency.is_populated(start..end);
+        let populated = state.residency.populated(start..end).next().is_some();
         let mut cursor = populated.then(|| table::cursor(&self.vm, &guard, start..end));
         let mut answered = 0;
         for (page, answer) in (start..end).step_by(PAGE_SIZE).zip(answers) {

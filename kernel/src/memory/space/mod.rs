@@ -16,6 +16,7 @@ mod lock;
 mod map;
 mod mincore;
 mod protect;
+mod recycle;
 mod remap;
 mod residency;
 mod statistics;
@@ -33,6 +34,7 @@ pub use self::backing::Backing;
 use self::brk::Heap;
 pub use self::lock::Locking;
 pub use self::map::{MapRequest, Placement};
+use self::recycle::Empty;
 pub use self::remap::Move;
 use self::residency::Residency;
 pub use self::statistics::Statistics;
@@ -72,14 +74,10 @@ impl AddressSpace {
     pub fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
         let mmap_top = layout::mmap_top(limits.stack.load(Ordering::Relaxed));
-        let state = State {
-            areas: Areas::default(),
-            residency: Residency::default(),
-            heap: Heap::default(),
-            lock_future: false,
-        };
+        let Empty { vm, residency } = recycle::take();
+        let state = State { areas: Areas::default(), residency, heap: Heap::default(), lock_future: false };
         Ok(Arc::new(Self {
-            vm: Arc::new(VmSpace::new()),
+            vm,
             limits,
             mmap_top: AtomicUsize::new(mmap_top),
             starved: AtomicBool::new(false),
@@ -114,11 +112,7 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        // A CPU that became idle after running this process still has the page table active and keeps
-        // it alive. Its pages should not wait for the next process there.
-        if Arc::strong_count(&self.vm) > 1 {
-            let State { residency, .. } = self.state.get_mut();
-            table::unmap(&self.vm, residency, 0..layout::TASK_SIZE);
-        }
+        let State { residency, .. } = self.state.get_mut();
+        recycle::give(Empty { vm: self.vm.clone(), residency: core::mem::take(residency) });
     }
 }

@@ -11,7 +11,6 @@ use model::vma::{Area, Backing as _, Traits};
 
 use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
-use super::super::limits::Limits;
 use super::{AddressSpace, Backing, Placement, State, table};
 
 /// Where a mapping may go when its size changes.
@@ -119,11 +118,7 @@ impl AddressSpace {
         let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
         let added = if stays { new_len } else { new_len - old.len() };
         let counted = area.backing.is_private() && area.prot.contains(Prot::WRITE);
-        let fits = Limits::allows(&self.limits.address_space, state.areas.total() + added)
-            && (!counted || Limits::allows(&self.limits.data, state.areas.data() + added));
-        if !fits {
-            return Err(Errno::ENOMEM);
-        }
+        self.check_limits(state, added, counted)?;
         budget::try_reserve(4 * PAGE_SIZE)?;
         Ok(area.clone())
     }

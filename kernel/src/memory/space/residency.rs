@@ -1,10 +1,12 @@
 //! How many pages are mapped where.
 //!
-//! Counted per leaf table (2 MiB). It tells the resident size, and it tells where there is a page table at
-//! all: making an OSTD cursor for a narrow range builds the tables down to it, which an unmap or a
-//! fork of an untouched range must not pay for and a hostile program must not cause.
+//! Counted per leaf table (2 MiB), with the range that they are in. It tells the resident size, it spares
+//! operations on large ranges the walk over entries that are empty, and it tells where there is a page
+//! table at all: making an OSTD cursor for a narrow range builds the tables down to it, which an unmap or
+//! a fork of an untouched range must not pay for and a hostile program must not cause.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -19,16 +21,63 @@ const IDLE_MAX: usize = 16;
 /// The pages in each leaf table.
 #[derive(Default)]
 pub(super) struct Residency {
-    /// By first address. An entry of zero is a table that is empty and still there.
-    leaves: BTreeMap<usize, usize>,
+    /// By first address.
+    leaves: BTreeMap<usize, Leaf>,
+    totals: Totals,
+    /// Leaf tables that were ever built. There are no more tables of the upper levels than this for each
+    /// level, and those are never taken down.
+    built: usize,
+}
+
+#[derive(Default)]
+struct Totals {
     pages: usize,
+    /// Leaf tables that are there and hold no page.
     idle: usize,
+}
+
+/// The pages in one leaf table.
+#[derive(Clone, Copy)]
+struct Leaf {
+    pages: usize,
+    /// All pages are in here.
+    low: usize,
+    high: usize,
+}
+
+impl Leaf {
+    const IDLE: Self = Self { pages: 0, low: usize::MAX, high: 0 };
+}
+
+/// One leaf table while something is mapped in it.
+pub(super) struct LeafMut<'a> {
+    leaf: &'a mut Leaf,
+    totals: &'a mut Totals,
+}
+
+impl LeafMut<'_> {
+    /// From here on nothing is mapped in this leaf.
+    pub(super) fn high(&self) -> usize {
+        self.leaf.high
+    }
+
+    /// Notes `pages` new pages, all of them inside `range`.
+    pub(super) fn add(&mut self, range: Range<usize>, pages: usize) {
+        if pages == 0 {
+            return;
+        }
+        self.totals.idle -= usize::from(self.leaf.pages == 0);
+        self.totals.pages += pages;
+        self.leaf.pages += pages;
+        self.leaf.low = self.leaf.low.min(range.start);
+        self.leaf.high = self.leaf.high.max(range.end);
+    }
 }
 
 impl Residency {
     /// All pages.
     pub(super) fn pages(&self) -> usize {
-        self.pages
+        self.totals.pages
     }
 
     /// How many leaf tables there are.
@@ -36,77 +85,79 @@ impl Residency {
         self.leaves.len()
     }
 
-    /// Whether the leaf table for `addr` is there.
-    pub(super) fn has_table(&self, addr: usize) -> bool {
-        self.leaves.contains_key(&leaf_of(addr))
+    /// How many leaf tables were ever built.
+    pub(super) fn built(&self) -> usize {
+        self.built
     }
 
-    /// Notes `pages` new pages in the leaf of `addr`.
-    pub(super) fn add(&mut self, addr: usize, pages: usize) {
-        match self.leaves.get_mut(&leaf_of(addr)) {
-            Some(count) => {
-                self.idle -= usize::from(*count == 0 && pages > 0);
-                *count += pages;
+    /// The leaf table for `addr`. If there is none yet, `admit` says whether one may be built: the caller makes
+    /// a cursor for it next.
+    pub(super) fn leaf<E>(
+        &mut self,
+        addr: usize,
+        admit: impl FnOnce() -> Result<(), E>,
+    ) -> Result<LeafMut<'_>, E> {
+        let leaf = match self.leaves.entry(leaf_of(addr)) {
+            Entry::Occupied(leaf) => leaf.into_mut(),
+            Entry::Vacant(place) => {
+                admit()?;
+                self.built += 1;
+                self.totals.idle += 1;
+                place.insert(Leaf::IDLE)
             }
-            None => {
-                self.idle += usize::from(pages == 0);
-                self.leaves.insert(leaf_of(addr), pages);
-            }
-        }
-        self.pages += pages;
+        };
+        Ok(LeafMut { leaf, totals: &mut self.totals })
+    }
+
+    /// Notes `pages` new pages inside `range`, which is part of one leaf.
+    pub(super) fn add(&mut self, range: Range<usize>, pages: usize) {
+        let Ok(mut leaf) = self.leaf(range.start, || Ok::<_, core::convert::Infallible>(()));
+        leaf.add(range, pages);
     }
 
     /// Notes that `pages` pages of the leaf of `addr` are gone.
     pub(super) fn subtract(&mut self, addr: usize, pages: usize) {
-        if pages == 0 {
-            return;
-        }
-        if let Some(count) = self.leaves.get_mut(&leaf_of(addr)) {
-            *count -= pages;
-            self.idle += usize::from(*count == 0);
-            self.pages -= pages;
+        let Some(leaf) = self.leaves.get_mut(&leaf_of(addr)).filter(|_| pages > 0) else { return };
+        leaf.pages -= pages;
+        self.totals.pages -= pages;
+        if leaf.pages == 0 {
+            *leaf = Leaf::IDLE;
+            self.totals.idle += 1;
         }
     }
 
     /// Forgets the tables inside `range`, which starts and ends between leaves.
     pub(super) fn forget(&mut self, range: Range<usize>) {
-        while let Some((&leaf, &count)) = self.leaves.range(range.clone()).next() {
-            self.leaves.remove(&leaf);
-            self.pages -= count;
-            self.idle -= usize::from(count == 0);
+        for (_, leaf) in self.leaves.extract_if(range, |_, _| true) {
+            self.totals.pages -= leaf.pages;
+            self.totals.idle -= usize::from(leaf.pages == 0);
         }
     }
 
-    /// The parts of `range` that have a page in their leaf, in order.
+    /// The parts of `range` that may hold pages, each inside one leaf, in order.
     pub(super) fn populated(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        self.leaves.range(leaf_of(range.start)..range.end.max(leaf_of(range.start))).filter_map(
-            move |(&leaf, &count)| {
-                let part = range.start.max(leaf)..range.end.min(leaf + LEAF_SIZE);
-                (count > 0).then_some(part)
-            },
-        )
+        let first = leaf_of(range.start);
+        self.leaves.range(first..range.end.max(first)).filter_map(move |(_, leaf)| {
+            let part = range.start.max(leaf.low)..range.end.min(leaf.high);
+            (part.start < part.end).then_some(part)
+        })
     }
 
     /// The smallest run of whole leaves inside `range` that holds all tables in there.
     pub(super) fn tables(&self, range: Range<usize>) -> Option<Range<usize>> {
-        let mut leaves = self.leaves.range(range.start..range.end.max(range.start));
+        let mut leaves = self.leaves.range(range);
         let first = *leaves.next()?.0;
         let last = leaves.next_back().map_or(first, |(leaf, _)| *leaf);
         Some(first..last + LEAF_SIZE)
     }
 
-    /// Whether `range` has a page.
-    pub(super) fn is_populated(&self, range: Range<usize>) -> bool {
-        self.populated(range).next().is_some()
-    }
-
-    /// The empty tables, once there are too many to keep.
+    /// Forgets the empty tables once there are too many to keep, and returns them to be taken down.
     pub(super) fn take_idle(&mut self) -> Vec<usize> {
-        if self.idle <= IDLE_MAX {
+        if self.totals.idle <= IDLE_MAX {
             return Vec::new();
         }
-        self.idle = 0;
-        self.leaves.extract_if(.., |_, count| *count == 0).map(|(leaf, _)| leaf).collect()
+        self.totals.idle = 0;
+        self.leaves.extract_if(.., |_, leaf| leaf.pages == 0).map(|(leaf, _)| leaf).collect()
     }
 }
 

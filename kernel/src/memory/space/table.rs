@@ -13,7 +13,7 @@ use ostd::mm::vm_space::{CursorMut, VmQueriedItem};
 use ostd::mm::{CachePolicy, PageFlags, PageProperty, UFrame, VmSpace};
 use ostd::task::{DisabledPreemptGuard, disable_preempt};
 
-use super::super::layout::PAGE_SIZE;
+use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::super::reclaim;
 use super::residency::{LEAF_SIZE, Residency, leaf_of};
 
@@ -59,39 +59,52 @@ pub(super) fn unmap(vm: &VmSpace, residency: &mut Residency, range: Range<usize>
         unmap_part(vm, residency, last_whole..range.end);
     }
     for leaf in residency.take_idle() {
-        drop_tables(vm, leaf..leaf + LEAF_SIZE);
+        take_down(vm, leaf..leaf + LEAF_SIZE, sync);
     }
 }
 
 /// Unmaps part of one leaf table, page by page.
 fn unmap_part(vm: &VmSpace, residency: &mut Residency, range: Range<usize>) {
-    if range.is_empty() || !residency.is_populated(range.clone()) {
-        return;
-    }
+    let Some(part) = residency.populated(range).next() else { return };
     let guard = disable_preempt();
-    let mut cursor = cursor(vm, &guard, range.clone());
-    let pages = cursor.unmap(range.len());
+    let mut cursor = cursor(vm, &guard, part.clone());
+    let pages = cursor.unmap(part.len());
     cursor.flusher().sync_tlb_flush();
-    residency.subtract(range.start, pages);
+    residency.subtract(part.start, pages);
     reclaim::note_unmapped(pages);
 }
 
 /// Unmaps whole leaf tables, and the tables with them.
 fn unmap_whole(vm: &VmSpace, residency: &mut Residency, range: Range<usize>) {
     let Some(range) = residency.tables(range) else { return };
-    let pages = drop_tables(vm, range.clone());
+    let pages = take_down(vm, range.clone(), sync);
     residency.forget(range);
     reclaim::note_unmapped(pages);
 }
 
-fn drop_tables(vm: &VmSpace, range: Range<usize>) -> usize {
+/// Unmaps everything, with the tables, and does not wait for other CPUs.
+pub(super) fn clear(vm: &VmSpace, residency: &mut Residency) {
+    let Some(range) = residency.tables(0..TASK_SIZE) else { return };
+    take_down(vm, range.clone(), |_| ());
+    reclaim::note_unmapped(residency.pages());
+    residency.forget(range);
+}
+
+/// Takes the leaf tables in `range` down; returns how many pages were mapped there.
+fn take_down(vm: &VmSpace, range: Range<usize>, then: impl FnOnce(&mut CursorMut<'_>)) -> usize {
     let guard = disable_preempt();
-    // A cursor inside one leaf table cannot take that table out, so it reaches one page further.
-    // There is a page: the last leaf below `TASK_SIZE` is never whole.
-    let mut cursor = cursor(vm, &guard, range.start..range.end + PAGE_SIZE);
+    // A cursor inside one leaf table cannot take that table out, so it reaches one page into a neighbour.
+    let reach = if range.start == 0 { 0..range.end + PAGE_SIZE } else { range.start - PAGE_SIZE..range.end };
+    let mut cursor = cursor(vm, &guard, reach);
+    cursor.jump(range.start).expect("the start is in the range");
     let pages = cursor.unmap(range.len());
-    cursor.flusher().sync_tlb_flush();
+    then(&mut cursor);
     pages
+}
+
+/// Waits until no CPU uses what was unmapped.
+fn sync(cursor: &mut CursorMut<'_>) {
+    cursor.flusher().sync_tlb_flush();
 }
 
 /// Gives the pages in `range` the permissions of `prot`, but no permission to write that they had not:
@@ -132,13 +145,14 @@ pub(super) fn relocate(vm: &VmSpace, residency: &mut Residency, from: Range<usiz
             let leaf = leaf_of(first - from.start + to);
             let mut cursor = cursor(vm, &guard, leaf..leaf + LEAF_SIZE);
             let inside = |addr: usize| leaf_of(addr - from.start + to) == leaf;
+            let start = first - from.start + to;
             let mut count = 0;
             while let Some((addr, page, flags)) = pages.next_if(|(addr, ..)| inside(*addr)) {
                 cursor.jump(addr - from.start + to).expect("the address is in the leaf");
                 cursor.map(page, property(flags));
                 count += 1;
             }
-            residency.add(leaf, count);
+            residency.add(start..cursor.virt_addr(), count);
         }
     }
 }

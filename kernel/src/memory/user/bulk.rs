@@ -11,53 +11,56 @@ use core::ops::Range;
 
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::vm_space::{Cursor, VmQueriedItem};
-use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, PageFlags, VmReader, VmWriter};
+use ostd::mm::{FallibleVmRead, FallibleVmWrite, PageFlags, UFrame, VmReader, VmWriter};
 use ostd::task::disable_preempt;
 
 use super::super::fault::Access;
 use super::super::layout::{PAGE_SIZE, page_down, user_range};
 use super::super::space::AddressSpace;
+use super::pieces::{Readers, Writers};
 
 /// From here on looking the page up costs less than copying by bytes.
-const LARGE: usize = 512;
+pub(super) const LARGE: usize = 768;
 
 /// Bytes that are copied without letting go of the page table's lock.
 const CHUNK: usize = 16 * PAGE_SIZE;
 
+/// Fills `to` from `addr` on; for less than `LARGE` bytes. Less than all means that the next byte is not
+/// readable.
+pub(super) fn copy_in_small(space: &AddressSpace, addr: usize, to: &mut [u8]) -> usize {
+    let Ok(mut reader) = space.vm().reader(addr, to.len()) else { return 0 };
+    reader.read_fallible(&mut VmWriter::from(to)).unwrap_or_else(|(_, copied)| copied)
+}
+
+/// Copies `from` to `addr`; for less than `LARGE` bytes. Less than all means that the next byte is not
+/// writable.
+pub(super) fn copy_out_small(space: &AddressSpace, addr: usize, from: &[u8]) -> usize {
+    let Ok(mut writer) = space.vm().writer(addr, from.len()) else { return 0 };
+    writer.write_fallible(&mut VmReader::from(from)).unwrap_or_else(|(_, copied)| copied)
+}
+
 /// Copies at most `len` bytes at `addr` to `to`. Less than fits means that the next byte is not readable.
-pub(super) fn copy_in(
-    space: &AddressSpace,
-    addr: usize,
-    len: usize,
-    to: &mut VmWriter<'_, Infallible>,
-) -> usize {
+pub(super) fn copy_in(space: &AddressSpace, addr: usize, len: usize, mut to: Writers<'_, '_>) -> usize {
     let len = len.min(to.avail());
-    let copy = |part: Part<'_>| match part {
+    walk(space, addr, len, Access::Read, |part| match part {
         Part::Small { addr, len } => {
             let Ok(mut reader) = space.vm().reader(addr, len) else { return 0 };
-            reader.read_fallible(to).unwrap_or_else(|(_, copied)| copied)
+            to.write_fallible(&mut reader)
         }
-        Part::Page { page, offset, len } => page.reader().skip(offset).limit(len).read(to),
-    };
-    walk(space, addr, len, Access::Read, copy)
+        Part::Page { page, offset, len } => to.write(page.reader().skip(offset).limit(len)),
+    })
 }
 
 /// Copies at most `len` bytes of `from` to `addr`. Less than fits means that the next byte is not writable.
-pub(super) fn copy_out(
-    space: &AddressSpace,
-    addr: usize,
-    len: usize,
-    from: &mut VmReader<'_, Infallible>,
-) -> usize {
+pub(super) fn copy_out(space: &AddressSpace, addr: usize, len: usize, mut from: Readers<'_, '_>) -> usize {
     let len = len.min(from.remain());
-    let copy = |part: Part<'_>| match part {
+    walk(space, addr, len, Access::Write, |part| match part {
         Part::Small { addr, len } => {
             let Ok(mut writer) = space.vm().writer(addr, len) else { return 0 };
-            writer.write_fallible(from).unwrap_or_else(|(_, copied)| copied)
+            from.read_fallible(&mut writer)
         }
-        Part::Page { page, offset, len } => page.writer().skip(offset).limit(len).write(from),
-    };
-    walk(space, addr, len, Access::Write, copy)
+        Part::Page { page, offset, len } => from.read(page.writer().skip(offset).limit(len)),
+    })
 }
 
 /// A piece of user memory, ready to be copied.
@@ -65,7 +68,7 @@ enum Part<'a> {
     /// A few bytes, to be touched at their address.
     Small { addr: usize, len: usize },
     /// Bytes of one page.
-    Page { page: &'a ostd::mm::UFrame, offset: usize, len: usize },
+    Page { page: &'a UFrame, offset: usize, len: usize },
 }
 
 /// Hands out `addr..addr + len` in pieces until `copy` copies less than a piece.
@@ -134,7 +137,7 @@ fn copy_page(
     cursor: &mut Cursor<'_>,
     page: usize,
     access: Access,
-    copy: impl FnOnce(&ostd::mm::UFrame) -> usize,
+    copy: impl FnOnce(&UFrame) -> usize,
 ) -> usize {
     let needed = if access == Access::Write { PageFlags::RW } else { PageFlags::R };
     if cursor.jump(page).is_err() {

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 
 use super::super::space::AddressSpace;
-use super::slice::{UserPtr, UserSlice};
+use super::pointer::UserPtr;
+use super::slice::UserSlice;
 
 /// `UIO_MAXIOV`: pieces that one call may have.
 pub const IOV_MAX: usize = 1024;

@@ -6,6 +6,8 @@
 mod atomic;
 mod bulk;
 mod iovec;
+mod pieces;
+mod pointer;
 mod sink;
 mod slice;
 mod source;
@@ -13,7 +15,8 @@ mod string;
 
 pub use self::atomic::UserAtomic;
 pub use self::iovec::{IOV_MAX, MAX_RW_COUNT};
+pub use self::pointer::UserPtr;
 pub use self::sink::UserSink;
-pub use self::slice::{UserPtr, UserSlice};
+pub use self::slice::UserSlice;
 pub use self::source::UserSource;
 pub use self::string::{PATH_MAX, read_path, read_string, read_string_array};

@@ -36,12 +36,22 @@ impl model::transfer::Sink for UserSink<'_> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> usize {
-        transfer::Sink::put_from(self, &mut VmReader::from(bytes))
+        let mut rest = bytes;
+        self.0.advance(bytes.len(), |part| {
+            let copied = part.write_some(&rest[..part.len()]);
+            rest = &rest[copied..];
+            copied
+        })
     }
 }
 
 impl transfer::Sink for UserSink<'_> {
     fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
-        self.0.advance(from.remain(), |part| part.copy_from(from))
+        self.put_from_each(core::slice::from_mut(from))
+    }
+
+    fn put_from_each(&mut self, from: &mut [VmReader<'_, Infallible>]) -> usize {
+        let len = from.iter().map(VmReader::remain).sum();
+        self.0.advance(len, |part| part.copy_from(from))
     }
 }

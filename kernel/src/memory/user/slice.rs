@@ -1,14 +1,12 @@
-//! A range of user addresses, and values at them.
-
-use core::marker::PhantomData;
+//! A range of user addresses.
 
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmReader, VmWriter};
-use ostd_pod::Pod;
 
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 use super::bulk;
+use super::pieces::{Readers, Writers};
 
 /// A claim on a range of the current address space.
 ///
@@ -57,13 +55,34 @@ impl<'a> UserSlice<'a> {
     }
 
     /// Copies from user memory as much as both have room for; less where it is not readable.
-    pub fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
-        bulk::copy_in(self.space, self.addr, self.len, to)
+    pub fn copy_to(&self, to: &mut [VmWriter<'_, Infallible>]) -> usize {
+        bulk::copy_in(self.space, self.addr, self.len, Writers::new(to))
     }
 
     /// Copies to user memory as much as both have room for; less where it is not writable.
-    pub fn copy_from(&self, from: &mut VmReader<'_, Infallible>) -> usize {
-        bulk::copy_out(self.space, self.addr, self.len, from)
+    pub fn copy_from(&self, from: &mut [VmReader<'_, Infallible>]) -> usize {
+        bulk::copy_out(self.space, self.addr, self.len, Readers::new(from))
+    }
+
+    /// Fills as much of `to` as the slice has bytes for; less where it is not readable.
+    pub(super) fn read_some(&self, to: &mut [u8]) -> usize {
+        let len = to.len().min(self.len);
+        let to = &mut to[..len];
+        if len < bulk::LARGE {
+            bulk::copy_in_small(self.space, self.addr, to)
+        } else {
+            self.copy_to(&mut [VmWriter::from(to)])
+        }
+    }
+
+    /// Copies as much of `from` as the slice has room for; less where it is not writable.
+    pub(super) fn write_some(&self, from: &[u8]) -> usize {
+        let from = &from[..from.len().min(self.len)];
+        if from.len() < bulk::LARGE {
+            bulk::copy_out_small(self.space, self.addr, from)
+        } else {
+            self.copy_from(&mut [VmReader::from(from)])
+        }
     }
 
     /// Fills all of `to` from the start of the slice.
@@ -71,8 +90,7 @@ impl<'a> UserSlice<'a> {
     /// # Errors
     /// `EFAULT`: not all of it is readable, or the slice is shorter. `to` may have changed.
     pub fn read_bytes(&self, to: &mut [u8]) -> Result<(), Errno> {
-        let len = to.len();
-        if self.copy_to(&mut VmWriter::from(to)) == len { Ok(()) } else { Err(Errno::EFAULT) }
+        if self.read_some(to) == to.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
     /// Writes all of `from` to the start of the slice.
@@ -80,7 +98,7 @@ impl<'a> UserSlice<'a> {
     /// # Errors
     /// `EFAULT`: not all of it is writable, or the slice is shorter. The start may have been written.
     pub fn write_bytes(&self, from: &[u8]) -> Result<(), Errno> {
-        if self.copy_from(&mut VmReader::from(from)) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
+        if self.write_some(from) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
     /// Fills the slice with zeroes.
@@ -90,61 +108,5 @@ impl<'a> UserSlice<'a> {
     pub fn clear(&self) -> Result<(), Errno> {
         let mut writer = self.space.vm().writer(self.addr, self.len).map_err(|_| Errno::EFAULT)?;
         writer.fill_zeros(self.len).map(|_| ()).map_err(|_| Errno::EFAULT)
-    }
-}
-
-/// A claim on the place of a `T`, or of several in a row.
-pub struct UserPtr<'a, T> {
-    space: &'a AddressSpace,
-    addr: usize,
-    of: PhantomData<T>,
-}
-
-impl<T> Clone for UserPtr<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for UserPtr<'_, T> {}
-
-impl<'a, T: Pod> UserPtr<'a, T> {
-    /// Takes `addr` for the address of a `T`. Nothing is checked before the copy.
-    #[must_use]
-    pub fn new(space: &'a AddressSpace, addr: usize) -> Self {
-        Self { space, addr, of: PhantomData }
-    }
-
-    /// Whether it is the null pointer, which many syscalls give a meaning of its own.
-    #[must_use]
-    pub fn is_null(&self) -> bool {
-        self.addr == 0
-    }
-
-    /// The `index`th `T` from here. An address that overflows is beyond user space, and stays there.
-    #[must_use]
-    pub fn at(&self, index: usize) -> Self {
-        let addr = index.checked_mul(size_of::<T>()).and_then(|offset| self.addr.checked_add(offset));
-        Self::new(self.space, addr.unwrap_or(usize::MAX))
-    }
-
-    /// Reads the value.
-    ///
-    /// # Errors
-    /// `EFAULT`: not all of it is readable.
-    pub fn read(&self) -> Result<T, Errno> {
-        user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
-        let reader = self.space.vm().reader(self.addr, size_of::<T>());
-        reader.and_then(|mut reader| reader.read_val()).map_err(|_| Errno::EFAULT)
-    }
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    /// `EFAULT`: not all of it is writable. The start may have been written.
-    pub fn write(&self, value: &T) -> Result<(), Errno> {
-        user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
-        let writer = self.space.vm().writer(self.addr, size_of::<T>());
-        writer.and_then(|mut writer| writer.write_val(value)).map_err(|_| Errno::EFAULT)
     }
 }

@@ -36,12 +36,22 @@ impl model::transfer::Source for UserSource<'_> {
     }
 
     fn take(&mut self, space: &mut [u8]) -> usize {
-        transfer::Source::take_into(self, &mut VmWriter::from(space))
+        let mut filled = 0;
+        self.0.advance(space.len(), |part| {
+            let copied = part.read_some(&mut space[filled..filled + part.len()]);
+            filled += copied;
+            copied
+        })
     }
 }
 
 impl transfer::Source for UserSource<'_> {
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
-        self.0.advance(space.avail(), |part| part.copy_to(space))
+        self.take_into_each(core::slice::from_mut(space))
+    }
+
+    fn take_into_each(&mut self, space: &mut [VmWriter<'_, Infallible>]) -> usize {
+        let len = space.iter().map(VmWriter::avail).sum();
+        self.0.advance(len, |part| part.copy_to(space))
     }
 }

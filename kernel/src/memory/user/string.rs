@@ -6,7 +6,8 @@ use model::abi::errno::Errno;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::super::space::AddressSpace;
-use super::slice::{UserPtr, UserSlice};
+use super::pointer::UserPtr;
+use super::slice::UserSlice;
 
 /// `PATH_MAX`: bytes of a path, the zero byte included.
 pub const PATH_MAX: usize = 4096;
