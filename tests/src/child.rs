@@ -6,6 +6,7 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::fd::{self, Fd};
+use crate::signal;
 use crate::sys::{self, Result};
 
 /// How a process ended.
@@ -47,6 +48,9 @@ pub fn spawn(work: impl FnOnce()) -> Child {
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
         0 => {
+            // Rust's runtime looks at these first, to tell of an overflow of the stack.
+            signal::default(libc::SIGSEGV);
+            signal::default(libc::SIGBUS);
             panic::set_hook(Box::new(move |panic| {
                 let _ = reporter.write(panic.to_string().as_bytes());
             }));

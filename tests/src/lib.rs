@@ -14,6 +14,7 @@ pub mod limit;
 pub mod memory;
 pub mod poll;
 pub mod pollee;
+pub mod random;
 pub mod select;
 pub mod signal;
 pub mod sys;
