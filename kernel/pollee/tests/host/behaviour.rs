@@ -7,17 +7,19 @@ use crate::threads::{Flag, Sleeper, Threads};
 use pollee::{Events, Hybrid, Locked, Readiness, Share, Stateful, Stateless, Watch, Watcher};
 use pollee::{Poller, Waiting};
 
-/// A counter that is readable when it is not zero, and hung up when closed.
+/// A counter that is readable when it is not zero, writable unless it is full, and hung up when closed.
 #[derive(Default)]
 struct Counter {
     items: usize,
+    is_full: bool,
     is_closed: bool,
 }
 
 impl Readiness for Counter {
     fn readiness(&self) -> Events {
-        let mut events = Events::OUT;
+        let mut events = Events::empty();
         events.set(Events::IN, self.items > 0);
+        events.set(Events::OUT, !self.is_full);
         events.set(Events::HUP, self.is_closed);
         events
     }
@@ -130,6 +132,19 @@ for_each_policy! {
             .collect();
         file.lock().is_closed = true;
         assert!(sleepers.iter().all(|sleeper| sleeper.take_wake()));
+    }
+
+    fn one_change_that_makes_two_things_ready_tells_one_exclusive_watcher_of_each(new) {
+        let file = new();
+        file.lock().is_full = true;
+        let [reader, other, writer] = [(); 3].map(|()| Sleeper::new());
+        let _waiting = [(&reader, Events::IN), (&other, Events::IN), (&writer, Events::OUT)]
+            .map(|(s, interest)| Waiting::new(&*file, Arc::clone(s), interest, Share::One).unwrap());
+        let mut guard = file.lock();
+        guard.items = 1;
+        guard.is_full = false;
+        drop(guard);
+        assert!(reader.take_wake() && !other.take_wake() && writer.take_wake());
     }
 
     fn exclusive_watchers_are_chosen_in_order_of_arrival(new) {
