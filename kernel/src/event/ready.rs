@@ -12,10 +12,10 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::epoll::queue::{Key, Queue, Settle, Stamp, Taken};
-use pollee::{Events, Marked, Readiness};
+use pollee::{Events, Marked, Readiness, Wakeup};
 
 use super::class::Class;
-use super::host::OwnerLock;
+use super::host::{OwnerLock, Pollux};
 use super::{Locked, Watch};
 
 /// A queue of places, one for each item of an epoll instance, and those who wait for it to be filled.
@@ -67,12 +67,13 @@ impl ReadyQueue {
         self.0.lock().0.close(key);
     }
 
-    /// Queues an item that was found ready, and tells those who wait.
-    pub(crate) fn mark(&self, key: Key) {
+    /// Queues an item that was found ready; those who wait hear of it when the result is dropped.
+    pub(crate) fn mark(&self, key: Key) -> Wakeup<'_, Pollux> {
         let mut state = self.0.lock();
         if !state.0.is_queued(key) && state.0.mark(key) {
             state.report(Events::READABLE);
         }
+        state.release()
     }
 
     /// Lets an item hear of events (again).
@@ -85,14 +86,16 @@ impl ReadyQueue {
         self.0.read().0.now()
     }
 
-    /// The next place of the scan that began at `start`.
-    pub(crate) fn take(&self, start: Stamp) -> Option<Taken> {
-        if self.is_empty() {
-            return None;
+    /// Settles the place that the scan has looked at, and takes the next one that was queued before `start`.
+    pub(crate) fn next(&self, start: Stamp, looked_at: Option<(Taken, Settle)>) -> Option<Taken> {
+        let mut state = self.0.lock();
+        if let Some((taken, how)) = looked_at {
+            state.0.settle(taken, how);
         }
-        self.0.lock().0.take(start)
+        state.0.take(start)
     }
 
+    /// Settles the last place that a scan looks at.
     pub(crate) fn settle(&self, taken: Taken, how: Settle) {
         self.0.lock().0.settle(taken, how);
     }

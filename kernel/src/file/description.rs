@@ -7,6 +7,7 @@
 //! Source: open(2), lseek(2), fcntl(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::task::Poll;
 
@@ -216,6 +217,11 @@ impl OpenFile {
     /// `ENOMEM`: it will not hear.
     pub(crate) fn observe(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
         self.observers.add(observer)
+    }
+
+    /// Those who asked and are still there, some of whom may have lost interest.
+    pub(crate) fn observers(&self) -> Vec<Arc<dyn Release>> {
+        self.observers.all()
     }
 }
 

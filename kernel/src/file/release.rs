@@ -6,6 +6,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::any::Any;
 
 use model::abi::errno::Errno;
 use ostd::sync::SpinLock;
@@ -13,7 +14,7 @@ use ostd::sync::SpinLock;
 use super::description::DescriptionId;
 
 /// Somebody who keeps something about an open file description, without keeping it open.
-pub(crate) trait Release: Send + Sync {
+pub(crate) trait Release: Any + Send + Sync {
     /// The description is gone. Called in task context with no lock held; the file behind it still exists.
     fn release(&self, description: DescriptionId);
 }
@@ -36,6 +37,12 @@ impl Observers {
         observers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         observers.push(observer);
         Ok(())
+    }
+
+    /// Those that are still there.
+    pub(super) fn all(&self) -> Vec<Arc<dyn Release>> {
+        let observers = self.0.lock().clone();
+        observers.iter().filter_map(Weak::upgrade).collect()
     }
 
     pub(super) fn tell(&self, description: DescriptionId) {

@@ -2,6 +2,7 @@
 //!
 //! Each locks its state in an [`event::Locked`](crate::event::Locked) and knows nothing of sleeping.
 
+pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod pipe;
 pub(crate) mod serial;

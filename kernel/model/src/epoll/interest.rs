@@ -3,11 +3,12 @@
 //! Owns: the items and what identifies them.   Not here: their places in the queue (`queue`), polling.
 //! Invariant: the index and the items name each other; an item's slot is its place's key.
 //!
-//! An item is identified by the number *and* the open file description: a number that was closed and is used
+//! An item is identified by the open file description *and* the number: a number that was closed and is used
 //! again names another item, and one description under two numbers is two items.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use pollee::Events;
 
@@ -15,20 +16,21 @@ use super::queue::{Key, Settle};
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
 
-/// What makes an item this item: the descriptor's number, and the identity of the description behind it.
+/// What makes an item this item: the description, known by a `D` that no other living one has, and a number.
+// Ordered by description first, so that all items of one are neighbours.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Identity {
+pub struct Identity<D> {
+    /// The open file description.
+    pub description: D,
     /// The number by which it was added.
     pub fd: i32,
-    /// An address or number that no other living description has.
-    pub description: usize,
 }
 
 /// One entry: a file `F` and what is wanted of it.
 #[derive(Debug)]
-pub struct Item<F> {
+pub struct Item<D, F> {
     /// What it is found by.
-    pub identity: Identity,
+    pub identity: Identity<D>,
     /// The file, as the kernel holds on to it.
     pub file: F,
     /// Wanted events, flags and data, as the program gave them.
@@ -37,9 +39,9 @@ pub struct Item<F> {
 
 /// The interest table.
 #[derive(Debug)]
-pub struct Table<F> {
-    items: Vec<Option<Item<F>>>,
-    index: BTreeMap<Identity, Key>,
+pub struct Table<D, F> {
+    items: Vec<Option<Item<D, F>>>,
+    index: BTreeMap<Identity<D>, Key>,
 }
 
 /// The events that an exclusive item may ask for (`EPOLLEXCLUSIVE_OK_BITS`): IN, OUT, ERR, HUP.
@@ -100,7 +102,7 @@ impl EpollEvent {
     }
 }
 
-impl<F> Table<F> {
+impl<D: Copy + Ord, F> Table<D, F> {
     /// A table with nothing in it.
     #[must_use]
     pub const fn new() -> Self {
@@ -109,19 +111,19 @@ impl<F> Table<F> {
 
     /// The place of the item that `identity` names.
     #[must_use]
-    pub fn find(&self, identity: Identity) -> Option<Key> {
+    pub fn find(&self, identity: Identity<D>) -> Option<Key> {
         self.index.get(&identity).copied()
     }
 
     /// The item with the place `key`.
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<&Item<F>> {
+    pub fn get(&self, key: Key) -> Option<&Item<D, F>> {
         self.items.get(key.index())?.as_ref()
     }
 
     /// The item with the place `key`.
     #[must_use]
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut Item<F>> {
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Item<D, F>> {
         self.items.get_mut(key.index())?.as_mut()
     }
 
@@ -129,7 +131,7 @@ impl<F> Table<F> {
     ///
     /// # Errors
     /// `ENOMEM`; nothing was added.
-    pub fn insert(&mut self, key: Key, item: Item<F>) -> Result<(), Errno> {
+    pub fn insert(&mut self, key: Key, item: Item<D, F>) -> Result<(), Errno> {
         if self.items.len() <= key.index() {
             let missing = key.index() + 1 - self.items.len();
             self.items.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
@@ -141,15 +143,23 @@ impl<F> Table<F> {
     }
 
     /// Takes the item with the place `key` out.
-    pub fn remove(&mut self, key: Key) -> Option<Item<F>> {
+    pub fn remove(&mut self, key: Key) -> Option<Item<D, F>> {
         let item = self.items.get_mut(key.index())?.take()?;
         self.index.remove(&item.identity);
         Some(item)
     }
 
-    /// All items, with their places.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &Item<F>)> {
-        self.index.values().filter_map(|&key| Some((key, self.get(key)?)))
+    /// The places of all items of one description.
+    pub fn items_of(&self, description: D) -> impl Iterator<Item = Key> {
+        let identity = |fd| Identity { description, fd };
+        self.index.range(identity(i32::MIN)..=identity(i32::MAX)).map(|(_, &key)| key)
+    }
+
+    /// The item after `last`, or the first.
+    pub fn next(&self, last: Option<Identity<D>>) -> Option<&Item<D, F>> {
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let (_, &key) = self.index.range((after, Bound::Unbounded)).next()?;
+        self.get(key)
     }
 
     /// How many items there are.
@@ -165,7 +175,7 @@ impl<F> Table<F> {
     }
 }
 
-impl<F> Default for Table<F> {
+impl<D: Copy + Ord, F> Default for Table<D, F> {
     fn default() -> Self {
         Self::new()
     }
@@ -186,8 +196,8 @@ mod tests {
         EpollEvent { events: events | flags.bits(), data: 0 }
     }
 
-    fn item(fd: i32, description: usize) -> Item<()> {
-        Item { identity: Identity { fd, description }, file: (), event: event(IN, EpollFlags::empty()) }
+    fn item(fd: i32, description: usize) -> Item<usize, ()> {
+        Item { identity: Identity { description, fd }, file: (), event: event(IN, EpollFlags::empty()) }
     }
 
     #[test]
@@ -197,10 +207,14 @@ mod tests {
         table.insert(first, item(3, 0x1000)).unwrap();
         table.insert(second, item(4, 0x1000)).unwrap();
         assert_eq!(table.len(), 2);
-        assert_eq!(table.find(Identity { fd: 3, description: 0x1000 }), Some(first));
-        assert_eq!(table.find(Identity { fd: 3, description: 0x2000 }), None);
+        assert_eq!(table.items_of(0x1000).collect::<alloc::vec::Vec<_>>(), [first, second]);
+        assert_eq!(table.items_of(0x0fff).count(), 0);
+        assert_eq!(table.find(Identity { description: 0x1000, fd: 3 }), Some(first));
+        assert_eq!(table.find(Identity { description: 0x2000, fd: 3 }), None);
         assert_eq!(table.remove(first).map(|item| item.identity.fd), Some(3));
-        assert_eq!(table.iter().map(|(key, _)| key).collect::<alloc::vec::Vec<_>>(), [second]);
+        let first = table.next(None).map(|item| item.identity);
+        assert_eq!(first.map(|identity| identity.fd), Some(4));
+        assert!(table.next(first).is_none());
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! Which epoll instance may be an item of which.
+//!
+//! Owns: the graph of instances, whose edges are added under one mutex.   Not here: items that are not instances.
+//! Invariant: no instance can reach itself. No file's event passes more than [`MAX_NESTS`] instances on its way
+//! up from one that contains it: announcements of events, and scans that ask, recurse no deeper.
+//!
+//! Removing an edge needs no mutex: it only makes the graph smaller.
+//! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check_proc` and `reverse_path_check_proc`.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use model::abi::errno::Errno;
+use model::epoll::interest::Identity;
+use ostd::sync::{Mutex, MutexGuard, SpinLock};
+
+use super::{Epoll, as_epoll};
+use crate::file::description::{DescriptionId, OpenFile};
+use crate::file::file::File;
+
+/// `EP_MAX_NESTS`.
+const MAX_NESTS: usize = 4;
+
+/// How many ways up of each length a file may have; Linux's `path_limits`. Those of length 0, to instances
+/// that are nobody's item, may be as many as there are.
+const PATH_LIMITS: [usize; MAX_NESTS + 1] = [usize::MAX, 500, 100, 50, 10];
+
+static GRAPH: Mutex<()> = Mutex::new(());
+
+/// The right to add edges.
+pub(super) struct Graph(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
+
+/// The instances of which one instance is an item; one that has it twice, as two items, is here twice.
+pub(super) struct Outer(SpinLock<Vec<Weak<Epoll>>>);
+
+impl Outer {
+    pub(super) const fn new() -> Self {
+        Self(SpinLock::new(Vec::new()))
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        !self.0.lock().is_empty()
+    }
+
+    pub(super) fn add(&self, outer: &Weak<Epoll>) {
+        self.0.lock().push(outer.clone());
+    }
+
+    pub(super) fn remove(&self, outer: &Epoll) {
+        let mut all = self.0.lock();
+        let position = all.iter().position(|known| known.ptr_eq(&outer.me));
+        let removed = position.map(|position| all.swap_remove(position));
+        drop(all);
+        drop(removed);
+    }
+
+    fn all(&self) -> Vec<Arc<Epoll>> {
+        let all = self.0.lock().clone();
+        all.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Graph {
+    pub(super) fn lock() -> Self {
+        Self(GRAPH.lock())
+    }
+
+    /// Checks that `inner` may become an item of `outer`.
+    ///
+    /// # Errors
+    /// `ELOOP`: `outer` is in `inner` already, or `inner` nests too deep.
+    pub(super) fn check_nesting(&self, outer: &Epoll, inner: &Epoll) -> Result<(), Errno> {
+        Walk { forbidden: outer, seen: Vec::new(), check_file: |_| Ok(()) }.descend(inner, 0)
+    }
+
+    /// Checks the ways up from `target`, or from every file in it if it is the instance `inner`.
+    ///
+    /// # Errors
+    /// `EINVAL`: they are too long or too many.
+    pub(super) fn check_paths(&self, inner: Option<&Epoll>, target: &OpenFile) -> Result<(), Errno> {
+        match inner {
+            None => count_paths(target),
+            Some(inner) => {
+                Walk { forbidden: inner, seen: Vec::new(), check_file: count_paths }.descend(inner, 0)
+            }
+        }
+    }
+}
+
+/// A walk down from an instance to all that it contains.
+struct Walk<'a> {
+    /// The instance that must not be met.
+    forbidden: &'a Epoll,
+    seen: Vec<*const Epoll>,
+    /// What is demanded of the files that are not instances.
+    check_file: fn(&OpenFile) -> Result<(), Errno>,
+}
+
+impl Walk<'_> {
+    fn descend(&mut self, epoll: &Epoll, depth: usize) -> Result<(), Errno> {
+        self.seen.push(epoll);
+        let mut last = None;
+        // One item at a time: there may be very many, and each is looked at without the lock.
+        while let Some((identity, file, description)) = item_after(epoll, last) {
+            last = Some(identity);
+            let Some(inner) = as_epoll(&*file) else {
+                description.upgrade().map_or(Ok(()), |file| (self.check_file)(&file))?;
+                continue;
+            };
+            if self.seen.contains(&core::ptr::from_ref(inner)) {
+                continue;
+            }
+            if core::ptr::eq(inner, self.forbidden) || depth > MAX_NESTS {
+                return Err(Errno::ELOOP);
+            }
+            self.descend(inner, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+type ItemAfter = (Identity<DescriptionId>, Arc<dyn File>, Weak<OpenFile>);
+
+fn item_after(epoll: &Epoll, last: Option<Identity<DescriptionId>>) -> Option<ItemAfter> {
+    let table = epoll.interest.lock();
+    let item = table.next(last)?;
+    Some((item.identity, item.file.file.clone(), item.file.description.clone()))
+}
+
+/// Counts the ways up from a file.
+fn count_paths(file: &OpenFile) -> Result<(), Errno> {
+    let mut counts = [0; PATH_LIMITS.len()];
+    let mut direct = Vec::new();
+    for observer in file.observers() {
+        let any: Arc<dyn core::any::Any + Send + Sync> = observer;
+        if let Ok(epoll) = any.downcast::<Epoll>() {
+            let items = epoll.interest.lock().items_of(file.id()).count();
+            direct.extend(core::iter::repeat_n(epoll, items));
+        }
+    }
+    ascend(&direct, 0, &mut counts)
+}
+
+fn ascend(epolls: &[Arc<Epoll>], depth: usize, counts: &mut [usize; PATH_LIMITS.len()]) -> Result<(), Errno> {
+    if depth > MAX_NESTS {
+        return Err(Errno::EINVAL);
+    }
+    for epoll in epolls {
+        let outer = epoll.outer.all();
+        if !outer.is_empty() {
+            ascend(&outer, depth + 1, counts)?;
+            continue;
+        }
+        counts[depth] += 1;
+        if counts[depth] > PATH_LIMITS[depth] {
+            return Err(Errno::EINVAL);
+        }
+    }
+    Ok(())
+}
