@@ -7,9 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use pollux_protocol::job::{Job, JobList, Stdio};
 
 use crate::{
     cli::{BuildOptions, Policy},
+    exec,
+    initramfs::Initramfs,
     project,
     toolchain::{self, Executable, Kind, Output},
 };
@@ -25,7 +28,27 @@ pub(crate) const BARE_METAL: [&str; 4] = [
 /// `pollux build`.
 pub(crate) fn command(options: &BuildOptions) -> Result<ExitCode> {
     println!("{}", kernel(options.policy, Output::Full)?.display());
+    println!("{}", initramfs()?.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// `pollux initramfs`.
+pub(crate) fn initramfs_command() -> Result<ExitCode> {
+    println!("{}", initramfs()?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Packs the tour for a machine without a host: it plays on the console. OSDK.toml knows the path.
+fn initramfs() -> Result<PathBuf> {
+    let guest = Path::new("/bin/tour");
+    let argv = vec![c"/bin/tour".into()];
+    let job = Job { argv, env: exec::environment(&[])?, timeout: None };
+    let mut archive = Initramfs::new()?;
+    archive.copy(&program("tour")?, guest)?;
+    archive.init(&JobList { stdio: Stdio::Console, jobs: vec![job] })?;
+    let path = project::products().join("initramfs.cpio");
+    replace(&path, &archive.finish()?)?;
+    Ok(path)
 }
 
 /// Builds the kernel and gives the file to boot.

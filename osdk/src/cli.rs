@@ -14,7 +14,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Build the kernel and say where it is
+    /// Build the kernel, and the initramfs that `cargo osdk run` takes
     Build(BuildOptions),
     /// Run one Linux program in the guest and exit with its status
     Exec(Box<ExecOptions>),
@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Test(Box<TestOptions>),
     /// Check format, lints, documentation and the direction of imports
     Check,
+    /// Pack the initramfs that `cargo osdk run` takes: the tour, on the console
+    Initramfs,
 }
 
 #[derive(Args)]
@@ -221,7 +223,7 @@ mod tests {
         let words = ["pollux", "exec"].iter().chain(words);
         match Cli::try_parse_from(words).map_err(|error| first_paragraph(&error.to_string()))?.command {
             Command::Exec(options) => Ok(*options),
-            Command::Build(_) | Command::Run(_) | Command::Test(_) | Command::Check => {
+            Command::Build(_) | Command::Run(_) | Command::Test(_) | Command::Check | Command::Initramfs => {
                 Err("another command".into())
             }
         }

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Run(options) => exec::tour(options),
         Command::Test(options) => test::command(options),
         Command::Check => check::command(),
+        Command::Initramfs => build::initramfs_command(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("pollux: {error:#}");

@@ -10,10 +10,11 @@ use std::{
 };
 
 /// From the top down. What stands in one row does not know of each other.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["main"],
     &["syscall"],
     &["task"],
+    &["devices"],
     &["object", "net", "fs"],
     &["file"],
     &["event", "memory"],
