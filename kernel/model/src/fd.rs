@@ -31,7 +31,9 @@ impl Fd {
         self.0
     }
 
-    const fn index(self) -> usize {
+    /// The number as what a system call returns.
+    #[must_use]
+    pub const fn index(self) -> usize {
         self.0 as usize
     }
 }

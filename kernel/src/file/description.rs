@@ -138,17 +138,18 @@ impl OpenFile {
         self.file.read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
     }
 
-    /// Writes at the offset, or at the end with `O_APPEND`, and moves the offset behind what was written.
+    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset behind what was written.
+    /// `status` is the description's own, or what replaces it for this one write.
     ///
     /// # Errors
     /// `EBADF`: not opened for writing. Those of [`File::write_at`].
-    pub(crate) fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+    pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         self.require_write()?;
         if !self.file.is_seekable() {
             return self.file.write_at(0, from);
         }
         let mut offset = self.offset.lock();
-        if self.status().contains(OpenFlags::APPEND) {
+        if status.contains(OpenFlags::APPEND) {
             return self.file.append(from).map_ok(|(at, written)| {
                 *offset = at;
                 advance(&mut offset, written)
@@ -167,14 +168,19 @@ impl OpenFile {
         self.file.read_at(at, to)
     }
 
-    /// Writes at `at`, or at the end with `O_APPEND`, as Linux does: pwrite(2).
+    /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
     ///
     /// # Errors
     /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of [`File::write_at`].
-    pub(crate) fn write_at(&self, at: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+    pub(crate) fn write_at(
+        &self,
+        at: u64,
+        from: &mut dyn Source,
+        status: OpenFlags,
+    ) -> Poll<Result<usize, Errno>> {
         self.require_seekable()?;
         self.require_write()?;
-        if self.status().contains(OpenFlags::APPEND) {
+        if status.contains(OpenFlags::APPEND) {
             return self.file.append(from).map_ok(|(_, written)| written);
         }
         self.file.write_at(at, from)

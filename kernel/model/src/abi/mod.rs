@@ -3,8 +3,12 @@
 pub mod device;
 pub mod epoll;
 pub mod errno;
+pub mod fcntl;
+pub mod flock;
+pub mod ioctl;
 pub mod mman;
 pub mod mode;
 pub mod open;
+pub mod rw;
 pub mod stat;
 pub mod termios;

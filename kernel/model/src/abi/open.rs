@@ -29,6 +29,17 @@ impl AccessMode {
         }
     }
 
+    /// The mode as `F_GETFL` shows it.
+    #[must_use]
+    pub const fn to_flags(self) -> u32 {
+        match self {
+            Self::Read => 0,
+            Self::Write => 1,
+            Self::ReadWrite => 2,
+            Self::Neither => 3,
+        }
+    }
+
     /// Whether read(2) works.
     #[must_use]
     pub const fn reads(self) -> bool {

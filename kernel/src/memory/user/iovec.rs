@@ -15,6 +15,7 @@ pub const IOV_MAX: usize = 1024;
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
 
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
+#[derive(Clone)]
 pub(super) struct Segments<'a> {
     current: UserSlice<'a>,
     /// The others, the next one last.

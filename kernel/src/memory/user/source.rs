@@ -8,6 +8,7 @@ use super::super::transfer;
 use super::iovec::Segments;
 
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
+#[derive(Clone)]
 pub struct UserSource<'a>(Segments<'a>);
 
 impl<'a> UserSource<'a> {

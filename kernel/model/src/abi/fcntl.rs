@@ -1,0 +1,74 @@
+//! The commands of fcntl(2) and their arguments.
+//!
+//! Source: fcntl(2); Linux 6.1 include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h.
+
+use super::errno::Errno;
+
+/// `FD_CLOEXEC`: the one file descriptor flag.
+pub const FD_CLOEXEC: usize = 1;
+
+/// What fcntl(2) is asked to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// `F_DUPFD`.
+    Duplicate,
+    /// `F_DUPFD_CLOEXEC`.
+    DuplicateCloseOnExec,
+    /// `F_GETFD`.
+    GetDescriptorFlags,
+    /// `F_SETFD`.
+    SetDescriptorFlags,
+    /// `F_GETFL`.
+    GetStatus,
+    /// `F_SETFL`.
+    SetStatus,
+    /// `F_GETLK`.
+    GetLock,
+    /// `F_SETLK` and `F_SETLKW`.
+    SetLock,
+    /// `F_GETLEASE`.
+    GetLease,
+    /// `F_SETPIPE_SZ`.
+    SetPipeSize,
+    /// `F_GETPIPE_SZ`.
+    GetPipeSize,
+}
+
+impl Command {
+    /// The meaning of `raw`.
+    ///
+    /// # Errors
+    /// `EINVAL`: unknown, or about signals, leases and seals, which no file here has.
+    pub const fn parse(raw: u32) -> Result<Self, Errno> {
+        Ok(match raw {
+            0 => Self::Duplicate,
+            1 => Self::GetDescriptorFlags,
+            2 => Self::SetDescriptorFlags,
+            3 => Self::GetStatus,
+            4 => Self::SetStatus,
+            5 => Self::GetLock,
+            6 | 7 => Self::SetLock,
+            1025 => Self::GetLease,
+            1030 => Self::DuplicateCloseOnExec,
+            1031 => Self::SetPipeSize,
+            1032 => Self::GetPipeSize,
+            _ => return Err(Errno::EINVAL),
+        })
+    }
+
+    /// Whether the command is about the descriptor and not the file, and so works with `O_PATH`.
+    #[must_use]
+    pub const fn works_on_paths(self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate
+                | Self::DuplicateCloseOnExec
+                | Self::GetDescriptorFlags
+                | Self::SetDescriptorFlags
+                | Self::GetStatus
+        )
+    }
+}
+
+/// `F_UNLCK`.
+pub const F_UNLCK: usize = 2;

@@ -1,0 +1,14 @@
+//! The requests of ioctl(2) that mean the same for every file.
+//!
+//! Source: ioctl(2); Linux 6.1 include/uapi/asm-generic/ioctls.h.
+
+/// Lets execve(2) keep the descriptor.
+pub const FIONCLEX: u32 = 0x5450;
+/// Lets execve(2) close the descriptor.
+pub const FIOCLEX: u32 = 0x5451;
+/// Sets or clears `O_NONBLOCK`.
+pub const FIONBIO: u32 = 0x5421;
+/// Sets or clears `O_ASYNC`.
+pub const FIOASYNC: u32 = 0x5452;
+/// How many bytes can be read now.
+pub const FIONREAD: u32 = 0x541b;

@@ -1,0 +1,60 @@
+//! fcntl(2).
+//!
+//! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`).
+
+use alloc::sync::Arc;
+
+use model::abi::errno::Errno;
+use model::abi::fcntl::{Command, F_UNLCK, FD_CLOEXEC};
+use model::abi::open::OpenFlags;
+use model::fd::{Fd, OnExec};
+
+use super::context::Context;
+use super::{SysResult, record_lock};
+use crate::file::description::OpenFile;
+use crate::object::pipe::PipeEnd;
+
+/// Does `command` to `fd`.
+///
+/// # Errors
+/// `EBADF`: not open, a place in the tree only, or no pipe for a command about pipes. `EINVAL`: an unknown command, or a
+/// senseless argument. Those of the commands.
+pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize) -> SysResult {
+    let files = cx.files();
+    let file = files.get_any(fd)?;
+    let command = Command::parse(command);
+    if file.is_path() && !command.is_ok_and(Command::works_on_paths) {
+        return Err(Errno::EBADF);
+    }
+    match command? {
+        Command::Duplicate => duplicate(cx, &file, argument, OnExec::Keep),
+        Command::DuplicateCloseOnExec => duplicate(cx, &file, argument, OnExec::Close),
+        Command::GetDescriptorFlags => files.on_exec(fd).map(|on_exec| match on_exec {
+            OnExec::Keep => 0,
+            OnExec::Close => FD_CLOEXEC,
+        }),
+        Command::SetDescriptorFlags => {
+            let on_exec = if argument & FD_CLOEXEC != 0 { OnExec::Close } else { OnExec::Keep };
+            files.set_on_exec(fd, on_exec).map(|()| 0)
+        }
+        Command::GetStatus => Ok((file.access().to_flags() | file.status().bits()) as usize),
+        Command::SetStatus => file.set_status(OpenFlags::from_bits_truncate(argument as u32)).map(|()| 0),
+        Command::GetLease => Ok(F_UNLCK),
+        Command::GetLock => record_lock::get(cx, &file, argument),
+        Command::SetLock => record_lock::set(cx, &file, argument),
+        Command::GetPipeSize => pipe(&file).map(PipeEnd::capacity),
+        Command::SetPipeSize => pipe(&file)?.set_capacity(argument, cx.privilege()),
+    }
+}
+
+/// The lowest free number that is not below `from`.
+fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExec) -> SysResult {
+    let limit = cx.fd_limit();
+    let from = u32::try_from(from).ok().filter(|from| *from < limit).ok_or(Errno::EINVAL)?;
+    let files = cx.files();
+    Ok(files.reserve(Fd::new(from), limit)?.commit(file.clone(), on_exec).index())
+}
+
+fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
+    file.downcast().ok_or(Errno::EBADF)
+}

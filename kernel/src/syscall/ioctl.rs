@@ -1,0 +1,59 @@
+//! ioctl(2).
+//!
+//! Owns: the requests that every file understands.   Not here: the others (`File::ioctl`).
+//! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
+
+use model::abi::errno::Errno;
+use model::abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
+use model::abi::open::OpenFlags;
+use model::fd::{Fd, OnExec};
+use pollee::Events;
+
+use super::context::Context;
+use super::{SysResult, patience};
+use crate::file::description::OpenFile;
+use crate::memory::user::UserPtr;
+
+/// Does `request` to the file behind `fd`.
+///
+/// # Errors
+/// `EBADF`: not open. `ENOTTY`: this kind of file knows no such request. `EFAULT`: no value at `argument`. Those of the
+/// requests.
+pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize) -> SysResult {
+    let files = cx.files();
+    let file = files.get(fd)?;
+    match request {
+        FIOCLEX => files.set_on_exec(fd, OnExec::Close).map(|()| 0),
+        FIONCLEX => files.set_on_exec(fd, OnExec::Keep).map(|()| 0),
+        FIONBIO => {
+            let on = read_flag(cx, argument)?;
+            file.update_status(
+                |status| if on { status | OpenFlags::NONBLOCK } else { status - OpenFlags::NONBLOCK },
+            );
+            Ok(0)
+        }
+        // Nothing sends SIGIO here, as with a file that has no `fasync`.
+        FIOASYNC => {
+            if read_flag(cx, argument)? {
+                Err(Errno::ENOTTY)
+            } else {
+                Ok(0)
+            }
+        }
+        FIONREAD => unread(cx, &file, argument),
+        _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
+            file.file().ioctl(request, argument, cx.space())
+        }),
+    }
+}
+
+fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {
+    UserPtr::<u32>::new(cx.space(), argument).read().map(|value| value != 0)
+}
+
+fn unread(cx: &Context<'_>, file: &OpenFile, argument: usize) -> SysResult {
+    let unread = file.file().unread(*file.offset())?;
+    let unread = u32::try_from(unread).unwrap_or(i32::MAX.unsigned_abs());
+    UserPtr::<u32>::new(cx.space(), argument).write(&unread)?;
+    Ok(0)
+}

@@ -1,0 +1,39 @@
+//! pipe(2), pipe2(2).
+//!
+//! Not here: the pipe (object/pipe).
+
+use model::abi::errno::Errno;
+use model::abi::open::OpenFlags;
+use model::fd::Fd;
+
+use super::context::Context;
+use super::{SysResult, on_exec};
+use crate::memory::user::UserPtr;
+use crate::object::pipe;
+
+/// Makes a pipe and writes the numbers of its reading and its writing end to `fds`.
+///
+/// # Errors
+/// As [`pipe2`].
+pub(crate) fn pipe(cx: &mut Context<'_>, fds: usize) -> SysResult {
+    pipe2(cx, fds, 0)
+}
+
+/// [`pipe`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT`, or without.
+///
+/// # Errors
+/// There is no pipe, and no number was taken. `EINVAL`: another flag. `EMFILE`: no two numbers are free. `EFAULT`: they
+/// cannot be written. `ENOMEM`.
+pub(crate) fn pipe2(cx: &mut Context<'_>, fds: usize, flags: u32) -> SysResult {
+    const KNOWN: OpenFlags = OpenFlags::CLOSE_ON_EXEC.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT);
+    let flags = OpenFlags::from_bits(flags).filter(|flags| KNOWN.contains(*flags)).ok_or(Errno::EINVAL)?;
+    let ends = pipe::create(flags)?;
+    let files = cx.files();
+    let reader = files.reserve(Fd::new(0), cx.fd_limit())?;
+    let writer = files.reserve(Fd::new(0), cx.fd_limit())?;
+    let numbers = [reader.fd().number(), writer.fd().number()];
+    UserPtr::<[u32; 2]>::new(cx.space(), fds).write(&numbers)?;
+    reader.commit(ends.reader, on_exec(flags));
+    writer.commit(ends.writer, on_exec(flags));
+    Ok(0)
+}

@@ -1,0 +1,135 @@
+//! write(2), writev(2), pwrite64(2), pwritev(2), pwritev2(2).
+//!
+//! Owns: SIGPIPE, and the patience of a blocking write that goes on until everything is written.
+//! Not here: what a write does (`File::write_at`), offsets (file/description).
+//! Source: Linux 6.1 fs/read_write.c, fs/pipe.c (`pipe_write`).
+
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::rw::RwFlags;
+use model::fd::Fd;
+use model::transfer::Source as _;
+use pollee::Events;
+
+use super::buffers::{Buffers, Place};
+use super::context::Context;
+use super::{SysResult, patience};
+use crate::file::description::OpenFile;
+use crate::file::file::WriteExtent;
+use crate::memory::transfer::Source;
+
+/// Writes the `len` bytes at `addr`, or the first of them, and returns how many.
+///
+/// # Errors
+/// Nothing was written. `EBADF`: not open, or not for writing. `EFAULT`: the buffer is not readable. `EINVAL`: the
+/// file cannot be written. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the
+/// first byte. `EPIPE`: nobody can read it any more; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
+pub(crate) fn write(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
+    write_from(cx, fd, Buffers::One { addr, len }, Place::Offset, RwFlags::empty())
+}
+
+/// Writes from the `count` buffers that are described at `iov`.
+///
+/// # Errors
+/// As [`write`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
+pub(crate) fn writev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> SysResult {
+    write_from(cx, fd, Buffers::Vector { iov, count }, Place::Offset, RwFlags::empty())
+}
+
+/// Writes at `offset`, and leaves the file's own offset alone.
+///
+/// # Errors
+/// As [`write`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
+pub(crate) fn pwrite64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
+    write_from(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?, RwFlags::empty())
+}
+
+/// [`writev`] and [`pwrite64`] together.
+///
+/// # Errors
+/// Theirs.
+pub(crate) fn pwritev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
+    write_from(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?, RwFlags::empty())
+}
+
+/// [`pwritev`] with flags, or [`writev`] with flags if `offset` is -1.
+///
+/// # Errors
+/// Theirs. `EOPNOTSUPP`: an unknown flag.
+pub(crate) fn pwritev2(
+    cx: &mut Context<'_>,
+    fd: Fd,
+    iov: usize,
+    count: usize,
+    offset: i64,
+    flags: u32,
+) -> SysResult {
+    let place = Place::parse_optional(offset)?;
+    match RwFlags::parse(flags) {
+        Ok(flags) => write_from(cx, fd, Buffers::Vector { iov, count }, place, flags),
+        Err(unknown) => cx.files().get(fd).and(Err(unknown)),
+    }
+}
+
+fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
+    let file = cx.files().get(fd)?;
+    if matches!(place, Place::At(_)) && !file.file().is_seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let mut from = buffers.to_source(cx.space(), || file.require_write())?;
+    if buffers.is_vector() && from.remaining() == 0 {
+        return Ok(0);
+    }
+    let status = file.status() | flags.to_status();
+    let attempt = |from: &mut dyn Source| match place {
+        Place::Offset => file.write(from, status),
+        Place::At(offset) => file.write_at(offset, from, status),
+    };
+    let result = match file.file().write_extent() {
+        WriteExtent::Everything => return write_everything(cx, &file, &mut from, attempt),
+        // What a try that was not ready has taken is offered again.
+        WriteExtent::Some => {
+            patience::until_ready(cx, &file, Events::WRITABLE, || attempt(&mut from.clone()))
+        }
+    };
+    result.inspect_err(|error| signal_broken_pipe(cx, *error))
+}
+
+/// Writes piece by piece until `from` is empty; with `O_NONBLOCK`, until there is no more room.
+///
+/// # Errors
+/// Nothing was written. An error after the first piece ends the write with a short count.
+pub(super) fn write_everything(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    from: &mut dyn Source,
+    mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
+) -> SysResult {
+    let mut total = 0;
+    let result = patience::until_ready(cx, file, Events::WRITABLE, || {
+        let before = from.remaining();
+        let written = match attempt(from) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => return Poll::Pending,
+        };
+        total += written;
+        // Where more was taken than was written, the bytes in between were not readable.
+        let is_torn = before - from.remaining() != written;
+        if is_torn || from.remaining() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
+    match result {
+        Ok(()) => Ok(total),
+        Err(error) => {
+            // Linux signals even where the bytes written before make the write a success.
+            signal_broken_pipe(cx, error);
+            if total > 0 { Ok(total) } else { Err(error) }
+        }
+    }
+}
+
+fn signal_broken_pipe(cx: &Context<'_>, error: Errno) {
+    if error == Errno::EPIPE {
+        cx.raise_broken_pipe();
+    }
+}
