@@ -16,6 +16,7 @@ mod fs;
 mod memory;
 mod object;
 mod random;
+mod syscall;
 
 use ostd::prelude::*;
 

@@ -11,9 +11,12 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod opened;
 pub(crate) mod path;
+pub(crate) mod proc;
 pub(crate) mod stat;
 pub(crate) mod time;
 pub(crate) mod tmpfs;
+pub(crate) mod tree;
+pub(crate) mod view;
 
 #[cfg(ktest)]
 mod tests;

@@ -14,7 +14,7 @@ use ostd::sync::SpinLock;
 use spin::Once;
 
 use super::tmpfs::inode::Inode;
-use super::tmpfs::superblock::{FileSystemType, Superblock};
+use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
 
 /// A file system at its place in the tree.
 pub(crate) struct Mount {
@@ -43,7 +43,7 @@ static ROOT: Once<Location> = Once::new();
 /// When not even the root's inode can be had, before anything runs.
 pub(crate) fn root() -> &'static Location {
     ROOT.call_once(|| {
-        let superblock = Superblock::new(FileSystemType::Tmpfs);
+        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
         let root = Inode::new_root(&superblock, Permissions::from_mode(0o755));
         #[expect(
             clippy::expect_used,
@@ -71,9 +71,24 @@ pub(crate) fn mount(at: &Location, root: Arc<Inode>, source: &[u8]) -> Result<()
         return Err(Errno::EBUSY);
     }
     directory.add_mount()?;
-    let mount = Mount { number: next_number(), root, covers: Some(at.clone()), source: source.to_vec() };
-    MOUNTS.lock().push(Arc::new(mount));
+    attach(at, root, source.to_vec());
     Ok(())
+}
+
+/// Lets the directory that shows at `shown` show at `at` too: MS_BIND.
+///
+/// # Errors
+/// `ENOTDIR`: either is no directory. `ENOENT`: `at` was removed.
+pub(crate) fn bind(at: &Location, shown: &Location) -> Result<(), Errno> {
+    shown.inode.directory()?;
+    at.inode.directory()?.add_mount()?;
+    attach(at, shown.inode.clone(), shown.mount.source.clone());
+    Ok(())
+}
+
+fn attach(at: &Location, root: Arc<Inode>, source: Vec<u8>) {
+    let mount = Mount { number: next_number(), root, covers: Some(at.clone()), source };
+    MOUNTS.lock().push(Arc::new(mount));
 }
 
 /// Whether umount2(2) may leave a file system to those who still use it.

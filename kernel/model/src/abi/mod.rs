@@ -1,5 +1,6 @@
 //! The numbers and layouts of Linux's x86_64 ABI.
 
+pub mod at;
 pub mod device;
 pub mod epoll;
 pub mod errno;

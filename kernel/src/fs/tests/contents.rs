@@ -56,8 +56,8 @@ fn holes_read_as_zeros_and_a_cut_forgets_what_was_behind() {
     assert_eq!(file.location().inode.pages(), 0);
     let far = u64::try_from(i64::MAX).unwrap();
     assert_eq!(file.write_at(far, &mut &b"x"[..]), Poll::Ready(Err(Errno::EFBIG)));
-    assert_eq!(file.append(&mut &b"one"[..]), Ok((0, 3)));
-    assert_eq!(file.append(&mut &b"two"[..]), Ok((3, 3)));
+    assert_eq!(file.append(&mut &b"one"[..]), Poll::Ready(Ok((0, 3))));
+    assert_eq!(file.append(&mut &b"two"[..]), Poll::Ready(Ok((3, 3))));
     assert_eq!(read(&*file, 0, 5), b"onetw");
 }
 

@@ -9,7 +9,7 @@ use crate::fs::mount::{self, Busy};
 use crate::fs::name::{self};
 use crate::fs::path::{self, LastLink};
 use crate::fs::tmpfs::inode::Inode;
-use crate::fs::tmpfs::superblock::{FileSystemType, Superblock};
+use crate::fs::tmpfs::superblock::{FileSystemType, Limits, Superblock};
 
 #[ktest]
 fn a_mount_covers_its_directory_until_it_is_taken_away() {
@@ -17,8 +17,11 @@ fn a_mount_covers_its_directory_until_it_is_taken_away() {
     make_directory(&at, "m");
     put(&at, "m/below", b"");
     let location = path::lookup(&at, b"m", LastLink::Follow).unwrap();
-    let root =
-        Inode::new_root(&Superblock::new(FileSystemType::Tmpfs), Permissions::from_mode(0o755)).unwrap();
+    let root = Inode::new_root(
+        &Superblock::new(FileSystemType::Tmpfs, Limits::default()),
+        Permissions::from_mode(0o755),
+    )
+    .unwrap();
     mount::mount(&location, root.clone(), b"tmpfs").unwrap();
     assert_eq!(find(&at, "m/below"), Err(Errno::ENOENT));
     put(&at, "m/above", b"");

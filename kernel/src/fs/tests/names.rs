@@ -16,7 +16,7 @@ use crate::fs::name::{self, NewFile};
 use crate::fs::path::{self, LastLink, Origin};
 use crate::fs::tmpfs::inode::Inode;
 use crate::fs::tmpfs::rename::Taken;
-use crate::fs::tmpfs::superblock::{FileSystemType, Superblock};
+use crate::fs::tmpfs::superblock::{FileSystemType, Limits, Superblock};
 
 #[ktest]
 fn only_those_with_permission_search_and_write() {
@@ -131,7 +131,7 @@ fn a_directory_is_read_on_where_it_was_left_whatever_changed() {
 
 #[ktest]
 fn a_tree_of_any_depth_is_dropped_without_the_stack() {
-    let superblock = Superblock::new(FileSystemType::Tmpfs);
+    let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
     let root = Inode::new_root(&superblock, Permissions::from_mode(0o755)).unwrap();
     let before = superblock.inodes.free();
     let mut at = Origin { start: mount::root().sibling(root.clone()), ..boot::origin() };

@@ -9,6 +9,7 @@
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Slot;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use model::abi::errno::Errno;
 use model::seek::{OFFSET_MAX, Whence};
@@ -201,6 +202,25 @@ impl Regular {
         drop(contents);
         superblock.pages.refund(cut.len() as u64);
         Ok(())
+    }
+
+    /// Lets every page of a range of bytes be present.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `ENOMEM`: pages that were added stay, as they read as the zeros they replace.
+    pub(crate) fn fill_holes(&self, superblock: &Superblock, bytes: Range<u64>) -> Result<(), Errno> {
+        let _turn = self.writing.lock();
+        for index in bytes.start / PAGE..bytes.end.div_ceil(PAGE) {
+            self.page_for_writing(superblock, index)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the file end no earlier than at `size`.
+    pub(crate) fn extend(&self, size: u64) {
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        contents.size = contents.size.max(size);
     }
 
     /// Makes a hole of `length` bytes at `offset`; the length of the file stays.

@@ -101,9 +101,18 @@ pub(crate) struct Superblock {
     pub(crate) inodes: Allowance,
 }
 
+/// How much a file system may take; what is not said is half of the memory, as by default in tmpfs(5).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    /// Pages of file contents.
+    pub(crate) pages: Option<u64>,
+    /// Inodes.
+    pub(crate) inodes: Option<u64>,
+}
+
 impl Superblock {
-    /// A file system that may take half of the memory, as tmpfs may by default.
-    pub(crate) fn new(file_system: FileSystemType) -> Arc<Self> {
+    /// A file system with nothing in it.
+    pub(crate) fn new(file_system: FileSystemType, limits: Limits) -> Arc<Self> {
         static NEXT_MINOR: AtomicU32 = AtomicU32::new(1);
         let half = (budget::total() / PAGE_SIZE / 2) as u64;
         Arc::new(Self {
@@ -111,8 +120,8 @@ impl Superblock {
             // Major 0: no real device. Linux numbers such file systems the same way.
             device: DeviceNumber::new(0, NEXT_MINOR.fetch_add(1, Ordering::Relaxed)),
             next_inode: AtomicU64::new(1),
-            pages: Allowance::new(half),
-            inodes: Allowance::new(half),
+            pages: Allowance::new(limits.pages.unwrap_or(half)),
+            inodes: Allowance::new(limits.inodes.unwrap_or(half).min(half)),
         })
     }
 

@@ -1,0 +1,183 @@
+//! From the arguments of a syscall to a place in the tree: a directory descriptor, a path, flags.
+//!
+//! Source: openat(2); Linux 6.1 fs/namei.c (`getname_flags`, `path_init`).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use model::abi::at::{AT_FDCWD, AtFlags};
+use model::abi::errno::Errno;
+use model::abi::mode::Permissions;
+use model::access::Credentials;
+use model::fd::Fd;
+
+use crate::file::description::OpenFile;
+use crate::file::table::FdTable;
+use crate::fs::mount::Location;
+use crate::fs::name::{self, NewFile};
+use crate::fs::opened::OpenInode;
+use crate::fs::path::{self, LastLink, Origin};
+use crate::fs::view::View;
+use crate::memory::space::AddressSpace;
+use crate::memory::user;
+
+/// Who calls, as far as files in the tree are concerned.
+pub(crate) struct Caller<'a> {
+    /// Where the arguments point to.
+    pub(crate) space: &'a AddressSpace,
+    /// The open files.
+    pub(crate) files: &'a FdTable,
+    /// One more than the largest descriptor: RLIMIT_NOFILE.
+    pub(crate) fd_limit: u32,
+    /// The working directory and the umask.
+    pub(crate) view: &'a View,
+    /// The user and group that permissions are checked against.
+    pub(crate) credentials: Credentials,
+}
+
+/// What a path, or an empty path, leads to.
+pub(crate) enum Found {
+    /// A place in the tree.
+    Place(Location),
+    /// A file that has none: a pipe, a socket.
+    Elsewhere(Arc<OpenFile>),
+}
+
+/// How [`Caller::find`] treats the ends of a lookup.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookup {
+    /// A symbolic link at the end.
+    pub(crate) last_link: LastLink,
+    /// Whether an empty path means the descriptor itself.
+    pub(crate) empty_path: EmptyPath,
+}
+
+/// What an empty path is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum EmptyPath {
+    /// `ENOENT`.
+    Missing,
+    /// The file behind the descriptor: `AT_EMPTY_PATH`.
+    Descriptor,
+}
+
+impl Lookup {
+    /// Follows a last link, and refuses an empty path.
+    pub(crate) const FOLLOW: Self = Self { last_link: LastLink::Follow, empty_path: EmptyPath::Missing };
+
+    /// Means a last link itself, and refuses an empty path.
+    pub(crate) const KEEP: Self = Self { last_link: LastLink::Keep, empty_path: EmptyPath::Missing };
+
+    /// As `flags` say, for a syscall that follows links by default.
+    pub(crate) fn with(flags: AtFlags) -> Self {
+        let keeps = flags.contains(AtFlags::SYMLINK_NOFOLLOW);
+        let takes_empty = flags.contains(AtFlags::EMPTY_PATH);
+        Self {
+            last_link: if keeps { LastLink::Keep } else { LastLink::Follow },
+            empty_path: if takes_empty { EmptyPath::Descriptor } else { EmptyPath::Missing },
+        }
+    }
+}
+
+/// The flags in `raw`.
+///
+/// # Errors
+/// `EINVAL`: any that are not among `allowed`.
+pub(crate) fn flags(raw: u32, allowed: AtFlags) -> Result<AtFlags, Errno> {
+    AtFlags::from_bits(raw).filter(|flags| allowed.contains(*flags)).ok_or(Errno::EINVAL)
+}
+
+impl Caller<'_> {
+    /// The path at a user address.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENAMETOOLONG`.
+    pub(crate) fn path(&self, address: usize) -> Result<Vec<u8>, Errno> {
+        user::read_path(self.space, address)
+    }
+
+    /// The description behind `fd`, for operations on the file itself.
+    ///
+    /// # Errors
+    /// `EBADF`: not open, or opened with `O_PATH`.
+    pub(crate) fn file(&self, fd: u32) -> Result<Arc<OpenFile>, Errno> {
+        self.files.get(Fd::new(fd))
+    }
+
+    /// The description behind `fd`, `O_PATH` included.
+    ///
+    /// # Errors
+    /// `EBADF`: not open.
+    pub(crate) fn any_file(&self, fd: u32) -> Result<Arc<OpenFile>, Errno> {
+        self.files.get_any(Fd::new(fd))
+    }
+
+    /// Where `path` begins: at the root, at the working directory, or at `directory`.
+    ///
+    /// # Errors
+    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is no directory.
+    pub(crate) fn origin(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
+        let origin = self.view.origin(self.credentials);
+        if directory == AT_FDCWD || path.first() == Some(&b'/') {
+            return Ok(origin);
+        }
+        let file = self.any_file(directory.cast_unsigned())?;
+        let start = place(&file).ok_or(Errno::ENOTDIR)?;
+        // An empty path is missing, whatever the descriptor is.
+        if !path.is_empty() {
+            start.inode.directory()?;
+        }
+        Ok(Origin { start, ..origin })
+    }
+
+    /// What the path at `address` leads to from `directory`.
+    ///
+    /// # Errors
+    /// Those of [`Caller::path`], [`Caller::origin`] and [`path::lookup`].
+    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Found, Errno> {
+        let path = self.path(address)?;
+        if !path.is_empty() || lookup.empty_path == EmptyPath::Missing {
+            let origin = self.origin(directory, &path)?;
+            return path::lookup(&origin, &path, lookup.last_link).map(Found::Place);
+        }
+        if directory == AT_FDCWD {
+            return Ok(Found::Place(self.view.working_directory()));
+        }
+        let file = self.any_file(directory.cast_unsigned())?;
+        Ok(place(&file).map_or(Found::Elsewhere(file), Found::Place))
+    }
+
+    /// As [`Caller::find`], where only a place in the tree will do.
+    ///
+    /// # Errors
+    /// As [`Caller::find`]. `EINVAL`: the file has no place.
+    pub(crate) fn locate(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Location, Errno> {
+        match self.find(directory, address, lookup)? {
+            Found::Place(location) => Ok(location),
+            Found::Elsewhere(_) => Err(Errno::EINVAL),
+        }
+    }
+}
+
+impl Caller<'_> {
+    /// Makes a file where the path at `address` leads from `directory`.
+    ///
+    /// # Errors
+    /// Those of [`Caller::path`], [`Caller::origin`] and [`name::make`].
+    pub(crate) fn make(
+        &self,
+        directory: i32,
+        address: usize,
+        new: NewFile,
+        permissions: Permissions,
+    ) -> Result<usize, Errno> {
+        let path = self.path(address)?;
+        name::make(&self.origin(directory, &path)?, &path, new, permissions)?;
+        Ok(0)
+    }
+}
+
+/// Where in the tree an open file was found, if it was.
+pub(crate) fn place(file: &OpenFile) -> Option<Location> {
+    file.downcast::<OpenInode>().map(|opened| opened.location().clone())
+}

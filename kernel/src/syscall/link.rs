@@ -1,0 +1,42 @@
+//! link(2), linkat(2).
+//!
+//! Missing: a name for a file of O_TMPFILE (`ENOENT`).
+//! Source: Linux 6.1 fs/namei.c (`do_linkat`).
+
+use model::abi::at::{AT_FDCWD, AtFlags};
+use model::abi::errno::Errno;
+
+use super::at::{self, Caller, Lookup};
+use crate::fs::name;
+use crate::fs::path::LastLink;
+
+type SysResult = Result<usize, Errno>;
+
+/// link(2).
+pub(crate) fn link(caller: &Caller<'_>, old: usize, new: usize) -> SysResult {
+    linkat(caller, AT_FDCWD, old, AT_FDCWD, new, 0)
+}
+
+/// linkat(2).
+pub(crate) fn linkat(
+    caller: &Caller<'_>,
+    old_directory: i32,
+    old: usize,
+    new_directory: i32,
+    new: usize,
+    flags: u32,
+) -> SysResult {
+    let flags = at::flags(flags, AtFlags::SYMLINK_FOLLOW | AtFlags::EMPTY_PATH)?;
+    if flags.contains(AtFlags::EMPTY_PATH) && !caller.credentials.is_privileged() {
+        return Err(Errno::ENOENT);
+    }
+    let follows = flags.contains(AtFlags::SYMLINK_FOLLOW);
+    let lookup = Lookup {
+        last_link: if follows { LastLink::Follow } else { LastLink::Keep },
+        empty_path: Lookup::with(flags).empty_path,
+    };
+    let file = caller.locate(old_directory, old, lookup)?;
+    let path = caller.path(new)?;
+    name::link(&caller.origin(new_directory, &path)?, &file, &path)?;
+    Ok(0)
+}

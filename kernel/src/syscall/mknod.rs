@@ -1,0 +1,41 @@
+//! mknod(2), mknodat(2).
+//!
+//! Source: Linux 6.1 fs/namei.c (`do_mknodat`, `may_mknod`).
+
+use model::abi::at::AT_FDCWD;
+use model::abi::device::DeviceNumber;
+use model::abi::errno::Errno;
+use model::abi::mode::{FileType, Permissions};
+
+use super::at::Caller;
+use crate::fs::name::NewFile;
+use crate::fs::tmpfs::inode::{Content, DeviceKind};
+
+type SysResult = Result<usize, Errno>;
+
+/// mknod(2).
+pub(crate) fn mknod(caller: &Caller<'_>, path: usize, mode: u32, device: u32) -> SysResult {
+    mknodat(caller, AT_FDCWD, path, mode, device)
+}
+
+/// mknodat(2).
+pub(crate) fn mknodat(caller: &Caller<'_>, directory: i32, path: usize, mode: u32, device: u32) -> SysResult {
+    let device = DeviceNumber::decode(device);
+    let file_type = match mode & FileType::MASK {
+        0 => FileType::Regular,
+        _ => FileType::from_mode(mode).ok_or(Errno::EINVAL)?,
+    };
+    let new = match file_type {
+        FileType::Regular => NewFile::Regular,
+        FileType::Fifo => NewFile::Special(Content::Fifo),
+        FileType::Socket => NewFile::Special(Content::Socket),
+        FileType::Directory => return Err(Errno::EPERM),
+        FileType::Symlink => return Err(Errno::EINVAL),
+        FileType::CharacterDevice | FileType::BlockDevice if !caller.credentials.is_privileged() => {
+            return Err(Errno::EPERM);
+        }
+        FileType::CharacterDevice => NewFile::Special(Content::Device(DeviceKind::Character, device)),
+        FileType::BlockDevice => NewFile::Special(Content::Device(DeviceKind::Block, device)),
+    };
+    caller.make(directory, path, new, Permissions::from_mode(mode))
+}

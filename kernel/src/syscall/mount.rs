@@ -1,0 +1,85 @@
+//! mount(2), umount2(2).
+//!
+//! Known: tmpfs, devtmpfs, proc, sysfs (empty), bind mounts, and what init programs do without effect here: remounts
+//! and changes of propagation.
+//! Source: Linux 6.1 fs/namespace.c (`path_mount`, `path_umount`), mm/shmem.c (`shmem_parse_options`).
+
+use model::abi::at::AT_FDCWD;
+use model::abi::errno::Errno;
+use model::path::PATH_MAX;
+
+use super::at::{Caller, Lookup};
+use crate::fs::mount::{self, Busy, Location};
+use crate::fs::path::{self, LastLink};
+use crate::fs::tree;
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::user;
+
+type SysResult = Result<usize, Errno>;
+
+const MS_REMOUNT: u64 = 0x20;
+const MS_BIND: u64 = 0x1000;
+const MS_MOVE: u64 = 0x2000;
+/// MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED.
+const MS_PROPAGATION: u64 = 0x1e_0000;
+
+/// mount(2).
+pub(crate) fn mount(
+    caller: &Caller<'_>,
+    source: usize,
+    target: usize,
+    file_system: usize,
+    flags: u64,
+    options: usize,
+) -> SysResult {
+    let file_system = optional(caller, file_system, PAGE_SIZE)?;
+    let source = optional(caller, source, PATH_MAX)?;
+    let options = optional(caller, options, PAGE_SIZE)?;
+    let target = caller.locate(AT_FDCWD, target, Lookup::FOLLOW)?;
+    if !caller.credentials.is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    if flags & MS_REMOUNT != 0 || flags & MS_PROPAGATION != 0 {
+        return if target.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
+    }
+    if flags & MS_BIND != 0 {
+        return bind(caller, source.as_deref(), &target);
+    }
+    if flags & MS_MOVE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file_system = file_system.ok_or(Errno::EINVAL)?;
+    let root = tree::of_type(&file_system, options.as_deref().unwrap_or_default())?;
+    mount::mount(&target, root, source.as_deref().unwrap_or(b"none"))?;
+    Ok(0)
+}
+
+fn bind(caller: &Caller<'_>, source: Option<&[u8]>, target: &Location) -> SysResult {
+    let origin = caller.view.origin(caller.credentials);
+    let shown = path::lookup(&origin, source.ok_or(Errno::EINVAL)?, LastLink::Follow)?;
+    shown.inode.directory()?;
+    mount::bind(target, &shown)?;
+    Ok(0)
+}
+
+/// umount2(2), and umount(2) without flags.
+pub(crate) fn umount2(caller: &Caller<'_>, target: usize, flags: u32) -> SysResult {
+    const MNT_FORCE: u32 = 1;
+    const MNT_DETACH: u32 = 2;
+    const UMOUNT_NOFOLLOW: u32 = 8;
+    if flags & !(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let lookup = if flags & UMOUNT_NOFOLLOW != 0 { Lookup::KEEP } else { Lookup::FOLLOW };
+    let target = caller.locate(AT_FDCWD, target, lookup)?;
+    if !caller.credentials.is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    mount::unmount(target, if flags & MNT_DETACH != 0 { Busy::Detach } else { Busy::Refuse })?;
+    Ok(0)
+}
+
+/// A string that may be left out.
+fn optional(caller: &Caller<'_>, address: usize, limit: usize) -> Result<Option<alloc::vec::Vec<u8>>, Errno> {
+    if address == 0 { Ok(None) } else { user::read_string(caller.space, address, limit).map(Some) }
+}

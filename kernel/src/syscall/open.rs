@@ -1,0 +1,91 @@
+//! open(2), openat(2), openat2(2), creat(2).
+//!
+//! Owns: flags and their errors; the descriptor is taken before the file is looked for, as on Linux.
+//! Not here: what opening means (`fs/open`).
+//! Missing: the `RESOLVE_` flags of openat2(2) but RESOLVE_NO_MAGICLINKS (there are none here).
+//! Source: Linux 6.1 fs/open.c (`do_sys_openat2`, `build_open_flags`).
+
+use model::abi::at::AT_FDCWD;
+use model::abi::errno::Errno;
+use model::abi::open::OpenFlags;
+use model::fd::{Fd, OnExec};
+
+use super::at::Caller;
+use crate::file::description::OpenFile;
+use crate::fs::open::{self, How};
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::user::{UserPtr, UserSlice};
+
+type SysResult = Result<usize, Errno>;
+
+/// open(2).
+pub(crate) fn open(caller: &Caller<'_>, path: usize, flags: u32, mode: u32) -> SysResult {
+    openat(caller, AT_FDCWD, path, flags, mode)
+}
+
+/// creat(2).
+pub(crate) fn creat(caller: &Caller<'_>, path: usize, mode: u32) -> SysResult {
+    const O_WRONLY: u32 = 1;
+    let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE;
+    openat(caller, AT_FDCWD, path, flags.bits() | O_WRONLY, mode)
+}
+
+/// openat(2).
+pub(crate) fn openat(caller: &Caller<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
+    open_with(caller, directory, path, How::parse(flags, mode)?)
+}
+
+/// openat2(2).
+pub(crate) fn openat2(
+    caller: &Caller<'_>,
+    directory: i32,
+    path: usize,
+    how: usize,
+    size: usize,
+) -> SysResult {
+    const O_ACCMODE: u64 = 3;
+    const RESOLVE_NO_MAGICLINKS: u64 = 2;
+    let [flags, mode, resolve] = read_open_how(caller, how, size)?;
+    let known = u64::from(OpenFlags::all().bits()) | O_ACCMODE;
+    if flags & !known != 0 || resolve & !RESOLVE_NO_MAGICLINKS != 0 || mode & !0o7777 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let flags = flags as u32;
+    let makes = OpenFlags::from_flags(flags).intersects(OpenFlags::CREATE | OpenFlags::TEMPORARY);
+    if mode != 0 && !makes {
+        return Err(Errno::EINVAL);
+    }
+    let parsed = How::parse(flags, mode as u32)?;
+    if parsed.flags.bits() != flags & OpenFlags::all().bits() {
+        // open(2) drops what O_PATH gives no meaning; openat2(2) refuses it.
+        return Err(Errno::EINVAL);
+    }
+    open_with(caller, directory, path, parsed)
+}
+
+fn open_with(caller: &Caller<'_>, directory: i32, path: usize, how: How) -> SysResult {
+    let path = caller.path(path)?;
+    let reserved = caller.files.reserve(Fd::new(0), caller.fd_limit)?;
+    let origin = caller.origin(directory, &path)?;
+    let file = open::open(&origin, &path, how)?;
+    let description = OpenFile::new(file, how.access, how.flags)?;
+    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
+    Ok(reserved.commit(description, on_exec).number() as usize)
+}
+
+/// `struct open_how` of any version: what this one does not know must be zero.
+fn read_open_how(caller: &Caller<'_>, address: usize, size: usize) -> Result<[u64; 3], Errno> {
+    const KNOWN: usize = size_of::<[u64; 3]>();
+    if size < KNOWN {
+        return Err(Errno::EINVAL);
+    }
+    if size > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    let mut rest = alloc::vec![0; size - KNOWN];
+    UserSlice::new(caller.space, address, size)?.part(KNOWN, size).read_bytes(&mut rest)?;
+    if rest.iter().any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    UserPtr::new(caller.space, address).read()
+}

@@ -1,0 +1,26 @@
+//! sync(2), fsync(2), fdatasync(2), syncfs(2): memory is where everything is safe here.
+//!
+//! Source: Linux 6.1 fs/sync.c.
+
+use model::abi::errno::Errno;
+
+use super::at::Caller;
+
+type SysResult = Result<usize, Errno>;
+
+/// fsync(2) and fdatasync(2): memory is where everything is safe here.
+pub(crate) fn fsync(caller: &Caller<'_>, fd: u32) -> SysResult {
+    caller.file(fd)?.file().sync()?;
+    Ok(0)
+}
+
+/// syncfs(2).
+pub(crate) fn syncfs(caller: &Caller<'_>, fd: u32) -> SysResult {
+    caller.file(fd)?;
+    Ok(0)
+}
+
+/// sync(2).
+pub(crate) fn sync() -> SysResult {
+    Ok(0)
+}

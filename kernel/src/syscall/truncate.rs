@@ -1,0 +1,38 @@
+//! truncate(2), ftruncate(2).
+//!
+//! Source: Linux 6.1 fs/open.c (`do_sys_truncate`, `do_sys_ftruncate`).
+
+use model::abi::at::AT_FDCWD;
+use model::abi::errno::Errno;
+use model::access::Access;
+
+use super::at::{Caller, Lookup};
+use crate::fs::stat;
+use crate::fs::tmpfs::inode::Content;
+
+type SysResult = Result<usize, Errno>;
+
+/// truncate(2).
+pub(crate) fn truncate(caller: &Caller<'_>, path: usize, length: i64) -> SysResult {
+    let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
+    let location = caller.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
+    let regular = match location.inode.content() {
+        Content::Directory(_) => return Err(Errno::EISDIR),
+        Content::Regular(regular) => regular,
+        _ => return Err(Errno::EINVAL),
+    };
+    location.inode.check(caller.credentials, Access::WRITE)?;
+    stat::truncate(&location.inode, regular, length)?;
+    Ok(0)
+}
+
+/// ftruncate(2).
+pub(crate) fn ftruncate(caller: &Caller<'_>, fd: u32, length: i64) -> SysResult {
+    let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
+    let file = caller.file(fd)?;
+    if !file.access().writes() {
+        return Err(Errno::EINVAL);
+    }
+    file.file().truncate(length)?;
+    Ok(0)
+}

@@ -1,0 +1,86 @@
+//! utimensat(2).
+//!
+//! Source: Linux 6.1 fs/utimes.c.
+
+use model::abi::at::{AT_FDCWD, AtFlags};
+use model::abi::errno::Errno;
+use model::abi::stat::Timestamp;
+use model::access::Access;
+
+use super::at::{self, Caller, Lookup};
+use crate::fs::mount::Location;
+use crate::fs::time;
+use crate::memory::user::UserPtr;
+
+type SysResult = Result<usize, Errno>;
+
+/// What utimensat(2) does to one of the two times.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum NewTime {
+    Now,
+    Keep,
+    At(Timestamp),
+}
+
+/// utimensat(2). Without a path it means the descriptor itself; without times, now.
+pub(crate) fn utimensat(
+    caller: &Caller<'_>,
+    directory: i32,
+    path: usize,
+    times: usize,
+    flags: u32,
+) -> SysResult {
+    let new = if times == 0 {
+        [NewTime::Now; 2]
+    } else {
+        let array = UserPtr::<[i64; 2]>::new(caller.space, times);
+        [parse_time(array.read()?)?, parse_time(array.at(1).read()?)?]
+    };
+    if new == [NewTime::Keep; 2] {
+        return Ok(0);
+    }
+    if path == 0 && directory != AT_FDCWD {
+        if flags != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let file = caller.file(directory.cast_unsigned())?;
+        return change_times(caller, &at::place(&file).ok_or(Errno::EINVAL)?, new);
+    }
+    let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
+    change_times(caller, &caller.locate(directory, path, Lookup::with(flags))?, new)
+}
+
+fn parse_time([seconds, nanoseconds]: [i64; 2]) -> Result<NewTime, Errno> {
+    const UTIME_NOW: i64 = 0x3fff_ffff;
+    const UTIME_OMIT: i64 = 0x3fff_fffe;
+    match nanoseconds {
+        UTIME_NOW => Ok(NewTime::Now),
+        UTIME_OMIT => Ok(NewTime::Keep),
+        0..1_000_000_000 => Ok(NewTime::At(Timestamp { seconds, nanoseconds: nanoseconds as u32 })),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn change_times(caller: &Caller<'_>, location: &Location, new: [NewTime; 2]) -> SysResult {
+    let inode = &location.inode;
+    let ownership = inode.ownership();
+    let is_owner = ownership.check_owner(caller.credentials);
+    if new == [NewTime::Now; 2] {
+        // Whoever may write may say so.
+        is_owner.or_else(|_| ownership.check(caller.credentials, Access::WRITE))?;
+    } else {
+        is_owner?;
+    }
+    let now = time::now();
+    let resolve = |new, old| match new {
+        NewTime::Now => now,
+        NewTime::Keep => old,
+        NewTime::At(time) => time,
+    };
+    inode.with_attributes(|attributes| {
+        attributes.accessed = resolve(new[0], attributes.accessed);
+        attributes.modified = resolve(new[1], attributes.modified);
+        attributes.mark_changed();
+    });
+    Ok(0)
+}
