@@ -10,6 +10,8 @@ pub mod ioctl;
 pub mod mman;
 pub mod mode;
 pub mod open;
+pub mod poll;
 pub mod rw;
 pub mod stat;
 pub mod termios;
+pub mod time;
