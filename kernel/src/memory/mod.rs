@@ -11,3 +11,6 @@ pub mod shared;
 pub mod space;
 pub mod transfer;
 pub mod user;
+
+#[cfg(ktest)]
+mod tests;
