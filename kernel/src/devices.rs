@@ -1,21 +1,25 @@
-//! Joins the names in `/dev` to the objects behind them, which do not know of each other.
+//! Joins names in the tree to the objects behind them, which do not know of each other: devices and FIFOs.
 
 use alloc::sync::Arc;
 
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
-use model::abi::open::OpenFlags;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::abi::stat::Stat;
 
 use crate::file::file::File;
+use crate::fs;
 use crate::fs::device::{self, nodes};
+use crate::object::pipe::fifo::{self, FifoId};
 use crate::object::serial;
 
-/// Lets the terminals be opened; the start of the kernel calls it once.
+/// Lets terminals and FIFOs be opened; the start of the kernel calls it once.
 pub(crate) fn register() {
     for port in 0..4 {
         device::register(nodes::serial(port), open_serial);
     }
     device::register(nodes::CONSOLE, |_, _| open_port(0));
+    fs::fifo::register(open_fifo);
 }
 
 fn open_serial(device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
@@ -24,4 +28,8 @@ fn open_serial(device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn File>,
 
 fn open_port(port: u32) -> Result<Arc<dyn File>, Errno> {
     Ok(serial::open(port as usize)?)
+}
+
+fn open_fifo(inode: &Stat, access: AccessMode, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+    fifo::open(FifoId { device: inode.device, inode: inode.inode }, access, flags)
 }

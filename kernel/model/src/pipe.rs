@@ -44,6 +44,17 @@ pub enum End {
     Writer,
 }
 
+impl End {
+    /// The side that this one needs.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Reader => Self::Writer,
+            Self::Writer => Self::Reader,
+        }
+    }
+}
+
 /// Who asks for a larger pipe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Privilege {
@@ -59,26 +70,38 @@ pub struct Pipe {
     slots: VecDeque<Slot>,
     /// Most slots that may be filled.
     capacity: usize,
-    readers: usize,
-    writers: usize,
+    readers: Side,
+    writers: Side,
+}
+
+/// How many have an end open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    open: usize,
+    /// How many had it open since the pipe was made.
+    openings: u64,
 }
 
 impl Pipe {
     /// An empty pipe with no end open.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: VecDeque::new(), capacity: DEFAULT_CAPACITY / PAGE_SIZE, readers: 0, writers: 0 }
+        let nobody = Side { open: 0, openings: 0 };
+        let capacity = DEFAULT_CAPACITY / PAGE_SIZE;
+        Self { slots: VecDeque::new(), capacity, readers: nobody, writers: nobody }
     }
 
     /// Opens one more reader or writer.
     pub fn open(&mut self, end: End) {
-        *self.count(end) += 1;
+        let side = self.side_mut(end);
+        side.open += 1;
+        side.openings += 1;
     }
 
     /// Closes one reader or writer. When no end is open any more, the bytes that nobody read are gone.
     pub fn close(&mut self, end: End) {
-        *self.count(end) -= 1;
-        if self.readers == 0 && self.writers == 0 {
+        self.side_mut(end).open -= 1;
+        if self.is_closed(End::Reader) && self.is_closed(End::Writer) {
             self.slots = VecDeque::new();
         }
     }
@@ -86,10 +109,13 @@ impl Pipe {
     /// Whether there is nobody at that end.
     #[must_use]
     pub const fn is_closed(&self, end: End) -> bool {
-        match end {
-            End::Reader => self.readers == 0,
-            End::Writer => self.writers == 0,
-        }
+        self.side(end).open == 0
+    }
+
+    /// How often that end was opened; who opens a FIFO waits until the other end's number changes.
+    #[must_use]
+    pub const fn openings(&self, end: End) -> u64 {
+        self.side(end).openings
     }
 
     /// Takes bytes out: as many as there are and fit, or the rest of one packet, which is gone then even if it
@@ -120,7 +146,7 @@ impl Pipe {
                 break;
             }
         }
-        if total == 0 && self.writers > 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
+        if total == 0 && !self.is_closed(End::Writer) { Poll::Pending } else { Poll::Ready(Ok(total)) }
     }
 
     /// Puts bytes in, as many as there is room for now. A short count says that the pipe is full, or that
@@ -137,7 +163,7 @@ impl Pipe {
         if from.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        if self.readers == 0 {
+        if self.is_closed(End::Reader) {
             return Poll::Ready(Err(Errno::EPIPE));
         }
         let mut total = match self.merge(from) {
@@ -196,7 +222,14 @@ impl Pipe {
         self.slots.len() >= self.capacity
     }
 
-    fn count(&mut self, end: End) -> &mut usize {
+    const fn side(&self, end: End) -> &Side {
+        match end {
+            End::Reader => &self.readers,
+            End::Writer => &self.writers,
+        }
+    }
+
+    fn side_mut(&mut self, end: End) -> &mut Side {
         match end {
             End::Reader => &mut self.readers,
             End::Writer => &mut self.writers,

@@ -32,6 +32,13 @@ pub enum WriteExtent {
 ///
 /// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
 pub trait File: Any + Send + Sync {
+    /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
+    /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
+    /// writing only.
+    fn finish_open(&self) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Reads from `offset` (which streams ignore) and returns the number of bytes, 0 at the end.
     ///
     /// # Errors

@@ -12,10 +12,12 @@ use model::access::{Access, Credentials};
 use ostd::sync::SpinLock;
 
 use super::device;
+use super::fifo;
 use super::mount::Location;
 use super::name::{self, NewFile};
 use super::opened::{OpenInode, Target};
 use super::path::{self, Last, LastLink, Origin, Walk};
+use super::stat;
 use super::tmpfs::inode::Content;
 
 /// How to open a file.
@@ -128,7 +130,8 @@ fn open_permitted(location: Location, how: How) -> Result<Arc<OpenInode>, Errno>
         }
         Content::Report(_) => Target::Report(SpinLock::new(Arc::new([]))),
         Content::Device(kind, number) => Target::Other(device::open(*kind, *number, how.flags)?),
-        Content::Fifo | Content::Socket => return Err(Errno::ENXIO),
+        Content::Fifo => Target::Other(fifo::open(&stat::stat(&location), how.access, how.flags)?),
+        Content::Socket => return Err(Errno::ENXIO),
         Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
     };
     Ok(Arc::new(OpenInode::new(location, target)))

@@ -118,6 +118,10 @@ impl OpenInode {
 }
 
 impl File for OpenInode {
+    fn finish_open(&self) -> Poll<()> {
+        self.other().map_or(Poll::Ready(()), File::finish_open)
+    }
+
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         match self.other() {
             Some(file) => file.read_at(offset, to),

@@ -7,6 +7,7 @@
 //! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
+pub(crate) mod fifo;
 mod pool;
 
 use alloc::sync::Arc;
@@ -20,6 +21,7 @@ use model::abi::stat::Stat;
 use model::pipe::{End, Kind, PAGE_SIZE, Privilege};
 use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
 
+use self::fifo::FifoId;
 use self::pool::Pool;
 use crate::event::class::Class;
 use crate::event::{self, Pollux};
@@ -31,7 +33,15 @@ use crate::memory::transfer::{Sink, Source};
 /// A pipe, as long as one of its ends is open.
 struct Pipe {
     state: event::Locked<model::pipe::Pipe>,
-    inode: u64,
+    name: Name,
+}
+
+/// By what a pipe is known.
+enum Name {
+    /// By nothing; this is its inode's number.
+    Anonymous(u64),
+    /// By an inode of the tree.
+    Fifo(FifoId),
 }
 
 /// A pipe, opened for reading, writing, or both.
@@ -40,6 +50,15 @@ pub(crate) struct PipeEnd {
     access: AccessMode,
     /// `O_DIRECT`: writes are packets. Looked at alone, so the atomic orders nothing.
     is_packetized: AtomicBool,
+    /// Set if nobody was at the other side when this end was opened: how often that had been opened by then.
+    missed: Option<Missed>,
+}
+
+/// The state of a side when its partner found nobody there.
+#[derive(Clone, Copy)]
+struct Missed {
+    side: End,
+    openings: u64,
 }
 
 /// Both ends of a pipe, opened.
@@ -57,26 +76,34 @@ pub(crate) struct Ends {
 pub(crate) fn create(flags: OpenFlags) -> Result<Ends, Errno> {
     static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
     budget::try_reserve(PAGE_SIZE)?;
-    let pipe = Arc::new(Pipe {
-        state: event::Locked::new(Class::Pipe, model::pipe::Pipe::new()),
-        inode: NEXT_INODE.fetch_add(1, Ordering::Relaxed),
-    });
+    let pipe = Arc::new(Pipe::new(Name::Anonymous(NEXT_INODE.fetch_add(1, Ordering::Relaxed))));
     let nonblocking = flags & OpenFlags::NONBLOCK;
     let packets = flags & OpenFlags::DIRECT;
+    let open =
+        |pipe, access, flags| OpenFile::new(Arc::new(PipeEnd::open(pipe, access, flags)), access, flags);
     Ok(Ends {
-        reader: PipeEnd::open(pipe.clone(), AccessMode::Read, nonblocking)?,
-        writer: PipeEnd::open(pipe, AccessMode::Write, nonblocking | packets)?,
+        reader: open(pipe.clone(), AccessMode::Read, nonblocking)?,
+        writer: open(pipe, AccessMode::Write, nonblocking | packets)?,
     })
 }
 
+impl Pipe {
+    fn new(name: Name) -> Self {
+        let state = event::Locked::new(Class::Pipe, model::pipe::Pipe::new());
+        Self { state, name }
+    }
+}
+
 impl PipeEnd {
-    fn open(pipe: Arc<Pipe>, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-        {
+    fn open(pipe: Arc<Pipe>, access: AccessMode, flags: OpenFlags) -> Self {
+        let missed = {
             let mut state = pipe.state.lock();
             sides(access).for_each(|side| state.open(side));
-        }
+            let missed = sides(access).map(End::other).find(|side| state.is_closed(*side));
+            missed.map(|side| Missed { side, openings: state.openings(side) })
+        };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
-        OpenFile::new(Arc::new(Self { pipe, access, is_packetized }), access, flags)
+        Self { pipe, access, is_packetized, missed }
     }
 
     /// Bytes that fit into the pipe.
@@ -102,6 +129,25 @@ impl PipeEnd {
                 End::Writer => Events::WRITABLE | Events::ERR,
             }
         })
+    }
+
+    /// `events` as this end shows them: nobody has hung up before the first writer came.
+    fn show(&self, mut events: Events) -> Events {
+        if events.contains(Events::HUP)
+            && let Some(missed) = self.missed
+        {
+            let state = self.pipe.state.read();
+            let has_hung_up = state.is_closed(End::Writer) && missed.is_past(&state);
+            events.set(Events::HUP, has_hung_up);
+        }
+        events
+    }
+}
+
+impl Missed {
+    /// Whether somebody has come to that side since.
+    fn is_past(self, state: &model::pipe::Pipe) -> bool {
+        state.openings(self.side) != self.openings
     }
 }
 
@@ -141,7 +187,7 @@ impl File for PipeEnd {
     }
 
     fn poll(&self, interest: Events) -> Events {
-        self.pipe.state.poll(interest & self.mask())
+        self.show(self.pipe.state.poll(interest & self.mask()))
     }
 
     fn watch(&self) -> Option<&event::Watch> {
@@ -153,9 +199,20 @@ impl File for PipeEnd {
         Share::One
     }
 
+    fn finish_open(&self) -> Poll<()> {
+        match self.missed {
+            Some(missed) if !missed.is_past(&self.pipe.state.read()) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
     fn stat(&self) -> Stat {
         let mode = FileType::Fifo.to_mode() | 0o600;
-        Stat { inode: self.pipe.inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+        let inode = match self.pipe.name {
+            Name::Anonymous(number) => number,
+            Name::Fifo(id) => id.inode,
+        };
+        Stat { inode, links: 1, mode, block_size: 4096, ..Stat::default() }
     }
 
     fn set_status(&self, status: OpenFlags) -> Result<(), Errno> {
@@ -175,11 +232,12 @@ impl Watch<Pollux> for PipeEnd {
         interest: Events,
         share: Share,
     ) -> Result<(Token, Events), NoMemory> {
-        self.pipe.state.register(watcher, interest & self.mask(), share)
+        let (token, ready) = self.pipe.state.register(watcher, interest & self.mask(), share)?;
+        Ok((token, self.show(ready)))
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.pipe.state.set_interest(token, interest & self.mask())
+        self.show(self.pipe.state.set_interest(token, interest & self.mask()))
     }
 
     fn rearm(&self, token: &Token) {

@@ -3,6 +3,7 @@
 //! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`).
 
 use alloc::sync::Arc;
+use core::any::Any;
 
 use model::abi::errno::Errno;
 use model::abi::fcntl::{Command, F_UNLCK, FD_CLOEXEC};
@@ -12,6 +13,7 @@ use model::fd::{Fd, OnExec};
 use super::context::Context;
 use super::{SysResult, record_lock};
 use crate::file::description::OpenFile;
+use crate::fs::opened::OpenInode;
 use crate::object::pipe::PipeEnd;
 
 /// Does `command` to `fd`.
@@ -55,6 +57,9 @@ fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExe
     Ok(files.reserve(Fd::new(from), limit)?.commit(file.clone(), on_exec).index())
 }
 
+/// The pipe, also if it was opened as a FIFO in the tree.
 fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
-    file.downcast().ok_or(Errno::EBADF)
+    let behind_name = file.downcast::<OpenInode>().and_then(OpenInode::other);
+    let any: &dyn Any = behind_name.unwrap_or(&**file.file());
+    any.downcast_ref().ok_or(Errno::EBADF)
 }

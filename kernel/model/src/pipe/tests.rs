@@ -247,6 +247,16 @@ fn the_last_end_takes_the_unread_bytes_along() {
     assert_eq!(rig.read(1), Poll::Pending);
 }
 
+#[test]
+fn openings_are_counted_and_never_forgotten() {
+    let mut rig = Rig::new();
+    rig.pipe.open(End::Writer);
+    rig.pipe.close(End::Writer);
+    rig.pipe.close(End::Writer);
+    assert_eq!((rig.pipe.openings(End::Writer), rig.pipe.openings(End::Reader)), (2, 1));
+    assert!(rig.pipe.is_closed(End::Writer) && !rig.pipe.is_closed(End::Writer.other()));
+}
+
 /// A written piece by the positions of its bytes in the stream of all bytes.
 struct Piece {
     /// Bytes of its page that were used up before `start`.
