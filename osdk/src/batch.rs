@@ -101,7 +101,7 @@ impl<'a> Boot<'a> {
                 Event::Message(Message::Done) => {}
                 Event::Message(Message::Fault(reason)) => break format!("init: {reason}"),
                 Event::Exited(status) => break format!("the kernel went down (QEMU: {status})"),
-                Event::TimedOut => break "the kernel hangs".to_owned(),
+                Event::TimedOut => break format!("{}the kernel hangs", self.session.whereabouts()),
             }
             if let Some(record) = end.and_then(|end| self.record(&end)) {
                 seen(self.recorded, record);

@@ -94,6 +94,7 @@ fn attend(mut session: Session, limit: Option<Duration>, log: Option<&Path>) -> 
                 ));
             }
             Event::TimedOut => {
+                eprint!("{}", session.whereabouts());
                 let limit = limit.unwrap_or_default();
                 let reason = format!("ended after {limit:?}, as --timeout asks");
                 eprintln!("pollux: {:#}", failed(&session, log, &reason));

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use crate::{
     build,
     cli::{HardwareOptions, Kernel, KernelOptions},
+    symbols::Symbols,
     toolchain::Output,
     twin,
 };
@@ -20,7 +21,7 @@ const COUNTING_CPU: &str = "max,-erms,-fsrm";
 /// I/O address and interrupt of the four serial ports. The interrupts of the last two differ from a PC's,
 /// where they are shared with the first two: two QEMU devices on one edge-triggered line lose interrupts.
 /// Linux learns them from the ACPI tables.
-pub(crate) const SERIAL: [(&str, &str); 4] = [("0x3f8", "4"), ("0x2f8", "3"), ("0x3e8", "5"), ("0x2e8", "7")];
+const SERIAL: [(&str, &str); 4] = [("0x3f8", "4"), ("0x2f8", "3"), ("0x3e8", "5"), ("0x2e8", "7")];
 
 /// A machine with a kernel, ready to be started.
 #[derive(Clone)]
@@ -50,7 +51,12 @@ impl Machine {
         self.hardware.gdb
     }
 
-    /// QEMU's arguments, but for the serial ports' host sides.
+    /// Names for the addresses in the kernel's last words.
+    pub(crate) fn symbols(&self) -> Symbols {
+        Symbols::of(&self.image)
+    }
+
+    /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
     pub(crate) fn arguments(&self, initramfs: &Path) -> Vec<String> {
         let Self { kernel, hardware, image } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
@@ -59,6 +65,10 @@ impl Machine {
         add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
         add(&["-machine", "q35", "-accel", "tcg", "-cpu", hardware.cpu.as_deref().unwrap_or(model)]);
         add(&["-smp", &kernel.smp.to_string(), "-m", &hardware.mem]);
+        for (number, (address, interrupt)) in SERIAL.iter().enumerate() {
+            add(&["-device", &format!("isa-serial,chardev=port{number},iobase={address},irq={interrupt}")]);
+        }
+        add(&["-mon", "chardev=monitor,mode=readline"]);
         if hardware.icount {
             add(&["-icount", "shift=0,sleep=off"]);
         }
@@ -98,14 +108,14 @@ mod tests {
     #[test]
     fn options_reach_qemu() {
         let line = arguments("--smp 4 --mem 512M --cpu Skylake-Client");
-        assert!(line.contains("-cpu Skylake-Client -smp 4 -m 512M -kernel k -initrd i"), "{line}");
+        assert!(line.contains("-cpu Skylake-Client -smp 4 -m 512M "), "{line}");
+        assert!(line.contains("-kernel k -initrd i"), "{line}");
     }
 
     #[test]
     fn counting_masks_the_byte_copies_unless_a_model_is_named() {
-        assert!(
-            arguments("--icount").contains("-cpu max,-erms,-fsrm -smp 1 -m 3G -icount shift=0,sleep=off")
-        );
+        assert!(arguments("--icount").contains("-cpu max,-erms,-fsrm -smp 1 "));
+        assert!(arguments("--icount").contains("-icount shift=0,sleep=off"));
         assert!(arguments("--icount --cpu max").contains("-cpu max -smp 1"));
         assert!(!arguments("--on linux").contains("icount"));
     }

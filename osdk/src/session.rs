@@ -20,7 +20,7 @@ use std::{
 use anyhow::{Context, Result};
 use pollux_protocol::{frame::Frame, message::Message};
 
-use crate::machine::{Machine, SERIAL};
+use crate::{machine::Machine, monitor};
 
 /// How long a guest may take to power off before QEMU is ended.
 const POWER_OFF: Duration = Duration::from_secs(2);
@@ -67,6 +67,8 @@ pub(crate) struct Session {
     log: Vec<u8>,
     /// What QEMU itself has written to stderr.
     complaints: Vec<u8>,
+    machine: Machine,
+    monitor: UnixStream,
     // QEMU opens it by its number in our process.
     _initramfs: OwnedFd,
 }
@@ -91,18 +93,16 @@ impl Session {
         command.args(machine.arguments(&path));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut guests = Vec::new();
-        let mut port = |number: usize| -> Result<UnixStream> {
+        let mut port = |name: &str| -> Result<UnixStream> {
             let (host, guest) = UnixStream::pair()?;
             // QEMU inherits it; nothing else is started meanwhile that could.
             rustix::io::fcntl_setfd(&guest, rustix::io::FdFlags::empty())?;
-            let (address, interrupt) = SERIAL[number];
-            let socket = format!("socket,id=port{number},fd={}", guest.as_raw_fd());
-            let device = format!("isa-serial,chardev=port{number},iobase={address},irq={interrupt}");
-            command.args(["-chardev", &socket, "-device", &device]);
+            command.args(["-chardev", &format!("socket,id={name},fd={}", guest.as_raw_fd())]);
             guests.push(guest);
             Ok(host)
         };
-        let (log, stdio, stderr, control) = (port(0)?, port(1)?, port(2)?, port(3)?);
+        let (log, stdio, stderr, control) = (port("port0")?, port("port1")?, port("port2")?, port("port3")?);
+        let monitor = port("monitor")?;
         // SAFETY: between fork and exec only an async-signal-safe system call is made.
         unsafe {
             command.pre_exec(|| {
@@ -123,7 +123,17 @@ impl Session {
             forward(complaints, sender, Arrival::Complaint);
             open += 1;
         }
-        Ok(Self { qemu, arrivals, open, input, log: Vec::new(), complaints: Vec::new(), _initramfs: memory })
+        Ok(Self {
+            qemu,
+            arrivals,
+            open,
+            input,
+            log: Vec::new(),
+            complaints: Vec::new(),
+            machine: machine.clone(),
+            monitor,
+            _initramfs: memory,
+        })
     }
 
     /// Waits for the next event.
@@ -175,16 +185,16 @@ impl Session {
 
     /// The end of the kernel's log and QEMU's complaints, for a person.
     pub(crate) fn last_words(&self) -> String {
-        const LINES: usize = 40;
-        let text = String::from_utf8_lossy(&self.log);
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
-        let complaints = String::from_utf8_lossy(&self.complaints);
-        [complaints.trim_end(), &tail]
-            .iter()
-            .filter(|text| !text.is_empty())
-            .map(|text| format!("{text}\n"))
-            .collect()
+        const LINES: usize = 60;
+        let text = self.machine.symbols().readable(&String::from_utf8_lossy(&self.log));
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("{line}\n"));
+        tail.chain([String::from_utf8_lossy(&self.complaints).into_owned()]).collect()
+    }
+
+    /// Where each CPU is, in the words of QEMU's monitor and the kernel's debug information.
+    pub(crate) fn whereabouts(&mut self) -> String {
+        monitor::whereabouts(&mut self.monitor, &self.machine.symbols())
     }
 }
 
