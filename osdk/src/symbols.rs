@@ -4,6 +4,8 @@ use std::path::Path;
 
 use addr2line::Loader;
 
+use crate::project;
+
 /// The debug information of a kernel; empty where there is none, as for the twin.
 pub(crate) struct Symbols(Option<Loader>);
 
@@ -15,31 +17,43 @@ impl Symbols {
 
     /// The functions that an address lies in, the innermost inlined one first, each with its line.
     pub(crate) fn functions(&self, address: u64) -> Vec<String> {
-        let mut functions = Vec::new();
-        let Some(loader) = &self.0 else { return functions };
+        let Some(loader) = &self.0 else { return Vec::new() };
+        let mut functions: Vec<(Option<String>, Option<String>)> = Vec::new();
         if let Ok(mut frames) = loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
                 let name = frame.function.as_ref().and_then(|name| name.demangle().ok().map(String::from));
-                let place = frame.location.and_then(|place| Some(format!("{}:{}", place.file?, place.line?)));
-                match (name, place) {
-                    (Some(name), Some(place)) => functions.push(format!("{name} at {place}")),
-                    (Some(name), None) => functions.push(name),
-                    (None, _) => {}
-                }
+                let place =
+                    frame.location.and_then(|place| Some(format!("{}:{}", short(place.file?), place.line?)));
+                functions.push((name, place));
             }
         }
-        if functions.is_empty() {
-            functions.extend(
-                loader.find_symbol(address).map(|name| addr2line::demangle_auto(name.into(), None).into()),
-            );
+        // The last one is the function that was really called: the symbol table has its name in full.
+        if let Some(symbol) = loader.find_symbol(address) {
+            let name = Some(addr2line::demangle_auto(symbol.into(), None).into_owned());
+            match functions.last_mut() {
+                Some(last) => last.0 = name,
+                None => functions.push((name, None)),
+            }
         }
-        functions
+        let text = |(name, place)| match (name, place) {
+            (Some(name), Some(place)) => Some(format!("{name} at {place}")),
+            (name, _) => name,
+        };
+        functions.into_iter().filter_map(text).collect()
     }
 
     /// The kernel's log with names in place of addresses.
     pub(crate) fn readable(&self, log: &str) -> String {
         readable(log, |address| self.functions(address))
     }
+}
+
+/// A source file's name without what is the same for all files of the project, or of a crate from a registry.
+fn short(file: &str) -> &str {
+    let root = project::root();
+    let local = root.to_str().and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
+    let foreign = || file.split_once("/registry/src/")?.1.split_once('/').map(|(_, rest)| rest);
+    local.or_else(foreign).unwrap_or(file)
 }
 
 /// Puts names in place of OSTD's frames, which are lines like
@@ -100,6 +114,14 @@ done\n";
         let expected = "booting\nPrinting stack trace:\n   1  inlined at a.rs:1\n      caller at a.rs:9\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("pc 0x0000000000000005") && text.ends_with("done\n"), "{text}");
+    }
+
+    #[test]
+    fn files_are_named_from_the_project_or_their_crate() {
+        let own = project::root().join("kernel/src/lib.rs");
+        assert_eq!(short(&own.to_string_lossy()), "kernel/src/lib.rs");
+        assert_eq!(short("/home/x/.cargo/registry/src/index-0/ostd-0.18.0/src/a.rs"), "ostd-0.18.0/src/a.rs");
+        assert_eq!(short("/elsewhere/b.rs"), "/elsewhere/b.rs");
     }
 
     #[test]
