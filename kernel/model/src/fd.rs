@@ -10,6 +10,7 @@ mod table;
 mod tests;
 
 pub use self::table::{FdTable, Reserved};
+use crate::abi::open::OpenFlags;
 
 /// `/proc/sys/fs/nr_open`: no table has more numbers, whatever `RLIMIT_NOFILE` says.
 pub const MOST: u32 = 1 << 20;
@@ -45,4 +46,12 @@ pub enum OnExec {
     Keep,
     /// It does not: `FD_CLOEXEC`.
     Close,
+}
+
+impl OnExec {
+    /// What `O_CLOEXEC` in `flags`, or its absence, asks for.
+    #[must_use]
+    pub const fn from_flags(flags: OpenFlags) -> Self {
+        if flags.contains(OpenFlags::CLOSE_ON_EXEC) { Self::Close } else { Self::Keep }
+    }
 }

@@ -1,11 +1,12 @@
 //! close(2), close_range(2).
 
+use alloc::sync::Arc;
+
 use bitflags::bitflags;
 use model::abi::errno::Errno;
 use model::fd::Fd;
 
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 
 bitflags! {
     /// How close_range(2) goes about it.
@@ -37,7 +38,8 @@ pub(crate) fn close_range(cx: &mut Context<'_>, first: Fd, last: Fd, flags: u32)
         return Err(Errno::EINVAL);
     }
     if flags.contains(CloseRangeFlags::UNSHARE) {
-        cx.unshare_files()?;
+        let own = cx.files().try_clone()?;
+        drop(cx.process().replace_files(Arc::new(own)));
     }
     if flags.contains(CloseRangeFlags::CLOSE_ON_EXEC) {
         cx.files().set_close_on_exec(first, last);

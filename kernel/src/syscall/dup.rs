@@ -6,8 +6,7 @@ use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
 
-use super::context::Context;
-use super::{SysResult, on_exec};
+use super::context::{Context, SysResult};
 
 /// Gives the file behind `fd` the lowest free number as well.
 ///
@@ -16,7 +15,7 @@ use super::{SysResult, on_exec};
 pub(crate) fn dup(cx: &mut Context<'_>, fd: Fd) -> SysResult {
     let files = cx.files();
     let file = files.get_any(fd)?;
-    files.open(file, OnExec::Keep, cx.fd_limit()).map(Fd::index)
+    files.open(file, OnExec::Keep, cx.file_limit()).map(Fd::index)
 }
 
 /// Lets `to` be what `from` is, closing what it was. Of one number with itself nothing happens.
@@ -28,7 +27,7 @@ pub(crate) fn dup2(cx: &mut Context<'_>, from: Fd, to: Fd) -> SysResult {
     if from == to {
         cx.files().get_any(from)?;
     } else {
-        cx.files().duplicate(from, to, cx.fd_limit(), OnExec::Keep)?;
+        cx.files().duplicate(from, to, cx.file_limit(), OnExec::Keep)?;
     }
     Ok(to.index())
 }
@@ -42,6 +41,6 @@ pub(crate) fn dup3(cx: &mut Context<'_>, from: Fd, to: Fd, flags: u32) -> SysRes
     if !(flags - OpenFlags::CLOSE_ON_EXEC).is_empty() || from == to {
         return Err(Errno::EINVAL);
     }
-    cx.files().duplicate(from, to, cx.fd_limit(), on_exec(flags))?;
+    cx.files().duplicate(from, to, cx.file_limit(), OnExec::from_flags(flags))?;
     Ok(to.index())
 }

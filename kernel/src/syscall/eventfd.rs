@@ -6,10 +6,9 @@ use bitflags::bitflags;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::eventfd::Mode;
-use model::fd::Fd;
+use model::fd::{Fd, OnExec};
 
-use super::context::Context;
-use super::{SysResult, on_exec};
+use super::context::{Context, SysResult};
 use crate::object::eventfd;
 
 bitflags! {
@@ -41,5 +40,5 @@ pub(crate) fn eventfd2(cx: &mut Context<'_>, initial: u32, flags: u32) -> SysRes
     let mode = if known.contains(EventFdFlags::SEMAPHORE) { Mode::Semaphore } else { Mode::Counter };
     let flags = OpenFlags::from_bits_truncate(flags);
     let file = eventfd::create(initial, mode, flags)?;
-    cx.files().open(file, on_exec(flags), cx.fd_limit()).map(Fd::index)
+    cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
 }

@@ -9,9 +9,10 @@ use model::abi::errno::Errno;
 use model::abi::fcntl::{Command, F_UNLCK, FD_CLOEXEC};
 use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
+use model::pipe::Privilege;
 
-use super::context::Context;
-use super::{SysResult, record_lock};
+use super::context::{Context, SysResult};
+use super::record_lock;
 use crate::file::description::OpenFile;
 use crate::fs::opened::OpenInode;
 use crate::object::pipe::PipeEnd;
@@ -45,13 +46,13 @@ pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize)
         Command::GetLock => record_lock::get(cx, &file, argument),
         Command::SetLock => record_lock::set(cx, &file, argument),
         Command::GetPipeSize => pipe(&file).map(PipeEnd::capacity),
-        Command::SetPipeSize => pipe(&file)?.set_capacity(argument, cx.privilege()),
+        Command::SetPipeSize => pipe(&file)?.set_capacity(argument, privilege(cx)),
     }
 }
 
 /// The lowest free number that is not below `from`.
 fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExec) -> SysResult {
-    let limit = cx.fd_limit();
+    let limit = cx.file_limit();
     let from = u32::try_from(from).ok().filter(|from| *from < limit).ok_or(Errno::EINVAL)?;
     let files = cx.files();
     Ok(files.reserve(Fd::new(from), limit)?.commit(file.clone(), on_exec).index())
@@ -62,4 +63,8 @@ fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
     let behind_name = file.downcast::<OpenInode>().and_then(OpenInode::other);
     let any: &dyn Any = behind_name.unwrap_or(&**file.file());
     any.downcast_ref().ok_or(Errno::EBADF)
+}
+
+fn privilege(cx: &Context<'_>) -> Privilege {
+    if cx.process().credentials.lock().is_privileged() { Privilege::SysResource } else { Privilege::None }
 }

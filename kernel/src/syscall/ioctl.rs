@@ -9,8 +9,8 @@ use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
 use pollee::Events;
 
-use super::context::Context;
-use super::{SysResult, patience};
+use super::context::{Context, SysResult};
+use super::patience;
 use crate::file::description::OpenFile;
 use crate::memory::user::UserPtr;
 

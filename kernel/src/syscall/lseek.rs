@@ -3,8 +3,7 @@
 use model::fd::Fd;
 use model::seek::Whence;
 
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 
 /// Moves the offset of `fd` and returns where it is then.
 ///

@@ -5,7 +5,7 @@
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use pollee::Events;
+use pollee::{Events, Share};
 
 use super::context::Context;
 use crate::event::wait::{self, Source};
@@ -28,8 +28,31 @@ pub(super) fn until_ready<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    let share = file.file().share(waits_for);
+    wait(cx, file, waits_for, file.file().share(waits_for), attempt)
+}
+
+/// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO.
+///
+/// # Errors
+/// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
+pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errno> {
+    let mut attempt = || file.file().finish_open().map(Ok);
+    if file.is_nonblocking() || attempt().is_ready() {
+        return Ok(());
+    }
+    let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
+    // One partner suffices for all who wait for one.
+    wait(cx, file, waits_for, Share::All, attempt)
+}
+
+fn wait<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    interest: Events,
+    share: Share,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
-    wait::registered(cx.thread(), Source { file, interest: waits_for, share }, None, attempt)?
+    wait::registered(&**cx.thread(), Source { file, interest, share }, None, attempt)?
 }

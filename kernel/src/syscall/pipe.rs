@@ -4,10 +4,9 @@
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::fd::Fd;
+use model::fd::{Fd, OnExec};
 
-use super::context::Context;
-use super::{SysResult, on_exec};
+use super::context::{Context, SysResult};
 use crate::memory::user::UserPtr;
 use crate::object::pipe;
 
@@ -29,11 +28,11 @@ pub(crate) fn pipe2(cx: &mut Context<'_>, fds: usize, flags: u32) -> SysResult {
     let flags = OpenFlags::from_bits(flags).filter(|flags| KNOWN.contains(*flags)).ok_or(Errno::EINVAL)?;
     let ends = pipe::create(flags)?;
     let files = cx.files();
-    let reader = files.reserve(Fd::new(0), cx.fd_limit())?;
-    let writer = files.reserve(Fd::new(0), cx.fd_limit())?;
+    let reader = files.reserve(Fd::new(0), cx.file_limit())?;
+    let writer = files.reserve(Fd::new(0), cx.file_limit())?;
     let numbers = [reader.fd().number(), writer.fd().number()];
     UserPtr::<[u32; 2]>::new(cx.space(), fds).write(&numbers)?;
-    reader.commit(ends.reader, on_exec(flags));
-    writer.commit(ends.writer, on_exec(flags));
+    reader.commit(ends.reader, OnExec::from_flags(flags));
+    writer.commit(ends.writer, OnExec::from_flags(flags));
     Ok(0)
 }

@@ -10,8 +10,8 @@ use model::transfer::Sink as _;
 use pollee::Events;
 
 use super::buffers::{Buffers, Place};
-use super::context::Context;
-use super::{SysResult, patience};
+use super::context::{Context, SysResult};
+use super::patience;
 
 /// Reads at most `len` bytes to `addr` and returns how many; 0 is the end.
 ///

@@ -7,8 +7,7 @@
 use model::abi::errno::Errno;
 use model::abi::flock::{self, Flock, LockKind, RawFlock};
 
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 use crate::file::description::OpenFile;
 use crate::memory::user::UserPtr;
 

@@ -12,8 +12,8 @@ use model::abi::open::OpenFlags;
 use model::fd::Fd;
 use model::seek::OFFSET_MAX;
 
-use super::context::Context;
-use super::{SysResult, write};
+use super::context::{Context, SysResult};
+use super::write;
 use crate::file::description::OpenFile;
 use crate::memory::user::{MAX_RW_COUNT, UserPtr};
 

@@ -7,8 +7,7 @@
 use model::abi::errno::Errno;
 use model::fd::Fd;
 
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 
 /// Moves `len` bytes from `from` to `to`, of which one is a pipe.
 ///

@@ -13,11 +13,14 @@ use model::transfer::Source as _;
 use pollee::Events;
 
 use super::buffers::{Buffers, Place};
-use super::context::Context;
-use super::{SysResult, patience};
+use super::context::{Context, SysResult};
+use super::patience;
 use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::memory::transfer::Source;
+use crate::task::signal::pending::Info;
+use crate::task::signal::send;
+use crate::task::signal::set::Signal;
 
 /// Writes the `len` bytes at `addr`, or the first of them, and returns how many.
 ///
@@ -130,6 +133,6 @@ pub(super) fn write_everything(
 
 fn signal_broken_pipe(cx: &Context<'_>, error: Errno) {
     if error == Errno::EPIPE {
-        cx.raise_broken_pipe();
+        send::to_thread(cx.thread(), Info::kernel(Signal::PIPE));
     }
 }
