@@ -17,7 +17,6 @@ pub(crate) mod stat;
 pub(crate) mod time;
 pub(crate) mod tmpfs;
 pub(crate) mod tree;
-pub(crate) mod view;
 
 #[cfg(ktest)]
 mod tests;

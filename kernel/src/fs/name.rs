@@ -43,7 +43,7 @@ pub(crate) fn make(
     permissions: Permissions,
 ) -> Result<Location, Errno> {
     let mut walk = Walk::new(origin);
-    let Last::Name { name, slash } = walk.to_last(path)? else {
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
         return Err(Errno::EEXIST);
     };
     match walk.at.inode.directory()?.find(&name) {
@@ -112,7 +112,7 @@ pub(crate) fn make_nameless(
 /// `EPERM`: a directory. `EXDEV`: another file system. `EEXIST`, `ENOENT`, `EACCES`, as [`make`].
 pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
-    let Last::Name { name, slash } = walk.to_last(path)? else {
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
         return Err(Errno::EEXIST);
     };
     let directory = &walk.at.inode;
@@ -139,7 +139,7 @@ pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), 
 /// and neither it nor the file is the caller's. `EBUSY`. Those of [`super::path::lookup`].
 pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
-    let Last::Name { name, slash } = walk.to_last(path)? else {
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
         return Err(Errno::EISDIR);
     };
     let directory = &walk.at.inode;
@@ -159,7 +159,7 @@ pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
 /// something is mounted on it. `ENOTDIR`: not a directory. Else as [`unlink`].
 pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
-    let name = match walk.to_last(path)? {
+    let name = match walk.up_to_last(path)? {
         Last::Name { name, .. } => name,
         Last::Dot => return Err(Errno::EINVAL),
         Last::DotDot => return Err(Errno::ENOTEMPTY),
@@ -180,7 +180,7 @@ pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno
 pub(crate) fn rename(from: (&Origin, &[u8]), to: (&Origin, &[u8]), taken: Taken) -> Result<(), Errno> {
     let credentials = from.0.credentials;
     let (mut old, mut new) = (Walk::new(from.0), Walk::new(to.0));
-    let (old_last, new_last) = (old.to_last(from.1)?, new.to_last(to.1)?);
+    let (old_last, new_last) = (old.up_to_last(from.1)?, new.up_to_last(to.1)?);
     if !Arc::ptr_eq(&old.at.mount, &new.at.mount) {
         return Err(Errno::EXDEV);
     }

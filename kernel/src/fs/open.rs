@@ -141,7 +141,7 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>
     let mut walk = Walk::new(origin);
     let mut path = path.to_vec();
     loop {
-        let Last::Name { name, slash: false } = walk.to_last(&path)? else {
+        let Last::Name { name, slash: false } = walk.up_to_last(&path)? else {
             return Err(Errno::EISDIR);
         };
         let found = match walk.child(&name) {

@@ -61,7 +61,7 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
     let mut walk = Walk::new(origin);
     let mut path = Cow::Borrowed(path);
     loop {
-        let (name, slash) = match walk.to_last(&path)? {
+        let (name, slash) = match walk.up_to_last(&path)? {
             Last::Name { name, slash } => (name, slash),
             Last::Dot | Last::Root => return Ok(walk.at),
             Last::DotDot => return walk.at.parent(),
@@ -98,7 +98,7 @@ impl Walk {
     ///
     /// # Errors
     /// As [`lookup`], for all names before the last.
-    pub(crate) fn to_last(&mut self, path: &[u8]) -> Result<Last, Errno> {
+    pub(crate) fn up_to_last(&mut self, path: &[u8]) -> Result<Last, Errno> {
         let mut path = Cow::Borrowed(path);
         'path: loop {
             match path.first() {

@@ -15,7 +15,7 @@ use spin::Once;
 
 use super::name::{self, NewFile};
 use super::path::Origin;
-use super::tmpfs::inode::Content;
+use super::tmpfs::inode::{Content, Report};
 
 /// What `/proc` shows of layers above the tree of files.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) fn provide(provider: Provider) {
 /// # Errors
 /// `ENOSPC`: no inode to be had.
 pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
-    let reports: [(&[u8], fn() -> Vec<u8>); 7] = [
+    let reports: [(&[u8], Report); 7] = [
         (b"cmdline", report::cmdline),
         (b"cpuinfo", report::cpuinfo),
         (b"filesystems", report::filesystems),

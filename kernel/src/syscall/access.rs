@@ -6,23 +6,22 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::access::Access;
 
-use super::at::{self, Caller, Found, Lookup};
-
-type SysResult = Result<usize, Errno>;
+use super::at::{self, Found, Lookup};
+use super::context::{Context, SysResult};
 
 /// access(2).
-pub(crate) fn access(caller: &Caller<'_>, path: usize, mode: u32) -> SysResult {
-    faccessat2(caller, AT_FDCWD, path, mode, 0)
+pub(crate) fn access(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
+    faccessat2(cx, AT_FDCWD, path, mode, 0)
 }
 
 /// faccessat(2), whose syscall has no flags.
-pub(crate) fn faccessat(caller: &Caller<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
-    faccessat2(caller, directory, path, mode, 0)
+pub(crate) fn faccessat(cx: &mut Context<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
+    faccessat2(cx, directory, path, mode, 0)
 }
 
 /// faccessat2(2). Real and effective ids are the same here.
 pub(crate) fn faccessat2(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     mode: u32,
@@ -31,8 +30,8 @@ pub(crate) fn faccessat2(
     let wanted = u16::try_from(mode).ok().and_then(Access::from_bits).ok_or(Errno::EINVAL)?;
     // The bit of AT_REMOVEDIR means AT_EACCESS here.
     let flags = at::flags(flags, AtFlags::REMOVEDIR | AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
-    if let Found::Place(location) = caller.find(directory, path, Lookup::with(flags))? {
-        location.inode.check(caller.credentials, wanted)?;
+    if let Found::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
+        location.inode.check(cx.credentials(), wanted)?;
     }
     Ok(0)
 }

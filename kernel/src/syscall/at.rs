@@ -9,31 +9,14 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 use model::access::Credentials;
-use model::fd::Fd;
 
+use super::context::{self, Context};
 use crate::file::description::OpenFile;
-use crate::file::table::FdTable;
 use crate::fs::mount::Location;
 use crate::fs::name::{self, NewFile};
 use crate::fs::opened::OpenInode;
 use crate::fs::path::{self, LastLink, Origin};
-use crate::fs::view::View;
-use crate::memory::space::AddressSpace;
 use crate::memory::user;
-
-/// Who calls, as far as files in the tree are concerned.
-pub(crate) struct Caller<'a> {
-    /// Where the arguments point to.
-    pub(crate) space: &'a AddressSpace,
-    /// The open files.
-    pub(crate) files: &'a FdTable,
-    /// One more than the largest descriptor: RLIMIT_NOFILE.
-    pub(crate) fd_limit: u32,
-    /// The working directory and the umask.
-    pub(crate) view: &'a View,
-    /// The user and group that permissions are checked against.
-    pub(crate) credentials: Credentials,
-}
 
 /// What a path, or an empty path, leads to.
 pub(crate) enum Found {
@@ -43,7 +26,7 @@ pub(crate) enum Found {
     Elsewhere(Arc<OpenFile>),
 }
 
-/// How [`Caller::find`] treats the ends of a lookup.
+/// How [`Context::find`] treats the ends of a lookup.
 #[derive(Clone, Copy)]
 pub(crate) struct Lookup {
     /// A symbolic link at the end.
@@ -87,41 +70,38 @@ pub(crate) fn flags(raw: u32, allowed: AtFlags) -> Result<AtFlags, Errno> {
     AtFlags::from_bits(raw).filter(|flags| allowed.contains(*flags)).ok_or(Errno::EINVAL)
 }
 
-impl Caller<'_> {
+impl Context<'_> {
     /// The path at a user address.
     ///
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG`.
     pub(crate) fn path(&self, address: usize) -> Result<Vec<u8>, Errno> {
-        user::read_path(self.space, address)
-    }
-
-    /// The description behind `fd`, for operations on the file itself.
-    ///
-    /// # Errors
-    /// `EBADF`: not open, or opened with `O_PATH`.
-    pub(crate) fn file(&self, fd: u32) -> Result<Arc<OpenFile>, Errno> {
-        self.files.get(Fd::new(fd))
+        user::read_path(self.space(), address)
     }
 
     /// The description behind `fd`, `O_PATH` included.
     ///
     /// # Errors
     /// `EBADF`: not open.
-    pub(crate) fn any_file(&self, fd: u32) -> Result<Arc<OpenFile>, Errno> {
-        self.files.get_any(Fd::new(fd))
+    pub(crate) fn any_file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
+        self.files().get_any(context::parse_fd(fd)?)
+    }
+
+    /// Who asks.
+    pub(crate) fn credentials(&self) -> Credentials {
+        *self.process().credentials.lock()
     }
 
     /// Where `path` begins: at the root, at the working directory, or at `directory`.
     ///
     /// # Errors
     /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is no directory.
-    pub(crate) fn origin(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
-        let origin = self.view.origin(self.credentials);
+    pub(crate) fn origin_at(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
+        let origin = self.origin();
         if directory == AT_FDCWD || path.first() == Some(&b'/') {
             return Ok(origin);
         }
-        let file = self.any_file(directory.cast_unsigned())?;
+        let file = self.any_file(descriptor(directory))?;
         let start = place(&file).ok_or(Errno::ENOTDIR)?;
         // An empty path is missing, whatever the descriptor is.
         if !path.is_empty() {
@@ -133,24 +113,24 @@ impl Caller<'_> {
     /// What the path at `address` leads to from `directory`.
     ///
     /// # Errors
-    /// Those of [`Caller::path`], [`Caller::origin`] and [`path::lookup`].
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`path::lookup`].
     pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Found, Errno> {
         let path = self.path(address)?;
         if !path.is_empty() || lookup.empty_path == EmptyPath::Missing {
-            let origin = self.origin(directory, &path)?;
+            let origin = self.origin_at(directory, &path)?;
             return path::lookup(&origin, &path, lookup.last_link).map(Found::Place);
         }
         if directory == AT_FDCWD {
-            return Ok(Found::Place(self.view.working_directory()));
+            return Ok(Found::Place(self.origin().start));
         }
-        let file = self.any_file(directory.cast_unsigned())?;
+        let file = self.any_file(descriptor(directory))?;
         Ok(place(&file).map_or(Found::Elsewhere(file), Found::Place))
     }
 
-    /// As [`Caller::find`], where only a place in the tree will do.
+    /// As [`Context::find`], where only a place in the tree will do.
     ///
     /// # Errors
-    /// As [`Caller::find`]. `EINVAL`: the file has no place.
+    /// As [`Context::find`]. `EINVAL`: the file has no place.
     pub(crate) fn locate(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Location, Errno> {
         match self.find(directory, address, lookup)? {
             Found::Place(location) => Ok(location),
@@ -159,11 +139,11 @@ impl Caller<'_> {
     }
 }
 
-impl Caller<'_> {
+impl Context<'_> {
     /// Makes a file where the path at `address` leads from `directory`.
     ///
     /// # Errors
-    /// Those of [`Caller::path`], [`Caller::origin`] and [`name::make`].
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`name::make`].
     pub(crate) fn make(
         &self,
         directory: i32,
@@ -172,9 +152,14 @@ impl Caller<'_> {
         permissions: Permissions,
     ) -> Result<usize, Errno> {
         let path = self.path(address)?;
-        name::make(&self.origin(directory, &path)?, &path, new, permissions)?;
+        name::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
         Ok(0)
     }
+}
+
+/// A directory argument as the register had it.
+fn descriptor(directory: i32) -> usize {
+    directory.cast_unsigned() as usize
 }
 
 /// Where in the tree an open file was found, if it was.

@@ -5,39 +5,49 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
+use model::access::Access;
 
-use super::at::{self, Caller, Lookup};
+use super::at::{self, Lookup};
+use super::context::{Context, SysResult};
+use crate::fs::mount::Location;
 use crate::fs::path;
 use crate::memory::user::UserSlice;
 
-type SysResult = Result<usize, Errno>;
-
 /// chdir(2).
-pub(crate) fn chdir(caller: &Caller<'_>, path: usize) -> SysResult {
-    let location = caller.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
-    caller.view.change_directory(location, caller.credentials)?;
-    Ok(0)
+pub(crate) fn chdir(cx: &mut Context<'_>, path: usize) -> SysResult {
+    let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
+    change_directory(cx, location)
 }
 
 /// fchdir(2).
-pub(crate) fn fchdir(caller: &Caller<'_>, fd: u32) -> SysResult {
-    let location = at::place(&*caller.any_file(fd)?).ok_or(Errno::ENOTDIR)?;
-    caller.view.change_directory(location, caller.credentials)?;
-    Ok(0)
+pub(crate) fn fchdir(cx: &mut Context<'_>, fd: usize) -> SysResult {
+    let location = at::place(&*cx.any_file(fd)?).ok_or(Errno::ENOTDIR)?;
+    change_directory(cx, location)
 }
 
 /// getcwd(2). Returns the length with the zero byte.
-pub(crate) fn getcwd(caller: &Caller<'_>, to: usize, size: usize) -> SysResult {
-    let mut path = path::absolute(&caller.view.working_directory())?;
+pub(crate) fn getcwd(cx: &mut Context<'_>, to: usize, size: usize) -> SysResult {
+    let mut path = path::absolute(&cx.origin().start)?;
     path.push(0);
     if path.len() > size {
         return Err(Errno::ERANGE);
     }
-    UserSlice::new(caller.space, to, path.len())?.write_bytes(&path)?;
+    UserSlice::new(cx.space(), to, path.len())?.write_bytes(&path)?;
     Ok(path.len())
 }
 
 /// umask(2).
-pub(crate) fn umask(caller: &Caller<'_>, mask: u32) -> SysResult {
-    Ok(caller.view.set_umask(Permissions::from_mode(mask)).to_mode() as usize)
+pub(crate) fn umask(cx: &mut Context<'_>, mask: u32) -> SysResult {
+    let umask = Permissions::from_mode(mask & 0o777);
+    let former = core::mem::replace(&mut cx.process().paths.lock().umask, umask);
+    Ok(former.to_mode() as usize)
+}
+
+fn change_directory(cx: &mut Context<'_>, to: Location) -> SysResult {
+    to.inode.directory()?;
+    to.inode.check(cx.credentials(), Access::EXECUTE)?;
+    let former = core::mem::replace(&mut cx.process().paths.lock().cwd, to);
+    // It may be the last that kept a removed directory: not under the lock.
+    drop(former);
+    Ok(0)
 }

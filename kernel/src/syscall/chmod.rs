@@ -6,33 +6,32 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 
-use super::at::{self, Caller, Lookup};
+use super::at::{self, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::mount::Location;
 
-type SysResult = Result<usize, Errno>;
-
 /// chmod(2).
-pub(crate) fn chmod(caller: &Caller<'_>, path: usize, mode: u32) -> SysResult {
-    fchmodat(caller, AT_FDCWD, path, mode)
+pub(crate) fn chmod(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
+    fchmodat(cx, AT_FDCWD, path, mode)
 }
 
 /// fchmodat(2), whose syscall has no flags.
-pub(crate) fn fchmodat(caller: &Caller<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
-    change_mode(caller, &caller.locate(directory, path, Lookup::FOLLOW)?, mode)
+pub(crate) fn fchmodat(cx: &mut Context<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
+    change_mode(cx, &cx.locate(directory, path, Lookup::FOLLOW)?, mode)
 }
 
 /// fchmod(2).
-pub(crate) fn fchmod(caller: &Caller<'_>, fd: u32, mode: u32) -> SysResult {
-    let file = caller.file(fd)?;
-    change_mode(caller, &at::place(&file).ok_or(Errno::EINVAL)?, mode)
+pub(crate) fn fchmod(cx: &mut Context<'_>, fd: usize, mode: u32) -> SysResult {
+    let file = cx.file(fd)?;
+    change_mode(cx, &at::place(&file).ok_or(Errno::EINVAL)?, mode)
 }
 
-fn change_mode(caller: &Caller<'_>, location: &Location, mode: u32) -> SysResult {
+fn change_mode(cx: &mut Context<'_>, location: &Location, mode: u32) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    ownership.check_owner(caller.credentials)?;
+    ownership.check_owner(cx.credentials())?;
     let mut permissions = Permissions::from_mode(mode);
-    if !caller.credentials.is_privileged() && caller.credentials.gid != ownership.gid {
+    if !cx.credentials().is_privileged() && cx.credentials().gid != ownership.gid {
         permissions -= Permissions::SET_GID;
     }
     inode.with_attributes(|attributes| {

@@ -6,24 +6,23 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 
-use super::at::{self, Caller, Lookup};
+use super::at::{self, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::mount::Location;
 
-type SysResult = Result<usize, Errno>;
-
 /// chown(2).
-pub(crate) fn chown(caller: &Caller<'_>, path: usize, uid: u32, gid: u32) -> SysResult {
-    fchownat(caller, AT_FDCWD, path, uid, gid, 0)
+pub(crate) fn chown(cx: &mut Context<'_>, path: usize, uid: u32, gid: u32) -> SysResult {
+    fchownat(cx, AT_FDCWD, path, uid, gid, 0)
 }
 
 /// lchown(2).
-pub(crate) fn lchown(caller: &Caller<'_>, path: usize, uid: u32, gid: u32) -> SysResult {
-    fchownat(caller, AT_FDCWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW.bits())
+pub(crate) fn lchown(cx: &mut Context<'_>, path: usize, uid: u32, gid: u32) -> SysResult {
+    fchownat(cx, AT_FDCWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW.bits())
 }
 
 /// fchownat(2).
 pub(crate) fn fchownat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     uid: u32,
@@ -31,21 +30,21 @@ pub(crate) fn fchownat(
     flags: u32,
 ) -> SysResult {
     let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
-    change_owner(caller, &caller.locate(directory, path, Lookup::with(flags))?, uid, gid)
+    change_owner(cx, &cx.locate(directory, path, Lookup::with(flags))?, uid, gid)
 }
 
 /// fchown(2).
-pub(crate) fn fchown(caller: &Caller<'_>, fd: u32, uid: u32, gid: u32) -> SysResult {
-    let file = caller.file(fd)?;
-    change_owner(caller, &at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
+pub(crate) fn fchown(cx: &mut Context<'_>, fd: usize, uid: u32, gid: u32) -> SysResult {
+    let file = cx.file(fd)?;
+    change_owner(cx, &at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
 }
 
-fn change_owner(caller: &Caller<'_>, location: &Location, uid: u32, gid: u32) -> SysResult {
+fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -> SysResult {
     /// -1: as it is.
     const KEEP: u32 = u32::MAX;
     let inode = &location.inode;
     let ownership = inode.ownership();
-    let who = caller.credentials;
+    let who = cx.credentials();
     let keeps_uid = uid == KEEP || uid == ownership.uid;
     let own_gid = gid == KEEP || gid == ownership.gid || gid == who.gid;
     let is_owner = who.uid == ownership.uid;

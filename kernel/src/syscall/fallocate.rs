@@ -6,17 +6,15 @@ use model::abi::errno::Errno;
 use model::abi::mode::FileType;
 use model::seek::OFFSET_MAX;
 
-use super::at::Caller;
+use super::context::{Context, SysResult};
 use crate::fs::opened::OpenInode;
 use crate::fs::tmpfs::inode::Content;
 
-type SysResult = Result<usize, Errno>;
-
 /// fallocate(2): pages for a range, or a hole in it.
-pub(crate) fn fallocate(caller: &Caller<'_>, fd: u32, mode: u32, offset: i64, length: i64) -> SysResult {
+pub(crate) fn fallocate(cx: &mut Context<'_>, fd: usize, mode: u32, offset: i64, length: i64) -> SysResult {
     const KEEP_SIZE: u32 = 1;
     const PUNCH_HOLE: u32 = 2;
-    let file = caller.file(fd)?;
+    let file = cx.file(fd)?;
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let length = u64::try_from(length).ok().filter(|length| *length > 0).ok_or(Errno::EINVAL)?;
     if mode & !(KEEP_SIZE | PUNCH_HOLE) != 0 || mode == PUNCH_HOLE {

@@ -7,18 +7,17 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
 
-use super::at::{self, Caller};
+use super::at;
+use super::context::{Context, SysResult};
 use crate::fs::mount::Location;
 use crate::fs::tmpfs::directory::FIRST_COOKIE;
 use crate::memory::user::UserSlice;
 
-type SysResult = Result<usize, Errno>;
-
 /// getdents64(2). The offset of the open file is the cookie of the next entry.
-pub(crate) fn getdents64(caller: &Caller<'_>, fd: u32, to: usize, size: u32) -> SysResult {
+pub(crate) fn getdents64(cx: &mut Context<'_>, fd: usize, to: usize, size: u32) -> SysResult {
     /// What one call gathers at most; more takes another call.
     const GATHERED_MAX: usize = 64 << 10;
-    let file = caller.file(fd)?;
+    let file = cx.file(fd)?;
     let location = at::place(&file).ok_or(Errno::ENOTDIR)?;
     location.inode.directory()?;
     let mut offset = file.offset();
@@ -27,7 +26,7 @@ pub(crate) fn getdents64(caller: &Caller<'_>, fd: u32, to: usize, size: u32) -> 
     if records.bytes.is_empty() && full {
         return Err(Errno::EINVAL);
     }
-    UserSlice::new(caller.space, to, records.bytes.len())?.write_bytes(&records.bytes)?;
+    UserSlice::new(cx.space(), to, records.bytes.len())?.write_bytes(&records.bytes)?;
     *offset = records.next;
     Ok(records.bytes.len())
 }

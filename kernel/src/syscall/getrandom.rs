@@ -4,12 +4,12 @@
 
 use model::abi::errno::Errno;
 
-use super::at::Caller;
+use super::context::Context;
 use crate::fs::device::random;
 use crate::memory::user::UserSink;
 
 /// getrandom(2).
-pub(crate) fn getrandom(caller: &Caller<'_>, to: usize, length: usize, flags: u32) -> Result<usize, Errno> {
+pub(crate) fn getrandom(cx: &mut Context<'_>, to: usize, length: usize, flags: u32) -> Result<usize, Errno> {
     const NONBLOCK: u32 = 1;
     const RANDOM: u32 = 2;
     const INSECURE: u32 = 4;
@@ -17,5 +17,5 @@ pub(crate) fn getrandom(caller: &Caller<'_>, to: usize, length: usize, flags: u3
     if flags & !(NONBLOCK | RANDOM | INSECURE) != 0 || contradicts {
         return Err(Errno::EINVAL);
     }
-    random::fill(&mut UserSink::buffer(caller.space, to, length)?)
+    random::fill(&mut UserSink::buffer(cx.space(), to, length)?)
 }

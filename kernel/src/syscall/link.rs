@@ -6,20 +6,19 @@
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 
-use super::at::{self, Caller, Lookup};
+use super::at::{self, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::name;
 use crate::fs::path::LastLink;
 
-type SysResult = Result<usize, Errno>;
-
 /// link(2).
-pub(crate) fn link(caller: &Caller<'_>, old: usize, new: usize) -> SysResult {
-    linkat(caller, AT_FDCWD, old, AT_FDCWD, new, 0)
+pub(crate) fn link(cx: &mut Context<'_>, old: usize, new: usize) -> SysResult {
+    linkat(cx, AT_FDCWD, old, AT_FDCWD, new, 0)
 }
 
 /// linkat(2).
 pub(crate) fn linkat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     old_directory: i32,
     old: usize,
     new_directory: i32,
@@ -27,7 +26,7 @@ pub(crate) fn linkat(
     flags: u32,
 ) -> SysResult {
     let flags = at::flags(flags, AtFlags::SYMLINK_FOLLOW | AtFlags::EMPTY_PATH)?;
-    if flags.contains(AtFlags::EMPTY_PATH) && !caller.credentials.is_privileged() {
+    if flags.contains(AtFlags::EMPTY_PATH) && !cx.credentials().is_privileged() {
         return Err(Errno::ENOENT);
     }
     let follows = flags.contains(AtFlags::SYMLINK_FOLLOW);
@@ -35,8 +34,8 @@ pub(crate) fn linkat(
         last_link: if follows { LastLink::Follow } else { LastLink::Keep },
         empty_path: Lookup::with(flags).empty_path,
     };
-    let file = caller.locate(old_directory, old, lookup)?;
-    let path = caller.path(new)?;
-    name::link(&caller.origin(new_directory, &path)?, &file, &path)?;
+    let file = cx.locate(old_directory, old, lookup)?;
+    let path = cx.path(new)?;
+    name::link(&cx.origin_at(new_directory, &path)?, &file, &path)?;
     Ok(0)
 }

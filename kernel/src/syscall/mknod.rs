@@ -7,19 +7,23 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 
-use super::at::Caller;
+use super::context::{Context, SysResult};
 use crate::fs::name::NewFile;
 use crate::fs::tmpfs::inode::{Content, DeviceKind};
 
-type SysResult = Result<usize, Errno>;
-
 /// mknod(2).
-pub(crate) fn mknod(caller: &Caller<'_>, path: usize, mode: u32, device: u32) -> SysResult {
-    mknodat(caller, AT_FDCWD, path, mode, device)
+pub(crate) fn mknod(cx: &mut Context<'_>, path: usize, mode: u32, device: u32) -> SysResult {
+    mknodat(cx, AT_FDCWD, path, mode, device)
 }
 
 /// mknodat(2).
-pub(crate) fn mknodat(caller: &Caller<'_>, directory: i32, path: usize, mode: u32, device: u32) -> SysResult {
+pub(crate) fn mknodat(
+    cx: &mut Context<'_>,
+    directory: i32,
+    path: usize,
+    mode: u32,
+    device: u32,
+) -> SysResult {
     let device = DeviceNumber::decode(device);
     let file_type = match mode & FileType::MASK {
         0 => FileType::Regular,
@@ -31,11 +35,11 @@ pub(crate) fn mknodat(caller: &Caller<'_>, directory: i32, path: usize, mode: u3
         FileType::Socket => NewFile::Special(Content::Socket),
         FileType::Directory => return Err(Errno::EPERM),
         FileType::Symlink => return Err(Errno::EINVAL),
-        FileType::CharacterDevice | FileType::BlockDevice if !caller.credentials.is_privileged() => {
+        FileType::CharacterDevice | FileType::BlockDevice if !cx.credentials().is_privileged() => {
             return Err(Errno::EPERM);
         }
         FileType::CharacterDevice => NewFile::Special(Content::Device(DeviceKind::Character, device)),
         FileType::BlockDevice => NewFile::Special(Content::Device(DeviceKind::Block, device)),
     };
-    caller.make(directory, path, new, Permissions::from_mode(mode))
+    cx.make(directory, path, new, Permissions::from_mode(mode))
 }

@@ -1,25 +1,3 @@
 //! The syscalls.
 
-pub(crate) mod access;
-pub(crate) mod at;
-pub(crate) mod chdir;
-pub(crate) mod chmod;
-pub(crate) mod chown;
-pub(crate) mod fallocate;
-pub(crate) mod getdents;
-pub(crate) mod getrandom;
-pub(crate) mod link;
 pub(crate) mod memory;
-pub(crate) mod mkdir;
-pub(crate) mod mknod;
-pub(crate) mod mount;
-pub(crate) mod open;
-pub(crate) mod readlink;
-pub(crate) mod rename;
-pub(crate) mod stat;
-pub(crate) mod statfs;
-pub(crate) mod symlink;
-pub(crate) mod sync;
-pub(crate) mod truncate;
-pub(crate) mod unlink;
-pub(crate) mod utimensat;

@@ -8,14 +8,13 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::path::PATH_MAX;
 
-use super::at::{Caller, Lookup};
+use super::at::Lookup;
+use super::context::{Context, SysResult};
 use crate::fs::mount::{self, Busy, Location};
 use crate::fs::path::{self, LastLink};
 use crate::fs::tree;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::user;
-
-type SysResult = Result<usize, Errno>;
 
 const MS_REMOUNT: u64 = 0x20;
 const MS_BIND: u64 = 0x1000;
@@ -25,25 +24,25 @@ const MS_PROPAGATION: u64 = 0x1e_0000;
 
 /// mount(2).
 pub(crate) fn mount(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     source: usize,
     target: usize,
     file_system: usize,
     flags: u64,
     options: usize,
 ) -> SysResult {
-    let file_system = optional(caller, file_system, PAGE_SIZE)?;
-    let source = optional(caller, source, PATH_MAX)?;
-    let options = optional(caller, options, PAGE_SIZE)?;
-    let target = caller.locate(AT_FDCWD, target, Lookup::FOLLOW)?;
-    if !caller.credentials.is_privileged() {
+    let file_system = optional(cx, file_system, PAGE_SIZE)?;
+    let source = optional(cx, source, PATH_MAX)?;
+    let options = optional(cx, options, PAGE_SIZE)?;
+    let target = cx.locate(AT_FDCWD, target, Lookup::FOLLOW)?;
+    if !cx.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
     if flags & MS_REMOUNT != 0 || flags & MS_PROPAGATION != 0 {
         return if target.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
     }
     if flags & MS_BIND != 0 {
-        return bind(caller, source.as_deref(), &target);
+        return bind(cx, source.as_deref(), &target);
     }
     if flags & MS_MOVE != 0 {
         return Err(Errno::EINVAL);
@@ -54,8 +53,8 @@ pub(crate) fn mount(
     Ok(0)
 }
 
-fn bind(caller: &Caller<'_>, source: Option<&[u8]>, target: &Location) -> SysResult {
-    let origin = caller.view.origin(caller.credentials);
+fn bind(cx: &mut Context<'_>, source: Option<&[u8]>, target: &Location) -> SysResult {
+    let origin = cx.origin();
     let shown = path::lookup(&origin, source.ok_or(Errno::EINVAL)?, LastLink::Follow)?;
     shown.inode.directory()?;
     mount::bind(target, &shown)?;
@@ -63,7 +62,7 @@ fn bind(caller: &Caller<'_>, source: Option<&[u8]>, target: &Location) -> SysRes
 }
 
 /// umount2(2), and umount(2) without flags.
-pub(crate) fn umount2(caller: &Caller<'_>, target: usize, flags: u32) -> SysResult {
+pub(crate) fn umount2(cx: &mut Context<'_>, target: usize, flags: u32) -> SysResult {
     const MNT_FORCE: u32 = 1;
     const MNT_DETACH: u32 = 2;
     const UMOUNT_NOFOLLOW: u32 = 8;
@@ -71,8 +70,8 @@ pub(crate) fn umount2(caller: &Caller<'_>, target: usize, flags: u32) -> SysResu
         return Err(Errno::EINVAL);
     }
     let lookup = if flags & UMOUNT_NOFOLLOW != 0 { Lookup::KEEP } else { Lookup::FOLLOW };
-    let target = caller.locate(AT_FDCWD, target, lookup)?;
-    if !caller.credentials.is_privileged() {
+    let target = cx.locate(AT_FDCWD, target, lookup)?;
+    if !cx.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
     mount::unmount(target, if flags & MNT_DETACH != 0 { Busy::Detach } else { Busy::Refuse })?;
@@ -80,6 +79,10 @@ pub(crate) fn umount2(caller: &Caller<'_>, target: usize, flags: u32) -> SysResu
 }
 
 /// A string that may be left out.
-fn optional(caller: &Caller<'_>, address: usize, limit: usize) -> Result<Option<alloc::vec::Vec<u8>>, Errno> {
-    if address == 0 { Ok(None) } else { user::read_string(caller.space, address, limit).map(Some) }
+fn optional(
+    cx: &mut Context<'_>,
+    address: usize,
+    limit: usize,
+) -> Result<Option<alloc::vec::Vec<u8>>, Errno> {
+    if address == 0 { Ok(None) } else { user::read_string(cx.space(), address, limit).map(Some) }
 }

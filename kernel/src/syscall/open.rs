@@ -9,35 +9,35 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
+use pollee::Events;
 
-use super::at::Caller;
+use super::context::{Context, SysResult};
+use super::patience;
 use crate::file::description::OpenFile;
 use crate::fs::open::{self, How};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::user::{UserPtr, UserSlice};
 
-type SysResult = Result<usize, Errno>;
-
 /// open(2).
-pub(crate) fn open(caller: &Caller<'_>, path: usize, flags: u32, mode: u32) -> SysResult {
-    openat(caller, AT_FDCWD, path, flags, mode)
+pub(crate) fn open(cx: &mut Context<'_>, path: usize, flags: u32, mode: u32) -> SysResult {
+    openat(cx, AT_FDCWD, path, flags, mode)
 }
 
 /// creat(2).
-pub(crate) fn creat(caller: &Caller<'_>, path: usize, mode: u32) -> SysResult {
+pub(crate) fn creat(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
     const O_WRONLY: u32 = 1;
     let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE;
-    openat(caller, AT_FDCWD, path, flags.bits() | O_WRONLY, mode)
+    openat(cx, AT_FDCWD, path, flags.bits() | O_WRONLY, mode)
 }
 
 /// openat(2).
-pub(crate) fn openat(caller: &Caller<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
-    open_with(caller, directory, path, How::parse(flags, mode)?)
+pub(crate) fn openat(cx: &mut Context<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
+    open_with(cx, directory, path, How::parse(flags, mode)?)
 }
 
 /// openat2(2).
 pub(crate) fn openat2(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     how: usize,
@@ -45,7 +45,7 @@ pub(crate) fn openat2(
 ) -> SysResult {
     const O_ACCMODE: u64 = 3;
     const RESOLVE_NO_MAGICLINKS: u64 = 2;
-    let [flags, mode, resolve] = read_open_how(caller, how, size)?;
+    let [flags, mode, resolve] = read_open_how(cx, how, size)?;
     let known = u64::from(OpenFlags::all().bits()) | O_ACCMODE;
     if flags & !known != 0 || resolve & !RESOLVE_NO_MAGICLINKS != 0 || mode & !0o7777 != 0 {
         return Err(Errno::EINVAL);
@@ -60,21 +60,24 @@ pub(crate) fn openat2(
         // open(2) drops what O_PATH gives no meaning; openat2(2) refuses it.
         return Err(Errno::EINVAL);
     }
-    open_with(caller, directory, path, parsed)
+    open_with(cx, directory, path, parsed)
 }
 
-fn open_with(caller: &Caller<'_>, directory: i32, path: usize, how: How) -> SysResult {
-    let path = caller.path(path)?;
-    let reserved = caller.files.reserve(Fd::new(0), caller.fd_limit)?;
-    let origin = caller.origin(directory, &path)?;
+fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> SysResult {
+    let path = cx.path(path)?;
+    let files = cx.files();
+    let reserved = files.reserve(Fd::new(0), cx.file_limit())?;
+    let origin = cx.origin_at(directory, &path)?;
     let file = open::open(&origin, &path, how)?;
     let description = OpenFile::new(file, how.access, how.flags)?;
+    let comes_to = if how.access.reads() { Events::READABLE } else { Events::WRITABLE };
+    patience::until_ready(cx, &description, comes_to, || description.file().finish_open().map(Ok))?;
     let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
     Ok(reserved.commit(description, on_exec).number() as usize)
 }
 
 /// `struct open_how` of any version: what this one does not know must be zero.
-fn read_open_how(caller: &Caller<'_>, address: usize, size: usize) -> Result<[u64; 3], Errno> {
+fn read_open_how(cx: &mut Context<'_>, address: usize, size: usize) -> Result<[u64; 3], Errno> {
     const KNOWN: usize = size_of::<[u64; 3]>();
     if size < KNOWN {
         return Err(Errno::EINVAL);
@@ -83,9 +86,9 @@ fn read_open_how(caller: &Caller<'_>, address: usize, size: usize) -> Result<[u6
         return Err(Errno::E2BIG);
     }
     let mut rest = alloc::vec![0; size - KNOWN];
-    UserSlice::new(caller.space, address, size)?.part(KNOWN, size).read_bytes(&mut rest)?;
+    UserSlice::new(cx.space(), address, size)?.part(KNOWN, size).read_bytes(&mut rest)?;
     if rest.iter().any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);
     }
-    UserPtr::new(caller.space, address).read()
+    UserPtr::new(cx.space(), address).read()
 }

@@ -5,35 +5,34 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 
-use super::at::{Caller, EmptyPath, Lookup};
+use super::at::{EmptyPath, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::name;
 use crate::fs::path::LastLink;
 use crate::memory::user::UserSlice;
 
-type SysResult = Result<usize, Errno>;
-
 /// readlink(2).
-pub(crate) fn readlink(caller: &Caller<'_>, path: usize, to: usize, size: i32) -> SysResult {
-    readlinkat(caller, AT_FDCWD, path, to, size)
+pub(crate) fn readlink(cx: &mut Context<'_>, path: usize, to: usize, size: i32) -> SysResult {
+    readlinkat(cx, AT_FDCWD, path, to, size)
 }
 
 /// readlinkat(2). An empty path means the link that the descriptor is.
 pub(crate) fn readlinkat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     to: usize,
     size: i32,
 ) -> SysResult {
     let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or(Errno::EINVAL)?;
-    let is_empty = caller.path(path)?.is_empty();
+    let is_empty = cx.path(path)?.is_empty();
     let empty_path =
         if is_empty && directory != AT_FDCWD { EmptyPath::Descriptor } else { EmptyPath::Missing };
-    let location = caller.locate(directory, path, Lookup { last_link: LastLink::Keep, empty_path })?;
+    let location = cx.locate(directory, path, Lookup { last_link: LastLink::Keep, empty_path })?;
     let target = name::read_link(&location)
         .map_err(|error| if is_empty && error == Errno::EINVAL { Errno::ENOENT } else { error })?;
     let length = target.len().min(size);
-    UserSlice::new(caller.space, to, length)?.write_bytes(&target[..length])?;
+    UserSlice::new(cx.space(), to, length)?.write_bytes(&target[..length])?;
     location.inode.with_attributes(|attributes| attributes.mark_accessed());
     Ok(length)
 }

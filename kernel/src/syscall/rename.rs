@@ -6,31 +6,29 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 
-use super::at::Caller;
+use super::context::{Context, SysResult};
 use crate::fs::name;
 use crate::fs::tmpfs::rename::Taken;
 
-type SysResult = Result<usize, Errno>;
-
 /// rename(2).
-pub(crate) fn rename(caller: &Caller<'_>, old: usize, new: usize) -> SysResult {
-    renameat2(caller, AT_FDCWD, old, AT_FDCWD, new, 0)
+pub(crate) fn rename(cx: &mut Context<'_>, old: usize, new: usize) -> SysResult {
+    renameat2(cx, AT_FDCWD, old, AT_FDCWD, new, 0)
 }
 
 /// renameat(2).
 pub(crate) fn renameat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     old_directory: i32,
     old: usize,
     new_directory: i32,
     new: usize,
 ) -> SysResult {
-    renameat2(caller, old_directory, old, new_directory, new, 0)
+    renameat2(cx, old_directory, old, new_directory, new, 0)
 }
 
 /// renameat2(2).
 pub(crate) fn renameat2(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     old_directory: i32,
     old: usize,
     new_directory: i32,
@@ -43,8 +41,8 @@ pub(crate) fn renameat2(
         2 => Taken::Exchange,
         _ => return Err(Errno::EINVAL),
     };
-    let (old, new) = (caller.path(old)?, caller.path(new)?);
-    let (from, to) = (caller.origin(old_directory, &old)?, caller.origin(new_directory, &new)?);
+    let (old, new) = (cx.path(old)?, cx.path(new)?);
+    let (from, to) = (cx.origin_at(old_directory, &old)?, cx.origin_at(new_directory, &new)?);
     name::rename((&from, &old), (&to, &new), taken)?;
     Ok(0)
 }

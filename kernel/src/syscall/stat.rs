@@ -8,48 +8,47 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::stat::{STATX_FILLED, Stat, Statx, StatxTimestamp};
 
-use super::at::{self, Caller, Found, Lookup};
+use super::at::{self, Found, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::stat;
 use crate::memory::user::UserPtr;
 
-type SysResult = Result<usize, Errno>;
-
 /// stat(2).
-pub(crate) fn stat(caller: &Caller<'_>, path: usize, to: usize) -> SysResult {
-    let location = caller.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
-    write(caller, to, &stat::stat(&location))
+pub(crate) fn stat(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult {
+    let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
+    write(cx, to, &stat::stat(&location))
 }
 
 /// lstat(2).
-pub(crate) fn lstat(caller: &Caller<'_>, path: usize, to: usize) -> SysResult {
-    let location = caller.locate(AT_FDCWD, path, Lookup::KEEP)?;
-    write(caller, to, &stat::stat(&location))
+pub(crate) fn lstat(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult {
+    let location = cx.locate(AT_FDCWD, path, Lookup::KEEP)?;
+    write(cx, to, &stat::stat(&location))
 }
 
 /// fstat(2).
-pub(crate) fn fstat(caller: &Caller<'_>, fd: u32, to: usize) -> SysResult {
-    write(caller, to, &caller.any_file(fd)?.file().stat())
+pub(crate) fn fstat(cx: &mut Context<'_>, fd: usize, to: usize) -> SysResult {
+    write(cx, to, &cx.any_file(fd)?.file().stat())
 }
 
 /// newfstatat(2), which C libraries call fstatat.
 pub(crate) fn newfstatat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     to: usize,
     flags: u32,
 ) -> SysResult {
     let flags = at::flags(flags, LOOKUP | AtFlags::STATX_FORCE_SYNC | AtFlags::STATX_DONT_SYNC)?;
-    let stat = match caller.find(directory, path, Lookup::with(flags))? {
+    let stat = match cx.find(directory, path, Lookup::with(flags))? {
         Found::Place(location) => stat::stat(&location),
         Found::Elsewhere(file) => file.file().stat(),
     };
-    write(caller, to, &stat)
+    write(cx, to, &stat)
 }
 
 /// statx(2). All that is known is told, whatever `mask` asks for.
 pub(crate) fn statx(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     flags: u32,
@@ -62,18 +61,18 @@ pub(crate) fn statx(
     if mask & RESERVED != 0 || flags.contains(sync) {
         return Err(Errno::EINVAL);
     }
-    let statx = match caller.find(directory, path, Lookup::with(flags))? {
+    let statx = match cx.find(directory, path, Lookup::with(flags))? {
         Found::Place(location) => stat::statx(&location),
         Found::Elsewhere(file) => extended(&file.file().stat()),
     };
-    UserPtr::new(caller.space, to).write(&statx)?;
+    UserPtr::new(cx.space(), to).write(&statx)?;
     Ok(0)
 }
 
 const LOOKUP: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT).union(AtFlags::EMPTY_PATH);
 
-fn write(caller: &Caller<'_>, to: usize, stat: &Stat) -> SysResult {
-    UserPtr::new(caller.space, to).write(stat)?;
+fn write(cx: &mut Context<'_>, to: usize, stat: &Stat) -> SysResult {
+    UserPtr::new(cx.space(), to).write(stat)?;
     Ok(0)
 }
 

@@ -6,21 +6,19 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 
-use super::at::Caller;
+use super::context::{Context, SysResult};
 use crate::fs::name::NewFile;
 
-type SysResult = Result<usize, Errno>;
-
 /// symlink(2).
-pub(crate) fn symlink(caller: &Caller<'_>, target: usize, path: usize) -> SysResult {
-    symlinkat(caller, target, AT_FDCWD, path)
+pub(crate) fn symlink(cx: &mut Context<'_>, target: usize, path: usize) -> SysResult {
+    symlinkat(cx, target, AT_FDCWD, path)
 }
 
 /// symlinkat(2).
-pub(crate) fn symlinkat(caller: &Caller<'_>, target: usize, directory: i32, path: usize) -> SysResult {
-    let target = caller.path(target)?;
+pub(crate) fn symlinkat(cx: &mut Context<'_>, target: usize, directory: i32, path: usize) -> SysResult {
+    let target = cx.path(target)?;
     if target.is_empty() {
         return Err(Errno::ENOENT);
     }
-    caller.make(directory, path, NewFile::Symlink(target.into()), Permissions::empty())
+    cx.make(directory, path, NewFile::Symlink(target.into()), Permissions::empty())
 }

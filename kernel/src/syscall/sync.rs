@@ -4,19 +4,17 @@
 
 use model::abi::errno::Errno;
 
-use super::at::Caller;
-
-type SysResult = Result<usize, Errno>;
+use super::context::{Context, SysResult};
 
 /// fsync(2) and fdatasync(2): memory is where everything is safe here.
-pub(crate) fn fsync(caller: &Caller<'_>, fd: u32) -> SysResult {
-    caller.file(fd)?.file().sync()?;
+pub(crate) fn fsync(cx: &mut Context<'_>, fd: usize) -> SysResult {
+    cx.file(fd)?.file().sync()?;
     Ok(0)
 }
 
 /// syncfs(2).
-pub(crate) fn syncfs(caller: &Caller<'_>, fd: u32) -> SysResult {
-    caller.file(fd)?;
+pub(crate) fn syncfs(cx: &mut Context<'_>, fd: usize) -> SysResult {
+    cx.file(fd)?;
     Ok(0)
 }
 

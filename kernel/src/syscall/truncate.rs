@@ -6,30 +6,29 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::access::Access;
 
-use super::at::{Caller, Lookup};
+use super::at::Lookup;
+use super::context::{Context, SysResult};
 use crate::fs::stat;
 use crate::fs::tmpfs::inode::Content;
 
-type SysResult = Result<usize, Errno>;
-
 /// truncate(2).
-pub(crate) fn truncate(caller: &Caller<'_>, path: usize, length: i64) -> SysResult {
+pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysResult {
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
-    let location = caller.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
+    let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
     let regular = match location.inode.content() {
         Content::Directory(_) => return Err(Errno::EISDIR),
         Content::Regular(regular) => regular,
         _ => return Err(Errno::EINVAL),
     };
-    location.inode.check(caller.credentials, Access::WRITE)?;
+    location.inode.check(cx.credentials(), Access::WRITE)?;
     stat::truncate(&location.inode, regular, length)?;
     Ok(0)
 }
 
 /// ftruncate(2).
-pub(crate) fn ftruncate(caller: &Caller<'_>, fd: u32, length: i64) -> SysResult {
+pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: usize, length: i64) -> SysResult {
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
-    let file = caller.file(fd)?;
+    let file = cx.file(fd)?;
     if !file.access().writes() {
         return Err(Errno::EINVAL);
     }

@@ -5,26 +5,25 @@
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 
-use super::at::{self, Caller};
+use super::at;
+use super::context::{Context, SysResult};
 use crate::fs::name;
 
-type SysResult = Result<usize, Errno>;
-
 /// unlink(2).
-pub(crate) fn unlink(caller: &Caller<'_>, path: usize) -> SysResult {
-    unlinkat(caller, AT_FDCWD, path, 0)
+pub(crate) fn unlink(cx: &mut Context<'_>, path: usize) -> SysResult {
+    unlinkat(cx, AT_FDCWD, path, 0)
 }
 
 /// rmdir(2).
-pub(crate) fn rmdir(caller: &Caller<'_>, path: usize) -> SysResult {
-    unlinkat(caller, AT_FDCWD, path, AtFlags::REMOVEDIR.bits())
+pub(crate) fn rmdir(cx: &mut Context<'_>, path: usize) -> SysResult {
+    unlinkat(cx, AT_FDCWD, path, AtFlags::REMOVEDIR.bits())
 }
 
 /// unlinkat(2).
-pub(crate) fn unlinkat(caller: &Caller<'_>, directory: i32, path: usize, flags: u32) -> SysResult {
+pub(crate) fn unlinkat(cx: &mut Context<'_>, directory: i32, path: usize, flags: u32) -> SysResult {
     let flags = at::flags(flags, AtFlags::REMOVEDIR)?;
-    let path = caller.path(path)?;
-    let origin = caller.origin(directory, &path)?;
+    let path = cx.path(path)?;
+    let origin = cx.origin_at(directory, &path)?;
     if flags.contains(AtFlags::REMOVEDIR) {
         name::remove_directory(&origin, &path)?;
     } else {

@@ -7,12 +7,11 @@ use model::abi::errno::Errno;
 use model::abi::stat::Timestamp;
 use model::access::Access;
 
-use super::at::{self, Caller, Lookup};
+use super::at::{self, Lookup};
+use super::context::{Context, SysResult};
 use crate::fs::mount::Location;
 use crate::fs::time;
 use crate::memory::user::UserPtr;
-
-type SysResult = Result<usize, Errno>;
 
 /// What utimensat(2) does to one of the two times.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,7 +23,7 @@ enum NewTime {
 
 /// utimensat(2). Without a path it means the descriptor itself; without times, now.
 pub(crate) fn utimensat(
-    caller: &Caller<'_>,
+    cx: &mut Context<'_>,
     directory: i32,
     path: usize,
     times: usize,
@@ -33,7 +32,7 @@ pub(crate) fn utimensat(
     let new = if times == 0 {
         [NewTime::Now; 2]
     } else {
-        let array = UserPtr::<[i64; 2]>::new(caller.space, times);
+        let array = UserPtr::<[i64; 2]>::new(cx.space(), times);
         [parse_time(array.read()?)?, parse_time(array.at(1).read()?)?]
     };
     if new == [NewTime::Keep; 2] {
@@ -43,11 +42,11 @@ pub(crate) fn utimensat(
         if flags != 0 {
             return Err(Errno::EINVAL);
         }
-        let file = caller.file(directory.cast_unsigned())?;
-        return change_times(caller, &at::place(&file).ok_or(Errno::EINVAL)?, new);
+        let file = cx.file(directory.cast_unsigned() as usize)?;
+        return change_times(cx, &at::place(&file).ok_or(Errno::EINVAL)?, new);
     }
     let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
-    change_times(caller, &caller.locate(directory, path, Lookup::with(flags))?, new)
+    change_times(cx, &cx.locate(directory, path, Lookup::with(flags))?, new)
 }
 
 fn parse_time([seconds, nanoseconds]: [i64; 2]) -> Result<NewTime, Errno> {
@@ -61,13 +60,13 @@ fn parse_time([seconds, nanoseconds]: [i64; 2]) -> Result<NewTime, Errno> {
     }
 }
 
-fn change_times(caller: &Caller<'_>, location: &Location, new: [NewTime; 2]) -> SysResult {
+fn change_times(cx: &mut Context<'_>, location: &Location, new: [NewTime; 2]) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    let is_owner = ownership.check_owner(caller.credentials);
+    let is_owner = ownership.check_owner(cx.credentials());
     if new == [NewTime::Now; 2] {
         // Whoever may write may say so.
-        is_owner.or_else(|_| ownership.check(caller.credentials, Access::WRITE))?;
+        is_owner.or_else(|_| ownership.check(cx.credentials(), Access::WRITE))?;
     } else {
         is_owner?;
     }

@@ -40,7 +40,7 @@ pub(crate) enum Content {
     /// A symbolic link whose path depends on who reads it, such as `/proc/self/exe`.
     LiveSymlink(fn() -> Result<Vec<u8>, Errno>),
     /// A text that is made when it is read, such as `/proc/meminfo`.
-    Report(fn() -> Vec<u8>),
+    Report(Report),
     /// A name for a device.
     Device(DeviceKind, DeviceNumber),
     /// A named pipe.
@@ -48,6 +48,9 @@ pub(crate) enum Content {
     /// The name of a local socket.
     Socket,
 }
+
+/// Makes a text.
+pub(crate) type Report = fn() -> Vec<u8>;
 
 /// The two kinds of device nodes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
