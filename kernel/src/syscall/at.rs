@@ -9,8 +9,9 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 use model::access::Credentials;
+use model::fd::Fd;
 
-use super::context::{self, Context};
+use super::context::Context;
 use crate::file::description::OpenFile;
 use crate::fs::mount::Location;
 use crate::fs::name::{self, NewFile};
@@ -79,14 +80,6 @@ impl Context<'_> {
         user::read_path(self.space(), address)
     }
 
-    /// The description behind `fd`, `O_PATH` included.
-    ///
-    /// # Errors
-    /// `EBADF`: not open.
-    pub(crate) fn any_file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
-        self.files().get_any(context::parse_fd(fd)?)
-    }
-
     /// Who asks.
     pub(crate) fn credentials(&self) -> Credentials {
         *self.process().credentials.lock()
@@ -101,7 +94,7 @@ impl Context<'_> {
         if directory == AT_FDCWD || path.first() == Some(&b'/') {
             return Ok(origin);
         }
-        let file = self.any_file(descriptor(directory))?;
+        let file = self.files().get_any(descriptor(directory)?)?;
         let start = place(&file).ok_or(Errno::ENOTDIR)?;
         // An empty path is missing, whatever the descriptor is.
         if !path.is_empty() {
@@ -123,7 +116,7 @@ impl Context<'_> {
         if directory == AT_FDCWD {
             return Ok(Found::Place(self.origin().start));
         }
-        let file = self.any_file(descriptor(directory))?;
+        let file = self.files().get_any(descriptor(directory)?)?;
         Ok(place(&file).map_or(Found::Elsewhere(file), Found::Place))
     }
 
@@ -157,9 +150,9 @@ impl Context<'_> {
     }
 }
 
-/// A directory argument as the register had it.
-fn descriptor(directory: i32) -> usize {
-    directory.cast_unsigned() as usize
+/// A directory argument that is a descriptor.
+fn descriptor(directory: i32) -> Result<Fd, Errno> {
+    u32::try_from(directory).map(Fd::new).map_err(|_| Errno::EBADF)
 }
 
 /// Where in the tree an open file was found, if it was.

@@ -6,6 +6,7 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 use model::access::Access;
+use model::fd::Fd;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -20,8 +21,8 @@ pub(crate) fn chdir(cx: &mut Context<'_>, path: usize) -> SysResult {
 }
 
 /// fchdir(2).
-pub(crate) fn fchdir(cx: &mut Context<'_>, fd: usize) -> SysResult {
-    let location = at::place(&*cx.any_file(fd)?).ok_or(Errno::ENOTDIR)?;
+pub(crate) fn fchdir(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+    let location = at::place(&*cx.files().get_any(fd)?).ok_or(Errno::ENOTDIR)?;
     change_directory(cx, location)
 }
 

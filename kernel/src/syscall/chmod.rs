@@ -5,6 +5,7 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
+use model::fd::Fd;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -21,8 +22,8 @@ pub(crate) fn fchmodat(cx: &mut Context<'_>, directory: i32, path: usize, mode: 
 }
 
 /// fchmod(2).
-pub(crate) fn fchmod(cx: &mut Context<'_>, fd: usize, mode: u32) -> SysResult {
-    let file = cx.file(fd)?;
+pub(crate) fn fchmod(cx: &mut Context<'_>, fd: Fd, mode: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
     change_mode(cx, &at::place(&file).ok_or(Errno::EINVAL)?, mode)
 }
 

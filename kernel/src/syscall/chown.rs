@@ -5,6 +5,7 @@
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
+use model::fd::Fd;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -34,8 +35,8 @@ pub(crate) fn fchownat(
 }
 
 /// fchown(2).
-pub(crate) fn fchown(cx: &mut Context<'_>, fd: usize, uid: u32, gid: u32) -> SysResult {
-    let file = cx.file(fd)?;
+pub(crate) fn fchown(cx: &mut Context<'_>, fd: Fd, uid: u32, gid: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
     change_owner(cx, &at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
 }
 

@@ -4,6 +4,7 @@
 
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
+use model::fd::Fd;
 use model::seek::OFFSET_MAX;
 
 use super::context::{Context, SysResult};
@@ -11,10 +12,10 @@ use crate::fs::opened::OpenInode;
 use crate::fs::tmpfs::inode::Content;
 
 /// fallocate(2): pages for a range, or a hole in it.
-pub(crate) fn fallocate(cx: &mut Context<'_>, fd: usize, mode: u32, offset: i64, length: i64) -> SysResult {
+pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, length: i64) -> SysResult {
     const KEEP_SIZE: u32 = 1;
     const PUNCH_HOLE: u32 = 2;
-    let file = cx.file(fd)?;
+    let file = cx.files().get(fd)?;
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let length = u64::try_from(length).ok().filter(|length| *length > 0).ok_or(Errno::EINVAL)?;
     if mode & !(KEEP_SIZE | PUNCH_HOLE) != 0 || mode == PUNCH_HOLE {

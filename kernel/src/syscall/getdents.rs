@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
+use model::fd::Fd;
 
 use super::at;
 use super::context::{Context, SysResult};
@@ -14,10 +15,10 @@ use crate::fs::tmpfs::directory::FIRST_COOKIE;
 use crate::memory::user::UserSlice;
 
 /// getdents64(2). The offset of the open file is the cookie of the next entry.
-pub(crate) fn getdents64(cx: &mut Context<'_>, fd: usize, to: usize, size: u32) -> SysResult {
+pub(crate) fn getdents64(cx: &mut Context<'_>, fd: Fd, to: usize, size: u32) -> SysResult {
     /// What one call gathers at most; more takes another call.
     const GATHERED_MAX: usize = 64 << 10;
-    let file = cx.file(fd)?;
+    let file = cx.files().get(fd)?;
     let location = at::place(&file).ok_or(Errno::ENOTDIR)?;
     location.inode.directory()?;
     let mut offset = file.offset();

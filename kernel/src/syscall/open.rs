@@ -9,7 +9,6 @@ use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
-use pollee::Events;
 
 use super::context::{Context, SysResult};
 use super::patience;
@@ -70,10 +69,8 @@ fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> Sys
     let origin = cx.origin_at(directory, &path)?;
     let file = open::open(&origin, &path, how)?;
     let description = OpenFile::new(file, how.access, how.flags)?;
-    let comes_to = if how.access.reads() { Events::READABLE } else { Events::WRITABLE };
-    patience::until_ready(cx, &description, comes_to, || description.file().finish_open().map(Ok))?;
-    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
-    Ok(reserved.commit(description, on_exec).number() as usize)
+    patience::until_opened(cx, &description)?;
+    Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())
 }
 
 /// `struct open_how` of any version: what this one does not know must be zero.

@@ -7,6 +7,7 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::stat::{STATX_FILLED, Stat, Statx, StatxTimestamp};
+use model::fd::Fd;
 
 use super::at::{self, Found, Lookup};
 use super::context::{Context, SysResult};
@@ -26,8 +27,8 @@ pub(crate) fn lstat(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult {
 }
 
 /// fstat(2).
-pub(crate) fn fstat(cx: &mut Context<'_>, fd: usize, to: usize) -> SysResult {
-    write(cx, to, &cx.any_file(fd)?.file().stat())
+pub(crate) fn fstat(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
+    write(cx, to, &cx.files().get_any(fd)?.file().stat())
 }
 
 /// newfstatat(2), which C libraries call fstatat.

@@ -5,6 +5,7 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::stat::Statfs;
+use model::fd::Fd;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -19,10 +20,10 @@ pub(crate) fn statfs(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult 
 }
 
 /// fstatfs(2).
-pub(crate) fn fstatfs(cx: &mut Context<'_>, fd: usize, to: usize) -> SysResult {
+pub(crate) fn fstatfs(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
     /// `ANON_INODE_FS_MAGIC`: of files that are in no tree.
     const ANONYMOUS: i64 = 0x0904_1934;
-    let file = cx.any_file(fd)?;
+    let file = cx.files().get_any(fd)?;
     let statfs = match at::place(&file) {
         Some(location) => stat::statfs(&location),
         None => Statfs { magic: ANONYMOUS, block_size: 4096, name_length: 255, ..Statfs::default() },

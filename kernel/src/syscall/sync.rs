@@ -3,18 +3,19 @@
 //! Source: Linux 6.1 fs/sync.c.
 
 use model::abi::errno::Errno;
+use model::fd::Fd;
 
 use super::context::{Context, SysResult};
 
 /// fsync(2) and fdatasync(2): memory is where everything is safe here.
-pub(crate) fn fsync(cx: &mut Context<'_>, fd: usize) -> SysResult {
-    cx.file(fd)?.file().sync()?;
+pub(crate) fn fsync(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+    cx.files().get(fd)?.file().sync()?;
     Ok(0)
 }
 
 /// syncfs(2).
-pub(crate) fn syncfs(cx: &mut Context<'_>, fd: usize) -> SysResult {
-    cx.file(fd)?;
+pub(crate) fn syncfs(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+    cx.files().get(fd)?;
     Ok(0)
 }
 

@@ -5,6 +5,7 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::access::Access;
+use model::fd::Fd;
 
 use super::at::Lookup;
 use super::context::{Context, SysResult};
@@ -26,9 +27,9 @@ pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysRes
 }
 
 /// ftruncate(2).
-pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: usize, length: i64) -> SysResult {
+pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: Fd, length: i64) -> SysResult {
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
-    let file = cx.file(fd)?;
+    let file = cx.files().get(fd)?;
     if !file.access().writes() {
         return Err(Errno::EINVAL);
     }

@@ -6,6 +6,7 @@ use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::stat::Timestamp;
 use model::access::Access;
+use model::fd::Fd;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -42,7 +43,8 @@ pub(crate) fn utimensat(
         if flags != 0 {
             return Err(Errno::EINVAL);
         }
-        let file = cx.file(directory.cast_unsigned() as usize)?;
+        let fd = u32::try_from(directory).map_err(|_| Errno::EBADF)?;
+        let file = cx.files().get(Fd::new(fd))?;
         return change_times(cx, &at::place(&file).ok_or(Errno::EINVAL)?, new);
     }
     let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
