@@ -7,6 +7,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::time;
+
 static SEEN: [AtomicUsize; 65] = [const { AtomicUsize::new(0) }; 65];
 
 /// Installs a handler that counts `signal`; `flags` may hold `SA_RESTART` and its like.
@@ -105,6 +107,18 @@ pub fn is_pending(signal: i32) -> bool {
 pub fn raise(signal: i32) {
     // SAFETY: no memory is involved.
     assert_eq!(unsafe { libc::raise(signal) }, 0);
+}
+
+/// Runs `work`, which must take at least `delay`: a `SIGALRM` comes then, and again and again until
+/// `work` ends, lest the first one come before `work` waits.
+#[track_caller]
+pub fn interrupted<T>(delay: Duration, work: impl FnOnce() -> T) -> T {
+    time::at_least(delay, || {
+        alarm_every(delay, delay);
+        let result = work();
+        alarm(Duration::ZERO);
+        result
+    })
 }
 
 /// Arranges for one `SIGALRM` after `delay`; zero calls it off.

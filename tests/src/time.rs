@@ -40,6 +40,23 @@ pub fn at_once<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs `wait`, which may wait for `limit` and says how much of that is left; checks that no more
+/// was taken off than time has passed.
+#[track_caller]
+pub fn remaining<T>(
+    limit: Duration,
+    wait: impl FnOnce() -> (T, Option<Duration>),
+) -> (T, Duration) {
+    let ((result, left), took) = measure(wait);
+    let left = left.expect("a time limit");
+    let microsecond = Duration::from_micros(1);
+    assert!(
+        left <= limit && limit - left <= took + microsecond,
+        "{left:?} of {limit:?} in {took:?}"
+    );
+    (result, left)
+}
+
 /// Lets another thread or process reach the call in which it blocks.
 pub fn settle() {
     thread::sleep(SETTLE);

@@ -3,6 +3,7 @@
 //! A test program that registers [`answer`] as a constructor can be executed with [`QUESTION`] in
 //! its environment; it then answers on its standard output instead of running tests.
 
+use core::hint::black_box;
 use std::{env, process};
 
 use crate::{fd, signal};
@@ -29,6 +30,8 @@ pub extern "C" fn answer() {
         }
         "signals" => print!("{}", join(signals())),
         "process" => print!("{}", process::id()),
+        "stack" => print!("{}", use_stack(6 << 20)),
+        "deeper stack" => print!("{}", use_stack(100 << 20)),
         "page size" => {
             // SAFETY: an entry of the auxiliary vector is a number.
             print!("{}", unsafe { libc::getauxval(libc::AT_PAGESZ) });
@@ -41,6 +44,20 @@ pub extern "C" fn answer() {
         code => process::exit(code.parse().unwrap_or(254)),
     }
     process::exit(0);
+}
+
+/// Uses `size` bytes of stack, a page or a few at a time.
+fn use_stack(size: usize) -> &'static str {
+    fn descend(to: usize) {
+        let frame = black_box([0_u8; 4096]);
+        if &raw const frame as usize > to {
+            descend(to);
+        }
+        black_box(frame);
+    }
+    let top = 0_u8;
+    descend(&raw const top as usize - size);
+    "used"
 }
 
 /// The signals of interest, each with whether it is blocked, pending, ignored or handled.

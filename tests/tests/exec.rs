@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -105,6 +105,13 @@ fn the_auxiliary_vector_tells_the_page_size_and_random_bytes() {
     let (first, second) = (answer(&mut asking("random")), answer(&mut asking("random")));
     assert_eq!(first.len(), 32);
     assert_ne!(first, second);
+}
+
+#[test]
+fn the_first_stack_grows_on_demand_up_to_its_limit() {
+    assert_eq!(answer(&mut asking("stack")), "used");
+    let output = asking("deeper stack").output().unwrap();
+    assert_eq!((output.status.signal(), output.stdout), (Some(libc::SIGSEGV), Vec::new()));
 }
 
 #[test]
