@@ -9,16 +9,15 @@
 mod slot;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use alloc::collections::VecDeque;
-use core::task::Poll;
 
 use pollee::{Events, Readiness};
 
 use self::slot::Slot;
 pub use self::slot::{Kind, PAGE_SIZE, Page, Pages};
 use crate::abi::errno::Errno;
-use crate::transfer::{Sink, Source};
 
 /// A write of no more bytes than this is not mixed with others.
 pub const PIPE_BUF: usize = 4096;
@@ -118,68 +117,6 @@ impl Pipe {
         self.side(end).openings
     }
 
-    /// Takes bytes out: as many as there are and fit, or the rest of one packet, which is gone then even if it
-    /// did not fit. 0 is the end of the file: there is no writer.
-    ///
-    /// # Errors
-    /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
-    pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        let mut total = 0;
-        while to.remaining() > 0
-            && let Some(slot) = self.slots.front_mut()
-        {
-            let wanted = slot.len().min(to.remaining());
-            if to.put(&slot.bytes()[..wanted]) < wanted {
-                return Poll::Ready(if total == 0 { Err(Errno::EFAULT) } else { Ok(total) });
-            }
-            total += wanted;
-            let is_packet = slot.kind() == Kind::Packet;
-            if is_packet || wanted == slot.len() {
-                self.slots.pop_front().map(Slot::into_page).into_iter().for_each(|page| pages.free(page));
-            } else {
-                slot.consume(wanted);
-            }
-            if is_packet {
-                break;
-            }
-        }
-        if total == 0 && !self.is_closed(End::Writer) { Poll::Pending } else { Poll::Ready(Ok(total)) }
-    }
-
-    /// Puts bytes in, as many as there is room for now. A short count says that the pipe is full, or that
-    /// memory or readable bytes ran out; in the last case more was taken from `from` than is counted.
-    ///
-    /// # Errors
-    /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
-    pub fn write(
-        &mut self,
-        from: &mut dyn Source,
-        kind: Kind,
-        pages: &mut dyn Pages,
-    ) -> Poll<Result<usize, Errno>> {
-        if from.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        if self.is_closed(End::Reader) {
-            return Poll::Ready(Err(Errno::EPIPE));
-        }
-        let mut total = match self.merge(from) {
-            Ok(merged) => merged,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        while from.remaining() > 0 && !self.is_full() {
-            match self.push(from, kind, pages) {
-                Ok(pushed) => total += pushed,
-                Err(error) if total == 0 => return Poll::Ready(Err(error)),
-                Err(_) => break,
-            }
-        }
-        if total == 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
-    }
-
     /// Bytes that have been written and not read: `FIONREAD`.
     #[must_use]
     pub fn unread(&self) -> usize {
@@ -233,36 +170,6 @@ impl Pipe {
         match end {
             End::Reader => &mut self.readers,
             End::Writer => &mut self.writers,
-        }
-    }
-
-    /// Lets the odd bytes at the start of a write join the last page if all of them fit, so that small writes
-    /// share pages and the rest of a large one is aligned to them.
-    fn merge(&mut self, from: &mut dyn Source) -> Result<usize, Errno> {
-        let odd = from.remaining() % PAGE_SIZE;
-        match self.slots.back_mut() {
-            Some(slot) if odd > 0 && slot.kind() == Kind::Stream && odd <= slot.room() => {
-                slot.append(from, odd)
-            }
-            _ => Ok(0),
-        }
-    }
-
-    fn push(&mut self, from: &mut dyn Source, kind: Kind, pages: &mut dyn Pages) -> Result<usize, Errno> {
-        self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
-        // Linux leaves an empty slot behind where the copy fails, which then polls as readable. No slot is
-        // empty here, so readable always means that there is something to read.
-        let len = from.remaining().min(PAGE_SIZE);
-        match slot.append(from, len) {
-            Ok(len) => {
-                self.slots.push_back(slot);
-                Ok(len)
-            }
-            Err(error) => {
-                pages.free(slot.into_page());
-                Err(error)
-            }
         }
     }
 }

@@ -13,6 +13,20 @@ pub trait Sink {
     /// Less than `min(bytes.len(), remaining())` means that the rest of the place is not writable
     /// (`EFAULT`); the bytes before it were copied and are counted.
     fn put(&mut self, bytes: &[u8]) -> usize;
+
+    /// [`put`](Self::put) one piece after the other, until one is copied short. To know several pieces at once
+    /// saves work where to find the place costs as much as to copy a piece.
+    fn put_each(&mut self, pieces: &[&[u8]]) -> usize {
+        let mut total = 0;
+        for piece in pieces {
+            let put = self.put(piece);
+            total += put;
+            if put < piece.len() {
+                break;
+            }
+        }
+        total
+    }
 }
 
 /// A place that bytes are copied from: a `write(2)` buffer, an iovec, a kernel buffer.
@@ -25,6 +39,20 @@ pub trait Source {
     /// Less than `min(space.len(), remaining())` means that the rest of the place is not readable
     /// (`EFAULT`); the bytes before it were copied and are counted.
     fn take(&mut self, space: &mut [u8]) -> usize;
+
+    /// [`take`](Self::take) one piece after the other, until one is filled short; at once as with
+    /// [`Sink::put_each`].
+    fn take_each(&mut self, spaces: &mut [&mut [u8]]) -> usize {
+        let mut total = 0;
+        for space in spaces {
+            let taken = self.take(space);
+            total += taken;
+            if taken < space.len() {
+                break;
+            }
+        }
+        total
+    }
 }
 
 impl Sink for &mut [u8] {

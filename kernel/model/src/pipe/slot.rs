@@ -5,9 +5,6 @@
 
 use alloc::boxed::Box;
 
-use crate::abi::errno::Errno;
-use crate::transfer::Source;
-
 /// Bytes in a slot.
 pub const PAGE_SIZE: usize = 4096;
 
@@ -69,14 +66,15 @@ impl Slot {
         self.len -= len;
     }
 
-    /// Appends exactly `len` bytes, or none.
-    pub(super) fn append(&mut self, from: &mut dyn Source, len: usize) -> Result<usize, Errno> {
+    /// The first `len` bytes behind those to be read.
+    pub(super) fn space(&mut self, len: usize) -> &mut [u8] {
         let end = self.start + self.len;
-        if from.take(&mut self.page[end..end + len]) < len {
-            return Err(Errno::EFAULT);
-        }
+        &mut self.page[end..end + len]
+    }
+
+    /// Lets the first `len` bytes of [`space`](Self::space) be read, too.
+    pub(super) fn grow(&mut self, len: usize) {
         self.len += len;
-        Ok(len)
     }
 
     pub(super) fn into_page(self) -> Page {

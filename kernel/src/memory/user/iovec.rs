@@ -14,6 +14,9 @@ pub const IOV_MAX: usize = 1024;
 /// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
 
+/// Pieces of kernel memory that are copied together: as many pages as a new pipe has.
+pub(super) const TOGETHER: usize = 16;
+
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
 #[derive(Clone)]
 pub(super) struct Segments<'a> {

@@ -1,11 +1,13 @@
 //! The user's buffer as the place that a read fills.
 
+use core::array;
+
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmReader};
 
 use super::super::space::AddressSpace;
 use super::super::transfer;
-use super::iovec::Segments;
+use super::iovec::{Segments, TOGETHER};
 
 /// A `read(2)` buffer or the buffers of a `readv(2)`.
 pub struct UserSink<'a>(Segments<'a>);
@@ -42,6 +44,23 @@ impl model::transfer::Sink for UserSink<'_> {
             rest = &rest[copied..];
             copied
         })
+    }
+
+    fn put_each(&mut self, pieces: &[&[u8]]) -> usize {
+        if let [piece] = pieces {
+            return self.put(piece);
+        }
+        let mut total = 0;
+        for pieces in pieces.chunks(TOGETHER) {
+            let piece = |i| pieces.get(i).copied().unwrap_or_default();
+            let mut readers: [_; TOGETHER] = array::from_fn(|i| VmReader::from(piece(i)));
+            let put = transfer::Sink::put_from_each(self, &mut readers);
+            total += put;
+            if put < pieces.iter().map(|piece| piece.len()).sum() {
+                break;
+            }
+        }
+        total
     }
 }
 

@@ -1,11 +1,13 @@
 //! The user's buffer as the place that a write takes from.
 
+use core::array;
+
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmWriter};
 
 use super::super::space::AddressSpace;
 use super::super::transfer;
-use super::iovec::Segments;
+use super::iovec::{Segments, TOGETHER};
 
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
 #[derive(Clone)]
@@ -43,6 +45,25 @@ impl model::transfer::Source for UserSource<'_> {
             filled += copied;
             copied
         })
+    }
+
+    fn take_each(&mut self, spaces: &mut [&mut [u8]]) -> usize {
+        if let [space] = spaces {
+            return self.take(space);
+        }
+        let mut total = 0;
+        for spaces in spaces.chunks_mut(TOGETHER) {
+            let len: usize = spaces.iter().map(|space| space.len()).sum();
+            let mut spaces = spaces.iter_mut();
+            let mut writers: [_; TOGETHER] =
+                array::from_fn(|_| VmWriter::from(spaces.next().map_or(&mut [][..], |space| space)));
+            let taken = transfer::Source::take_into_each(self, &mut writers);
+            total += taken;
+            if taken < len {
+                break;
+            }
+        }
+        total
     }
 }
 
