@@ -15,6 +15,7 @@ pub mod cpio;
 pub mod epoll;
 pub mod eventfd;
 pub mod fd;
+pub mod lock;
 pub mod path;
 pub mod pipe;
 pub mod seek;

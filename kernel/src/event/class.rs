@@ -19,12 +19,14 @@ pub(crate) enum Class {
     Epoll,
     Console,
     Socket,
+    /// The locks of flock(2).
+    FileLock,
     /// The files of one select or poll: wakes that find nothing belong to none of them alone.
     PollSet,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
@@ -32,6 +34,7 @@ impl Class {
         Self::Epoll,
         Self::Console,
         Self::Socket,
+        Self::FileLock,
         Self::PollSet,
     ];
 
@@ -44,6 +47,7 @@ impl Class {
             Self::Epoll => "epoll",
             Self::Console => "console",
             Self::Socket => "socket",
+            Self::FileLock => "flock",
             Self::PollSet => "pollset",
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod boot;
 pub(crate) mod device;
 pub(crate) mod fifo;
 pub(crate) mod initramfs;
+pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod open;

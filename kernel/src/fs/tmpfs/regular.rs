@@ -16,6 +16,7 @@ use model::seek::{OFFSET_MAX, Whence};
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{PAGE_SIZE, UFrame, VmWriter};
 use ostd::sync::{Mutex, SpinLock};
+use ostd::task::Task;
 
 use super::superblock::Superblock;
 use crate::memory::budget;
@@ -82,6 +83,7 @@ impl Regular {
                 None => to.put(&ZEROS[..wanted]),
             };
             done += put;
+            pause_between_pages(at / PAGE);
             if put < wanted {
                 return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
             }
@@ -109,6 +111,7 @@ impl Regular {
         while from.remaining() > 0 {
             let at = offset.saturating_add(done as u64);
             let taken = self.write_in_page(superblock, at, from);
+            pause_between_pages(at / PAGE);
             match taken {
                 Ok(taken) => done += taken,
                 Err(error) if done == 0 => return Err(error),
@@ -212,6 +215,7 @@ impl Regular {
         let _turn = self.writing.lock();
         for index in bytes.start / PAGE..bytes.end.div_ceil(PAGE) {
             self.page_for_writing(superblock, index)?;
+            pause_between_pages(index);
         }
         Ok(())
     }
@@ -305,6 +309,15 @@ impl Contents {
 fn new_page(superblock: &Superblock) -> Result<UFrame, Errno> {
     superblock.pages.charge()?;
     budget::zeroed_page().inspect_err(|_| superblock.pages.refund(1))
+}
+
+/// Lets others run now and then: the kernel is preempted only where it says so, and a file is as long as it likes.
+fn pause_between_pages(index: u64) {
+    /// A mebibyte, a few hundred microseconds of copying.
+    const PAGES: u64 = 256;
+    if index % PAGES == PAGES - 1 {
+        Task::yield_now();
+    }
 }
 
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
