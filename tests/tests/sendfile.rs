@@ -1,0 +1,91 @@
+//! sendfile(2): from a file to a descriptor without a buffer of the program's own.
+
+use std::fs;
+
+use libc::{O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
+use pollux_tests::memory::{PAGE, UNMAPPED};
+use pollux_tests::{Errno, Fd, fd, sys};
+
+/// A file in `/tmp` with this many bytes, each unlike its neighbours.
+fn file(name: &str, len: usize) -> (String, Vec<u8>) {
+    let path = format!("/tmp/sendfile-{name}");
+    let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+    fs::write(&path, &content).unwrap();
+    (path, content)
+}
+
+fn sendfile(to: &Fd, from: &Fd, offset: usize, count: usize) -> sys::Result<usize> {
+    let arguments = [to.number() as usize, from.number() as usize, offset, count];
+    // SAFETY: an offset is the caller's, or is not there.
+    unsafe { sys::call(libc::SYS_sendfile, arguments) }
+}
+
+#[test]
+fn it_copies_from_the_offset_of_the_file_and_moves_it() {
+    let (path, content) = file("offset", 40_000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (reader, writer) = fd::pipe();
+    assert_eq!(sendfile(&writer, &from, 0, 100), Ok(100));
+    assert_eq!(sendfile(&writer, &from, 0, 30_000), Ok(30_000));
+    assert_eq!(reader.read(50_000).unwrap(), &content[..30_100]);
+    assert_eq!(sendfile(&writer, &from, 0, 30_000), Ok(9_900));
+    assert_eq!(sendfile(&writer, &from, 0, 30_000), Ok(0));
+    assert_eq!(sendfile(&writer, &from, 0, 0), Ok(0));
+}
+
+#[test]
+fn an_offset_of_its_own_leaves_the_file_alone() {
+    let (path, content) = file("own", 1000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (reader, writer) = fd::pipe();
+    let mut offset = 10_u64;
+    assert_eq!(sendfile(&writer, &from, &raw mut offset as usize, 20), Ok(20));
+    assert_eq!(offset, 30);
+    assert_eq!(reader.read(100).unwrap(), &content[10..30]);
+    assert_eq!(from.read(5).unwrap(), &content[..5]);
+}
+
+#[test]
+fn a_file_can_be_copied_to_a_file() {
+    let (path, content) = file("whole", 300_000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let to = fd::open("/tmp/sendfile-copy", O_RDWR | O_CREAT | O_TRUNC, 0o644).unwrap();
+    let mut total = 0;
+    while total < content.len() {
+        total += sendfile(&to, &from, 0, content.len() - total).unwrap();
+    }
+    assert!(fs::read("/tmp/sendfile-copy").unwrap() == content);
+}
+
+#[test]
+fn a_full_pipe_ends_it_when_nonblocking() {
+    let (path, _) = file("full", 30 * PAGE);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (_reader, writer) = fd::pipe2(O_NONBLOCK).unwrap();
+    let sent = sendfile(&writer, &from, 0, 30 * PAGE).unwrap();
+    assert!(sent > 0 && sent <= 16 * PAGE, "{sent}");
+    assert_eq!(sendfile(&writer, &from, 0, 1), Err(Errno::EAGAIN));
+    let mut here = 0_u64;
+    // SAFETY: no memory is involved.
+    here += unsafe { sys::call(libc::SYS_lseek, [from.number() as usize, 0, 1]) }.unwrap() as u64;
+    assert_eq!(here, sent as u64, "what was not sent can be sent later");
+}
+
+#[test]
+fn it_needs_a_file_to_read_from() {
+    let (reader, writer) = fd::pipe();
+    let (_other, target) = fd::pipe();
+    let (path, _) = file("errors", 10);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let append = fd::open(&path, O_WRONLY | O_APPEND, 0).unwrap();
+    writer.write(b"x").unwrap();
+    assert_eq!(sendfile(&append, &from, 0, 1), Err(Errno::EINVAL));
+    assert_eq!(sendfile(&from, &from, 0, 1), Err(Errno::EBADF), "not open for writing");
+    assert_eq!(sendfile(&target, &append, 0, 1), Err(Errno::EBADF), "not open for reading");
+    let mut offset = 0_u64;
+    assert_eq!(sendfile(&target, &reader, &raw mut offset as usize, 1), Err(Errno::ESPIPE));
+    assert_eq!(sendfile(&target, &from, UNMAPPED, 1), Err(Errno::EFAULT));
+    offset = u64::MAX;
+    assert_eq!(sendfile(&target, &from, &raw mut offset as usize, 1), Err(Errno::EINVAL));
+    assert_eq!(target.unread(), Ok(0));
+}
