@@ -94,6 +94,9 @@ pub(crate) struct GuestOptions {
     /// End a program that takes longer, with status 124; 0 means never
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub(crate) timeout: Timeout,
+    /// Say how long the guest took to boot, by our clock, and the program to run, by the guest's
+    #[arg(long)]
+    pub(crate) time: bool,
     /// Write the kernel's log to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

@@ -31,6 +31,9 @@ use crate::{
 /// The status that timeout(1) gives.
 const TIMED_OUT: u8 = 124;
 
+/// What a shell gives for a program that SIGPIPE has ended.
+const BROKEN_PIPE: u8 = 128 + 13;
+
 /// What a program in the guest finds in its environment: nothing of the host's.
 const ENVIRONMENT: [&str; 3] = ["PATH=/bin", "HOME=/root", "TERM=dumb"];
 
@@ -58,68 +61,90 @@ fn run(program: &Path, args: &[OsString], env: Vec<CString>, options: &GuestOpti
     initramfs.init(&JobList { stdio: Stdio::Ports, jobs: vec![job] })?;
     let machine = Machine::prepare(options.kernel, &options.hardware)?;
     let limit = options.timeout.0.filter(|_| !machine.is_debugged());
-    let session = Session::start(&machine, &initramfs.finish()?)?;
-    attend(session, limit, options.log.as_deref())
+    let attendance = Attendance {
+        options,
+        started: Instant::now(),
+        session: Session::start(&machine, &initramfs.finish()?)?,
+    };
+    attendance.run(limit)
 }
 
-/// Passes everything on until the program has ended.
-fn attend(mut session: Session, limit: Option<Duration>, log: Option<&Path>) -> Result<ExitCode> {
-    let deadline = limit.map(|limit| Instant::now() + limit);
-    let feeder = feed(session.input());
-    let mut counts = (0, 0);
-    let mut end: Option<End> = None;
-    loop {
-        match session.next(deadline)? {
-            Event::Output(Stream::Stdout, bytes) => {
-                counts.0 += bytes.len() as u64;
-                let mut stdout = io::stdout();
-                stdout.write_all(&bytes).and_then(|()| stdout.flush()).context("cannot write to stdout")?;
+/// A guest that runs the program.
+struct Attendance<'a> {
+    options: &'a GuestOptions,
+    started: Instant,
+    session: Session,
+}
+
+impl Attendance<'_> {
+    /// Passes everything on until the program has ended.
+    fn run(mut self, limit: Option<Duration>) -> Result<ExitCode> {
+        let deadline = limit.map(|limit| self.started + limit);
+        let feeder = feed(self.session.input());
+        let mut counts = (0, 0);
+        let mut boot = Duration::ZERO;
+        let mut end: Option<End> = None;
+        loop {
+            match self.session.next(deadline)? {
+                Event::Output(Stream::Stdout, bytes) => {
+                    counts.0 += bytes.len() as u64;
+                    let mut stdout = io::stdout();
+                    match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+                        // Nobody reads on: here the program would have got a signal.
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                            return Ok(ExitCode::from(BROKEN_PIPE));
+                        }
+                        written => written.context("cannot write to stdout")?,
+                    }
+                }
+                Event::Output(Stream::Stderr, bytes) => {
+                    counts.1 += bytes.len() as u64;
+                    io::stderr().write_all(&bytes).context("cannot write to stderr")?;
+                }
+                Event::Message(Message::Ready) => boot = self.started.elapsed(),
+                // Fails only if stdin broke, which the program then sees as its end.
+                Event::Message(Message::More) => drop(feeder.send(())),
+                Event::Message(Message::End(seen)) => end = Some(seen),
+                Event::Message(Message::Fault(reason)) => return Err(self.failed(format!("init: {reason}"))),
+                Event::Message(Message::Start(_) | Message::Done) => {}
+                Event::Exited(status) => {
+                    return Err(
+                        self.failed(format!("the kernel went down under the program (QEMU: {status})"))
+                    );
+                }
+                Event::TimedOut => {
+                    eprint!("{}", self.session.whereabouts());
+                    let limit = limit.unwrap_or_default();
+                    eprintln!(
+                        "pollux: {:#}",
+                        self.failed(format!("ended after {limit:?}, as --timeout asks"))
+                    );
+                    return Ok(ExitCode::from(TIMED_OUT));
+                }
             }
-            Event::Output(Stream::Stderr, bytes) => {
-                counts.1 += bytes.len() as u64;
-                io::stderr().write_all(&bytes).context("cannot write to stderr")?;
-            }
-            // Fails only if stdin broke, which the program then sees as its end.
-            Event::Message(Message::More) => drop(feeder.send(())),
-            Event::Message(Message::End(seen)) => end = Some(seen),
-            Event::Message(Message::Fault(reason)) => {
-                return Err(failed(&session, log, &format!("init: {reason}")));
-            }
-            Event::Message(_) => {}
-            Event::Exited(status) => {
-                return Err(failed(
-                    &session,
-                    log,
-                    &format!("the kernel went down under the program (QEMU: {status})"),
-                ));
-            }
-            Event::TimedOut => {
-                eprint!("{}", session.whereabouts());
-                let limit = limit.unwrap_or_default();
-                let reason = format!("ended after {limit:?}, as --timeout asks");
-                eprintln!("pollux: {:#}", failed(&session, log, &reason));
-                return Ok(ExitCode::from(TIMED_OUT));
+            if let Some(end) = end.filter(|end| (end.stdout, end.stderr) == counts) {
+                if self.options.time {
+                    eprintln!("pollux: booted in {boot:.3?}, ran for {:.3?}", end.elapsed);
+                }
+                save(&self.session.finish()?, self.options)?;
+                return Ok(ExitCode::from(end.exit_status()));
             }
         }
-        if let Some(end) = end.filter(|end| (end.stdout, end.stderr) == counts) {
-            save(&session.finish()?, log)?;
-            return Ok(ExitCode::from(end.exit_status()));
+    }
+
+    /// The reason, after the kernel's last words.
+    fn failed(&self, reason: String) -> anyhow::Error {
+        eprint!("{}", self.session.last_words());
+        match save(self.session.log(), self.options) {
+            Ok(()) => anyhow!("{reason}"),
+            Err(error) => error.context(reason),
         }
     }
 }
 
-/// The reason, after the kernel's last words.
-fn failed(session: &Session, log: Option<&Path>, reason: &str) -> anyhow::Error {
-    eprint!("{}", session.last_words());
-    match save(session.log(), log) {
-        Ok(()) => anyhow!("{reason}"),
-        Err(error) => error.context(reason.to_owned()),
-    }
-}
-
-fn save(text: &[u8], log: Option<&Path>) -> Result<()> {
-    match log {
-        Some(path) => fs::write(path, text).with_context(|| path.display().to_string()),
+fn save(log: &[u8], options: &GuestOptions) -> Result<()> {
+    match &options.log {
+        Some(path) => fs::write(path, log).with_context(|| path.display().to_string()),
         None => Ok(()),
     }
 }
