@@ -121,7 +121,7 @@ pub(crate) struct KernelOptions {
 pub(crate) struct HardwareOptions {
     /// Size of the memory, as 512M or 3G
     #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = size)]
-    pub(crate) mem: String,
+    pub(crate) mem: Mebibytes,
     /// CPU model, in QEMU's words [default: max]
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
@@ -180,6 +180,10 @@ pub(crate) enum Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeout(pub(crate) Option<Duration>);
 
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mebibytes(pub(crate) u64);
+
 /// The first paragraph of a text, as one line and without the word that opens it.
 pub(crate) fn first_paragraph(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
@@ -210,11 +214,14 @@ fn seconds(text: &str) -> Result<Timeout, String> {
     Ok(Timeout((!limit.is_zero()).then_some(limit)))
 }
 
-fn size(text: &str) -> Result<String, String> {
-    let digits = text.strip_suffix(['K', 'M', 'G', 'k', 'm', 'g']).unwrap_or(text);
-    match digits.parse::<u64>() {
-        Ok(1..) => Ok(text.to_owned()),
-        _ => Err("expected a number with K, M or G".into()),
+fn size(text: &str) -> Result<Mebibytes, String> {
+    let (digits, shift) = match text.strip_suffix(['G', 'g']) {
+        Some(digits) => (digits, 10),
+        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 0),
+    };
+    match digits.parse::<u32>() {
+        Ok(number @ 1..=0xf_ffff) => Ok(Mebibytes(u64::from(number) << shift)),
+        _ => Err("expected a number with M or G".into()),
     }
 }
 
@@ -270,6 +277,15 @@ mod tests {
         let cli = Cli::try_parse_from(["pollux", "test", "--on", "pollux", "--smp", "1,4"]);
         let Ok(Cli { command: Command::Test(options) }) = cli else { panic!("not the test command") };
         assert_eq!((options.on, options.smp), (vec![Place::Pollux], vec![1, 4]));
+    }
+
+    #[test]
+    fn memory_is_counted_in_mebibytes_unless_said_otherwise() {
+        assert_eq!(size("3G"), Ok(Mebibytes(3072)));
+        assert_eq!((size("512M"), size("512")), (Ok(Mebibytes(512)), Ok(Mebibytes(512))));
+        for text in ["", "G", "0", "-1", "1T", "99999999999G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     build,
-    cli::{HardwareOptions, Kernel, KernelOptions},
+    cli::{HardwareOptions, Kernel, KernelOptions, Mebibytes},
     symbols::Symbols,
     toolchain::Output,
     twin,
@@ -63,8 +63,15 @@ impl Machine {
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
         add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
-        add(&["-machine", "q35", "-accel", "tcg", "-cpu", hardware.cpu.as_deref().unwrap_or(model)]);
-        add(&["-smp", &kernel.smp.to_string(), "-m", &hardware.mem]);
+        add(&[
+            "-machine",
+            &chipset(hardware.mem),
+            "-accel",
+            "tcg",
+            "-cpu",
+            hardware.cpu.as_deref().unwrap_or(model),
+        ]);
+        add(&["-smp", &kernel.smp.to_string(), "-m", &format!("{}M", hardware.mem.0)]);
         for (number, (address, interrupt)) in SERIAL.iter().enumerate() {
             add(&["-device", &format!("isa-serial,chardev=port{number},iobase={address},irq={interrupt}")]);
         }
@@ -85,6 +92,18 @@ impl Machine {
             Kernel::Linux => add(&["-append", "console=ttyS0 quiet mitigations=off panic=-1"]),
         }
         words
+    }
+}
+
+/// The board. OSTD 0.18 maps memory up to its highest address and reads the ACPI tables there; the firmware
+/// puts those at the end of the lower part and calls the place reserved, which does not count. Some memory
+/// above 4 GiB makes the map long enough; with 2.75 GiB and more there is some anyway.
+fn chipset(mem: Mebibytes) -> String {
+    const ENOUGH: Mebibytes = Mebibytes(2816);
+    const ABOVE: Mebibytes = Mebibytes(32);
+    match mem.0.checked_sub(ABOVE.0) {
+        Some(below @ 1..) if mem.0 < ENOUGH.0 => format!("q35,max-ram-below-4g={below}M"),
+        _ => "q35".to_owned(),
     }
 }
 
@@ -110,6 +129,13 @@ mod tests {
         let line = arguments("--smp 4 --mem 512M --cpu Skylake-Client");
         assert!(line.contains("-cpu Skylake-Client -smp 4 -m 512M "), "{line}");
         assert!(line.contains("-kernel k -initrd i"), "{line}");
+    }
+
+    #[test]
+    fn little_memory_is_split_and_much_is_left_alone() {
+        assert_eq!(chipset(Mebibytes(256)), "q35,max-ram-below-4g=224M");
+        assert_eq!(chipset(Mebibytes(3072)), "q35");
+        assert_eq!(chipset(Mebibytes(32)), "q35");
     }
 
     #[test]
