@@ -2,5 +2,6 @@
 
 pub(crate) mod description;
 pub mod file;
+pub(crate) mod many;
 pub(crate) mod release;
 pub(crate) mod table;

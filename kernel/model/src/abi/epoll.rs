@@ -47,7 +47,7 @@ impl Operation {
 }
 
 /// `struct epoll_event`, which is packed on x86_64: no padding between the two.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct EpollEvent {
     /// Events and flags.
     pub events: u32,

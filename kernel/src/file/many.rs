@@ -1,0 +1,160 @@
+//! Waiting for any of many descriptors: what select(2) and poll(2) have in common.
+//!
+//! Owns: the passes over the descriptors.   Not here: the arrays and sets of the program (`syscall`), the loop
+//! (`event::wait`).
+//!
+//! The first pass registers nothing: mostly something is ready, or nobody wants to wait. Only before a sleep a
+//! second pass registers, and stops registering at the first descriptor that is ready by then. Descriptors are
+//! looked up again in each pass, as on Linux: one that is closed meanwhile is noticed at the next wake.
+//!
+//! Files are asked under the shared lock of the table and borrow from it, without a reference count; only those
+//! that are registered are counted, for they must outlive a close(2) by another thread.
+
+use alloc::sync::Arc;
+use core::ops::Deref;
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::fd::Fd;
+use pollee::{Events, NoMemory};
+
+use super::description::OpenFile;
+use super::table::{FdTable, Reading};
+use crate::event::wait::{self, Sleep, Stop};
+use crate::event::{self, Poller};
+
+/// A thread's registrations with files.
+pub(crate) type FilePoller = Poller<WatchedFile>;
+
+/// An open file description that can be watched.
+pub(crate) struct WatchedFile(Arc<OpenFile>);
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Timeout<D> {
+    /// Not at all.
+    Now,
+    /// Until then.
+    At(D),
+    /// Until something is ready.
+    Never,
+}
+
+/// A question about many descriptors, with room for the answers.
+pub(crate) trait Question {
+    /// Asks `look` what of some events is ready on a descriptor (`None`: it is not open), one after the other,
+    /// and notes the answers. Returns how many are ready, by its own way of counting.
+    fn ask(&mut self, look: impl FnMut(Fd, Events) -> Option<Events>) -> usize;
+}
+
+/// Asks until something is ready.
+///
+/// # Errors
+/// The question has noted the last answers, that nothing is ready. `EINTR`: a signal came first. `ENOMEM`: no
+/// memory to wait with.
+pub(crate) fn wait<S: Sleep>(
+    thread: &S,
+    files: &FdTable,
+    timeout: Timeout<S::Deadline>,
+    question: &mut impl Question,
+) -> Result<usize, Errno> {
+    let count = ask(files, question);
+    let deadline = match timeout {
+        _ if count > 0 => return Ok(count),
+        Timeout::Now if thread.is_interrupted() => return Err(Errno::EINTR),
+        Timeout::Now => return Ok(0),
+        Timeout::At(deadline) => Some(deadline),
+        Timeout::Never => None,
+    };
+    let mut poller = Some(FilePoller::new(thread.task()));
+    let mut registered = None;
+    let attempt = || {
+        let count = match poller.take() {
+            Some(poller) => match ask_and_register(files, question, registered.insert(poller)) {
+                Ok(count) => count,
+                Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
+            },
+            None => ask(files, question),
+        };
+        if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
+    };
+    match wait::many(thread, deadline, attempt) {
+        Ok(result) => result,
+        Err(Stop::TimedOut) => Ok(0),
+        Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),
+    }
+}
+
+/// One pass that only looks.
+fn ask(files: &FdTable, question: &mut impl Question) -> usize {
+    let mut table = Lookups::new(files);
+    question.ask(|fd, interest| Some(table.get(fd)?.file().poll(interest)))
+}
+
+/// One pass that registers until it finds something ready.
+fn ask_and_register(
+    files: &FdTable,
+    question: &mut impl Question,
+    poller: &mut FilePoller,
+) -> Result<usize, NoMemory> {
+    let mut table = Lookups::new(files);
+    let mut poller = Some(poller);
+    let mut result = Ok(());
+    let count = question.ask(|fd, interest| {
+        let Some(file) = table.get(fd) else {
+            poller = None;
+            return None;
+        };
+        let events = match (&mut poller, file.file().watch()) {
+            (Some(poller), Some(_)) => match poller.watch(WatchedFile(file.clone()), interest) {
+                Ok(events) => events,
+                Err(error) => {
+                    result = Err(error);
+                    Events::empty()
+                }
+            },
+            _ => file.file().poll(interest),
+        };
+        if !events.is_empty() {
+            poller = None;
+        }
+        Some(events)
+    });
+    result.map(|()| count)
+}
+
+/// Look-ups in a table whose lock is let go from time to time: preemption is off while it is held.
+struct Lookups<'a> {
+    files: &'a FdTable,
+    table: Option<Reading<'a>>,
+    left: usize,
+}
+
+impl<'a> Lookups<'a> {
+    /// Look-ups under one lock.
+    const CHUNK: usize = 256;
+
+    fn new(files: &'a FdTable) -> Self {
+        Self { files, table: None, left: 0 }
+    }
+
+    /// The description behind `fd`, if it is open for operations on the file.
+    fn get(&mut self, fd: Fd) -> Option<&Arc<OpenFile>> {
+        if self.left == 0 {
+            self.left = Self::CHUNK;
+            self.table = None;
+        }
+        self.left -= 1;
+        let table = self.table.get_or_insert_with(|| self.files.read());
+        table.get(fd).filter(|file| !file.is_path())
+    }
+}
+
+impl Deref for WatchedFile {
+    type Target = event::Watch;
+
+    fn deref(&self) -> &event::Watch {
+        #[expect(clippy::expect_used, reason = "made of files that have it, and what a file has it keeps")]
+        self.0.file().watch().expect("a file that can be watched")
+    }
+}

@@ -1,0 +1,57 @@
+//! poll(2), ppoll(2).
+//!
+//! Not here: the array (`poll/array`), waiting (`file::many`), times and masks (`timeout`, `mask`).
+//! Source: Linux 6.1 fs/select.c (`do_sys_poll`).
+
+mod array;
+
+use core::time::Duration;
+
+use model::abi::errno::Errno;
+
+use self::array::PollArray;
+use super::SysResult;
+use super::context::Context;
+use super::mask;
+use super::timeout::{self, TimeLimit};
+use crate::file::many::{self, Timeout};
+
+/// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
+///
+/// # Errors
+/// `EINVAL`: more than `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a signal
+/// came first; `revents` are written nevertheless. `ENOMEM`.
+pub(crate) fn poll(cx: &mut Context<'_>, array: usize, count: u32, milliseconds: i32) -> SysResult {
+    poll_until(cx, array, count, timeout::from_milliseconds(milliseconds))
+}
+
+/// [`poll`] for at most the time at `time` (null: for ever), with the signal mask at `mask` (null: as it is).
+/// What remains of the time is written back.
+///
+/// # Errors
+/// As [`poll`]. `EINVAL`: no valid time, or `mask_size` is not 8. `EFAULT`: the time or the mask is not readable.
+pub(crate) fn ppoll(
+    cx: &mut Context<'_>,
+    array: usize,
+    count: u32,
+    time: usize,
+    mask: usize,
+    mask_size: usize,
+) -> SysResult {
+    let limit = TimeLimit::timespec(cx.space(), time)?;
+    let mask = mask::read(cx.space(), mask, mask_size)?;
+    let result = mask::replaced(cx, mask, |cx| poll_until(cx, array, count, limit.timeout()));
+    limit.write_back(cx.space());
+    result
+}
+
+fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<Duration>) -> SysResult {
+    cx.may_restart = false;
+    if count > cx.file_limit() {
+        return Err(Errno::EINVAL);
+    }
+    let mut array = PollArray::read(cx.space(), array, count as usize)?;
+    let result = many::wait(&**cx.thread(), &cx.files(), timeout, &mut array);
+    array.write_answers(cx.space())?;
+    result
+}

@@ -1,0 +1,182 @@
+//! The three sets of select(2), copied in and out by words.
+//!
+//! Source: Linux 6.1 fs/select.c (`max_select_fd`, `do_select`).
+
+use alloc::vec::Vec;
+
+use model::abi::errno::Errno;
+use model::abi::poll::Set;
+use model::fd::Fd;
+use pollee::Events;
+use zerocopy::IntoBytes;
+
+use crate::file::many::Question;
+use crate::file::table::Reading;
+use crate::memory::budget;
+use crate::memory::space::AddressSpace;
+use crate::memory::user::UserSlice;
+
+const BITS: usize = u64::BITS as usize;
+
+/// Words of each set that need no allocation: libc's `FD_SETSIZE`.
+const FEW: usize = 1024 / BITS;
+
+/// The same word of all three sets.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    asked: [u64; 3],
+    answers: [u64; 3],
+}
+
+/// The sets, as far as select looks.
+pub(super) struct Sets {
+    few: [Word; FEW],
+    /// Beyond [`FEW`] words.
+    many: Vec<Word>,
+    /// Descriptors that are looked at.
+    count: usize,
+}
+
+impl Sets {
+    /// Copies in the sets at `addresses` (null: empty) for `count` descriptors.
+    ///
+    /// # Errors
+    /// `EFAULT`: a set is not readable. `ENOMEM`.
+    pub(super) fn read(space: &AddressSpace, addresses: [usize; 3], count: usize) -> Result<Self, Errno> {
+        let mut sets = Self { few: [Word::default(); FEW], many: Vec::new(), count };
+        let more = count.div_ceil(BITS).saturating_sub(FEW);
+        if more > 0 {
+            budget::try_reserve(more * size_of::<Word>())?;
+            sets.many.try_reserve_exact(more).map_err(|_| Errno::ENOMEM)?;
+            sets.many.resize(more, Word::default());
+        }
+        for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
+            let slice = sets.claim(space, address)?;
+            let mut offset = 0;
+            for piece in sets.pieces_mut() {
+                let mut buffer = [0_u64; FEW];
+                let bytes = buffer[..piece.len()].as_mut_bytes();
+                slice.part(offset, bytes.len()).read_bytes(bytes)?;
+                offset += bytes.len();
+                for (word, asked) in piece.iter_mut().zip(buffer) {
+                    word.asked[set] = asked;
+                }
+            }
+        }
+        sets.trim();
+        Ok(sets)
+    }
+
+    /// Copies the answers out to where the sets came from.
+    ///
+    /// # Errors
+    /// `EFAULT`: a set is not writable; those before are written.
+    pub(super) fn write_answers(&mut self, space: &AddressSpace, addresses: [usize; 3]) -> Result<(), Errno> {
+        for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
+            let slice = self.claim(space, address)?;
+            let mut offset = 0;
+            for piece in self.pieces_mut() {
+                let mut buffer = [0_u64; FEW];
+                for (word, answers) in piece.iter().zip(&mut buffer) {
+                    *answers = word.answers[set];
+                }
+                let bytes = buffer[..piece.len()].as_bytes();
+                let part = slice.part(offset, bytes.len());
+                part.write_bytes(bytes)?;
+                offset += bytes.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every descriptor in the sets is open.
+    ///
+    /// # Errors
+    /// `EBADF`: one is not.
+    pub(super) fn require_open(&mut self, files: &Reading<'_>) -> Result<(), Errno> {
+        for (nr, word) in self.pieces_mut().flatten().enumerate() {
+            if members(word.union()).any(|bit| files.get(fd(nr, bit)).is_none()) {
+                return Err(Errno::EBADF);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what is not to be looked at: the last word is copied as a whole.
+    fn trim(&mut self) {
+        let rest = self.count % BITS;
+        if rest > 0
+            && let Some(word) = self.pieces_mut().flatten().last()
+        {
+            for asked in &mut word.asked {
+                *asked &= (1 << rest) - 1;
+            }
+        }
+    }
+
+    fn claim<'a>(&self, space: &'a AddressSpace, address: usize) -> Result<UserSlice<'a>, Errno> {
+        UserSlice::new(space, address, self.count.div_ceil(BITS) * size_of::<u64>())
+    }
+
+    /// All words, at most [`FEW`] at a time.
+    fn pieces_mut(&mut self) -> impl Iterator<Item = &mut [Word]> {
+        let few = self.count.div_ceil(BITS).min(FEW);
+        core::iter::once(&mut self.few[..few]).chain(self.many.chunks_mut(FEW))
+    }
+}
+
+impl Question for Sets {
+    /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
+    /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
+    fn ask(&mut self, mut look: impl FnMut(Fd, Events) -> Option<Events>) -> usize {
+        let mut count = 0;
+        for (nr, word) in self.pieces_mut().flatten().enumerate() {
+            word.answers = [0; 3];
+            for bit in members(word.union()) {
+                let events = look(fd(nr, bit), word.interest(bit));
+                count += word.note(bit, events);
+            }
+        }
+        count
+    }
+}
+
+impl Word {
+    const fn union(&self) -> u64 {
+        let [read, write, except] = self.asked;
+        read | write | except
+    }
+
+    /// The events that make `bit` a member of one of the sets that ask for it.
+    fn interest(&self, bit: u32) -> Events {
+        let sets = Set::ALL.iter().zip(self.asked).filter(|(_, asked)| asked & 1 << bit != 0);
+        sets.fold(Events::empty(), |interest, (set, _)| interest | set.events())
+    }
+
+    /// Makes `bit` a member of the sets that `events` are for; of how many.
+    fn note(&mut self, bit: u32, events: Option<Events>) -> usize {
+        let mut count = 0;
+        for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
+            let is_member = events.is_none_or(|events| events.intersects(set.events()));
+            if is_member && asked & 1 << bit != 0 {
+                *answers |= 1 << bit;
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+/// The bits that are set, the lowest first.
+fn members(mut word: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (bit < u64::BITS).then_some(bit)
+    })
+}
+
+fn fd(word: usize, bit: u32) -> Fd {
+    // Below the capacity of a table, which is a `u32`.
+    Fd::new((word * BITS) as u32 + bit)
+}
