@@ -95,6 +95,13 @@ pub(crate) fn model_check() -> Result<Vec<Executable>> {
     tests(build, "the model check")
 }
 
+/// Builds the Pollee's tests under a random scheduler.
+pub(crate) fn random_schedules() -> Result<Vec<Executable>> {
+    let mut build = toolchain::cargo("", "test");
+    build.args(["--release", "--package=pollee", "--features=shuttle", "--test=shuttle"]);
+    tests(build, "the random schedules")
+}
+
 /// Builds the guest's tests: those with these names, or all.
 pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("tests", "test");

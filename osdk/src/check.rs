@@ -43,6 +43,10 @@ fn steps() -> Vec<(String, Command)> {
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
         ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
+        (
+            "the random schedules".to_owned(),
+            clippy("", &["--package=pollee", "--features=shuttle", "--test=shuttle"]),
+        ),
         ("the guest's programs".to_owned(), clippy("tests", &["--all-targets"])),
     ];
     for policy in [Policy::Hybrid, Policy::Stateful, Policy::Stateless] {

@@ -44,7 +44,7 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
 fn on_host(options: &TestOptions) -> Result<Tally> {
     println!("Host");
     let mut total = Tally::default();
-    for program in build::host_tests()? {
+    for program in build::host_tests()?.into_iter().chain(build::random_schedules()?) {
         let (output, ending) = run(&program, options.filter.as_deref())?;
         let tally = libtest::tally(&String::from_utf8_lossy(&output.stdout), ending.status);
         total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);

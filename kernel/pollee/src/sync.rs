@@ -1,6 +1,8 @@
-//! The atomics: the machine's, or the model checker's.
+//! The atomics: the machine's, or those of the model checker or the random scheduler.
 
-#[cfg(not(feature = "loom"))]
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "loom")]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(all(feature = "shuttle", not(feature = "loom")))]
+pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};

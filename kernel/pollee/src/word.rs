@@ -214,7 +214,7 @@ impl Default for Word {
     }
 }
 
-#[cfg(all(test, not(feature = "loom")))]
+#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
 mod tests {
     use super::{Cached, Word};
     use crate::Events;

@@ -1,0 +1,18 @@
+//! What is too large for trying every interleaving, under many random ones: crowds of exclusive waiters that
+//! come and go, lists longer than a batch, an epoll's ready queue between notifications and waiters.
+//!
+//! `cargo test -p pollee --release --features shuttle --test shuttle`. A schedule that fails is printed, and
+//! replayed with `shuttle::replay`.
+#![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
+mod crowd;
+mod host;
+mod ready_queue;
+
+/// Interleavings tried by each test, one half uniformly random, one half with few preemptions (PCT).
+const SCHEDULES: usize = 2000;
+
+fn check(test: fn()) {
+    shuttle::check_random(test, SCHEDULES / 2);
+    shuttle::check_pct(test, SCHEDULES / 2, 3);
+}
