@@ -9,12 +9,12 @@ use core::time::Duration;
 use model::abi::epoll::{EPOLL_CLOEXEC, EpollEvent, Operation};
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::fd::Fd;
+use model::fd::{Fd, OnExec};
 use pollee::{Events, Share};
 
-use super::context::Context;
+use super::context::{Context, SysResult};
+use super::mask;
 use super::timeout::{self, TimeLimit};
-use super::{SysResult, mask, on_exec};
 use crate::event::wait::{self, Source, Stop};
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
@@ -40,7 +40,7 @@ pub(crate) fn epoll_create1(cx: &mut Context<'_>, flags: u32) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let instance = epoll::create()?;
-    let on_exec = on_exec(OpenFlags::from_bits_truncate(flags));
+    let on_exec = OnExec::from_flags(OpenFlags::from_bits_truncate(flags));
     cx.files().open(instance, on_exec, cx.file_limit()).map(Fd::index)
 }
 

@@ -7,8 +7,7 @@
 
 use model::abi::errno::Errno;
 
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 use crate::memory::space::AddressSpace;
 use crate::memory::user::UserPtr;
 use crate::task::signal;

@@ -10,8 +10,7 @@ use core::time::Duration;
 use model::abi::errno::Errno;
 
 use self::sets::Sets;
-use super::SysResult;
-use super::context::Context;
+use super::context::{Context, SysResult};
 use super::mask;
 use super::timeout::TimeLimit;
 use crate::file::many::{self, Timeout};

@@ -11,7 +11,7 @@ use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
 use model::fd::Fd;
 use pollee::Events;
-use zerocopy::IntoBytes;
+use ostd_pod::IntoBytes;
 
 use crate::file::many::Question;
 use crate::memory::budget;

@@ -8,7 +8,7 @@ use model::abi::errno::Errno;
 use model::abi::poll::Set;
 use model::fd::Fd;
 use pollee::Events;
-use zerocopy::IntoBytes;
+use ostd_pod::IntoBytes;
 
 use crate::file::many::Question;
 use crate::file::table::Reading;
