@@ -79,8 +79,17 @@ impl Drop for Pages {
 
 /// Maps `count` pages anywhere.
 pub fn map(count: usize) -> Result<usize> {
+    map_as(libc::MAP_PRIVATE, count)
+}
+
+/// Maps `count` pages that children share.
+pub fn map_shared(count: usize) -> Result<usize> {
+    map_as(libc::MAP_SHARED, count)
+}
+
+fn map_as(kind: i32, count: usize) -> Result<usize> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let flags = kind | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping takes nothing from anybody.
     let base = unsafe { libc::mmap(ptr::null_mut(), count * PAGE, protection, flags, -1, 0) };
     if base == libc::MAP_FAILED {

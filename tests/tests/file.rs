@@ -129,7 +129,7 @@ fn permissions_are_given_at_creation_less_the_mask() {
         // SAFETY: no memory is involved.
         unsafe { libc::umask(0o027) };
         let path = directory.join("f");
-        OpenOptions::new().write(true).create(true).mode(0o777).open(&path).unwrap();
+        OpenOptions::new().write(true).create_new(true).mode(0o777).open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode(), 0o100_750);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode(), 0o100_600);

@@ -216,13 +216,9 @@ fn bad_timeouts_and_operations_are_refused() {
 
 #[test]
 fn a_shared_word_works_between_processes() {
-    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping takes nothing from anybody.
-    let page = unsafe { libc::mmap(core::ptr::null_mut(), 4096, protection, flags, -1, 0) };
-    assert_ne!(page, libc::MAP_FAILED);
+    let page = memory::map_shared(1).unwrap();
     // SAFETY: the page is ours and lives as long as the test.
-    let word = unsafe { &*page.cast::<AtomicU32>() };
+    let word = unsafe { &*(page as *const AtomicU32) };
     let child = child::spawn(|| {
         while word.load(Ordering::SeqCst) == 0 {
             let result = raw(address(word), FUTEX_WAIT, 0, 0, 0, 0);
@@ -233,7 +229,7 @@ fn a_shared_word_works_between_processes() {
     word.store(1, Ordering::SeqCst);
     raw(address(word), FUTEX_WAKE, 1, 0, 0, 0).unwrap();
     child.join();
-    memory::unmap(page as usize, 1);
+    memory::unmap(page, 1);
 }
 
 #[test]

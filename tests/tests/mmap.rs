@@ -342,7 +342,7 @@ fn the_break_grows_and_shrinks() {
             unsafe { sys::call(libc::SYS_brk, [address]) }.unwrap()
         };
         let start = brk(0);
-        let top = (start + PAGE - 1) / PAGE * PAGE;
+        let top = start.next_multiple_of(PAGE);
         assert_eq!(brk(top + 3 * PAGE), top + 3 * PAGE);
         put(top + 2 * PAGE, 5);
         assert_eq!(get(top), 0);
