@@ -18,6 +18,7 @@ pub mod fd;
 pub mod lock;
 pub mod path;
 pub mod pipe;
+pub mod record_lock;
 pub mod seek;
 pub mod transfer;
 pub mod tty;

@@ -19,7 +19,7 @@ pub(crate) enum Class {
     Epoll,
     Console,
     Socket,
-    /// The locks of flock(2).
+    /// The locks of flock(2), and the record locks of fcntl(2).
     FileLock,
     /// The files of one select or poll: wakes that find nothing belong to none of them alone.
     PollSet,

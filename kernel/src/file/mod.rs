@@ -3,5 +3,6 @@
 pub(crate) mod description;
 pub mod file;
 pub(crate) mod many;
+pub(crate) mod record_lock;
 pub(crate) mod release;
 pub(crate) mod table;

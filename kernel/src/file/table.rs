@@ -11,10 +11,15 @@ use model::abi::errno::Errno;
 use model::fd::{self, Fd, OnExec};
 
 use super::description::OpenFile;
+use super::record_lock::LockHolder;
 use crate::event::rank::{Rank, RankedShared, ReadGuard};
 
 /// The table, behind an `Arc` of those who share it.
-pub(crate) struct FdTable(RankedShared<fd::FdTable<Arc<OpenFile>>>);
+pub(crate) struct FdTable {
+    descriptors: RankedShared<fd::FdTable<Arc<OpenFile>>>,
+    /// What the record locks of those who share the table belong to.
+    locks: LockHolder,
+}
 
 /// Shared access to a table, for looking at many descriptors. Preemption is off while it lives.
 pub(crate) type Reading<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
@@ -33,14 +38,14 @@ const BATCH: usize = 32;
 
 impl FdTable {
     /// A table with nothing in it.
-    pub(crate) const fn new() -> Self {
-        Self(RankedShared::new(Rank::FdTable, fd::FdTable::new()))
+    pub(crate) fn new() -> Self {
+        Self::with(fd::FdTable::new())
     }
 
     /// Looks at descriptors; [`get`](fd::FdTable::get) borrows. `O_PATH` descriptors are among them.
     #[inline]
     pub(crate) fn read(&self) -> Reading<'_> {
-        self.0.read()
+        self.descriptors.read()
     }
 
     /// The description behind `fd`, for an operation on the file itself.
@@ -57,7 +62,7 @@ impl FdTable {
     /// # Errors
     /// `EBADF`: not open.
     pub(crate) fn get_any(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
-        self.0.read().get(fd).cloned().ok_or(Errno::EBADF)
+        self.descriptors.read().get(fd).cloned().ok_or(Errno::EBADF)
     }
 
     /// Takes the lowest free number from `from` on and below `limit`.
@@ -65,7 +70,7 @@ impl FdTable {
     /// # Errors
     /// `EMFILE`: there is none. `ENOMEM`: the table cannot grow.
     pub(crate) fn reserve(&self, from: Fd, limit: u32) -> Result<ReservedFd<'_>, Errno> {
-        let reserved = self.0.write().reserve(from, limit)?;
+        let reserved = self.descriptors.write().reserve(from, limit)?;
         Ok(ReservedFd { table: self, fd: reserved.fd(), reserved: Some(reserved) })
     }
 
@@ -84,11 +89,13 @@ impl FdTable {
     /// to open `to`. `ENOMEM`: the table cannot grow.
     pub(crate) fn duplicate(&self, from: Fd, to: Fd, limit: u32, on_exec: OnExec) -> Result<(), Errno> {
         let replaced = {
-            let mut table = self.0.write();
+            let mut table = self.descriptors.write();
             let file = table.get(from).cloned().ok_or(Errno::EBADF)?;
             table.replace(to, limit, file, on_exec)?
         };
-        drop(replaced);
+        if let Some(replaced) = replaced {
+            self.locks.close(&replaced);
+        }
         Ok(())
     }
 
@@ -97,7 +104,9 @@ impl FdTable {
     /// # Errors
     /// `EBADF`: not open.
     pub(crate) fn close(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
-        self.0.write().close(fd)
+        let file = self.descriptors.write().close(fd)?;
+        self.locks.close(&file);
+        Ok(file)
     }
 
     /// Frees all numbers from `first` to `last`.
@@ -115,7 +124,7 @@ impl FdTable {
     /// # Errors
     /// `EBADF`: not open.
     pub(crate) fn on_exec(&self, fd: Fd) -> Result<OnExec, Errno> {
-        self.0.read().on_exec(fd)
+        self.descriptors.read().on_exec(fd)
     }
 
     /// Decides what execve(2) will do to `fd`.
@@ -123,12 +132,12 @@ impl FdTable {
     /// # Errors
     /// `EBADF`: not open.
     pub(crate) fn set_on_exec(&self, fd: Fd, on_exec: OnExec) -> Result<(), Errno> {
-        self.0.write().set_on_exec(fd, on_exec)
+        self.descriptors.write().set_on_exec(fd, on_exec)
     }
 
     /// Lets execve(2) close all numbers from `first` to `last`.
     pub(crate) fn set_close_on_exec(&self, first: Fd, last: Fd) {
-        let mut table = self.0.write();
+        let mut table = self.descriptors.write();
         let mut next = table.next_open(first, last);
         while let Some(fd) = next {
             // It is open: the lock has been held since it was found.
@@ -142,21 +151,31 @@ impl FdTable {
     /// # Errors
     /// `ENOMEM`.
     pub(crate) fn try_clone(&self) -> Result<Self, Errno> {
-        let copy = self.0.read().try_clone()?;
-        Ok(Self(RankedShared::new(Rank::FdTable, copy)))
+        let copy = self.descriptors.read().try_clone()?;
+        Ok(Self::with(copy))
+    }
+
+    /// The owner of the record locks that a process with this table takes.
+    pub(crate) const fn locks(&self) -> &LockHolder {
+        &self.locks
+    }
+
+    fn with(descriptors: fd::FdTable<Arc<OpenFile>>) -> Self {
+        Self { descriptors: RankedShared::new(Rank::FdTable, descriptors), locks: LockHolder::new() }
     }
 
     fn close_each(&self, first: Fd, next: impl Fn(&fd::FdTable<Arc<OpenFile>>, Fd) -> Option<Fd>) {
         let mut from = first;
         loop {
             let mut closed = [const { None }; BATCH];
-            let mut table = self.0.write();
+            let mut table = self.descriptors.write();
             for place in &mut closed {
                 let Some(fd) = next(&table, from) else { break };
                 *place = table.close(fd).ok();
                 from = Fd::new(fd.number() + 1);
             }
             drop(table);
+            closed.iter().flatten().for_each(|file| self.locks.close(file));
             if closed[BATCH - 1].is_none() {
                 return;
             }
@@ -173,7 +192,7 @@ impl ReservedFd<'_> {
     /// Lets the number stand for `file`.
     pub(crate) fn commit(mut self, file: Arc<OpenFile>, on_exec: OnExec) -> Fd {
         if let Some(reserved) = self.reserved.take() {
-            self.table.0.write().commit(reserved, file, on_exec);
+            self.table.descriptors.write().commit(reserved, file, on_exec);
         }
         self.fd
     }
@@ -182,7 +201,7 @@ impl ReservedFd<'_> {
 impl Drop for ReservedFd<'_> {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
-            self.table.0.write().cancel(reserved);
+            self.table.descriptors.write().cancel(reserved);
         }
     }
 }

@@ -12,7 +12,7 @@ use model::fd::{Fd, OnExec};
 use model::pipe::Privilege;
 
 use super::context::{Context, SysResult};
-use super::record_lock;
+use super::record_lock::{self, Wait};
 use crate::file::description::OpenFile;
 use crate::fs::opened::OpenInode;
 use crate::object::pipe::PipeEnd;
@@ -43,8 +43,9 @@ pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize)
         Command::GetStatus => Ok((file.access().to_flags() | file.status().bits()) as usize),
         Command::SetStatus => file.set_status(OpenFlags::from_bits_truncate(argument as u32)).map(|()| 0),
         Command::GetLease => Ok(F_UNLCK),
-        Command::GetLock => record_lock::get(cx, &file, argument),
-        Command::SetLock => record_lock::set(cx, &file, argument),
+        Command::GetLock(owner) => record_lock::get(cx, &file, owner, argument),
+        Command::SetLock(owner) => record_lock::set(cx, &file, owner, argument, Wait::No),
+        Command::SetLockWait(owner) => record_lock::set(cx, &file, owner, argument, Wait::Yes),
         Command::GetPipeSize => pipe(&file).map(PipeEnd::capacity),
         Command::SetPipeSize => pipe(&file)?.set_capacity(argument, privilege(cx)),
     }

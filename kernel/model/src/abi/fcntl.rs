@@ -7,6 +7,15 @@ use super::errno::Errno;
 /// `FD_CLOEXEC`: the one file descriptor flag.
 pub const FD_CLOEXEC: usize = 1;
 
+/// Who owns a record lock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LockOwner {
+    /// The process, until it closes any descriptor of the file.
+    Process,
+    /// The open file description.
+    Description,
+}
+
 /// What fcntl(2) is asked to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command {
@@ -22,10 +31,12 @@ pub enum Command {
     GetStatus,
     /// `F_SETFL`.
     SetStatus,
-    /// `F_GETLK`.
-    GetLock,
-    /// `F_SETLK` and `F_SETLKW`.
-    SetLock,
+    /// `F_GETLK` and `F_OFD_GETLK`.
+    GetLock(LockOwner),
+    /// `F_SETLK` and `F_OFD_SETLK`.
+    SetLock(LockOwner),
+    /// `F_SETLKW` and `F_OFD_SETLKW`.
+    SetLockWait(LockOwner),
     /// `F_GETLEASE`.
     GetLease,
     /// `F_SETPIPE_SZ`.
@@ -46,8 +57,12 @@ impl Command {
             2 => Self::SetDescriptorFlags,
             3 => Self::GetStatus,
             4 => Self::SetStatus,
-            5 => Self::GetLock,
-            6 | 7 => Self::SetLock,
+            5 => Self::GetLock(LockOwner::Process),
+            6 => Self::SetLock(LockOwner::Process),
+            7 => Self::SetLockWait(LockOwner::Process),
+            36 => Self::GetLock(LockOwner::Description),
+            37 => Self::SetLock(LockOwner::Description),
+            38 => Self::SetLockWait(LockOwner::Description),
             1025 => Self::GetLease,
             1030 => Self::DuplicateCloseOnExec,
             1031 => Self::SetPipeSize,
