@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use model::abi::errno::Errno;
 use ostd::mm::UFrame;
 
 /// Something whose contents live in pages.
@@ -41,8 +42,8 @@ pub enum PageError {
 /// What mmap(2) learns from an open file: what to map, and what its descriptor was opened for.
 #[derive(Clone)]
 pub struct Mappable {
-    /// The contents; `None` for a kind of file that cannot be mapped (`ENODEV`).
-    pub pages: Option<Arc<dyn Pages>>,
+    /// The contents, or why this kind of file cannot be mapped (`ENODEV`).
+    pub pages: Result<Arc<dyn Pages>, Errno>,
     /// Whether the open file description allows reading.
     pub readable: bool,
     /// Whether the open file description allows writing.

@@ -11,23 +11,6 @@ pub trait Sink: model::transfer::Sink {
     ///
     /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`model::transfer::Sink::put`].
     fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize;
-
-    /// [`Self::put_from`] one piece after the other, until one is copied short.
-    ///
-    /// An object that holds its bytes in several pages gives as many as it has at once: that looks the
-    /// user's pages up together, which for a single page costs as much as copying it.
-    fn put_from_each(&mut self, from: &mut [VmReader<'_, Infallible>]) -> usize {
-        let mut done = 0;
-        for piece in from {
-            let expected = piece.remain().min(self.remaining());
-            let copied = self.put_from(piece);
-            done += copied;
-            if copied < expected {
-                break;
-            }
-        }
-        done
-    }
 }
 
 /// A [`model::transfer::Source`] that can fill a page frame.
@@ -36,21 +19,6 @@ pub trait Source: model::transfer::Source {
     ///
     /// Less than `min(space.avail(), remaining())` means `EFAULT`.
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize;
-
-    /// [`Self::take_into`] one piece after the other, until one is filled short; at once as with
-    /// [`Sink::put_from_each`].
-    fn take_into_each(&mut self, space: &mut [VmWriter<'_, Infallible>]) -> usize {
-        let mut done = 0;
-        for piece in space {
-            let expected = piece.avail().min(self.remaining());
-            let copied = self.take_into(piece);
-            done += copied;
-            if copied < expected {
-                break;
-            }
-        }
-        done
-    }
 }
 
 impl Sink for &mut [u8] {

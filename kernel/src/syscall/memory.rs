@@ -129,7 +129,7 @@ fn file_backing(
     if shared && prot.contains(Prot::WRITE) && !file.writable || !file.readable {
         return Err(Errno::EACCES);
     }
-    let pages = file.pages.ok_or(Errno::ENODEV)?;
+    let pages = file.pages?;
     if traits.contains(Traits::GROWS_DOWN) {
         return Err(Errno::EINVAL);
     }

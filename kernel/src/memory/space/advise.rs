@@ -10,7 +10,7 @@ use model::vma::{Area, Traits};
 
 use super::super::fault::{Access, FaultError};
 use super::super::layout::PAGE_SIZE;
-use super::{AddressSpace, Backing, State, table};
+use super::{AddressSpace, Backing, State};
 
 impl AddressSpace {
     /// Follows `advice` for `range`, which starts and ends between pages.
@@ -58,7 +58,7 @@ impl AddressSpace {
         };
         match advice {
             Advice::DontNeed | Advice::DontNeedLocked | Advice::Free => {
-                table::unmap(&self.vm, &mut state.residency, part);
+                self.table.unmap(&mut state.residency, part);
                 Ok(())
             }
             Advice::DontFork => set(Traits::DONT_FORK, true),

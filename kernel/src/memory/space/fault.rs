@@ -18,7 +18,8 @@ use super::super::limits::Limits;
 use super::super::pages::PageError;
 use super::super::reclaim;
 use super::residency::{LEAF_SIZE, LeafMut, leaf_of};
-use super::{AddressSpace, Backing, State, table};
+use super::table::{self, Table};
+use super::{AddressSpace, Backing, State};
 
 /// A fault on a file's page maps those of its neighbours in this window that are in memory.
 const FILE_WINDOW: usize = 16 * PAGE_SIZE;
@@ -55,8 +56,8 @@ impl AddressSpace {
         let leaf = leaf.map_err(|_| FaultError::OutOfMemory)?;
         let guard = disable_preempt();
         let window = window(area, page, access);
-        let mut cursor = table::cursor(&self.vm, &guard, window.clone());
-        Fault { area, leaf, page, access, window }.resolve(&mut cursor)
+        let mut cursor = self.table.cursor(&guard, window.clone());
+        Fault { table: &self.table, area, leaf, page, access, window }.resolve(&mut cursor)
     }
 }
 
@@ -79,6 +80,7 @@ fn grow_down_to(areas: &mut Areas<Backing>, page: usize, limits: &Limits) -> Res
 
 /// One fault under the lock.
 struct Fault<'a> {
+    table: &'a Table,
     area: &'a mut Area<Backing>,
     leaf: LeafMut<'a>,
     page: usize,
@@ -122,7 +124,7 @@ impl Fault<'_> {
     fn replace(&mut self, cursor: &mut CursorMut<'_>, copy: UFrame) {
         cursor.unmap(PAGE_SIZE);
         // Nobody may read the old page after somebody has written the new one.
-        cursor.flusher().sync_tlb_flush();
+        self.table.settle(cursor);
         reclaim::note_unmapped(1);
         jump(cursor, self.page);
         cursor.map(copy, table::property(table::flags(self.area.prot)));

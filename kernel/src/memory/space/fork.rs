@@ -10,7 +10,6 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::abi::errno::Errno;
 use model::vma::{Area, Areas, Backing as _, Traits};
-use ostd::mm::tlb::TlbFlushOp;
 use ostd::mm::vm_space::VmQueriedItem;
 use ostd::mm::{PageFlags, VmSpace};
 use ostd::sync::SpinLock;
@@ -20,7 +19,8 @@ use super::super::budget;
 use super::super::layout::PAGE_SIZE;
 use super::recycle::{self, Empty};
 use super::residency::{LEAF_SIZE, leaf_of};
-use super::{AddressSpace, Backing, COST, State, table};
+use super::table::{self, Table};
+use super::{AddressSpace, Backing, COST, State};
 
 impl AddressSpace {
     /// A copy of this address space for a child.
@@ -39,7 +39,7 @@ impl AddressSpace {
         child.areas = areas.inherited();
         for area in areas.iter().filter(|area| has_pages_to_share(area)) {
             for part in residency.populated(area.range()) {
-                let shared = share(&self.vm, &vm, part.clone());
+                let shared = share(self.table.vm(), &vm, part.clone());
                 child.residency.add(part.clone(), shared.pages);
                 if shared.write_protected {
                     write_protected = Some(part);
@@ -47,11 +47,11 @@ impl AddressSpace {
             }
         }
         if let Some(part) = write_protected {
-            flush(&self.vm, part);
+            self.table.settle_all(part.start);
         }
         drop(state);
         Ok(Arc::new(Self {
-            vm,
+            table: Table::new(vm),
             limits: self.limits.clone(),
             mmap_top: AtomicUsize::new(self.mmap_top.load(Ordering::Relaxed)),
             starved: AtomicBool::new(false),
@@ -103,13 +103,4 @@ fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
         addr += PAGE_SIZE;
     }
     shared
-}
-
-/// Flushes everything, on all CPUs. For once after many parts: `part` is any of them.
-fn flush(vm: &VmSpace, part: Range<usize>) {
-    let guard = disable_preempt();
-    let mut cursor = table::cursor(vm, &guard, part.start..part.start + PAGE_SIZE);
-    cursor.flusher().issue_tlb_flush(TlbFlushOp::for_all());
-    cursor.flusher().dispatch_tlb_flush();
-    cursor.flusher().sync_tlb_flush();
 }

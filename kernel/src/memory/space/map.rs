@@ -11,7 +11,7 @@ use model::vma::{Area, Backing as _, Traits};
 use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_down, page_up, user_range};
 use super::super::limits::Limits;
 use super::super::{budget, layout};
-use super::{AddressSpace, Backing, State, table};
+use super::{AddressSpace, Backing, State};
 
 /// `vm.max_map_count`: areas that an address space may have.
 const AREAS_MAX: usize = 65530;
@@ -144,7 +144,7 @@ impl AddressSpace {
     pub(super) fn remove(&self, state: &mut State, range: Range<usize>) -> Vec<Area<Backing>> {
         let removed = state.areas.remove(range.clone());
         if !removed.is_empty() {
-            table::unmap(&self.vm, &mut state.residency, range);
+            self.table.unmap(&mut state.residency, range);
         }
         removed
     }

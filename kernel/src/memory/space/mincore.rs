@@ -7,8 +7,8 @@ use ostd::mm::vm_space::VmQueriedItem;
 use ostd::task::disable_preempt;
 
 use super::super::layout::PAGE_SIZE;
+use super::AddressSpace;
 use super::residency::{LEAF_SIZE, leaf_of};
-use super::{AddressSpace, table};
 
 impl AddressSpace {
     /// Says for the pages from `start` on whether they are in memory (1) or not (0), and returns for how many:
@@ -24,7 +24,7 @@ impl AddressSpace {
         let end = area.end.min(leaf_of(start) + LEAF_SIZE).min(start + answers.len() * PAGE_SIZE);
         let guard = disable_preempt();
         let populated = state.residency.populated(start..end).next().is_some();
-        let mut cursor = populated.then(|| table::cursor(&self.vm, &guard, start..end));
+        let mut cursor = populated.then(|| self.table.cursor(&guard, start..end));
         let mut answered = 0;
         for (page, answer) in (start..end).step_by(PAGE_SIZE).zip(answers) {
             let mapped = cursor.as_mut().is_some_and(|cursor| {

@@ -38,6 +38,7 @@ use self::recycle::Empty;
 pub use self::remap::Move;
 use self::residency::Residency;
 pub use self::statistics::Statistics;
+use self::table::Table;
 use super::limits::Limits;
 use super::{budget, layout};
 
@@ -46,8 +47,7 @@ const COST: usize = 16 * layout::PAGE_SIZE;
 
 /// An address space, shared by the threads of a process.
 pub struct AddressSpace {
-    /// OSTD's page table. It has its own locks; changing it is for the holder of `state` only.
-    vm: Arc<VmSpace>,
+    table: Table,
     /// The limits; prlimit(2) writes them.
     pub limits: Limits,
     /// Where the search for free room starts.
@@ -77,7 +77,7 @@ impl AddressSpace {
         let Empty { vm, residency } = recycle::take();
         let state = State { areas: Areas::default(), residency, heap: Heap::default(), lock_future: false };
         Ok(Arc::new(Self {
-            vm,
+            table: Table::new(vm),
             limits,
             mmap_top: AtomicUsize::new(mmap_top),
             starved: AtomicBool::new(false),
@@ -87,12 +87,17 @@ impl AddressSpace {
 
     /// Makes this CPU use it. Cheap if the CPU does already.
     pub fn activate(&self) {
-        self.vm.activate();
+        self.table.vm().activate();
     }
 
-    /// OSTD's half, for the copies in `user`.
+    /// The page table, for the copies in `user`.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// OSTD's half of it.
     pub(super) fn vm(&self) -> &VmSpace {
-        &self.vm
+        self.table.vm()
     }
 
     /// Notes that a copy failed for want of memory and not by the program's fault.
@@ -113,6 +118,6 @@ impl AddressSpace {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         let State { residency, .. } = self.state.get_mut();
-        recycle::give(Empty { vm: self.vm.clone(), residency: core::mem::take(residency) });
+        recycle::give(Empty { vm: self.table.vm().clone(), residency: core::mem::take(residency) });
     }
 }

@@ -7,7 +7,7 @@ use model::abi::mman::Prot;
 use model::vma::{Backing as _, Traits};
 
 use super::super::limits::Limits;
-use super::{AddressSpace, State, table};
+use super::{AddressSpace, State};
 
 impl AddressSpace {
     /// Gives `range`, which starts and ends between pages, the protection `prot`.
@@ -25,7 +25,7 @@ impl AddressSpace {
             let changed = range.start..end;
             let State { areas, residency, .. } = &mut *state;
             areas.update(changed.clone(), |area| area.prot = prot);
-            table::protect(&self.vm, residency, changed, prot);
+            self.table.protect(residency, changed, prot);
         }
         result
     }

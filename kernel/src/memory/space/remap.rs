@@ -11,7 +11,7 @@ use model::vma::{Area, Backing as _, Traits};
 
 use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
-use super::{AddressSpace, Backing, Placement, State, table};
+use super::{AddressSpace, Backing, Placement, State};
 
 /// Where a mapping may go when its size changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,7 +152,7 @@ impl AddressSpace {
         let backing = area.backing.advanced(old.start - area.start);
         let new = Area { start: target.start, end: target.end, backing, ..area };
         if !old.is_empty() {
-            table::relocate(&self.vm, &mut state.residency, old.clone(), target.start);
+            self.table.relocate(&mut state.residency, old.clone(), target.start);
         }
         match dropped {
             Some(dropped) if !old.is_empty() => dropped.append(&mut state.areas.remove(old)),

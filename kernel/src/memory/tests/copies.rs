@@ -4,17 +4,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
+use model::abi::mman::Prot;
 use model::transfer::{Sink as _, Source as _};
-use ostd::mm::UFrame;
-use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::prelude::ktest;
 
 use super::super::budget;
 use super::super::layout::PAGE_SIZE;
 use super::super::space::{AddressSpace, Placement};
-use super::super::transfer::{Sink as _, Source as _};
 use super::super::user::{IOV_MAX, UserAtomic, UserPtr, UserSink, UserSlice, UserSource, read_string};
-use super::{map_at, map_pages, new_space};
+use super::{READ_WRITE, enter, map_at, map_pages, new_space};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 7 % 251) as u8).collect()
@@ -61,28 +59,49 @@ fn copies_to_nowhere_build_no_page_tables() {
 }
 
 #[ktest]
-fn several_pages_go_in_one_copy() {
+fn pieces_follow_one_another_across_pages() {
     let space = new_space();
-    let addr = map_pages(&space, 17) + 64;
-    let pages: Vec<UFrame> = (0..16).map(|_| budget::zeroed_page().unwrap()).collect();
-    let bytes = pattern(16 * PAGE_SIZE);
-    for (page, piece) in pages.iter().zip(bytes.chunks(PAGE_SIZE)) {
-        page.writer().write(&mut piece.into());
-    }
+    let addr = map_pages(&space, 40) + 64;
+    let bytes = pattern(30 * PAGE_SIZE);
     let mut sink = UserSink::buffer(&space, addr, bytes.len()).unwrap();
-    let mut readers: Vec<_> = pages.iter().map(HasVmReaderWriter::reader).collect();
-    assert_eq!(sink.put_from_each(&mut readers), bytes.len());
+    for piece in bytes.chunks(PAGE_SIZE / 2 + 1) {
+        assert_eq!(sink.put(piece), piece.len());
+    }
     assert_eq!(sink.remaining(), 0);
     let mut back = vec![0; bytes.len()];
-    UserSlice::new(&space, addr, back.len()).unwrap().read_bytes(&mut back).unwrap();
+    let mut source = UserSource::buffer(&space, addr, bytes.len()).unwrap();
+    for piece in back.chunks_mut(PAGE_SIZE - 7) {
+        assert_eq!(source.take(piece), piece.len());
+    }
     assert!(back == bytes);
-    let mut source = UserSource::buffer(&space, addr + 1, 5000).unwrap();
-    let mut writers: Vec<_> = pages.iter().map(HasVmReaderWriter::writer).collect();
-    assert_eq!(source.take_into_each(&mut writers), 5000);
-    // The last byte taken, and the one behind it, which is as it was.
-    let mut last = [0; 2];
-    pages[1].reader().skip(5000 - PAGE_SIZE - 1).read(&mut last.as_mut_slice().into());
-    assert_eq!(last, [bytes[5000], bytes[5000]]);
+}
+
+#[ktest]
+fn a_copy_in_pieces_notices_what_changes_in_between() {
+    let space = new_space();
+    let addr = map_pages(&space, 16);
+    let bytes = pattern(PAGE_SIZE);
+    for page in 0..16 {
+        UserSlice::new(&space, addr + page * PAGE_SIZE, PAGE_SIZE).unwrap().write_bytes(&bytes).unwrap();
+    }
+    let mut sink = UserSink::buffer(&space, addr, 16 * PAGE_SIZE).unwrap();
+    assert_eq!(sink.put(&bytes), PAGE_SIZE);
+    // The next page becomes one that a child shares: the child must not see what the parent reads.
+    let child = space.fork().unwrap();
+    assert_eq!(sink.put(&vec![0xee; PAGE_SIZE]), PAGE_SIZE);
+    enter(&child);
+    let mut seen = vec![0; PAGE_SIZE];
+    UserSlice::new(&child, addr + PAGE_SIZE, PAGE_SIZE).unwrap().read_bytes(&mut seen).unwrap();
+    assert!(seen == bytes);
+    enter(&space);
+    UserSlice::new(&space, addr + PAGE_SIZE, PAGE_SIZE).unwrap().read_bytes(&mut seen).unwrap();
+    assert!(seen == vec![0xee; PAGE_SIZE]);
+    space.protect(addr + 3 * PAGE_SIZE..addr + 4 * PAGE_SIZE, Prot::READ).unwrap();
+    assert_eq!(sink.put(&pattern(3 * PAGE_SIZE)), PAGE_SIZE);
+    space.protect(addr + 3 * PAGE_SIZE..addr + 4 * PAGE_SIZE, READ_WRITE).unwrap();
+    assert_eq!(sink.put(&bytes), PAGE_SIZE);
+    space.unmap(addr + 4 * PAGE_SIZE, PAGE_SIZE).unwrap();
+    assert_eq!(sink.put(&bytes), 0);
 }
 
 fn write_vector(space: &AddressSpace, addr: usize, vector: &[[usize; 2]]) {

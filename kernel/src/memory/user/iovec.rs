@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 
 use super::super::space::AddressSpace;
+use super::bulk::Stretch;
 use super::pointer::UserPtr;
 use super::slice::UserSlice;
 
@@ -13,9 +14,6 @@ pub const IOV_MAX: usize = 1024;
 
 /// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
-
-/// Pieces of kernel memory that are copied together: as many pages as a new pipe has.
-pub(super) const TOGETHER: usize = 16;
 
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
 #[derive(Clone)]
@@ -60,10 +58,10 @@ impl<'a> Segments<'a> {
         self.remaining
     }
 
-    /// Lets `copy` work through the buffers, `len` bytes in all, until it copies less than it could.
+    /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
     ///
-    /// `copy` gets what is left of the current buffer, cut to what is left of `len`.
-    pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(UserSlice<'a>) -> usize) -> usize {
+    /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
+    pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
         let len = len.min(self.remaining);
         let mut done = 0;
         while done < len {
@@ -72,11 +70,11 @@ impl<'a> Segments<'a> {
                 self.current = next;
                 continue;
             }
-            let part = self.current.part(0, len - done);
-            let copied = copy(part);
+            let expected = self.current.len().min(len - done);
+            let copied = copy(self.current.stretch());
             self.current = self.current.part(copied, usize::MAX);
             done += copied;
-            if copied < part.len() {
+            if copied < expected {
                 break;
             }
         }

@@ -6,12 +6,12 @@
 mod atomic;
 mod bulk;
 mod iovec;
-mod pieces;
 mod pointer;
 mod sink;
 mod slice;
 mod source;
 mod string;
+mod window;
 
 pub use self::atomic::UserAtomic;
 pub use self::iovec::{IOV_MAX, MAX_RW_COUNT};

@@ -5,8 +5,8 @@ use ostd::mm::{Infallible, VmReader, VmWriter};
 
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
-use super::bulk;
-use super::pieces::{Readers, Writers};
+use super::bulk::{self, Stretch};
+use super::window::Window;
 
 /// A claim on a range of the current address space.
 ///
@@ -55,33 +55,20 @@ impl<'a> UserSlice<'a> {
     }
 
     /// Copies from user memory as much as both have room for; less where it is not readable.
-    pub fn copy_to(&self, to: &mut [VmWriter<'_, Infallible>]) -> usize {
-        bulk::copy_in(self.space, self.addr, self.len, Writers::new(to))
-    }
-
-    /// Copies to user memory as much as both have room for; less where it is not writable.
-    pub fn copy_from(&self, from: &mut [VmReader<'_, Infallible>]) -> usize {
-        bulk::copy_out(self.space, self.addr, self.len, Readers::new(from))
-    }
-
-    /// Fills as much of `to` as the slice has bytes for; less where it is not readable.
-    pub(super) fn read_some(&self, to: &mut [u8]) -> usize {
-        let len = to.len().min(self.len);
-        let to = &mut to[..len];
-        if len < bulk::LARGE {
-            bulk::copy_in_small(self.space, self.addr, to)
+    pub fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
+        if to.avail().min(self.len) < bulk::LARGE {
+            self.stretch().copy_small_to(to)
         } else {
-            self.copy_to(&mut [VmWriter::from(to)])
+            self.stretch().copy_to(&mut Window::new(), to)
         }
     }
 
-    /// Copies as much of `from` as the slice has room for; less where it is not writable.
-    pub(super) fn write_some(&self, from: &[u8]) -> usize {
-        let from = &from[..from.len().min(self.len)];
-        if from.len() < bulk::LARGE {
-            bulk::copy_out_small(self.space, self.addr, from)
+    /// Copies to user memory as much as both have room for; less where it is not writable.
+    pub fn copy_from(&self, from: &mut VmReader<'_, Infallible>) -> usize {
+        if from.remain().min(self.len) < bulk::LARGE {
+            self.stretch().copy_small_from(from)
         } else {
-            self.copy_from(&mut [VmReader::from(from)])
+            self.stretch().copy_from(&mut Window::new(), from)
         }
     }
 
@@ -90,7 +77,8 @@ impl<'a> UserSlice<'a> {
     /// # Errors
     /// `EFAULT`: not all of it is readable, or the slice is shorter. `to` may have changed.
     pub fn read_bytes(&self, to: &mut [u8]) -> Result<(), Errno> {
-        if self.read_some(to) == to.len() { Ok(()) } else { Err(Errno::EFAULT) }
+        let len = to.len();
+        if self.copy_to(&mut VmWriter::from(to)) == len { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
     /// Writes all of `from` to the start of the slice.
@@ -98,7 +86,12 @@ impl<'a> UserSlice<'a> {
     /// # Errors
     /// `EFAULT`: not all of it is writable, or the slice is shorter. The start may have been written.
     pub fn write_bytes(&self, from: &[u8]) -> Result<(), Errno> {
-        if self.write_some(from) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
+        if self.copy_from(&mut VmReader::from(from)) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    /// The slice for copies in several pieces.
+    pub(super) fn stretch(&self) -> Stretch<'a> {
+        Stretch { space: self.space, addr: self.addr, end: self.addr + self.len }
     }
 
     /// Fills the slice with zeroes.
