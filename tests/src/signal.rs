@@ -7,6 +7,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::sys::{self, Result};
 use crate::time;
 
 static SEEN: [AtomicUsize; 65] = [const { AtomicUsize::new(0) }; 65];
@@ -103,7 +104,13 @@ pub fn is_pending(signal: i32) -> bool {
     }
 }
 
-/// Sends `signal` to this process.
+/// Sends `signal` as kill(2) does: to a process, a group or all.
+pub fn send(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: no memory is involved.
+    unsafe { sys::call(libc::SYS_kill, [pid as usize, signal as usize]) }.map(drop)
+}
+
+/// Sends `signal` to this thread.
 pub fn raise(signal: i32) {
     // SAFETY: no memory is involved.
     assert_eq!(unsafe { libc::raise(signal) }, 0);

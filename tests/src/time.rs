@@ -3,6 +3,7 @@
 //! Under software emulation a program may stand still for long; an early return is a defect, a late
 //! one is only a slow machine.
 
+use core::hint;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,13 @@ pub fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thr
         settle();
         work()
     })
+}
+
+/// Makes no system call until `done`.
+pub fn spin_until(done: impl Fn() -> bool) {
+    while !done() {
+        hint::spin_loop();
+    }
 }
 
 /// A `timespec` of this length.
