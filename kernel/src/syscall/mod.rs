@@ -1,3 +1,54 @@
-//! The syscalls.
+//! The border to user mode: from registers to typed arguments, and back.
+//!
+//! One file a man page; `table` maps numbers to functions.
 
+pub(crate) mod access;
+pub(crate) mod at;
+mod buffers;
+pub(crate) mod chdir;
+pub(crate) mod chmod;
+pub(crate) mod chown;
+pub(crate) mod clone;
+pub(crate) mod close;
+pub(crate) mod context;
+pub(crate) mod dup;
+pub(crate) mod enter;
+pub(crate) mod eventfd;
+pub(crate) mod execve;
+pub(crate) mod exit;
+pub(crate) mod fallocate;
+pub(crate) mod fcntl;
+pub(crate) mod futex;
+pub(crate) mod getdents;
+pub(crate) mod getrandom;
+pub(crate) mod identity;
+pub(crate) mod ioctl;
+pub(crate) mod limits;
+pub(crate) mod link;
+pub(crate) mod lseek;
 pub(crate) mod memory;
+pub(crate) mod mkdir;
+pub(crate) mod mknod;
+pub(crate) mod mount;
+pub(crate) mod open;
+mod patience;
+pub(crate) mod pipe;
+pub(crate) mod read;
+pub(crate) mod readlink;
+mod record_lock;
+pub(crate) mod rename;
+pub(crate) mod sendfile;
+pub(crate) mod signal;
+pub(crate) mod splice;
+pub(crate) mod stat;
+pub(crate) mod statfs;
+pub(crate) mod symlink;
+pub(crate) mod sync;
+pub(crate) mod system;
+mod table;
+pub(crate) mod time;
+pub(crate) mod truncate;
+pub(crate) mod unlink;
+pub(crate) mod utimensat;
+pub(crate) mod wait;
+pub(crate) mod write;

@@ -1,0 +1,31 @@
+//! Time: the monotonic and the wall clock, and timers that wake tasks.
+
+mod hpet;
+mod rtc;
+pub(crate) mod timer;
+mod tsc;
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+/// What `CLOCK_REALTIME` is ahead of the monotonic clock, in nanoseconds.
+static REALTIME_OFFSET: AtomicU64 = AtomicU64::new(0);
+
+/// Finds the clocks' rates and starts the timers; once, before the first task.
+pub(crate) fn start() {
+    let hpet = hpet::find();
+    tsc::calibrate(hpet.as_ref());
+    REALTIME_OFFSET.store(rtc::seconds_since_epoch() * 1_000_000_000 - tsc::now(), Ordering::Relaxed);
+    timer::start(hpet);
+}
+
+/// `CLOCK_MONOTONIC`: time since the start of the kernel.
+#[inline]
+pub(crate) fn now() -> Duration {
+    Duration::from_nanos(tsc::now())
+}
+
+/// `CLOCK_REALTIME`: time since 1970.
+pub(crate) fn realtime() -> Duration {
+    Duration::from_nanos(tsc::now() + REALTIME_OFFSET.load(Ordering::Relaxed))
+}

@@ -1,0 +1,80 @@
+//! Wakes tasks when their time has come.
+//!
+//! Owns: the deadlines.   Not here: sleeping (task), what a timer means (its owner).
+//!
+//! OSTD's tick comes every millisecond and runs what is due. What falls due before the next tick is left to
+//! the HPET, so that most timers, which are cancelled long before, never touch the device.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use ostd::sync::{LocalIrqDisabled, SpinLock, Waker};
+use spin::Once;
+
+use super::hpet::Hpet;
+use super::now;
+
+const TICK: Duration = Duration::from_millis(1);
+
+type Key = (Duration, u64);
+
+static TIMERS: SpinLock<BTreeMap<Key, Arc<Waker>>, LocalIrqDisabled> = SpinLock::new(BTreeMap::new());
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+static HPET: Once<Hpet> = Once::new();
+
+/// A deadline somebody waits for; dropping it takes it back.
+#[must_use]
+pub(crate) struct Timer(Key);
+
+/// Wakes `waker` at `deadline` of the monotonic clock, or soon if that is past.
+pub(crate) fn arm(deadline: Duration, waker: &Arc<Waker>) -> Timer {
+    let key = (deadline, NEXT_ID.fetch_add(1, Ordering::Relaxed));
+    let mut timers = TIMERS.lock();
+    let is_first = timers.first_key_value().is_none_or(|(first, _)| key < *first);
+    timers.insert(key, waker.clone());
+    if is_first {
+        program(deadline);
+    }
+    Timer(key)
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // The waker is dropped after the lock is free.
+        let _waker = TIMERS.lock().remove(&self.0);
+    }
+}
+
+/// Called by [`super::start`].
+pub(super) fn start(hpet: Option<Hpet>) {
+    if let Some(hpet) = hpet.and_then(|hpet| hpet.with_interrupt(expire)) {
+        HPET.call_once(|| hpet);
+    }
+    ostd::timer::register_callback_on_cpu(expire);
+}
+
+/// Wakes whose time has come, in interrupt context.
+fn expire() {
+    loop {
+        let due = {
+            let mut timers = TIMERS.lock();
+            match timers.first_entry() {
+                Some(first) if first.key().0 <= now() => first.remove(),
+                Some(first) => return program(first.key().0),
+                None => return,
+            }
+        };
+        due.wake_up();
+    }
+}
+
+fn program(deadline: Duration) {
+    let left = deadline.saturating_sub(now());
+    if left < TICK
+        && let Some(hpet) = HPET.get()
+    {
+        hpet.interrupt_in(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
+    }
+}

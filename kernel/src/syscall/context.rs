@@ -1,0 +1,87 @@
+//! What a syscall knows about its caller.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use model::abi::errno::Errno;
+use model::fd::Fd;
+use ostd::arch::cpu::context::UserContext;
+
+use crate::file::description::OpenFile;
+use crate::file::table::FdTable;
+use crate::fs::path::Origin;
+use crate::memory::space::AddressSpace;
+use crate::task::process::Process;
+use crate::task::thread::Thread;
+
+/// What a syscall returns: the value for the register, or the error.
+pub(crate) type SysResult = Result<usize, Errno>;
+
+/// The caller of a syscall.
+pub(crate) struct Context<'a> {
+    thread: &'a Arc<Thread>,
+    space: Arc<AddressSpace>,
+    /// The caller's registers.
+    pub(crate) user: &'a mut UserContext,
+    /// Whether the syscall, if it ends with `EINTR`, may be begun again under `SA_RESTART`.
+    pub(crate) may_restart: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a syscall of `thread`.
+    pub(crate) fn new(thread: &'a Arc<Thread>, user: &'a mut UserContext) -> Self {
+        Self { thread, space: thread.process().space(), user, may_restart: true }
+    }
+
+    /// The calling thread. It is also what sleeps: `event::wait` takes it.
+    pub(crate) fn thread(&self) -> &'a Arc<Thread> {
+        self.thread
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> &'a Arc<Process> {
+        self.thread.process()
+    }
+
+    /// Its memory.
+    pub(crate) fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// Its file descriptors.
+    pub(crate) fn files(&self) -> Arc<FdTable> {
+        self.process().files()
+    }
+
+    /// The open file description behind a descriptor that a program passed.
+    ///
+    /// # Errors
+    /// `EBADF`: there is none, or it was opened with `O_PATH`.
+    pub(crate) fn file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
+        self.files().get(parse_fd(fd)?)
+    }
+
+    /// `RLIMIT_NOFILE`, the soft limit.
+    pub(crate) fn file_limit(&self) -> u32 {
+        self.process().limits.files.load(Ordering::Relaxed)
+    }
+
+    /// Where relative paths begin, who asks, and the umask.
+    pub(crate) fn origin(&self) -> Origin {
+        let paths = self.process().paths.lock();
+        Origin {
+            start: paths.cwd.clone(),
+            credentials: *self.process().credentials.lock(),
+            umask: paths.umask,
+        }
+    }
+}
+
+/// A descriptor as a register holds it; the upper half is ignored, as Linux does.
+///
+/// # Errors
+/// `EBADF`: it is negative.
+pub(crate) fn parse_fd(register: usize) -> Result<Fd, Errno> {
+    let number = register as u32;
+    if number > i32::MAX.cast_unsigned() { Err(Errno::EBADF) } else { Ok(Fd::new(number)) }
+}

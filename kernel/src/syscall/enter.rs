@@ -1,0 +1,123 @@
+//! The loop of a thread: user mode, a syscall or a fault, signals, user mode.
+
+use alloc::sync::Arc;
+
+use model::abi::errno::Errno;
+use ostd::arch::cpu::context::{CpuException, UserContext};
+use ostd::user::{ReturnReason, UserMode};
+
+use super::context::Context;
+use super::table;
+use crate::memory::fault::{Access, FaultError};
+use crate::memory::reclaim;
+use crate::task::exit;
+use crate::task::process::End;
+use crate::task::signal::deliver::{self, Interrupted, Next};
+use crate::task::signal::pending::Info;
+use crate::task::signal::send;
+use crate::task::signal::set::Signal;
+use crate::task::thread::Thread;
+
+/// Runs a thread until it ends: what [`Thread::spawn`] is given.
+pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
+    let mut mode = UserMode::new(context);
+    while !thread.is_dying() {
+        let interrupted = match mode.execute(|| thread.needs_attention()) {
+            ReturnReason::UserSyscall => syscall(&thread, mode.context_mut()),
+            ReturnReason::UserException => {
+                let exception = mode.context_mut().take_exception();
+                if let Some(info) = exception.and_then(|exception| fault(&thread, exception, mode.context())) {
+                    send::fault(&thread, info);
+                }
+                None
+            }
+            ReturnReason::KernelEvent => None,
+        };
+        if (thread.needs_attention() || interrupted.is_some())
+            && let Next::EndProcess(end) = attend(&thread, mode.context_mut(), interrupted)
+        {
+            exit::end_process(thread.process(), end);
+        }
+        if thread.process().space().take_starved() {
+            exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
+        }
+    }
+    exit::end_thread(&thread, 0);
+}
+
+/// Performs the syscall whose number and arguments are in the registers.
+fn syscall(thread: &Arc<Thread>, user: &mut UserContext) -> Option<Interrupted> {
+    let registers = *user.general_regs();
+    let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
+    let number = registers.rax;
+    let mut context = Context::new(thread, user);
+    let result = table::call(&mut context, number, arguments);
+    let may_restart = context.may_restart;
+    drop(context);
+    match result {
+        Ok(Some(value)) => user.general_regs_mut().rax = value,
+        // The syscall has written the registers itself: execve(2), rt_sigreturn(2).
+        Ok(None) => {}
+        Err(errno) => {
+            user.general_regs_mut().rax = errno.to_return_value();
+            if errno == Errno::EINTR && thread.needs_attention() {
+                return Some(Interrupted { number, may_restart });
+            }
+        }
+    }
+    None
+}
+
+fn attend(thread: &Thread, user: &mut UserContext, interrupted: Option<Interrupted>) -> Next {
+    thread.take_attention();
+    if thread.is_dying() {
+        return Next::Run;
+    }
+    deliver::deliver(thread, user, interrupted)
+}
+
+const SEGV_MAPERR: i32 = 1;
+const SEGV_ACCERR: i32 = 2;
+const BUS_ADRERR: i32 = 2;
+const FPE_INTDIV: i32 = 1;
+const ILL_ILLOPN: i32 = 2;
+const TRAP_BRKPT: i32 = 1;
+const TRAP_TRACE: i32 = 2;
+
+/// Resolves a page fault, or says which signal the exception is.
+fn fault(thread: &Thread, exception: CpuException, user: &UserContext) -> Option<Info> {
+    let rip = user.general_regs().rip;
+    let info = match exception {
+        CpuException::PageFault(page) => {
+            let space = thread.process().space();
+            let access = Access::from_error_code(page.error_code);
+            match space.fault(page.addr, access) {
+                Ok(()) => return None,
+                Err(FaultError::NotMapped) => Info::fault(Signal::SEGV, SEGV_MAPERR, page.addr),
+                Err(FaultError::Denied) => Info::fault(Signal::SEGV, SEGV_ACCERR, page.addr),
+                Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),
+                Err(FaultError::OutOfMemory) => {
+                    if reclaim::pending() > 0 {
+                        // Memory is about to become free; the access is tried again after other tasks ran.
+                        ostd::task::Task::yield_now();
+                    }
+                    match space.fault(page.addr, access) {
+                        Ok(()) => return None,
+                        Err(_) => Info::kernel(Signal::KILL),
+                    }
+                }
+            }
+        }
+        CpuException::DivisionError => Info::fault(Signal::FPE, FPE_INTDIV, rip),
+        CpuException::X87FloatingPointException | CpuException::SIMDFloatingPointException => {
+            Info::fault(Signal::FPE, 0, rip)
+        }
+        CpuException::InvalidOpcode => Info::fault(Signal::ILL, ILL_ILLOPN, rip),
+        CpuException::BreakPoint => Info::fault(Signal::TRAP, TRAP_BRKPT, rip),
+        CpuException::Debug => Info::fault(Signal::TRAP, TRAP_TRACE, rip),
+        CpuException::AlignmentCheck => Info::fault(Signal::BUS, 1, rip),
+        // The rest is what a program may not do: general protection, stack segment, overflow, bounds.
+        _ => Info::kernel(Signal::SEGV),
+    };
+    Some(info)
+}

@@ -1,0 +1,117 @@
+//! execve(2).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use model::abi::errno::Errno;
+use model::abi::mode::FileType;
+use model::access::Access;
+
+use super::context::{Context, SysResult};
+use crate::event::wait::Sleep;
+use crate::file::file::File;
+use crate::fs::opened::{OpenInode, Target};
+use crate::fs::path::{self, LastLink, Origin};
+use crate::memory::user::{self, PATH_MAX};
+use crate::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::task::thread::{self, Registers, Thread};
+use ostd::arch::cpu::context::UserContext;
+
+/// `BINPRM_BUF_SIZE` levels of `#!` that Linux follows.
+const INTERPRETERS_MOST: usize = 5;
+
+/// execve(2).
+///
+/// # Errors
+/// `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`: the path. `ENOEXEC`: not a program. `E2BIG`: too many
+/// arguments. `EFAULT`, `ENOMEM`. The caller goes on as it was.
+pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize) -> SysResult {
+    let path = user::read_string(cx.space(), path, PATH_MAX)?;
+    let mut room = ARGUMENTS_MOST;
+    let mut argv = user::read_string_array(cx.space(), argv, &mut room)?;
+    let envp = user::read_string_array(cx.space(), envp, &mut room)?;
+    if argv.is_empty() {
+        // Linux 5.18 and later: an empty argv becomes one empty string.
+        argv.push(Vec::new());
+    }
+    start_program(cx.thread(), cx.user, &cx.origin(), path, argv, envp)?;
+    Ok(0)
+}
+
+/// Turns the current thread's process into another program.
+///
+/// # Errors
+/// As [`execve`].
+pub(crate) fn start_program(
+    thread: &Arc<Thread>,
+    context: &mut UserContext,
+    origin: &Origin,
+    path: Vec<u8>,
+    argv: Vec<Vec<u8>>,
+    envp: Vec<Vec<u8>>,
+) -> Result<(), Errno> {
+    let process = thread.process();
+    let credentials = *process.credentials.lock();
+    let mut arguments =
+        Arguments { argv, envp, path: path.clone(), ids: (credentials.uid, credentials.gid) };
+    let mut program = path.clone();
+    let mut file = open_program(origin, &program)?;
+    let mut depth = 0;
+    while let Some((interpreter, argument)) = exec::interpreter(&*file)? {
+        depth += 1;
+        if depth > INTERPRETERS_MOST {
+            return Err(Errno::ELOOP);
+        }
+        let mut argv = Vec::from([interpreter.clone()]);
+        argv.extend(argument);
+        argv.push(program);
+        argv.extend(arguments.argv.drain(..).skip(1));
+        arguments.argv = argv;
+        file = open_program(origin, &interpreter)?;
+        program = interpreter;
+    }
+    let limits = process.space().limits.clone();
+    let image = exec::load(&*file, &arguments, limits, |path| open_program(origin, path))?;
+    end_other_threads(thread);
+    // Held until here: the old memory goes with its last thread.
+    drop(process.replace_space(image.space.clone()));
+    process.files().close_on_exec();
+    process.signals.lock().actions.reset_handlers();
+    {
+        let mut own = thread.signals.lock();
+        own.alt_stack = Default::default();
+    }
+    thread.clear_tid.store(0, Ordering::Relaxed);
+    thread.robust_list.store(0, Ordering::Relaxed);
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
+    *process.name.lock() = name[..name.len().min(15)].to_vec();
+    *process.program.lock() = path.clone();
+    *context = UserContext::default();
+    let general = context.general_regs_mut();
+    general.rip = image.entry;
+    general.rsp = image.stack;
+    thread::load_registers(Registers::new());
+    Ok(())
+}
+
+fn end_other_threads(thread: &Arc<Thread>) {
+    let threads = thread.process().threads.lock().clone();
+    for other in threads.iter().filter(|other| !Arc::ptr_eq(other, thread)) {
+        other.kill();
+    }
+    drop(threads);
+    while thread.process().threads.lock().len() > 1 {
+        thread.sleep(None);
+    }
+}
+
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<dyn File>, Errno> {
+    let location = path::lookup(origin, path, LastLink::Follow)?;
+    if location.inode.file_type() != FileType::Regular {
+        return Err(Errno::EACCES);
+    }
+    // A program need not be readable by those who may run it.
+    location.inode.check(origin.credentials, Access::EXECUTE)?;
+    Ok(Arc::new(OpenInode::new(location, Target::Contents)))
+}

@@ -1,0 +1,143 @@
+//! uname(2), sysinfo(2), arch_prctl(2), prctl(2), getcpu(2), sched_getaffinity(2), reboot(2) and other small ones.
+
+use core::sync::atomic::Ordering;
+
+use model::abi::errno::Errno;
+use ostd::power::{self, ExitCode};
+
+use super::context::{Context, SysResult};
+use crate::clock;
+use crate::memory::budget;
+use crate::memory::layout::TASK_SIZE;
+use crate::memory::user::{self, UserPtr, UserSlice};
+use crate::task::{process, thread};
+
+/// uname(2).
+pub(crate) fn uname(cx: &mut Context<'_>, at: usize) -> SysResult {
+    const FIELD: usize = 65;
+    let fields: [&[u8]; 6] =
+        [b"Linux", b"pollux", b"6.1.0-pollux", b"#1 Pollux on OSTD", b"x86_64", b"(none)"];
+    let mut bytes = [0u8; FIELD * 6];
+    for (chunk, field) in bytes.chunks_exact_mut(FIELD).zip(fields) {
+        chunk[..field.len()].copy_from_slice(field);
+    }
+    UserSlice::new(cx.space(), at, bytes.len())?.write_bytes(&bytes)?;
+    Ok(0)
+}
+
+/// sysinfo(2).
+pub(crate) fn sysinfo(cx: &mut Context<'_>, at: usize) -> SysResult {
+    let mut words = [0u64; 14];
+    words[0] = clock::now().as_secs();
+    words[4] = budget::total() as u64;
+    words[5] = budget::available() as u64;
+    words[10] = process::all().len() as u64;
+    words[13] = 1;
+    UserPtr::<[u64; 14]>::new(cx.space(), at).write(&words)?;
+    Ok(0)
+}
+
+/// arch_prctl(2).
+///
+/// # Errors
+/// `EPERM`: not a user address. `EINVAL`: unknown code. `EFAULT`.
+pub(crate) fn arch_prctl(cx: &mut Context<'_>, code: usize, addr: usize) -> SysResult {
+    const SET_GS: usize = 0x1001;
+    const SET_FS: usize = 0x1002;
+    const GET_FS: usize = 0x1003;
+    const GET_GS: usize = 0x1004;
+    let mut registers = thread::save_registers();
+    match code {
+        SET_FS | SET_GS if addr >= TASK_SIZE => return Err(Errno::EPERM),
+        SET_FS => registers.fs_base = addr,
+        SET_GS => registers.gs_base = addr,
+        GET_FS => UserPtr::<u64>::new(cx.space(), addr).write(&(registers.fs_base as u64))?,
+        GET_GS => UserPtr::<u64>::new(cx.space(), addr).write(&(registers.gs_base as u64))?,
+        _ => return Err(Errno::EINVAL),
+    }
+    thread::load_registers(registers);
+    Ok(0)
+}
+
+/// prctl(2), as far as C libraries call it at their start.
+///
+/// # Errors
+/// `EINVAL`: an option that is not known here.
+pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> SysResult {
+    const SET_PDEATHSIG: usize = 1;
+    const SET_NAME: usize = 15;
+    const GET_NAME: usize = 16;
+    match option {
+        SET_PDEATHSIG => Ok(0),
+        SET_NAME => {
+            let name = match user::read_string(cx.space(), argument, 16) {
+                Err(Errno::ENAMETOOLONG) => {
+                    let mut name = [0u8; 15];
+                    UserSlice::new(cx.space(), argument, 15)?.read_bytes(&mut name)?;
+                    name.to_vec()
+                }
+                other => other?,
+            };
+            *cx.process().name.lock() = name;
+            Ok(0)
+        }
+        GET_NAME => {
+            let mut bytes = [0u8; 16];
+            let name = cx.process().name.lock().clone();
+            bytes[..name.len()].copy_from_slice(&name);
+            UserSlice::new(cx.space(), argument, 16)?.write_bytes(&bytes)?;
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// getcpu(2).
+pub(crate) fn getcpu(cx: &mut Context<'_>, cpu: usize, node: usize) -> SysResult {
+    let number = cx.thread().last_cpu.load(Ordering::Relaxed);
+    if cpu != 0 {
+        UserPtr::<u32>::new(cx.space(), cpu).write(&number)?;
+    }
+    if node != 0 {
+        UserPtr::<u32>::new(cx.space(), node).write(&0)?;
+    }
+    Ok(0)
+}
+
+/// sched_getaffinity(2): all CPUs.
+///
+/// # Errors
+/// `EINVAL`: the set is too small, or not of whole words. `EFAULT`.
+pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, size: usize, at: usize) -> SysResult {
+    let cpus = ostd::cpu::num_cpus();
+    if size % 8 != 0 || size * 8 < cpus {
+        return Err(Errno::EINVAL);
+    }
+    let all = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
+    UserPtr::<u64>::new(cx.space(), at).write(&all)?;
+    Ok(8)
+}
+
+/// reboot(2): power off and halt end the machine; restart does, too, because nothing would be different after.
+///
+/// # Errors
+/// `EPERM`: not root. `EINVAL`: wrong magic numbers or command.
+pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command: usize) -> SysResult {
+    const MAGIC: u32 = 0xfee1_dead;
+    const MAGIC2: [u32; 4] = [672_274_793, 85_072_278, 369_367_448, 537_993_216];
+    const POWER_OFF: u32 = 0x4321_fedc;
+    const HALT: u32 = 0xcdef_0123;
+    const RESTART: u32 = 0x0123_4567;
+    const CAD: [u32; 2] = [0, 0x89ab_cdef];
+    if !cx.process().credentials.lock().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    if magic as u32 != MAGIC || !MAGIC2.contains(&(magic2 as u32)) {
+        return Err(Errno::EINVAL);
+    }
+    match command as u32 {
+        POWER_OFF | HALT | RESTART => power::poweroff(ExitCode::Success),
+        command if CAD.contains(&command) => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}

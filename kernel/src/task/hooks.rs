@@ -1,0 +1,43 @@
+//! What is switched along with a task: FPU registers, segment bases, the address space.
+//!
+//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers through
+//! its syscalls and is saved only when another thread may run.
+
+use ostd::arch::cpu::context::{FsBase, GsBase};
+use ostd::irq::disable_local;
+use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
+
+use super::thread::{self, Local};
+use crate::memory::current;
+
+/// Installs the hooks; before the first thread.
+pub(crate) fn install() {
+    inject_pre_schedule_handler(|_| {
+        thread::try_with_local(save);
+    });
+    inject_post_schedule_handler(|| {
+        thread::try_with_local(|local| {
+            load(local);
+            local.space.borrow().activate();
+        });
+    });
+    current::set_lookup(|| thread::try_with_local(|local| local.space.borrow().clone()));
+}
+
+/// Notes the registers of the current thread.
+pub(super) fn save(local: &Local) {
+    local.fpu.borrow_mut().save();
+    let mut fs_base = FsBase::new(0);
+    fs_base.save();
+    local.fs_base.set(fs_base.addr());
+    let mut gs_base = GsBase::new(0);
+    gs_base.save(&disable_local());
+    local.gs_base.set(gs_base.addr());
+}
+
+/// Loads the registers of the current thread.
+pub(super) fn load(local: &Local) {
+    local.fpu.borrow().load();
+    FsBase::new(local.fs_base.get()).load();
+    GsBase::new(local.gs_base.get()).load(&disable_local());
+}

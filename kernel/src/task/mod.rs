@@ -1,0 +1,11 @@
+//! Threads and processes: who runs, who waits for whom, who ends.
+
+pub(crate) mod exec;
+pub(crate) mod exit;
+pub(crate) mod futex;
+pub(crate) mod hooks;
+pub(crate) mod process;
+pub(crate) mod scheduler;
+pub(crate) mod signal;
+pub(crate) mod thread;
+pub(crate) mod wait;

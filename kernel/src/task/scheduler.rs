@@ -1,0 +1,154 @@
+//! Which task runs next: a round-robin queue for each CPU.
+//!
+//! Owns: the queues, the idle tasks.   Not here: what is switched along with a task (hooks).
+//! Locks: the queues', with interrupts off, because wake-ups come from interrupt handlers.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use ostd::cpu::{CpuId, PinCurrentCpu, num_cpus};
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+use ostd::task::scheduler::info::CommonSchedInfo;
+use ostd::task::scheduler::{self, EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags};
+use ostd::task::{Task, TaskOptions, disable_preempt, halt_cpu};
+
+use crate::memory::reclaim;
+
+/// Ticks of 1 ms that a task runs before another one gets its turn.
+const SLICE: u32 = 4;
+
+struct Queues {
+    queues: Vec<SpinLock<Queue, LocalIrqDisabled>>,
+    /// Runnable tasks of each CPU, the running one included and the idle task not: for choosing a CPU.
+    loads: Vec<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Queue {
+    current: Option<Arc<Task>>,
+    /// What runs when nothing else does; it is never in `waiting`.
+    idle: Option<Arc<Task>>,
+    is_idle: bool,
+    waiting: VecDeque<Arc<Task>>,
+    ticks: u32,
+}
+
+/// Marks a task as an idle task, as its data.
+struct Idle(CpuId);
+
+/// Installs the scheduler; before the first task is made.
+pub(crate) fn install() {
+    let queues = (0..num_cpus()).map(|_| SpinLock::new(Queue::default())).collect();
+    let loads = (0..num_cpus()).map(|_| AtomicUsize::new(0)).collect();
+    scheduler::inject_scheduler(Box::leak(Box::new(Queues { queues, loads })));
+}
+
+/// Gives the current CPU its idle task and its time slices.
+pub(crate) fn start_cpu() {
+    let cpu = disable_preempt().current_cpu();
+    let task = TaskOptions::new(|| {
+        loop {
+            halt_cpu();
+        }
+    });
+    #[expect(clippy::expect_used, reason = "there is memory for the first tasks, or there is no kernel")]
+    task.data(Idle(cpu)).spawn().expect("no memory for the idle task");
+    scheduler::enable_preemption_on_cpu();
+}
+
+impl Queues {
+    fn choose(&self) -> CpuId {
+        let here = disable_preempt().current_cpu();
+        let load = |cpu: CpuId| self.loads[cpu.as_usize()].load(Ordering::Relaxed);
+        // Stay unless another CPU has clearly less to do: a woken task's data are warm here.
+        let mut best = (load(here), here);
+        for cpu in ostd::cpu::all_cpus() {
+            if load(cpu) + 1 < best.0 || (load(cpu) == 0 && best.0 > 1) {
+                best = (load(cpu), cpu);
+            }
+        }
+        best.1
+    }
+}
+
+impl Scheduler<Task> for Queues {
+    fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
+        if let Some(Idle(cpu)) = task.data().downcast_ref::<Idle>() {
+            task.cpu().set_anyway(*cpu);
+            self.queues[cpu.as_usize()].lock().idle = Some(task);
+            return Some(*cpu);
+        }
+        let wanted = self.choose();
+        let (cpu, was_queued) = match task.cpu().set_if_is_none(wanted) {
+            Ok(()) => (wanted, false),
+            Err(cpu) => (cpu, true),
+        };
+        let mut queue = self.queues[cpu.as_usize()].lock();
+        // It may have left the queue between the two looks.
+        if was_queued && task.cpu().set_if_is_none(cpu).is_err() {
+            return None;
+        }
+        queue.waiting.push_back(task);
+        self.loads[cpu.as_usize()].fetch_add(1, Ordering::Relaxed);
+        (queue.is_idle || queue.current.is_none()).then_some(cpu)
+    }
+
+    fn local_rq_with(&self, f: &mut dyn FnMut(&dyn LocalRunQueue<Task>)) {
+        let guard = disable_preempt();
+        f(&*self.queues[guard.current_cpu().as_usize()].lock());
+    }
+
+    fn mut_local_rq_with(&self, f: &mut dyn FnMut(&mut dyn LocalRunQueue<Task>)) {
+        let guard = disable_preempt();
+        let cpu = guard.current_cpu().as_usize();
+        let mut queue = self.queues[cpu].lock();
+        f(&mut *queue);
+        let running = usize::from(queue.current.is_some() && !queue.is_idle);
+        self.loads[cpu].store(queue.waiting.len() + running, Ordering::Relaxed);
+    }
+}
+
+impl LocalRunQueue<Task> for Queue {
+    fn current(&self) -> Option<&Arc<Task>> {
+        self.current.as_ref()
+    }
+
+    fn update_current(&mut self, flags: UpdateFlags) -> bool {
+        match flags {
+            UpdateFlags::Tick => {
+                self.ticks += 1;
+                // A switch to the idle task and back is what lets OSTD free unmapped memory.
+                let has_other = !self.waiting.is_empty() || (!self.is_idle && reclaim::wants_quiesce());
+                has_other && (self.is_idle || self.ticks >= SLICE)
+            }
+            UpdateFlags::Yield => !self.waiting.is_empty() || (self.current.is_none() && self.idle.is_some()),
+            UpdateFlags::Wait | UpdateFlags::Exit => !self.waiting.is_empty() || !self.is_idle,
+        }
+    }
+
+    fn try_pick_next(&mut self) -> Option<&Arc<Task>> {
+        let next = match self.waiting.pop_front() {
+            Some(task) => task,
+            // Only a grace period is worth leaving a task that could go on.
+            None if self.current.is_some() && (self.is_idle || !reclaim::wants_quiesce()) => return None,
+            None => self.idle.take()?,
+        };
+        self.ticks = 0;
+        let was_idle = core::mem::replace(&mut self.is_idle, next.data().is::<Idle>());
+        if let Some(previous) = self.current.replace(next) {
+            if was_idle {
+                self.idle = Some(previous);
+            } else {
+                self.waiting.push_back(previous);
+            }
+        }
+        self.current.as_ref()
+    }
+
+    fn dequeue_current(&mut self) -> Option<Arc<Task>> {
+        self.current.take().inspect(|task| task.cpu().set_to_none())
+    }
+}
