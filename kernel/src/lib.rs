@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod clock;
 mod devices;
 mod event;
 mod file;
@@ -16,12 +17,11 @@ mod fs;
 mod memory;
 mod object;
 mod random;
+mod start;
 mod syscall;
-
-use ostd::prelude::*;
+mod task;
 
 #[ostd::main]
 fn main() {
-    println!("Pollux");
-    ostd::power::poweroff(ostd::power::ExitCode::Success);
+    start::start();
 }

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use ostd::sync::{LocalIrqDisabled, SpinLock, Waker};
+use ostd::sync::{LocalIrqDisabled, SpinLock};
 use spin::Once;
 
 use super::hpet::Hpet;
@@ -20,20 +20,26 @@ const TICK: Duration = Duration::from_millis(1);
 
 type Key = (Duration, u64);
 
-static TIMERS: SpinLock<BTreeMap<Key, Arc<Waker>>, LocalIrqDisabled> = SpinLock::new(BTreeMap::new());
+static TIMERS: SpinLock<BTreeMap<Key, Arc<dyn Expire>>, LocalIrqDisabled> = SpinLock::new(BTreeMap::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 static HPET: Once<Hpet> = Once::new();
+
+/// What a timer does when its time has come.
+pub(crate) trait Expire: Send + Sync {
+    /// Called in interrupt context: wakes somebody, and no more.
+    fn expire(&self);
+}
 
 /// A deadline somebody waits for; dropping it takes it back.
 #[must_use]
 pub(crate) struct Timer(Key);
 
-/// Wakes `waker` at `deadline` of the monotonic clock, or soon if that is past.
-pub(crate) fn arm(deadline: Duration, waker: &Arc<Waker>) -> Timer {
+/// Lets `sleeper` know at `deadline` of the monotonic clock, or soon if that is past.
+pub(crate) fn arm(deadline: Duration, sleeper: Arc<dyn Expire>) -> Timer {
     let key = (deadline, NEXT_ID.fetch_add(1, Ordering::Relaxed));
     let mut timers = TIMERS.lock();
     let is_first = timers.first_key_value().is_none_or(|(first, _)| key < *first);
-    timers.insert(key, waker.clone());
+    timers.insert(key, sleeper);
     if is_first {
         program(deadline);
     }
@@ -42,8 +48,8 @@ pub(crate) fn arm(deadline: Duration, waker: &Arc<Waker>) -> Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // The waker is dropped after the lock is free.
-        let _waker = TIMERS.lock().remove(&self.0);
+        // What it holds is dropped after the lock is free.
+        let _sleeper = TIMERS.lock().remove(&self.0);
     }
 }
 
@@ -66,7 +72,7 @@ fn expire() {
                 None => return,
             }
         };
-        due.wake_up();
+        due.expire();
     }
 }
 

@@ -2,10 +2,10 @@
 
 use alloc::sync::Arc;
 
-use ostd::sync::Waker;
 use pollee::{Count, Host, Lock, Wake};
 
 use super::class::{self, Class};
+use super::parker::Parker;
 use super::rank::{Rank, Ranked, RankedGuard};
 use super::ready::Mark;
 
@@ -28,18 +28,18 @@ impl Host for Pollux {
 
 /// A thread that may sleep.
 #[derive(Clone)]
-pub(crate) struct Task(Arc<Waker>);
+pub(crate) struct Task(Arc<Parker>);
 
 impl Task {
-    /// The thread whose waiter has this waker.
-    pub(crate) const fn new(waker: Arc<Waker>) -> Self {
+    /// The thread that sleeps there.
+    pub(crate) const fn new(waker: Arc<Parker>) -> Self {
         Self(waker)
     }
 }
 
 impl Wake for Task {
     fn wake(&self) -> bool {
-        self.0.wake_up()
+        self.0.unpark()
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod class;
 mod host;
+pub(crate) mod parker;
 pub(crate) mod rank;
 pub(crate) mod ready;
 pub(crate) mod wait;

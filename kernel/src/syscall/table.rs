@@ -5,9 +5,15 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use model::abi::errno::Errno;
+use model::fd::Fd;
 
 use super::context::Context;
-use super::{clone, execve, exit, futex, identity, limits, memory, signal, system, time, wait};
+use super::{
+    access, chdir, chmod, chown, clone, close, dup, eventfd, execve, exit, fallocate, fcntl, futex, getdents,
+    getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open, pipe, read, readlink, rename,
+    sendfile, signal, splice, stat, statfs, symlink, sync, system, time, truncate, unlink, utimensat, wait, write,
+};
+use crate::memory::pages::Mappable;
 
 /// Numbers below this are in use on Linux 6.1.
 const NUMBERS: usize = 451;
@@ -18,7 +24,15 @@ const NUMBERS: usize = 451;
 /// What the syscall returns; `ENOSYS` for one that does not exist here.
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result<Option<usize>, Errno> {
     let result = match number {
-        9 => memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || Err(Errno::EBADF), a[5] as u64),
+        0 => read::read(cx, fd(a[0]), a[1], a[2]),
+        1 => write::write(cx, fd(a[0]), a[1], a[2]),
+        2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
+        3 => close::close(cx, fd(a[0])),
+        4 => stat::stat(cx, a[0], a[1]),
+        5 => stat::fstat(cx, a[0], a[1]),
+        6 => stat::lstat(cx, a[0], a[1]),
+        8 => lseek::lseek(cx, fd(a[0]), a[1].cast_signed() as i64, a[2] as u32),
+        9 => memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || mappable(cx, a[4]), a[5] as u64),
         10 => memory::mprotect(cx.space(), a[0], a[1], a[2] as u32),
         11 => memory::munmap(cx.space(), a[0], a[1]),
         12 => memory::brk(cx.space(), a[0]),
@@ -28,13 +42,27 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
             signal::rt_sigreturn(cx);
             return Ok(None);
         }
+        16 => ioctl::ioctl(cx, fd(a[0]), a[1] as u32, a[2]),
+        17 => read::pread64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
+        18 => write::pwrite64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
+        19 => read::readv(cx, fd(a[0]), a[1], a[2]),
+        20 => write::writev(cx, fd(a[0]), a[1], a[2]),
+        21 => access::access(cx, a[0], a[1] as u32),
+        22 => pipe::pipe(cx, a[0]),
         24 => {
             ostd::task::Task::yield_now();
             Ok(0)
         }
+        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4]),
+        26 => memory::msync(cx.space(), a[0], a[1], a[2] as u32),
+        27 => memory::mincore(cx.space(), a[0], a[1], a[2]),
+        28 => memory::madvise(cx.space(), a[0], a[1], a[2] as i32),
+        32 => dup::dup(cx, fd(a[0])),
+        33 => dup::dup2(cx, fd(a[0]), fd(a[1])),
         34 => signal::pause(cx),
         35 => time::nanosleep(cx, a[0], a[1]),
         39 => identity::getpid(cx),
+        40 => sendfile::sendfile(cx, fd(a[0]), fd(a[1]), a[2], a[3]),
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),
         57 => clone::fork(cx),
         58 => clone::vfork(cx),
@@ -46,6 +74,27 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         61 => wait::wait4(cx, a[0], a[1], a[2], a[3]),
         62 => signal::kill(cx, a[0], a[1]),
         63 => system::uname(cx, a[0]),
+        72 => fcntl::fcntl(cx, fd(a[0]), a[1] as u32, a[2]),
+        74 | 75 => sync::fsync(cx, a[0]),
+        76 => truncate::truncate(cx, a[0], a[1].cast_signed() as i64),
+        77 => truncate::ftruncate(cx, a[0], a[1].cast_signed() as i64),
+        79 => chdir::getcwd(cx, a[0], a[1]),
+        80 => chdir::chdir(cx, a[0]),
+        81 => chdir::fchdir(cx, a[0]),
+        82 => rename::rename(cx, a[0], a[1]),
+        83 => mkdir::mkdir(cx, a[0], a[1] as u32),
+        84 => unlink::rmdir(cx, a[0]),
+        85 => open::creat(cx, a[0], a[1] as u32),
+        86 => link::link(cx, a[0], a[1]),
+        87 => unlink::unlink(cx, a[0]),
+        88 => symlink::symlink(cx, a[0], a[1]),
+        89 => readlink::readlink(cx, a[0], a[1], a[2] as i32),
+        90 => chmod::chmod(cx, a[0], a[1] as u32),
+        91 => chmod::fchmod(cx, a[0], a[1] as u32),
+        92 => chown::chown(cx, a[0], a[1] as u32, a[2] as u32),
+        93 => chown::fchown(cx, a[0], a[1] as u32, a[2] as u32),
+        94 => chown::lchown(cx, a[0], a[1] as u32, a[2] as u32),
+        95 => chdir::umask(cx, a[0] as u32),
         96 => time::gettimeofday(cx, a[0], a[1]),
         97 => limits::prlimit(cx, 0, a[0], 0, a[1]),
         99 => system::sysinfo(cx, a[0]),
@@ -68,9 +117,19 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         128 => signal::rt_sigtimedwait(cx, a[0], a[1], a[2], a[3]),
         130 => signal::rt_sigsuspend(cx, a[0], a[1]),
         131 => signal::sigaltstack(cx, a[0], a[1]),
+        133 => mknod::mknod(cx, a[0], a[1] as u32, a[2] as u32),
+        137 => statfs::statfs(cx, a[0], a[1]),
+        138 => statfs::fstatfs(cx, a[0], a[1]),
+        149 => memory::mlock(cx.space(), a[0], a[1]),
+        150 => memory::munlock(cx.space(), a[0], a[1]),
+        151 => memory::mlockall(cx.space(), a[0] as u32),
+        152 => memory::munlockall(cx.space()),
         157 => system::prctl(cx, a[0], a[1]),
         158 => system::arch_prctl(cx, a[0], a[1]),
         160 => limits::prlimit(cx, 0, a[0], a[1], 0),
+        162 => sync::sync(),
+        165 => mount::mount(cx, a[0], a[1], a[2], a[3] as u64, a[4]),
+        166 => mount::umount2(cx, a[0], a[1] as u32),
         169 => system::reboot(cx, a[0], a[1], a[2]),
         186 => identity::gettid(cx),
         200 => signal::tgkill(cx, 0, a[0], a[1]),
@@ -78,22 +137,68 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         202 => futex::futex(cx, a),
         203 => Ok(0),
         204 => system::sched_getaffinity(cx, a[1], a[2]),
+        217 => getdents::getdents64(cx, a[0], a[1], a[2] as u32),
         218 => identity::set_tid_address(cx, a[0]),
         228 => time::clock_gettime(cx, a[0], a[1]),
         229 => time::clock_getres(cx, a[0], a[1]),
         230 => time::clock_nanosleep(cx, a[0], a[1], a[2], a[3]),
         231 => exit::exit_group(cx, a[0]),
         234 => signal::tgkill(cx, a[0], a[1], a[2]),
+        257 => open::openat(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),
+        258 => mkdir::mkdirat(cx, a[0] as i32, a[1], a[2] as u32),
+        259 => mknod::mknodat(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),
+        260 => chown::fchownat(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4] as u32),
+        262 => stat::newfstatat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
+        263 => unlink::unlinkat(cx, a[0] as i32, a[1], a[2] as u32),
+        264 => rename::renameat(cx, a[0] as i32, a[1], a[2] as i32, a[3]),
+        265 => link::linkat(cx, a[0] as i32, a[1], a[2] as i32, a[3], a[4] as u32),
+        266 => symlink::symlinkat(cx, a[0], a[1] as i32, a[2]),
+        267 => readlink::readlinkat(cx, a[0] as i32, a[1], a[2], a[3] as i32),
+        268 => chmod::fchmodat(cx, a[0] as i32, a[1], a[2] as u32),
+        269 => access::faccessat(cx, a[0] as i32, a[1], a[2] as u32),
         273 => futex::set_robust_list(cx, a[0], a[1]),
+        275 => splice::splice(cx, fd(a[0]), fd(a[2]), a[4]),
+        276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2]),
+        278 => splice::vmsplice(cx, fd(a[0]), a[2]),
+        280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
+        284 => eventfd::eventfd(cx, a[0] as u32),
+        285 => fallocate::fallocate(cx, a[0], a[1] as u32, a[2].cast_signed() as i64, a[3].cast_signed() as i64),
+        290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
+        292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),
+        293 => pipe::pipe2(cx, a[0], a[1] as u32),
+        295 => read::preadv(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
+        296 => write::pwritev(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         302 => limits::prlimit(cx, a[0], a[1], a[2], a[3]),
         309 => system::getcpu(cx, a[0], a[1]),
+        306 => sync::syncfs(cx, a[0]),
+        316 => rename::renameat2(cx, a[0] as i32, a[1], a[2] as i32, a[3], a[4] as u32),
+        318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
+        325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
+        327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
+        328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
+        332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
         435 => clone::clone3(cx, a[0], a[1]),
+        436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
+        437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),
+        439 => access::faccessat2(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),
         _ => {
             log_unknown(number);
             Err(Errno::ENOSYS)
         }
     };
     result.map(Some)
+}
+
+/// A descriptor as a register holds it: the upper half is ignored, and a negative one is beyond all tables.
+fn fd(register: usize) -> Fd {
+    Fd::new(register as u32)
+}
+
+/// What mmap(2) needs to know of a file.
+fn mappable(cx: &Context<'_>, register: usize) -> Result<Mappable, Errno> {
+    let file = cx.file(register)?;
+    let access = file.access();
+    Ok(Mappable { pages: file.file().pages().ok(), readable: access.reads(), writable: access.writes() })
 }
 
 /// Says once that a program asked for a syscall that is not there.
@@ -104,6 +209,6 @@ fn log_unknown(number: usize) {
     }
     let bit = 1 << (number % 64);
     if SEEN[number / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        ostd::prelude::println!("pollux: syscall {number} is not there (ENOSYS)");
+        ostd::prelude::println!("pollux: syscall {} is not there (ENOSYS)", number);
     }
 }

@@ -19,9 +19,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use model::abi::errno::Errno;
-use ostd::sync::{SpinLock, Waker};
+use ostd::sync::SpinLock;
 
 use super::thread::Thread;
+use crate::event::parker::Parker;
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::space::AddressSpace;
 use crate::memory::user::UserAtomic;
@@ -30,7 +31,7 @@ use crate::memory::user::UserAtomic;
 type Key = (usize, usize);
 
 struct Waiter {
-    waker: Arc<Waker>,
+    parker: Arc<Parker>,
     bits: u32,
     is_woken: AtomicBool,
     /// Where it waits now; requeueing changes it.
@@ -62,7 +63,7 @@ pub(crate) fn wait(
     // Faulted in before the lock is held.
     word.load()?;
     let waiter = Arc::new(Waiter {
-        waker: thread.waker(),
+        parker: thread.parker().clone(),
         bits,
         is_woken: AtomicBool::new(false),
         key: SpinLock::new(key),
@@ -114,7 +115,7 @@ pub(crate) fn wake(space: &AddressSpace, addr: usize, most: usize, bits: u32) ->
         }
         count += 1;
         waiter.is_woken.store(true, Ordering::Release);
-        waiter.waker.wake_up();
+        waiter.parker.unpark();
         false
     });
     if queue.is_empty() {

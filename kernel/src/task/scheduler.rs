@@ -13,6 +13,7 @@ use ostd::cpu::{CpuId, PinCurrentCpu, num_cpus};
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 use ostd::task::scheduler::info::CommonSchedInfo;
 use ostd::task::scheduler::{self, EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags};
+use ostd::util::id_set::Id;
 use ostd::task::{Task, TaskOptions, disable_preempt, halt_cpu};
 
 use crate::memory::reclaim;
@@ -37,6 +38,7 @@ struct Queue {
 }
 
 /// Marks a task as an idle task, as its data.
+#[derive(Clone, Copy)]
 struct Idle(CpuId);
 
 /// Installs the scheduler; before the first task is made.
@@ -76,10 +78,10 @@ impl Queues {
 
 impl Scheduler<Task> for Queues {
     fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
-        if let Some(Idle(cpu)) = task.data().downcast_ref::<Idle>() {
-            task.cpu().set_anyway(*cpu);
+        if let Some(&Idle(cpu)) = task.data().downcast_ref::<Idle>() {
+            task.cpu().set_anyway(cpu);
             self.queues[cpu.as_usize()].lock().idle = Some(task);
-            return Some(*cpu);
+            return Some(cpu);
         }
         let wanted = self.choose();
         let (cpu, was_queued) = match task.cpu().set_if_is_none(wanted) {

@@ -4,20 +4,20 @@
 //! Not here: what its process shares (process), its signals' rules (signal).
 
 use alloc::sync::Arc;
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use model::abi::errno::Errno;
 use ostd::arch::cpu::context::{FpuContext, UserContext};
-use ostd::sync::{SpinLock, Waiter, Waker};
+use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions};
-use spin::Once;
 
 use super::process::Process;
 use super::signal::pending::ThreadSignals;
 use crate::clock::{self, timer};
 use crate::event;
+use crate::event::parker::Parker;
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
@@ -38,7 +38,7 @@ pub(crate) struct Thread {
     attention: AtomicBool,
     /// Set when the thread must end.
     is_dying: AtomicBool,
-    waker: Once<Arc<Waker>>,
+    parker: Arc<Parker>,
     /// set_tid_address(2): written and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
     /// set_robust_list(2).
@@ -53,7 +53,6 @@ pub(super) struct Local {
     pub(super) fs_base: Cell<usize>,
     pub(super) gs_base: Cell<usize>,
     pub(super) space: RefCell<Arc<AddressSpace>>,
-    waiter: OnceCell<Waiter>,
 }
 
 /// The registers that a new thread starts with beside the general ones.
@@ -92,7 +91,7 @@ impl Thread {
             signals: SpinLock::new(signals),
             attention: AtomicBool::new(false),
             is_dying: AtomicBool::new(false),
-            waker: Once::new(),
+            parker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
@@ -102,7 +101,6 @@ impl Thread {
             fs_base: Cell::new(registers.fs_base),
             gs_base: Cell::new(registers.gs_base),
             space: RefCell::new(process.space()),
-            waiter: OnceCell::new(),
         };
         let entered = thread.clone();
         let task = TaskOptions::new(move || run(entered, context)).data(thread.clone()).local_data(local);
@@ -153,20 +151,12 @@ impl Thread {
 
     /// Ends its sleep, or the next one before it begins.
     pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_up();
-        }
+        self.parker.unpark();
     }
 
-    /// The handle that ends its sleeps; for the thread itself.
-    pub(crate) fn waker(&self) -> Arc<Waker> {
-        self.waker.call_once(|| with_local(|local| local.waiter().waker())).clone()
-    }
-}
-
-impl Local {
-    fn waiter(&self) -> &Waiter {
-        self.waiter.get_or_init(|| Waiter::new_pair().0)
+    /// Where it sleeps.
+    pub(crate) fn parker(&self) -> &Arc<Parker> {
+        &self.parker
     }
 }
 
@@ -174,16 +164,15 @@ impl Sleep for Thread {
     type Deadline = Duration;
 
     fn task(&self) -> event::Task {
-        event::Task::new(self.waker())
+        event::Task::new(self.parker.clone())
     }
 
     fn sleep(&self, until: Option<Duration>) -> Wake {
-        let waker = self.waker();
         if until.is_some_and(|until| until <= clock::now()) {
             return Wake::TimedOut;
         }
-        let timer = until.map(|until| timer::arm(until, &waker));
-        with_local(|local| local.waiter().wait());
+        let timer = until.map(|until| timer::arm(until, self.parker.clone()));
+        self.parker.park();
         drop(timer);
         match until {
             Some(until) if until <= clock::now() => Wake::TimedOut,

@@ -1,0 +1,104 @@
+//! From OSTD's hand-over to the first program.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use model::abi::errno::Errno;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::fd::OnExec;
+use ostd::arch::cpu::context::UserContext;
+use ostd::boot::{boot_info, smp};
+use ostd::power::{self, ExitCode};
+use ostd::prelude::println;
+
+use crate::file::description::OpenFile;
+use crate::fs::open::{self, How};
+use crate::memory::limits::Limits;
+use crate::memory::space::AddressSpace;
+use crate::memory::fault;
+use crate::syscall::enter;
+use crate::syscall::execve;
+use crate::task::process::{self, Process};
+use crate::task::signal::pending::ThreadSignals;
+use crate::task::thread::{Registers, Thread};
+use crate::task::{hooks, scheduler};
+use crate::{clock, devices, fs, object};
+
+/// The first program, unless the command line names another with `init=`.
+const INIT: &str = "/init";
+
+/// Starts everything there is, and the first process.
+pub(crate) fn start() {
+    scheduler::install();
+    hooks::install();
+    ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
+    clock::start();
+    fs::proc::provide(fs::proc::Provider {
+        executable,
+        uptime: || u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX),
+        idle: || 0,
+    });
+    fs::boot::populate();
+    devices::register();
+    scheduler::start_cpu();
+    smp::register_ap_entry(scheduler::start_cpu);
+    spawn_kernel_task(|| object::serial::serve());
+    if let Err(errno) = start_init() {
+        println!("pollux: cannot start the first process: {:?}", errno);
+        power::poweroff(ExitCode::Failure);
+    }
+}
+
+/// A task of the kernel itself.
+fn spawn_kernel_task(work: fn()) {
+    if ostd::task::TaskOptions::new(work).spawn().is_err() {
+        println!("pollux: no memory for a task of the kernel");
+    }
+}
+
+fn executable() -> Result<Vec<u8>, Errno> {
+    let thread = crate::task::thread::current().ok_or(Errno::ENOENT)?;
+    let program = thread.process().program.lock().clone();
+    Ok(program)
+}
+
+fn start_init() -> Result<(), Errno> {
+    let space = AddressSpace::new(Limits::default())?;
+    let process = Process::first(space, fs::boot::origin().start);
+    let pid = process.pid();
+    let signals = ThreadSignals::default();
+    Thread::spawn(&process, pid, signals, Registers::new(), UserContext::default(), run_init, |_| {})?;
+    Ok(())
+}
+
+fn run_init(thread: Arc<Thread>, mut context: UserContext) {
+    let init = init_path();
+    if let Err(errno) = prepare(&thread, &init, &mut context) {
+        println!("pollux: cannot run {}: {:?}", alloc::string::String::from_utf8_lossy(&init), errno);
+        power::poweroff(ExitCode::Failure);
+    }
+    enter::run(thread, context);
+    println!("pollux: init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock()));
+    power::poweroff(ExitCode::Failure);
+}
+
+fn init_path() -> Vec<u8> {
+    let words = boot_info().kernel_cmdline.split_whitespace();
+    words.filter_map(|word| word.strip_prefix("init=")).last().unwrap_or(INIT).as_bytes().to_vec()
+}
+
+/// Standard input, output and error are the console, as for Linux's init.
+fn prepare(thread: &Arc<Thread>, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
+    const O_RDWR: u32 = 2;
+    let process = thread.process();
+    let origin = fs::boot::origin();
+    let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
+    let console = OpenFile::new(console, AccessMode::ReadWrite, OpenFlags::empty())?;
+    let files = process.files();
+    for _ in 0..3 {
+        files.open(console.clone(), OnExec::Keep, 3)?;
+    }
+    let argv = Vec::from([init.to_vec()]);
+    let envp = Vec::from([b"HOME=/".to_vec(), b"TERM=linux".to_vec()]);
+    execve::start_program(thread, context, &origin, init.to_vec(), argv, envp)
+}
