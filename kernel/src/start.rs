@@ -13,9 +13,9 @@ use ostd::prelude::println;
 
 use crate::file::description::OpenFile;
 use crate::fs::open::{self, How};
+use crate::memory::fault;
 use crate::memory::limits::Limits;
 use crate::memory::space::AddressSpace;
-use crate::memory::fault;
 use crate::syscall::enter;
 use crate::syscall::execve;
 use crate::task::process::{self, Process};

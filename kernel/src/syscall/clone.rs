@@ -95,8 +95,14 @@ pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult 
     for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*chunk);
     }
-    let [flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _] = words;
-    if flags & 0xff != 0 || exit_signal > 64 || set_tid != 0 || set_tid_size != 0 || (stack == 0) != (stack_size == 0) {
+    let [flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _] =
+        words;
+    if flags & 0xff != 0
+        || exit_signal > 64
+        || set_tid != 0
+        || set_tid_size != 0
+        || (stack == 0) != (stack_size == 0)
+    {
         return Err(Errno::EINVAL);
     }
     let request = Request {
@@ -186,8 +192,7 @@ fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserCont
 
 fn copy_process(parent: &Arc<Process>, flags: u64) -> Result<Arc<Process>, Errno> {
     let space = if flags & VM != 0 && flags & VFORK == 0 { parent.space() } else { parent.space().fork()? };
-    let files =
-        if flags & FILES != 0 { parent.files() } else { Arc::new(parent.files().try_clone()?) };
+    let files = if flags & FILES != 0 { parent.files() } else { Arc::new(parent.files().try_clone()?) };
     let child = Process::child(parent, space, files)?;
     if flags & CLEAR_SIGHAND != 0 {
         child.signals.lock().actions.reset_handlers();

@@ -26,7 +26,8 @@ pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
             ReturnReason::UserSyscall => syscall(&thread, mode.context_mut()),
             ReturnReason::UserException => {
                 let exception = mode.context_mut().take_exception();
-                if let Some(info) = exception.and_then(|exception| fault(&thread, exception, mode.context())) {
+                if let Some(info) = exception.and_then(|exception| fault(&thread, exception, mode.context()))
+                {
                     send::fault(&thread, info);
                 }
                 None

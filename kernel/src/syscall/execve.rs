@@ -53,8 +53,7 @@ pub(crate) fn start_program(
 ) -> Result<(), Errno> {
     let process = thread.process();
     let credentials = *process.credentials.lock();
-    let mut arguments =
-        Arguments { argv, envp, path: path.clone(), ids: (credentials.uid, credentials.gid) };
+    let mut arguments = Arguments { argv, envp, path: path.clone(), ids: (credentials.uid, credentials.gid) };
     let mut program = path.clone();
     let mut file = open_program(origin, &program)?;
     let mut depth = 0;

@@ -19,7 +19,13 @@ const RESOURCES: u32 = 16;
 ///
 /// # Errors
 /// `EINVAL`: no such resource, or soft above hard. `EPERM`: above the hard limit. `ESRCH`: another process.
-pub(crate) fn prlimit(cx: &mut Context<'_>, pid: usize, resource: usize, new: usize, old: usize) -> SysResult {
+pub(crate) fn prlimit(
+    cx: &mut Context<'_>,
+    pid: usize,
+    resource: usize,
+    new: usize,
+    old: usize,
+) -> SysResult {
     let resource = resource as u32;
     if resource >= RESOURCES {
         return Err(Errno::EINVAL);

@@ -24,7 +24,13 @@ fn check_set_size(size: usize) -> Result<(), Errno> {
 }
 
 /// rt_sigaction(2).
-pub(crate) fn rt_sigaction(cx: &mut Context<'_>, number: usize, new: usize, old: usize, size: usize) -> SysResult {
+pub(crate) fn rt_sigaction(
+    cx: &mut Context<'_>,
+    number: usize,
+    new: usize,
+    old: usize,
+    size: usize,
+) -> SysResult {
     check_set_size(size)?;
     let signal = Signal::new(number as u32 as usize).ok_or(Errno::EINVAL)?;
     let wanted = match new {
@@ -64,7 +70,13 @@ pub(crate) fn rt_sigaction(cx: &mut Context<'_>, number: usize, new: usize, old:
 }
 
 /// rt_sigprocmask(2).
-pub(crate) fn rt_sigprocmask(cx: &mut Context<'_>, how: usize, new: usize, old: usize, size: usize) -> SysResult {
+pub(crate) fn rt_sigprocmask(
+    cx: &mut Context<'_>,
+    how: usize,
+    new: usize,
+    old: usize,
+    size: usize,
+) -> SysResult {
     check_set_size(size)?;
     let mut own = cx.thread().signals.lock();
     let before = own.mask;
@@ -206,7 +218,11 @@ pub(crate) fn sigaltstack(cx: &mut Context<'_>, new: usize, old: usize) -> SysRe
     }
     if old != 0 {
         let flags = if current.size == 0 { DISABLE } else { u64::from(is_used) };
-        UserPtr::<[u64; 3]>::new(cx.space(), old).write(&[current.start as u64, flags, current.size as u64])?;
+        UserPtr::<[u64; 3]>::new(cx.space(), old).write(&[
+            current.start as u64,
+            flags,
+            current.size as u64,
+        ])?;
     }
     Ok(0)
 }
@@ -264,10 +280,11 @@ pub(crate) fn tgkill(cx: &mut Context<'_>, group: usize, tid: usize, number: usi
         return Err(Errno::EINVAL);
     }
     let tid = tid.unsigned_abs();
-    let processes = if group == 0 { process::all() } else { process::find(group.unsigned_abs()).into_iter().collect() };
-    let thread = processes.iter().find_map(|process| {
-        process.threads.lock().iter().find(|thread| thread.tid() == tid).cloned()
-    });
+    let processes =
+        if group == 0 { process::all() } else { process::find(group.unsigned_abs()).into_iter().collect() };
+    let thread = processes
+        .iter()
+        .find_map(|process| process.threads.lock().iter().find(|thread| thread.tid() == tid).cloned());
     let thread = thread.ok_or(Errno::ESRCH)?;
     let uid = cx.process().credentials.lock().uid;
     if uid != 0 && thread.process().credentials.lock().uid != uid {

@@ -9,9 +9,10 @@ use model::fd::Fd;
 
 use super::context::Context;
 use super::{
-    access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, futex, getdents,
-    getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open, pipe, poll, read, readlink, rename, select,
-    sendfile, signal, splice, stat, statfs, symlink, sync, system, time, truncate, unlink, utimensat, wait, write,
+    access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, futex,
+    getdents, getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open, pipe, poll,
+    read, readlink, rename, select, sendfile, signal, splice, stat, statfs, symlink, sync, system, time,
+    truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -33,7 +34,9 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         6 => stat::lstat(cx, a[0], a[1]),
         7 => poll::poll(cx, a[0], a[1] as u32, a[2] as i32),
         8 => lseek::lseek(cx, fd(a[0]), a[1].cast_signed() as i64, a[2] as u32),
-        9 => memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || mappable(cx, a[4]), a[5] as u64),
+        9 => {
+            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || mappable(cx, a[4]), a[5] as u64)
+        }
         10 => memory::mprotect(cx.space(), a[0], a[1], a[2] as u32),
         11 => memory::munmap(cx.space(), a[0], a[1]),
         12 => memory::brk(cx.space(), a[0]),
@@ -170,7 +173,13 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         281 => epoll::epoll_pwait(cx, a[0], a[1], a[2] as i32, a[3] as i32, a[4], a[5]),
         284 => eventfd::eventfd(cx, a[0] as u32),
-        285 => fallocate::fallocate(cx, fd(a[0]), a[1] as u32, a[2].cast_signed() as i64, a[3].cast_signed() as i64),
+        285 => fallocate::fallocate(
+            cx,
+            fd(a[0]),
+            a[1] as u32,
+            a[2].cast_signed() as i64,
+            a[3].cast_signed() as i64,
+        ),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
         292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),
@@ -208,7 +217,7 @@ fn fd(register: usize) -> Fd {
 fn mappable(cx: &Context<'_>, register: usize) -> Result<Mappable, Errno> {
     let file = cx.file(register)?;
     let access = file.access();
-    Ok(Mappable { pages: file.file().pages().ok(), readable: access.reads(), writable: access.writes() })
+    Ok(Mappable { pages: file.file().pages(), readable: access.reads(), writable: access.writes() })
 }
 
 /// Says once that a program asked for a syscall that is not there.

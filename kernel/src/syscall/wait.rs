@@ -17,7 +17,13 @@ const CLONE_OPTIONS: usize = 0xe000_0000;
 ///
 /// # Errors
 /// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child is gone all the same, as on Linux.
-pub(crate) fn wait4(cx: &mut Context<'_>, pid: usize, status: usize, options: usize, usage: usize) -> SysResult {
+pub(crate) fn wait4(
+    cx: &mut Context<'_>,
+    pid: usize,
+    status: usize,
+    options: usize,
+    usage: usize,
+) -> SysResult {
     if options & 0xffff_ffff & !(WNOHANG | WUNTRACED | WCONTINUED | CLONE_OPTIONS) != 0 {
         return Err(Errno::EINVAL);
     }

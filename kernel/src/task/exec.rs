@@ -15,13 +15,13 @@ use model::abi::errno::Errno;
 use model::abi::mman::Prot;
 use model::vma::Traits;
 
+use super::thread;
 use crate::file::file::File;
 use crate::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::memory::limits::Limits;
 use crate::memory::pages::Pages;
 use crate::memory::space::{AddressSpace, Backing, MapRequest, Placement};
 use crate::memory::user::UserSlice;
-use super::thread;
 use crate::random;
 
 /// A program ready to run.
@@ -176,7 +176,8 @@ impl Program {
         prot.set(Prot::READ, header.p_flags & PF_R != 0);
         prot.set(Prot::WRITE, header.p_flags & PF_W != 0);
         prot.set(Prot::EXEC, header.p_flags & PF_X != 0);
-        let (start, len, file_len) = (number(header.p_vaddr)?, number(header.p_memsz)?, number(header.p_filesz)?);
+        let (start, len, file_len) =
+            (number(header.p_vaddr)?, number(header.p_memsz)?, number(header.p_filesz)?);
         let end = start.checked_add(len).filter(|end| *end <= TASK_SIZE / 3).ok_or(Errno::ENOEXEC)?;
         if file_len > len || start % PAGE_SIZE != number(header.p_offset)? % PAGE_SIZE {
             return Err(Errno::ENOEXEC);
@@ -222,7 +223,10 @@ impl Segment {
             let placement = Placement::Replacing(zero_from);
             space.map(MapRequest::anonymous(placement, memory_end - zero_from, self.prot))?;
         }
-        if self.len > self.file_len && self.file_len > 0 && self.prot.contains(Prot::WRITE) && mapped_end > file_end
+        if self.len > self.file_len
+            && self.file_len > 0
+            && self.prot.contains(Prot::WRITE)
+            && mapped_end > file_end
         {
             UserSlice::new(space, file_end, mapped_end - file_end)?.clear()?;
         }

@@ -78,8 +78,8 @@ fn bury(process: &Arc<Process>) {
 fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
     let Some(end) = *child.end.lock() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
-    let forgets = action.handler == signal::action::IGNORE
-        || action.flags.contains(signal::action::Flags::NOCLDWAIT);
+    let forgets =
+        action.handler == signal::action::IGNORE || action.flags.contains(signal::action::Flags::NOCLDWAIT);
     if forgets {
         parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
         process::forget(child.pid());

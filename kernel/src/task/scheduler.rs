@@ -13,8 +13,8 @@ use ostd::cpu::{CpuId, PinCurrentCpu, num_cpus};
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 use ostd::task::scheduler::info::CommonSchedInfo;
 use ostd::task::scheduler::{self, EnqueueFlags, LocalRunQueue, Scheduler, UpdateFlags};
-use ostd::util::id_set::Id;
 use ostd::task::{Task, TaskOptions, disable_preempt, halt_cpu};
+use ostd::util::id_set::Id;
 
 use crate::memory::reclaim;
 

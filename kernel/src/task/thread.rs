@@ -206,7 +206,11 @@ pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
 pub(crate) fn save_registers() -> Registers {
     with_local(|local| {
         super::hooks::save(local);
-        Registers { fpu: local.fpu.borrow().clone(), fs_base: local.fs_base.get(), gs_base: local.gs_base.get() }
+        Registers {
+            fpu: local.fpu.borrow().clone(),
+            fs_base: local.fs_base.get(),
+            gs_base: local.gs_base.get(),
+        }
     })
 }
 

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
 use model::fd::Fd;
-use pollee::Events;
 use ostd_pod::IntoBytes;
+use pollee::Events;
 
 use crate::file::many::Question;
 use crate::memory::budget;

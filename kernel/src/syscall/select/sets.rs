@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 use model::abi::poll::Set;
 use model::fd::Fd;
-use pollee::Events;
 use ostd_pod::IntoBytes;
+use pollee::Events;
 
 use crate::file::many::Question;
 use crate::file::table::Reading;

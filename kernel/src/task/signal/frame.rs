@@ -43,13 +43,19 @@ const XSTATE_HEADER: usize = 512;
 const MXCSR: usize = 24;
 
 /// The flags that a program may set.
-const FLAGS: usize = 0x0001 | 0x0004 | 0x0010 | 0x0040 | 0x0080 | 0x0100 | 0x0400 | 0x0800 | 0x1_0000 | 0x4_0000;
+const FLAGS: usize =
+    0x0001 | 0x0004 | 0x0010 | 0x0040 | 0x0080 | 0x0100 | 0x0400 | 0x0800 | 0x1_0000 | 0x4_0000;
 
 /// Makes the thread run a handler.
 ///
 /// # Errors
 /// `EFAULT`: there is no room on the stack; the registers are as before.
-pub(super) fn push(thread: &Thread, context: &mut UserContext, info: &Info, action: &Action) -> Result<(), Errno> {
+pub(super) fn push(
+    thread: &Thread,
+    context: &mut UserContext,
+    info: &Info,
+    action: &Action,
+) -> Result<(), Errno> {
     let space = thread.process().space();
     let registers = *context.general_regs();
     let mut own = thread.signals.lock();
@@ -91,8 +97,8 @@ pub(super) fn push(thread: &Thread, context: &mut UserContext, info: &Info, acti
     ucontext[4] = alt.size as u64;
     let r = &registers;
     let general = [
-        r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx, r.rax, r.rcx,
-        r.rsp, r.rip, r.rflags,
+        r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx, r.rax,
+        r.rcx, r.rsp, r.rip, r.rflags,
     ];
     for (word, register) in ucontext[CONTEXT..].iter_mut().zip(general) {
         *word = register as u64;
