@@ -12,6 +12,7 @@ mod backing;
 mod brk;
 mod fault;
 mod fork;
+mod identity;
 mod lock;
 mod map;
 mod mincore;
@@ -32,6 +33,7 @@ use ostd::sync::SpinLock;
 
 pub use self::backing::Backing;
 use self::brk::Heap;
+pub use self::identity::Identity;
 pub use self::lock::Locking;
 pub use self::map::{MapRequest, Placement};
 use self::recycle::Empty;

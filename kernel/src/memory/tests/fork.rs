@@ -99,3 +99,17 @@ fn a_stack_that_grows_in_the_child_does_not_grow_in_the_parent() {
     enter(&parent);
     assert_eq!(parent.statistics().virtual_size, 4 * PAGE_SIZE);
 }
+
+#[ktest]
+fn shared_memory_has_one_identity_and_private_memory_one_for_each() {
+    let parent = new_space();
+    let backing = Backing::Shared { pages: SharedPages::new_shared(), index: 0 };
+    let shared = map_shared(&parent, backing, 4);
+    let private = map_pages(&parent, 1);
+    let child = parent.fork().unwrap();
+    assert_eq!(parent.identity(shared + PAGE_SIZE + 4), child.identity(shared + PAGE_SIZE + 4));
+    assert_ne!(parent.identity(shared), parent.identity(shared + PAGE_SIZE));
+    assert_ne!(parent.identity(private), child.identity(private));
+    assert_eq!(parent.identity(private), Ok(parent.private_identity(private)));
+    assert!(parent.identity(8).is_err());
+}
