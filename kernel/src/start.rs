@@ -27,10 +27,16 @@ use crate::{clock, devices, fs, object};
 /// The first program, unless the command line names another with `init=`.
 const INIT: &str = "/init";
 
-/// Starts everything there is, and the first process.
+/// Leaves OSTD's boot stack for the first task, which starts everything else. OSTD never returns to a stack
+/// that is no task's.
 pub(crate) fn start() {
     scheduler::install();
     hooks::install();
+    spawn_kernel_task(start_all);
+}
+
+/// Starts everything there is, and the first process.
+fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
     clock::start();
     fs::proc::provide(fs::proc::Provider {

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 /// Bytes of a file that hold its headers.
 const HEAD: usize = 4096;
 /// Where position-independent programs go, as on Linux: two thirds of the address space.
-const DYNAMIC_BASE: usize = TASK_SIZE / 3 * 2;
+const DYNAMIC_BASE: usize = page_down(TASK_SIZE / 3 * 2);
 /// `MAX_ARG_STRLEN * ...`: a quarter of the default stack limit for all strings and pointers.
 pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 

@@ -48,8 +48,10 @@ pub(crate) fn install() {
     scheduler::inject_scheduler(Box::leak(Box::new(Queues { queues, loads })));
 }
 
-/// Gives the current CPU its idle task and its time slices.
+/// Gives the current CPU its time slices and its idle task; on a CPU without a task this is the end of the
+/// caller.
 pub(crate) fn start_cpu() {
+    scheduler::enable_preemption_on_cpu();
     let cpu = disable_preempt().current_cpu();
     let task = TaskOptions::new(|| {
         loop {
@@ -58,7 +60,6 @@ pub(crate) fn start_cpu() {
     });
     #[expect(clippy::expect_used, reason = "there is memory for the first tasks, or there is no kernel")]
     task.data(Idle(cpu)).spawn().expect("no memory for the idle task");
-    scheduler::enable_preemption_on_cpu();
 }
 
 impl Queues {
