@@ -90,7 +90,7 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
 
 fn init_path() -> Vec<u8> {
     let words = boot_info().kernel_cmdline.split_whitespace();
-    words.filter_map(|word| word.strip_prefix("init=")).last().unwrap_or(INIT).as_bytes().to_vec()
+    words.filter_map(|word| word.strip_prefix("init=")).next_back().unwrap_or(INIT).as_bytes().to_vec()
 }
 
 /// Standard input, output and error are the console, as for Linux's init.

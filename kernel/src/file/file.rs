@@ -21,7 +21,7 @@ use crate::memory::transfer::{Sink, Source};
 
 /// How much a blocking write asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum WriteExtent {
+pub(crate) enum WriteExtent {
     /// It ends with the first piece that is taken, however short.
     Some,
     /// It goes on until everything is taken: pipes, terminals, stream sockets.
@@ -31,7 +31,7 @@ pub enum WriteExtent {
 /// A file behind an open file description.
 ///
 /// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
-pub trait File: Any + Send + Sync {
+pub(crate) trait File: Any + Send + Sync {
     /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
     /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
     /// writing only.

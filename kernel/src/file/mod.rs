@@ -1,7 +1,7 @@
 //! What an open file is, whatever is behind it: descriptors, open file descriptions, files.
 
 pub(crate) mod description;
-pub mod file;
+pub(crate) mod file;
 pub(crate) mod many;
 pub(crate) mod record_lock;
 pub(crate) mod release;

@@ -24,14 +24,14 @@ static INITIAL: Once<usize> = Once::new();
 
 /// Bytes that programs can have at most: what was free at boot, less the reserve.
 #[must_use]
-pub fn total() -> usize {
+pub(crate) fn total() -> usize {
     let initial = *INITIAL.call_once(osdk_frame_allocator::load_total_free_size);
     initial - reserve(initial).min(initial)
 }
 
 /// Bytes that programs can still have.
 #[must_use]
-pub fn available() -> usize {
+pub(crate) fn available() -> usize {
     let initial = *INITIAL.call_once(osdk_frame_allocator::load_total_free_size);
     osdk_frame_allocator::load_total_free_size().saturating_sub(reserve(initial))
 }
@@ -40,7 +40,7 @@ pub fn available() -> usize {
 ///
 /// # Errors
 /// `ENOMEM`: that would touch the reserve.
-pub fn try_reserve(bytes: usize) -> Result<(), Errno> {
+pub(crate) fn try_reserve(bytes: usize) -> Result<(), Errno> {
     if bytes <= available() { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
@@ -48,7 +48,7 @@ pub fn try_reserve(bytes: usize) -> Result<(), Errno> {
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub fn zeroed_page() -> Result<UFrame, Errno> {
+pub(crate) fn zeroed_page() -> Result<UFrame, Errno> {
     page(FrameAllocOptions::new().zeroed(true))
 }
 
@@ -56,7 +56,7 @@ pub fn zeroed_page() -> Result<UFrame, Errno> {
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub fn uncleared_page() -> Result<UFrame, Errno> {
+pub(crate) fn uncleared_page() -> Result<UFrame, Errno> {
     page(FrameAllocOptions::new().zeroed(false))
 }
 

@@ -16,12 +16,12 @@ static CURRENT: Once<fn() -> Option<Arc<AddressSpace>>> = Once::new();
 ///
 /// `lookup` is called in page faults: it must not sleep, and must not take a lock under which user
 /// memory is touched.
-pub fn set_lookup(lookup: fn() -> Option<Arc<AddressSpace>>) {
+pub(crate) fn set_lookup(lookup: fn() -> Option<Arc<AddressSpace>>) {
     CURRENT.call_once(|| lookup);
 }
 
 /// The address space of the current task; `None` for kernel tasks.
 #[must_use]
-pub fn get() -> Option<Arc<AddressSpace>> {
+pub(crate) fn get() -> Option<Arc<AddressSpace>> {
     CURRENT.get().and_then(|lookup| lookup())
 }

@@ -9,7 +9,7 @@ use super::current;
 
 /// What was tried at the address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Access {
+pub(crate) enum Access {
     /// A load.
     Read,
     /// A store, or an atomic read-modify-write.
@@ -21,7 +21,7 @@ pub enum Access {
 impl Access {
     /// What the processor says was tried.
     #[must_use]
-    pub fn from_error_code(code: PageFaultErrorCode) -> Self {
+    pub(crate) fn from_error_code(code: PageFaultErrorCode) -> Self {
         if code.contains(PageFaultErrorCode::WRITE) {
             Self::Write
         } else if code.contains(PageFaultErrorCode::INSTRUCTION) {
@@ -34,7 +34,7 @@ impl Access {
 
 /// Why the access cannot be made possible.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum FaultError {
+pub(crate) enum FaultError {
     /// Nothing is mapped there: `SIGSEGV` with `SEGV_MAPERR`.
     NotMapped,
     /// What is mapped there does not allow it: `SIGSEGV` with `SEGV_ACCERR`.
@@ -54,7 +54,7 @@ pub enum FaultError {
 /// # Errors
 /// Nothing, where the access cannot be made possible: the copy that faulted ends short.
 #[expect(clippy::result_unit_err, reason = "OSTD asks for this type")]
-pub fn handle_kernel_fault(exception: &CpuException) -> Result<(), ()> {
+pub(crate) fn handle_kernel_fault(exception: &CpuException) -> Result<(), ()> {
     let CpuException::PageFault(info) = exception else { return Err(()) };
     let space = current::get().ok_or(())?;
     let access = Access::from_error_code(info.error_code);

@@ -4,30 +4,30 @@
 
 use core::ops::Range;
 
-pub use ostd::mm::PAGE_SIZE;
+pub(crate) use ostd::mm::PAGE_SIZE;
 
 /// `mmap_min_addr`: nothing is mapped below, so that a null pointer with an offset still faults.
-pub const MMAP_MIN_ADDR: usize = 0x1_0000;
+pub(crate) const MMAP_MIN_ADDR: usize = 0x1_0000;
 
 /// `TASK_SIZE`: the first address that is not the user's. The last page of the lower half is left out,
 /// because a `syscall` instruction at its end would return to a non-canonical address.
-pub const TASK_SIZE: usize = 0x7fff_ffff_f000;
+pub(crate) const TASK_SIZE: usize = 0x7fff_ffff_f000;
 
 /// Where the main stack ends.
-pub const STACK_TOP: usize = TASK_SIZE;
+pub(crate) const STACK_TOP: usize = TASK_SIZE;
 
 /// Linux keeps this much free below the stack's limit before the first mapping.
 const STACK_GUARD_GAP: usize = 256 * PAGE_SIZE;
 
 /// Free bytes that a growing area keeps between itself and the area below (`stack_guard_gap`).
-pub const GUARD_GAP: usize = STACK_GUARD_GAP;
+pub(crate) const GUARD_GAP: usize = STACK_GUARD_GAP;
 
 /// Smallest and largest room that is kept for the stack, whatever its limit says.
 const STACK_ROOM: Range<usize> = 128 << 20..TASK_SIZE / 6 * 5;
 
 /// Where the search for free room starts, going down, if the stack may grow to `stack_limit` bytes.
 #[must_use]
-pub fn mmap_top(stack_limit: u64) -> usize {
+pub(crate) fn mmap_top(stack_limit: u64) -> usize {
     let limit = usize::try_from(stack_limit).unwrap_or(usize::MAX);
     let room = limit.saturating_add(STACK_GUARD_GAP).clamp(STACK_ROOM.start, STACK_ROOM.end);
     page_down(STACK_TOP - room)
@@ -35,13 +35,13 @@ pub fn mmap_top(stack_limit: u64) -> usize {
 
 /// The start of the page that holds `addr`.
 #[must_use]
-pub const fn page_down(addr: usize) -> usize {
+pub(crate) const fn page_down(addr: usize) -> usize {
     addr & !(PAGE_SIZE - 1)
 }
 
 /// `len` rounded up to whole pages; `None` if that overflows.
 #[must_use]
-pub const fn page_up(len: usize) -> Option<usize> {
+pub(crate) const fn page_up(len: usize) -> Option<usize> {
     match len.checked_add(PAGE_SIZE - 1) {
         Some(sum) => Some(page_down(sum)),
         None => None,
@@ -50,7 +50,7 @@ pub const fn page_up(len: usize) -> Option<usize> {
 
 /// `addr..addr + len` if it lies in user space, whole pages or not.
 #[must_use]
-pub fn user_range(addr: usize, len: usize) -> Option<Range<usize>> {
+pub(crate) fn user_range(addr: usize, len: usize) -> Option<Range<usize>> {
     let end = addr.checked_add(len)?;
     (end <= TASK_SIZE).then_some(addr..end)
 }

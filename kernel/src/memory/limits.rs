@@ -6,14 +6,14 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// `RLIM_INFINITY`.
-pub const UNLIMITED: u64 = u64::MAX;
+pub(crate) const UNLIMITED: u64 = u64::MAX;
 
 /// The main stack's default limit, 8 MiB.
 const DEFAULT_STACK: u64 = 8 << 20;
 
 /// Soft limits in bytes. Each is read alone, so the atomics order nothing.
 #[derive(Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// `RLIMIT_AS`: bytes that may be mapped (`ENOMEM` beyond).
     pub address_space: AtomicU64,
     /// `RLIMIT_DATA`: bytes of private writable memory, brk(2)'s included (`ENOMEM` beyond).

@@ -1,16 +1,16 @@
 //! User memory: address spaces, faults, and the copies across the border.
 
-pub mod budget;
-pub mod current;
-pub mod fault;
-pub mod layout;
-pub mod limits;
-pub mod pages;
-pub mod reclaim;
-pub mod shared;
-pub mod space;
-pub mod transfer;
-pub mod user;
+pub(crate) mod budget;
+pub(crate) mod current;
+pub(crate) mod fault;
+pub(crate) mod layout;
+pub(crate) mod limits;
+pub(crate) mod pages;
+pub(crate) mod reclaim;
+pub(crate) mod shared;
+pub(crate) mod space;
+pub(crate) mod transfer;
+pub(crate) mod user;
 
 #[cfg(ktest)]
 mod tests;

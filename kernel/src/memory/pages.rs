@@ -10,7 +10,7 @@ use ostd::mm::UFrame;
 /// Lock order: the methods are called with an address space's lock held, by page faults that interrupt
 /// whoever touched user memory. They must not sleep and not touch user memory, and no lock that they
 /// take may ever be held while user memory is touched.
-pub trait Pages: Send + Sync {
+pub(crate) trait Pages: Send + Sync {
     /// The page that holds byte `index * PAGE_SIZE`. A hole becomes a page of zeroes.
     ///
     /// The page is shared: what is written to it through a shared mapping is the new contents. Bytes
@@ -32,7 +32,7 @@ pub trait Pages: Send + Sync {
 
 /// Why there is no page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PageError {
+pub(crate) enum PageError {
     /// The file ends before this page (`SIGBUS`).
     BeyondEnd,
     /// Only the reserve is left.
@@ -41,7 +41,7 @@ pub enum PageError {
 
 /// What mmap(2) learns from an open file: what to map, and what its descriptor was opened for.
 #[derive(Clone)]
-pub struct Mappable {
+pub(crate) struct Mappable {
     /// The contents, or why this kind of file cannot be mapped (`ENODEV`).
     pub pages: Result<Arc<dyn Pages>, Errno>,
     /// Whether the open file description allows reading.

@@ -26,14 +26,14 @@ const SCARCE_BYTES: usize = 16 << 20;
 
 /// Whether a task switch on every CPU would free memory that is worth it.
 #[must_use]
-pub fn wants_quiesce() -> bool {
+pub(crate) fn wants_quiesce() -> bool {
     let pending = PENDING.load(Ordering::Relaxed);
     pending >= PLENTY || (pending > 0 && budget::available() < SCARCE_BYTES)
 }
 
 /// Bytes that a task switch on every CPU would free.
 #[must_use]
-pub fn pending() -> usize {
+pub(crate) fn pending() -> usize {
     PENDING.load(Ordering::Relaxed) * PAGE_SIZE
 }
 

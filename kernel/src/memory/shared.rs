@@ -12,7 +12,7 @@ use super::pages::{PageError, Pages};
 /// Zeroes that become pages on first touch, the same pages for everybody.
 ///
 /// It has no end of its own: the mappings that were made of it bound what can be touched.
-pub struct SharedPages {
+pub(crate) struct SharedPages {
     /// A leaf lock: nothing else is locked under it.
     pages: SpinLock<BTreeMap<u64, UFrame>>,
 }
@@ -20,7 +20,7 @@ pub struct SharedPages {
 impl SharedPages {
     /// New memory for a mapping.
     #[must_use]
-    pub fn new_shared() -> Arc<Self> {
+    pub(crate) fn new_shared() -> Arc<Self> {
         Arc::new(Self { pages: SpinLock::new(BTreeMap::new()) })
     }
 }

@@ -6,7 +6,7 @@
 use ostd::mm::{Infallible, VmReader, VmWriter};
 
 /// A [`model::transfer::Sink`] that can be filled from a page frame.
-pub trait Sink: model::transfer::Sink {
+pub(crate) trait Sink: model::transfer::Sink {
     /// Copies as much of `from` as fits and returns how much that was; `from` moves on by as much.
     ///
     /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`model::transfer::Sink::put`].
@@ -14,7 +14,7 @@ pub trait Sink: model::transfer::Sink {
 }
 
 /// A [`model::transfer::Source`] that can fill a page frame.
-pub trait Source: model::transfer::Source {
+pub(crate) trait Source: model::transfer::Source {
     /// Fills as much of `space` as there are bytes for and returns how much that was.
     ///
     /// Less than `min(space.avail(), remaining())` means `EFAULT`.

@@ -135,7 +135,7 @@ fn wait_until(
     let events = UserSlice::new(cx.space(), events, max * EpollEvent::SIZE)?;
     let file = cx.file(epfd)?;
     let instance = file.downcast::<Epoll>().ok_or(Errno::EINVAL)?;
-    let mut scan = || {
+    let scan = || {
         let put = |nr, event: EpollEvent| {
             events.part(nr * EpollEvent::SIZE, EpollEvent::SIZE).write_bytes(&event.to_bytes())
         };

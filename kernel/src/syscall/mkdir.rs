@@ -3,7 +3,6 @@
 //! Source: Linux 6.1 fs/namei.c (`do_mkdirat`).
 
 use model::abi::at::AT_FDCWD;
-use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 
 use super::context::{Context, SysResult};

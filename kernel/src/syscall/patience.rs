@@ -36,7 +36,7 @@ pub(super) fn until_ready<T>(
 /// # Errors
 /// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
 pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errno> {
-    let mut attempt = || file.file().finish_open().map(Ok);
+    let attempt = || file.file().finish_open().map(Ok);
     if file.is_nonblocking() || attempt().is_ready() {
         return Ok(());
     }

@@ -3,7 +3,6 @@
 //! Source: Linux 6.1 fs/statfs.c.
 
 use model::abi::at::AT_FDCWD;
-use model::abi::errno::Errno;
 use model::abi::stat::Statfs;
 use model::fd::Fd;
 

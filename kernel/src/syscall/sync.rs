@@ -2,7 +2,6 @@
 //!
 //! Source: Linux 6.1 fs/sync.c.
 
-use model::abi::errno::Errno;
 use model::fd::Fd;
 
 use super::context::{Context, SysResult};

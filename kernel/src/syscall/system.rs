@@ -110,7 +110,7 @@ pub(crate) fn getcpu(cx: &mut Context<'_>, cpu: usize, node: usize) -> SysResult
 /// `EINVAL`: the set is too small, or not of whole words. `EFAULT`.
 pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, size: usize, at: usize) -> SysResult {
     let cpus = ostd::cpu::num_cpus();
-    if size % 8 != 0 || size * 8 < cpus {
+    if !size.is_multiple_of(8) || size * 8 < cpus {
         return Err(Errno::EINVAL);
     }
     let all = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };

@@ -3,7 +3,6 @@
 //! Source: Linux 6.1 fs/namei.c (`do_unlinkat`, `do_rmdir`).
 
 use model::abi::at::{AT_FDCWD, AtFlags};
-use model::abi::errno::Errno;
 
 use super::at;
 use super::context::{Context, SysResult};

@@ -24,7 +24,7 @@ impl AddressSpace {
     /// - `EFAULT`: a file ends before a page that should be populated.
     ///
     /// As on Linux, what comes before the area that fails has been done.
-    pub fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
+    pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
         match advice {
             Advice::PopulateRead => return self.populate(range, Access::Read).map_err(populate_error),
             Advice::PopulateWrite => return self.populate(range, Access::Write).map_err(populate_error),
@@ -46,7 +46,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// As [`Self::fault`]; the pages before the one that failed are there.
-    pub fn populate(&self, range: Range<usize>, access: Access) -> Result<(), FaultError> {
+    pub(crate) fn populate(&self, range: Range<usize>, access: Access) -> Result<(), FaultError> {
         range.step_by(PAGE_SIZE).try_for_each(|page| self.fault(page, access))
     }
 

@@ -7,7 +7,7 @@ use super::super::pages::Pages;
 
 /// What is behind an area.
 #[derive(Clone)]
-pub enum Backing {
+pub(crate) enum Backing {
     /// Zeroes; each page becomes this address space's own when it is touched.
     Anonymous,
     /// Pages to look at; writing makes a copy of one's own.

@@ -17,7 +17,7 @@ pub(super) struct Heap {
 
 impl AddressSpace {
     /// Puts an empty heap at `start`. For execve(2), before the program runs.
-    pub fn place_heap(&self, start: usize) {
+    pub(crate) fn place_heap(&self, start: usize) {
         self.state.lock().heap = Heap { start, end: start };
     }
 
@@ -26,7 +26,7 @@ impl AddressSpace {
     ///
     /// It stays where `end` is before the heap's start, where another area is in the way, where a limit
     /// (`RLIMIT_DATA`, `RLIMIT_AS`) forbids, or where only the reserve is left.
-    pub fn brk(&self, end: usize) -> usize {
+    pub(crate) fn brk(&self, end: usize) -> usize {
         let mut state = self.state.lock();
         let heap = state.heap;
         let aligned = page_up(end).filter(|end| *end <= TASK_SIZE - PAGE_SIZE);

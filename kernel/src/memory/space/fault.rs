@@ -35,7 +35,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// See [`FaultError`]; then nothing was changed that could be seen.
-    pub fn fault(&self, addr: usize, access: Access) -> Result<(), FaultError> {
+    pub(crate) fn fault(&self, addr: usize, access: Access) -> Result<(), FaultError> {
         let page = page_down(addr);
         if page >= TASK_SIZE {
             return Err(FaultError::NotMapped);

@@ -27,7 +27,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left. Nothing has changed for the parent.
-    pub fn fork(&self) -> Result<Arc<Self>, Errno> {
+    pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
         let Empty { vm, residency } = recycle::take();
         let mut state = self.state.lock();

@@ -12,7 +12,7 @@ use super::{AddressSpace, Backing};
 /// It is good for comparing while the memory is mapped. Afterwards another object may get the same identity: who
 /// goes by an old one may find strangers, and must be able to bear that.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// Memory of one address space.
     Private {
         /// The address space.
@@ -32,7 +32,7 @@ pub enum Identity {
 impl AddressSpace {
     /// The identity of the byte at `addr` if nobody else can have it mapped: what `FUTEX_PRIVATE_FLAG` promises.
     #[must_use]
-    pub fn private_identity(&self, addr: usize) -> Identity {
+    pub(crate) fn private_identity(&self, addr: usize) -> Identity {
         Identity::Private { space: core::ptr::from_ref(self).addr(), addr }
     }
 
@@ -40,7 +40,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `EFAULT`: nothing is mapped there.
-    pub fn identity(&self, addr: usize) -> Result<Identity, Errno> {
+    pub(crate) fn identity(&self, addr: usize) -> Result<Identity, Errno> {
         let state = self.state.lock();
         let area = state.areas.at(addr).ok_or(Errno::EFAULT)?;
         Ok(match &area.backing {

@@ -12,7 +12,7 @@ use super::AddressSpace;
 
 /// What mlock(2), mlock2(2) and munlock(2) do with a range.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Locking {
+pub(crate) enum Locking {
     /// Lock, and fault everything in.
     Now,
     /// Lock what is there and what is touched later.
@@ -28,7 +28,7 @@ impl AddressSpace {
     /// - `ENOMEM`: part of the range is not mapped (the areas before it are changed), there would be too many
     ///   areas, or a page's protection allows nothing;
     /// - `EAGAIN`: no memory to fault everything in.
-    pub fn lock_range(&self, range: Range<usize>, locking: Locking) -> Result<(), Errno> {
+    pub(crate) fn lock_range(&self, range: Range<usize>, locking: Locking) -> Result<(), Errno> {
         {
             let mut state = self.state.lock();
             state.check_cut(&range)?;
@@ -53,7 +53,7 @@ impl AddressSpace {
     /// mlockall(2): locks everything there is, with `locking`, and what comes later if `future`.
     ///
     /// Failing to fault a page in is no error, as on Linux.
-    pub fn lock_all(&self, current: Option<Locking>, future: Locking) {
+    pub(crate) fn lock_all(&self, current: Option<Locking>, future: Locking) {
         let locking = {
             let mut state = self.state.lock();
             state.lock_future = future != Locking::Off;
@@ -97,26 +97,26 @@ impl AddressSpace {
 
     /// Faults in `range` as `MAP_POPULATE` and locked mappings are; whatever goes wrong shows when it is
     /// touched.
-    pub fn prefault(&self, range: Range<usize>) {
+    pub(crate) fn prefault(&self, range: Range<usize>) {
         let _ = self.fault_in(range);
     }
 
     /// Whether new mappings are locked (`MCL_FUTURE`).
     #[must_use]
-    pub fn locks_future(&self) -> bool {
+    pub(crate) fn locks_future(&self) -> bool {
         self.state.lock().lock_future
     }
 
     /// Whether part of `range` is locked, for `MS_INVALIDATE`; `ENOMEM` for `msync` is in [`Self::covers`].
     #[must_use]
-    pub fn has_locked(&self, range: Range<usize>) -> bool {
+    pub(crate) fn has_locked(&self, range: Range<usize>) -> bool {
         let state = self.state.lock();
         state.areas.overlapping(range).any(|area| area.traits.contains(Traits::LOCKED))
     }
 
     /// Whether every address of `range` is mapped.
     #[must_use]
-    pub fn covers(&self, range: Range<usize>) -> bool {
+    pub(crate) fn covers(&self, range: Range<usize>) -> bool {
         self.state.lock().areas.covers(range)
     }
 }

@@ -24,7 +24,7 @@ const LOW: Range<usize> = 0x4000_0000..0x8000_0000;
 
 /// Where a mapping shall be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Placement {
+pub(crate) enum Placement {
     /// At this address if that is possible, otherwise where there is room. 0 is no hint.
     Anywhere(usize),
     /// The same, but below 2 GiB (`MAP_32BIT`).
@@ -36,7 +36,7 @@ pub enum Placement {
 }
 
 /// What to map.
-pub struct MapRequest {
+pub(crate) struct MapRequest {
     /// Where.
     pub placement: Placement,
     /// How many bytes; rounded up to whole pages.
@@ -54,7 +54,7 @@ pub struct MapRequest {
 impl MapRequest {
     /// Private memory of zeroes.
     #[must_use]
-    pub fn anonymous(placement: Placement, len: usize, prot: Prot) -> Self {
+    pub(crate) fn anonymous(placement: Placement, len: usize, prot: Prot) -> Self {
         let backing = Backing::Anonymous;
         Self { placement, len, prot, max_prot: Prot::all(), traits: Traits::empty(), backing }
     }
@@ -69,7 +69,7 @@ impl AddressSpace {
     /// - `ENOMEM`: no room, outside user space, over a limit, too many areas, or only the reserve is left;
     /// - `EPERM`: below `mmap_min_addr`;
     /// - `EEXIST`: [`Placement::IfFree`] and something is there.
-    pub fn map(&self, request: MapRequest) -> Result<usize, Errno> {
+    pub(crate) fn map(&self, request: MapRequest) -> Result<usize, Errno> {
         let (start, replaced) = {
             let mut state = self.state.lock();
             self.map_locked(&mut state, request)?
@@ -83,7 +83,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// Those of [`Self::map`] that are about the address and the length, a whole number of pages.
-    pub fn check_place(&self, placement: Placement, len: usize) -> Result<(), Errno> {
+    pub(crate) fn check_place(&self, placement: Placement, len: usize) -> Result<(), Errno> {
         self.place(&mut self.state.lock(), placement, len).map(|_| ())
     }
 
@@ -93,7 +93,7 @@ impl AddressSpace {
     /// Nothing was unmapped, and:
     /// - `EINVAL`: `start` is not at a page's start, the length is zero, or the range leaves user space;
     /// - `ENOMEM`: cutting an area in two would make too many.
-    pub fn unmap(&self, start: usize, len: usize) -> Result<(), Errno> {
+    pub(crate) fn unmap(&self, start: usize, len: usize) -> Result<(), Errno> {
         let len = page_up(len).filter(|len| *len != 0).ok_or(Errno::EINVAL)?;
         let range = user_range(start, len).ok_or(Errno::EINVAL)?;
         if page_down(start) != start {
@@ -192,7 +192,7 @@ impl AddressSpace {
     }
 
     /// Sets where the search for free room starts, from the stack's limit at this moment.
-    pub fn place_mappings_below_stack(&self) {
+    pub(crate) fn place_mappings_below_stack(&self) {
         let limit = self.limits.stack.load(Ordering::Relaxed);
         self.mmap_top.store(layout::mmap_top(limit), Ordering::Relaxed);
     }

@@ -18,7 +18,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `ENOMEM`: `start` is not mapped.
-    pub fn mincore(&self, start: usize, answers: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn mincore(&self, start: usize, answers: &mut [u8]) -> Result<usize, Errno> {
         let state = self.state.lock();
         let area = state.areas.at(start).ok_or(Errno::ENOMEM)?;
         let end = area.end.min(leaf_of(start) + LEAF_SIZE).min(start + answers.len() * PAGE_SIZE);

@@ -31,15 +31,13 @@ use model::vma::Areas;
 use ostd::mm::VmSpace;
 use ostd::sync::SpinLock;
 
-pub use self::backing::Backing;
+pub(crate) use self::backing::Backing;
 use self::brk::Heap;
-pub use self::identity::Identity;
-pub use self::lock::Locking;
-pub use self::map::{MapRequest, Placement};
+pub(crate) use self::lock::Locking;
+pub(crate) use self::map::{MapRequest, Placement};
 use self::recycle::Empty;
-pub use self::remap::Move;
+pub(crate) use self::remap::Move;
 use self::residency::Residency;
-pub use self::statistics::Statistics;
 use self::table::Table;
 use super::limits::Limits;
 use super::{budget, layout};
@@ -48,7 +46,7 @@ use super::{budget, layout};
 const COST: usize = 16 * layout::PAGE_SIZE;
 
 /// An address space, shared by the threads of a process.
-pub struct AddressSpace {
+pub(crate) struct AddressSpace {
     table: Table,
     /// The limits; prlimit(2) writes them.
     pub limits: Limits,
@@ -73,7 +71,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
-    pub fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
+    pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
         let mmap_top = layout::mmap_top(limits.stack.load(Ordering::Relaxed));
         let Empty { vm, residency } = recycle::take();
@@ -88,7 +86,7 @@ impl AddressSpace {
     }
 
     /// Makes this CPU use it. Cheap if the CPU does already.
-    pub fn activate(&self) {
+    pub(crate) fn activate(&self) {
         self.table.vm().activate();
     }
 
@@ -112,7 +110,7 @@ impl AddressSpace {
     /// The syscall has seen a bad address then. Whoever returns to user mode asks, and kills the process
     /// instead of letting it see an `EFAULT` that it did not earn.
     #[must_use]
-    pub fn take_starved(&self) -> bool {
+    pub(crate) fn take_starved(&self) -> bool {
         self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed)
     }
 }

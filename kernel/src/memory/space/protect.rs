@@ -17,7 +17,7 @@ impl AddressSpace {
     /// - `ENOMEM`: part of the range is not mapped, there would be too many areas, or private memory
     ///   that becomes writable goes over `RLIMIT_DATA`;
     /// - `EACCES`: a shared mapping of a file that is not open for writing cannot become writable.
-    pub fn protect(&self, range: Range<usize>, prot: Prot) -> Result<(), Errno> {
+    pub(crate) fn protect(&self, range: Range<usize>, prot: Prot) -> Result<(), Errno> {
         let mut state = self.state.lock();
         state.check_cut(&range)?;
         let (end, result) = self.changeable(&state, &range, prot);
@@ -34,7 +34,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `ENOMEM`: nothing is mapped in the range. `EINVAL`: the area does not grow.
-    pub fn growing_area_start(&self, range: Range<usize>) -> Result<usize, Errno> {
+    pub(crate) fn growing_area_start(&self, range: Range<usize>) -> Result<usize, Errno> {
         let state = self.state.lock();
         let area = state.areas.overlapping(range).next().ok_or(Errno::ENOMEM)?;
         if area.traits.contains(Traits::GROWS_DOWN) { Ok(area.start) } else { Err(Errno::EINVAL) }

@@ -15,7 +15,7 @@ use super::{AddressSpace, Backing, Placement, State};
 
 /// Where a mapping may go when its size changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Move {
+pub(crate) enum Move {
     /// Nowhere.
     Never,
     /// To another place if there is no room behind it.
@@ -41,7 +41,13 @@ impl AddressSpace {
     /// - `ENOMEM`: no room where it may go, over a limit, too many areas, or only the reserve is left.
     ///
     /// As on Linux, what was at a target or behind a shrunken end may be gone then.
-    pub fn remap(&self, start: usize, old_len: usize, new_len: usize, to: Move) -> Result<usize, Errno> {
+    pub(crate) fn remap(
+        &self,
+        start: usize,
+        old_len: usize,
+        new_len: usize,
+        to: Move,
+    ) -> Result<usize, Errno> {
         if page_down(start) != start || new_len == 0 {
             return Err(Errno::EINVAL);
         }

@@ -5,7 +5,7 @@ use super::AddressSpace;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// Mapped addresses (`VmSize`).
     pub virtual_size: usize,
     /// Pages in memory (`VmRSS`).
@@ -17,7 +17,7 @@ pub struct Statistics {
 impl AddressSpace {
     /// The sizes now.
     #[must_use]
-    pub fn statistics(&self) -> Statistics {
+    pub(crate) fn statistics(&self) -> Statistics {
         let state = self.state.lock();
         Statistics {
             virtual_size: state.areas.total(),

@@ -7,7 +7,7 @@ use super::super::space::AddressSpace;
 
 /// A claim on an aligned 32-bit word.
 #[derive(Clone, Copy)]
-pub struct UserAtomic<'a> {
+pub(crate) struct UserAtomic<'a> {
     space: &'a AddressSpace,
     addr: usize,
 }
@@ -17,7 +17,7 @@ impl<'a> UserAtomic<'a> {
     ///
     /// # Errors
     /// `EINVAL`: not aligned to four bytes. `EFAULT`: not in user space.
-    pub fn new(space: &'a AddressSpace, addr: usize) -> Result<Self, Errno> {
+    pub(crate) fn new(space: &'a AddressSpace, addr: usize) -> Result<Self, Errno> {
         if !addr.is_multiple_of(size_of::<u32>()) {
             return Err(Errno::EINVAL);
         }
@@ -29,7 +29,7 @@ impl<'a> UserAtomic<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not readable.
-    pub fn load(&self) -> Result<u32, Errno> {
+    pub(crate) fn load(&self) -> Result<u32, Errno> {
         let reader = self.space.vm().reader(self.addr, size_of::<u32>());
         reader.and_then(|reader| reader.atomic_load()).map_err(|_| Errno::EFAULT)
     }
@@ -38,7 +38,7 @@ impl<'a> UserAtomic<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not readable or not writable.
-    pub fn compare_exchange(&self, expected: u32, new: u32) -> Result<u32, Errno> {
+    pub(crate) fn compare_exchange(&self, expected: u32, new: u32) -> Result<u32, Errno> {
         let both = self.space.vm().reader_writer(self.addr, size_of::<u32>());
         both.and_then(|(reader, writer)| writer.atomic_compare_exchange(&reader, expected, new))
             .map(|(was, _)| was)
@@ -49,7 +49,7 @@ impl<'a> UserAtomic<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not readable or not writable. `EAGAIN`: other threads changed it too often meanwhile.
-    pub fn update(&self, mut change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
+    pub(crate) fn update(&self, mut change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
         /// As often as Linux's futex code tries (`FUTEX_MAX_LOOPS`).
         const TRIES: usize = 128;
         let mut seen = self.load()?;

@@ -10,10 +10,10 @@ use super::pointer::UserPtr;
 use super::slice::UserSlice;
 
 /// `UIO_MAXIOV`: pieces that one call may have.
-pub const IOV_MAX: usize = 1024;
+pub(crate) const IOV_MAX: usize = 1024;
 
 /// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
-pub const MAX_RW_COUNT: usize = 0x7fff_f000;
+pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
 #[derive(Clone)]

@@ -13,10 +13,10 @@ mod source;
 mod string;
 mod window;
 
-pub use self::atomic::UserAtomic;
-pub use self::iovec::{IOV_MAX, MAX_RW_COUNT};
-pub use self::pointer::UserPtr;
-pub use self::sink::UserSink;
-pub use self::slice::UserSlice;
-pub use self::source::UserSource;
-pub use self::string::{PATH_MAX, read_path, read_string, read_string_array};
+pub(crate) use self::atomic::UserAtomic;
+pub(crate) use self::iovec::MAX_RW_COUNT;
+pub(crate) use self::pointer::UserPtr;
+pub(crate) use self::sink::UserSink;
+pub(crate) use self::slice::UserSlice;
+pub(crate) use self::source::UserSource;
+pub(crate) use self::string::{PATH_MAX, read_path, read_string, read_string_array};

@@ -9,7 +9,7 @@ use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 
 /// A claim on the place of a `T`, or of several in a row.
-pub struct UserPtr<'a, T> {
+pub(crate) struct UserPtr<'a, T> {
     space: &'a AddressSpace,
     addr: usize,
     of: PhantomData<T>,
@@ -26,19 +26,19 @@ impl<T> Copy for UserPtr<'_, T> {}
 impl<'a, T: Pod> UserPtr<'a, T> {
     /// Takes `addr` for the address of a `T`. Nothing is checked before the copy.
     #[must_use]
-    pub fn new(space: &'a AddressSpace, addr: usize) -> Self {
+    pub(crate) fn new(space: &'a AddressSpace, addr: usize) -> Self {
         Self { space, addr, of: PhantomData }
     }
 
     /// Whether it is the null pointer, which many syscalls give a meaning of its own.
     #[must_use]
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.addr == 0
     }
 
     /// The `index`th `T` from here. An address that overflows is beyond user space, and stays there.
     #[must_use]
-    pub fn at(&self, index: usize) -> Self {
+    pub(crate) fn at(&self, index: usize) -> Self {
         let addr = index.checked_mul(size_of::<T>()).and_then(|offset| self.addr.checked_add(offset));
         Self::new(self.space, addr.unwrap_or(usize::MAX))
     }
@@ -47,7 +47,7 @@ impl<'a, T: Pod> UserPtr<'a, T> {
     ///
     /// # Errors
     /// `EFAULT`: not all of it is readable.
-    pub fn read(&self) -> Result<T, Errno> {
+    pub(crate) fn read(&self) -> Result<T, Errno> {
         user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
         let reader = self.space.vm().reader(self.addr, size_of::<T>());
         reader.and_then(|mut reader| reader.read_val()).map_err(|_| Errno::EFAULT)
@@ -57,7 +57,7 @@ impl<'a, T: Pod> UserPtr<'a, T> {
     ///
     /// # Errors
     /// `EFAULT`: not all of it is writable. The start may have been written.
-    pub fn write(&self, value: &T) -> Result<(), Errno> {
+    pub(crate) fn write(&self, value: &T) -> Result<(), Errno> {
         user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
         let writer = self.space.vm().writer(self.addr, size_of::<T>());
         writer.and_then(|mut writer| writer.write_val(value)).map_err(|_| Errno::EFAULT)

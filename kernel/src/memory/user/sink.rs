@@ -9,7 +9,7 @@ use super::iovec::Segments;
 use super::window::Window;
 
 /// A `read(2)` buffer or the buffers of a `readv(2)`.
-pub struct UserSink<'a> {
+pub(crate) struct UserSink<'a> {
     segments: Segments<'a>,
     window: Window,
 }
@@ -19,7 +19,7 @@ impl<'a> UserSink<'a> {
     ///
     /// # Errors
     /// `EFAULT`: it leaves user space.
-    pub fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+    pub(crate) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         Segments::buffer(space, addr, len).map(Self::new)
     }
 
@@ -29,7 +29,7 @@ impl<'a> UserSink<'a> {
     /// # Errors
     /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
     /// leaves user space.
-    pub fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+    pub(crate) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
         Segments::vector(space, addr, count).map(Self::new)
     }
 

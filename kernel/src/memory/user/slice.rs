@@ -13,7 +13,7 @@ use super::window::Window;
 /// Possessing one proves that the range does not leave user space. Nothing is known of alignment, and
 /// nothing of what is mapped there.
 #[derive(Clone, Copy)]
-pub struct UserSlice<'a> {
+pub(crate) struct UserSlice<'a> {
     space: &'a AddressSpace,
     addr: usize,
     len: usize,
@@ -24,38 +24,38 @@ impl<'a> UserSlice<'a> {
     ///
     /// # Errors
     /// `EFAULT`: the range leaves user space.
-    pub fn new(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+    pub(crate) fn new(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         user_range(addr, len).map(|_| Self { space, addr, len }).ok_or(Errno::EFAULT)
     }
 
     /// The address of the first byte.
     #[must_use]
-    pub fn addr(&self) -> usize {
+    pub(crate) fn addr(&self) -> usize {
         self.addr
     }
 
     /// The number of bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are no bytes.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The part that starts `offset` bytes on and has at most `len` bytes.
     #[must_use]
-    pub fn part(&self, offset: usize, len: usize) -> Self {
+    pub(crate) fn part(&self, offset: usize, len: usize) -> Self {
         let offset = offset.min(self.len);
         let len = len.min(self.len - offset);
         Self { space: self.space, addr: self.addr + offset, len }
     }
 
     /// Copies from user memory as much as both have room for; less where it is not readable.
-    pub fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
+    pub(crate) fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
         if to.avail().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_to(to)
         } else {
@@ -64,7 +64,7 @@ impl<'a> UserSlice<'a> {
     }
 
     /// Copies to user memory as much as both have room for; less where it is not writable.
-    pub fn copy_from(&self, from: &mut VmReader<'_, Infallible>) -> usize {
+    pub(crate) fn copy_from(&self, from: &mut VmReader<'_, Infallible>) -> usize {
         if from.remain().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_from(from)
         } else {
@@ -76,7 +76,7 @@ impl<'a> UserSlice<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not all of it is readable, or the slice is shorter. `to` may have changed.
-    pub fn read_bytes(&self, to: &mut [u8]) -> Result<(), Errno> {
+    pub(crate) fn read_bytes(&self, to: &mut [u8]) -> Result<(), Errno> {
         let len = to.len();
         if self.copy_to(&mut VmWriter::from(to)) == len { Ok(()) } else { Err(Errno::EFAULT) }
     }
@@ -85,7 +85,7 @@ impl<'a> UserSlice<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not all of it is writable, or the slice is shorter. The start may have been written.
-    pub fn write_bytes(&self, from: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn write_bytes(&self, from: &[u8]) -> Result<(), Errno> {
         if self.copy_from(&mut VmReader::from(from)) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
@@ -98,7 +98,7 @@ impl<'a> UserSlice<'a> {
     ///
     /// # Errors
     /// `EFAULT`: not all of it is writable. The start may have been written.
-    pub fn clear(&self) -> Result<(), Errno> {
+    pub(crate) fn clear(&self) -> Result<(), Errno> {
         let mut writer = self.space.vm().writer(self.addr, self.len).map_err(|_| Errno::EFAULT)?;
         writer.fill_zeros(self.len).map(|_| ()).map_err(|_| Errno::EFAULT)
     }

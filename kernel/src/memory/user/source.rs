@@ -10,7 +10,7 @@ use super::window::Window;
 
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
 #[derive(Clone)]
-pub struct UserSource<'a> {
+pub(crate) struct UserSource<'a> {
     segments: Segments<'a>,
     window: Window,
 }
@@ -20,7 +20,7 @@ impl<'a> UserSource<'a> {
     ///
     /// # Errors
     /// `EFAULT`: it leaves user space.
-    pub fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+    pub(crate) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         Segments::buffer(space, addr, len).map(Self::new)
     }
 
@@ -30,7 +30,7 @@ impl<'a> UserSource<'a> {
     /// # Errors
     /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
     /// leaves user space.
-    pub fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+    pub(crate) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
         Segments::vector(space, addr, count).map(Self::new)
     }
 

@@ -10,7 +10,7 @@ use super::pointer::UserPtr;
 use super::slice::UserSlice;
 
 /// `PATH_MAX`: bytes of a path, the zero byte included.
-pub const PATH_MAX: usize = 4096;
+pub(crate) const PATH_MAX: usize = 4096;
 
 /// Bytes that are looked at together; small, because most strings are.
 const PIECE: usize = 64;
@@ -19,7 +19,7 @@ const PIECE: usize = 64;
 ///
 /// # Errors
 /// `EFAULT`: a byte before the end is not readable. `ENAMETOOLONG`: no zero byte within `limit`.
-pub fn read_string(space: &AddressSpace, addr: usize, limit: usize) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_string(space: &AddressSpace, addr: usize, limit: usize) -> Result<Vec<u8>, Errno> {
     let mut string = Vec::new();
     let mut next = addr;
     while string.len() < limit {
@@ -42,7 +42,7 @@ pub fn read_string(space: &AddressSpace, addr: usize, limit: usize) -> Result<Ve
 ///
 /// # Errors
 /// As [`read_string`] with `PATH_MAX`.
-pub fn read_path(space: &AddressSpace, addr: usize) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_path(space: &AddressSpace, addr: usize) -> Result<Vec<u8>, Errno> {
     read_string(space, addr, PATH_MAX)
 }
 
@@ -54,7 +54,11 @@ pub fn read_path(space: &AddressSpace, addr: usize) -> Result<Vec<u8>, Errno> {
 ///
 /// # Errors
 /// `EFAULT`: the array or a string is not readable. `E2BIG`: more than `room`.
-pub fn read_string_array(space: &AddressSpace, addr: usize, room: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
+pub(crate) fn read_string_array(
+    space: &AddressSpace,
+    addr: usize,
+    room: &mut usize,
+) -> Result<Vec<Vec<u8>>, Errno> {
     let mut strings = Vec::new();
     if addr == 0 {
         return Ok(strings);
