@@ -40,11 +40,6 @@ impl Stream {
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
     }
-
-    /// The next number.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0.next_u64()
-    }
 }
 
 impl Generator {

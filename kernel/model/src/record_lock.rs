@@ -5,6 +5,7 @@
 //! mode do not touch.
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`posix_lock_inode`).
 
+pub mod argument;
 #[cfg(test)]
 mod tests;
 

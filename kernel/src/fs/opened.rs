@@ -4,7 +4,6 @@
 //! Not here: the offset and the flags (file::description), the inode's contents (`tmpfs`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
@@ -233,17 +232,5 @@ impl File for OpenInode {
             Some(file) => file.ioctl(request, argument, space),
             None => Poll::Ready(Err(Errno::ENOTTY)),
         }
-    }
-}
-
-/// All bytes of a regular file, for programs that the kernel itself reads.
-///
-/// # Errors
-/// `EISDIR`, `EACCES`: not a regular file. `EFBIG`: more than `limit` bytes.
-pub(crate) fn read_whole(location: &Location, limit: usize) -> Result<Vec<u8>, Errno> {
-    match location.inode.content() {
-        Content::Regular(regular) => regular.to_vec(limit),
-        Content::Directory(_) => Err(Errno::EISDIR),
-        _ => Err(Errno::EACCES),
     }
 }

@@ -53,7 +53,6 @@ pub(crate) enum FaultError {
 ///
 /// # Errors
 /// Nothing, where the access cannot be made possible: the copy that faulted ends short.
-#[expect(clippy::result_unit_err, reason = "OSTD asks for this type")]
 pub(crate) fn handle_kernel_fault(exception: &CpuException) -> Result<(), ()> {
     let CpuException::PageFault(info) = exception else { return Err(()) };
     let space = current::get().ok_or(())?;

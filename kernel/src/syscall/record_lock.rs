@@ -8,8 +8,8 @@ use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::fcntl::LockOwner;
-use model::abi::flock::{self, Flock, RawFlock};
 use model::lock::Mode;
+use model::record_lock::argument::{self as flock, Flock, RawFlock};
 use pollee::{Events, Share};
 
 use super::context::{Context, SysResult};

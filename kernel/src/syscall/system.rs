@@ -10,6 +10,7 @@ use crate::clock;
 use crate::memory::budget;
 use crate::memory::layout::TASK_SIZE;
 use crate::memory::user::{self, UserPtr, UserSlice};
+use crate::object::serial;
 use crate::task::{process, thread};
 
 /// uname(2).
@@ -136,7 +137,10 @@ pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command:
         return Err(Errno::EINVAL);
     }
     match command as u32 {
-        POWER_OFF | HALT | RESTART => power::poweroff(ExitCode::Success),
+        POWER_OFF | HALT | RESTART => {
+            serial::drain();
+            power::poweroff(ExitCode::Success)
+        }
         command if CAD.contains(&command) => Ok(0),
         _ => Err(Errno::EINVAL),
     }

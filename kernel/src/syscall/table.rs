@@ -9,10 +9,10 @@ use model::fd::Fd;
 
 use super::context::Context;
 use super::{
-    access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, futex,
-    getdents, getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open, pipe, poll,
-    read, readlink, rename, select, sendfile, signal, splice, stat, statfs, symlink, sync, system, time,
-    truncate, unlink, utimensat, wait, write,
+    access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, flock,
+    futex, getdents, getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open,
+    pipe, poll, read, readlink, rename, select, sendfile, signal, splice, stat, statfs, symlink, sync,
+    system, time, truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -80,6 +80,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         62 => signal::kill(cx, a[0], a[1]),
         63 => system::uname(cx, a[0]),
         72 => fcntl::fcntl(cx, fd(a[0]), a[1] as u32, a[2]),
+        73 => flock::flock(cx, fd(a[0]), a[1] as u32),
         74 | 75 => sync::fsync(cx, fd(a[0])),
         76 => truncate::truncate(cx, a[0], a[1].cast_signed() as i64),
         77 => truncate::ftruncate(cx, fd(a[0]), a[1].cast_signed() as i64),

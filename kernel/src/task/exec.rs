@@ -49,8 +49,11 @@ const DYNAMIC_BASE: usize = page_down(TASK_SIZE / 3 * 2);
 /// `MAX_ARG_STRLEN * ...`: a quarter of the default stack limit for all strings and pointers.
 pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 
-/// Reads `#!` lines: the interpreter and its optional argument.
-pub(crate) fn interpreter(file: &dyn File) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Errno> {
+/// What a `#!` line names: the interpreter and its optional argument.
+pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
+/// Reads the `#!` line of a file that begins with one.
+pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno> {
     let mut head = [0u8; 256];
     let read = read(file, 0, &mut head)?;
     let Some(line) = head[..read].strip_prefix(b"#!") else { return Ok(None) };

@@ -10,8 +10,9 @@ use std::{
 };
 
 /// From the top down. What stands in one row does not know of each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["main"],
+    &["start"],
     &["syscall"],
     &["task"],
     &["devices"],

@@ -5,7 +5,6 @@ pub mod device;
 pub mod epoll;
 pub mod errno;
 pub mod fcntl;
-pub mod flock;
 pub mod ioctl;
 pub mod mman;
 pub mod mode;

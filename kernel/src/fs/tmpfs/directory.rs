@@ -188,11 +188,6 @@ impl Names {
         let entry = self.entries.get_mut(cookie)?;
         Some(core::mem::replace(&mut entry.inode, inode.clone()))
     }
-
-    /// Whether rmdir(2) took the directory out of the tree.
-    pub(super) fn is_removed(&self) -> bool {
-        self.removed
-    }
 }
 
 fn check_length(name: &[u8]) -> Result<(), Errno> {

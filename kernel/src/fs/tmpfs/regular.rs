@@ -14,7 +14,7 @@ use core::ops::Range;
 use model::abi::errno::Errno;
 use model::seek::{OFFSET_MAX, Whence};
 use ostd::mm::io::util::HasVmReaderWriter;
-use ostd::mm::{PAGE_SIZE, UFrame, VmWriter};
+use ostd::mm::{PAGE_SIZE, UFrame};
 use ostd::sync::{Mutex, SpinLock};
 use ostd::task::Task;
 
@@ -268,26 +268,6 @@ impl Regular {
             hole += 1;
         }
         Ok(from.max(hole * PAGE).min(size))
-    }
-
-    /// All bytes, for the kernel's own use: programs to load, scripts.
-    ///
-    /// # Errors
-    /// `EFBIG`: more than `limit` bytes.
-    pub(crate) fn to_vec(&self, limit: usize) -> Result<Vec<u8>, Errno> {
-        let size = usize::try_from(self.size()).map_err(|_| Errno::EFBIG)?;
-        if size > limit {
-            return Err(Errno::EFBIG);
-        }
-        let mut bytes = alloc::vec![0; size];
-        let mut filled = 0;
-        for chunk in bytes.chunks_mut(PAGE_SIZE) {
-            if let Some(page) = self.present_page(filled / PAGE) {
-                VmWriter::from(&mut *chunk).write(&mut page.reader());
-            }
-            filled += chunk.len() as u64;
-        }
-        Ok(bytes)
     }
 }
 

@@ -8,9 +8,9 @@ use model::abi::errno::Errno;
 use model::abi::mman::Prot;
 use model::vma::{Area, Backing as _, Traits};
 
+use super::super::budget;
 use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_down, page_up, user_range};
 use super::super::limits::Limits;
-use super::super::{budget, layout};
 use super::{AddressSpace, Backing, State};
 
 /// `vm.max_map_count`: areas that an address space may have.
@@ -189,12 +189,6 @@ impl AddressSpace {
         let fits = Limits::allows(&self.limits.address_space, state.areas.total() + added)
             && (!data || Limits::allows(&self.limits.data, state.areas.data() + added));
         if fits { Ok(()) } else { Err(Errno::ENOMEM) }
-    }
-
-    /// Sets where the search for free room starts, from the stack's limit at this moment.
-    pub(crate) fn place_mappings_below_stack(&self) {
-        let limit = self.limits.stack.load(Ordering::Relaxed);
-        self.mmap_top.store(layout::mmap_top(limit), Ordering::Relaxed);
     }
 }
 

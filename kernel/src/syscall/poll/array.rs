@@ -28,6 +28,10 @@ const MANY: usize = 400;
 /// The entries, in pieces.
 pub(super) struct PollArray {
     first: Piece<FEW>,
+    #[expect(
+        clippy::vec_box,
+        reason = "each piece is an allocation of a page; one of all would have to be contiguous"
+    )]
     rest: Vec<Box<Piece<MANY>>>,
 }
 

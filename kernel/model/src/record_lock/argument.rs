@@ -2,9 +2,9 @@
 //!
 //! Source: fcntl_locking(2); Linux 6.1 include/uapi/asm-generic/fcntl.h, fs/locks.c (`flock64_to_posix_lock`).
 
-use super::errno::Errno;
+use super::Bytes;
+use crate::abi::errno::Errno;
 use crate::lock::Mode;
-use crate::record_lock::Bytes;
 use crate::seek::{OFFSET_MAX, Whence};
 
 /// `struct flock` as words: type and whence, start, length, process.
@@ -96,10 +96,10 @@ pub const fn process(raw: RawFlock) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Bytes;
     use super::{Flock, RawFlock, held, process, unlocked};
     use crate::abi::errno::Errno;
     use crate::lock::Mode;
-    use crate::record_lock::Bytes;
     use crate::seek::OFFSET_MAX;
 
     fn raw(kind: u16, whence: u16, start: i64, length: i64) -> RawFlock {
