@@ -60,7 +60,25 @@ pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
     };
     let mut build = toolchain::cargo("", "build");
     build.args(BARE_METAL).args(["--package=pollux-kernel", features(policy)]);
-    let elf = only(toolchain::executables(build, "the kernel", output)?)?;
+    image(name, only(toolchain::executables(build, "the kernel", output)?)?)
+}
+
+/// Builds the kernel with its own tests, or those of that name, in place of its start.
+pub(crate) fn ktest_kernel(policy: Policy, filter: Option<&str>) -> Result<PathBuf> {
+    let mut build = toolchain::cargo("", "build");
+    build.args(BARE_METAL).args(["--package=pollux-kernel", features(policy)]);
+    // Added to those in .cargo/config.toml; in a directory of its own, because flags decide about everything.
+    build.args(["--config", "target.x86_64-unknown-none.rustflags = ['--cfg=ktest']"]);
+    build.arg("--target-dir").arg(project::products().join("ktest"));
+    match filter {
+        Some(filter) => build.env("POLLUX_KTEST", filter),
+        None => build.env_remove("POLLUX_KTEST"),
+    };
+    image("kernel-ktest", only(toolchain::executables(build, "the kernel's tests", Output::OnFailure)?)?)
+}
+
+/// Makes the file to boot from the one that cargo built.
+fn image(name: &str, elf: PathBuf) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let image = project::products().join(name);
     replace(&image, &multiboot(bytes)?)?;

@@ -59,7 +59,7 @@ pub(crate) struct RunOptions {
 #[derive(Args)]
 pub(crate) struct TestOptions {
     /// Where; on Linux, which only proves the tests right, they run once, with the last CPU count
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Place::Host, Place::Linux, Place::Pollux])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Place::ALL)]
     pub(crate) on: Vec<Place>,
     /// The CPU counts
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2], value_parser = cpus())]
@@ -158,10 +158,16 @@ pub(crate) enum Kernel {
 pub(crate) enum Place {
     /// The tests of the crates that need no kernel, here
     Host,
+    /// The tests inside the kernel, with one CPU
+    Kernel,
     /// The guest's tests, on the twin
     Linux,
     /// The guest's tests, on this project's kernel
     Pollux,
+}
+
+impl Place {
+    const ALL: [Self; 4] = [Self::Host, Self::Kernel, Self::Linux, Self::Pollux];
 }
 
 /// Which Pollee the kernel is built with.

@@ -32,17 +32,22 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Builds or fetches the kernel, and checks what the options ask for.
+    /// A machine with the kernel that the options ask for, which is built or fetched.
     pub(crate) fn prepare(kernel: KernelOptions, hardware: &HardwareOptions) -> Result<Self> {
-        if hardware.icount && kernel.smp != 1 {
-            bail!("instructions can be counted with one CPU only");
-        }
         let image = match (&hardware.image, kernel.on) {
             (Some(file), _) if !file.is_file() => bail!("{}: no such kernel file", file.display()),
             (Some(file), _) => file.clone(),
             (None, Kernel::Pollux) => build::kernel(kernel.policy, Output::OnFailure)?,
             (None, Kernel::Linux) => twin::image()?,
         };
+        Self::with(kernel, hardware, image)
+    }
+
+    /// A machine with this kernel file.
+    pub(crate) fn with(kernel: KernelOptions, hardware: &HardwareOptions, image: PathBuf) -> Result<Self> {
+        if hardware.icount && kernel.smp != 1 {
+            bail!("instructions can be counted with one CPU only");
+        }
         Ok(Self { kernel, hardware: hardware.clone(), image })
     }
 

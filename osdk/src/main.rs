@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod exec;
 mod initramfs;
+mod ktest;
 mod libtest;
 mod machine;
 mod monitor;

@@ -15,6 +15,7 @@ use crate::{
     cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
     exec,
     initramfs::Initramfs,
+    ktest,
     libtest::{self, Tally},
     machine::Machine,
     toolchain::Executable,
@@ -28,6 +29,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     let mut total = Tally::default();
     if options.on.contains(&Place::Host) && options.programs.is_empty() {
         total += on_host(options)?;
+    }
+    if options.on.contains(&Place::Kernel) && options.programs.is_empty() {
+        total += in_kernel(options)?;
     }
     let runs = matrix(&options.on, &options.smp, &options.policy);
     if !runs.is_empty() {
@@ -73,6 +77,22 @@ fn run(program: &Executable, filter: Option<&str>) -> Result<(Output, Ending)> {
     Ok((output, Ending { status: Some(status), elapsed: started.elapsed(), note: String::new() }))
 }
 
+/// Runs the kernel's own tests. With one CPU: the kernel that carries them starts no other.
+fn in_kernel(options: &TestOptions) -> Result<Tally> {
+    let mut total = Tally::default();
+    for &policy in &options.policy {
+        println!("Inside the kernel, {policy:?} Pollee");
+        let image = build::ktest_kernel(policy, options.filter.as_deref())?;
+        let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy };
+        let started = Instant::now();
+        let outcome = ktest::run(&Machine::with(kernel, &options.hardware, image)?, options.timeout.0)?;
+        let ending = Ending { status: outcome.status, elapsed: started.elapsed(), note: outcome.note };
+        let tally = libtest::tally(&outcome.log, ending.status);
+        total += report("kernel", tally, outcome.log.as_bytes(), &[], &ending);
+    }
+    Ok(total)
+}
+
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let programs = build::guest_tests(&options.programs)?;
@@ -111,7 +131,7 @@ fn matrix(places: &[Place], cpus: &[u8], policies: &[Policy]) -> Vec<KernelOptio
     let mut runs = Vec::new();
     for place in places {
         let (on, policies, cpus) = match place {
-            Place::Host => continue,
+            Place::Host | Place::Kernel => continue,
             Place::Linux => (Kernel::Linux, &[Policy::Hybrid][..], &cpus[cpus.len().saturating_sub(1)..]),
             Place::Pollux => (Kernel::Pollux, policies, cpus),
         };

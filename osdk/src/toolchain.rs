@@ -82,7 +82,7 @@ pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Res
     if !status.success() {
         let complaints = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
         eprint!("{}", String::from_utf8_lossy(&complaints));
-        bail!("cannot build {what}");
+        bail!("cannot build {what} (cargo: {status})");
     }
     Ok(parse(&messages))
 }

@@ -11,6 +11,9 @@ use osdk_frame_allocator::FrameAllocator;
 use osdk_heap_allocator::{HeapAllocator, type_from_layout};
 use ostd::mm::heap::SlotInfo;
 
+#[cfg(ktest)]
+mod ktest;
+
 // Links the library that holds `#[ostd::main]`.
 extern crate kernel;
 
