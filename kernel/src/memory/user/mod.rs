@@ -14,6 +14,8 @@ mod string;
 mod window;
 
 pub(crate) use self::atomic::UserAtomic;
+#[cfg(ktest)]
+pub(crate) use self::iovec::IOV_MAX;
 pub(crate) use self::iovec::MAX_RW_COUNT;
 pub(crate) use self::pointer::UserPtr;
 pub(crate) use self::sink::UserSink;
