@@ -31,7 +31,7 @@ pub(crate) fn eventfd(cx: &mut Context<'_>, initial: u32) -> SysResult {
     eventfd2(cx, initial, 0)
 }
 
-/// [`eventfd`] with flags; what the C library calls eventfd.
+/// [`eventfd()`] with flags; what the C library calls eventfd.
 ///
 /// # Errors
 /// `EINVAL`: an unknown flag. `EMFILE`: no number is free. `ENOMEM`.

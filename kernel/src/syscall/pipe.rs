@@ -18,7 +18,7 @@ pub(crate) fn pipe(cx: &mut Context<'_>, fds: usize) -> SysResult {
     pipe2(cx, fds, 0)
 }
 
-/// [`pipe`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT`, or without.
+/// [`pipe()`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT`, or without.
 ///
 /// # Errors
 /// There is no pipe, and no number was taken. `EINVAL`: another flag. `EMFILE`: no two numbers are free. `EFAULT`: they

@@ -35,7 +35,7 @@ pub(crate) fn write(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> Sy
 /// Writes from the `count` buffers that are described at `iov`.
 ///
 /// # Errors
-/// As [`write`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
+/// As [`write()`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
 pub(crate) fn writev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> SysResult {
     write_from(cx, fd, Buffers::Vector { iov, count }, Place::Offset, RwFlags::empty())
 }
@@ -43,7 +43,7 @@ pub(crate) fn writev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> 
 /// Writes at `offset`, and leaves the file's own offset alone.
 ///
 /// # Errors
-/// As [`write`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
+/// As [`write()`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
 pub(crate) fn pwrite64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
     write_from(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?, RwFlags::empty())
 }
