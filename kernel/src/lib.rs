@@ -16,10 +16,12 @@ mod file;
 mod fs;
 mod memory;
 mod object;
+mod panic;
 mod random;
 mod start;
 mod syscall;
 mod task;
+mod trace;
 
 #[ostd::main]
 fn main() {

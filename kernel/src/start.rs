@@ -11,6 +11,7 @@ use ostd::boot::{boot_info, smp};
 use ostd::power::{self, ExitCode};
 use ostd::prelude::println;
 
+use crate::event::class::Class;
 use crate::file::description::OpenFile;
 use crate::fs::open::{self, How};
 use crate::memory::fault;
@@ -22,6 +23,7 @@ use crate::task::process::{self, Process};
 use crate::task::signal::pending::ThreadSignals;
 use crate::task::thread::{Registers, Thread};
 use crate::task::{hooks, scheduler};
+use crate::trace::{self, Level};
 use crate::{clock, devices, fs, object};
 
 /// The first program, unless the command line names another with `init=`.
@@ -39,6 +41,8 @@ pub(crate) fn start() {
 fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
     clock::start();
+    trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
+    set_trace();
     fs::proc::provide(fs::proc::Provider {
         executable,
         uptime: || u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX),
@@ -89,8 +93,23 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
 }
 
 fn init_path() -> Vec<u8> {
+    option("init=").unwrap_or(INIT).as_bytes().to_vec()
+}
+
+/// `trace=off`, `trace=events` (what it is without), `trace=syscalls`.
+fn set_trace() {
+    match option("trace=") {
+        None | Some("events") => {}
+        Some("off") => trace::set_level(Level::Off),
+        Some("syscalls") => trace::set_level(Level::Syscalls),
+        Some(other) => println!("pollux: trace={} means nothing; off, events, syscalls do", other),
+    }
+}
+
+/// What stands behind `name` on the command line; the last one counts.
+fn option(name: &str) -> Option<&'static str> {
     let words = boot_info().kernel_cmdline.split_whitespace();
-    words.filter_map(|word| word.strip_prefix("init=")).next_back().unwrap_or(INIT).as_bytes().to_vec()
+    words.filter_map(|word| word.strip_prefix(name)).next_back()
 }
 
 /// Standard input, output and error are the console, as for Linux's init.

@@ -125,6 +125,9 @@ pub(crate) struct HardwareOptions {
     /// CPU model, in QEMU's words [default: max]
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
+    /// Add to the kernel's command line, as in `--append trace=syscalls` (may be repeated)
+    #[arg(long, value_name = "WORD")]
+    pub(crate) append: Vec<String>,
     /// Count instructions: one CPU, and one nanosecond of guest time for each instruction
     #[arg(long)]
     pub(crate) icount: bool,

@@ -88,13 +88,21 @@ impl Machine {
             add(&["-gdb", "tcp:127.0.0.1:1234", "-S"]);
         }
         add(&["-kernel", &image.to_string_lossy(), "-initrd", &initramfs.to_string_lossy()]);
+        let command_line = |own: &str| {
+            [own].into_iter().chain(hardware.append.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+        };
         match kernel.on {
             // OSTD ends QEMU through this device: status 33 for success, 65 for a panic.
             Kernel::Pollux => {
-                add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "init=/init"]);
+                add(&[
+                    "-device",
+                    "isa-debug-exit,iobase=0xf4,iosize=4",
+                    "-append",
+                    &command_line("init=/init"),
+                ]);
             }
             // As fast as Linux gets, and a panic ends QEMU.
-            Kernel::Linux => add(&["-append", "console=ttyS0 quiet mitigations=off panic=-1"]),
+            Kernel::Linux => add(&["-append", &command_line("console=ttyS0 quiet mitigations=off panic=-1")]),
         }
         words
     }

@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ostd::cpu::CpuId;
 use pollee::Count;
 
+use crate::trace::{self, Kind};
+
 /// What kind of object an event belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -71,6 +73,11 @@ pub(crate) fn count(class: Class, what: Count) {
     let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
     let cell = &CELLS[cpu].0[class as usize][what as usize];
     cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    match what {
+        Count::Watched => trace::event(Kind::Notify, 0, class as usize),
+        Count::VainWake => trace::event(Kind::VainWake, 0, class as usize),
+        _ => {}
+    }
 }
 
 /// The counts of `class` on all CPUs, since the start.

@@ -40,13 +40,14 @@ pub(crate) fn provide(provider: Provider) {
 /// # Errors
 /// `ENOSPC`: no inode to be had.
 pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
-    let reports: [(&[u8], Report); 7] = [
+    let reports: [(&[u8], Report); 8] = [
         (b"cmdline", report::cmdline),
         (b"cpuinfo", report::cpuinfo),
         (b"filesystems", report::filesystems),
         (b"meminfo", report::meminfo),
         (b"mounts", report::mounts),
         (b"pollee", report::pollee),
+        (b"trace", report::trace),
         (b"uptime", report::uptime),
     ];
     for (name, text) in reports {

@@ -17,6 +17,7 @@ use crate::task::signal::pending::Info;
 use crate::task::signal::send;
 use crate::task::signal::set::Signal;
 use crate::task::thread::Thread;
+use crate::trace::{self, Kind};
 
 /// Runs a thread until it ends: what [`Thread::spawn`] is given.
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
@@ -28,6 +29,7 @@ pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
                 let exception = mode.context_mut().take_exception();
                 if let Some(info) = exception.and_then(|exception| fault(&thread, exception, mode.context()))
                 {
+                    trace::event(Kind::Fault, thread.tid(), mode.context().general_regs().rip);
                     send::fault(&thread, info);
                 }
                 None
@@ -51,16 +53,22 @@ fn syscall(thread: &Arc<Thread>, user: &mut UserContext) -> Option<Interrupted> 
     let registers = *user.general_regs();
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let number = registers.rax;
+    trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, user);
     let result = table::call(&mut context, number, arguments);
     let may_restart = context.may_restart;
     drop(context);
     match result {
-        Ok(Some(value)) => user.general_regs_mut().rax = value,
+        Ok(Some(value)) => {
+            trace::syscall(Kind::Leave, thread.tid(), value);
+            user.general_regs_mut().rax = value;
+        }
         // The syscall has written the registers itself: execve(2), rt_sigreturn(2).
         Ok(None) => {}
         Err(errno) => {
-            user.general_regs_mut().rax = errno.to_return_value();
+            let value = errno.to_return_value();
+            trace::syscall(Kind::Leave, thread.tid(), value);
+            user.general_regs_mut().rax = value;
             if errno == Errno::EINTR && thread.needs_attention() {
                 return Some(Interrupted { number, may_restart });
             }

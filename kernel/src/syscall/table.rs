@@ -6,6 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use model::abi::errno::Errno;
 use model::fd::Fd;
+use ostd::prelude::println;
+use syscalls::Sysno;
 
 use super::context::Context;
 use super::{
@@ -229,6 +231,7 @@ fn log_unknown(number: usize) {
     }
     let bit = 1 << (number % 64);
     if SEEN[number / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        ostd::prelude::println!("pollux: syscall {} is not there (ENOSYS)", number);
+        let name = Sysno::new(number).map_or("", |name| name.name());
+        println!("pollux: syscall {} {} is not there (ENOSYS)", number, name);
     }
 }

@@ -21,6 +21,7 @@ use crate::event::parker::Parker;
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
+use crate::trace::{self, Kind};
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
@@ -172,12 +173,15 @@ impl Sleep for Thread {
             return Wake::TimedOut;
         }
         let timer = until.map(|until| timer::arm(until, self.parker.clone()));
+        trace::event(Kind::Sleep, self.tid, 0);
         self.parker.park();
         drop(timer);
-        match until {
+        let wake = match until {
             Some(until) if until <= clock::now() => Wake::TimedOut,
             _ => Wake::Called,
-        }
+        };
+        trace::event(Kind::Wake, self.tid, usize::from(wake == Wake::TimedOut));
+        wake
     }
 
     fn is_interrupted(&self) -> bool {

@@ -12,7 +12,7 @@ use std::{
 /// From the top down. What stands in one row does not know of each other.
 const LAYERS: [&[&str]; 9] = [
     &["main"],
-    &["start"],
+    &["start", "panic"],
     &["syscall"],
     &["task"],
     &["devices"],

@@ -15,6 +15,7 @@ use crate::event::class::{self, Class};
 use crate::fs::mount;
 use crate::fs::path;
 use crate::memory::budget;
+use crate::trace;
 
 /// The columns of `pollee`, in the order of [`Count`].
 const COUNTS: [&str; Count::KINDS] =
@@ -89,6 +90,15 @@ pub(super) fn mounts() -> Vec<u8> {
         let (source, place) = (mount.source().escape_ascii(), place.escape_ascii());
         let file_system = mount.root().superblock().file_system().name();
         line(&mut text, format_args!("{source} {place} {file_system} rw 0 0\n"));
+    }
+    text.into_bytes()
+}
+
+/// The last events of all processors, one a line.
+pub(super) fn trace() -> Vec<u8> {
+    let mut text = String::new();
+    for event in trace::all() {
+        line(&mut text, format_args!("{event}\n"));
     }
     text.into_bytes()
 }
