@@ -34,6 +34,8 @@ const INIT: &str = "/init";
 pub(crate) fn start() {
     scheduler::install();
     hooks::install();
+    // First of all: until they have a task, the other CPUs answer no call to forget old mappings.
+    smp::register_ap_entry(scheduler::start_cpu);
     spawn_kernel_task(start_all);
 }
 
@@ -51,7 +53,6 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
-    smp::register_ap_entry(scheduler::start_cpu);
     spawn_kernel_task(|| object::serial::serve());
     if let Err(errno) = start_init() {
         println!("pollux: cannot start the first process: {:?}", errno);
