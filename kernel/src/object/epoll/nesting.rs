@@ -5,7 +5,8 @@
 //! up from one that contains it: announcements of events, and scans that ask, recurse no deeper.
 //!
 //! Removing an edge needs no mutex: it only makes the graph smaller.
-//! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check_proc` and `reverse_path_check_proc`.
+//! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check` (as of 6.1.147, which counts the ways up, too) and
+//! `reverse_path_check_proc`.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -28,7 +29,7 @@ const PATH_LIMITS: [usize; MAX_NESTS + 1] = [usize::MAX, 500, 100, 50, 10];
 static GRAPH: Mutex<()> = Mutex::new(());
 
 /// The right to add edges.
-pub(super) struct Graph(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
+pub(super) struct Graph(MutexGuard<'static, ()>);
 
 /// The instances of which one instance is an item; one that has it twice, as two items, is here twice.
 pub(super) struct Outer(SpinLock<Vec<Weak<Epoll>>>);
@@ -68,9 +69,12 @@ impl Graph {
     /// Checks that `inner` may become an item of `outer`.
     ///
     /// # Errors
-    /// `ELOOP`: `outer` is in `inner` already, or `inner` nests too deep.
+    /// `ELOOP`: `outer` is in `inner` already, or the chain through both would be too long.
     pub(super) fn check_nesting(&self, outer: &Epoll, inner: &Epoll) -> Result<(), Errno> {
-        Walk { forbidden: outer, seen: Vec::new(), check_file: |_| Ok(()) }.descend(inner, 0)
+        let mut walk = Walk { forbidden: outer, depths: Vec::new(), check_file: |_| Ok(()) };
+        let below = walk.descend(inner)?;
+        let length = below + 1 + height(outer, &mut Vec::new());
+        if length > MAX_NESTS { Err(Errno::ELOOP) } else { Ok(()) }
     }
 
     /// Checks the ways up from `target`, or from every file in it if it is the instance `inner`.
@@ -81,7 +85,8 @@ impl Graph {
         match inner {
             None => count_paths(target),
             Some(inner) => {
-                Walk { forbidden: inner, seen: Vec::new(), check_file: count_paths }.descend(inner, 0)
+                let mut walk = Walk { forbidden: inner, depths: Vec::new(), check_file: count_paths };
+                walk.descend(inner).map(|_| ())
             }
         }
     }
@@ -91,15 +96,26 @@ impl Graph {
 struct Walk<'a> {
     /// The instance that must not be met.
     forbidden: &'a Epoll,
-    seen: Vec<*const Epoll>,
+    depths: Depths,
     /// What is demanded of the files that are not instances.
     check_file: fn(&OpenFile) -> Result<(), Errno>,
 }
 
+/// For each instance seen, how many others can be below, or above, each other from there on.
+type Depths = Vec<(*const Epoll, usize)>;
+
+fn known(depths: &Depths, epoll: &Epoll) -> Option<usize> {
+    depths.iter().find(|(seen, _)| core::ptr::eq(*seen, epoll)).map(|(_, depth)| *depth)
+}
+
 impl Walk<'_> {
-    fn descend(&mut self, epoll: &Epoll, depth: usize) -> Result<(), Errno> {
-        self.seen.push(epoll);
-        let mut last = None;
+    /// How many instances are below each other in `epoll`. Recurses no deeper than [`MAX_NESTS`] and one, for no
+    /// chain is longer.
+    fn descend(&mut self, epoll: &Epoll) -> Result<usize, Errno> {
+        if let Some(depth) = known(&self.depths, epoll) {
+            return Ok(depth);
+        }
+        let (mut depth, mut last) = (0, None);
         // One item at a time: there may be very many, and each is looked at without the lock.
         while let Some((identity, file, description)) = item_after(epoll, last) {
             last = Some(identity);
@@ -107,16 +123,25 @@ impl Walk<'_> {
                 description.upgrade().map_or(Ok(()), |file| (self.check_file)(&file))?;
                 continue;
             };
-            if self.seen.contains(&core::ptr::from_ref(inner)) {
-                continue;
-            }
-            if core::ptr::eq(inner, self.forbidden) || depth > MAX_NESTS {
+            if core::ptr::eq(inner, self.forbidden) {
                 return Err(Errno::ELOOP);
             }
-            self.descend(inner, depth + 1)?;
+            depth = depth.max(self.descend(inner)? + 1);
         }
-        Ok(())
+        self.depths.push((epoll, depth));
+        Ok(depth)
     }
+}
+
+/// How many instances are above each other over `epoll`.
+fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
+    if let Some(height) = known(heights, epoll) {
+        return height;
+    }
+    let above = epoll.outer.all();
+    let most = above.iter().map(|outer| height(outer, heights) + 1).max().unwrap_or(0);
+    heights.push((epoll, most));
+    most
 }
 
 type ItemAfter = (Identity<DescriptionId>, Arc<dyn File>, Weak<OpenFile>);
