@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Run(Box<RunOptions>),
     /// Run the tests: the host's, then the guest's on Linux and on Pollux
     Test(Box<TestOptions>),
+    /// Measure system calls on Linux and on Pollux with each policy
+    Bench(Box<BenchOptions>),
     /// Check format, lints, documentation and the direction of imports
     Check,
     /// Pack the initramfs that `cargo osdk run` takes: the tour, on the console
@@ -80,6 +82,27 @@ pub(crate) struct TestOptions {
     /// End a test program that takes longer
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) timeout: Timeout,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchOptions {
+    /// Measure less, in under three minutes
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Count instructions only
+    #[arg(long)]
+    pub(crate) no_wall: bool,
+    /// The kernels to compare
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kernel::Linux, Kernel::Pollux])]
+    pub(crate) on: Vec<Kernel>,
+    /// How the Pollee keeps events (no meaning on Linux)
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Policy::Hybrid, Policy::Stateful, Policy::Stateless])]
+    pub(crate) policy: Vec<Policy>,
+    /// Measure this group of rows only (may be repeated)
+    #[arg(long = "group", value_name = "NAME")]
+    pub(crate) groups: Vec<String>,
+    #[command(flatten)]
+    pub(crate) hardware: HardwareOptions,
 }
 
 /// A guest that runs one program.
@@ -174,7 +197,7 @@ impl Place {
 }
 
 /// Which Pollee the kernel is built with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Policy {
     /// Keeps what somebody asked for
     #[default]
@@ -242,9 +265,12 @@ mod tests {
         let words = ["pollux", "exec"].iter().chain(words);
         match Cli::try_parse_from(words).map_err(|error| first_paragraph(&error.to_string()))?.command {
             Command::Exec(options) => Ok(*options),
-            Command::Build(_) | Command::Run(_) | Command::Test(_) | Command::Check | Command::Initramfs => {
-                Err("another command".into())
-            }
+            Command::Build(_)
+            | Command::Bench(_)
+            | Command::Run(_)
+            | Command::Test(_)
+            | Command::Check
+            | Command::Initramfs => Err("another command".into()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! or the kernel failed (as timeout(1) and env(1) have it).
 
 mod batch;
+mod bench;
 mod build;
 mod check;
 mod cli;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Exec(options) => exec::command(options),
         Command::Run(options) => exec::tour(options),
         Command::Test(options) => test::command(options),
+        Command::Bench(options) => bench::command(options),
         Command::Check => check::command(),
         Command::Initramfs => build::initramfs_command(),
     };

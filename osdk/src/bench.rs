@@ -1,0 +1,126 @@
+//! `pollux bench`: the same program on Linux and on Pollux with each policy, counted and timed.
+//!
+//! The rows and what they check are in tests/src/bin/bench. Instructions are counted with one CPU; wall times are
+//! those of the same rows without counting, from runs that take turns, so that a busy host slows all alike.
+
+mod results;
+mod table;
+
+use std::{
+    collections::BTreeSet,
+    ffi::CString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use pollux_protocol::job::Job;
+
+use self::results::{Clock, Results, Subject};
+use crate::{
+    batch::{self, Ending},
+    build,
+    cli::{BenchOptions, HardwareOptions, Kernel, KernelOptions, Policy},
+    exec,
+    initramfs::Initramfs,
+    machine::Machine,
+    project,
+};
+
+/// The groups of rows; each is a process of its own, and the kernel is booted again if it goes down in one.
+const GROUPS: [&str; 9] =
+    ["calls", "eventfd", "pipe", "scan", "block", "epoll", "threads", "tcp", "tcp-scan"];
+
+/// How long a group may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Wall times are medians over this many boots of each kernel.
+const TURNS: usize = 3;
+
+/// `pollux bench`.
+pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
+    let started = Instant::now();
+    let subjects = subjects(options);
+    let groups: Vec<&str> = match options.groups.is_empty() {
+        true => GROUPS.to_vec(),
+        false => options.groups.iter().map(String::as_str).collect(),
+    };
+    let mut results = Results::default();
+    for &subject in &subjects {
+        results.merge(measure(subject, Clock::Instructions, options, &groups)?);
+    }
+    let turns = if options.quick { 1 } else { TURNS };
+    for _ in 0..if options.no_wall { 0 } else { turns } {
+        for &subject in &subjects {
+            results.merge(measure(subject, Clock::Wall, options, &groups)?);
+        }
+    }
+    let directory = project::target().join("bench");
+    write(&directory, "results.json", &serde_json::to_string_pretty(&results.to_json())?)?;
+    let table = table::markdown(&results, &subjects);
+    write(&directory, "results.md", &table)?;
+    print!("{table}");
+    eprintln!("pollux: {} in {:.0?}", directory.display(), started.elapsed());
+    let failed: BTreeSet<_> = results.failures().collect();
+    failed.iter().for_each(|failure| eprintln!("pollux: failed: {failure}"));
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is compared, the twin first.
+fn subjects(options: &BenchOptions) -> Vec<Subject> {
+    let linux = options.on.contains(&Kernel::Linux).then_some(Subject::Linux);
+    let policies = options.policy.iter().copied().filter(|_| options.on.contains(&Kernel::Pollux));
+    linux.into_iter().chain(policies.map(Subject::Pollux)).collect()
+}
+
+/// Boots one kernel and collects the rows of all groups.
+fn measure(subject: Subject, clock: Clock, options: &BenchOptions, groups: &[&str]) -> Result<Results> {
+    let started = Instant::now();
+    let (on, policy) = match subject {
+        Subject::Linux => (Kernel::Linux, Policy::Hybrid),
+        Subject::Pollux(policy) => (Kernel::Pollux, policy),
+    };
+    let hardware = HardwareOptions { icount: clock == Clock::Instructions, ..options.hardware.clone() };
+    let machine = Machine::prepare(KernelOptions { on, smp: 1, policy }, &hardware)?;
+    let guest = Path::new("/bin/bench");
+    let mut files = Initramfs::new()?;
+    files.copy(&build::program("bench")?, guest)?;
+    let names: Vec<&str> = ["clock"].iter().chain(groups).copied().collect();
+    let jobs = names.iter().map(|group| job(group, options)).collect::<Result<Vec<_>>>()?;
+    let mut results = Results::default();
+    batch::run(&machine, &files, &jobs, |index, record| {
+        let lines = String::from_utf8_lossy(&record.stdout);
+        lines.lines().for_each(|line| results.line(subject, clock, line));
+        let complaint = match &record.result {
+            Ending::Ended(end) if end.exit_status() == 0 => {
+                String::from_utf8_lossy(&record.stderr).into_owned()
+            }
+            Ending::Ended(end) => format!("status {}", end.exit_status()),
+            Ending::Down(reason) => reason.clone(),
+        };
+        if !complaint.trim().is_empty() {
+            eprintln!("pollux: {subject}, {}: {}", names[index], complaint.trim());
+        }
+        if !matches!(&record.result, Ending::Ended(end) if end.exit_status() == 0) {
+            results.fail(subject, clock, names[index]);
+        }
+    })?;
+    eprintln!("pollux: {subject}, {clock}: {} rows in {:.1?}", results.len(), started.elapsed());
+    Ok(results)
+}
+
+fn job(group: &str, options: &BenchOptions) -> Result<Job> {
+    let words = ["/bin/bench", group].into_iter().chain(options.quick.then_some("quick"));
+    let argv: Result<_, _> = words.map(CString::new).collect();
+    Ok(Job { argv: argv?, env: exec::environment(&[])?, timeout: Some(LIMIT) })
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = directory.join(name);
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&path, text))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,153 @@
+//! Rounds, ticks and the line that a row prints.
+
+use core::arch::x86_64::_rdtsc;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use pollux_tests::Errno;
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// A few seconds for everything.
+    Quick,
+    /// Until the figures are good to a per cent.
+    Full,
+}
+
+/// Why a row has no figure.
+#[derive(Debug)]
+pub struct Failure(String);
+
+/// What a measured operation returns.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self(format!("{errno:?}"))
+    }
+}
+
+/// Compares the result of a call with what it must be.
+pub fn expect<T: PartialEq + Debug>(what: &str, got: T, wanted: T) -> Outcome {
+    if got == wanted { Ok(()) } else { Err(wrong(what, &got, &wanted)) }
+}
+
+#[cold]
+fn wrong(what: &str, got: &dyn Debug, wanted: &dyn Debug) -> Failure {
+    Failure(format!("{what}: {got:?} instead of {wanted:?}"))
+}
+
+/// The time stamp counter.
+pub fn ticks() -> u64 {
+    // SAFETY: every processor of this architecture has the counter, and both kernels let programs read it.
+    unsafe { _rdtsc() }
+}
+
+/// Runs while the part of an operation that counts is under way.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    ticks: u64,
+}
+
+impl Stopwatch {
+    /// Counts what `work` takes.
+    #[inline]
+    pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = ticks();
+        let result = work();
+        self.ticks += ticks() - start;
+        result
+    }
+}
+
+/// Rounds for each row: their median is the figure.
+const ROUNDS: usize = 5;
+
+/// The benchmark's settings.
+#[derive(Debug)]
+pub struct Bench {
+    effort: Effort,
+}
+
+impl Bench {
+    /// A benchmark of this effort.
+    pub fn new(effort: Effort) -> Self {
+        Self { effort }
+    }
+
+    /// Whether the largest rows are left out.
+    pub fn is_quick(&self) -> bool {
+        self.effort == Effort::Quick
+    }
+
+    /// Measures a row over `n` files, or of no number if that is 0, and prints its line. `prepare` sets up and
+    /// hands one operation to [`Row::measure`].
+    pub fn row(&self, name: &str, n: usize, prepare: impl FnOnce(&Row) -> Outcome<Figure>) {
+        let budget = match self.effort {
+            Effort::Quick => 1_000_000,
+            Effort::Full => 8_000_000,
+        };
+        match prepare(&Row { budget }) {
+            Ok(Figure { median, least, most }) => {
+                println!("{name} {n} {median:.2} {least:.2} {most:.2}")
+            }
+            Err(Failure(reason)) => println!("{name} {n} failed {reason}"),
+        }
+    }
+}
+
+/// A row that is being measured.
+#[derive(Debug)]
+pub struct Row {
+    /// Ticks that a round may take.
+    budget: u64,
+}
+
+/// Ticks for one operation.
+#[derive(Debug)]
+pub struct Figure {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Row {
+    /// Measures an operation.
+    pub fn measure(&self, operation: impl FnMut(&mut Stopwatch) -> Outcome) -> Outcome<Figure> {
+        self.measure_many(1, operation)
+    }
+
+    /// Measures an operation that counts as `units` of them.
+    pub fn measure_many(
+        &self,
+        units: usize,
+        mut operation: impl FnMut(&mut Stopwatch) -> Outcome,
+    ) -> Outcome<Figure> {
+        // The first ones fill caches, the allocators' and the processor's.
+        let mut trial = Stopwatch::default();
+        for _ in 0..3 {
+            trial = Stopwatch::default();
+            operation(&mut trial)?;
+        }
+        let count = (self.budget / trial.ticks.max(1)).clamp(3, 2_000);
+        let mut rounds = [0.0; ROUNDS];
+        for round in &mut rounds {
+            let mut watch = Stopwatch::default();
+            for _ in 0..count {
+                operation(&mut watch)?;
+            }
+            *round = watch.ticks as f64 / count as f64 / units as f64;
+        }
+        rounds.sort_by(f64::total_cmp);
+        Ok(Figure { median: rounds[ROUNDS / 2], least: rounds[0], most: rounds[ROUNDS - 1] })
+    }
+}
+
+/// Prints how many ticks a second has, for those who want times.
+pub fn frequency() {
+    let (start, first) = (Instant::now(), ticks());
+    while start.elapsed() < Duration::from_millis(100) {}
+    let (elapsed, ticks) = (start.elapsed(), ticks() - first);
+    println!("frequency 0 {0:.0} {0:.0} {0:.0}", ticks as f64 / elapsed.as_secs_f64());
+}

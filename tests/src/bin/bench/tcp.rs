@@ -1,0 +1,180 @@
+//! TCP over loopback: making and closing connections, round trips, bandwidth, and many idle ones beside.
+
+use pollux_tests::sys::{self, Result};
+use pollux_tests::{Fd, fd};
+
+use crate::measure::{Bench, Figure, Outcome, Row, expect};
+use crate::peer::Process;
+use crate::watched::{read, write};
+
+/// What one call of the bandwidth row moves.
+const BLOCK: usize = 64 * 1024;
+
+pub fn rows(bench: &Bench) {
+    bench.row("tcp_connect_accept_close", 0, |row| {
+        let listener = Listener::new(8)?;
+        row.measure(|watch| {
+            watch.time(|| {
+                let Pair { client, server } = listener.connect()?;
+                client.close()?;
+                Ok(server.close()?)
+            })
+        })
+    });
+    bench.row("tcp_round_trip", 0, round_trip);
+    bench.row("tcp_bandwidth_KiB", 0, bandwidth);
+    for n in [1, 1_000, 10_000] {
+        if n <= 1_000 || !bench.is_quick() {
+            bench.row("tcp_round_trip_beside_idle", n, |row| beside_idle(row, n));
+        }
+    }
+}
+
+/// A byte to another process and back.
+fn round_trip(row: &Row) -> Outcome<Figure> {
+    let Pair { client, server } = Listener::new(1)?.connect()?;
+    let other = Process::start(|| {
+        fd::close(client.number())?;
+        let mut byte = [0];
+        while read(server.number(), &mut byte)? == 1 {
+            expect("write", write(server.number(), b"!"), Ok(1))?;
+        }
+        Ok(())
+    })?;
+    fd::close(server.into_number())?;
+    let figure = row.measure(|watch| {
+        watch.time(|| {
+            let mut byte = [0];
+            expect("write", write(client.number(), b"?"), Ok(1))?;
+            expect("read", read(client.number(), &mut byte), Ok(1))?;
+            expect("the answer", byte, *b"!")
+        })
+    })?;
+    client.close()?;
+    other.finish()?;
+    Ok(figure)
+}
+
+/// Bytes from another process as fast as they come.
+fn bandwidth(row: &Row) -> Outcome<Figure> {
+    let Pair { client, server } = Listener::new(1)?.connect()?;
+    let other = Process::start(|| {
+        fd::close(client.number())?;
+        let block = vec![0x5a; BLOCK];
+        while let Ok(1..) = write(server.number(), &block) {}
+        Ok(())
+    })?;
+    fd::close(server.into_number())?;
+    let mut block = vec![0; BLOCK];
+    let figure = row.measure_many(BLOCK / 1024, |watch| {
+        let mut got = 0;
+        while got < BLOCK {
+            let count = watch.time(|| read(client.number(), &mut block[got..]))?;
+            expect("the end of the stream", count == 0, false)?;
+            got += count;
+        }
+        let is_right = block[0] == 0x5a && block[BLOCK - 1] == 0x5a;
+        expect("the bytes", is_right, true)
+    })?;
+    // The writer gets SIGPIPE, which ends it.
+    client.close()?;
+    let _ = other.finish();
+    Ok(figure)
+}
+
+/// A byte there and back within this process, beside `n` connections that do nothing.
+fn beside_idle(row: &Row, n: usize) -> Outcome<Figure> {
+    let _idle = Pair::many(n)?;
+    let Pair { client, server } = Listener::new(1)?.connect()?;
+    row.measure(|watch| {
+        watch.time(|| {
+            let mut byte = [0];
+            expect("write", write(client.number(), b"?"), Ok(1))?;
+            expect("read", read(server.number(), &mut byte), Ok(1))?;
+            expect("write back", write(server.number(), b"!"), Ok(1))?;
+            expect("read back", read(client.number(), &mut byte), Ok(1))?;
+            expect("the answer", byte, *b"!")
+        })
+    })
+}
+
+/// The two ends of a connection.
+#[derive(Debug)]
+pub struct Pair {
+    /// The end that connected.
+    pub client: Fd,
+    /// The end that was accepted.
+    pub server: Fd,
+}
+
+impl Pair {
+    /// Makes `count` connections over loopback.
+    pub fn many(count: usize) -> Outcome<Vec<Self>> {
+        let listener = Listener::new(8)?;
+        (0..count).map(|_| Ok(listener.connect()?)).collect()
+    }
+}
+
+/// A listening socket on 127.0.0.1.
+struct Listener {
+    socket: Fd,
+    address: libc::sockaddr_in,
+}
+
+const ADDRESS_SIZE: usize = size_of::<libc::sockaddr_in>();
+
+impl Listener {
+    fn new(backlog: usize) -> Outcome<Self> {
+        raise_loopback()?;
+        let socket = socket(libc::SOCK_STREAM)?;
+        let mut address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: 0,
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+            sin_zero: [0; 8],
+        };
+        let number = socket.number() as usize;
+        let mut size = ADDRESS_SIZE as u32;
+        let (address_at, size_at) = (&raw mut address as usize, &raw mut size as usize);
+        // SAFETY: the address and its size are ours.
+        unsafe {
+            sys::call(libc::SYS_bind, [number, address_at, ADDRESS_SIZE])?;
+            sys::call(libc::SYS_listen, [number, backlog])?;
+            sys::call(libc::SYS_getsockname, [number, address_at, size_at])?;
+        }
+        Ok(Self { socket, address })
+    }
+
+    fn connect(&self) -> Result<Pair> {
+        let client = socket(libc::SOCK_STREAM)?;
+        let to = [client.number() as usize, &raw const self.address as usize, ADDRESS_SIZE];
+        // SAFETY: the kernel only reads.
+        let server = unsafe {
+            sys::call(libc::SYS_connect, to)?;
+            sys::call(libc::SYS_accept4, [self.socket.number() as usize, 0, 0, 0])?
+        };
+        Ok(Pair { client, server: Fd::from_number(server as i32) })
+    }
+}
+
+fn socket(kind: i32) -> Result<Fd> {
+    // SAFETY: no memory is involved.
+    let number =
+        unsafe { sys::call(libc::SYS_socket, [libc::AF_INET as usize, kind as usize, 0])? };
+    Ok(Fd::from_number(number as i32))
+}
+
+/// Brings the loopback interface up, which Linux leaves to programs; elsewhere it always is.
+fn raise_loopback() -> Outcome {
+    let control = socket(libc::SOCK_DGRAM).or_else(|_| socket(libc::SOCK_STREAM))?;
+    // SAFETY: zero is a valid request.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    let arguments =
+        [control.number() as usize, libc::SIOCSIFFLAGS as usize, &raw mut request as usize];
+    // SAFETY: the request is ours. A kernel that does not know the request keeps the interface up.
+    let _ = unsafe { sys::call(libc::SYS_ioctl, arguments) };
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The files that the rows about readiness watch, and how one of them becomes ready.
+
+use pollux_tests::{Fd, fd, sys};
+
+use crate::measure::{Outcome, expect};
+use crate::tcp::Pair;
+
+/// What kind of files a row watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file, which is always ready.
+    File,
+    /// Two ends of a pipe.
+    Pipe,
+    /// An eventfd.
+    Eventfd,
+    /// Two ends of a TCP connection over loopback.
+    Tcp,
+}
+
+impl Kind {
+    /// The word in a row's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Pipe => "pipe",
+            Self::Eventfd => "eventfd",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// A file to watch, and what makes it readable.
+#[derive(Debug)]
+pub struct Watched {
+    reader: Fd,
+    /// The other end, where there is one.
+    writer: Option<Fd>,
+}
+
+impl Watched {
+    /// Makes `count` files, none of which is readable unless such files always are.
+    pub fn many(kind: Kind, count: usize) -> Outcome<Vec<Self>> {
+        if kind == Kind::Tcp {
+            let pairs = Pair::many(count)?.into_iter();
+            return Ok(pairs
+                .map(|pair| Self { reader: pair.server, writer: Some(pair.client) })
+                .collect());
+        }
+        (0..count).map(|_| Self::new(kind)).collect()
+    }
+
+    fn new(kind: Kind) -> Outcome<Self> {
+        Ok(match kind {
+            Kind::File => Self {
+                reader: fd::open("/tmp/bench", libc::O_CREAT | libc::O_RDWR, 0o600)?,
+                writer: None,
+            },
+            Kind::Pipe => {
+                let (reader, writer) = fd::pipe2(0)?;
+                Self { reader, writer: Some(writer) }
+            }
+            Kind::Eventfd => Self { reader: fd::eventfd(0, 0)?, writer: None },
+            Kind::Tcp => Pair::many(1)?
+                .pop()
+                .map(|pair| Self { reader: pair.server, writer: Some(pair.client) })
+                .ok_or(pollux_tests::Errno(libc::EINVAL))?,
+        })
+    }
+
+    /// The descriptor that is watched for input.
+    pub fn reader(&self) -> i32 {
+        self.reader.number()
+    }
+
+    /// The descriptor that is watched for output.
+    pub fn writer(&self) -> i32 {
+        self.writer.as_ref().map_or(self.reader.number(), Fd::number)
+    }
+
+    /// Makes it readable: eight bytes.
+    pub fn make_ready(&self) -> Outcome {
+        expect("write", write(self.writer(), &1_u64.to_ne_bytes()), Ok(8))
+    }
+
+    /// Reads what [`make_ready`](Self::make_ready) wrote.
+    pub fn drain(&self) -> Outcome {
+        let mut bytes = [0; 8];
+        expect("read", read(self.reader(), &mut bytes), Ok(8))?;
+        expect("the bytes read", u64::from_ne_bytes(bytes), 1)
+    }
+}
+
+/// `read`.
+pub fn read(fd: i32, bytes: &mut [u8]) -> sys::Result<usize> {
+    // SAFETY: the buffer is the caller's.
+    unsafe { sys::call(libc::SYS_read, [fd as usize, bytes.as_mut_ptr() as usize, bytes.len()]) }
+}
+
+/// `write`.
+pub fn write(fd: i32, bytes: &[u8]) -> sys::Result<usize> {
+    // SAFETY: the kernel only reads.
+    unsafe { sys::call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
+}
