@@ -1,14 +1,19 @@
 //! futex(2), set_robust_list(2), get_robust_list(2).
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
 use super::time;
 use crate::clock;
-use crate::memory::user::UserAtomic;
-use crate::task::futex;
+use crate::memory::user::{UserAtomic, UserPtr};
+use crate::task::futex::{self, Scope, Word};
+use crate::task::process;
+
+/// `sizeof(struct robust_list_head)`.
+const ROBUST_LIST_HEAD: usize = 24;
 
 const WAIT: usize = 0;
 const WAKE: usize = 1;
@@ -27,6 +32,9 @@ const CLOCK_REALTIME: usize = 256;
 pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
     let [addr, operation, value, timeout, other, bits] = arguments;
     let value = value as u32;
+    let scope = if operation & PRIVATE != 0 { Scope::Private } else { Scope::Shared };
+    let space = cx.process().space();
+    let word = |addr| Word { space: &space, addr, scope };
     let command = operation & !(PRIVATE | CLOCK_REALTIME) & 0xffff_ffff;
     match command {
         WAIT | WAIT_BITSET => {
@@ -42,48 +50,38 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
                         clock::now()
                     } else if operation & CLOCK_REALTIME != 0 {
                         let now = clock::realtime();
-                        cx.may_restart = true;
-                        return wait(cx, addr, value, bits, Some(clock::now() + time.saturating_sub(now)));
+                        clock::now().saturating_sub(now)
                     } else {
-                        core::time::Duration::ZERO
+                        Duration::ZERO
                     };
                     Some(base.saturating_add(time))
                 }
             };
-            cx.may_restart = deadline.is_none() || command == WAIT_BITSET;
-            wait(cx, addr, value, bits, deadline)
+            cx.may_restart = deadline.is_none();
+            futex::wait(cx.thread(), word(addr), value, bits, deadline).map(|()| 0)
         }
         WAKE | WAKE_BITSET => {
             let bits = if command == WAKE { u32::MAX } else { bits as u32 };
-            if bits == 0 || !addr.is_multiple_of(4) {
+            if bits == 0 {
                 return Err(Errno::EINVAL);
             }
             // Linux wakes one for 0, too.
-            Ok(futex::wake(cx.space(), addr, (value as usize).max(1), bits))
+            futex::wake(word(addr), (value as usize).max(1), bits)
         }
         REQUEUE | CMP_REQUEUE => {
             let moved = usize::try_from(timeout as i32).map_err(|_| Errno::EINVAL)?;
             let most = usize::try_from(value.cast_signed()).map_err(|_| Errno::EINVAL)?;
             let expected = (command == CMP_REQUEUE).then_some(bits as u32);
-            futex::requeue(cx.space(), addr, most, other, moved, expected)
+            futex::requeue(word(addr), most, word(other), moved, expected)
         }
-        WAKE_OP => wake_op(cx, [addr, value as usize, timeout, other, bits]),
+        WAKE_OP => wake_op(word(addr), value as usize, word(other), timeout, bits),
         _ => Err(Errno::ENOSYS),
     }
 }
 
-fn wait(
-    cx: &mut Context<'_>,
-    addr: usize,
-    value: u32,
-    bits: u32,
-    deadline: Option<core::time::Duration>,
-) -> SysResult {
-    futex::wait(cx.thread(), addr, value, bits, deadline).map(|()| 0)
-}
-
-fn wake_op(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
-    let [addr, most, most_other, other, encoded] = arguments;
+/// `FUTEX_WAKE_OP`: changes the word `other` as `encoded` says, and wakes at it, too, if its old value was as
+/// `encoded` says.
+fn wake_op(word: Word<'_>, most: usize, other: Word<'_>, most_other: usize, encoded: usize) -> SysResult {
     let operand = {
         let raw = ((encoded << 8) as u32).cast_signed() >> 20;
         if encoded & (8 << 28) != 0 { 1u32.wrapping_shl(raw.cast_unsigned()) } else { raw.cast_unsigned() }
@@ -94,7 +92,7 @@ fn wake_op(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
     if operation > 4 || comparison > 5 {
         return Err(Errno::ENOSYS);
     }
-    let old = UserAtomic::new(cx.space(), other)?.update(|old| match operation {
+    let old = UserAtomic::new(other.space, other.addr)?.update(|old| match operation {
         0 => operand,
         1 => old.wrapping_add(operand),
         2 => old | operand,
@@ -110,15 +108,33 @@ fn wake_op(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
         4 => old > comparand,
         _ => old >= comparand,
     };
-    let woken = futex::wake(cx.space(), addr, most, u32::MAX);
-    Ok(woken + if holds { futex::wake(cx.space(), other, most_other, u32::MAX) } else { 0 })
+    let woken = futex::wake(word, most, u32::MAX)?;
+    Ok(woken + if holds { futex::wake(other, most_other, u32::MAX)? } else { 0 })
 }
 
-/// set_robust_list(2): noted; a list is walked by the C library itself as long as no thread is killed.
+/// set_robust_list(2): noted, for the thread's end (`task/robust`).
 pub(crate) fn set_robust_list(cx: &mut Context<'_>, head: usize, len: usize) -> SysResult {
-    if len != 24 {
+    if len != ROBUST_LIST_HEAD {
         return Err(Errno::EINVAL);
     }
     cx.thread().robust_list.store(head, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// get_robust_list(2).
+///
+/// # Errors
+/// `ESRCH`: no such thread. `EPERM`: another user's. `EFAULT`.
+pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len: usize) -> SysResult {
+    let thread = match tid as u32 {
+        0 => cx.thread().clone(),
+        tid => process::find_thread(tid).ok_or(Errno::ESRCH)?,
+    };
+    let caller = *cx.process().credentials.lock();
+    if !caller.is_privileged() && thread.process().credentials.lock().uid != caller.uid {
+        return Err(Errno::EPERM);
+    }
+    UserPtr::<usize>::new(cx.space(), len).write(&ROBUST_LIST_HEAD)?;
+    UserPtr::<usize>::new(cx.space(), head).write(&thread.robust_list.load(Ordering::Relaxed))?;
     Ok(0)
 }

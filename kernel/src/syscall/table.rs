@@ -170,6 +170,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         270 => select::pselect6(cx, a[0] as i32, a[1], a[2], a[3], a[4], a[5]),
         271 => poll::ppoll(cx, a[0], a[1] as u32, a[2], a[3], a[4]),
         273 => futex::set_robust_list(cx, a[0], a[1]),
+        274 => futex::get_robust_list(cx, a[0], a[1], a[2]),
         275 => splice::splice(cx, fd(a[0]), fd(a[2]), a[4]),
         276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2]),
         278 => splice::vmsplice(cx, fd(a[0]), a[2]),

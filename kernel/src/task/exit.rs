@@ -5,12 +5,13 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use super::futex::{self, Scope, Word};
 use super::process::{self, End, Process};
 use super::signal::pending::Info;
 use super::signal::send;
 use super::signal::set::Signal;
 use super::thread::Thread;
-use super::{futex, signal};
+use super::{robust, signal};
 use crate::file::table::FdTable;
 use crate::memory::user::UserPtr;
 
@@ -36,8 +37,11 @@ pub(crate) fn end_thread(thread: &Arc<Thread>, status: u8) {
     let process = thread.process();
     let clear_tid = thread.clear_tid.load(Ordering::Relaxed);
     let space = process.space();
+    robust::release(thread, &space);
     if clear_tid != 0 && UserPtr::<u32>::new(&space, clear_tid).write(&0).is_ok() {
-        futex::wake(&space, clear_tid, 1, u32::MAX);
+        let word = Word { space: &space, addr: clear_tid, scope: Scope::Shared };
+        // Who has unmapped it meanwhile waits no more.
+        let _ = futex::wake(word, 1, u32::MAX);
     }
     drop(space);
     let is_last = {

@@ -1,8 +1,8 @@
 //! futex(2): sleeping on a word of user memory until somebody says that it changed.
 //!
 //! Owns: who sleeps on which word.   Not here: arguments and timeouts' clocks (syscall/futex).
-//! A private and a shared futex are the same here: the key is the address space and the address. Memory shared
-//! between processes is found by address space only, so a futex in it wakes within one process.
+//! Threads meet at the identity of the memory: an address of an address space, or a place in an object that others
+//! may have mapped, too.
 //! Locks: a bucket's, under which the word is read: user memory may be touched there, faults take lower locks.
 //!
 //! # Why no wake is lost
@@ -24,11 +24,45 @@ use ostd::sync::SpinLock;
 use super::thread::Thread;
 use crate::event::parker::Parker;
 use crate::event::wait::{Sleep, Wake};
-use crate::memory::space::AddressSpace;
+use crate::memory::space::{AddressSpace, Identity};
 use crate::memory::user::UserAtomic;
 
-/// Which word: its address space's identity, and its address.
-type Key = (usize, usize);
+/// Who may use the word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scope {
+    /// The threads of one process; `FUTEX_PRIVATE_FLAG`.
+    Private,
+    /// All who have the memory mapped.
+    Shared,
+}
+
+/// A word of a program.
+#[derive(Clone, Copy)]
+pub(crate) struct Word<'a> {
+    pub(crate) space: &'a AddressSpace,
+    pub(crate) addr: usize,
+    pub(crate) scope: Scope,
+}
+
+impl Word<'_> {
+    /// # Errors
+    /// `EINVAL`: not aligned. `EFAULT`: a shared word that is not mapped.
+    fn key(self) -> Result<Key, Errno> {
+        if !self.addr.is_multiple_of(size_of::<u32>()) {
+            return Err(Errno::EINVAL);
+        }
+        match self.scope {
+            Scope::Private => Ok(self.space.private_identity(self.addr)),
+            Scope::Shared => self.space.identity(self.addr),
+        }
+    }
+
+    fn value(self) -> Result<u32, Errno> {
+        UserAtomic::new(self.space, self.addr)?.load()
+    }
+}
+
+type Key = Identity;
 
 struct Waiter {
     parker: Arc<Parker>,
@@ -42,26 +76,20 @@ type Bucket = BTreeMap<Key, VecDeque<Arc<Waiter>>>;
 
 static WAITERS: SpinLock<Bucket> = SpinLock::new(BTreeMap::new());
 
-fn key(space: &AddressSpace, addr: usize) -> Key {
-    (core::ptr::from_ref(space).addr(), addr)
-}
-
-/// Sleeps until woken with one of `bits`, if the word at `addr` is `expected`.
+/// Sleeps until woken with one of `bits`, if the word is `expected`.
 ///
 /// # Errors
 /// `EAGAIN`: it is not. `EFAULT`, `EINVAL`: no aligned readable word. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
     thread: &Thread,
-    addr: usize,
+    word: Word<'_>,
     expected: u32,
     bits: u32,
     deadline: Option<Duration>,
 ) -> Result<(), Errno> {
-    let space = thread.process().space();
-    let word = UserAtomic::new(&space, addr)?;
-    let key = key(&space, addr);
     // Faulted in before the lock is held.
-    word.load()?;
+    word.value()?;
+    let key = word.key()?;
     let waiter = Arc::new(Waiter {
         parker: thread.parker().clone(),
         bits,
@@ -70,7 +98,7 @@ pub(crate) fn wait(
     });
     {
         let mut waiters = WAITERS.lock();
-        if word.load()? != expected {
+        if word.value()? != expected {
             return Err(Errno::EAGAIN);
         }
         waiters.entry(key).or_default().push_back(waiter.clone());
@@ -103,11 +131,14 @@ pub(crate) fn wait(
     }
 }
 
-/// Wakes up to `most` who wait at `addr` with one of `bits`; returns how many.
-pub(crate) fn wake(space: &AddressSpace, addr: usize, most: usize, bits: u32) -> usize {
+/// Wakes up to `most` who wait at the word with one of `bits`; returns how many. The word is not read.
+///
+/// # Errors
+/// `EINVAL`: not aligned. `EFAULT`: a shared word that is not mapped.
+pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> Result<usize, Errno> {
+    let key = word.key()?;
     let mut waiters = WAITERS.lock();
-    let key = key(space, addr);
-    let Some(queue) = waiters.get_mut(&key) else { return 0 };
+    let Some(queue) = waiters.get_mut(&key) else { return Ok(0) };
     let mut count = 0;
     queue.retain(|waiter| {
         if count == most || waiter.bits & bits == 0 {
@@ -121,30 +152,28 @@ pub(crate) fn wake(space: &AddressSpace, addr: usize, most: usize, bits: u32) ->
     if queue.is_empty() {
         waiters.remove(&key);
     }
-    count
+    Ok(count)
 }
 
-/// Wakes up to `most` at `addr` and lets up to `moved` others wait at `to`, if the word is `expected`.
+/// Wakes up to `most` at a word and lets up to `moved` others wait at `to`, if the word is `expected`. Returns how
+/// many these are together.
 ///
 /// # Errors
 /// `EAGAIN`: it is not. `EFAULT`, `EINVAL`.
 pub(crate) fn requeue(
-    space: &AddressSpace,
-    addr: usize,
+    word: Word<'_>,
     most: usize,
-    to: usize,
+    to: Word<'_>,
     moved: usize,
     expected: Option<u32>,
 ) -> Result<usize, Errno> {
-    let word = UserAtomic::new(space, addr)?;
-    UserAtomic::new(space, to)?.load()?;
+    let (from, to) = (word.key()?, to.key()?);
     if let Some(expected) = expected
-        && word.load()? != expected
+        && word.value()? != expected
     {
         return Err(Errno::EAGAIN);
     }
-    let woken = wake(space, addr, most, u32::MAX);
-    let (from, to) = (key(space, addr), key(space, to));
+    let woken = wake(word, most, u32::MAX)?;
     if from == to {
         return Ok(woken);
     }

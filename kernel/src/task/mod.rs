@@ -5,6 +5,7 @@ pub(crate) mod exit;
 pub(crate) mod futex;
 pub(crate) mod hooks;
 pub(crate) mod process;
+mod robust;
 pub(crate) mod scheduler;
 pub(crate) mod signal;
 pub(crate) mod thread;

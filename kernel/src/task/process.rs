@@ -89,6 +89,13 @@ pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().get(&pid).cloned()
 }
 
+/// The thread with that ID.
+pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
+    // Most often asked for: the first thread of a process.
+    let first = find(tid).and_then(|process| process.thread(tid));
+    first.or_else(|| all().iter().find_map(|process| process.thread(tid)))
+}
+
 /// All processes, zombies included.
 pub(crate) fn all() -> Vec<Arc<Process>> {
     PROCESSES.lock().values().cloned().collect()
@@ -196,6 +203,10 @@ impl Process {
     /// Puts another table in place and returns the old one, for dropping without a lock.
     pub(crate) fn replace_files(&self, files: Arc<FdTable>) -> Arc<FdTable> {
         core::mem::replace(&mut *self.files.lock(), files)
+    }
+
+    fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
+        self.threads.lock().iter().find(|thread| thread.tid() == tid).cloned()
     }
 
     /// Wakes all its threads, which look at what they wait for.

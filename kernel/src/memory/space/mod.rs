@@ -33,6 +33,7 @@ use ostd::sync::SpinLock;
 
 pub(crate) use self::backing::Backing;
 use self::brk::Heap;
+pub(crate) use self::identity::Identity;
 pub(crate) use self::lock::Locking;
 pub(crate) use self::map::{MapRequest, Placement};
 use self::recycle::Empty;
