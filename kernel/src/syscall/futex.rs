@@ -1,7 +1,6 @@
 //! futex(2), set_robust_list(2), get_robust_list(2).
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use model::abi::errno::Errno;
 
@@ -46,15 +45,13 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
                 0 => None,
                 at => {
                     let time = time::read_timespec(cx.space(), at)?;
-                    let base = if command == WAIT {
-                        clock::now()
-                    } else if operation & CLOCK_REALTIME != 0 {
-                        let now = clock::realtime();
-                        clock::now().saturating_sub(now)
-                    } else {
-                        Duration::ZERO
-                    };
-                    Some(base.saturating_add(time))
+                    Some(match command {
+                        WAIT => clock::now().saturating_add(time),
+                        _ if operation & CLOCK_REALTIME != 0 => {
+                            clock::now().saturating_add(time.saturating_sub(clock::realtime()))
+                        }
+                        _ => time,
+                    })
                 }
             };
             cx.may_restart = deadline.is_none();
