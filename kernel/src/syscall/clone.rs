@@ -148,6 +148,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     };
     let mut signals = ThreadSignals { mask, ..ThreadSignals::default() };
     let (process, tid) = if has(THREAD) {
+        parent.check_count()?;
         (parent.clone(), process::next_id())
     } else {
         signals.alt_stack = alt_stack;

@@ -8,6 +8,7 @@ use model::fd;
 use super::context::{Context, SysResult};
 use crate::memory::user::UserPtr;
 
+const FSIZE: u32 = 1;
 const DATA: u32 = 2;
 const STACK: u32 = 3;
 const NPROC: u32 = 6;
@@ -51,6 +52,7 @@ fn get(cx: &Context<'_>, resource: u32) -> [u64; 2] {
         DATA => [limits.data.load(Ordering::Relaxed), u64::MAX],
         STACK => [limits.stack.load(Ordering::Relaxed), u64::MAX],
         AS => [limits.address_space.load(Ordering::Relaxed), u64::MAX],
+        FSIZE => [own.file_size.load(Ordering::Relaxed), u64::MAX],
         NPROC => [own.processes.load(Ordering::Relaxed), u64::MAX],
         NOFILE => [own.files.load(Ordering::Relaxed).into(), own.files_most.load(Ordering::Relaxed).into()],
         _ => [u64::MAX; 2],
@@ -67,6 +69,7 @@ fn set(cx: &Context<'_>, resource: u32, soft: u64, hard: u64, most: u64) -> Resu
         DATA => limits.data.store(soft, Ordering::Relaxed),
         STACK => limits.stack.store(soft, Ordering::Relaxed),
         AS => limits.address_space.store(soft, Ordering::Relaxed),
+        FSIZE => own.file_size.store(soft, Ordering::Relaxed),
         NPROC => own.processes.store(soft, Ordering::Relaxed),
         NOFILE => {
             let is_root = cx.process().credentials.lock().is_privileged();

@@ -19,6 +19,7 @@ pub(crate) mod execve;
 pub(crate) mod exit;
 pub(crate) mod fallocate;
 pub(crate) mod fcntl;
+mod file_size;
 pub(crate) mod flock;
 mod futex;
 pub(crate) mod getdents;

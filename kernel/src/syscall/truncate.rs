@@ -9,12 +9,14 @@ use model::fd::Fd;
 
 use super::at::Lookup;
 use super::context::{Context, SysResult};
+use super::file_size;
 use crate::fs::stat;
 use crate::fs::tmpfs::inode::Content;
 
 /// truncate(2).
 pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysResult {
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
+    file_size::check(cx, length)?;
     let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
     let regular = match location.inode.content() {
         Content::Directory(_) => return Err(Errno::EISDIR),
@@ -33,6 +35,7 @@ pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: Fd, length: i64) -> SysResult 
     if !file.access().writes() {
         return Err(Errno::EINVAL);
     }
+    file_size::check(cx, length)?;
     file.file().truncate(length)?;
     Ok(0)
 }

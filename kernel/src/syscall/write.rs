@@ -14,7 +14,7 @@ use pollee::Events;
 
 use super::buffers::{Buffers, Place};
 use super::context::{Context, SysResult};
-use super::patience;
+use super::{file_size, patience};
 use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::memory::transfer::Source;
@@ -85,6 +85,9 @@ fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: R
         return Ok(0);
     }
     let status = file.status() | flags.to_status();
+    if let Some(room) = file_size::room(cx, &file, place, status)? {
+        from.truncate(room);
+    }
     let attempt = |from: &mut dyn Source| match place {
         Place::Offset => file.write(from, status),
         Place::At(offset) => file.write_at(offset, from, status),

@@ -44,6 +44,8 @@ pub(crate) struct Limits {
     /// `RLIMIT_NOFILE`: soft and hard.
     pub(crate) files: AtomicU32,
     pub(crate) files_most: AtomicU32,
+    /// `RLIMIT_FSIZE`: how far regular files may grow.
+    pub(crate) file_size: AtomicU64,
     /// `RLIMIT_NPROC`, for users other than root.
     pub(crate) processes: AtomicU64,
 }
@@ -124,6 +126,7 @@ impl Process {
             limits: Limits {
                 files: AtomicU32::new(1024),
                 files_most: AtomicU32::new(4096),
+                file_size: AtomicU64::new(u64::MAX),
                 processes: AtomicU64::new(u64::MAX),
             },
             group: AtomicU32::new(pid),
@@ -146,12 +149,7 @@ impl Process {
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
         let credentials = *parent.credentials.lock();
-        let most = parent.limits.processes.load(Ordering::Relaxed);
-        let all = all();
-        let of_user = all.iter().filter(|process| process.credentials.lock().uid == credentials.uid).count();
-        if all.len() >= MOST || (!credentials.is_privileged() && of_user as u64 >= most) {
-            return Err(Errno::EAGAIN);
-        }
+        parent.check_count()?;
         let copy = |limit: &AtomicU32| AtomicU32::new(limit.load(Ordering::Relaxed));
         let child = Arc::new(Self {
             pid: next_id(),
@@ -167,7 +165,8 @@ impl Process {
             limits: Limits {
                 files: copy(&parent.limits.files),
                 files_most: copy(&parent.limits.files_most),
-                processes: AtomicU64::new(most),
+                file_size: AtomicU64::new(parent.limits.file_size.load(Ordering::Relaxed)),
+                processes: AtomicU64::new(parent.limits.processes.load(Ordering::Relaxed)),
             },
             group: copy(&parent.group),
             session: copy(&parent.session),
@@ -178,6 +177,26 @@ impl Process {
         PROCESSES.lock().insert(child.pid, child.clone());
         parent.children.lock().push(child.clone());
         Ok(child)
+    }
+
+    /// Checks that this process may have one more thread, or child.
+    ///
+    /// # Errors
+    /// `EAGAIN`: there are too many, or more than `RLIMIT_NPROC` allows the user.
+    pub(crate) fn check_count(&self) -> Result<(), Errno> {
+        if PROCESSES.lock().len() >= MOST {
+            return Err(Errno::EAGAIN);
+        }
+        let most = self.limits.processes.load(Ordering::Relaxed);
+        let credentials = *self.credentials.lock();
+        if most == u64::MAX || credentials.is_privileged() {
+            return Ok(());
+        }
+        // Counted when somebody has a limit, which is rare, and not kept up to date for everybody.
+        let all = all();
+        let of_user = all.iter().filter(|process| process.credentials.lock().uid == credentials.uid);
+        let count: usize = of_user.map(|process| process.threads.lock().len().max(1)).sum();
+        if count as u64 >= most { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 
     /// Process ID.

@@ -58,6 +58,16 @@ impl<'a> Segments<'a> {
         self.remaining
     }
 
+    /// Forgets what is beyond the first `most` bytes.
+    pub(super) fn truncate(&mut self, most: usize) {
+        let mut room = most;
+        for segment in core::iter::once(&mut self.current).chain(self.later.iter_mut().rev()) {
+            *segment = segment.part(0, room);
+            room -= segment.len();
+        }
+        self.remaining = self.remaining.min(most);
+    }
+
     /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
     ///
     /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.

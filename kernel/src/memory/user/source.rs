@@ -34,6 +34,11 @@ impl<'a> UserSource<'a> {
         Segments::vector(space, addr, count).map(Self::new)
     }
 
+    /// Offers the first `most` bytes only.
+    pub(crate) fn truncate(&mut self, most: usize) {
+        self.segments.truncate(most);
+    }
+
     fn new(segments: Segments<'a>) -> Self {
         Self { segments, window: Window::new() }
     }
