@@ -141,9 +141,10 @@ struct Tour {
     counting: bool,
 }
 
-/// The calls of one step.
+/// The calls of one step. What they print is kept until the counters are read: it goes through a pipe, too.
 struct Step {
     wrong: u32,
+    text: String,
 }
 
 impl Tour {
@@ -161,11 +162,15 @@ impl Tour {
     fn step(&mut self, title: &str, show: impl FnOnce(&mut Step)) {
         self.steps += 1;
         println!("\n{}. {title}", self.steps);
+        // Whoever reads this shall be done with it.
+        time::settle();
         let before = Counters::read();
-        let mut step = Step { wrong: 0 };
+        let mut step = Step { wrong: 0, text: String::new() };
         show(&mut step);
+        let after = Counters::read();
+        print!("{}", step.text);
         self.wrong += step.wrong;
-        if let (Some(before), Some(after)) = (before, Counters::read()) {
+        if let (Some(before), Some(after)) = (before, after) {
             for class in ["pipe", "eventfd", "epoll"] {
                 if let Some((values, reasons)) = pollee::moves(class, &before, &after) {
                     print_wrapped(&format!("{class}: {values}"), " | ");
@@ -187,16 +192,15 @@ impl Tour {
 }
 
 impl Step {
-    /// Prints a call with its result, which must be `promised`.
+    /// Shows a call with its result, which must be `promised`.
     fn call(&mut self, call: &str, result: impl Shown, promised: &str) {
         let result = result.shown();
-        print!("   {call:<40} {result}");
-        if result == promised {
-            println!();
-        } else {
+        self.text += &format!("   {call:<40} {result}");
+        if result != promised {
             self.wrong += 1;
-            println!("   <-- not {promised}");
+            self.text += &format!("   <-- not {promised}");
         }
+        self.text.push('\n');
     }
 }
 
