@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Test(Box<TestOptions>),
     /// Measure system calls on Linux and on Pollux with each policy
     Bench(Box<BenchOptions>),
+    /// Say where the kernel's instructions go while a program runs
+    Profile(Box<ProfileOptions>),
     /// Check format, lints, documentation and the direction of imports
     Check,
     /// Pack the initramfs that `cargo osdk run` takes: the tour, on the console
@@ -103,6 +105,29 @@ pub(crate) struct BenchOptions {
     pub(crate) groups: Vec<String>,
     #[command(flatten)]
     pub(crate) hardware: HardwareOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct ProfileOptions {
+    #[command(flatten)]
+    pub(crate) kernel: KernelOptions,
+    #[command(flatten)]
+    pub(crate) hardware: HardwareOptions,
+    /// Let the program run freely for so long first
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) after: Timeout,
+    /// Look at so many instructions
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) count: u64,
+    /// Print so many functions
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub(crate) lines: usize,
+    /// A static x86_64 Linux program on the host, which should run for ever
+    #[arg(value_name = "PROGRAM")]
+    pub(crate) program: PathBuf,
+    /// Its arguments
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
 }
 
 /// A guest that runs one program.

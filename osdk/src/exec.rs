@@ -164,7 +164,8 @@ fn feed(input: Input) -> mpsc::Sender<()> {
     requests
 }
 
-fn argv(guest: &Path, args: &[OsString]) -> Result<Vec<CString>> {
+/// A program's arguments, its own path first.
+pub(crate) fn argv(guest: &Path, args: &[OsString]) -> Result<Vec<CString>> {
     let words = [guest.as_os_str()].into_iter().chain(args.iter().map(OsString::as_os_str));
     words.map(|word| CString::new(word.as_bytes()).context("an argument contains a NUL byte")).collect()
 }

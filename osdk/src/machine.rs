@@ -29,6 +29,8 @@ pub(crate) struct Machine {
     kernel: KernelOptions,
     hardware: HardwareOptions,
     image: PathBuf,
+    /// Where QEMU's own log goes, when it is switched on.
+    log: Option<String>,
 }
 
 impl Machine {
@@ -48,7 +50,12 @@ impl Machine {
         if hardware.icount && kernel.smp != 1 {
             bail!("instructions can be counted with one CPU only");
         }
-        Ok(Self { kernel, hardware: hardware.clone(), image })
+        Ok(Self { kernel, hardware: hardware.clone(), image, log: None })
+    }
+
+    /// Sends the log of QEMU itself to this file.
+    pub(crate) fn log_to(&mut self, path: &str) {
+        self.log = Some(path.to_owned());
     }
 
     /// Whether somebody looks at the guest with a debugger: then time limits make no sense.
@@ -63,7 +70,7 @@ impl Machine {
 
     /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
     pub(crate) fn arguments(&self, initramfs: &Path) -> Vec<String> {
-        let Self { kernel, hardware, image } = self;
+        let Self { kernel, hardware, image, log } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
@@ -83,6 +90,9 @@ impl Machine {
         add(&["-mon", "chardev=monitor,mode=readline"]);
         if hardware.icount {
             add(&["-icount", "shift=0,sleep=off"]);
+        }
+        if let Some(log) = log {
+            add(&["-D", log]);
         }
         if hardware.gdb {
             add(&["-gdb", "tcp:127.0.0.1:1234", "-S"]);
@@ -132,8 +142,12 @@ mod tests {
         let Ok(Cli { command: Command::Exec(options) }) = Cli::try_parse_from(words.split(' ')) else {
             return String::new();
         };
-        let machine =
-            Machine { kernel: options.guest.kernel, hardware: options.guest.hardware, image: "k".into() };
+        let machine = Machine {
+            kernel: options.guest.kernel,
+            hardware: options.guest.hardware,
+            image: "k".into(),
+            log: None,
+        };
         machine.arguments(Path::new("i")).join(" ")
     }
 

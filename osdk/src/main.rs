@@ -14,6 +14,7 @@ mod ktest;
 mod libtest;
 mod machine;
 mod monitor;
+mod profile;
 mod program;
 mod project;
 mod session;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Run(options) => exec::tour(options),
         Command::Test(options) => test::command(options),
         Command::Bench(options) => bench::command(options),
+        Command::Profile(options) => profile::command(options),
         Command::Check => check::command(),
         Command::Initramfs => build::initramfs_command(),
     };

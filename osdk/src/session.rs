@@ -192,6 +192,11 @@ impl Session {
         tail.chain([String::from_utf8_lossy(&self.complaints).into_owned()]).collect()
     }
 
+    /// Gives QEMU's monitor a command that it answers with nothing worth reading.
+    pub(crate) fn control(&mut self, command: &str) -> Result<()> {
+        self.monitor.write_all(format!("{command}\n").as_bytes()).context("QEMU's monitor is gone")
+    }
+
     /// Where each CPU is, in the words of QEMU's monitor and the kernel's debug information.
     pub(crate) fn whereabouts(&mut self) -> String {
         monitor::whereabouts(&mut self.monitor, &self.machine.symbols())

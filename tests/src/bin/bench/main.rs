@@ -5,6 +5,8 @@
 //! Under QEMU's `-icount` the counter counts instructions; a kernel never measures itself with its
 //! own clock. Every call's result is checked: a wrong answer is a failed row, not a fast one.
 //!
+//! `bench GROUP ROW [N]` performs one row's operation for ever, for a profiler.
+//!
 //! An ordinary Linux program: the same file runs on both kernels.
 
 mod block;
@@ -29,7 +31,10 @@ fn main() {
     let effort = match words.get(1).map(String::as_str) {
         None => Effort::Full,
         Some("quick") => Effort::Quick,
-        Some(_) => usage(),
+        Some(name) => match words.get(2).map_or(Ok(0), |n| n.parse()) {
+            Ok(n) => Effort::Endless { name: name.to_owned(), n },
+            Err(_) => usage(),
+        },
     };
     if let Err(error) = pollux_tests::limit::set(libc::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS) {
         eprintln!("bench: cannot have {DESCRIPTORS} descriptors: {error:?}");

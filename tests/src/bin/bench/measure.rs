@@ -7,12 +7,19 @@ use std::time::{Duration, Instant};
 use pollux_tests::Errno;
 
 /// How long to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Effort {
     /// A few seconds for everything.
     Quick,
     /// Until the figures are good to a per cent.
     Full,
+    /// One row for ever.
+    Endless {
+        /// The row's name.
+        name: String,
+        /// Its number of files.
+        n: usize,
+    },
 }
 
 /// Why a row has no figure.
@@ -84,9 +91,13 @@ impl Bench {
     /// Measures a row over `n` files, or of no number if that is 0, and prints its line. `prepare` sets up and
     /// hands one operation to [`Row::measure`].
     pub fn row(&self, name: &str, n: usize, prepare: impl FnOnce(&Row) -> Outcome<Figure>) {
-        let budget = match self.effort {
+        let budget = match &self.effort {
             Effort::Quick => 1_000_000,
             Effort::Full => 8_000_000,
+            Effort::Endless { name: wanted, n: size } if (wanted.as_str(), *size) == (name, n) => {
+                u64::MAX
+            }
+            Effort::Endless { .. } => return,
         };
         match prepare(&Row { budget }) {
             Ok(Figure { median, least, most }) => {
@@ -100,7 +111,7 @@ impl Bench {
 /// A row that is being measured.
 #[derive(Debug)]
 pub struct Row {
-    /// Ticks that a round may take.
+    /// Ticks that a round may take; the largest number for no end.
     budget: u64,
 }
 
@@ -130,7 +141,10 @@ impl Row {
             trial = Stopwatch::default();
             operation(&mut trial)?;
         }
-        let count = (self.budget / trial.ticks.max(1)).clamp(3, 2_000);
+        let count = match self.budget {
+            u64::MAX => u64::MAX,
+            budget => (budget / trial.ticks.max(1)).clamp(3, 2_000),
+        };
         let mut rounds = [0.0; ROUNDS];
         for round in &mut rounds {
             let mut watch = Stopwatch::default();
