@@ -119,6 +119,9 @@ pub(crate) struct ProfileOptions {
     /// Look at so many instructions
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) count: u64,
+    /// Count an inlined function's instructions with the function that it is part of
+    #[arg(long)]
+    pub(crate) whole: bool,
     /// Print so many functions
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub(crate) lines: usize,

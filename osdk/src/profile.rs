@@ -72,7 +72,7 @@ pub(crate) fn command(options: &ProfileOptions) -> Result<ExitCode> {
             bail!("the program executes too few instructions");
         }
     };
-    print!("{}", profile.describe(&machine.symbols(), options.lines));
+    print!("{}", profile.describe(&machine.symbols(), options));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,14 +124,20 @@ impl Profile {
         profile
     }
 
-    /// The functions with the most instructions, inlined ones counted for themselves, and for each entry into the kernel.
-    fn describe(&self, symbols: &Symbols, lines: usize) -> String {
+    /// The functions with the most instructions, in all and for each entry into the kernel.
+    fn describe(&self, symbols: &Symbols, options: &ProfileOptions) -> String {
         let mut functions: HashMap<String, u64> = HashMap::new();
         for (&address, &count) in &self.kernel {
             let names = symbols.functions(address);
             let inner = names.first().map_or("?", |name| name.split(" at ").next().unwrap_or(name));
             let outer = names.last().map_or("?", |name| name.split(" at ").next().unwrap_or(name));
-            let name = if inner == outer { inner.to_owned() } else { format!("{inner}  (in {outer})") };
+            let name = if options.whole {
+                outer.to_owned()
+            } else if inner == outer {
+                inner.to_owned()
+            } else {
+                format!("{inner}  (in {outer})")
+            };
             *functions.entry(name).or_default() += count;
         }
         let mut functions: Vec<_> = functions.into_iter().collect();
@@ -141,7 +147,7 @@ impl Profile {
             "{} instructions in the kernel, {} in user mode, {} entries into the kernel\n{:>7} {:>9}  function\n",
             self.in_kernel, self.in_user, self.entries, "%", "per entry"
         );
-        for (name, count) in functions.into_iter().take(lines) {
+        for (name, count) in functions.into_iter().take(options.lines) {
             let share = 100.0 * count as f64 / self.in_kernel.max(1) as f64;
             text.push_str(&format!("{share:>6.2}% {:>9.2}  {name}\n", count as f64 / entries));
         }

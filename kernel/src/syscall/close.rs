@@ -37,14 +37,16 @@ pub(crate) fn close_range(cx: &mut Context<'_>, first: Fd, last: Fd, flags: u32)
     if first > last {
         return Err(Errno::EINVAL);
     }
+    let mut files = cx.files().clone();
     if flags.contains(CloseRangeFlags::UNSHARE) {
-        let own = cx.files().try_clone()?;
-        drop(cx.process().replace_files(Arc::new(own)));
+        files = Arc::new(files.try_clone()?);
+        drop(cx.process().replace_files(files.clone()));
+        cx.renew();
     }
     if flags.contains(CloseRangeFlags::CLOSE_ON_EXEC) {
-        cx.files().set_close_on_exec(first, last);
+        files.set_close_on_exec(first, last);
     } else {
-        cx.files().close_range(first, last);
+        files.close_range(first, last);
     }
     Ok(0)
 }

@@ -17,20 +17,48 @@ use crate::task::thread::Thread;
 /// What a syscall returns: the value for the register, or the error.
 pub(crate) type SysResult = Result<usize, Errno>;
 
+/// What a thread keeps at hand of its process, so that a syscall finds it without a lock or a reference count.
+///
+/// Only the thread's own syscalls put something else in place: execve(2), which no other thread survives, and
+/// close_range(2) with `CLOSE_RANGE_UNSHARE`, which is about the caller alone. They say so with [`Context::renew`].
+pub(super) struct Held {
+    pub(super) space: Arc<AddressSpace>,
+    files: Arc<FdTable>,
+}
+
+impl Held {
+    /// What the process of `thread` has now.
+    pub(super) fn of(thread: &Thread) -> Self {
+        Self { space: thread.process().space(), files: thread.process().files() }
+    }
+}
+
 /// The caller of a syscall.
 pub(crate) struct Context<'a> {
     thread: &'a Arc<Thread>,
-    space: Arc<AddressSpace>,
+    held: &'a Held,
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
     /// Whether the syscall, if it ends with `EINTR`, may be begun again under `SA_RESTART`.
     pub(crate) may_restart: bool,
+    /// Whether what was held is not the process's any more.
+    is_outdated: bool,
 }
 
 impl<'a> Context<'a> {
     /// The context of a syscall of `thread`.
-    pub(crate) fn new(thread: &'a Arc<Thread>, user: &'a mut UserContext) -> Self {
-        Self { thread, space: thread.process().space(), user, may_restart: true }
+    pub(super) fn new(thread: &'a Arc<Thread>, held: &'a Held, user: &'a mut UserContext) -> Self {
+        Self { thread, held, user, may_restart: true, is_outdated: false }
+    }
+
+    /// Says that the process has another address space or table of descriptors from the next syscall on.
+    pub(super) fn renew(&mut self) {
+        self.is_outdated = true;
+    }
+
+    /// Whether the caller must look again at what it holds.
+    pub(super) const fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// The calling thread. It is also what sleeps: `event::wait` takes it.
@@ -44,13 +72,13 @@ impl<'a> Context<'a> {
     }
 
     /// Its memory.
-    pub(crate) fn space(&self) -> &AddressSpace {
-        &self.space
+    pub(crate) fn space(&self) -> &'a AddressSpace {
+        &self.held.space
     }
 
     /// Its file descriptors.
-    pub(crate) fn files(&self) -> Arc<FdTable> {
-        self.process().files()
+    pub(crate) fn files(&self) -> &'a Arc<FdTable> {
+        &self.held.files
     }
 
     /// The open file description behind a descriptor that a program passed.

@@ -6,10 +6,11 @@ use model::abi::errno::Errno;
 use ostd::arch::cpu::context::{CpuException, UserContext};
 use ostd::user::{ReturnReason, UserMode};
 
-use super::context::Context;
+use super::context::{Context, Held};
 use super::table;
 use crate::memory::fault::{Access, FaultError};
 use crate::memory::reclaim;
+use crate::memory::space::AddressSpace;
 use crate::task::exit;
 use crate::task::process::End;
 use crate::task::signal::deliver::{self, Interrupted, Next};
@@ -21,43 +22,52 @@ use crate::trace::{self, Kind};
 
 /// Runs a thread until it ends: what [`Thread::spawn`] is given.
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
+    run_until_dying(&thread, context);
+    exit::end_thread(&thread, 0);
+}
+
+/// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.
+fn run_until_dying(thread: &Arc<Thread>, context: UserContext) {
     let mut mode = UserMode::new(context);
+    let mut held = Held::of(thread);
     while !thread.is_dying() {
         let interrupted = match mode.execute(|| thread.needs_attention()) {
-            ReturnReason::UserSyscall => syscall(&thread, mode.context_mut()),
+            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut()),
             ReturnReason::UserException => {
                 let exception = mode.context_mut().take_exception();
-                if let Some(info) = exception.and_then(|exception| fault(&thread, exception, mode.context()))
+                if let Some(info) =
+                    exception.and_then(|exception| fault(&held.space, exception, mode.context()))
                 {
                     trace::event(Kind::Fault, thread.tid(), mode.context().general_regs().rip);
-                    send::fault(&thread, info);
+                    send::fault(thread, info);
                 }
                 None
             }
             ReturnReason::KernelEvent => None,
         };
         if (thread.needs_attention() || interrupted.is_some())
-            && let Next::EndProcess(end) = attend(&thread, mode.context_mut(), interrupted)
+            && let Next::EndProcess(end) = attend(thread, mode.context_mut(), interrupted)
         {
             exit::end_process(thread.process(), end);
         }
-        if thread.process().space().take_starved() {
+        if held.space.take_starved() {
             exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
         }
     }
-    exit::end_thread(&thread, 0);
 }
 
 /// Performs the syscall whose number and arguments are in the registers.
-fn syscall(thread: &Arc<Thread>, user: &mut UserContext) -> Option<Interrupted> {
-    let registers = *user.general_regs();
+fn syscall(thread: &Arc<Thread>, held: &mut Held, user: &mut UserContext) -> Option<Interrupted> {
+    let registers = user.general_regs();
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
-    let mut context = Context::new(thread, user);
+    let mut context = Context::new(thread, held, user);
     let result = table::call(&mut context, number, arguments);
     let may_restart = context.may_restart;
-    drop(context);
+    if context.is_outdated() {
+        *held = Held::of(thread);
+    }
     match result {
         Ok(Some(value)) => {
             trace::syscall(Kind::Leave, thread.tid(), value);
@@ -94,11 +104,10 @@ const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
 /// Resolves a page fault, or says which signal the exception is.
-fn fault(thread: &Thread, exception: CpuException, user: &UserContext) -> Option<Info> {
+fn fault(space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
     let rip = user.general_regs().rip;
     let info = match exception {
         CpuException::PageFault(page) => {
-            let space = thread.process().space();
             let access = Access::from_error_code(page.error_code);
             match space.fault(page.addr, access) {
                 Ok(()) => return None,

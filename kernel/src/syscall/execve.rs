@@ -36,6 +36,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
         argv.push(Vec::new());
     }
     start_program(cx.thread(), cx.user, &cx.origin(), path, argv, envp)?;
+    cx.renew();
     Ok(0)
 }
 

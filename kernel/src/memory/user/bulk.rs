@@ -1,5 +1,7 @@
 //! The copies themselves, small and large.
 
+use alloc::boxed::Box;
+
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, VmReader, VmWriter};
 
@@ -20,25 +22,25 @@ pub(super) struct Stretch<'a> {
 
 impl Stretch<'_> {
     /// Fills `to` as far as the stretch goes. Less means that the next byte is not readable.
-    pub(super) fn copy_to(self, window: &mut Window, to: &mut VmWriter<'_, Infallible>) -> usize {
+    pub(super) fn copy_to(self, window: &mut Option<Box<Window>>, to: &mut VmWriter<'_, Infallible>) -> usize {
         let len = to.avail().min(self.end - self.addr);
-        if len < LARGE && !window.reaches(self.addr) {
+        if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
             return self.copy_small_to(to);
         }
         let place = (self.addr, self.addr + len, self.end);
-        window.copy(self.space, place, Access::Read, |page, offset, len| {
+        window.get_or_insert_default().copy(self.space, place, Access::Read, |page, offset, len| {
             page.reader().skip(offset).limit(len).read(to)
         })
     }
 
     /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
-    pub(super) fn copy_from(self, window: &mut Window, from: &mut VmReader<'_, Infallible>) -> usize {
+    pub(super) fn copy_from(self, window: &mut Option<Box<Window>>, from: &mut VmReader<'_, Infallible>) -> usize {
         let len = from.remain().min(self.end - self.addr);
-        if len < LARGE && !window.reaches(self.addr) {
+        if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
             return self.copy_small_from(from);
         }
         let place = (self.addr, self.addr + len, self.end);
-        window.copy(self.space, place, Access::Write, |page, offset, len| {
+        window.get_or_insert_default().copy(self.space, place, Access::Write, |page, offset, len| {
             page.writer().skip(offset).limit(len).write(from)
         })
     }

@@ -1,5 +1,7 @@
 //! The user's buffer as the place that a read fills.
 
+use alloc::boxed::Box;
+
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmReader};
 
@@ -11,7 +13,8 @@ use super::window::Window;
 /// A `read(2)` buffer or the buffers of a `readv(2)`.
 pub(crate) struct UserSink<'a> {
     segments: Segments<'a>,
-    window: Window,
+    /// Made when the first large piece comes.
+    window: Option<Box<Window>>,
 }
 
 impl<'a> UserSink<'a> {
@@ -34,7 +37,7 @@ impl<'a> UserSink<'a> {
     }
 
     fn new(segments: Segments<'a>) -> Self {
-        Self { segments, window: Window::new() }
+        Self { segments, window: None }
     }
 }
 

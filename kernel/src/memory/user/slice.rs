@@ -6,7 +6,6 @@ use ostd::mm::{Infallible, VmReader, VmWriter};
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 use super::bulk::{self, Stretch};
-use super::window::Window;
 
 /// A claim on a range of the current address space.
 ///
@@ -59,7 +58,7 @@ impl<'a> UserSlice<'a> {
         if to.avail().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_to(to)
         } else {
-            self.stretch().copy_to(&mut Window::new(), to)
+            self.stretch().copy_to(&mut None, to)
         }
     }
 
@@ -68,7 +67,7 @@ impl<'a> UserSlice<'a> {
         if from.remain().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_from(from)
         } else {
-            self.stretch().copy_from(&mut Window::new(), from)
+            self.stretch().copy_from(&mut None, from)
         }
     }
 

@@ -1,5 +1,7 @@
 //! The user's buffer as the place that a write takes from.
 
+use alloc::boxed::Box;
+
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmWriter};
 
@@ -12,7 +14,8 @@ use super::window::Window;
 #[derive(Clone)]
 pub(crate) struct UserSource<'a> {
     segments: Segments<'a>,
-    window: Window,
+    /// Made when the first large piece comes.
+    window: Option<Box<Window>>,
 }
 
 impl<'a> UserSource<'a> {
@@ -40,7 +43,7 @@ impl<'a> UserSource<'a> {
     }
 
     fn new(segments: Segments<'a>) -> Self {
-        Self { segments, window: Window::new() }
+        Self { segments, window: None }
     }
 }
 

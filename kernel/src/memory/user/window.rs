@@ -42,9 +42,15 @@ impl Clone for Window {
     }
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Window {
     /// Nothing.
-    pub(super) const fn new() -> Self {
+    fn new() -> Self {
         Self { start: 0, pages: Vec::new(), changes: 0 }
     }
 
