@@ -29,7 +29,7 @@ const PATH_LIMITS: [usize; MAX_NESTS + 1] = [usize::MAX, 500, 100, 50, 10];
 static GRAPH: Mutex<()> = Mutex::new(());
 
 /// The right to add edges.
-pub(super) struct Graph(MutexGuard<'static, ()>);
+pub(super) struct Graph(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
 
 /// The instances of which one instance is an item; one that has it twice, as two items, is here twice.
 pub(super) struct Outer(SpinLock<Vec<Weak<Epoll>>>);
