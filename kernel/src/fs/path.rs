@@ -190,6 +190,35 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// The path from the root to the file that `path` leads to, without links: realpath(3).
+///
+/// # Errors
+/// As [`lookup`] and [`absolute`].
+pub(crate) fn real(origin: &Origin, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut path = path.to_vec();
+    for _ in 0..=SYMLINKS_MAX {
+        let location = lookup(origin, &path, LastLink::Keep)?;
+        if location.inode.is_directory() {
+            return absolute(&location);
+        }
+        let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => path.split_at(slash + 1),
+            None => (&b"./"[..], &path[..]),
+        };
+        let Some(target) = location.inode.link_target() else {
+            let mut real = absolute(&lookup(origin, directory, LastLink::Follow)?)?;
+            if real.last() != Some(&b'/') {
+                real.push(b'/');
+            }
+            real.extend_from_slice(name);
+            return Ok(real);
+        };
+        let target = target?;
+        path = if target.starts_with(b"/") { target } else { [directory, &target].concat() };
+    }
+    Err(Errno::ELOOP)
+}
+
 fn written_out(names: &[alloc::sync::Arc<[u8]>]) -> Vec<u8> {
     if names.is_empty() {
         return b"/".to_vec();

@@ -11,7 +11,6 @@ use model::access::Access;
 use super::context::{Context, SysResult};
 use crate::event::wait::Sleep;
 use crate::file::file::File;
-use crate::fs::mount::Location;
 use crate::fs::opened::{OpenInode, Target};
 use crate::fs::path::{self, LastLink, Origin};
 use crate::memory::user::{self, PATH_MAX};
@@ -57,7 +56,7 @@ pub(crate) fn start_program(
     let credentials = *process.credentials.lock();
     let mut arguments = Arguments { argv, envp, path: path.clone(), ids: (credentials.uid, credentials.gid) };
     let mut program = path.clone();
-    let (mut file, mut location) = open_program(origin, &program)?;
+    let mut file = open_program(origin, &program)?;
     let mut depth = 0;
     while let Some((interpreter, argument)) = exec::interpreter(&*file)? {
         depth += 1;
@@ -69,11 +68,11 @@ pub(crate) fn start_program(
         argv.push(program);
         argv.extend(arguments.argv.drain(..).skip(1));
         arguments.argv = argv;
-        (file, location) = open_program(origin, &interpreter)?;
+        file = open_program(origin, &interpreter)?;
         program = interpreter;
     }
     let limits = process.space().limits.clone();
-    let image = exec::load(&*file, &arguments, limits, |path| Ok(open_program(origin, path)?.0))?;
+    let image = exec::load(&*file, &arguments, limits, |path| open_program(origin, path))?;
     end_other_threads(thread);
     // Held until here: the old memory goes with its last thread.
     drop(process.replace_space(image.space.clone()));
@@ -87,7 +86,7 @@ pub(crate) fn start_program(
     thread.robust_list.store(0, Ordering::Relaxed);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
     *process.name.lock() = name[..name.len().min(15)].to_vec();
-    *process.program.lock() = path::absolute(&location).unwrap_or(program);
+    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;
@@ -107,12 +106,12 @@ fn end_other_threads(thread: &Arc<Thread>) {
     }
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<(Arc<dyn File>, Location), Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<dyn File>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // A program need not be readable by those who may run it.
     location.inode.check(origin.credentials, Access::EXECUTE)?;
-    Ok((Arc::new(OpenInode::new(location.clone(), Target::Contents)), location))
+    Ok(Arc::new(OpenInode::new(location, Target::Contents)))
 }

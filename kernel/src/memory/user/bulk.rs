@@ -22,7 +22,11 @@ pub(super) struct Stretch<'a> {
 
 impl Stretch<'_> {
     /// Fills `to` as far as the stretch goes. Less means that the next byte is not readable.
-    pub(super) fn copy_to(self, window: &mut Option<Box<Window>>, to: &mut VmWriter<'_, Infallible>) -> usize {
+    pub(super) fn copy_to(
+        self,
+        window: &mut Option<Box<Window>>,
+        to: &mut VmWriter<'_, Infallible>,
+    ) -> usize {
         let len = to.avail().min(self.end - self.addr);
         if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
             return self.copy_small_to(to);
@@ -34,7 +38,11 @@ impl Stretch<'_> {
     }
 
     /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
-    pub(super) fn copy_from(self, window: &mut Option<Box<Window>>, from: &mut VmReader<'_, Infallible>) -> usize {
+    pub(super) fn copy_from(
+        self,
+        window: &mut Option<Box<Window>>,
+        from: &mut VmReader<'_, Infallible>,
+    ) -> usize {
         let len = from.remain().min(self.end - self.addr);
         if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
             return self.copy_small_from(from);
