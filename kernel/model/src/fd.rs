@@ -5,15 +5,20 @@
 //! Source: open(2), dup(2), fcntl(2), close_range(2); Linux 6.1 fs/file.c.
 
 mod leaf;
+mod row;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use self::row::Row;
 pub use self::table::{FdTable, Reserved};
 use crate::abi::open::OpenFlags;
 
 /// `/proc/sys/fs/nr_open`: no table has more numbers, whatever `RLIMIT_NOFILE` says.
 pub const MOST: u32 = 1 << 20;
+
+/// Neighbouring numbers that are looked up together: as many as a word of select(2)'s sets has.
+pub const ROW: usize = u64::BITS as usize;
 
 /// A file descriptor number as a program gave it. A negative one is beyond all tables.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -15,6 +15,7 @@ use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::seek::{OFFSET_MAX, Whence};
 use ostd::sync::{Mutex, MutexGuard};
+use pollee::Events;
 
 use super::file::File;
 use super::release::{Observers, Release};
@@ -34,7 +35,32 @@ pub(crate) struct OpenFile {
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
+    polling: Polling,
     file: Arc<dyn File>,
+}
+
+/// How a poll is answered. Decided when the file is opened, because select(2) and poll(2) ask thousands of files,
+/// most of which need not be asked.
+#[derive(Clone, Copy)]
+enum Polling {
+    /// As if it were not open: `O_PATH`.
+    Closed,
+    /// Always the same: a file that nobody can watch does not change.
+    Always(Events),
+    /// By the file.
+    Ask,
+}
+
+impl Polling {
+    fn of(file: &dyn File, flags: OpenFlags) -> Self {
+        if flags.contains(OpenFlags::PATH) {
+            Self::Closed
+        } else if file.watch().is_none() {
+            Self::Always(file.poll(Events::all()))
+        } else {
+            Self::Ask
+        }
+    }
 }
 
 /// Flags of open(2) that are about the opening, and forgotten after it.
@@ -62,6 +88,7 @@ impl OpenFile {
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
+            polling: Polling::of(&*file, flags),
             file,
         }))
     }
@@ -100,6 +127,16 @@ impl OpenFile {
     /// Whether it is only a place in the tree: `O_PATH`.
     pub(crate) fn is_path(&self) -> bool {
         self.status().contains(OpenFlags::PATH)
+    }
+
+    /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
+    #[inline]
+    pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
+        match self.polling {
+            Polling::Ask => Some(self.file.poll(interest)),
+            Polling::Always(events) => Some(events & interest),
+            Polling::Closed => None,
+        }
     }
 
     /// Changes the file status flags to those in `wanted`; others stay.

@@ -15,7 +15,7 @@ use core::ops::Deref;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use model::fd::Fd;
+use model::fd::{self, Fd};
 use pollee::{Events, NoMemory};
 
 use super::description::OpenFile;
@@ -45,6 +45,13 @@ pub(crate) trait Question {
     /// Asks `look` what of some events is ready on a descriptor (`None`: it is not open), one after the other,
     /// and notes the answers. Returns how many are ready, by its own way of counting.
     fn ask(&mut self, look: impl FnMut(Fd, Events) -> Option<Events>) -> usize;
+
+    /// The parts into which [`look`](Self::look) divides the descriptors: a few hundred in each, because preemption
+    /// is off while one is looked at.
+    fn parts(&self) -> usize;
+
+    /// As [`ask`](Self::ask), for one part and straight from the table, which is what most questions come to.
+    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize;
 }
 
 /// Asks until something is ready.
@@ -87,8 +94,7 @@ pub(crate) fn wait<S: Sleep>(
 
 /// One pass that only looks.
 fn ask(files: &FdTable, question: &mut impl Question) -> usize {
-    let mut table = Lookups::new(files);
-    question.ask(|fd, interest| Some(table.get(fd)?.file().poll(interest)))
+    (0..question.parts()).map(|part| question.look(part, &files.read())).sum()
 }
 
 /// One pass that registers until it finds something ready.

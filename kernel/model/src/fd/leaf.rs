@@ -1,7 +1,7 @@
 //! The smallest pieces of a table: 64 numbers, and 64 times 64.
 //!
 //! Owns: the files.   Not here: which number a new file gets (`table`).
-//! Invariant: a file is behind taken numbers only; close-on-exec is said of taken numbers only. A bit of
+//! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only. A bit of
 //! `Branch::full` is set exactly if that leaf has no free number.
 
 use alloc::boxed::Box;
@@ -11,7 +11,7 @@ use super::OnExec;
 use crate::abi::errno::Errno;
 
 /// Numbers in a leaf, and leaves in a branch.
-pub(super) const FAN_OUT: usize = u64::BITS as usize;
+pub(super) const FAN_OUT: usize = super::ROW;
 
 /// Numbers in a branch.
 pub(super) const BRANCH: usize = FAN_OUT * FAN_OUT;
@@ -22,8 +22,10 @@ pub(super) struct Leaf<T> {
     pub(super) taken: u64,
     /// Bit n: the descriptor goes when its process executes another program.
     pub(super) close_on_exec: u64,
+    /// Bit n: there is a file.
+    pub(super) open: u64,
     /// A place for each number; none at all as long as no number was ever taken.
-    files: Box<[Option<T>]>,
+    files: Option<Box<[Option<T>; FAN_OUT]>>,
 }
 
 /// 4096 neighbouring numbers. Its leaves come into being as they are needed; small allocations all, because
@@ -36,7 +38,7 @@ pub(super) struct Branch<T> {
 
 impl<T> Leaf<T> {
     fn new() -> Self {
-        Self { taken: 0, close_on_exec: 0, files: Box::default() }
+        Self { taken: 0, close_on_exec: 0, open: 0, files: None }
     }
 
     /// Makes places for files.
@@ -44,32 +46,39 @@ impl<T> Leaf<T> {
     /// # Errors
     /// `ENOMEM`.
     fn furnish(&mut self) -> Result<(), Errno> {
-        if self.files.is_empty() {
+        if self.files.is_none() {
             let mut files = Vec::new();
             files.try_reserve_exact(FAN_OUT).map_err(|_| Errno::ENOMEM)?;
             files.resize_with(FAN_OUT, || None);
-            self.files = files.into_boxed_slice();
+            // The lengths agree, so this cannot fail.
+            self.files = files.into_boxed_slice().try_into().ok();
         }
         Ok(())
     }
 
+    pub(super) fn files(&self) -> Option<&[Option<T>; FAN_OUT]> {
+        self.files.as_deref()
+    }
+
     #[inline]
     pub(super) fn file(&self, slot: usize) -> Option<&T> {
-        self.files.get(slot)?.as_ref()
+        self.files.as_ref()?[slot % FAN_OUT].as_ref()
     }
 
     /// Puts `file` behind a taken number and returns the one that was there.
     pub(super) fn put(&mut self, slot: usize, file: T, on_exec: OnExec) -> Option<T> {
         debug_assert!(self.taken & 1 << slot != 0, "a number that nobody reserved");
         self.set_on_exec(slot, on_exec);
-        self.files[slot].replace(file)
+        self.open |= 1 << slot;
+        self.files.as_mut()?[slot].replace(file)
     }
 
     /// Empties a number: takes its file, which leaves the number free.
     pub(super) fn take(&mut self, slot: usize) -> Option<T> {
         self.taken &= !(1 << slot);
         self.close_on_exec &= !(1 << slot);
-        self.files.get_mut(slot)?.take()
+        self.open &= !(1 << slot);
+        self.files.as_mut()?[slot].take()
     }
 
     pub(super) fn set_on_exec(&mut self, slot: usize, on_exec: OnExec) {
@@ -81,15 +90,8 @@ impl<T> Leaf<T> {
 
     /// The first slot from `slot` on with an open file.
     pub(super) fn next_open(&self, slot: usize) -> Option<usize> {
-        let mut candidates = self.taken & u64::MAX << slot;
-        while candidates != 0 {
-            let slot = candidates.trailing_zeros() as usize;
-            if self.file(slot).is_some() {
-                return Some(slot);
-            }
-            candidates &= candidates - 1;
-        }
-        None
+        let candidates = self.open & u64::MAX << slot;
+        (candidates != 0).then(|| candidates.trailing_zeros() as usize)
     }
 
     /// A copy with the open files and without what is only reserved.
@@ -98,15 +100,19 @@ impl<T> Leaf<T> {
         T: Clone,
     {
         let mut copy = Self::new();
-        let mut next = self.next_open(0);
-        if next.is_some() {
+        if self.open != 0 {
             copy.furnish()?;
         }
-        while let Some(slot) = next {
-            copy.taken |= 1 << slot;
-            copy.files[slot].clone_from(&self.files[slot]);
-            next = if slot + 1 < FAN_OUT { self.next_open(slot + 1) } else { None };
+        if let (Some(from), Some(to)) = (&self.files, &mut copy.files) {
+            let mut rest = self.open;
+            while rest != 0 {
+                let slot = rest.trailing_zeros() as usize;
+                to[slot].clone_from(&from[slot]);
+                rest &= rest - 1;
+            }
         }
+        copy.open = self.open;
+        copy.taken = self.open;
         copy.close_on_exec = self.close_on_exec & copy.taken;
         Ok(copy)
     }

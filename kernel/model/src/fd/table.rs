@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use super::leaf::{BRANCH, Branch, FAN_OUT, Leaf};
-use super::{Fd, MOST, OnExec};
+use super::{Fd, MOST, OnExec, Row};
 use crate::abi::errno::Errno;
 
 /// Capacity of a table as it is born: Linux's `NR_OPEN_DEFAULT`.
@@ -56,6 +56,13 @@ impl<T> FdTable<T> {
     #[must_use]
     pub fn get(&self, fd: Fd) -> Option<&T> {
         self.leaf(fd.index() / FAN_OUT)?.file(fd.index() % FAN_OUT)
+    }
+
+    /// The descriptors from `nr` times [`ROW`](super::ROW) on.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, nr: usize) -> Row<'_, T> {
+        self.leaf(nr).map_or(Row::empty(), Row::of)
     }
 
     /// Takes the lowest free number from `from` on and below `limit`.

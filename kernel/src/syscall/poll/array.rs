@@ -5,17 +5,19 @@
 //! them all costs a copy of two bytes each, for nothing: most answers are 0, before and after.)
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
-use model::fd::Fd;
+use model::fd::{self, Fd, ROW, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
 
+use crate::file::description::OpenFile;
 use crate::file::many::Question;
 use crate::memory::budget;
-use crate::memory::layout::{PAGE_SIZE, page_down};
+use crate::memory::layout::PAGE_SIZE;
 use crate::memory::space::AddressSpace;
 use crate::memory::user::{UserPtr, UserSlice};
 
@@ -40,6 +42,8 @@ struct Piece<const N: usize> {
     /// Where they are in the program's memory.
     address: usize,
     len: usize,
+    /// Not zero if an answer differs from what the program has there.
+    differs: u16,
     /// As they were copied in; `revents` is what the program has there.
     asked: [PollFd; N],
     answers: [u16; N],
@@ -52,15 +56,17 @@ impl PollArray {
     /// `EFAULT`: not all of them are readable. `ENOMEM`.
     pub(super) fn read(space: &AddressSpace, address: usize, count: usize) -> Result<Self, Errno> {
         let slice = UserSlice::new(space, address, count * size_of::<PollFd>())?;
-        let first = Piece::read(&slice, 0, count)?;
+        let mut first = Piece::EMPTY;
+        first.read(&slice, 0, count)?;
         let mut rest = Vec::new();
         let mut next = first.len;
         rest.try_reserve_exact((count - next).div_ceil(MANY)).map_err(|_| Errno::ENOMEM)?;
         while next < count {
             budget::try_reserve(PAGE_SIZE)?;
-            let piece = Piece::read(&slice, next, count)?;
+            let mut piece = Box::new(Piece::EMPTY);
+            piece.read(&slice, next, count)?;
             next += piece.len;
-            rest.push(Box::new(piece));
+            rest.push(piece);
         }
         Ok(Self { first, rest })
     }
@@ -80,15 +86,56 @@ impl Question for PollArray {
         let first = self.first.ask(&mut look);
         self.rest.iter_mut().fold(first, |count, piece| count + piece.ask(&mut look))
     }
+
+    fn parts(&self) -> usize {
+        1 + self.rest.len()
+    }
+
+    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+        match part.checked_sub(1) {
+            None => self.first.look(table),
+            Some(part) => self.rest[part].look(table),
+        }
+    }
 }
 
 impl<const N: usize> Piece<N> {
-    fn read(slice: &UserSlice<'_>, start: usize, count: usize) -> Result<Self, Errno> {
-        let len = (count - start).min(N);
-        let mut asked = [PollFd::default(); N];
-        let part = slice.part(start * size_of::<PollFd>(), len * size_of::<PollFd>());
-        part.read_bytes(asked[..len].as_mut_bytes())?;
-        Ok(Self { address: part.addr(), len, asked, answers: [0; N] })
+    const EMPTY: Self = Self {
+        address: 0,
+        len: 0,
+        differs: 0,
+        asked: [PollFd { fd: 0, events: 0, revents: 0 }; N],
+        answers: [0; N],
+    };
+
+    fn read(&mut self, slice: &UserSlice<'_>, start: usize, count: usize) -> Result<(), Errno> {
+        self.len = (count - start).min(N);
+        let part = slice.part(start * size_of::<PollFd>(), self.len * size_of::<PollFd>());
+        self.address = part.addr();
+        part.read_bytes(self.asked[..self.len].as_mut_bytes())
+    }
+
+    /// As [`ask`](Self::ask). Neighbours in the array are mostly neighbours in the table.
+    fn look(&mut self, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+        let mut count = 0;
+        let mut differs = 0;
+        let mut row = (usize::MAX, Row::empty());
+        for (asked, answer) in self.asked[..self.len].iter().zip(&mut self.answers) {
+            *answer = match usize::try_from(asked.fd) {
+                Err(_) => 0,
+                Ok(fd) => {
+                    if row.0 != fd / ROW {
+                        row = (fd / ROW, table.row(fd / ROW));
+                    }
+                    let events = row.1.get(fd).and_then(|file| file.poll(asked.interest()));
+                    events.map_or(POLLNVAL, |events| events.bits())
+                }
+            };
+            count += usize::from(*answer != 0);
+            differs |= asked.revents ^ *answer;
+        }
+        self.differs = differs;
+        count
     }
 
     fn ask(&mut self, look: &mut impl FnMut(Fd, Events) -> Option<Events>) -> usize {
@@ -99,18 +146,26 @@ impl<const N: usize> Piece<N> {
                 Ok(fd) => look(Fd::new(fd), asked.interest()).map_or(POLLNVAL, |events| events.bits()),
             };
             count += usize::from(*answer != 0);
+            self.differs |= asked.revents ^ *answer;
         }
         count
     }
 
     fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
-        let mut page = None;
-        for (nr, (asked, answer)) in self.asked[..self.len].iter().zip(&self.answers).enumerate() {
-            let address = self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
-            let is_first_in_page = page.replace(page_down(address)) != Some(page_down(address));
-            if is_first_in_page || asked.revents != *answer {
-                UserPtr::<u16>::new(space, address).write(answer)?;
+        let address = |nr: usize| self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
+        let mut first = 0;
+        while first < self.len {
+            let in_page = (PAGE_SIZE - address(first) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
+            let end = self.len.min(first + in_page);
+            UserPtr::<u16>::new(space, address(first)).write(&self.answers[first])?;
+            if self.differs != 0 {
+                for nr in first + 1..end {
+                    if self.asked[nr].revents != self.answers[nr] {
+                        UserPtr::<u16>::new(space, address(nr)).write(&self.answers[nr])?;
+                    }
+                }
             }
+            first = end;
         }
         Ok(())
     }

@@ -2,14 +2,16 @@
 //!
 //! Source: Linux 6.1 fs/select.c (`max_select_fd`, `do_select`).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::Set;
-use model::fd::Fd;
+use model::fd::{self, Fd, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
 
+use crate::file::description::OpenFile;
 use crate::file::many::Question;
 use crate::file::table::Reading;
 use crate::memory::budget;
@@ -20,6 +22,9 @@ const BITS: usize = u64::BITS as usize;
 
 /// Words of each set that need no allocation: libc's `FD_SETSIZE`.
 const FEW: usize = 1024 / BITS;
+
+/// Words that are looked at together. [`FEW`] is a multiple of it.
+const PART: usize = 4;
 
 /// The same word of all three sets.
 #[derive(Clone, Copy, Default)]
@@ -94,12 +99,8 @@ impl Sets {
     /// # Errors
     /// `EBADF`: one is not.
     pub(super) fn require_open(&mut self, files: &Reading<'_>) -> Result<(), Errno> {
-        for (nr, word) in self.pieces_mut().flatten().enumerate() {
-            if members(word.union()).any(|bit| files.get(fd(nr, bit)).is_none()) {
-                return Err(Errno::EBADF);
-            }
-        }
-        Ok(())
+        let is_open = |(nr, word): (usize, &mut Word)| word.union() & !files.row(nr).open() == 0;
+        if self.pieces_mut().flatten().enumerate().all(is_open) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// Takes out what is not to be looked at: the last word is copied as a whole.
@@ -116,6 +117,17 @@ impl Sets {
 
     fn claim<'a>(&self, space: &'a AddressSpace, address: usize) -> Result<UserSlice<'a>, Errno> {
         UserSlice::new(space, address, self.count.div_ceil(BITS) * size_of::<u64>())
+    }
+
+    /// The words of one part of a question, and the number of the first.
+    fn part_mut(&mut self, part: usize) -> (usize, &mut [Word]) {
+        let len = self.count.div_ceil(BITS);
+        let first = part * PART;
+        let words = match first.checked_sub(FEW) {
+            None => &mut self.few[first..len.min(first + PART)],
+            Some(first) => &mut self.many[first..(len - FEW).min(first + PART)],
+        };
+        (first, words)
     }
 
     /// All words, at most [`FEW`] at a time.
@@ -139,9 +151,34 @@ impl Question for Sets {
         }
         count
     }
+
+    fn parts(&self) -> usize {
+        self.count.div_ceil(BITS * PART)
+    }
+
+    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+        let (first, words) = self.part_mut(part);
+        words.iter_mut().enumerate().map(|(nr, word)| word.look(&table.row(first + nr))).sum()
+    }
 }
 
 impl Word {
+    /// Asks for each set alone: hardly a descriptor is in two of them.
+    fn look(&mut self, row: &Row<'_, Arc<OpenFile>>) -> usize {
+        let mut count = 0;
+        for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
+            // What was closed meanwhile is a member.
+            let mut found = asked & !row.open();
+            for bit in members(asked & row.open()) {
+                let events = row.get(bit as usize).and_then(|file| file.poll(set.events()));
+                found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
+            }
+            *answers = found;
+            count += found.count_ones() as usize;
+        }
+        count
+    }
+
     const fn union(&self) -> u64 {
         let [read, write, except] = self.asked;
         read | write | except
