@@ -32,6 +32,7 @@ impl Buffers {
     ///
     /// # Errors
     /// Those of [`UserSink`] and of `check`.
+    #[inline]
     pub(super) fn to_sink(
         self,
         space: &AddressSpace,
@@ -50,6 +51,7 @@ impl Buffers {
     ///
     /// # Errors
     /// Those of [`UserSource`] and of `check`.
+    #[inline]
     pub(super) fn to_source(
         self,
         space: &AddressSpace,

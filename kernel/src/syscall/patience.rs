@@ -16,6 +16,7 @@ use crate::file::description::OpenFile;
 /// # Errors
 /// `EAGAIN`: `O_NONBLOCK`, and it was not ready. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
 /// Those of `attempt`.
+#[inline]
 pub(super) fn until_ready<T>(
     cx: &Context<'_>,
     file: &OpenFile,
@@ -45,6 +46,7 @@ pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
     wait(cx, file, waits_for, Share::All, attempt)
 }
 
+#[inline(never)]
 fn wait<T>(
     cx: &Context<'_>,
     file: &OpenFile,

@@ -75,6 +75,8 @@ pub(crate) fn pwritev2(
     }
 }
 
+// See `read_to`.
+#[inline]
 fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
     let file = cx.files().get(fd)?;
     if matches!(place, Place::At(_)) && !file.file().is_seekable() {

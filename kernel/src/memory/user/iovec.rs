@@ -26,6 +26,7 @@ pub(super) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// One buffer.
+    #[inline]
     pub(super) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         let current = UserSlice::new(space, addr, len)?.part(0, MAX_RW_COUNT);
         Ok(Self { current, later: Vec::new(), remaining: current.len() })
@@ -71,6 +72,7 @@ impl<'a> Segments<'a> {
     /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
     ///
     /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
+    #[inline]
     pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
         let len = len.min(self.remaining);
         let mut done = 0;

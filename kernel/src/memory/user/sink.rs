@@ -22,6 +22,7 @@ impl<'a> UserSink<'a> {
     ///
     /// # Errors
     /// `EFAULT`: it leaves user space.
+    #[inline]
     pub(crate) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         Segments::buffer(space, addr, len).map(Self::new)
     }
