@@ -36,6 +36,8 @@ pub(crate) struct OpenFile {
     offset: Mutex<u64>,
     observers: Observers,
     polling: Polling,
+    /// Whether it has offsets; no file changes that.
+    is_seekable: bool,
     file: Arc<dyn File>,
 }
 
@@ -89,6 +91,7 @@ impl OpenFile {
             offset: Mutex::new(0),
             observers: Observers::new(),
             polling: Polling::of(&*file, flags),
+            is_seekable: file.is_seekable(),
             file,
         }))
     }
@@ -112,6 +115,11 @@ impl OpenFile {
     /// What it was opened for.
     pub(crate) const fn access(&self) -> AccessMode {
         self.access
+    }
+
+    /// Whether it has offsets.
+    pub(crate) const fn is_seekable(&self) -> bool {
+        self.is_seekable
     }
 
     /// The file status flags, and what else was asked for at open(2).
@@ -166,11 +174,13 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not opened for reading. Those of [`File::read_at`].
+    #[inline]
     pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.require_read()?;
-        if !self.file.is_seekable() {
-            return self.file.read_at(0, to);
-        }
+        if self.is_seekable { self.read_on(to) } else { self.file.read_at(0, to) }
+    }
+
+    fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut offset = self.offset.lock();
         self.file.read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
     }
@@ -180,11 +190,13 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not opened for writing. Those of [`File::write_at`].
+    #[inline]
     pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         self.require_write()?;
-        if !self.file.is_seekable() {
-            return self.file.write_at(0, from);
-        }
+        if self.is_seekable { self.write_on(from, status) } else { self.file.write_at(0, from) }
+    }
+
+    fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         let mut offset = self.offset.lock();
         if status.contains(OpenFlags::APPEND) {
             return self.file.append(from).map_ok(|(at, written)| {
@@ -250,7 +262,7 @@ impl OpenFile {
     }
 
     fn require_seekable(&self) -> Result<(), Errno> {
-        if self.file.is_seekable() { Ok(()) } else { Err(Errno::ESPIPE) }
+        if self.is_seekable { Ok(()) } else { Err(Errno::ESPIPE) }
     }
 
     /// Lets `observer` hear when this description goes: once, after the last descriptor was closed and the last

@@ -16,7 +16,7 @@ use crate::file::description::OpenFile;
 /// # Errors
 /// `EAGAIN`: `O_NONBLOCK`, and it was not ready. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
 /// Those of `attempt`.
-#[inline]
+#[inline(always)]
 pub(super) fn until_ready<T>(
     cx: &Context<'_>,
     file: &OpenFile,

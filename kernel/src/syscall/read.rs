@@ -67,10 +67,10 @@ pub(crate) fn preadv2(
 }
 
 // Every caller but one knows half of the arguments; inlined, read(2) pays for none of the others' cases.
-#[inline]
+#[inline(always)]
 fn read_to(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place) -> SysResult {
     let file = cx.files().get(fd)?;
-    if matches!(place, Place::At(_)) && !file.file().is_seekable() {
+    if matches!(place, Place::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);
     }
     let mut to = buffers.to_sink(cx.space(), || file.require_read())?;

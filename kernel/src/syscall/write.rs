@@ -76,10 +76,10 @@ pub(crate) fn pwritev2(
 }
 
 // See `read_to`.
-#[inline]
+#[inline(always)]
 fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
     let file = cx.files().get(fd)?;
-    if matches!(place, Place::At(_)) && !file.file().is_seekable() {
+    if matches!(place, Place::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);
     }
     let mut from = buffers.to_source(cx.space(), || file.require_write())?;
@@ -87,7 +87,9 @@ fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: R
         return Ok(0);
     }
     let status = file.status() | flags.to_status();
-    if let Some(room) = file_size::room(cx, &file, place, status)? {
+    if file.is_seekable()
+        && let Some(room) = file_size::room(cx, &file, place, status)?
+    {
         from.truncate(room);
     }
     let attempt = |from: &mut dyn Source| match place {

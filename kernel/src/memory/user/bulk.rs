@@ -22,7 +22,7 @@ pub(super) struct Stretch<'a> {
 
 impl Stretch<'_> {
     /// Fills `to` as far as the stretch goes. Less means that the next byte is not readable.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_to(
         self,
         window: &mut Option<Box<Window>>,
@@ -39,7 +39,7 @@ impl Stretch<'_> {
     }
 
     /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_from(
         self,
         window: &mut Option<Box<Window>>,
@@ -56,14 +56,14 @@ impl Stretch<'_> {
     }
 
     /// [`Self::copy_to`] by bytes, at the user's own address.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_small_to(self, to: &mut VmWriter<'_, Infallible>) -> usize {
         let Ok(mut reader) = self.space.vm().reader(self.addr, self.end - self.addr) else { return 0 };
         reader.read_fallible(to).unwrap_or_else(|(_, copied)| copied)
     }
 
     /// [`Self::copy_from`] by bytes, at the user's own address.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_small_from(self, from: &mut VmReader<'_, Infallible>) -> usize {
         let Ok(mut writer) = self.space.vm().writer(self.addr, self.end - self.addr) else { return 0 };
         writer.write_fallible(from).unwrap_or_else(|(_, copied)| copied)

@@ -16,12 +16,20 @@ pub(crate) const IOV_MAX: usize = 1024;
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
-#[derive(Clone)]
 pub(super) struct Segments<'a> {
     current: UserSlice<'a>,
     /// The others, the next one last.
     later: Vec<UserSlice<'a>>,
     remaining: usize,
+}
+
+/// Does not ask the allocator about a list of nothing, which is what nearly all have.
+impl Clone for Segments<'_> {
+    #[inline]
+    fn clone(&self) -> Self {
+        let later = if self.later.is_empty() { Vec::new() } else { self.later.clone() };
+        Self { later, ..*self }
+    }
 }
 
 impl<'a> Segments<'a> {
@@ -72,7 +80,7 @@ impl<'a> Segments<'a> {
     /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
     ///
     /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
         let len = len.min(self.remaining);
         let mut done = 0;
