@@ -1,5 +1,6 @@
 //! Time: the monotonic and the wall clock, and timers that wake tasks.
 
+pub(crate) mod deferred;
 mod hpet;
 mod rtc;
 pub(crate) mod timer;

@@ -1,0 +1,55 @@
+//! Timers whose owners do more than wake a task: what they do is done by a task of its own.
+//!
+//! Owns: what is due and not yet done.   Not here: the deadlines (timer).
+//! An interrupt handler may take none of the kernel's ordinary locks, so it only queues the work.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
+use spin::Once;
+
+use super::timer::{self, Expire, Timer};
+
+/// What is done when a deferred timer's time has come.
+pub(crate) trait Work: Send + Sync {
+    /// Called by a task, soon after the time; perhaps also after the timer was taken back.
+    fn run(&self);
+}
+
+struct Due(Arc<dyn Work>);
+
+static QUEUE: SpinLock<VecDeque<Arc<dyn Work>>, LocalIrqDisabled> = SpinLock::new(VecDeque::new());
+static WORKER: Once<Arc<Waker>> = Once::new();
+
+/// Lets `work` be done at `deadline` of the monotonic clock, or soon if that is past.
+///
+/// Dropping the timer takes it back, unless the work has begun or is queued: who takes one back must bear a last run.
+pub(crate) fn arm(deadline: Duration, work: Arc<dyn Work>) -> Timer {
+    timer::arm(deadline, Arc::new(Due(work)))
+}
+
+impl Expire for Due {
+    fn expire(&self) {
+        QUEUE.lock().push_back(self.0.clone());
+        if let Some(worker) = WORKER.get() {
+            worker.wake_up();
+        }
+    }
+}
+
+/// Does what is due, for ever: the work of a kernel task.
+///
+/// A wake-up between the look at the queue and the sleep sticks, so nothing that was queued stays.
+pub(crate) fn serve() {
+    let (waiter, waker) = Waiter::new_pair();
+    WORKER.call_once(|| waker);
+    loop {
+        let due = QUEUE.lock().pop_front();
+        match due {
+            Some(work) => work.run(),
+            None => waiter.wait(),
+        }
+    }
+}
