@@ -53,6 +53,7 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
+    spawn_kernel_task(clock::deferred::serve);
     spawn_kernel_task(|| object::serial::serve());
     if let Err(errno) = start_init() {
         println!("pollux: cannot start the first process: {:?}", errno);

@@ -7,3 +7,4 @@ pub(crate) mod eventfd;
 pub(crate) mod pipe;
 pub(crate) mod serial;
 pub(crate) mod terminal;
+pub(crate) mod timerfd;

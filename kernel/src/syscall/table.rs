@@ -14,7 +14,7 @@ use super::{
     access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, identity, ioctl, limits, link, lseek, memory, mkdir, mknod, mount, open,
     pipe, poll, read, readlink, rename, select, sendfile, signal, splice, stat, statfs, symlink, sync,
-    system, time, truncate, unlink, utimensat, wait, write,
+    system, time, timerfd, truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -176,6 +176,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         278 => splice::vmsplice(cx, fd(a[0]), a[2]),
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         281 => epoll::epoll_pwait(cx, a[0], a[1], a[2] as i32, a[3] as i32, a[4], a[5]),
+        283 => timerfd::timerfd_create(cx, a[0] as u32, a[1] as u32),
         284 => eventfd::eventfd(cx, a[0] as u32),
         285 => fallocate::fallocate(
             cx,
@@ -184,6 +185,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
             a[2].cast_signed() as i64,
             a[3].cast_signed() as i64,
         ),
+        286 => timerfd::timerfd_settime(cx, a[0], a[1] as u32, a[2], a[3]),
+        287 => timerfd::timerfd_gettime(cx, a[0], a[1]),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
         292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),
