@@ -79,7 +79,7 @@ fn start_init() -> Result<(), Errno> {
     let process = Process::first(space, fs::boot::origin().start);
     let pid = process.pid();
     let signals = ThreadSignals::default();
-    Thread::spawn(&process, pid, signals, Registers::new(), UserContext::default(), run_init, |_| {})?;
+    Thread::spawn(&process, pid, signals, Registers::new(), UserContext::default(), run_init, |_| Ok(()))?;
     Ok(())
 }
 

@@ -7,9 +7,11 @@ use model::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
 use super::enter;
+use crate::event::wait::Sleep;
 use crate::memory::layout::TASK_SIZE;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::task::process::{self, Process};
+use crate::task::signal::deliver::Restart;
 use crate::task::signal::pending::ThreadSignals;
 use crate::task::thread::{self, Thread};
 
@@ -55,9 +57,9 @@ pub(crate) fn fork(cx: &mut Context<'_>) -> SysResult {
     start(cx, Request { exit_signal: 17, ..Request::default() })
 }
 
-/// vfork(2): the child gets a copy, and the parent goes on at once; programs cannot tell but by timing.
+/// vfork(2): the child runs in the caller's memory, and the caller waits until it has ended or runs another program.
 pub(crate) fn vfork(cx: &mut Context<'_>) -> SysResult {
-    fork(cx)
+    start(cx, Request { flags: VM | VFORK, exit_signal: 17, ..Request::default() })
 }
 
 /// clone(2).
@@ -148,37 +150,58 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     };
     let mut signals = ThreadSignals { mask, ..ThreadSignals::default() };
     let (process, tid) = if has(THREAD) {
-        parent.check_count()?;
+        process::check_room(parent)?;
         (parent.clone(), process::next_id())
     } else {
-        signals.alt_stack = alt_stack;
+        if !has(VM) || has(VFORK) {
+            signals.alt_stack = alt_stack;
+        }
         let child = copy_process(parent, flags)?;
         child.exit_signal.store(request.exit_signal, Ordering::Relaxed);
+        if has(VFORK) {
+            child.lend(cx.thread());
+        }
         let pid = child.pid();
         (child, pid)
     };
-    if has(PARENT_SETTID) {
-        let _ = UserPtr::<u32>::new(cx.space(), request.parent_tid).write(&tid);
-    }
-    if has(CHILD_SETTID) && has(VM) {
-        let _ = UserPtr::<u32>::new(cx.space(), request.child_tid).write(&tid);
-    }
+    let parent_thread = cx.thread();
+    let space = cx.space();
+    let mut is_interrupted = false;
     let prepare = |thread: &Arc<Thread>| {
         if has(CHILD_CLEARTID) {
             thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
         }
+        if !has(THREAD) {
+            let _membership = process::MEMBERSHIP.lock();
+            if parent_thread.is_interrupted() {
+                is_interrupted = true;
+                return Err(Errno::EINTR);
+            }
+            process.publish(parent);
+        }
+        // A fault is no error: the child exists.
+        if has(PARENT_SETTID) {
+            let _ = UserPtr::<u32>::new(space, request.parent_tid).write(&tid);
+        }
+        if has(CHILD_SETTID) && has(VM) {
+            let _ = UserPtr::<u32>::new(space, request.child_tid).write(&tid);
+        }
+        Ok(())
     };
     let run = if has(CHILD_SETTID) && !has(VM) { run_and_tell } else { enter::run };
-    match Thread::spawn(&process, tid, signals, registers, context, run, prepare) {
-        Ok(_) => Ok(tid as usize),
-        Err(errno) => {
-            if !has(THREAD) {
-                parent.children.lock().retain(|other| !Arc::ptr_eq(other, &process));
-                process::forget(tid);
-            }
-            Err(errno)
+    let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
+    if is_interrupted {
+        // The signal may be one for the group that the child is to be in: it comes first.
+        cx.restart = Restart::Always;
+    }
+    started?;
+    if has(VFORK) {
+        // Only death ends this wait early: the child stands on the caller's stack.
+        while process.borrows_space() && !cx.thread().is_dying() {
+            cx.thread().sleep(None);
         }
     }
+    Ok(tid as usize)
 }
 
 /// A forked child writes its own ID into its own copy of the memory.
@@ -192,7 +215,7 @@ fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserCont
 }
 
 fn copy_process(parent: &Arc<Process>, flags: u64) -> Result<Arc<Process>, Errno> {
-    let space = if flags & VM != 0 && flags & VFORK == 0 { parent.space() } else { parent.space().fork()? };
+    let space = if flags & VM != 0 { parent.space() } else { parent.space().fork()? };
     let files = if flags & FILES != 0 { parent.files() } else { Arc::new(parent.files().try_clone()?) };
     let child = Process::child(parent, space, files)?;
     if flags & CLEAR_SIGHAND != 0 {

@@ -1,7 +1,7 @@
 //! What a syscall knows about its caller.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::fd::Fd;
@@ -11,7 +11,9 @@ use crate::file::description::OpenFile;
 use crate::file::table::FdTable;
 use crate::fs::path::Origin;
 use crate::memory::space::AddressSpace;
+use crate::task::limits::Resource;
 use crate::task::process::Process;
+use crate::task::signal::deliver::Restart;
 use crate::task::thread::Thread;
 
 /// What a syscall returns: the value for the register, or the error.
@@ -39,16 +41,23 @@ pub(crate) struct Context<'a> {
     held: &'a Held,
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
-    /// Whether the syscall, if it ends with `EINTR`, may be begun again under `SA_RESTART`.
-    pub(crate) may_restart: bool,
+    /// What becomes of the syscall if it ends with `EINTR`.
+    pub(crate) restart: Restart,
+    /// When its wait ends, if it is begun again after an interruption: what is left of its time limit counts.
+    pub(crate) resume: Option<Duration>,
     /// Whether what was held is not the process's any more.
     is_outdated: bool,
 }
 
 impl<'a> Context<'a> {
     /// The context of a syscall of `thread`.
-    pub(super) fn new(thread: &'a Arc<Thread>, held: &'a Held, user: &'a mut UserContext) -> Self {
-        Self { thread, held, user, may_restart: true, is_outdated: false }
+    pub(super) fn new(
+        thread: &'a Arc<Thread>,
+        held: &'a Held,
+        user: &'a mut UserContext,
+        resume: Option<Duration>,
+    ) -> Self {
+        Self { thread, held, user, restart: Restart::AsHandlersSay, resume, is_outdated: false }
     }
 
     /// Says that the process has another address space or table of descriptors from the next syscall on.
@@ -91,7 +100,7 @@ impl<'a> Context<'a> {
 
     /// `RLIMIT_NOFILE`, the soft limit.
     pub(crate) fn file_limit(&self) -> u32 {
-        self.process().limits.files.load(Ordering::Relaxed)
+        u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
     }
 
     /// Where relative paths begin, who asks, and the umask.

@@ -1,6 +1,7 @@
 //! The loop of a thread: user mode, a syscall or a fault, signals, user mode.
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use ostd::arch::cpu::context::{CpuException, UserContext};
@@ -23,32 +24,32 @@ use crate::trace::{self, Kind};
 /// Runs a thread until it ends: what [`Thread::spawn`] is given.
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
     run_until_dying(&thread, context);
-    exit::end_thread(&thread, 0);
+    exit::end_thread(&thread);
 }
 
 /// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.
 fn run_until_dying(thread: &Arc<Thread>, context: UserContext) {
-    let mut mode = UserMode::new(context);
     let mut held = Held::of(thread);
+    let mut mode = UserMode::new(context);
+    let mut resume = None;
     while !thread.is_dying() {
-        let interrupted = match mode.execute(|| thread.needs_attention()) {
-            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut()),
+        thread.set_in_user(true);
+        let reason = mode.execute(|| thread.needs_attention());
+        thread.set_in_user(false);
+        let mut interrupted = match reason {
+            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut(), resume.take()),
             ReturnReason::UserException => {
-                let exception = mode.context_mut().take_exception();
-                if let Some(info) =
-                    exception.and_then(|exception| fault(&held.space, exception, mode.context()))
-                {
-                    trace::event(Kind::Fault, thread.tid(), mode.context().general_regs().rip);
-                    send::fault(thread, info);
-                }
+                exception(thread, &held.space, &mut mode);
                 None
             }
             ReturnReason::KernelEvent => None,
         };
-        if (thread.needs_attention() || interrupted.is_some())
-            && let Next::EndProcess(end) = attend(thread, mode.context_mut(), interrupted)
-        {
-            exit::end_process(thread.process(), end);
+        while (thread.needs_attention() || interrupted.is_some()) && !thread.is_dying() {
+            thread.take_attention();
+            let next = deliver::deliver(thread, mode.context_mut(), interrupted.take(), &mut resume);
+            if let Next::EndProcess(end) = next {
+                exit::end_process(thread.process(), end);
+            }
         }
         if held.space.take_starved() {
             exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
@@ -57,14 +58,19 @@ fn run_until_dying(thread: &Arc<Thread>, context: UserContext) {
 }
 
 /// Performs the syscall whose number and arguments are in the registers.
-fn syscall(thread: &Arc<Thread>, held: &mut Held, user: &mut UserContext) -> Option<Interrupted> {
+fn syscall(
+    thread: &Arc<Thread>,
+    held: &mut Held,
+    user: &mut UserContext,
+    resume: Option<Duration>,
+) -> Option<Interrupted> {
     let registers = user.general_regs();
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
-    let mut context = Context::new(thread, held, user);
+    let mut context = Context::new(thread, held, user, resume);
     let result = table::call(&mut context, number, arguments);
-    let may_restart = context.may_restart;
+    let restart = context.restart;
     if context.is_outdated() {
         *held = Held::of(thread);
     }
@@ -80,19 +86,41 @@ fn syscall(thread: &Arc<Thread>, held: &mut Held, user: &mut UserContext) -> Opt
             trace::syscall(Kind::Leave, thread.tid(), value);
             user.general_regs_mut().rax = value;
             if errno == Errno::EINTR && thread.needs_attention() {
-                return Some(Interrupted { number, may_restart });
+                return Some(Interrupted { number, restart });
             }
         }
     }
     None
 }
 
-fn attend(thread: &Thread, user: &mut UserContext, interrupted: Option<Interrupted>) -> Next {
-    thread.take_attention();
-    if thread.is_dying() {
-        return Next::Run;
+/// Handles an exception of the processor: a page fault is resolved, everything else becomes a signal.
+fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
+    let Some(exception) = mode.context_mut().take_exception() else { return };
+    let described = describe(&exception);
+    if let Some(info) = fault(thread, space, exception, mode.context()) {
+        trace::event(Kind::Fault, thread.tid(), mode.context().general_regs().rip);
+        thread.signals.lock().exception = described;
+        send::fault(thread, info);
     }
-    deliver::deliver(thread, user, interrupted)
+}
+
+/// What a signal frame shows of an exception: its error code, its number, the address of a page fault.
+fn describe(exception: &CpuException) -> [u64; 3] {
+    let number = match exception {
+        CpuException::PageFault(page) => {
+            return [page.error_code.bits() as u64, 14, page.addr as u64];
+        }
+        CpuException::DivisionError => 0,
+        CpuException::Debug => 1,
+        CpuException::BreakPoint => 3,
+        CpuException::InvalidOpcode => 6,
+        CpuException::GeneralProtectionFault(_) => 13,
+        CpuException::X87FloatingPointException => 16,
+        CpuException::AlignmentCheck => 17,
+        CpuException::SIMDFloatingPointException => 19,
+        _ => 13,
+    };
+    [0, number, 0]
 }
 
 const SEGV_MAPERR: i32 = 1;
@@ -104,13 +132,16 @@ const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
 /// Resolves a page fault, or says which signal the exception is.
-fn fault(space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
+fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
     let rip = user.general_regs().rip;
     let info = match exception {
         CpuException::PageFault(page) => {
             let access = Access::from_error_code(page.error_code);
             match space.fault(page.addr, access) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    thread.count_fault();
+                    return None;
+                }
                 Err(FaultError::NotMapped) => Info::fault(Signal::SEGV, SEGV_MAPERR, page.addr),
                 Err(FaultError::Denied) => Info::fault(Signal::SEGV, SEGV_ACCERR, page.addr),
                 Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),

@@ -19,6 +19,7 @@ use crate::event::wait::{self, Source, Stop};
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::object::epoll::{self, Epoll};
+use crate::task::signal::deliver::Restart;
 
 /// Makes an instance and returns its number. `size` is of no use today.
 ///
@@ -130,7 +131,7 @@ fn wait_until(
 ) -> SysResult {
     /// `EP_MAX_EVENTS`.
     const MOST: usize = i32::MAX as usize / EpollEvent::SIZE;
-    cx.may_restart = false;
+    cx.restart = Restart::Never;
     let max = usize::try_from(max).ok().filter(|max| (1..=MOST).contains(max)).ok_or(Errno::EINVAL)?;
     let events = UserSlice::new(cx.space(), events, max * EpollEvent::SIZE)?;
     let file = cx.file(epfd)?;

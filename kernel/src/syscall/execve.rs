@@ -11,10 +11,15 @@ use model::access::Access;
 use super::context::{Context, SysResult};
 use crate::event::wait::Sleep;
 use crate::file::file::File;
+use crate::file::table::FdTable;
 use crate::fs::opened::{OpenInode, Target};
 use crate::fs::path::{self, LastLink, Origin};
+use crate::memory::limits::Limits as SpaceLimits;
+use crate::memory::space::AddressSpace;
 use crate::memory::user::{self, PATH_MAX};
 use crate::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::task::exit;
+use crate::task::process::Process;
 use crate::task::thread::{self, Registers, Thread};
 use ostd::arch::cpu::context::UserContext;
 
@@ -71,19 +76,28 @@ pub(crate) fn start_program(
         file = open_program(origin, &interpreter)?;
         program = interpreter;
     }
-    let limits = process.space().limits.clone();
+    let limits = SpaceLimits::default();
+    process.limits.apply(&limits);
+    let files = own_files(process)?;
+    let old = process.space();
     let image = exec::load(&*file, &arguments, limits, |path| open_program(origin, path))?;
     end_other_threads(thread);
-    // Held until here: the old memory goes with its last thread.
+    leave_memory(thread, &old, &image.space);
+    thread.become_first();
+    drop(old);
     drop(process.replace_space(image.space.clone()));
+    process.release_lender();
+    if let Some(files) = files {
+        drop(process.replace_files(files));
+    }
     process.files().close_on_exec();
     process.signals.lock().actions.reset_handlers();
+    process.timers.forget_created();
+    process.has_executed.store(true, Ordering::Relaxed);
     {
         let mut own = thread.signals.lock();
         own.alt_stack = Default::default();
     }
-    thread.clear_tid.store(0, Ordering::Relaxed);
-    thread.robust_list.store(0, Ordering::Relaxed);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
     *process.name.lock() = name[..name.len().min(15)].to_vec();
     *process.program.lock() = path::real(origin, &program).unwrap_or(program);
@@ -93,6 +107,25 @@ pub(crate) fn start_program(
     general.rsp = image.stack;
     thread::load_registers(Registers::new());
     Ok(())
+}
+
+/// Gives up what the thread has in its old memory, which is not the current one any more.
+fn leave_memory(thread: &Arc<Thread>, old: &Arc<AddressSpace>, new: &Arc<AddressSpace>) {
+    let clear_tid = thread.clear_tid.swap(0, Ordering::Relaxed);
+    if clear_tid == 0 && thread.robust_list.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    thread::move_to_space(old.clone());
+    exit::release_futexes(thread, old, clear_tid);
+    thread::move_to_space(new.clone());
+}
+
+/// A copy of the descriptors if other processes or threads may have them, too: what execve(2) closes stays open there.
+fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
+    /// References of the process, the current thread, and the question.
+    const OWN: usize = 3;
+    let files = process.files();
+    if Arc::strong_count(&files) > OWN { Ok(Some(Arc::new(files.try_clone()?))) } else { Ok(None) }
 }
 
 fn end_other_threads(thread: &Arc<Thread>) {

@@ -2,8 +2,6 @@
 //!
 //! Source: getrlimit(2); Linux 6.1 fs/read_write.c (`generic_write_check_limits`), mm/filemap.c.
 
-use core::sync::atomic::Ordering;
-
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
 use model::abi::open::OpenFlags;
@@ -11,6 +9,7 @@ use model::abi::open::OpenFlags;
 use super::buffers::Place;
 use super::context::Context;
 use crate::file::description::OpenFile;
+use crate::task::limits::Resource;
 use crate::task::signal::pending::Info;
 use crate::task::signal::send;
 use crate::task::signal::set::Signal;
@@ -25,7 +24,7 @@ pub(super) fn room(
     place: Place,
     status: OpenFlags,
 ) -> Result<Option<usize>, Errno> {
-    let limit = cx.process().limits.file_size.load(Ordering::Relaxed);
+    let limit = cx.process().limits.soft(Resource::FileSize);
     if limit == u64::MAX || FileType::from_mode(file.file().stat().mode) != Some(FileType::Regular) {
         return Ok(None);
     }
@@ -45,7 +44,7 @@ pub(super) fn room(
 /// # Errors
 /// `EFBIG`: no. The caller gets `SIGXFSZ`.
 pub(super) fn check(cx: &Context<'_>, length: u64) -> Result<(), Errno> {
-    if length > cx.process().limits.file_size.load(Ordering::Relaxed) { Err(exceeded(cx)) } else { Ok(()) }
+    if length > cx.process().limits.soft(Resource::FileSize) { Err(exceeded(cx)) } else { Ok(()) }
 }
 
 fn exceeded(cx: &Context<'_>) -> Errno {

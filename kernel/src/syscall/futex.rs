@@ -1,18 +1,17 @@
 //! futex(2), set_robust_list(2), get_robust_list(2).
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
 use super::time;
 use crate::clock;
-use crate::memory::user::{UserAtomic, UserPtr};
+use crate::memory::user::UserPtr;
 use crate::task::futex::{self, Scope, Word};
 use crate::task::process;
-
-/// `sizeof(struct robust_list_head)`.
-const ROBUST_LIST_HEAD: usize = 24;
+use crate::task::signal::deliver::Restart;
 
 const WAIT: usize = 0;
 const WAKE: usize = 1;
@@ -27,35 +26,30 @@ const CLOCK_REALTIME: usize = 256;
 /// futex(2).
 ///
 /// # Errors
-/// `EAGAIN`, `EFAULT`, `EINTR`, `EINVAL`, `ETIMEDOUT`; `ENOSYS`: the priority-inheriting operations.
+/// `EAGAIN`, `EFAULT`, `EINTR`, `EINVAL`, `ETIMEDOUT`; `ENOSYS`: the priority-inheriting operations, and a real-time
+/// clock for those that have no timeout.
 pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
     let [addr, operation, value, timeout, other, bits] = arguments;
     let value = value as u32;
-    let scope = if operation & PRIVATE != 0 { Scope::Private } else { Scope::Shared };
-    let space = cx.process().space();
-    let word = |addr| Word { space: &space, addr, scope };
     let command = operation & !(PRIVATE | CLOCK_REALTIME) & 0xffff_ffff;
+    if operation & CLOCK_REALTIME != 0 && command != WAIT_BITSET {
+        return Err(Errno::ENOSYS);
+    }
+    let scope = if operation & PRIVATE != 0 { Scope::Private } else { Scope::Shared };
     match command {
         WAIT | WAIT_BITSET => {
             let bits = if command == WAIT { u32::MAX } else { bits as u32 };
+            let deadline = match (timeout, cx.resume.take()) {
+                (0, _) => None,
+                (_, Some(resumed)) => Some(resumed),
+                (at, None) => Some(deadline(cx, at, operation)?),
+            };
             if bits == 0 {
                 return Err(Errno::EINVAL);
             }
-            let deadline = match timeout {
-                0 => None,
-                at => {
-                    let time = time::read_timespec(cx.space(), at)?;
-                    Some(match command {
-                        WAIT => clock::now().saturating_add(time),
-                        _ if operation & CLOCK_REALTIME != 0 => {
-                            clock::now().saturating_add(time.saturating_sub(clock::realtime()))
-                        }
-                        _ => time,
-                    })
-                }
-            };
-            cx.may_restart = deadline.is_none();
-            futex::wait(cx.thread(), word(addr), value, bits, deadline).map(|()| 0)
+            cx.restart = deadline.map_or(Restart::AsHandlersSay, Restart::Until);
+            let word = Word::new(cx.space(), addr, scope)?;
+            futex::wait(cx.thread(), word, value, bits, deadline).map(|()| 0)
         }
         WAKE | WAKE_BITSET => {
             let bits = if command == WAKE { u32::MAX } else { bits as u32 };
@@ -63,21 +57,37 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
                 return Err(Errno::EINVAL);
             }
             // Linux wakes one for 0, too.
-            futex::wake(word(addr), (value as usize).max(1), bits)
+            Ok(futex::wake(Word::new(cx.space(), addr, scope)?, (value as usize).max(1), bits))
         }
         REQUEUE | CMP_REQUEUE => {
             let moved = usize::try_from(timeout as i32).map_err(|_| Errno::EINVAL)?;
             let most = usize::try_from(value.cast_signed()).map_err(|_| Errno::EINVAL)?;
             let expected = (command == CMP_REQUEUE).then_some(bits as u32);
-            futex::requeue(word(addr), most, word(other), moved, expected)
+            let from = Word::new(cx.space(), addr, scope)?;
+            let to = Word::new(cx.space(), other, scope)?;
+            futex::requeue(from, most, to, moved, expected)
         }
-        WAKE_OP => wake_op(word(addr), value as usize, word(other), timeout, bits),
+        WAKE_OP => {
+            let word = Word::new(cx.space(), addr, scope)?;
+            let other = Word::new(cx.space(), other, scope)?;
+            wake_op(word, value as usize, other, timeout, bits)
+        }
         _ => Err(Errno::ENOSYS),
     }
 }
 
-/// `FUTEX_WAKE_OP`: changes the word `other` as `encoded` says, and wakes at it, too, if its old value was as
-/// `encoded` says.
+/// When a wait ends: `FUTEX_WAIT` names a span, `FUTEX_WAIT_BITSET` a moment.
+fn deadline(cx: &Context<'_>, at: usize, operation: usize) -> Result<Duration, Errno> {
+    let time = time::read_timespec(cx.space(), at)?;
+    if operation & !(PRIVATE | CLOCK_REALTIME) & 0xffff_ffff == WAIT {
+        return Ok(clock::now().saturating_add(time));
+    }
+    if operation & CLOCK_REALTIME != 0 {
+        return Ok(clock::now().saturating_add(time.saturating_sub(clock::realtime())));
+    }
+    Ok(time)
+}
+
 fn wake_op(word: Word<'_>, most: usize, other: Word<'_>, most_other: usize, encoded: usize) -> SysResult {
     let operand = {
         let raw = ((encoded << 8) as u32).cast_signed() >> 20;
@@ -89,7 +99,7 @@ fn wake_op(word: Word<'_>, most: usize, other: Word<'_>, most_other: usize, enco
     if operation > 4 || comparison > 5 {
         return Err(Errno::ENOSYS);
     }
-    let old = UserAtomic::new(other.space, other.addr)?.update(|old| match operation {
+    let old = other.update(|old| match operation {
         0 => operand,
         1 => old.wrapping_add(operand),
         2 => old | operand,
@@ -105,20 +115,23 @@ fn wake_op(word: Word<'_>, most: usize, other: Word<'_>, most_other: usize, enco
         4 => old > comparand,
         _ => old >= comparand,
     };
-    let woken = futex::wake(word, most, u32::MAX)?;
-    Ok(woken + if holds { futex::wake(other, most_other, u32::MAX)? } else { 0 })
+    let woken = futex::wake(word, most.max(1), u32::MAX);
+    Ok(woken + if holds { futex::wake(other, most_other.max(1), u32::MAX) } else { 0 })
 }
 
-/// set_robust_list(2): noted, for the thread's end (`task/robust`).
+/// set_robust_list(2).
+///
+/// # Errors
+/// `EINVAL`: not the size of `struct robust_list_head`.
 pub(crate) fn set_robust_list(cx: &mut Context<'_>, head: usize, len: usize) -> SysResult {
-    if len != ROBUST_LIST_HEAD {
+    if len != 24 {
         return Err(Errno::EINVAL);
     }
     cx.thread().robust_list.store(head, Ordering::Relaxed);
     Ok(0)
 }
 
-/// get_robust_list(2).
+/// get_robust_list(2); 0 is the caller.
 ///
 /// # Errors
 /// `ESRCH`: no such thread. `EPERM`: another user's. `EFAULT`.
@@ -127,11 +140,11 @@ pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len
         0 => cx.thread().clone(),
         tid => process::find_thread(tid).ok_or(Errno::ESRCH)?,
     };
-    let caller = *cx.process().credentials.lock();
-    if !caller.is_privileged() && thread.process().credentials.lock().uid != caller.uid {
+    let credentials = *cx.process().credentials.lock();
+    if !credentials.is_privileged() && thread.process().credentials.lock().uid != credentials.uid {
         return Err(Errno::EPERM);
     }
-    UserPtr::<usize>::new(cx.space(), len).write(&ROBUST_LIST_HEAD)?;
+    UserPtr::<usize>::new(cx.space(), len).write(&24)?;
     UserPtr::<usize>::new(cx.space(), head).write(&thread.robust_list.load(Ordering::Relaxed))?;
     Ok(0)
 }

@@ -14,6 +14,7 @@ use super::context::{Context, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
 use crate::file::many::{self, Timeout};
+use crate::task::signal::deliver::Restart;
 
 /// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
 ///
@@ -21,7 +22,11 @@ use crate::file::many::{self, Timeout};
 /// `EINVAL`: more than `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a signal
 /// came first; `revents` are written nevertheless. `ENOMEM`.
 pub(crate) fn poll(cx: &mut Context<'_>, array: usize, count: u32, milliseconds: i32) -> SysResult {
-    poll_until(cx, array, count, timeout::from_milliseconds(milliseconds))
+    let timeout = cx.resume.take().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
+    if let Timeout::At(end) = timeout {
+        cx.restart = Restart::Until(end);
+    }
+    poll_until(cx, array, count, timeout)
 }
 
 /// [`poll`] for at most the time at `time` (null: for ever), with the signal mask at `mask` (null: as it is).
@@ -45,7 +50,9 @@ pub(crate) fn ppoll(
 }
 
 fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<Duration>) -> SysResult {
-    cx.may_restart = false;
+    if cx.restart == Restart::AsHandlersSay {
+        cx.restart = Restart::WithoutHandler;
+    }
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);
     }

@@ -15,6 +15,7 @@ use super::mask;
 use super::timeout::TimeLimit;
 use crate::file::many::{self, Timeout};
 use crate::memory::user::UserPtr;
+use crate::task::signal::deliver::Restart;
 
 /// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none)
 /// is ready, for at most the `struct timeval` at `time` (null: for ever), and leaves the ready ones in the sets.
@@ -66,7 +67,7 @@ fn select_until(
     addresses: [usize; 3],
     timeout: Timeout<Duration>,
 ) -> SysResult {
-    cx.may_restart = false;
+    cx.restart = Restart::WithoutHandler;
     let count = u32::try_from(count).map_err(|_| Errno::EINVAL)?;
     let files = cx.files();
     // As Linux: what is beyond the table's capacity is not looked at, not even for being open.

@@ -1,6 +1,4 @@
-//! uname(2), sysinfo(2), arch_prctl(2), prctl(2), getcpu(2), sched_getaffinity(2), reboot(2) and other small ones.
-
-use core::sync::atomic::Ordering;
+//! uname(2), sysinfo(2), arch_prctl(2), reboot(2).
 
 use model::abi::errno::Errno;
 use ostd::power::{self, ExitCode};
@@ -9,7 +7,7 @@ use super::context::{Context, SysResult};
 use crate::clock;
 use crate::memory::budget;
 use crate::memory::layout::TASK_SIZE;
-use crate::memory::user::{self, UserPtr, UserSlice};
+use crate::memory::user::{UserPtr, UserSlice};
 use crate::object::serial;
 use crate::task::{process, thread};
 
@@ -58,65 +56,6 @@ pub(crate) fn arch_prctl(cx: &mut Context<'_>, code: usize, addr: usize) -> SysR
     }
     thread::load_registers(registers);
     Ok(0)
-}
-
-/// prctl(2), as far as C libraries call it at their start.
-///
-/// # Errors
-/// `EINVAL`: an option that is not known here.
-pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> SysResult {
-    const SET_PDEATHSIG: usize = 1;
-    const SET_NAME: usize = 15;
-    const GET_NAME: usize = 16;
-    match option {
-        SET_PDEATHSIG => Ok(0),
-        SET_NAME => {
-            let name = match user::read_string(cx.space(), argument, 16) {
-                Err(Errno::ENAMETOOLONG) => {
-                    let mut name = [0u8; 15];
-                    UserSlice::new(cx.space(), argument, 15)?.read_bytes(&mut name)?;
-                    name.to_vec()
-                }
-                other => other?,
-            };
-            *cx.process().name.lock() = name;
-            Ok(0)
-        }
-        GET_NAME => {
-            let mut bytes = [0u8; 16];
-            let name = cx.process().name.lock().clone();
-            bytes[..name.len()].copy_from_slice(&name);
-            UserSlice::new(cx.space(), argument, 16)?.write_bytes(&bytes)?;
-            Ok(0)
-        }
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// getcpu(2).
-pub(crate) fn getcpu(cx: &mut Context<'_>, cpu: usize, node: usize) -> SysResult {
-    let number = cx.thread().last_cpu.load(Ordering::Relaxed);
-    if cpu != 0 {
-        UserPtr::<u32>::new(cx.space(), cpu).write(&number)?;
-    }
-    if node != 0 {
-        UserPtr::<u32>::new(cx.space(), node).write(&0)?;
-    }
-    Ok(0)
-}
-
-/// sched_getaffinity(2): all CPUs.
-///
-/// # Errors
-/// `EINVAL`: the set is too small, or not of whole words. `EFAULT`.
-pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, size: usize, at: usize) -> SysResult {
-    let cpus = ostd::cpu::num_cpus();
-    if !size.is_multiple_of(8) || size * 8 < cpus {
-        return Err(Errno::EINVAL);
-    }
-    let all = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
-    UserPtr::<u64>::new(cx.space(), at).write(&all)?;
-    Ok(8)
 }
 
 /// reboot(2): power off and halt end the machine; restart does, too, because nothing would be different after.

@@ -1,5 +1,6 @@
 //! clock_gettime(2), clock_getres(2), gettimeofday(2), time(2), nanosleep(2), clock_nanosleep(2).
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
@@ -9,14 +10,65 @@ use crate::clock;
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::space::AddressSpace;
 use crate::memory::user::UserPtr;
+use crate::task::process::{self, Process};
+use crate::task::signal::deliver::Restart;
+use crate::task::thread::Thread;
 
-const TIMER_ABSTIME: usize = 1;
-const CLOCK_REALTIME: u32 = 0;
-const CLOCK_MONOTONIC: u32 = 1;
-/// Clocks that count from the start: monotonic, raw, coarse, since boot; and the CPU-time clocks, which count
-/// the same here.
-const SINCE_START: [u32; 6] = [CLOCK_MONOTONIC, 2, 3, 4, 6, 7];
-const REALTIME_KINDS: [u32; 3] = [CLOCK_REALTIME, 5, 11];
+/// `TIMER_ABSTIME`.
+pub(super) const TIMER_ABSTIME: usize = 1;
+
+/// What a clock measures.
+#[derive(Clone)]
+pub(super) enum Clock {
+    /// Time since 1970: `CLOCK_REALTIME` and its kin.
+    Wall,
+    /// Time since the start: `CLOCK_MONOTONIC` and its kin.
+    SinceStart,
+    /// Processor time of a process.
+    Process(Arc<Process>),
+    /// Processor time of a thread.
+    Thread(Arc<Thread>),
+}
+
+impl Clock {
+    /// The clock with that number. Negative ones name processes and threads: clock_getcpuclockid(3).
+    ///
+    /// # Errors
+    /// `EINVAL`: there is none.
+    pub(super) fn parse(cx: &Context<'_>, id: usize) -> Result<Self, Errno> {
+        const OF_THREAD: i32 = 4;
+        match id as u32 as i32 {
+            // Real time, coarse, alarm, TAI.
+            0 | 5 | 8 | 11 => Ok(Self::Wall),
+            // Monotonic, raw, coarse, since boot, alarm.
+            1 | 4 | 6 | 7 | 9 => Ok(Self::SinceStart),
+            2 => Ok(Self::Process(cx.process().clone())),
+            3 => Ok(Self::Thread(cx.thread().clone())),
+            // The kinds are profiling, virtual and scheduler's time, which are one here; the fourth is a device's.
+            id if id < 0 && id & 3 != 3 => {
+                let number = !(id >> 3) as u32;
+                let found = match (id & OF_THREAD != 0, number) {
+                    (true, 0) => Some(Self::Thread(cx.thread().clone())),
+                    (true, tid) => process::find_thread(tid).map(Self::Thread),
+                    (false, 0) => Some(Self::Process(cx.process().clone())),
+                    (false, pid) => process::find(pid).map(Self::Process),
+                };
+                found.ok_or(Errno::EINVAL)
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// What it shows.
+    pub(super) fn read(&self) -> Duration {
+        match self {
+            Self::Wall => clock::realtime(),
+            Self::SinceStart => clock::now(),
+            Self::Process(process) => process.usage().time,
+            Self::Thread(thread) => thread.meter.time(),
+        }
+    }
+}
 
 /// Reads a `struct timespec` as a span of time.
 ///
@@ -38,23 +90,21 @@ pub(crate) fn write_timespec(space: &AddressSpace, at: usize, time: Duration) ->
     UserPtr::<[i64; 2]>::new(space, at).write(&words)
 }
 
-fn read_clock(id: u32) -> Result<Duration, Errno> {
-    match id {
-        id if SINCE_START.contains(&id) => Ok(clock::now()),
-        id if REALTIME_KINDS.contains(&id) => Ok(clock::realtime()),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
 /// clock_gettime(2).
+///
+/// # Errors
+/// `EINVAL`: no such clock. `EFAULT`.
 pub(crate) fn clock_gettime(cx: &mut Context<'_>, id: usize, at: usize) -> SysResult {
-    write_timespec(cx.space(), at, read_clock(id as u32)?)?;
+    write_timespec(cx.space(), at, Clock::parse(cx, id)?.read())?;
     Ok(0)
 }
 
 /// clock_getres(2).
+///
+/// # Errors
+/// As [`clock_gettime`].
 pub(crate) fn clock_getres(cx: &mut Context<'_>, id: usize, at: usize) -> SysResult {
-    read_clock(id as u32)?;
+    Clock::parse(cx, id)?;
     if at != 0 {
         write_timespec(cx.space(), at, Duration::from_nanos(1))?;
     }
@@ -84,12 +134,18 @@ pub(crate) fn time(cx: &mut Context<'_>, at: usize) -> SysResult {
 }
 
 /// nanosleep(2).
+///
+/// # Errors
+/// `EINVAL`: no time. `EFAULT`. `EINTR`: a handler ran; what remained is written.
 pub(crate) fn nanosleep(cx: &mut Context<'_>, request: usize, remaining: usize) -> SysResult {
     let span = read_timespec(cx.space(), request)?;
-    sleep_until(cx, clock::now().saturating_add(span), remaining)
+    sleep_for(cx, span, remaining)
 }
 
 /// clock_nanosleep(2).
+///
+/// # Errors
+/// As [`nanosleep`]. `EOPNOTSUPP`: a clock of processor time.
 pub(crate) fn clock_nanosleep(
     cx: &mut Context<'_>,
     id: usize,
@@ -97,26 +153,32 @@ pub(crate) fn clock_nanosleep(
     request: usize,
     remaining: usize,
 ) -> SysResult {
-    let now = read_clock(id as u32)?;
-    if id as u32 > CLOCK_MONOTONIC && id as u32 != 7 && id as u32 != 11 {
+    let clock = Clock::parse(cx, id)?;
+    if matches!(clock, Clock::Process(_) | Clock::Thread(_)) {
         return Err(Errno::EOPNOTSUPP);
     }
     let time = read_timespec(cx.space(), request)?;
-    if flags & TIMER_ABSTIME != 0 {
-        cx.may_restart = true;
-        let span = time.saturating_sub(now);
-        return sleep_until(cx, clock::now().saturating_add(span), 0);
+    if flags & TIMER_ABSTIME == 0 {
+        return sleep_for(cx, time, remaining);
     }
-    sleep_until(cx, clock::now().saturating_add(time), remaining)
+    cx.restart = Restart::WithoutHandler;
+    let span = time.saturating_sub(clock.read());
+    sleep_until(cx, clock::now().saturating_add(span))
 }
 
-fn sleep_until(cx: &mut Context<'_>, deadline: Duration, remaining: usize) -> SysResult {
-    cx.may_restart = false;
+fn sleep_for(cx: &mut Context<'_>, span: Duration, remaining: usize) -> SysResult {
+    let deadline = cx.resume.take().unwrap_or_else(|| clock::now().saturating_add(span));
+    cx.restart = Restart::Until(deadline);
+    let result = sleep_until(cx, deadline);
+    if result == Err(Errno::EINTR) && remaining != 0 {
+        write_timespec(cx.space(), remaining, deadline.saturating_sub(clock::now()))?;
+    }
+    result
+}
+
+fn sleep_until(cx: &Context<'_>, deadline: Duration) -> SysResult {
     loop {
         if cx.thread().is_interrupted() {
-            if remaining != 0 {
-                write_timespec(cx.space(), remaining, deadline.saturating_sub(clock::now()))?;
-            }
             return Err(Errno::EINTR);
         }
         if cx.thread().sleep(Some(deadline)) == Wake::TimedOut {

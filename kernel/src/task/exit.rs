@@ -5,14 +5,15 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::futex::{self, Scope, Word};
 use super::process::{self, End, Process};
-use super::signal::pending::Info;
+use super::signal::action::{self, Flags};
+use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
-use super::signal::set::Signal;
-use super::thread::Thread;
-use super::{robust, signal};
+use super::signal::set::{SigSet, Signal};
+use super::thread::{self, Thread};
+use super::{futex, robust, session};
 use crate::file::table::FdTable;
+use crate::memory::space::AddressSpace;
 use crate::memory::user::UserPtr;
 
 /// Makes all threads of the process end; the first to ask decides how it ended.
@@ -24,54 +25,58 @@ pub(crate) fn end_process(process: &Process, end: End) {
         }
         *ended = Some(end);
     }
-    let threads = process.threads.lock().clone();
-    for thread in threads {
+    for thread in process.threads.lock().iter() {
         thread.kill();
     }
 }
 
-/// Ends the current thread, and with the last one the process. `status` counts if nobody ended the process.
-///
-/// Returns the process if it is gone and its space and files were given up.
-pub(crate) fn end_thread(thread: &Arc<Thread>, status: u8) {
+/// Ends the current thread, and with the last one the process.
+pub(crate) fn end_thread(thread: &Arc<Thread>) {
     let process = thread.process();
-    let clear_tid = thread.clear_tid.load(Ordering::Relaxed);
     let space = process.space();
-    robust::release(thread, &space);
-    if clear_tid != 0 && UserPtr::<u32>::new(&space, clear_tid).write(&0).is_ok() {
-        let word = Word { space: &space, addr: clear_tid, scope: Scope::Shared };
-        // Who has unmapped it meanwhile waits no more.
-        let _ = futex::wake(word, 1, u32::MAX);
-    }
+    release_futexes(thread, &space, thread.clear_tid.load(Ordering::Relaxed));
     drop(space);
     let is_last = {
         let mut threads = process.threads.lock();
         threads.retain(|other| !Arc::ptr_eq(other, thread));
+        process.used.lock().threads += thread.meter.usage();
         threads.is_empty()
     };
     if is_last {
+        let status = process.first_status.load(Ordering::Relaxed);
         process.end.lock().get_or_insert(End::Exited(status));
         bury(process);
     } else {
+        // It may have been the one that was to take a signal.
+        let waiting = process.signals.lock().pending.signals();
+        if !waiting.is_empty() {
+            send::offer(process, SigSet::from_bits(waiting.bits()));
+        }
         // execve(2) waits for the others to end.
         process.wake_threads();
     }
 }
 
+/// Lets those go on who wait for the current thread to leave this memory: its robust futexes, and set_tid_address(2).
+pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: usize) {
+    robust::release(thread, space);
+    if clear_tid != 0 && UserPtr::<u32>::new(space, clear_tid).write(&0).is_ok() {
+        futex::wake_any(space, clear_tid);
+    }
+}
+
 /// What is left of a process when its last thread has ended: a zombie for its parent to find.
 fn bury(process: &Arc<Process>) {
+    process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
-    let children = core::mem::take(&mut *process.children.lock());
-    if let Some(init) = process::find(1).filter(|_| process.pid() != 1) {
-        for child in children {
-            *child.parent.lock() = Arc::downgrade(&init);
-            let is_zombie = child.threads.lock().is_empty();
-            init.children.lock().push(child.clone());
-            if is_zombie {
-                tell_parent(&child, &init);
-            }
-        }
-    }
+    // Nobody can tell how long the parent takes to look; the memory goes now.
+    let nobody = AddressSpace::of_nobody();
+    drop(thread::move_to_space(nobody.clone()));
+    drop(process.replace_space(nobody));
+    process.release_lender();
+    session::leave(process);
+    give_away_children(process);
+    process.set_ended();
     let parent = process.parent.lock().upgrade();
     match parent {
         Some(parent) => tell_parent(process, &parent),
@@ -79,24 +84,53 @@ fn bury(process: &Arc<Process>) {
     }
 }
 
+/// The children go to the nearest ancestor that asked for orphans, or to init.
+fn give_away_children(process: &Arc<Process>) {
+    let children = core::mem::take(&mut *process.children.lock());
+    let Some(new_parent) = new_parent(process) else { return };
+    for child in children {
+        *child.parent.lock() = Arc::downgrade(&new_parent);
+        new_parent.children.lock().push(child.clone());
+        if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
+            send::to_process(&child, Info::kernel(signal));
+        }
+        if child.has_ended() {
+            tell_parent(&child, &new_parent);
+        } else if session::was_orphaned(&child, process) {
+            session::hang_up(child.group());
+        }
+    }
+}
+
+fn new_parent(process: &Process) -> Option<Arc<Process>> {
+    let mut ancestor = process.parent.lock().upgrade();
+    while let Some(candidate) = ancestor {
+        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.end.lock().is_none() {
+            return Some(candidate);
+        }
+        ancestor = candidate.parent.lock().upgrade();
+    }
+    process::find(1).filter(|_| !process.is_init())
+}
+
 fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
     let Some(end) = *child.end.lock() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
-    let forgets =
-        action.handler == signal::action::IGNORE || action.flags.contains(signal::action::Flags::NOCLDWAIT);
+    let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
+    let forgets = exit_signal == Some(Signal::CHLD)
+        && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT));
+    if let Some(signal) = exit_signal {
+        let (code, status) = match end {
+            End::Exited(status) => (CLD_EXITED, status),
+            End::Killed(signal) => (CLD_KILLED, signal),
+        };
+        let uid = child.credentials.lock().uid;
+        let used = child.used.lock().threads;
+        send::to_process(parent, Info { signal, ..Info::child(code, child.pid(), uid, status.into(), used) });
+    }
     if forgets {
         parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
         process::forget(child.pid());
-    }
-    if let Some(signal) = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize) {
-        let (code, status) = match end {
-            End::Exited(status) => (1, u64::from(status)),
-            End::Killed(signal) => (2, u64::from(signal)),
-        };
-        let uid = child.credentials.lock().uid;
-        let mut info = Info::user(signal, code, child.pid(), uid);
-        info.value = status;
-        send::to_process(parent, info);
     }
     parent.wake_threads();
 }

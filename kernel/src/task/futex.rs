@@ -1,8 +1,8 @@
 //! futex(2): sleeping on a word of user memory until somebody says that it changed.
 //!
 //! Owns: who sleeps on which word.   Not here: arguments and timeouts' clocks (syscall/futex).
-//! Threads meet at the identity of the memory: an address of an address space, or a place in an object that others
-//! may have mapped, too.
+//! A word is known by the memory that it is in (`memory::space::identity`), so processes that share a page meet in it;
+//! what a program says is private is not looked up.
 //! Locks: a bucket's, under which the word is read: user memory may be touched there, faults take lower locks.
 //!
 //! # Why no wake is lost
@@ -27,59 +27,61 @@ use crate::event::wait::{Sleep, Wake};
 use crate::memory::space::{AddressSpace, Identity};
 use crate::memory::user::UserAtomic;
 
-/// Who may use the word.
+/// Whether other address spaces are to be thought of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scope {
-    /// The threads of one process; `FUTEX_PRIVATE_FLAG`.
+    /// `FUTEX_PRIVATE_FLAG`: the program promises that they are not.
     Private,
-    /// All who have the memory mapped.
+    /// The memory may be shared.
     Shared,
 }
 
-/// A word of a program.
+/// A futex as a program names it.
 #[derive(Clone, Copy)]
 pub(crate) struct Word<'a> {
-    pub(crate) space: &'a AddressSpace,
-    pub(crate) addr: usize,
-    pub(crate) scope: Scope,
+    memory: UserAtomic<'a>,
+    key: Identity,
 }
 
-impl Word<'_> {
+impl<'a> Word<'a> {
+    /// The futex at `addr`.
+    ///
     /// # Errors
-    /// `EINVAL`: not aligned. `EFAULT`: a shared word that is not mapped.
-    fn key(self) -> Result<Key, Errno> {
-        if !self.addr.is_multiple_of(size_of::<u32>()) {
-            return Err(Errno::EINVAL);
-        }
-        match self.scope {
-            Scope::Private => Ok(self.space.private_identity(self.addr)),
-            Scope::Shared => self.space.identity(self.addr),
-        }
+    /// `EINVAL`: not aligned. `EFAULT`: nothing is mapped there.
+    pub(crate) fn new(space: &'a AddressSpace, addr: usize, scope: Scope) -> Result<Self, Errno> {
+        let memory = UserAtomic::new(space, addr)?;
+        let key = match scope {
+            Scope::Private => space.private_identity(addr),
+            Scope::Shared => space.identity(addr)?,
+        };
+        Ok(Self { memory, key })
     }
 
-    fn value(self) -> Result<u32, Errno> {
-        UserAtomic::new(self.space, self.addr)?.load()
+    /// Replaces the word by `change` of it and returns what it was: `FUTEX_WAKE_OP`.
+    ///
+    /// # Errors
+    /// `EFAULT`, `EAGAIN`: as [`UserAtomic::update`].
+    pub(crate) fn update(&self, change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
+        self.memory.update(change)
     }
 }
-
-type Key = Identity;
 
 struct Waiter {
     parker: Arc<Parker>,
     bits: u32,
     is_woken: AtomicBool,
     /// Where it waits now; requeueing changes it.
-    key: SpinLock<Key>,
+    key: SpinLock<Identity>,
 }
 
-type Bucket = BTreeMap<Key, VecDeque<Arc<Waiter>>>;
+type Queues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
 
-static WAITERS: SpinLock<Bucket> = SpinLock::new(BTreeMap::new());
+static WAITERS: SpinLock<Queues> = SpinLock::new(BTreeMap::new());
 
 /// Sleeps until woken with one of `bits`, if the word is `expected`.
 ///
 /// # Errors
-/// `EAGAIN`: it is not. `EFAULT`, `EINVAL`: no aligned readable word. `ETIMEDOUT`, `EINTR`.
+/// `EAGAIN`: it is not. `EFAULT`: not readable. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
     thread: &Thread,
     word: Word<'_>,
@@ -87,9 +89,11 @@ pub(crate) fn wait(
     bits: u32,
     deadline: Option<Duration>,
 ) -> Result<(), Errno> {
-    // Faulted in before the lock is held.
-    word.value()?;
-    let key = word.key()?;
+    let Word { memory: word, key } = word;
+    // Most waits that have nothing to wait for end here.
+    if word.load()? != expected {
+        return Err(Errno::EAGAIN);
+    }
     let waiter = Arc::new(Waiter {
         parker: thread.parker().clone(),
         bits,
@@ -98,7 +102,7 @@ pub(crate) fn wait(
     });
     {
         let mut waiters = WAITERS.lock();
-        if word.value()? != expected {
+        if word.load()? != expected {
             return Err(Errno::EAGAIN);
         }
         waiters.entry(key).or_default().push_back(waiter.clone());
@@ -131,14 +135,25 @@ pub(crate) fn wait(
     }
 }
 
-/// Wakes up to `most` who wait at the word with one of `bits`; returns how many. The word is not read.
-///
-/// # Errors
-/// `EINVAL`: not aligned. `EFAULT`: a shared word that is not mapped.
-pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> Result<usize, Errno> {
-    let key = word.key()?;
-    let mut waiters = WAITERS.lock();
-    let Some(queue) = waiters.get_mut(&key) else { return Ok(0) };
+/// Wakes up to `most` who wait for the word with one of `bits`; returns how many.
+pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> usize {
+    wake_locked(&mut WAITERS.lock(), word.key, most, bits)
+}
+
+/// Wakes one who waits at `addr`, as the kernel does of itself when a thread ends.
+pub(super) fn wake_any(space: &AddressSpace, addr: usize) {
+    // Who waits may have promised that the word is private or not; in memory of one's own both are the same.
+    for scope in [Scope::Shared, Scope::Private] {
+        if let Ok(word) = Word::new(space, addr, scope)
+            && wake(word, 1, u32::MAX) > 0
+        {
+            return;
+        }
+    }
+}
+
+fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> usize {
+    let Some(queue) = waiters.get_mut(&key) else { return 0 };
     let mut count = 0;
     queue.retain(|waiter| {
         if count == most || waiter.bits & bits == 0 {
@@ -152,41 +167,41 @@ pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> Result<usize, Errn
     if queue.is_empty() {
         waiters.remove(&key);
     }
-    Ok(count)
+    count
 }
 
-/// Wakes up to `most` at a word and lets up to `moved` others wait at `to`, if the word is `expected`. Returns how
-/// many these are together.
+/// Wakes up to `most` at `from` and lets up to `moved` others wait at `to`, if the word at `from` is `expected`; returns
+/// how many were woken or moved.
 ///
 /// # Errors
-/// `EAGAIN`: it is not. `EFAULT`, `EINVAL`.
+/// `EAGAIN`: it is not. `EFAULT`: not readable.
 pub(crate) fn requeue(
-    word: Word<'_>,
+    from: Word<'_>,
     most: usize,
     to: Word<'_>,
     moved: usize,
     expected: Option<u32>,
 ) -> Result<usize, Errno> {
-    let (from, to) = (word.key()?, to.key()?);
+    let mut waiters = WAITERS.lock();
     if let Some(expected) = expected
-        && word.value()? != expected
+        && from.memory.load()? != expected
     {
         return Err(Errno::EAGAIN);
     }
-    let woken = wake(word, most, u32::MAX)?;
-    if from == to {
-        return Ok(woken);
+    let woken = wake_locked(&mut waiters, from.key, most, u32::MAX);
+    if from.key == to.key {
+        let waiting = waiters.get(&to.key).map_or(0, VecDeque::len);
+        return Ok(woken + moved.min(waiting));
     }
-    let mut waiters = WAITERS.lock();
-    let Some(queue) = waiters.get_mut(&from) else { return Ok(woken) };
+    let Some(queue) = waiters.get_mut(&from.key) else { return Ok(woken) };
     let moving: VecDeque<_> = queue.drain(..moved.min(queue.len())).collect();
     if queue.is_empty() {
-        waiters.remove(&from);
+        waiters.remove(&from.key);
     }
     let count = moving.len();
     for waiter in moving {
-        *waiter.key.lock() = to;
-        waiters.entry(to).or_default().push_back(waiter);
+        *waiter.key.lock() = to.key;
+        waiters.entry(to.key).or_default().push_back(waiter);
     }
     Ok(woken + count)
 }

@@ -13,11 +13,15 @@ use crate::memory::current;
 /// Installs the hooks; before the first thread.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|_| {
-        thread::try_with_local(save);
+        thread::try_with_local(|local| {
+            save(local);
+            local.thread.meter.stop();
+        });
     });
     inject_post_schedule_handler(|| {
         thread::try_with_local(|local| {
             load(local);
+            local.thread.switched_to();
             local.space.borrow().activate();
         });
     });

@@ -6,15 +6,19 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 use model::access::Credentials;
 use ostd::sync::SpinLock;
 
+use super::limits::{Limits, Resource};
 use super::signal::pending::ProcessSignals;
 use super::thread::Thread;
+use super::timer::Timers;
+use super::usage::Usage;
+use crate::event::parker::Parker;
 use crate::file::table::FdTable;
 use crate::fs::mount::Location;
 use crate::memory::space::AddressSpace;
@@ -38,18 +42,6 @@ pub(crate) enum End {
     Killed(u8),
 }
 
-/// Soft limits that processes inherit, beside those of the address space.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    /// `RLIMIT_NOFILE`: soft and hard.
-    pub(crate) files: AtomicU32,
-    pub(crate) files_most: AtomicU32,
-    /// `RLIMIT_FSIZE`: how far regular files may grow.
-    pub(crate) file_size: AtomicU64,
-    /// `RLIMIT_NPROC`, for users other than root.
-    pub(crate) processes: AtomicU64,
-}
-
 /// A process.
 pub(crate) struct Process {
     pid: u32,
@@ -62,22 +54,54 @@ pub(crate) struct Process {
     pub(crate) credentials: SpinLock<Credentials>,
     pub(crate) signals: SpinLock<ProcessSignals>,
     pub(crate) end: SpinLock<Option<End>>,
+    /// What the first thread gave to exit(2).
+    pub(crate) first_status: AtomicU8,
+    /// Set when the last thread has ended and the parent may find it.
+    is_zombie: AtomicBool,
+    /// What `signals` says, for those who only look.
+    pub(crate) is_stopped: AtomicBool,
     pub(crate) limits: Limits,
-    pub(crate) group: AtomicU32,
-    pub(crate) session: AtomicU32,
+    pub(crate) timers: Timers,
+    /// What its threads used that have ended, and its children that were waited for.
+    pub(crate) used: SpinLock<Used>,
+    group: AtomicU32,
+    session: AtomicU32,
+    /// The thread of the parent that waits in vfork(2) until this process has ended or runs another program.
+    pub(super) lender: SpinLock<Option<Arc<Parker>>>,
+    /// Whether it has called execve(2) since fork(2): setpgid(2) asks.
+    pub(crate) has_executed: AtomicBool,
     /// Up to 15 bytes of the program's name, for prctl(2) and messages.
     pub(crate) name: SpinLock<Vec<u8>>,
     /// The path of the program.
     pub(crate) program: SpinLock<Vec<u8>>,
     /// The signal that its parent gets when it ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
+    /// The signal that it gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
+    pub(crate) parent_death_signal: AtomicU32,
+    /// Whether orphans among its descendants become its children: `PR_SET_CHILD_SUBREAPER`.
+    pub(crate) is_subreaper: AtomicBool,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub(crate) no_new_privileges: AtomicBool,
+}
+
+/// What is added up of those that are gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// Threads of this process that have ended.
+    pub(crate) threads: Usage,
+    /// Children that were waited for, and theirs.
+    pub(crate) children: Usage,
 }
 
 static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap::new());
 static LAST_ID: AtomicU32 = AtomicU32::new(0);
 
-/// Processes and threads that may exist at a time: each has a kernel stack.
+/// Processes that may exist at a time, zombies included.
 const MOST: usize = 8192;
+
+/// Held while all members of a group are sent a signal, and while a child is published: no child escapes a signal to its
+/// group that its parent has not seen yet.
+pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
 
 /// A number for a new thread or process.
 ///
@@ -91,16 +115,33 @@ pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().get(&pid).cloned()
 }
 
-/// The thread with that ID.
-pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
-    // Most often asked for: the first thread of a process.
-    let first = find(tid).and_then(|process| process.thread(tid));
-    first.or_else(|| all().iter().find_map(|process| process.thread(tid)))
-}
-
 /// All processes, zombies included.
 pub(crate) fn all() -> Vec<Arc<Process>> {
     PROCESSES.lock().values().cloned().collect()
+}
+
+/// The thread with that ID.
+pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
+    let with_tid = |process: &Arc<Process>| {
+        let threads = process.threads.lock();
+        threads.iter().find(|thread| thread.tid() == tid).cloned()
+    };
+    // Most are asked for by the number of their process.
+    if let Some(thread) = find(tid).as_ref().and_then(with_tid) {
+        return Some(thread);
+    }
+    PROCESSES.lock().values().find_map(with_tid)
+}
+
+/// The processes that `meets` holds for, zombies included. It is called with all processes locked, and looks at what
+/// no lock guards.
+pub(crate) fn filter(meets: impl Fn(&Process) -> bool) -> Vec<Arc<Process>> {
+    PROCESSES.lock().values().filter(|process| meets(process)).cloned().collect()
+}
+
+/// Whether `meets` holds for any process; as [`filter`].
+pub(crate) fn any(meets: impl Fn(&Process) -> bool) -> bool {
+    PROCESSES.lock().values().any(|process| meets(process))
 }
 
 /// Forgets a process that was waited for.
@@ -123,23 +164,30 @@ impl Process {
             credentials: SpinLock::new(Credentials::ROOT),
             signals: SpinLock::new(ProcessSignals::new()),
             end: SpinLock::new(None),
-            limits: Limits {
-                files: AtomicU32::new(1024),
-                files_most: AtomicU32::new(4096),
-                file_size: AtomicU64::new(u64::MAX),
-                processes: AtomicU64::new(u64::MAX),
-            },
+            first_status: AtomicU8::new(0),
+            is_zombie: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            limits: Limits::first(),
+            timers: Timers::default(),
+            used: SpinLock::new(Used::default()),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
+            lender: SpinLock::new(None),
+            has_executed: AtomicBool::new(false),
             name: SpinLock::new(Vec::new()),
             program: SpinLock::new(Vec::new()),
             exit_signal: AtomicU32::new(0),
+            parent_death_signal: AtomicU32::new(0),
+            is_subreaper: AtomicBool::new(false),
+            no_new_privileges: AtomicBool::new(false),
         });
         PROCESSES.lock().insert(pid, process.clone());
         process
     }
 
     /// A child of `parent` with what fork(2) copies: the caller gives what it may share instead.
+    ///
+    /// Nobody finds it before [`Process::publish`].
     ///
     /// # Errors
     /// `EAGAIN`: too many processes, or more than `RLIMIT_NPROC` allows the user.
@@ -149,9 +197,10 @@ impl Process {
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
         let credentials = *parent.credentials.lock();
-        parent.check_count()?;
-        let copy = |limit: &AtomicU32| AtomicU32::new(limit.load(Ordering::Relaxed));
-        let child = Arc::new(Self {
+        check_room(parent)?;
+        let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
+        let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
+        Ok(Arc::new(Self {
             pid: next_id(),
             parent: SpinLock::new(Arc::downgrade(parent)),
             children: SpinLock::new(Vec::new()),
@@ -162,46 +211,93 @@ impl Process {
             credentials: SpinLock::new(credentials),
             signals: SpinLock::new(parent.signals.lock().for_child()),
             end: SpinLock::new(None),
-            limits: Limits {
-                files: copy(&parent.limits.files),
-                files_most: copy(&parent.limits.files_most),
-                file_size: AtomicU64::new(parent.limits.file_size.load(Ordering::Relaxed)),
-                processes: AtomicU64::new(parent.limits.processes.load(Ordering::Relaxed)),
-            },
+            first_status: AtomicU8::new(0),
+            is_zombie: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            limits: parent.limits.clone(),
+            timers: Timers::default(),
+            used: SpinLock::new(Used::default()),
             group: copy(&parent.group),
             session: copy(&parent.session),
+            lender: SpinLock::new(None),
+            has_executed: AtomicBool::new(false),
             name: SpinLock::new(parent.name.lock().clone()),
             program: SpinLock::new(parent.program.lock().clone()),
             exit_signal: AtomicU32::new(0),
-        });
-        PROCESSES.lock().insert(child.pid, child.clone());
-        parent.children.lock().push(child.clone());
-        Ok(child)
+            parent_death_signal: AtomicU32::new(0),
+            is_subreaper: AtomicBool::new(false),
+            no_new_privileges: flag(&parent.no_new_privileges),
+        }))
     }
 
-    /// Checks that this process may have one more thread, or child.
-    ///
-    /// # Errors
-    /// `EAGAIN`: there are too many, or more than `RLIMIT_NPROC` allows the user.
-    pub(crate) fn check_count(&self) -> Result<(), Errno> {
-        if PROCESSES.lock().len() >= MOST {
-            return Err(Errno::EAGAIN);
-        }
-        let most = self.limits.processes.load(Ordering::Relaxed);
-        let credentials = *self.credentials.lock();
-        if most == u64::MAX || credentials.is_privileged() {
-            return Ok(());
-        }
-        // Counted when somebody has a limit, which is rare, and not kept up to date for everybody.
-        let all = all();
-        let of_user = all.iter().filter(|process| process.credentials.lock().uid == credentials.uid);
-        let count: usize = of_user.map(|process| process.threads.lock().len().max(1)).sum();
-        if count as u64 >= most { Err(Errno::EAGAIN) } else { Ok(()) }
+    /// Lets others find it: by its number, and its parent among its children.
+    pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
+        PROCESSES.lock().insert(self.pid, self.clone());
+        parent.children.lock().push(self.clone());
     }
 
     /// Process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Whether it is the first process, which no signal ends unasked.
+    pub(crate) fn is_init(&self) -> bool {
+        self.pid == 1
+    }
+
+    /// Its process group.
+    pub(crate) fn group(&self) -> u32 {
+        self.group.load(Ordering::Relaxed)
+    }
+
+    /// Its session.
+    pub(crate) fn session(&self) -> u32 {
+        self.session.load(Ordering::Relaxed)
+    }
+
+    /// Moves it to a process group, and perhaps a session, of its own or another.
+    pub(crate) fn join(&self, session: u32, group: u32) {
+        self.session.store(session, Ordering::Relaxed);
+        self.group.store(group, Ordering::Relaxed);
+    }
+
+    /// Whether its last thread has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_zombie.load(Ordering::Acquire)
+    }
+
+    /// Notes that its last thread has ended and all that it had is given up.
+    pub(super) fn set_ended(&self) {
+        self.is_zombie.store(true, Ordering::Release);
+    }
+
+    /// What its threads use and used.
+    pub(crate) fn usage(&self) -> Usage {
+        let threads = self.threads.lock();
+        let mut sum = self.used.lock().threads;
+        for thread in threads.iter() {
+            sum += thread.meter.usage();
+        }
+        sum
+    }
+
+    /// Notes that `lender` waits in vfork(2) until [`Process::release_lender`]. Before the process runs.
+    pub(crate) fn lend(&self, lender: &Thread) {
+        *self.lender.lock() = Some(lender.parker().clone());
+    }
+
+    /// Lets the parent go on that waits in vfork(2), if one does.
+    pub(crate) fn release_lender(&self) {
+        let lender = self.lender.lock().take();
+        if let Some(lender) = lender {
+            lender.unpark();
+        }
+    }
+
+    /// Whether its parent waits in vfork(2), and its memory is the parent's.
+    pub(crate) fn borrows_space(&self) -> bool {
+        self.lender.lock().is_some()
     }
 
     /// Its address space.
@@ -224,15 +320,33 @@ impl Process {
         core::mem::replace(&mut *self.files.lock(), files)
     }
 
-    fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
-        self.threads.lock().iter().find(|thread| thread.tid() == tid).cloned()
-    }
-
     /// Wakes all its threads, which look at what they wait for.
     pub(crate) fn wake_threads(&self) {
-        let threads = self.threads.lock().clone();
-        for thread in threads {
+        for thread in self.threads.lock().iter() {
             thread.wake();
         }
     }
+}
+
+/// Whether there may be another process or thread of `parent`'s user.
+///
+/// # Errors
+/// `EAGAIN`: there may not.
+pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
+    let credentials = *parent.credentials.lock();
+    let most = parent.limits.soft(Resource::Processes);
+    let processes = PROCESSES.lock();
+    if processes.len() >= MOST {
+        return Err(Errno::EAGAIN);
+    }
+    if most == u64::MAX || credentials.is_privileged() {
+        return Ok(());
+    }
+    let of_user = |process: &Arc<Process>| {
+        // Linux counts threads.
+        let is_users = process.credentials.lock().uid == credentials.uid;
+        if is_users { process.threads.lock().len() } else { 0 }
+    };
+    let count: usize = processes.values().map(of_user).sum();
+    if count as u64 >= most { Err(Errno::EAGAIN) } else { Ok(()) }
 }

@@ -1,8 +1,10 @@
-//! The locks that a thread leaves behind: the robust list is walked when it ends.
+//! Robust futexes: mutexes whose owner ends without releasing them.
 //!
-//! Each word on the list that holds the thread's ID is marked with `FUTEX_OWNER_DIED`, and one who waits for it is
-//! woken. The list is the program's: everything in it may be wrong, and it may go round in circles.
-//! Source: get_robust_list(2), Linux 6.1 kernel/futex/core.c (`exit_robust_list`).
+//! The C library keeps a list of what a thread holds; the kernel walks it when the thread ends. The list is the
+//! program's to write, so it may be anything: it is followed for a bounded number of steps, and what does not fit ends
+//! the walk.
+//! Source: get_robust_list(2), Documentation/locking/robust-futexes.rst; Linux 6.1 kernel/futex/core.c
+//! (`exit_robust_list`, `handle_futex_death`).
 
 use core::sync::atomic::Ordering;
 
@@ -13,49 +15,58 @@ use super::thread::Thread;
 use crate::memory::space::AddressSpace;
 use crate::memory::user::{UserAtomic, UserPtr};
 
-/// `ROBUST_LIST_LIMIT`.
-const LIMIT: usize = 2048;
-const TID: u32 = 0x3fff_ffff;
+/// Links that are followed at most (`ROBUST_LIST_LIMIT`).
+const LINKS_MOST: usize = 2048;
+/// The futex word: the owner is gone, somebody waits, the owner's thread ID.
 const OWNER_DIED: u32 = 0x4000_0000;
 const WAITERS: u32 = 0x8000_0000;
-/// The lowest bit of a pointer says that the lock inherits priorities, which none here does.
-const KIND: usize = 1;
+const TID: u32 = 0x3fff_ffff;
 
-/// Gives up the locks on the robust list of the current thread, which ends.
-pub(super) fn release(thread: &Thread, space: &AddressSpace) {
-    let head = thread.robust_list.load(Ordering::Relaxed);
+/// Releases what the current thread, which ends or runs another program, still holds.
+pub(crate) fn release(thread: &Thread, space: &AddressSpace) {
+    let head = thread.robust_list.swap(0, Ordering::Relaxed);
     if head != 0 {
-        // A list that cannot be read ends where it cannot.
-        let _ = walk(thread.tid(), space, head);
+        // A list that leads nowhere is the program's loss.
+        let _ = walk(thread, space, head);
     }
 }
 
-fn walk(tid: u32, space: &AddressSpace, head: usize) -> Result<(), Errno> {
-    let [first, offset, pending] = UserPtr::<[usize; 3]>::new(space, head).read()?;
-    let mut entry = first;
-    for _ in 0..LIMIT {
-        if entry & !KIND == head {
+/// Follows `struct robust_list_head`: the first link, the words' distance from the links, the link that was about to be
+/// added or removed.
+fn walk(thread: &Thread, space: &AddressSpace, head: usize) -> Result<(), Errno> {
+    let [first, distance, pending] = UserPtr::<[usize; 3]>::new(space, head).read()?;
+    // The lowest bit marks a priority-inheriting mutex.
+    let pending = pending & !1;
+    let mut link = first & !1;
+    for _ in 0..LINKS_MOST {
+        if link == head {
             break;
         }
-        // Read before the lock is given up: then the memory may be another's.
-        let next = UserPtr::<usize>::new(space, entry & !KIND).read();
-        if entry != pending {
-            mark(tid, space, (entry & !KIND).wrapping_add(offset))?;
+        // Read before the word is touched: its new owner may take the link away.
+        let next = UserPtr::<usize>::new(space, link).read();
+        if link != pending {
+            release_word(thread, space, link.wrapping_add(distance))?;
         }
-        entry = next?;
+        link = next? & !1;
     }
-    match pending & !KIND {
-        0 => Ok(()),
-        pending => mark(tid, space, pending.wrapping_add(offset)),
+    if pending != 0 {
+        release_word(thread, space, pending.wrapping_add(distance))?;
     }
+    Ok(())
 }
 
-fn mark(tid: u32, space: &AddressSpace, addr: usize) -> Result<(), Errno> {
-    let is_own = |word: u32| word & TID == tid;
-    let died = |word: u32| if is_own(word) { word & WAITERS | OWNER_DIED } else { word };
-    let was = UserAtomic::new(space, addr)?.update(died)?;
-    if is_own(was) && was & WAITERS != 0 {
-        futex::wake(Word { space, addr, scope: Scope::Shared }, 1, u32::MAX)?;
+fn release_word(thread: &Thread, space: &AddressSpace, addr: usize) -> Result<(), Errno> {
+    let word = UserAtomic::new(space, addr)?;
+    let mut seen = word.load()?;
+    while seen & TID == thread.tid() {
+        let was = word.compare_exchange(seen, seen & WAITERS | OWNER_DIED)?;
+        if was == seen {
+            if seen & WAITERS != 0 {
+                futex::wake(Word::new(space, addr, Scope::Shared)?, 1, u32::MAX);
+            }
+            break;
+        }
+        seen = was;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use ostd::task::scheduler::{self, EnqueueFlags, LocalRunQueue, Scheduler, Update
 use ostd::task::{Task, TaskOptions, disable_preempt, halt_cpu};
 use ostd::util::id_set::Id;
 
+use super::thread::Thread;
 use crate::memory::reclaim;
 
 /// Ticks of 1 ms that a task runs before another one gets its turn.
@@ -62,14 +63,21 @@ pub(crate) fn start_cpu() {
     task.data(Idle(cpu)).spawn().expect("no memory for the idle task");
 }
 
+/// The thread that a task runs; kernel tasks run none.
+fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
+    task.data().downcast_ref()
+}
+
 impl Queues {
-    fn choose(&self) -> CpuId {
+    fn choose(&self, task: &Arc<Task>) -> CpuId {
         let here = disable_preempt().current_cpu();
         let load = |cpu: CpuId| self.loads[cpu.as_usize()].load(Ordering::Relaxed);
+        let affinity = thread_of(task).map_or(u64::MAX, |thread| thread.affinity.load(Ordering::Relaxed));
+        let allows = |cpu: &CpuId| affinity.checked_shr(cpu.as_usize() as u32).unwrap_or(1) & 1 != 0;
         // Stay unless another CPU has clearly less to do: a woken task's data are warm here.
-        let mut best = (load(here), here);
-        for cpu in ostd::cpu::all_cpus() {
-            if load(cpu) + 1 < best.0 || (load(cpu) == 0 && best.0 > 1) {
+        let mut best = if allows(&here) { (load(here), here) } else { (usize::MAX, here) };
+        for cpu in ostd::cpu::all_cpus().filter(allows) {
+            if load(cpu).saturating_add(1) < best.0 || (load(cpu) == 0 && best.0 > 1) {
                 best = (load(cpu), cpu);
             }
         }
@@ -84,7 +92,7 @@ impl Scheduler<Task> for Queues {
             self.queues[cpu.as_usize()].lock().idle = Some(task);
             return Some(cpu);
         }
-        let wanted = self.choose();
+        let wanted = self.choose(&task);
         let (cpu, was_queued) = match task.cpu().set_if_is_none(wanted) {
             Ok(()) => (wanted, false),
             Err(cpu) => (cpu, true),
@@ -123,6 +131,9 @@ impl LocalRunQueue<Task> for Queue {
         match flags {
             UpdateFlags::Tick => {
                 self.ticks += 1;
+                if let Some(thread) = self.current.as_ref().and_then(thread_of) {
+                    thread.tick();
+                }
                 // A switch to the idle task and back is what lets OSTD free unmapped memory.
                 let has_other = !self.waiting.is_empty() || (!self.is_idle && reclaim::wants_quiesce());
                 has_other && (self.is_idle || self.ticks >= SLICE)

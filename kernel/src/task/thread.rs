@@ -5,16 +5,21 @@
 
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use model::abi::errno::Errno;
 use ostd::arch::cpu::context::{FpuContext, UserContext};
+use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
 use ostd::sync::SpinLock;
-use ostd::task::{Task, TaskOptions};
+use ostd::task::{Task, TaskOptions, disable_preempt};
+use ostd::util::id_set::Id;
 
 use super::process::Process;
+use super::signal;
 use super::signal::pending::ThreadSignals;
+use super::timer as timers;
+use super::usage::Meter;
 use crate::clock::{self, timer};
 use crate::event;
 use crate::event::parker::Parker;
@@ -31,7 +36,8 @@ pub(crate) type Run = fn(Arc<Thread>, UserContext);
 
 /// A thread, as others see it.
 pub(crate) struct Thread {
-    tid: u32,
+    /// execve(2) gives a thread the number of the process.
+    tid: AtomicU32,
     process: Arc<Process>,
     /// Its own signals; those of the process are in [`Process::signals`].
     pub(crate) signals: SpinLock<ThreadSignals>,
@@ -44,12 +50,18 @@ pub(crate) struct Thread {
     pub(crate) clear_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(crate) robust_list: AtomicUsize,
-    /// The CPU it ran on last, for getcpu(2).
+    /// The CPU it ran on last.
     pub(crate) last_cpu: AtomicU32,
+    /// Bit `n`: it may run on CPU `n`.
+    pub(crate) affinity: AtomicU64,
+    pub(crate) meter: Meter,
+    /// A tick found something to look at beside signals.
+    was_ticked: AtomicBool,
 }
 
 /// What only the thread itself touches.
 pub(super) struct Local {
+    pub(super) thread: Arc<Thread>,
     pub(super) fpu: RefCell<FpuContext>,
     pub(super) fs_base: Cell<usize>,
     pub(super) gs_base: Cell<usize>,
@@ -74,8 +86,10 @@ impl Registers {
 impl Thread {
     /// Starts a thread of `process`, which counts it in.
     ///
+    /// `prepare` is called when the thread is one of its process's and does not run yet.
+    ///
     /// # Errors
-    /// `EAGAIN`: no memory for it; nothing was started.
+    /// `EAGAIN`: no memory for it. Those of `prepare`. Nothing was started.
     pub(crate) fn spawn(
         process: &Arc<Process>,
         tid: u32,
@@ -83,11 +97,12 @@ impl Thread {
         registers: Registers,
         context: UserContext,
         run: Run,
-        prepare: impl FnOnce(&Arc<Self>),
+        prepare: impl FnOnce(&Arc<Self>) -> Result<(), Errno>,
     ) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST).map_err(|_| Errno::EAGAIN)?;
+        let affinity = current().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
         let thread = Arc::new(Self {
-            tid,
+            tid: AtomicU32::new(tid),
             process: process.clone(),
             signals: SpinLock::new(signals),
             attention: AtomicBool::new(false),
@@ -96,8 +111,12 @@ impl Thread {
             clear_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
+            affinity: AtomicU64::new(affinity),
+            meter: Meter::default(),
+            was_ticked: AtomicBool::new(false),
         });
         let local = Local {
+            thread: thread.clone(),
             fpu: RefCell::new(registers.fpu),
             fs_base: Cell::new(registers.fs_base),
             gs_base: Cell::new(registers.gs_base),
@@ -107,14 +126,22 @@ impl Thread {
         let task = TaskOptions::new(move || run(entered, context)).data(thread.clone()).local_data(local);
         let task = Arc::new(task.build().map_err(|_| Errno::EAGAIN)?);
         process.threads.lock().push(thread.clone());
-        prepare(&thread);
+        if let Err(errno) = prepare(&thread) {
+            process.threads.lock().retain(|other| !Arc::ptr_eq(other, &thread));
+            return Err(errno);
+        }
         task.run();
         Ok(thread)
     }
 
     /// Thread ID; the first thread's is the process ID.
     pub(crate) fn tid(&self) -> u32 {
-        self.tid
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// Makes it the first thread by number: execve(2) by another one.
+    pub(crate) fn become_first(&self) {
+        self.tid.store(self.process.pid(), Ordering::Relaxed);
     }
 
     /// The process it belongs to.
@@ -127,22 +154,90 @@ impl Thread {
         self.attention.load(Ordering::Acquire)
     }
 
-    /// Makes it look at signals soon; ends its sleep.
+    /// Makes it look at signals soon; ends its sleep, or its time in user mode.
     pub(crate) fn call_attention(&self) {
-        self.attention.store(true, Ordering::Release);
+        self.attention.store(true, Ordering::SeqCst);
         self.wake();
-        // Running in user mode on another CPU, it looks at the flag when its tick comes, within 1 ms.
+        if self.meter.is_in_user() {
+            self.kick();
+        }
+    }
+
+    /// Interrupts its CPU, on whose way back to user mode the flag is seen. Should the thread be about to enter user
+    /// mode and not be there yet, its next tick does the same within 1 ms.
+    fn kick(&self) {
+        let number = self.last_cpu.load(Ordering::Relaxed);
+        let here = disable_preempt();
+        if let Ok(cpu) = CpuId::try_from(number as usize)
+            && cpu != here.current_cpu()
+        {
+            ostd::smp::inter_processor_call(&CpuSet::from(cpu), || {});
+        }
+    }
+
+    /// Looks at signals before it goes on, if there may be one that the mask lets through now. For itself.
+    pub(crate) fn recheck_signals(&self) {
+        if signal::has_deliverable(self) {
+            self.attention.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// It runs on this CPU from now on; interrupts are off.
+    pub(super) fn switched_to(&self) {
+        let cpu = disable_preempt().current_cpu().as_usize();
+        self.last_cpu.store(cpu as u32, Ordering::Relaxed);
+        self.meter.start();
+    }
+
+    /// A tick found it running. In interrupt context.
+    pub(super) fn tick(&self) {
+        self.meter.tick();
+        if timers::wants_ticks(&self.process) {
+            self.was_ticked.store(true, Ordering::Relaxed);
+            self.attention.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Notes that it enters user mode, or left it.
+    #[inline]
+    pub(crate) fn set_in_user(&self, is_in_user: bool) {
+        self.meter.set_in_user(is_in_user);
+    }
+
+    /// Counts a page fault.
+    pub(crate) fn count_fault(&self) {
+        self.meter.faults.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes the call; the caller looks at signals next.
-    pub(crate) fn take_attention(&self) -> bool {
-        self.attention.swap(false, Ordering::AcqRel)
+    pub(crate) fn take_attention(&self) {
+        self.attention.store(false, Ordering::SeqCst);
+        if self.was_ticked.swap(false, Ordering::Relaxed) {
+            timers::after_tick(&self.process);
+        }
     }
 
     /// Makes it end.
     pub(crate) fn kill(&self) {
         self.is_dying.store(true, Ordering::Release);
         self.call_attention();
+    }
+
+    /// Makes it end by its own wish. The first thread's status is what the process leaves, if nothing else ends it.
+    pub(crate) fn finish(&self, status: u8) {
+        if self.tid() == self.process.pid() {
+            self.process.first_status.store(status, Ordering::Relaxed);
+        }
+        self.kill();
+    }
+
+    /// Moves the current thread to a CPU that it may run on.
+    pub(crate) fn leave_cpu(&self) {
+        // A sleep that is over at once: whoever wakes a thread chooses its CPU anew.
+        let parker = self.parker.clone();
+        let timer = timer::arm(clock::now(), parker);
+        self.parker.park();
+        drop(timer);
     }
 
     /// Whether it must end.
@@ -173,14 +268,14 @@ impl Sleep for Thread {
             return Wake::TimedOut;
         }
         let timer = until.map(|until| timer::arm(until, self.parker.clone()));
-        trace::event(Kind::Sleep, self.tid, 0);
+        trace::event(Kind::Sleep, self.tid(), 0);
         self.parker.park();
         drop(timer);
         let wake = match until {
             Some(until) if until <= clock::now() => Wake::TimedOut,
             _ => Wake::Called,
         };
-        trace::event(Kind::Wake, self.tid, usize::from(wake == Wake::TimedOut));
+        trace::event(Kind::Wake, self.tid(), usize::from(wake == Wake::TimedOut));
         wake
     }
 
@@ -216,6 +311,14 @@ pub(crate) fn save_registers() -> Registers {
             gs_base: local.gs_base.get(),
         }
     })
+}
+
+/// Gives the current thread other floating-point registers.
+pub(crate) fn load_fpu(fpu: FpuContext) {
+    with_local(|local| {
+        fpu.load();
+        *local.fpu.borrow_mut() = fpu;
+    });
 }
 
 /// Gives the current thread other registers.

@@ -1,11 +1,12 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 
+use bitflags::bitflags;
 use model::abi::errno::Errno;
 
 use super::process::{self, End, Process};
+use super::signal::job::Change;
 use super::thread::Thread;
 use crate::event::wait::Sleep;
 
@@ -20,42 +21,49 @@ pub(crate) enum Which {
     Group(u32),
 }
 
-/// What happens to a child that is found.
+/// What a parent is told of a child.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Found {
-    /// It is forgotten.
-    Reap,
-    /// It stays (`WNOWAIT`).
-    Leave,
+pub(crate) enum State {
+    /// It ended.
+    Ended(End),
+    /// It was stopped, or went on.
+    Changed(Change),
 }
 
-/// Whether to sleep until there is a child that ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Patience {
-    /// Sleep.
-    Wait,
-    /// `WNOHANG`.
-    Look,
+bitflags! {
+    /// The options of waitid(2).
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub(crate) struct Options: u32 {
+        /// Do not sleep.
+        const NOHANG = 1;
+        /// Tell of children that were stopped.
+        const STOPPED = 2;
+        /// Tell of children that ended.
+        const EXITED = 4;
+        /// Tell of children that went on.
+        const CONTINUED = 8;
+        /// Leave the child to be found again.
+        const NOWAIT = 0x0100_0000;
+    }
 }
 
-/// Finds a child that ended; `None` if none has and the caller does not wait.
+/// Finds a child to tell of; `None` if there is none and the caller does not wait.
 ///
 /// # Errors
 /// `ECHILD`: there is no such child. `EINTR`.
 pub(crate) fn child(
     thread: &Thread,
     which: Which,
-    found: Found,
-    patience: Patience,
-) -> Result<Option<(Arc<Process>, End)>, Errno> {
+    options: Options,
+) -> Result<Option<(Arc<Process>, State)>, Errno> {
     loop {
-        if let Some(ended) = look(thread.process(), which, found)? {
-            return Ok(Some(ended));
+        if let Some(found) = look(thread.process(), which, options)? {
+            return Ok(Some(found));
         }
-        if patience == Patience::Look {
+        if options.contains(Options::NOHANG) {
             return Ok(None);
         }
-        // A child that ends after the look wakes this thread, and the wake sticks.
+        // A child that changes after the look wakes this thread, and the wake sticks.
         if thread.is_interrupted() {
             return Err(Errno::EINTR);
         }
@@ -63,34 +71,55 @@ pub(crate) fn child(
     }
 }
 
-fn look(parent: &Process, which: Which, found: Found) -> Result<Option<(Arc<Process>, End)>, Errno> {
+fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<Process>, State)>, Errno> {
     let mut children = parent.children.lock();
+    let is_meant = |child: &&Arc<Process>| match which {
+        Which::Any => true,
+        Which::Process(pid) => child.pid() == pid,
+        Which::Group(group) => child.group() == group,
+    };
     let mut exists = false;
-    let mut ended = None;
-    for (index, child) in children.iter().enumerate() {
-        let is_meant = match which {
-            Which::Any => true,
-            Which::Process(pid) => child.pid() == pid,
-            Which::Group(group) => child.group.load(Ordering::Relaxed) == group,
-        };
-        exists |= is_meant;
-        if is_meant && child.threads.lock().is_empty() {
-            let end = *child.end.lock();
-            ended = end.map(|end| (index, end));
-            if ended.is_some() {
-                break;
-            }
+    let mut found = None;
+    for child in children.iter().filter(is_meant) {
+        exists = true;
+        if let Some(state) = state(child, options) {
+            found = Some((child.clone(), state));
+            break;
         }
     }
-    match ended {
-        Some((index, end)) if found == Found::Reap => {
-            let child = children.remove(index);
-            drop(children);
-            process::forget(child.pid());
-            Ok(Some((child, end)))
-        }
-        Some((index, end)) => Ok(Some((children[index].clone(), end))),
-        None if exists => Ok(None),
-        None => Err(Errno::ECHILD),
+    let Some((child, state)) = found else {
+        return if exists { Ok(None) } else { Err(Errno::ECHILD) };
+    };
+    if matches!(state, State::Ended(_)) && !options.contains(Options::NOWAIT) {
+        children.retain(|other| !Arc::ptr_eq(other, &child));
+        drop(children);
+        let used = *child.used.lock();
+        let mut own = parent.used.lock();
+        own.children += used.threads;
+        own.children += used.children;
+        drop(own);
+        process::forget(child.pid());
     }
+    Ok(Some((child, state)))
+}
+
+/// What is to be told of `child`, which is then told.
+fn state(child: &Process, options: Options) -> Option<State> {
+    if child.has_ended() {
+        let end = *child.end.lock();
+        return end.filter(|_| options.contains(Options::EXITED)).map(State::Ended);
+    }
+    let mut signals = child.signals.lock();
+    let change = signals.unreported?;
+    let wanted = match change {
+        Change::Stopped(_) => Options::STOPPED,
+        Change::Continued => Options::CONTINUED,
+    };
+    if !options.contains(wanted) {
+        return None;
+    }
+    if !options.contains(Options::NOWAIT) {
+        signals.unreported = None;
+    }
+    Some(State::Changed(change))
 }

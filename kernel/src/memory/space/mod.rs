@@ -30,6 +30,7 @@ use model::abi::errno::Errno;
 use model::vma::Areas;
 use ostd::mm::VmSpace;
 use ostd::sync::SpinLock;
+use spin::Once;
 
 pub(crate) use self::backing::Backing;
 use self::brk::Heap;
@@ -74,16 +75,30 @@ impl AddressSpace {
     /// `ENOMEM`: only the reserve is left.
     pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
+        Ok(Self::from_empty(recycle::take(), limits))
+    }
+
+    /// The empty address space of those who have given up theirs; made at the first question.
+    #[must_use]
+    pub(crate) fn of_nobody() -> Arc<Self> {
+        static NOBODY: Once<Arc<AddressSpace>> = Once::new();
+        let make = || {
+            let vm = Empty { vm: Arc::new(VmSpace::new()), residency: Residency::default() };
+            Self::from_empty(vm, Limits::default())
+        };
+        NOBODY.call_once(make).clone()
+    }
+
+    fn from_empty(Empty { vm, residency }: Empty, limits: Limits) -> Arc<Self> {
         let mmap_top = layout::mmap_top(limits.stack.load(Ordering::Relaxed));
-        let Empty { vm, residency } = recycle::take();
         let state = State { areas: Areas::default(), residency, heap: Heap::default(), lock_future: false };
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             table: Table::new(vm),
             limits,
             mmap_top: AtomicUsize::new(mmap_top),
             starved: AtomicBool::new(false),
             state: SpinLock::new(state),
-        }))
+        })
     }
 
     /// Makes this CPU use it. Cheap if the CPU does already.

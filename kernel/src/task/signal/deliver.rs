@@ -1,12 +1,17 @@
 //! On the way back to user mode: which signal, and what it does.
+//!
+//! Source: signal(7); Linux 6.1 kernel/signal.c (`get_signal`), arch/x86/kernel/signal.c (`handle_signal`).
+
+use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 
 use super::super::process::End;
 use super::super::thread::Thread;
+use super::super::{session, timer};
 use super::pending::Info;
 use super::set::{SigSet, Signal};
-use super::{action, frame};
+use super::{action, frame, job, send};
 
 /// What becomes of the thread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,46 +22,19 @@ pub(crate) enum Next {
     EndProcess(End),
 }
 
-/// Delivers signals until a handler is to run or none is left.
-///
-/// `restart` says whether the syscall that was interrupted may be begun again; `call` is its number.
-pub(crate) fn deliver(thread: &Thread, context: &mut UserContext, interrupted: Option<Interrupted>) -> Next {
-    let mut interrupted = interrupted;
-    while let Some(info) = take(thread) {
-        let action = {
-            let mut signals = thread.process().signals.lock();
-            let action = signals.actions.get(info.signal);
-            if action.flags.contains(action::Flags::RESETHAND) && action.handler > action::IGNORE {
-                signals.actions.set(info.signal, action::Action::default());
-            }
-            action
-        };
-        match action.handler {
-            action::IGNORE => {}
-            action::DEFAULT => {
-                if ends(info.signal) {
-                    return Next::EndProcess(End::Killed(info.signal.number()));
-                }
-            }
-            _ => {
-                if let Some(call) = interrupted.take() {
-                    call.settle(context, action.flags.contains(action::Flags::RESTART));
-                }
-                if frame::push(thread, context, &info, &action).is_err() {
-                    return Next::EndProcess(End::Killed(Signal::SEGV.number()));
-                }
-            }
-        }
-    }
-    if let Some(call) = interrupted {
-        call.begin_again(context);
-    }
-    // Nothing was delivered that would restore it.
-    let mut own = thread.signals.lock();
-    if let Some(mask) = own.saved_mask.take() {
-        own.mask = mask;
-    }
-    Next::Run
+/// What becomes of a syscall that ended with `EINTR`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Restart {
+    /// It is begun again, but for a handler without `SA_RESTART` (Linux's `ERESTARTSYS`).
+    AsHandlersSay,
+    /// It is begun again if no handler runs (`ERESTARTNOHAND`).
+    WithoutHandler,
+    /// It is begun again if no handler runs, and waits no longer than it would have (`ERESTART_RESTARTBLOCK`).
+    Until(Duration),
+    /// It is begun again whatever happens (`ERESTARTNOINTR`).
+    Always,
+    /// It fails.
+    Never,
 }
 
 /// A syscall that a signal interrupted before it did anything.
@@ -64,38 +42,104 @@ pub(crate) fn deliver(thread: &Thread, context: &mut UserContext, interrupted: O
 pub(crate) struct Interrupted {
     /// Its number, to be put back for another try.
     pub(crate) number: usize,
-    /// Whether `SA_RESTART` means anything to it; otherwise it ends with `EINTR`.
-    pub(crate) may_restart: bool,
+    /// Whether there is one.
+    pub(crate) restart: Restart,
+}
+
+/// Delivers signals until a handler is to run or none is left.
+///
+/// `resume` is told how long a syscall that is begun again may still wait.
+pub(crate) fn deliver(
+    thread: &Thread,
+    context: &mut UserContext,
+    interrupted: Option<Interrupted>,
+    resume: &mut Option<Duration>,
+) -> Next {
+    let mut interrupted = interrupted;
+    loop {
+        job::wait_while_stopped(thread);
+        if thread.is_dying() {
+            return Next::Run;
+        }
+        let Some((info, continues)) = take(thread) else { break };
+        if let Some((id, overrun)) = info.of_timer() {
+            timer::note_delivered(thread.process(), id, overrun);
+        }
+        let action = {
+            let mut signals = thread.process().signals.lock();
+            let action = signals.actions.get(info.signal);
+            if action.flags.contains(action::Flags::RESETHAND) && action.handler > action::IGNORE {
+                signals.actions.set(info.signal, action::Action { handler: action::DEFAULT, ..action });
+            }
+            action
+        };
+        match action.handler {
+            action::IGNORE => {}
+            action::DEFAULT if info.signal.is_ignored_by_default() => {}
+            action::DEFAULT if info.signal.stops_by_default() => {
+                // signal(7): a terminal's stop is lost on a group that nobody could continue.
+                if info.signal == Signal::STOP || !session::is_orphaned(thread.process().group()) {
+                    job::stop(thread.process(), info.signal, continues);
+                }
+            }
+            action::DEFAULT => return Next::EndProcess(End::Killed(info.signal.number())),
+            _ => {
+                *resume = None;
+                if let Some(call) = interrupted.take()
+                    && call.survives(action.flags)
+                {
+                    call.begin_again(context);
+                }
+                if frame::push(thread, context, &info, &action).is_err() {
+                    if info.signal == Signal::SEGV {
+                        return Next::EndProcess(End::Killed(Signal::SEGV.number()));
+                    }
+                    send::fault(thread, Info::kernel(Signal::SEGV));
+                }
+            }
+        }
+    }
+    if let Some(call) = interrupted
+        && call.restart != Restart::Never
+    {
+        // The registers are the syscall's, also if signals came that no handler was run for.
+        call.begin_again(context);
+        if let Restart::Until(deadline) = call.restart {
+            *resume = Some(deadline);
+        }
+    }
+    // Nothing was delivered that would restore it.
+    let mut own = thread.signals.lock();
+    if let Some(mask) = own.saved_mask.take() {
+        own.mask = mask;
+        drop(own);
+        thread.recheck_signals();
+    }
+    Next::Run
 }
 
 impl Interrupted {
-    fn settle(self, context: &mut UserContext, restart: bool) {
-        if restart && self.may_restart {
-            self.begin_again(context);
+    /// Whether it is begun again after a handler with these flags.
+    fn survives(self, flags: action::Flags) -> bool {
+        match self.restart {
+            Restart::Always => true,
+            Restart::AsHandlersSay => flags.contains(action::Flags::RESTART),
+            Restart::WithoutHandler | Restart::Until(_) | Restart::Never => false,
         }
     }
 
     fn begin_again(self, context: &mut UserContext) {
-        // Linux: with no handler run, even calls that never restart under a handler begin again, if they are of
-        // the kind that may.
-        if self.may_restart {
-            let registers = context.general_regs_mut();
-            registers.rax = self.number;
-            registers.rip -= 2;
-        }
+        let registers = context.general_regs_mut();
+        registers.rax = self.number;
+        registers.rip -= 2;
     }
 }
 
-fn take(thread: &Thread) -> Option<Info> {
+/// The next signal, and how many `SIGCONT` had been sent when it was taken.
+fn take(thread: &Thread) -> Option<(Info, u32)> {
+    let mut shared = thread.process().signals.lock();
     let mut own = thread.signals.lock();
     let allowed = SigSet::from_bits(!0).without(own.mask);
-    if let Some(info) = own.pending.take(allowed) {
-        return Some(info);
-    }
-    drop(own);
-    thread.process().signals.lock().pending.take(allowed)
-}
-
-fn ends(signal: Signal) -> bool {
-    !signal.is_ignored_by_default() && (!signal.stops_by_default() || signal.is_absolute())
+    let info = own.pending.take(allowed).or_else(|| shared.pending.take(allowed))?;
+    Some((info, shared.continues))
 }

@@ -1,7 +1,7 @@
 //! The frame on the user's stack that a handler runs above, and the way back from it.
 //!
 //! The layout is the ABI: `struct rt_sigframe` = return address, `ucontext_t`, `siginfo_t`, and the FPU area
-//! above it. Everything that comes back from user memory is made harmless before it reaches a register:
+//! above it (xsave). Everything that comes back from user memory is made harmless before it reaches a register:
 //! OSTD does not check it, and the processor would fault in the kernel.
 //! Source: Linux 6.1 arch/x86/kernel/signal_64.c, arch/x86/include/uapi/asm/sigcontext.h.
 
@@ -10,16 +10,20 @@ use ostd::arch::cpu::context::UserContext;
 
 use super::super::thread::{self, Thread};
 use super::action::{Action, Flags};
-use super::pending::Info;
+use super::pending::{AltStack, INFO_WORDS, Info};
 use super::set::SigSet;
+use super::xsave;
 use crate::memory::layout::TASK_SIZE;
-use crate::memory::user::{UserPtr, UserSlice};
+use crate::memory::user::UserSlice;
 
 /// Bytes below the stack pointer that a function may use without moving it.
 const RED_ZONE: usize = 128;
-/// `SS_ONSTACK` and `SS_DISABLE`.
-const SS_ONSTACK: u64 = 1;
-const SS_DISABLE: u64 = 2;
+/// `SS_ONSTACK`, `SS_DISABLE` and `SS_AUTODISARM`.
+pub(crate) const SS_ONSTACK: u64 = 1;
+pub(crate) const SS_DISABLE: u64 = 2;
+pub(crate) const SS_AUTODISARM: u64 = 1 << 31;
+/// `MINSIGSTKSZ`.
+const SMALLEST_STACK: u64 = 2048;
 /// `UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`.
 const UC_FLAGS: u64 = 1 | 2 | 4;
 const USER_CS: u64 = 0x33;
@@ -31,16 +35,7 @@ const CONTEXT: usize = 5;
 /// The last word of sigcontext points to the FPU area.
 const FP_POINTER: usize = CONTEXT + 23;
 const MASK: usize = WORDS - 1;
-const INFO_WORDS: usize = 16;
 const FRAME: usize = 8 * (1 + WORDS + INFO_WORDS);
-
-/// Marks of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
-const MAGIC1: u32 = 0x4650_5853;
-const MAGIC2: u32 = 0x4650_5845;
-/// Where the legacy area has room for software: `struct _fpx_sw_bytes`.
-const SOFTWARE: usize = 464;
-const XSTATE_HEADER: usize = 512;
-const MXCSR: usize = 24;
 
 /// The flags that a program may set.
 const FLAGS: usize =
@@ -49,52 +44,39 @@ const FLAGS: usize =
 /// Makes the thread run a handler.
 ///
 /// # Errors
-/// `EFAULT`: there is no room on the stack; the registers are as before.
+/// `EFAULT`: there is no room on the stack, or no way back from the handler; the registers are as before.
 pub(super) fn push(
     thread: &Thread,
     context: &mut UserContext,
     info: &Info,
     action: &Action,
 ) -> Result<(), Errno> {
+    if !action.flags.contains(Flags::RESTORER) {
+        return Err(Errno::EFAULT);
+    }
     let space = thread.process().space();
     let registers = *context.general_regs();
-    let mut own = thread.signals.lock();
-    let alt = own.alt_stack;
-    let is_on_alt = registers.rsp.wrapping_sub(alt.start) <= alt.size && alt.size != 0;
-    let top = if action.flags.contains(Flags::ONSTACK) && alt.size != 0 && !is_on_alt {
-        alt.start + alt.size
-    } else {
-        registers.rsp.wrapping_sub(RED_ZONE)
+    let (alt, exception, mask) = {
+        let own = thread.signals.lock();
+        (own.alt_stack, own.exception, own.saved_mask.unwrap_or(own.mask))
     };
-    let mask = own.saved_mask.take().unwrap_or(own.mask);
-    let mut blocked = own.mask.union(action.mask);
-    if !action.flags.contains(Flags::NODEFER) {
-        blocked = blocked.with(info.signal);
-    }
-    own.mask = SigSet::mask(blocked.bits());
-    drop(own);
-
-    let mut fpu = thread::save_registers().fpu;
-    let size = fpu.as_bytes().len();
-    let fp = top.wrapping_sub(size + 4) & !63;
+    let is_on_alt = alt.contains(registers.rsp);
+    let switches = action.flags.contains(Flags::ONSTACK) && alt.size != 0 && !is_on_alt;
+    let top = if switches { alt.start.wrapping_add(alt.size) } else { registers.rsp.wrapping_sub(RED_ZONE) };
+    let fpu = thread::save_registers().fpu;
+    let fp = xsave::place(top, &fpu);
     let frame = (fp.wrapping_sub(FRAME) & !15).wrapping_sub(8);
-    mark(fpu.as_bytes_mut());
-    UserSlice::new(&space, fp, size + 4)?.part(0, size).write_bytes(fpu.as_bytes())?;
-    UserPtr::<u32>::new(&space, fp + size).write(&MAGIC2)?;
+    if is_on_alt && !alt.contains(frame) {
+        // A stack that runs over would go on below without a sign.
+        return Err(Errno::EFAULT);
+    }
+    xsave::write(&space, fp, fpu)?;
 
     let mut words = [0u64; 1 + WORDS + INFO_WORDS];
     words[0] = action.restorer as u64;
     let ucontext = &mut words[1..=WORDS];
     ucontext[0] = UC_FLAGS;
-    ucontext[2] = alt.start as u64;
-    ucontext[3] = if alt.size == 0 {
-        SS_DISABLE
-    } else if is_on_alt {
-        SS_ONSTACK
-    } else {
-        0
-    };
-    ucontext[4] = alt.size as u64;
+    ucontext[2..5].copy_from_slice(&describe(alt, registers.rsp));
     let r = &registers;
     let general = [
         r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx, r.rax,
@@ -104,15 +86,13 @@ pub(super) fn push(
         *word = register as u64;
     }
     ucontext[CONTEXT + 18] = USER_CS | USER_SS << 48;
+    ucontext[CONTEXT + 19] = exception[0];
+    ucontext[CONTEXT + 20] = exception[1];
     ucontext[CONTEXT + 21] = mask.bits();
-    ucontext[CONTEXT + 22] = info.words[0];
+    ucontext[CONTEXT + 22] = exception[2];
     ucontext[FP_POINTER] = fp as u64;
     ucontext[MASK] = mask.bits();
-    let siginfo = &mut words[1 + WORDS..];
-    siginfo[0] = u64::from(info.signal.number());
-    siginfo[1] = u64::from(info.code.cast_unsigned());
-    siginfo[2] = info.words[0];
-    siginfo[3] = info.value;
+    words[1 + WORDS..].copy_from_slice(&info.to_words());
     let mut bytes = [0u8; FRAME];
     for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
         chunk.copy_from_slice(&word.to_le_bytes());
@@ -121,19 +101,31 @@ pub(super) fn push(
 
     let general = context.general_regs_mut();
     general.rsp = frame;
-    general.rip = if action.handler < TASK_SIZE { action.handler } else { 0 };
+    // Beyond user space OSTD could not return to it; nothing is mapped at the last page either.
+    general.rip = action.handler.min(TASK_SIZE - 1);
     general.rdi = usize::from(info.signal.number());
     general.rsi = frame + 8 * (1 + WORDS);
     general.rdx = frame + 8;
     general.rax = 0;
+    // Handlers start with the direction, resume and trap flags clear.
     general.rflags &= !0x0001_0500;
+    let mut own = thread.signals.lock();
+    own.saved_mask = None;
+    let mut blocked = own.mask.union(action.mask);
+    if !action.flags.contains(Flags::NODEFER) {
+        blocked = blocked.with(info.signal);
+    }
+    own.mask = SigSet::mask(blocked.bits());
+    if alt.is_disarmed_by_use {
+        own.alt_stack = AltStack::default();
+    }
     Ok(())
 }
 
 /// Puts the registers back from the frame that the stack pointer is behind: rt_sigreturn(2).
 ///
 /// # Errors
-/// `EFAULT`: the frame is not readable or not one; the caller ends the process with `SIGSEGV`.
+/// `EFAULT`: the frame is not readable or not one. The registers are as before; the caller forces `SIGSEGV`.
 pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> {
     let space = thread.process().space();
     let at = context.general_regs().rsp;
@@ -148,15 +140,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     if rip >= TASK_SIZE {
         return Err(Errno::EFAULT);
     }
-    let mut registers = thread::save_registers();
-    let fp = words[FP_POINTER] as usize;
-    if fp != 0 {
-        let area = registers.fpu.as_bytes_mut();
-        let slice = UserSlice::new(&space, fp, area.len())?;
-        let original = area[..XSTATE_HEADER + 64].to_vec();
-        slice.read_bytes(area)?;
-        sanitize(area, &original);
-    }
+    let fpu = xsave::read(&space, words[FP_POINTER] as usize)?;
     let general = context.general_regs_mut();
     general.r8 = register(0);
     general.r9 = register(1);
@@ -176,35 +160,44 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     general.rsp = register(15);
     general.rip = rip;
     general.rflags = (general.rflags & !FLAGS) | (register(17) & FLAGS);
-    thread::load_registers(registers);
-    thread.signals.lock().mask = SigSet::mask(words[MASK]);
-    thread.call_attention();
+    let rsp = general.rsp;
+    thread::load_fpu(fpu);
+    let alt = parse(words[2], words[3], words[4]);
+    let mut own = thread.signals.lock();
+    own.mask = SigSet::mask(words[MASK]);
+    if let Ok(alt) = alt
+        && !own.alt_stack.contains(rsp)
+    {
+        own.alt_stack = alt;
+    }
+    drop(own);
+    thread.recheck_signals();
     Ok(())
 }
 
-/// Says how large the area is, where a program that unwinds the frame looks for it.
-fn mark(area: &mut [u8]) {
-    let size = area.len() as u32;
-    let features: [u8; 8] = area[XSTATE_HEADER..XSTATE_HEADER + 8].try_into().unwrap_or_default();
-    area[SOFTWARE..SOFTWARE + 4].copy_from_slice(&MAGIC1.to_le_bytes());
-    area[SOFTWARE + 4..SOFTWARE + 8].copy_from_slice(&(size + 4).to_le_bytes());
-    area[SOFTWARE + 8..SOFTWARE + 16].copy_from_slice(&features);
-    area[SOFTWARE + 16..SOFTWARE + 20].copy_from_slice(&size.to_le_bytes());
+/// `stack_t` for `alt`, with the stack pointer at `rsp`.
+pub(crate) fn describe(alt: AltStack, rsp: usize) -> [u64; 3] {
+    let state = match alt {
+        AltStack { size: 0, .. } => SS_DISABLE,
+        alt if alt.contains(rsp) => SS_ONSTACK,
+        _ => 0,
+    };
+    let flags = if alt.is_disarmed_by_use { SS_AUTODISARM } else { 0 };
+    [alt.start as u64, state | flags, alt.size as u64]
 }
 
-/// Takes out what `XRSTOR` would refuse: unknown state components, a compacted layout, reserved bits.
-fn sanitize(area: &mut [u8], original: &[u8]) {
-    /// x87, SSE and AVX: what the frame can hold and the processor has enabled in any case.
-    const KNOWN: u64 = 7;
-    let header = XSTATE_HEADER..XSTATE_HEADER + 8;
-    let wanted = u64::from_le_bytes(area[header.clone()].try_into().unwrap_or_default());
-    let had = u64::from_le_bytes(original[header.clone()].try_into().unwrap_or_default());
-    area[header].copy_from_slice(&(wanted & (had | KNOWN)).to_le_bytes());
-    area[XSTATE_HEADER + 8..XSTATE_HEADER + 64].fill(0);
-    let supported = match u32::from_le_bytes(original[MXCSR + 4..MXCSR + 8].try_into().unwrap_or_default()) {
-        0 => 0xffbf,
-        mask => mask,
-    };
-    let mxcsr = u32::from_le_bytes(area[MXCSR..MXCSR + 4].try_into().unwrap_or_default());
-    area[MXCSR..MXCSR + 4].copy_from_slice(&(mxcsr & supported).to_le_bytes());
+/// What `stack_t` describes.
+///
+/// # Errors
+/// `EINVAL`: unknown flags. `ENOMEM`: too small.
+pub(crate) fn parse(start: u64, flags: u64, size: u64) -> Result<AltStack, Errno> {
+    // `ss_flags` is an `int` with four bytes of padding.
+    let flags = flags & 0xffff_ffff;
+    let is_disarmed_by_use = flags & SS_AUTODISARM != 0;
+    match flags & !SS_AUTODISARM {
+        SS_DISABLE => Ok(AltStack::default()),
+        0 | SS_ONSTACK if size < SMALLEST_STACK => Err(Errno::ENOMEM),
+        0 | SS_ONSTACK => Ok(AltStack { start: start as usize, size: size as usize, is_disarmed_by_use }),
+        _ => Err(Errno::EINVAL),
+    }
 }

@@ -5,16 +5,21 @@
 pub(crate) mod action;
 pub(crate) mod deliver;
 pub(crate) mod frame;
+pub(crate) mod job;
 pub(crate) mod pending;
 pub(crate) mod send;
 pub(crate) mod set;
+mod xsave;
+
+use core::sync::atomic::Ordering;
 
 use super::thread::Thread;
 
-/// Whether a signal waits that `thread` does not block.
-///
-/// What the process would ignore anyway is not kept, so any signal here is one to deliver.
+/// Whether `thread` must leave its wait: for a signal that it does not block, or to stop.
 pub(crate) fn has_deliverable(thread: &Thread) -> bool {
+    if thread.process().is_stopped.load(Ordering::SeqCst) {
+        return true;
+    }
     let own = thread.signals.lock();
     let mask = own.mask;
     if !own.pending.signals().without(mask).is_empty() {

@@ -3,7 +3,9 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
+use super::super::usage::Usage;
 use super::action::SigActions;
+use super::job::Change;
 use super::set::{SigSet, Signal};
 
 /// Real-time signals that may be queued at a time for one receiver.
@@ -15,33 +17,74 @@ pub(crate) struct Info {
     pub(crate) signal: Signal,
     /// `si_code`.
     pub(crate) code: i32,
-    /// The 16 bytes behind the head: pid and uid and status, or the fault's address.
-    pub(crate) words: [u64; 2],
-    /// `si_value`, or the status for `SIGCHLD`.
-    pub(crate) value: u64,
+    /// What is behind the head of 16 bytes; the code tells how to read it.
+    pub(crate) fields: [u64; 4],
 }
 
 /// `SI_USER`.
 pub(crate) const SI_USER: i32 = 0;
 /// `SI_KERNEL`.
 pub(crate) const SI_KERNEL: i32 = 0x80;
+/// `SI_TIMER`.
+pub(crate) const SI_TIMER: i32 = -2;
 /// `SI_TKILL`.
 pub(crate) const SI_TKILL: i32 = -6;
+/// `CLD_EXITED`.
+pub(crate) const CLD_EXITED: i32 = 1;
+/// `CLD_KILLED`.
+pub(crate) const CLD_KILLED: i32 = 2;
+/// `CLD_STOPPED`.
+pub(crate) const CLD_STOPPED: i32 = 5;
+/// `CLD_CONTINUED`.
+pub(crate) const CLD_CONTINUED: i32 = 6;
+
+/// 64-bit words of `siginfo_t`.
+pub(crate) const INFO_WORDS: usize = 16;
+/// Ticks a second of `clock_t`.
+const CLOCK_TICK_NANOS: u128 = 10_000_000;
 
 impl Info {
     /// Sent by the kernel without details.
     pub(crate) fn kernel(signal: Signal) -> Self {
-        Self { signal, code: SI_KERNEL, words: [0; 2], value: 0 }
+        Self { signal, code: SI_KERNEL, fields: [0; 4] }
     }
 
     /// Sent by a process.
     pub(crate) fn user(signal: Signal, code: i32, pid: u32, uid: u32) -> Self {
-        Self { signal, code, words: [u64::from(pid) | u64::from(uid) << 32, 0], value: 0 }
+        Self { signal, code, fields: [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0] }
     }
 
     /// Caused by an instruction.
     pub(crate) fn fault(signal: Signal, code: i32, addr: usize) -> Self {
-        Self { signal, code, words: [addr as u64, 0], value: 0 }
+        Self { signal, code, fields: [addr as u64, 0, 0, 0] }
+    }
+
+    /// A child changed its state: `SIGCHLD`.
+    pub(crate) fn child(code: i32, pid: u32, uid: u32, status: u32, usage: Usage) -> Self {
+        let ticks = |time: core::time::Duration| (time.as_nanos() / CLOCK_TICK_NANOS) as u64;
+        let ids = u64::from(pid) | u64::from(uid) << 32;
+        let fields = [ids, status.into(), ticks(usage.user()), ticks(usage.system())];
+        Self { signal: Signal::CHLD, code, fields }
+    }
+
+    /// A timer of timer_create(2) fired; `overrun` times more than this signal says.
+    pub(crate) fn timer(signal: Signal, id: u32, overrun: u32, value: u64) -> Self {
+        let fields = [u64::from(id) | u64::from(overrun) << 32, value, 0, 0];
+        Self { signal, code: SI_TIMER, fields }
+    }
+
+    /// The timer's number and its overruns, if one sent this.
+    pub(crate) fn of_timer(&self) -> Option<(u32, u32)> {
+        (self.code == SI_TIMER).then_some((self.fields[0] as u32, (self.fields[0] >> 32) as u32))
+    }
+
+    /// `siginfo_t`.
+    pub(crate) fn to_words(self) -> [u64; INFO_WORDS] {
+        let mut words = [0; INFO_WORDS];
+        words[0] = self.signal.number().into();
+        words[1] = self.code.cast_unsigned().into();
+        words[2..6].copy_from_slice(&self.fields);
+        words
     }
 }
 
@@ -58,10 +101,23 @@ impl Pending {
         self.signals
     }
 
+    /// Whether another real-time signal finds room.
+    pub(crate) fn has_room(&self) -> bool {
+        self.infos.len() < QUEUE_MOST
+    }
+
     /// Adds one; what does not fit any more is dropped, as for a full queue of Linux.
     pub(crate) fn add(&mut self, info: Info) {
+        if let Some((id, overrun)) = info.of_timer() {
+            let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
+            if let Some(queued) = self.infos.iter_mut().find(of_same) {
+                // timer_create(2): one signal at a time, and a count of those that it stands for.
+                queued.fields[0] = queued.fields[0].saturating_add((u64::from(overrun) + 1) << 32);
+                return;
+            }
+        }
         let is_standard = info.signal.number() < 32;
-        if (is_standard && self.signals.contains(info.signal)) || self.infos.len() >= QUEUE_MOST {
+        if (is_standard && self.signals.contains(info.signal)) || !self.has_room() {
             return;
         }
         self.signals = self.signals.with(info.signal);
@@ -81,6 +137,9 @@ impl Pending {
 
     /// Drops `signals`.
     pub(crate) fn discard(&mut self, signals: SigSet) {
+        if self.signals.intersection(signals).is_empty() {
+            return;
+        }
         self.signals = self.signals.without(signals);
         self.infos.retain(|info| !signals.contains(info.signal));
     }
@@ -91,6 +150,16 @@ impl Pending {
 pub(crate) struct AltStack {
     pub(crate) start: usize,
     pub(crate) size: usize,
+    /// `SS_AUTODISARM`: a handler that runs there finds none.
+    pub(crate) is_disarmed_by_use: bool,
+}
+
+impl AltStack {
+    /// Whether a stack pointer is inside.
+    pub(crate) fn contains(self, pointer: usize) -> bool {
+        // Strictly above the start: a pointer at the lowest byte belongs to what lies below.
+        !self.is_disarmed_by_use && pointer > self.start && pointer - self.start <= self.size
+    }
 }
 
 /// A thread's part.
@@ -102,19 +171,29 @@ pub(crate) struct ThreadSignals {
     pub(crate) saved_mask: Option<SigSet>,
     pub(crate) pending: Pending,
     pub(crate) alt_stack: AltStack,
+    /// The last exception's error code, number and address, which frames show.
+    pub(crate) exception: [u64; 3],
 }
 
 /// The process's part.
 pub(crate) struct ProcessSignals {
     pub(crate) actions: Box<SigActions>,
     pub(crate) pending: Pending,
-    /// When `SIGALRM` is due, and how often after.
     pub(crate) is_stopped: bool,
+    /// How often `SIGCONT` was sent: a stop that was taken before one has no effect after.
+    pub(crate) continues: u32,
+    pub(crate) unreported: Option<Change>,
 }
 
 impl ProcessSignals {
     pub(crate) fn new() -> Self {
-        Self { actions: Box::default(), pending: Pending::default(), is_stopped: false }
+        Self {
+            actions: Box::default(),
+            pending: Pending::default(),
+            is_stopped: false,
+            continues: 0,
+            unreported: None,
+        }
     }
 
     /// What fork(2) copies: the actions, and nothing that is pending.

@@ -2,35 +2,69 @@
 
 use alloc::sync::Arc;
 
-use super::super::process::Process;
+use super::super::exit;
+use super::super::process::{End, Process};
 use super::super::thread::Thread;
-use super::action;
-use super::pending::Info;
+use super::pending::{Info, ProcessSignals};
 use super::set::{SigSet, Signal};
+use super::{action, job};
 
 /// Sends to a process: any thread that does not block it may take it.
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
-    {
-        let mut signals = process.signals.lock();
-        if !is_kept(&mut signals, info.signal) {
-            return;
-        }
-        signals.pending.add(info);
-    }
-    let threads = process.threads.lock().clone();
-    let open = threads.iter().find(|thread| !thread.signals.lock().mask.contains(info.signal));
-    if let Some(thread) = open {
-        thread.call_attention();
+    let first = process.threads.lock().first().cloned();
+    let is_blocked = first.is_some_and(|thread| thread.signals.lock().mask.contains(info.signal));
+    if queue(process, info, is_blocked, |signals| signals.pending.add(info)) {
+        offer(process, SigSet::EMPTY.with(info.signal));
     }
 }
 
 /// Sends to one thread.
 pub(crate) fn to_thread(thread: &Thread, info: Info) {
-    if !is_kept(&mut thread.process().signals.lock(), info.signal) {
-        return;
+    let is_blocked = thread.signals.lock().mask.contains(info.signal);
+    if queue(thread.process(), info, is_blocked, |_| thread.signals.lock().pending.add(info)) {
+        thread.call_attention();
     }
-    thread.signals.lock().pending.add(info);
-    thread.call_attention();
+}
+
+/// Looks for a thread for each of `signals` that wait for the process: one that took no notice so far, because another
+/// one was to take them, may have to now.
+pub(crate) fn offer(process: &Process, signals: SigSet) {
+    let threads = process.threads.lock();
+    let open = |thread: &&Arc<Thread>| !signals.without(thread.signals.lock().mask).is_empty();
+    // All that might: which of several signals each takes is decided when they look.
+    for thread in threads.iter().filter(open) {
+        thread.call_attention();
+        if signals.is_single() {
+            break;
+        }
+    }
+}
+
+/// Queues with `add` unless the signal has no effect; returns whether somebody must look.
+fn queue(
+    process: &Arc<Process>,
+    info: Info,
+    is_blocked: bool,
+    add: impl FnOnce(&mut ProcessSignals),
+) -> bool {
+    let (is_queued, went_on) = {
+        let mut signals = process.signals.lock();
+        let went_on = job::cancel(process, &mut signals, info.signal);
+        let is_kept = is_kept(process, &signals, info.signal, is_blocked);
+        if is_kept && info.signal != Signal::KILL {
+            add(&mut signals);
+        }
+        (is_kept, went_on)
+    };
+    if went_on {
+        job::went_on(process);
+    }
+    if is_queued && info.signal == Signal::KILL {
+        // No thread needs to take it, and a stopped one could not.
+        exit::end_process(process, End::Killed(Signal::KILL.number()));
+        return false;
+    }
+    is_queued
 }
 
 /// Sends what an instruction of the current thread caused: it cannot be ignored or put off.
@@ -51,15 +85,19 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
     thread.call_attention();
 }
 
-/// Whether the signal has any effect; those that stop and those that continue cancel each other.
-fn is_kept(signals: &mut super::pending::ProcessSignals, signal: Signal) -> bool {
+/// Whether the signal has any effect. A blocked one may have, whatever is done about it now.
+fn is_kept(process: &Process, signals: &ProcessSignals, signal: Signal, is_blocked: bool) -> bool {
     let handler = signals.actions.get(signal).handler;
-    if signal.is_absolute() {
+    if process.is_init() && handler == action::DEFAULT {
+        // Nothing that init has not asked for reaches it.
+        return false;
+    }
+    if signal.is_absolute() || is_blocked {
         return true;
     }
     match handler {
         action::IGNORE => false,
-        action::DEFAULT => !signal.is_ignored_by_default() && !signal.stops_by_default(),
+        action::DEFAULT => !signal.is_ignored_by_default(),
         _ => true,
     }
 }

@@ -16,8 +16,8 @@ macro_rules! signals {
 }
 
 signals! {
-    ILL 4; TRAP 5; BUS 7; FPE 8; KILL 9; SEGV 11; PIPE 13; ALRM 14; CHLD 17; CONT 18; STOP 19;
-    TSTP 20; TTIN 21; TTOU 22; URG 23; XFSZ 25; WINCH 28; SYS 31;
+    HUP 1; INT 2; QUIT 3; ILL 4; TRAP 5; BUS 7; FPE 8; KILL 9; SEGV 11; PIPE 13; ALRM 14; CHLD 17; CONT 18; STOP 19;
+    TSTP 20; TTIN 21; TTOU 22; URG 23; XCPU 24; XFSZ 25; VTALRM 26; PROF 27; WINCH 28; SYS 31;
 }
 
 impl Signal {
@@ -35,6 +35,11 @@ impl Signal {
         1 << (self.0 - 1)
     }
 
+    /// Whether each one that is sent counts: a real-time signal.
+    pub(crate) fn is_queued(self) -> bool {
+        self.0 >= 32
+    }
+
     /// Whether nothing can catch, block or ignore it.
     pub(crate) fn is_absolute(self) -> bool {
         self == Self::KILL || self == Self::STOP
@@ -47,13 +52,17 @@ impl Signal {
 
     /// Whether its default is to stop the process.
     pub(crate) fn stops_by_default(self) -> bool {
-        [Self::STOP, Self::TSTP, Self::TTIN, Self::TTOU].contains(&self)
+        SigSet::STOPS.contains(self)
     }
 }
 
 impl SigSet {
     /// No signal.
     pub(crate) const EMPTY: Self = Self(0);
+
+    /// Those whose default is to stop the process.
+    pub(crate) const STOPS: Self =
+        Self(Signal::STOP.bit() | Signal::TSTP.bit() | Signal::TTIN.bit() | Signal::TTOU.bit());
 
     /// From the ABI's word. What cannot be blocked is left out.
     pub(crate) fn mask(bits: u64) -> Self {
@@ -72,6 +81,11 @@ impl SigSet {
 
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether it is one signal.
+    pub(crate) const fn is_single(self) -> bool {
+        self.0.is_power_of_two()
     }
 
     pub(crate) const fn contains(self, signal: Signal) -> bool {

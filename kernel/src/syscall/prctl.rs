@@ -1,0 +1,88 @@
+//! prctl(2), as far as C libraries, shells and supervisors call it.
+
+use core::sync::atomic::Ordering;
+
+use model::abi::errno::Errno;
+
+use super::context::{Context, SysResult};
+use crate::memory::user::{self, UserPtr, UserSlice};
+use crate::task::signal::set::Signal;
+
+/// Bytes of a name, its end included (`TASK_COMM_LEN`).
+const NAME: usize = 16;
+
+/// prctl(2).
+///
+/// # Errors
+/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EFAULT`.
+pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> SysResult {
+    const SET_PDEATHSIG: u32 = 1;
+    const GET_PDEATHSIG: u32 = 2;
+    const GET_DUMPABLE: u32 = 3;
+    const SET_DUMPABLE: u32 = 4;
+    const SET_NAME: u32 = 15;
+    const GET_NAME: u32 = 16;
+    const SET_TIMERSLACK: u32 = 29;
+    const GET_TIMERSLACK: u32 = 30;
+    const SET_CHILD_SUBREAPER: u32 = 36;
+    const GET_CHILD_SUBREAPER: u32 = 37;
+    const SET_NO_NEW_PRIVS: u32 = 38;
+    const GET_NO_NEW_PRIVS: u32 = 39;
+    let process = cx.process();
+    match option as u32 {
+        SET_PDEATHSIG => {
+            if argument != 0 {
+                Signal::new(argument).ok_or(Errno::EINVAL)?;
+            }
+            process.parent_death_signal.store(argument as u32, Ordering::Relaxed);
+            Ok(0)
+        }
+        GET_PDEATHSIG => {
+            let number = process.parent_death_signal.load(Ordering::Relaxed);
+            UserPtr::<u32>::new(cx.space(), argument).write(&number)?;
+            Ok(0)
+        }
+        // No core is ever dumped.
+        GET_DUMPABLE => Ok(1),
+        SET_DUMPABLE if argument <= 1 => Ok(0),
+        SET_NAME => set_name(cx, argument),
+        GET_NAME => {
+            let mut bytes = [0u8; NAME];
+            let name = process.name.lock().clone();
+            bytes[..name.len()].copy_from_slice(&name);
+            UserSlice::new(cx.space(), argument, NAME)?.write_bytes(&bytes)?;
+            Ok(0)
+        }
+        // Timers are exact.
+        SET_TIMERSLACK => Ok(0),
+        GET_TIMERSLACK => Ok(50_000),
+        SET_CHILD_SUBREAPER => {
+            process.is_subreaper.store(argument != 0, Ordering::Relaxed);
+            Ok(0)
+        }
+        GET_CHILD_SUBREAPER => {
+            let flag = process.is_subreaper.load(Ordering::Relaxed).into();
+            UserPtr::<u32>::new(cx.space(), argument).write(&flag)?;
+            Ok(0)
+        }
+        SET_NO_NEW_PRIVS if argument == 1 => {
+            process.no_new_privileges.store(true, Ordering::Relaxed);
+            Ok(0)
+        }
+        GET_NO_NEW_PRIVS => Ok(process.no_new_privileges.load(Ordering::Relaxed).into()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn set_name(cx: &Context<'_>, at: usize) -> SysResult {
+    let name = match user::read_string(cx.space(), at, NAME) {
+        Err(Errno::ENAMETOOLONG) => {
+            let mut name = [0u8; NAME - 1];
+            UserSlice::new(cx.space(), at, name.len())?.read_bytes(&mut name)?;
+            name.to_vec()
+        }
+        other => other?,
+    };
+    *cx.process().name.lock() = name;
+    Ok(0)
+}

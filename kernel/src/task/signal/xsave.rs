@@ -1,0 +1,101 @@
+//! The floating-point part of a signal frame: an XSAVE area that says of itself how large it is.
+//!
+//! What comes back from user memory reaches `XRSTOR` in the kernel, which faults on what it does not know. So it is
+//! checked for all that the processor would refuse.
+//! Source: Linux 6.1 arch/x86/kernel/fpu/signal.c, arch/x86/include/uapi/asm/sigcontext.h; Intel SDM 1, 13.4 and 13.8.
+
+use model::abi::errno::Errno;
+use ostd::arch::cpu::context::FpuContext;
+
+use crate::memory::space::AddressSpace;
+use crate::memory::user::{UserPtr, UserSlice};
+
+/// Marks of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
+const MAGIC1: u32 = 0x4650_5853;
+const MAGIC2: u32 = 0x4650_5845;
+/// Bytes of the second mark, behind the area.
+const MAGIC2_SIZE: usize = 4;
+/// Where the legacy area has room for software: `struct _fpx_sw_bytes`.
+const SOFTWARE: usize = 464;
+/// The legacy area, and where the header behind it starts.
+const LEGACY: usize = 512;
+const HEADER_END: usize = LEGACY + 64;
+const MXCSR: usize = 24;
+/// x87 and SSE, whose state is in the legacy area.
+const LEGACY_FEATURES: u64 = 3;
+/// What a processor that does not tell its mask supports (SDM 1, 11.6.6).
+const MXCSR_DEFAULT_MASK: u32 = 0xffbf;
+
+fn u32_at(area: &[u8], at: usize) -> u32 {
+    area[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+fn u64_at(area: &[u8], at: usize) -> u64 {
+    area[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn put(area: &mut [u8], at: usize, bytes: &[u8]) {
+    area[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// The address at which the area goes that ends below `top`.
+pub(super) fn place(top: usize, fpu: &FpuContext) -> usize {
+    top.wrapping_sub(fpu.as_bytes().len() + MAGIC2_SIZE) & !63
+}
+
+/// Writes `fpu` to `at`.
+///
+/// # Errors
+/// `EFAULT`.
+pub(super) fn write(space: &AddressSpace, at: usize, mut fpu: FpuContext) -> Result<(), Errno> {
+    let size = fpu.as_bytes().len();
+    let features = u64_at(FpuContext::new().as_bytes(), LEGACY);
+    let area = fpu.as_bytes_mut();
+    put(area, SOFTWARE, &MAGIC1.to_le_bytes());
+    put(area, SOFTWARE + 4, &((size + MAGIC2_SIZE) as u32).to_le_bytes());
+    put(area, SOFTWARE + 8, &features.to_le_bytes());
+    put(area, SOFTWARE + 16, &(size as u32).to_le_bytes());
+    UserSlice::new(space, at, size)?.write_bytes(area)?;
+    UserPtr::<u32>::new(space, at.checked_add(size).ok_or(Errno::EFAULT)?).write(&MAGIC2)
+}
+
+/// Reads what is at `at`; 0 stands for fresh registers.
+///
+/// An area without its marks is taken for the legacy part alone, as Linux does.
+///
+/// # Errors
+/// `EFAULT`: not readable, or not what `XRSTOR` takes.
+pub(super) fn read(space: &AddressSpace, at: usize) -> Result<FpuContext, Errno> {
+    let mut fpu = FpuContext::new();
+    if at == 0 {
+        return Ok(fpu);
+    }
+    let size = fpu.as_bytes().len();
+    let supported = u64_at(fpu.as_bytes(), LEGACY);
+    let area = fpu.as_bytes_mut();
+    UserSlice::new(space, at, LEGACY)?.read_bytes(&mut area[..LEGACY])?;
+    let is_whole = u32_at(area, SOFTWARE) == MAGIC1
+        && u32_at(area, SOFTWARE + 4) as usize == size + MAGIC2_SIZE
+        && u32_at(area, SOFTWARE + 16) as usize == size
+        && UserPtr::<u32>::new(space, at.wrapping_add(size)).read()? == MAGIC2;
+    if is_whole {
+        let wanted = u64_at(area, SOFTWARE + 8) & supported;
+        UserSlice::new(space, at, size)?.read_bytes(area)?;
+        let features = u64_at(area, LEGACY);
+        if features & !supported != 0 || area[LEGACY + 8..HEADER_END].iter().any(|byte| *byte != 0) {
+            return Err(Errno::EFAULT);
+        }
+        put(area, LEGACY, &(features & wanted).to_le_bytes());
+    } else if size >= HEADER_END {
+        put(area, LEGACY, &(supported & LEGACY_FEATURES).to_le_bytes());
+    }
+    let mask = match u32_at(area, MXCSR + 4) {
+        0 => MXCSR_DEFAULT_MASK,
+        // The program may have written this; what every processor supports is safe.
+        mask => mask & 0xffff,
+    };
+    if u32_at(area, MXCSR) & !mask != 0 {
+        return Err(Errno::EFAULT);
+    }
+    Ok(fpu)
+}
