@@ -12,6 +12,9 @@ use super::slice::UserSlice;
 /// `PATH_MAX`: bytes of a path, the zero byte included.
 pub(crate) const PATH_MAX: usize = 4096;
 
+/// `MAX_ARG_STRLEN`: bytes of an argument of execve(2), the zero byte included.
+const STRING_MAX: usize = 32 * PAGE_SIZE;
+
 /// Bytes that are looked at together; small, because most strings are.
 const PIECE: usize = 64;
 
@@ -53,7 +56,7 @@ pub(crate) fn read_path(space: &AddressSpace, addr: usize) -> Result<Vec<u8>, Er
 /// they took.
 ///
 /// # Errors
-/// `EFAULT`: the array or a string is not readable. `E2BIG`: more than `room`.
+/// `EFAULT`: the array or a string is not readable. `E2BIG`: more than `room`, or one of more than 128 KiB.
 pub(crate) fn read_string_array(
     space: &AddressSpace,
     addr: usize,
@@ -69,7 +72,7 @@ pub(crate) fn read_string_array(
         if pointer == 0 {
             return Ok(strings);
         }
-        let string = read_string(space, pointer, *room).map_err(|error| match error {
+        let string = read_string(space, pointer, STRING_MAX.min(*room)).map_err(|error| match error {
             Errno::ENAMETOOLONG => Errno::E2BIG,
             other => other,
         })?;
