@@ -135,11 +135,10 @@ impl<H: Host> Watchers<H> {
         let hint = walk.hint();
         let mut told = 0;
         while !walk.is_done() {
-            let mut batch: [Option<Watcher<H>>; BATCH] = [const { None }; BATCH];
-            let mut places = batch.iter_mut();
+            let mut batch: heapless::Vec<Watcher<H>, BATCH> = heapless::Vec::new();
             let mut list = self.list.lock();
             list.visit(&mut walk, |watcher| {
-                if places.len() == 0 {
+                if batch.is_full() {
                     return Visit::Full;
                 }
                 told += 1;
@@ -151,16 +150,15 @@ impl<H: Host> Watchers<H> {
                         Marked::Announce => Watcher::Mark(mark.clone()),
                     },
                 };
-                if let Some(place) = places.next() {
-                    *place = Some(handle);
-                }
+                // There is room: it was asked above.
+                let _ = batch.push(handle);
                 Visit::Taken
             });
             if told > 0 && !list.has_eligible() {
                 word.unwatch(Events::all());
             }
             drop(list);
-            for watcher in batch.into_iter().flatten() {
+            for watcher in batch {
                 match watcher {
                     Watcher::Task(task) => {
                         task.wake();

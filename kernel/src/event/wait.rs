@@ -113,10 +113,15 @@ pub(crate) fn registered<S: Sleep, T>(
         thread,
         deadline,
         || {
-            // Armed before the try: an event that the try does not see may choose this waiter.
-            if !core::mem::take(&mut is_first) {
-                waiting.rearm();
+            if core::mem::take(&mut is_first) {
+                return attempt();
             }
+            // Mostly the wake was meant for this thread, and what it waited for is there.
+            if let Poll::Ready(value) = attempt() {
+                return Poll::Ready(value);
+            }
+            // Armed before the try: an event that the try does not see may choose this waiter.
+            waiting.rearm();
             attempt()
         },
         || source.file.count(Count::VainWake),
