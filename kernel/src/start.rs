@@ -21,7 +21,7 @@ use crate::syscall::enter;
 use crate::syscall::execve;
 use crate::task::process::{self, Process};
 use crate::task::signal::pending::ThreadSignals;
-use crate::task::thread::{Registers, Thread};
+use crate::task::thread::{Myself, Registers, Thread};
 use crate::task::{hooks, scheduler};
 use crate::trace::{self, Level};
 use crate::{clock, devices, fs, object};
@@ -85,11 +85,12 @@ fn start_init() -> Result<(), Errno> {
 
 fn run_init(thread: Arc<Thread>, mut context: UserContext) {
     let init = init_path();
-    if let Err(errno) = prepare(&thread, &init, &mut context) {
+    let myself = Myself::new(&thread);
+    if let Err(errno) = prepare(&myself, &init, &mut context) {
         println!("pollux: cannot run {}: {:?}", alloc::string::String::from_utf8_lossy(&init), errno);
         power::poweroff(ExitCode::Failure);
     }
-    enter::run(thread, context);
+    enter::run_as(&myself, context);
     println!("pollux: init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock()));
     power::poweroff(ExitCode::Failure);
 }
@@ -115,7 +116,7 @@ fn option(name: &str) -> Option<&'static str> {
 }
 
 /// Standard input, output and error are the console, as for Linux's init.
-fn prepare(thread: &Arc<Thread>, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
+fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
     const O_RDWR: u32 = 2;
     let process = thread.process();
     let origin = fs::boot::origin();

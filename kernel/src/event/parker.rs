@@ -1,62 +1,65 @@
 //! Where a thread sleeps: woken once, it stays awake until its next sleep.
 //!
-//! OSTD's `Waiter` may not leave the task that made it and so cannot be kept with a thread; each sleep makes one.
-//!
-//! # Why no wake is lost
-//! ```text
-//! sleeper                          waker
-//! put the OSTD waker in its place  set `is_woken`
-//! `is_woken` set? do not sleep     OSTD waker in its place? wake it
-//! ```
-//! Each side writes before it reads, and the place is behind a lock: one of them sees the other.
+//! The thread itself has a [`Bed`] for as long as it lives; others have its [`Parker`], which knows the way there.
+//! A wake goes to OSTD's waker, which remembers the first since the last sleep: none is lost, whether it comes
+//! before the sleep or during it. One that comes before the bed is made finds a thread that has not begun to run,
+//! and so waits for nothing.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
 
 use crate::clock::timer::Expire;
 
-/// A thread's bed.
+/// The way to a thread's bed.
 pub(crate) struct Parker {
-    is_woken: AtomicBool,
-    /// The waker of the sleep that goes on. Timers take it in interrupt handlers.
-    sleep: SpinLock<Option<Arc<Waker>>, LocalIrqDisabled>,
+    /// `None` before the thread runs and after: the waker holds the task, and the task its thread. Timers use it
+    /// in interrupt handlers.
+    waker: SpinLock<Option<Arc<Waker>>, LocalIrqDisabled>,
+}
+
+/// A thread's bed. It cannot leave its task.
+pub(crate) struct Bed {
+    waiter: Waiter,
+    parker: Arc<Parker>,
 }
 
 impl Default for Parker {
     fn default() -> Self {
-        Self { is_woken: AtomicBool::new(false), sleep: SpinLock::new(None) }
+        Self { waker: SpinLock::new(None) }
     }
 }
 
 impl Parker {
-    /// Sleeps until woken, or not at all if that has happened since the last sleep. For the owner only.
-    pub(crate) fn park(&self) {
-        let (waiter, waker) = Waiter::new_pair();
-        *self.sleep.lock() = Some(waker);
-        while !self.is_woken.swap(false, Ordering::SeqCst) {
-            waiter.wait();
-        }
-        // Dropped after the lock is free.
-        let _waker = self.sleep.lock().take();
-    }
-
     /// Ends the sleep, or the next one. Says whether it had not been ended yet.
     pub(crate) fn unpark(&self) -> bool {
-        if self.is_woken.swap(true, Ordering::SeqCst) {
-            return false;
-        }
-        let waker = self.sleep.lock().clone();
-        if let Some(waker) = waker {
-            waker.wake_up();
-        }
-        true
+        self.waker.lock().as_ref().is_some_and(|waker| waker.wake_up())
     }
 }
 
 impl Expire for Parker {
     fn expire(&self) {
         self.unpark();
+    }
+}
+
+impl Bed {
+    /// The bed of the current task, to which `parker` is to show the way.
+    pub(crate) fn make(parker: &Arc<Parker>) -> Self {
+        let (waiter, waker) = Waiter::new_pair();
+        *parker.waker.lock() = Some(waker);
+        Self { waiter, parker: parker.clone() }
+    }
+
+    /// Sleeps until woken, or not at all if that has happened since the last sleep.
+    pub(crate) fn sleep(&self) {
+        self.waiter.wait();
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // Dropped after the lock is free.
+        let _waker = self.parker.waker.lock().take();
     }
 }

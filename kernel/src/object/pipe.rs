@@ -48,6 +48,8 @@ enum Name {
 pub(crate) struct PipeEnd {
     pipe: Arc<Pipe>,
     access: AccessMode,
+    /// The events of this end.
+    mask: Events,
     /// `O_DIRECT`: writes are packets. Looked at alone, so the atomic orders nothing.
     is_packetized: AtomicBool,
     /// Set if nobody was at the other side when this end was opened: how often that had been opened by then.
@@ -103,7 +105,13 @@ impl PipeEnd {
             missed.map(|side| Missed { side, openings: state.openings(side) })
         };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
-        Self { pipe, access, is_packetized, missed }
+        let mask = sides(access).fold(Events::empty(), |mask, side| {
+            mask | match side {
+                End::Reader => Events::READABLE | Events::HUP,
+                End::Writer => Events::WRITABLE | Events::ERR,
+            }
+        });
+        Self { pipe, access, mask, is_packetized, missed }
     }
 
     /// Bytes that fit into the pipe.
@@ -119,16 +127,6 @@ impl PipeEnd {
         // The slots take a small part of what they hold.
         budget::try_reserve(bytes / 64)?;
         self.pipe.state.lock().set_capacity(bytes, privilege)
-    }
-
-    /// The events of this end.
-    fn mask(&self) -> Events {
-        sides(self.access).fold(Events::empty(), |mask, side| {
-            mask | match side {
-                End::Reader => Events::READABLE | Events::HUP,
-                End::Writer => Events::WRITABLE | Events::ERR,
-            }
-        })
     }
 
     /// `events` as this end shows them: nobody has hung up before the first writer came.
@@ -187,7 +185,7 @@ impl File for PipeEnd {
     }
 
     fn poll(&self, interest: Events) -> Events {
-        self.show(self.pipe.state.poll(interest & self.mask()))
+        self.show(self.pipe.state.poll(interest & self.mask))
     }
 
     fn watch(&self) -> Option<&event::Watch> {
@@ -232,12 +230,12 @@ impl Watch<Pollux> for PipeEnd {
         interest: Events,
         share: Share,
     ) -> Result<(Token, Events), NoMemory> {
-        let (token, ready) = self.pipe.state.register(watcher, interest & self.mask(), share)?;
+        let (token, ready) = self.pipe.state.register(watcher, interest & self.mask, share)?;
         Ok((token, self.show(ready)))
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.show(self.pipe.state.set_interest(token, interest & self.mask()))
+        self.show(self.pipe.state.set_interest(token, interest & self.mask))
     }
 
     fn rearm(&self, token: &Token) {

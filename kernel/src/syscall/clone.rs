@@ -164,7 +164,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         let pid = child.pid();
         (child, pid)
     };
-    let parent_thread = cx.thread();
+    let parent_thread = cx.myself();
     let space = cx.space();
     let mut is_interrupted = false;
     let prepare = |thread: &Arc<Thread>| {
@@ -198,7 +198,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     if has(VFORK) {
         // Only death ends this wait early: the child stands on the caller's stack.
         while process.borrows_space() && !cx.thread().is_dying() {
-            cx.thread().sleep(None);
+            cx.myself().sleep(None);
         }
     }
     Ok(tid as usize)

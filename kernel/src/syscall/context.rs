@@ -14,7 +14,7 @@ use crate::memory::space::AddressSpace;
 use crate::task::limits::Resource;
 use crate::task::process::Process;
 use crate::task::signal::deliver::Restart;
-use crate::task::thread::Thread;
+use crate::task::thread::{Myself, Thread};
 
 /// What a syscall returns: the value for the register, or the error.
 pub(crate) type SysResult = Result<usize, Errno>;
@@ -37,7 +37,7 @@ impl Held {
 
 /// The caller of a syscall.
 pub(crate) struct Context<'a> {
-    thread: &'a Arc<Thread>,
+    myself: &'a Myself,
     held: &'a Held,
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
@@ -52,12 +52,12 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// The context of a syscall of `thread`.
     pub(super) fn new(
-        thread: &'a Arc<Thread>,
+        myself: &'a Myself,
         held: &'a Held,
         user: &'a mut UserContext,
         resume: Option<Duration>,
     ) -> Self {
-        Self { thread, held, user, restart: Restart::AsHandlersSay, resume, is_outdated: false }
+        Self { myself, held, user, restart: Restart::AsHandlersSay, resume, is_outdated: false }
     }
 
     /// Says that the process has another address space or table of descriptors from the next syscall on.
@@ -70,14 +70,19 @@ impl<'a> Context<'a> {
         self.is_outdated
     }
 
-    /// The calling thread. It is also what sleeps: `event::wait` takes it.
+    /// The calling thread.
     pub(crate) fn thread(&self) -> &'a Arc<Thread> {
-        self.thread
+        self.myself
+    }
+
+    /// The calling thread as what can sleep: `event::wait` takes it.
+    pub(crate) fn myself(&self) -> &'a Myself {
+        self.myself
     }
 
     /// Its process.
     pub(crate) fn process(&self) -> &'a Arc<Process> {
-        self.thread.process()
+        self.myself.process()
     }
 
     /// Its memory.

@@ -18,17 +18,24 @@ use crate::task::signal::deliver::{self, Interrupted, Next};
 use crate::task::signal::pending::Info;
 use crate::task::signal::send;
 use crate::task::signal::set::Signal;
-use crate::task::thread::Thread;
+use crate::task::thread::{Myself, Thread};
 use crate::trace::{self, Kind};
 
 /// Runs a thread until it ends: what [`Thread::spawn`] is given.
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
-    run_until_dying(&thread, context);
-    exit::end_thread(&thread);
+    let myself = Myself::new(&thread);
+    drop(thread);
+    run_as(&myself, context);
+}
+
+/// As [`run`], for a thread that knows itself already.
+pub(crate) fn run_as(thread: &Myself, context: UserContext) {
+    run_until_dying(thread, context);
+    exit::end_thread(thread);
 }
 
 /// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.
-fn run_until_dying(thread: &Arc<Thread>, context: UserContext) {
+fn run_until_dying(thread: &Myself, context: UserContext) {
     let mut held = Held::of(thread);
     let mut mode = UserMode::new(context);
     let mut resume = None;
@@ -59,7 +66,7 @@ fn run_until_dying(thread: &Arc<Thread>, context: UserContext) {
 
 /// Performs the syscall whose number and arguments are in the registers.
 fn syscall(
-    thread: &Arc<Thread>,
+    thread: &Myself,
     held: &mut Held,
     user: &mut UserContext,
     resume: Option<Duration>,

@@ -157,7 +157,7 @@ fn wait_until(
     };
     // One waiter for each event; whoever leaves passes on what is left.
     let source = Source { file: instance.queue(), interest: Events::READABLE, share: Share::Relay };
-    match wait::registered(&**cx.thread(), source, deadline, scan) {
+    match wait::registered(cx.myself(), source, deadline, scan) {
         Ok(result) => result,
         Err(Stop::TimedOut) => Ok(0),
         Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),

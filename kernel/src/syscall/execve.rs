@@ -20,7 +20,7 @@ use crate::memory::user::{self, PATH_MAX};
 use crate::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::task::exit;
 use crate::task::process::Process;
-use crate::task::thread::{self, Registers, Thread};
+use crate::task::thread::{self, Myself, Registers, Thread};
 use ostd::arch::cpu::context::UserContext;
 
 /// `BINPRM_BUF_SIZE` levels of `#!` that Linux follows.
@@ -40,7 +40,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
         // Linux 5.18 and later: an empty argv becomes one empty string.
         argv.push(Vec::new());
     }
-    start_program(cx.thread(), cx.user, &cx.origin(), path, argv, envp)?;
+    start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
     cx.renew();
     Ok(0)
 }
@@ -50,7 +50,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
 /// # Errors
 /// As [`execve`].
 pub(crate) fn start_program(
-    thread: &Arc<Thread>,
+    thread: &Myself,
     context: &mut UserContext,
     origin: &Origin,
     path: Vec<u8>,
@@ -128,7 +128,7 @@ fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
     if Arc::strong_count(&files) > OWN { Ok(Some(Arc::new(files.try_clone()?))) } else { Ok(None) }
 }
 
-fn end_other_threads(thread: &Arc<Thread>) {
+fn end_other_threads(thread: &Myself) {
     let threads = thread.process().threads.lock().clone();
     for other in threads.iter().filter(|other| !Arc::ptr_eq(other, thread)) {
         other.kill();

@@ -45,7 +45,7 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
         Some(mode) => {
             let (watch, interest) = lock.watch(mode);
             let source = Source { file: watch, interest, share: Share::All };
-            wait::until(&**cx.thread(), source, None, || lock.acquire(&file, mode))
+            wait::until(cx.myself(), source, None, || lock.acquire(&file, mode))
                 .map_err(Errno::from)
                 .flatten()
         }

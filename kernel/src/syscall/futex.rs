@@ -49,7 +49,7 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
             }
             cx.restart = deadline.map_or(Restart::AsHandlersSay, Restart::Until);
             let word = Word::new(cx.space(), addr, scope)?;
-            futex::wait(cx.thread(), word, value, bits, deadline).map(|()| 0)
+            futex::wait(cx.myself(), word, value, bits, deadline).map(|()| 0)
         }
         WAKE | WAKE_BITSET => {
             let bits = if command == WAKE { u32::MAX } else { bits as u32 };

@@ -14,7 +14,7 @@ pub(crate) fn getpid(cx: &mut Context<'_>) -> SysResult {
 
 /// getppid(2).
 pub(crate) fn getppid(cx: &mut Context<'_>) -> SysResult {
-    Ok(cx.process().parent.lock().upgrade().map_or(0, |parent| parent.pid() as usize))
+    Ok(cx.process().parent.pid() as usize)
 }
 
 /// gettid(2).

@@ -56,5 +56,5 @@ fn wait<T>(
 ) -> Result<T, Errno> {
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
-    wait::registered(&**cx.thread(), Source { file, interest, share }, None, attempt)?
+    wait::registered(cx.myself(), Source { file, interest, share }, None, attempt)?
 }

@@ -89,7 +89,7 @@ fn acquire(
 ) -> Result<(), Errno> {
     let mut waiting = Waiting::new(holder.owner);
     let source = Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All };
-    wait::until(&**cx.thread(), source, None, || {
+    wait::until(cx.myself(), source, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
             && matches!(holder.owner, Owner::Table(_))

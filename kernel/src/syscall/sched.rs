@@ -58,7 +58,7 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     thread.affinity.store(set, Ordering::Relaxed);
     // It moves when it next leaves the CPU; the caller does so now.
     if Arc::ptr_eq(&thread, cx.thread()) {
-        thread.leave_cpu();
+        cx.myself().leave_cpu();
     }
     Ok(0)
 }

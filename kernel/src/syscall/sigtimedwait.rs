@@ -30,8 +30,8 @@ pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> Sys
 /// `EINTR`: always, after a handler ran.
 pub(crate) fn pause(cx: &mut Context<'_>) -> SysResult {
     cx.restart = Restart::WithoutHandler;
-    while !cx.thread().is_interrupted() {
-        cx.thread().sleep(None);
+    while !cx.myself().is_interrupted() {
+        cx.myself().sleep(None);
     }
     Err(Errno::EINTR)
 }
@@ -55,7 +55,7 @@ pub(crate) fn rt_sigtimedwait(
         at => Some(clock::now().saturating_add(time::read_timespec(cx.space(), at)?)),
     };
     cx.restart = Restart::Never;
-    let thread = cx.thread();
+    let thread = cx.myself();
     let take = || {
         let mut shared = cx.process().signals.lock();
         let mut own = thread.signals.lock();

@@ -178,10 +178,10 @@ fn sleep_for(cx: &mut Context<'_>, span: Duration, remaining: usize) -> SysResul
 
 fn sleep_until(cx: &Context<'_>, deadline: Duration) -> SysResult {
     loop {
-        if cx.thread().is_interrupted() {
+        if cx.myself().is_interrupted() {
             return Err(Errno::EINTR);
         }
-        if cx.thread().sleep(Some(deadline)) == Wake::TimedOut {
+        if cx.myself().sleep(Some(deadline)) == Wake::TimedOut {
             return Ok(0);
         }
     }

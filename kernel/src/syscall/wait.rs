@@ -36,7 +36,7 @@ pub(crate) fn wait4(
         group if group < 0 => Which::Group(group.unsigned_abs()),
         pid => Which::Process(pid.unsigned_abs()),
     };
-    let Some((child, state)) = wait::child(cx.thread(), which, options | Options::EXITED)? else {
+    let Some((child, state)) = wait::child(cx.myself(), which, options | Options::EXITED)? else {
         return Ok(0);
     };
     if status != 0 {
@@ -92,7 +92,7 @@ pub(crate) fn waitid(
         P_PGID if is_positive => Which::Group(number),
         _ => return Err(Errno::EINVAL),
     };
-    let found = wait::child(cx.thread(), which, options)?;
+    let found = wait::child(cx.myself(), which, options)?;
     if usage != 0
         && let Some((child, _)) = &found
     {

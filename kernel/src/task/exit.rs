@@ -77,7 +77,7 @@ fn bury(process: &Arc<Process>) {
     session::leave(process);
     give_away_children(process);
     process.set_ended();
-    let parent = process.parent.lock().upgrade();
+    let parent = process.parent.get();
     match parent {
         Some(parent) => tell_parent(process, &parent),
         None => process::forget(process.pid()),
@@ -89,7 +89,7 @@ fn give_away_children(process: &Arc<Process>) {
     let children = core::mem::take(&mut *process.children.lock());
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
-        *child.parent.lock() = Arc::downgrade(&new_parent);
+        child.parent.replace(&new_parent);
         new_parent.children.lock().push(child.clone());
         if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
             send::to_process(&child, Info::kernel(signal));
@@ -103,12 +103,12 @@ fn give_away_children(process: &Arc<Process>) {
 }
 
 fn new_parent(process: &Process) -> Option<Arc<Process>> {
-    let mut ancestor = process.parent.lock().upgrade();
+    let mut ancestor = process.parent.get();
     while let Some(candidate) = ancestor {
         if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.end.lock().is_none() {
             return Some(candidate);
         }
-        ancestor = candidate.parent.lock().upgrade();
+        ancestor = candidate.parent.get();
     }
     process::find(1).filter(|_| !process.is_init())
 }

@@ -21,7 +21,7 @@ use core::time::Duration;
 use model::abi::errno::Errno;
 use ostd::sync::SpinLock;
 
-use super::thread::Thread;
+use super::thread::Myself;
 use crate::event::parker::Parker;
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::space::{AddressSpace, Identity};
@@ -83,7 +83,7 @@ static WAITERS: SpinLock<Queues> = SpinLock::new(BTreeMap::new());
 /// # Errors
 /// `EAGAIN`: it is not. `EFAULT`: not readable. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
-    thread: &Thread,
+    thread: &Myself,
     word: Word<'_>,
     expected: u32,
     bits: u32,

@@ -42,10 +42,44 @@ pub(crate) enum End {
     Killed(u8),
 }
 
+/// The process that hears of another's end, with its number apart: getppid(2) needs no reference.
+pub(crate) struct Parent {
+    link: SpinLock<Weak<Process>>,
+    /// 0 for none.
+    pid: AtomicU32,
+}
+
+impl Parent {
+    const fn none() -> Self {
+        Self { link: SpinLock::new(Weak::new()), pid: AtomicU32::new(0) }
+    }
+
+    fn new(parent: &Arc<Process>) -> Self {
+        Self { link: SpinLock::new(Arc::downgrade(parent)), pid: AtomicU32::new(parent.pid) }
+    }
+
+    /// Puts another one in place.
+    pub(crate) fn replace(&self, parent: &Arc<Process>) {
+        let mut link = self.link.lock();
+        *link = Arc::downgrade(parent);
+        self.pid.store(parent.pid, Ordering::Relaxed);
+    }
+
+    /// The process, if it is still there.
+    pub(crate) fn get(&self) -> Option<Arc<Process>> {
+        self.link.lock().upgrade()
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+}
+
 /// A process.
 pub(crate) struct Process {
     pid: u32,
-    pub(crate) parent: SpinLock<Weak<Process>>,
+    pub(crate) parent: Parent,
     pub(crate) children: SpinLock<Vec<Arc<Process>>>,
     pub(crate) threads: SpinLock<Vec<Arc<Thread>>>,
     space: SpinLock<Arc<AddressSpace>>,
@@ -155,7 +189,7 @@ impl Process {
         let pid = next_id();
         let process = Arc::new(Self {
             pid,
-            parent: SpinLock::new(Weak::new()),
+            parent: Parent::none(),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(Vec::new()),
             space: SpinLock::new(space),
@@ -202,7 +236,7 @@ impl Process {
         let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         Ok(Arc::new(Self {
             pid: next_id(),
-            parent: SpinLock::new(Arc::downgrade(parent)),
+            parent: Parent::new(parent),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(Vec::new()),
             space: SpinLock::new(space),

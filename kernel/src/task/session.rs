@@ -26,7 +26,7 @@ pub(crate) fn has_group(session: u32, group: u32) -> bool {
 /// knows of it.
 pub(crate) fn is_orphaned(group: u32) -> bool {
     !members(group).iter().any(|member| {
-        let parent = member.parent.lock().upgrade();
+        let parent = member.parent.get();
         parent.is_some_and(|parent| parent.group() != group && parent.session() == member.session())
     })
 }

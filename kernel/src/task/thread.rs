@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
+use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
@@ -22,7 +23,7 @@ use super::timer as timers;
 use super::usage::Meter;
 use crate::clock::{self, timer};
 use crate::event;
-use crate::event::parker::Parker;
+use crate::event::parker::{Bed, Parker};
 use crate::event::wait::{Sleep, Wake};
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
@@ -57,6 +58,12 @@ pub(crate) struct Thread {
     pub(crate) meter: Meter,
     /// A tick found something to look at beside signals.
     was_ticked: AtomicBool,
+}
+
+/// A thread as it sees itself: only it can sleep.
+pub(crate) struct Myself {
+    thread: Arc<Thread>,
+    bed: Bed,
 }
 
 /// What only the thread itself touches.
@@ -231,15 +238,6 @@ impl Thread {
         self.kill();
     }
 
-    /// Moves the current thread to a CPU that it may run on.
-    pub(crate) fn leave_cpu(&self) {
-        // A sleep that is over at once: whoever wakes a thread chooses its CPU anew.
-        let parker = self.parker.clone();
-        let timer = timer::arm(clock::now(), parker);
-        self.parker.park();
-        drop(timer);
-    }
-
     /// Whether it must end.
     pub(crate) fn is_dying(&self) -> bool {
         self.is_dying.load(Ordering::Acquire)
@@ -256,7 +254,31 @@ impl Thread {
     }
 }
 
-impl Sleep for Thread {
+impl Myself {
+    /// Of the current task, which runs `thread`.
+    pub(crate) fn new(thread: &Arc<Thread>) -> Self {
+        Self { thread: thread.clone(), bed: Bed::make(&thread.parker) }
+    }
+
+    /// Moves the current thread to a CPU that it may run on.
+    pub(crate) fn leave_cpu(&self) {
+        // A sleep that is over at once: whoever wakes a thread chooses its CPU anew.
+        let parker = self.parker.clone();
+        let timer = timer::arm(clock::now(), parker);
+        self.bed.sleep();
+        drop(timer);
+    }
+}
+
+impl Deref for Myself {
+    type Target = Arc<Thread>;
+
+    fn deref(&self) -> &Arc<Thread> {
+        &self.thread
+    }
+}
+
+impl Sleep for Myself {
     type Deadline = Duration;
 
     fn task(&self) -> event::Task {
@@ -269,7 +291,7 @@ impl Sleep for Thread {
         }
         let timer = until.map(|until| timer::arm(until, self.parker.clone()));
         trace::event(Kind::Sleep, self.tid(), 0);
-        self.parker.park();
+        self.bed.sleep();
         drop(timer);
         let wake = match until {
             Some(until) if until <= clock::now() => Wake::TimedOut,
@@ -280,7 +302,7 @@ impl Sleep for Thread {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.needs_attention() && (self.is_dying() || super::signal::has_deliverable(self))
+        self.needs_attention() && (self.is_dying() || super::signal::has_deliverable(&self.thread))
     }
 }
 

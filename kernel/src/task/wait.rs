@@ -7,7 +7,7 @@ use model::abi::errno::Errno;
 
 use super::process::{self, End, Process};
 use super::signal::job::Change;
-use super::thread::Thread;
+use super::thread::Myself;
 use crate::event::wait::Sleep;
 
 /// Which children.
@@ -52,7 +52,7 @@ bitflags! {
 /// # Errors
 /// `ECHILD`: there is no such child. `EINTR`.
 pub(crate) fn child(
-    thread: &Thread,
+    thread: &Myself,
     which: Which,
     options: Options,
 ) -> Result<Option<(Arc<Process>, State)>, Errno> {

@@ -7,7 +7,7 @@ use core::time::Duration;
 use ostd::arch::cpu::context::UserContext;
 
 use super::super::process::End;
-use super::super::thread::Thread;
+use super::super::thread::{Myself, Thread};
 use super::super::{session, timer};
 use super::pending::Info;
 use super::set::{SigSet, Signal};
@@ -50,7 +50,7 @@ pub(crate) struct Interrupted {
 ///
 /// `resume` is told how long a syscall that is begun again may still wait.
 pub(crate) fn deliver(
-    thread: &Thread,
+    thread: &Myself,
     context: &mut UserContext,
     interrupted: Option<Interrupted>,
     resume: &mut Option<Duration>,

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use super::super::process::Process;
-use super::super::thread::Thread;
+use super::super::thread::Myself;
 use super::action::{self, Flags};
 use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
@@ -43,7 +43,7 @@ pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
 }
 
 /// Sleeps until the process goes on, or ends.
-pub(super) fn wait_while_stopped(thread: &Thread) {
+pub(super) fn wait_while_stopped(thread: &Myself) {
     while thread.process().is_stopped.load(Ordering::SeqCst) && !thread.is_dying() {
         thread.sleep(None);
     }
@@ -84,7 +84,7 @@ pub(super) fn went_on(process: &Arc<Process>) {
 }
 
 fn tell_parent(process: &Process, code: i32, status: Signal) {
-    let Some(parent) = process.parent.lock().upgrade() else { return };
+    let Some(parent) = process.parent.get() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     if action.handler != action::IGNORE && !action.flags.contains(Flags::NOCLDSTOP) {
         let uid = process.credentials.lock().uid;
