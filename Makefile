@@ -5,7 +5,7 @@ OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(M
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
           $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
 
-.PHONY: help run exec test test-all bench profile check build setup
+.PHONY: help run exec test test-all bench bench-check profile check build setup
 
 help:
 	@echo 'make run       boot in QEMU and play the tour: pipes, eventfds and epoll becoming ready'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test      run the tests: on the host, on Linux, and on Pollux with 1 and 2 CPUs'
 	@echo 'make test-all  the same with 1, 2 and 4 CPUs and all three Pollee policies'
 	@echo 'make bench     measure system calls on Linux and on Pollux with each policy; QUICK=1 under 3 minutes'
+	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
 	@echo 'make profile   where the kernel spends its instructions on a program that runs for ever: PROG=… ARGS=…'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make build     build the kernel'
@@ -38,6 +39,9 @@ test-all:
 
 bench:
 	@osdk/pollux bench $(if $(QUICK),--quick) $(if $(POLICY),--policy $(POLICY))
+
+bench-check:
+	@osdk/pollux bench --check
 
 profile:
 	@$(if $(PROG),,echo 'make profile: say PROG=path' >&2; exit 125;) osdk/pollux profile $(if $(POLICY),--policy $(POLICY)) -- $(PROG) $(ARGS)

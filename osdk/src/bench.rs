@@ -3,6 +3,8 @@
 //! The rows and what they check are in tests/src/bin/bench. Instructions are counted with one CPU; wall times are
 //! those of the same rows without counting, from runs that take turns, so that a busy host slows all alike.
 
+mod baseline;
+mod report;
 mod results;
 mod table;
 
@@ -41,6 +43,9 @@ const TURNS: usize = 3;
 
 /// `pollux bench`.
 pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
+    if options.check || options.record {
+        return compare(options);
+    }
     let started = Instant::now();
     let subjects = subjects(options);
     let groups: Vec<&str> = match options.groups.is_empty() {
@@ -61,11 +66,47 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
     write(&directory, "results.json", &serde_json::to_string_pretty(&results.to_json())?)?;
     let table = table::markdown(&results, &subjects);
     write(&directory, "results.md", &table)?;
+    let page = report::html(&results, &subjects, &machine(), &table)?;
+    write(&directory, "report.html", &page)?;
     print!("{table}");
     eprintln!("pollux: {} in {:.0?}", directory.display(), started.elapsed());
     let failed: BTreeSet<_> = results.failures().collect();
     failed.iter().for_each(|failure| eprintln!("pollux: failed: {failure}"));
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `pollux bench --check` and `--record`: hybrid alone, counted, against the baseline.
+fn compare(options: &BenchOptions) -> Result<ExitCode> {
+    const HYBRID: Subject = Subject::Pollux(Policy::Hybrid);
+    let groups: Vec<&str> = GROUPS.to_vec();
+    let results =
+        measure(HYBRID, Clock::Instructions, &BenchOptions { quick: true, ..options.clone() }, &groups)?;
+    if options.record {
+        baseline::record(&results, HYBRID)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let complaints = baseline::regressions(&results, HYBRID)?;
+    complaints.iter().for_each(|complaint| println!("{complaint}"));
+    println!("{} rows cost more than three per cent too much", complaints.len());
+    Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the figures come from.
+fn machine() -> String {
+    let first_line = |mut command: std::process::Command| {
+        let output = command.output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
+    };
+    let mut qemu = std::process::Command::new("qemu-system-x86_64");
+    qemu.arg("--version");
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    format!(
+        "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm. Wall times: software emulation, one CPU. {}, on {}.",
+        first_line(qemu).unwrap_or_default(),
+        cpu.unwrap_or("an unknown CPU")
+    )
 }
 
 /// What is compared, the twin first.

@@ -86,11 +86,17 @@ pub(crate) struct TestOptions {
     pub(crate) timeout: Timeout,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct BenchOptions {
     /// Measure less, in under three minutes
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Compare with the recorded costs instead, and fail if one has risen by more than 3 %
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Record the costs that --check compares with
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) record: bool,
     /// Count instructions only
     #[arg(long)]
     pub(crate) no_wall: bool,
