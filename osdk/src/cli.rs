@@ -301,6 +301,7 @@ mod tests {
             Command::Exec(options) => Ok(*options),
             Command::Build(_)
             | Command::Bench(_)
+            | Command::Profile(_)
             | Command::Run(_)
             | Command::Test(_)
             | Command::Check
