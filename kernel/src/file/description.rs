@@ -137,6 +137,12 @@ impl OpenFile {
         self.status().contains(OpenFlags::PATH)
     }
 
+    /// Whether it may become ready or cease to be.
+    #[inline]
+    pub(crate) const fn is_watchable(&self) -> bool {
+        matches!(self.polling, Polling::Ask)
+    }
+
     /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
     #[inline]
     pub(crate) fn poll(&self, interest: Events) -> Option<Events> {

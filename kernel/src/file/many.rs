@@ -15,11 +15,11 @@ use core::ops::Deref;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use model::fd::{self, Fd};
+use model::fd;
 use pollee::{Events, NoMemory};
 
 use super::description::OpenFile;
-use super::table::{FdTable, Reading};
+use super::table::FdTable;
 use crate::event::wait::{self, Sleep, Stop};
 use crate::event::{self, Poller};
 
@@ -42,16 +42,19 @@ pub(crate) enum Timeout<D> {
 
 /// A question about many descriptors, with room for the answers.
 pub(crate) trait Question {
-    /// Asks `look` what of some events is ready on a descriptor (`None`: it is not open), one after the other,
-    /// and notes the answers. Returns how many are ready, by its own way of counting.
-    fn ask(&mut self, look: impl FnMut(Fd, Events) -> Option<Events>) -> usize;
-
-    /// The parts into which [`look`](Self::look) divides the descriptors: a few hundred in each, because preemption
-    /// is off while one is looked at.
+    /// The parts into which [`ask`](Self::ask) divides the descriptors: a few hundred in each, because preemption is
+    /// off while one is asked.
     fn parts(&self) -> usize;
 
-    /// As [`ask`](Self::ask), for one part and straight from the table, which is what most questions come to.
-    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize;
+    /// Asks `look` what of some events is ready on each open descriptor of a part, and notes the answers. (`None`
+    /// is the answer of one that is not open for such questions.) Returns how many are ready, by its own way of
+    /// counting; those that are not open are.
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize;
 }
 
 /// Asks until something is ready.
@@ -94,7 +97,8 @@ pub(crate) fn wait<S: Sleep>(
 
 /// One pass that only looks.
 fn ask(files: &FdTable, question: &mut impl Question) -> usize {
-    (0..question.parts()).map(|part| question.look(part, &files.read())).sum()
+    let mut look = |file: &Arc<OpenFile>, interest| file.poll(interest);
+    (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
 }
 
 /// One pass that registers until it finds something ready.
@@ -103,57 +107,26 @@ fn ask_and_register(
     question: &mut impl Question,
     poller: &mut FilePoller,
 ) -> Result<usize, NoMemory> {
-    let mut table = Lookups::new(files);
     let mut poller = Some(poller);
     let mut result = Ok(());
-    let count = question.ask(|fd, interest| {
-        let Some(file) = table.get(fd) else {
-            poller = None;
-            return None;
-        };
-        let events = match (&mut poller, file.file().watch()) {
-            (Some(poller), Some(_)) => match poller.watch(WatchedFile(file.clone()), interest) {
-                Ok(events) => events,
+    let mut look = |file: &Arc<OpenFile>, interest| {
+        let events = match &mut poller {
+            Some(poller) if file.is_watchable() => match poller.watch(WatchedFile(file.clone()), interest) {
+                Ok(events) => Some(events),
                 Err(error) => {
                     result = Err(error);
-                    Events::empty()
+                    Some(Events::empty())
                 }
             },
-            _ => file.file().poll(interest),
+            _ => file.poll(interest),
         };
-        if !events.is_empty() {
+        if events.is_none_or(|events| !events.is_empty()) {
             poller = None;
         }
-        Some(events)
-    });
+        events
+    };
+    let count = (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum();
     result.map(|()| count)
-}
-
-/// Look-ups in a table whose lock is let go from time to time: preemption is off while it is held.
-struct Lookups<'a> {
-    files: &'a FdTable,
-    table: Option<Reading<'a>>,
-    left: usize,
-}
-
-impl<'a> Lookups<'a> {
-    /// Look-ups under one lock.
-    const CHUNK: usize = 256;
-
-    fn new(files: &'a FdTable) -> Self {
-        Self { files, table: None, left: 0 }
-    }
-
-    /// The description behind `fd`, if it is open for operations on the file.
-    fn get(&mut self, fd: Fd) -> Option<&Arc<OpenFile>> {
-        if self.left == 0 {
-            self.left = Self::CHUNK;
-            self.table = None;
-        }
-        self.left -= 1;
-        let table = self.table.get_or_insert_with(|| self.files.read());
-        table.get(fd).filter(|file| !file.is_path())
-    }
 }
 
 impl Deref for WatchedFile {

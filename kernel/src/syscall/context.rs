@@ -99,6 +99,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// `EBADF`: there is none, or it was opened with `O_PATH`.
+    #[inline]
     pub(crate) fn file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
         self.files().get(parse_fd(fd)?)
     }

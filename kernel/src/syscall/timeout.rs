@@ -29,9 +29,11 @@ enum Rest {
 }
 
 /// poll(2)'s and epoll_wait(2)'s way: a negative number is for ever.
+#[inline]
 pub(super) fn from_milliseconds(milliseconds: i32) -> Timeout<Duration> {
     match u64::try_from(milliseconds) {
         Err(_) => Timeout::Never,
+        Ok(0) => Timeout::Now,
         Ok(milliseconds) => from_now(Duration::from_millis(milliseconds)),
     }
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
-use model::fd::{self, Fd, ROW, Row};
+use model::fd::{self, ROW, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
 
@@ -82,19 +82,19 @@ impl PollArray {
 }
 
 impl Question for PollArray {
-    fn ask(&mut self, mut look: impl FnMut(Fd, Events) -> Option<Events>) -> usize {
-        let first = self.first.ask(&mut look);
-        self.rest.iter_mut().fold(first, |count, piece| count + piece.ask(&mut look))
-    }
-
     fn parts(&self) -> usize {
         1 + self.rest.len()
     }
 
-    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
         match part.checked_sub(1) {
-            None => self.first.look(table),
-            Some(part) => self.rest[part].look(table),
+            None => self.first.ask(table, look),
+            Some(part) => self.rest[part].ask(table, look),
         }
     }
 }
@@ -115,8 +115,12 @@ impl<const N: usize> Piece<N> {
         part.read_bytes(self.asked[..self.len].as_mut_bytes())
     }
 
-    /// As [`ask`](Self::ask). Neighbours in the array are mostly neighbours in the table.
-    fn look(&mut self, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+    /// Neighbours in the array are mostly neighbours in the table.
+    fn ask(
+        &mut self,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
         let mut count = 0;
         let mut differs = 0;
         let mut row = (usize::MAX, Row::empty());
@@ -127,7 +131,7 @@ impl<const N: usize> Piece<N> {
                     if row.0 != fd / ROW {
                         row = (fd / ROW, table.row(fd / ROW));
                     }
-                    let events = row.1.get(fd).and_then(|file| file.poll(asked.interest()));
+                    let events = row.1.get(fd).and_then(|file| look(file, asked.interest()));
                     events.map_or(POLLNVAL, |events| events.bits())
                 }
             };
@@ -135,19 +139,6 @@ impl<const N: usize> Piece<N> {
             differs |= asked.revents ^ *answer;
         }
         self.differs = differs;
-        count
-    }
-
-    fn ask(&mut self, look: &mut impl FnMut(Fd, Events) -> Option<Events>) -> usize {
-        let mut count = 0;
-        for (asked, answer) in self.asked[..self.len].iter().zip(&mut self.answers) {
-            *answer = match u32::try_from(asked.fd) {
-                Err(_) => 0,
-                Ok(fd) => look(Fd::new(fd), asked.interest()).map_or(POLLNVAL, |events| events.bits()),
-            };
-            count += usize::from(*answer != 0);
-            self.differs |= asked.revents ^ *answer;
-        }
         count
     }
 

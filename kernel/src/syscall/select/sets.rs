@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::Set;
-use model::fd::{self, Fd, Row};
+use model::fd::{self, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
 
@@ -138,39 +138,36 @@ impl Sets {
 }
 
 impl Question for Sets {
-    /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
-    /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
-    fn ask(&mut self, mut look: impl FnMut(Fd, Events) -> Option<Events>) -> usize {
-        let mut count = 0;
-        for (nr, word) in self.pieces_mut().flatten().enumerate() {
-            word.answers = [0; 3];
-            for bit in members(word.union()) {
-                let events = look(fd(nr, bit), word.interest(bit));
-                count += word.note(bit, events);
-            }
-        }
-        count
-    }
-
     fn parts(&self) -> usize {
         self.count.div_ceil(BITS * PART)
     }
 
-    fn look(&mut self, part: usize, table: &fd::FdTable<Arc<OpenFile>>) -> usize {
+    /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
+    /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
         let (first, words) = self.part_mut(part);
-        words.iter_mut().enumerate().map(|(nr, word)| word.look(&table.row(first + nr))).sum()
+        words.iter_mut().enumerate().map(|(nr, word)| word.ask(&table.row(first + nr), look)).sum()
     }
 }
 
 impl Word {
     /// Asks for each set alone: hardly a descriptor is in two of them.
-    fn look(&mut self, row: &Row<'_, Arc<OpenFile>>) -> usize {
+    fn ask(
+        &mut self,
+        row: &Row<'_, Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
         let mut count = 0;
         for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
             // What was closed meanwhile is a member.
             let mut found = asked & !row.open();
             for bit in members(asked & row.open()) {
-                let events = row.get(bit as usize).and_then(|file| file.poll(set.events()));
+                let events = row.get(bit as usize).and_then(|file| look(file, set.events()));
                 found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
             }
             *answers = found;
@@ -183,25 +180,6 @@ impl Word {
         let [read, write, except] = self.asked;
         read | write | except
     }
-
-    /// The events that make `bit` a member of one of the sets that ask for it.
-    fn interest(&self, bit: u32) -> Events {
-        let sets = Set::ALL.iter().zip(self.asked).filter(|(_, asked)| asked & 1 << bit != 0);
-        sets.fold(Events::empty(), |interest, (set, _)| interest | set.events())
-    }
-
-    /// Makes `bit` a member of the sets that `events` are for; of how many.
-    fn note(&mut self, bit: u32, events: Option<Events>) -> usize {
-        let mut count = 0;
-        for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
-            let is_member = events.is_none_or(|events| events.intersects(set.events()));
-            if is_member && asked & 1 << bit != 0 {
-                *answers |= 1 << bit;
-                count += 1;
-            }
-        }
-        count
-    }
 }
 
 /// The bits that are set, the lowest first.
@@ -211,9 +189,4 @@ fn members(mut word: u64) -> impl Iterator<Item = u32> {
         word &= word.wrapping_sub(1);
         (bit < u64::BITS).then_some(bit)
     })
-}
-
-fn fd(word: usize, bit: u32) -> Fd {
-    // Below the capacity of a table, which is a `u32`.
-    Fd::new((word * BITS) as u32 + bit)
 }
