@@ -23,7 +23,8 @@ impl Pipe {
     pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
         let mut total = 0;
         while to.remaining() > 0 && !self.slots.is_empty() {
-            let batch = self.read_batch(to, pages);
+            let batch =
+                if self.slots.len() == 1 { self.read_slot(to, pages) } else { self.read_batch(to, pages) };
             total += batch.copied;
             match batch.end {
                 None => {}
@@ -58,7 +59,12 @@ impl Pipe {
             Err(error) => return Poll::Ready(Err(error)),
         };
         while from.remaining() > 0 && !self.is_full() {
-            match self.write_batch(from, kind, pages) {
+            let written = if from.remaining() <= PAGE_SIZE {
+                self.write_slot(from, kind, pages)
+            } else {
+                self.write_batch(from, kind, pages)
+            };
+            match written {
                 Ok(written) => total += written,
                 Err(error) if total == 0 => return Poll::Ready(Err(error)),
                 Err(_) => break,
@@ -80,6 +86,17 @@ impl Pipe {
         }
         slot.grow(odd);
         Ok(odd)
+    }
+
+    /// [`read_batch`](Self::read_batch) for the only slot, which is what small messages come to.
+    fn read_slot(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Batch {
+        let Some(slot) = self.slots.front() else { return Batch { copied: 0, end: None } };
+        let wanted = slot.len().min(to.remaining());
+        if to.put(&slot.bytes()[..wanted]) < wanted {
+            return Batch { copied: 0, end: Some(BatchEnd::Fault) };
+        }
+        let kind = self.consume(wanted, pages);
+        Batch { copied: wanted, end: (kind == Kind::Packet).then_some(BatchEnd::Packet) }
     }
 
     /// Reads from the first slots. There is one, and room in `to`.
@@ -120,6 +137,25 @@ impl Pipe {
             pages.free(slot.into_page());
         }
         kind
+    }
+
+    /// [`write_batch`](Self::write_batch) for what fits into one slot.
+    fn write_slot(
+        &mut self,
+        from: &mut dyn Source,
+        kind: Kind,
+        pages: &mut dyn Pages,
+    ) -> Result<usize, Errno> {
+        let wanted = from.remaining();
+        self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
+        if from.take(slot.space(wanted)) < wanted {
+            pages.free(slot.into_page());
+            return Err(Errno::EFAULT);
+        }
+        slot.grow(wanted);
+        self.slots.push_back(slot);
+        Ok(wanted)
     }
 
     /// Writes to new slots; to at least one, or it fails.
