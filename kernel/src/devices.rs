@@ -12,22 +12,32 @@ use crate::fs;
 use crate::fs::device::{self, nodes};
 use crate::object::pipe::fifo::{self, FifoId};
 use crate::object::serial;
+use crate::object::terminal::Terminal;
+use crate::object::terminal::control::{self, Provider};
+use crate::task::session;
 
 /// Lets terminals and FIFOs be opened; the start of the kernel calls it once.
 pub(crate) fn register() {
     for port in 0..4 {
         device::register(nodes::serial(port), open_serial);
     }
-    device::register(nodes::CONSOLE, |_, _| open_port(0));
+    // As on Linux, the console does not become anybody's terminal by being opened.
+    device::register(nodes::CONSOLE, |_, _| Ok(open_port(0)?));
+    device::register(nodes::TTY, |_, _| Ok(session::own_terminal().ok_or(Errno::ENXIO)?));
+    control::provide(Provider { signal: session::signal, admit: session::admit });
     fs::fifo::register(open_fifo);
 }
 
-fn open_serial(device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-    open_port(device.minor - nodes::serial(0).minor)
+fn open_serial(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+    let terminal = open_port(device.minor - nodes::serial(0).minor)?;
+    if !flags.contains(OpenFlags::NO_CONTROLLING_TTY) {
+        session::connect_at_open(&terminal);
+    }
+    Ok(terminal)
 }
 
-fn open_port(port: u32) -> Result<Arc<dyn File>, Errno> {
-    Ok(serial::open(port as usize)?)
+fn open_port(port: u32) -> Result<Arc<Terminal>, Errno> {
+    serial::open(port as usize)
 }
 
 fn open_fifo(inode: &Stat, access: AccessMode, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {

@@ -53,6 +53,8 @@ pub enum Signal {
     Quit,
     /// `SIGTSTP`.
     Suspend,
+    /// `SIGWINCH`: no character, but the window has another size.
+    WindowChange,
 }
 
 /// Which queue tcflush(3) empties.

@@ -42,6 +42,14 @@ pub(crate) enum Target {
 }
 
 impl OpenInode {
+    /// The device or FIFO that the name stands for.
+    pub(crate) fn device(&self) -> Option<&Arc<dyn File>> {
+        match &self.target {
+            Target::Other(file) => Some(file),
+            _ => None,
+        }
+    }
+
     /// An open file.
     pub(crate) fn new(location: Location, target: Target) -> Self {
         Self { location, target }

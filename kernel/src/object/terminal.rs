@@ -1,21 +1,23 @@
 //! A terminal as a file: the line discipline behind a lock, with a wire behind it.
 //!
 //! Owns: the line discipline's state.   Not here: its rules (model::tty), the hardware (`object/serial`), who is in
-//! the foreground (`task`, which gets signals by [`on_signal`]).
+//! the foreground (`terminal/control`).
 //! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
 //! Source: ioctl_tty(2), termios(3).
 
+pub(crate) mod control;
 mod ioctl;
 
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::abi::termios::LocalModes;
 use model::abi::termios::{Termios, WindowSize};
 use model::tty::{Flush, Signal, Tty};
 use pollee::{Events, Readiness};
-use spin::Once;
 
+use self::control::{Owner, Use};
 use crate::event::class::Class;
 use crate::event::{self, Locked};
 use crate::file::file::{File, WriteExtent};
@@ -44,8 +46,7 @@ pub(crate) struct Terminal {
 /// What the lock guards.
 struct State {
     tty: Tty,
-    /// The foreground process group; 0 while there is none.
-    foreground: u32,
+    owner: Owner,
     /// Input waits in the wire because the line discipline has no room.
     is_throttled: bool,
 }
@@ -59,20 +60,10 @@ impl Readiness for State {
     }
 }
 
-/// Sends `signal` to a process group; `main` sets it to what `task` offers.
-type SignalSender = fn(group: u32, signal: Signal);
-
-static SIGNAL_SENDER: Once<SignalSender> = Once::new();
-
-/// Tells terminals how to send signals. Until then none is sent.
-pub(crate) fn on_signal(send: SignalSender) {
-    SIGNAL_SENDER.call_once(|| send);
-}
-
 impl Terminal {
     /// A terminal with Linux's initial settings.
     pub(crate) fn new(wire: &'static dyn Wire) -> Self {
-        let state = State { tty: Tty::default(), foreground: 0, is_throttled: false };
+        let state = State { tty: Tty::default(), owner: Owner::default(), is_throttled: false };
         Self { state: Locked::new(Class::Console, state), wire }
     }
 
@@ -135,13 +126,10 @@ impl Terminal {
                 // tcdrain(3) waits for more than room.
                 state.report(Events::WRITABLE);
             }
-            let foreground = state.foreground;
+            let foreground = state.owner.foreground;
             drop(state);
-            if let Some(signal) = signal
-                && foreground != 0
-                && let Some(send) = SIGNAL_SENDER.get()
-            {
-                send(foreground, signal);
+            if let Some(signal) = signal {
+                control::signal(foreground, signal);
             }
             if received < BATCH && signal.is_none() {
                 return;
@@ -168,23 +156,20 @@ impl Terminal {
 
     /// Changes the window's size: TIOCSWINSZ.
     pub(crate) fn set_window(&self, window: WindowSize) {
-        self.state.lock().tty.window = window;
+        let mut state = self.state.lock();
+        let is_new = state.tty.window != window;
+        state.tty.window = window;
+        let foreground = state.owner.foreground;
+        drop(state);
+        if is_new {
+            control::signal(foreground, Signal::WindowChange);
+        }
     }
 
     /// Forgets what waits: TCFLSH.
     pub(crate) fn flush(&self, which: Flush) {
         self.state.lock().tty.flush(which);
         self.serve();
-    }
-
-    /// The foreground process group, if there is one: TIOCGPGRP.
-    pub(crate) fn foreground(&self) -> Option<u32> {
-        Some(self.state.read().foreground).filter(|&group| group != 0)
-    }
-
-    /// Puts a process group into the foreground: TIOCSPGRP.
-    pub(crate) fn set_foreground(&self, group: u32) {
-        self.state.lock().foreground = group;
     }
 
     /// How many bytes are to be sent: TIOCOUTQ.
@@ -218,10 +203,14 @@ impl State {
 
 impl File for Terminal {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.admit(Use::Read)?;
         self.read(to)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        if self.state.read().tty.settings().local_modes().contains(LocalModes::TOSTOP) {
+            self.admit(Use::Change)?;
+        }
         self.write(from)
     }
 

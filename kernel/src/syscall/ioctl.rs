@@ -3,6 +3,11 @@
 //! Owns: the requests that every file understands.   Not here: the others (`File::ioctl`).
 //! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
 
+mod job;
+
+use alloc::sync::Arc;
+use core::any::Any;
+
 use model::abi::errno::Errno;
 use model::abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use model::abi::open::OpenFlags;
@@ -12,7 +17,9 @@ use pollee::Events;
 use super::context::{Context, SysResult};
 use super::patience;
 use crate::file::description::OpenFile;
+use crate::fs::opened::OpenInode;
 use crate::memory::user::UserPtr;
+use crate::object::terminal::Terminal;
 
 /// Does `request` to the file behind `fd`.
 ///
@@ -41,10 +48,18 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             }
         }
         FIONREAD => unread(cx, &file, argument),
+        _ if job::is_one(request) => job::serve(cx, &terminal(&file)?, request, argument),
         _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
             file.file().ioctl(request, argument, cx.space())
         }),
     }
+}
+
+/// The terminal that `file` is, by whatever name.
+fn terminal(file: &OpenFile) -> Result<Arc<Terminal>, Errno> {
+    let device = file.downcast::<OpenInode>().and_then(OpenInode::device);
+    let any: Arc<dyn Any + Send + Sync> = device.unwrap_or(file.file()).clone();
+    any.downcast().map_err(|_| Errno::ENOTTY)
 }
 
 fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {

@@ -216,6 +216,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
+        // rseq(2): C libraries do without it, as on a Linux that was built so.
+        334 => Err(Errno::ENOSYS),
         435 => clone::clone3(cx, a[0], a[1]),
         436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),

@@ -1,16 +1,26 @@
 //! Process groups and sessions.
 //!
-//! Owns: the question who could continue whom.   Not here: terminals.
+//! Owns: who may use which terminal, and who could continue whom.   Not here: the terminals (object/terminal).
+//! Locks: the table of terminals, a leaf.
 //! Source: credentials(7), setpgid(2), setsid(2); Linux 6.1 kernel/exit.c (`will_become_orphaned_pgrp`).
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::process::{self, Process};
+use model::abi::errno::Errno;
+use model::tty::Signal as Special;
+use ostd::sync::SpinLock;
+
+use super::signal::action;
 use super::signal::pending::Info;
 use super::signal::send;
 use super::signal::set::Signal;
+use super::thread;
+use crate::object::terminal::Terminal;
+use crate::object::terminal::control::{Owner, Use};
 
 /// The members of a process group that have not ended.
 pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {
@@ -53,5 +63,99 @@ pub(super) fn hang_up(group: u32) {
     }
 }
 
-/// The end of a process, for its session: the processes in the foreground of a leader's terminal hang up.
-pub(super) fn leave(_process: &Arc<Process>) {}
+/// The controlling terminals, by session.
+static TERMINALS: SpinLock<BTreeMap<u32, Arc<Terminal>>> = SpinLock::new(BTreeMap::new());
+
+/// The controlling terminal of a session.
+pub(crate) fn terminal(session: u32) -> Option<Arc<Terminal>> {
+    TERMINALS.lock().get(&session).cloned()
+}
+
+/// The controlling terminal of the caller, which `/dev/tty` opens.
+pub(crate) fn own_terminal() -> Option<Arc<Terminal>> {
+    thread::current().and_then(|thread| terminal(thread.process().session()))
+}
+
+/// Gives `terminal` to the session that `leader` leads, and puts its group into the foreground.
+pub(crate) fn connect(leader: &Process, terminal: Arc<Terminal>) {
+    terminal.set_owner(Owner { session: leader.session(), foreground: leader.group() });
+    TERMINALS.lock().insert(leader.session(), terminal);
+}
+
+/// A leader without a terminal opens one that is nobody's: it becomes the session's.
+pub(crate) fn connect_at_open(terminal: &Arc<Terminal>) {
+    let Some(thread) = thread::current() else { return };
+    let process = thread.process();
+    let leads = process.session() == process.pid() && !process.is_init();
+    if leads && terminal.owner().session == 0 && self::terminal(process.session()).is_none() {
+        connect(process, terminal.clone());
+    }
+}
+
+/// Another session has taken the terminal.
+pub(crate) fn forget_terminal(session: u32) {
+    let _terminal = TERMINALS.lock().remove(&session);
+}
+
+/// Takes the terminal from a session, whose processes in the foreground hang up.
+pub(crate) fn disconnect(session: u32) {
+    let terminal = TERMINALS.lock().remove(&session);
+    let Some(terminal) = terminal else { return };
+    let foreground = terminal.owner().foreground;
+    terminal.set_owner(Owner::default());
+    if foreground != 0 {
+        hang_up(foreground);
+    }
+}
+
+/// The end of a process: a leader's session loses its terminal, and has nobody any more who does job control.
+pub(super) fn leave(process: &Process) {
+    if process.session() == process.pid() {
+        disconnect(process.pid());
+    }
+}
+
+/// Sends the signal of a terminal's special character.
+pub(crate) fn signal(group: u32, signal: Special) {
+    let signal = match signal {
+        Special::Interrupt => Signal::INT,
+        Special::Quit => Signal::QUIT,
+        Special::Suspend => Signal::TSTP,
+        Special::WindowChange => Signal::WINCH,
+    };
+    to_group(group, signal);
+}
+
+fn to_group(group: u32, signal: Signal) {
+    let _membership = process::MEMBERSHIP.lock();
+    for member in members(group) {
+        send::to_process(&member, Info::kernel(signal));
+    }
+}
+
+/// Whether the caller may use a terminal of this owner so. If not, its whole group is stopped, and tries again when it
+/// is in the foreground.
+///
+/// # Errors
+/// `EINTR`: the signal was sent. `EIO`: nobody could continue the group, or a reader ignores the signal.
+pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
+    let Some(thread) = thread::current() else { return Ok(()) };
+    let process = thread.process();
+    let group = process.group();
+    if process.session() != owner.session || owner.foreground == 0 || group == owner.foreground {
+        return Ok(());
+    }
+    let signal = match what {
+        Use::Read => Signal::TTIN,
+        Use::Change => Signal::TTOU,
+    };
+    let is_ignored = process.signals.lock().actions.get(signal).handler == action::IGNORE;
+    if is_ignored || thread.signals.lock().mask.contains(signal) {
+        return if what == Use::Read { Err(Errno::EIO) } else { Ok(()) };
+    }
+    if is_orphaned(group) {
+        return Err(Errno::EIO);
+    }
+    to_group(group, signal);
+    Err(Errno::EINTR)
+}

@@ -30,6 +30,10 @@ pub const TIOCOUTQ: u32 = 0x5411;
 pub const TIOCGWINSZ: u32 = 0x5413;
 /// Set the [`WindowSize`].
 pub const TIOCSWINSZ: u32 = 0x5414;
+/// Give up the controlling terminal.
+pub const TIOCNOTTY: u32 = 0x5422;
+/// Get the session.
+pub const TIOCGSID: u32 = 0x5429;
 /// How many bytes can be read.
 pub const FIONREAD: u32 = 0x541b;
 
@@ -119,6 +123,8 @@ bitflags! {
         const ECHONL = 0o100;
         /// Signals do not flush the queues.
         const NOFLSH = 0o200;
+        /// Processes in the background may not write.
+        const TOSTOP = 0o400;
         /// Control characters are shown as `^X`.
         const ECHOCTL = 0o1000;
         /// KILL rubs the line out.
@@ -169,7 +175,11 @@ impl Termios {
         output: OutputModes::OPOST.union(OutputModes::ONLCR).bits(),
         // CREAD, HUPCL, eight bits, 38 400 baud.
         control: 0o15 | 0o60 | 0o200 | 0o2000,
-        local: LocalModes::all().difference(LocalModes::ECHONL).difference(LocalModes::NOFLSH).bits(),
+        local: LocalModes::all()
+            .difference(LocalModes::ECHONL)
+            .difference(LocalModes::NOFLSH)
+            .difference(LocalModes::TOSTOP)
+            .bits(),
         discipline: 0,
         special: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
     };

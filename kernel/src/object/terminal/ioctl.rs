@@ -1,24 +1,25 @@
 //! The requests of ioctl(2) that terminals serve.
 //!
-//! Missing: sessions (TIOCSCTTY makes the caller's group the foreground one and nothing else), modem lines, breaks.
+//! Not here: those about sessions and process groups (syscall/ioctl/job).   Missing: modem lines, breaks.
 //! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_ioctl.c, tty_io.c, tty_jobctrl.c.
 
 use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::termios::{
-    TCFLSH, TCGETS, TCSBRK, TCSETS, TCSETSF, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCOUTQ, TIOCSPGRP, TIOCSWINSZ,
+    TCFLSH, TCGETS, TCSBRK, TCSETS, TCSETSF, TCSETSW, TIOCGWINSZ, TIOCOUTQ, TIOCSWINSZ,
 };
 use model::tty::Flush;
 
 use super::Terminal;
+use super::control::Use;
 use crate::memory::space::AddressSpace;
 use crate::memory::user::UserPtr;
 
 /// Serves `request`; `Pending` while it must wait for the output to leave.
 ///
 /// # Errors
-/// `ENOTTY`: no such request, or no foreground group to tell of. `EFAULT`: `argument` points nowhere. `EINVAL`: the
+/// `ENOTTY`: no such request. `EINTR`, `EIO`: the caller is in the background. `EFAULT`: `argument` points nowhere. `EINVAL`: the
 /// argument has no meaning.
 pub(super) fn serve(
     terminal: &Terminal,
@@ -26,6 +27,11 @@ pub(super) fn serve(
     argument: usize,
     space: &AddressSpace,
 ) -> Poll<Result<usize, Errno>> {
+    if matches!(request, TCSETS | TCSETSW | TCSETSF | TCSBRK | TCFLSH)
+        && let Err(errno) = terminal.admit(Use::Change)
+    {
+        return Poll::Ready(Err(errno));
+    }
     let waits = matches!(request, TCSETSW | TCSETSF | TCSBRK);
     if waits && terminal.drain().is_pending() {
         return Poll::Pending;
@@ -65,15 +71,6 @@ fn serve_drained(
         TIOCGWINSZ => UserPtr::new(space, argument).write(&terminal.window()),
         TIOCSWINSZ => {
             terminal.set_window(UserPtr::new(space, argument).read()?);
-            Ok(())
-        }
-        TIOCGPGRP => {
-            let group = terminal.foreground().ok_or(Errno::ENOTTY)?;
-            UserPtr::new(space, argument).write(&group)
-        }
-        TIOCSPGRP => {
-            let group: i32 = UserPtr::new(space, argument).read()?;
-            terminal.set_foreground(u32::try_from(group).map_err(|_| Errno::EINVAL)?);
             Ok(())
         }
         _ => Err(Errno::ENOTTY),

@@ -114,6 +114,8 @@ fn execute(argv: &[*const c_char], env: &[*const c_char], streams: Option<Stream
         }
         // A session of its own, as a login would give it.
         libc::setsid();
+        // With job control, where the standard input is a terminal; elsewhere this fails and means nothing.
+        libc::ioctl(0, libc::TIOCSCTTY, 0);
         // Rust's start-up ignores SIGPIPE, and an ignored signal stays so across execve.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         libc::execve(argv[0], argv.as_ptr(), env.as_ptr());
