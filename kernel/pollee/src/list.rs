@@ -22,7 +22,8 @@ const FIRST_CAPACITY: usize = 4;
 pub(crate) struct List<H: Host> {
     slots: Vec<Slot<H>>,
     free: u32,
-    /// Woken by every event that meets their interest.
+    /// Woken by every event that meets their interest, the last one first: programs see the order in which an epoll
+    /// reports two items that one event makes ready, and Linux has it so (`add_wait_queue`).
     shared: Queue,
     /// Woken one for each event, first come, first served, after the others.
     exclusive: Queue,
@@ -66,8 +67,8 @@ pub(crate) struct Walk {
     hint: Events,
     /// The part of the hint for which an exclusive watcher has still to be told.
     owed: Events,
-    /// Watchers from this ticket on came after the walk began: without this end, watchers that register
-    /// again and again would keep the notifier for ever.
+    /// Watchers from this ticket on came after the walk began: without this end, exclusive watchers that
+    /// register again and again would keep the notifier for ever.
     end: Option<u64>,
     stage: Stage,
     /// The last slot that was visited in this stage, and the ticket it had.
@@ -232,20 +233,22 @@ impl<H: Host> List<H> {
 
     /// The slot after the last one visited, found again if that one has moved.
     fn position(&self, walk: &Walk) -> u32 {
-        let queue = match walk.stage {
-            Stage::Shared => self.shared,
-            Stage::Exclusive | Stage::Done => self.exclusive,
-        };
+        let is_shared = walk.stage == Stage::Shared;
+        let first = if is_shared { self.shared.tail } else { self.exclusive.head };
         let Some((last, ticket)) = walk.last else {
-            return queue.head;
+            return first;
         };
+        let after = |slot: &Slot<H>| if is_shared { slot.prev } else { slot.next };
         let slot = &self.slots[last as usize];
         if slot.ticket == ticket && slot.watcher.is_some() {
-            return slot.next;
+            return after(slot);
         }
-        let mut at = queue.head;
-        while at != NIL && self.slots[at as usize].ticket <= ticket {
-            at = self.slots[at as usize].next;
+        let mut at = first;
+        while let Some(slot) = self.slots.get(at as usize) {
+            if if is_shared { slot.ticket < ticket } else { slot.ticket > ticket } {
+                break;
+            }
+            at = after(slot);
         }
         at
     }
