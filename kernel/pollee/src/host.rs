@@ -99,10 +99,20 @@ impl<T: Mark + ?Sized> Mark for Arc<T> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Marked {
-    /// Nobody waits on the queue. An exclusive event goes on to the next watcher.
+    /// Nobody watches the queue. An exclusive event goes on to the next watcher.
     Quietly,
-    /// Somebody waits on the queue: announce it once the lock is gone. An exclusive event ends here.
-    Announce,
+    /// Somebody watches the queue: announce it once the lock is gone.
+    Announce(Taker),
+}
+
+/// Whether a marked event has found who will use it up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taker {
+    /// A task sleeps on the queue to take what is in it: an exclusive event ends here.
+    Waits,
+    /// There are others who want to hear of it, as a queue in which this one is an item; none of them may ever look.
+    /// An exclusive event goes on to the next watcher.
+    Missing,
 }
 
 /// What is counted.

@@ -79,7 +79,7 @@ mod watchers;
 pub mod word;
 
 pub use events::Events;
-pub use host::{Count, Host, Lock, Mark, Marked, Wake};
+pub use host::{Count, Host, Lock, Mark, Marked, Taker, Wake};
 pub use locked::{Guard, Locked, ReadGuard, Readiness, Wakeup};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
 pub use pollee::{Notification, Pollee};

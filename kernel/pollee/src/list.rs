@@ -29,6 +29,8 @@ pub(crate) struct List<H: Host> {
     exclusive: Queue,
     /// The watchers that an event could tell: all but the chosen.
     eligible: usize,
+    /// Those of them that are exclusive and tasks: an event that reaches one has found its taker.
+    takers: u32,
     /// The ticket of the next watcher.
     next_ticket: u64,
 }
@@ -96,12 +98,24 @@ pub(crate) enum Visit {
 impl<H: Host> List<H> {
     pub(crate) const fn new() -> Self {
         let empty = Queue { head: NIL, tail: NIL };
-        Self { slots: Vec::new(), free: NIL, shared: empty, exclusive: empty, eligible: 0, next_ticket: 0 }
+        Self {
+            slots: Vec::new(),
+            free: NIL,
+            shared: empty,
+            exclusive: empty,
+            eligible: 0,
+            takers: 0,
+            next_ticket: 0,
+        }
     }
 
     /// Whether there is anybody whom an event could tell.
     pub(crate) const fn has_eligible(&self) -> bool {
         self.eligible > 0
+    }
+
+    pub(crate) const fn takers(&self) -> u32 {
+        self.takers
     }
 
     pub(crate) const fn has_room(&self) -> bool {
@@ -147,6 +161,7 @@ impl<H: Host> List<H> {
         };
         self.link(index);
         self.eligible += 1;
+        self.takers += u32::from(self.slots[index as usize].is_taker());
         Token(index)
     }
 
@@ -155,6 +170,7 @@ impl<H: Host> List<H> {
         let index = token.0;
         self.unlink(index);
         let slot = &mut self.slots[index as usize];
+        self.takers -= u32::from(slot.is_taker());
         let owes = slot.owes;
         let interest = slot.interest;
         let watcher = slot.watcher.take();
@@ -174,7 +190,10 @@ impl<H: Host> List<H> {
         self.unlink(token.0);
         self.link(token.0);
         let slot = &mut self.slots[token.0 as usize];
-        self.eligible += usize::from(core::mem::take(&mut slot.chosen));
+        if core::mem::take(&mut slot.chosen) {
+            self.eligible += 1;
+            self.takers += u32::from(slot.is_taker());
+        }
         slot.interest
     }
 
@@ -218,6 +237,7 @@ impl<H: Host> List<H> {
                     Visit::Taken if walk.stage == Stage::Exclusive => {
                         // A mark is never used up: it is the queue's own waiters that are.
                         if matches!(watcher, Watcher::Task(_)) {
+                            self.takers -= u32::from(slot.is_taker());
                             slot.chosen = true;
                             slot.owes = true;
                             self.eligible -= 1;
@@ -291,6 +311,12 @@ impl<H: Host> List<H> {
         } else {
             self.slots[next as usize].prev = prev;
         }
+    }
+}
+
+impl<H: Host> Slot<H> {
+    fn is_taker(&self) -> bool {
+        !self.chosen && self.share != Share::All && matches!(self.watcher, Some(Watcher::Task(_)))
     }
 }
 

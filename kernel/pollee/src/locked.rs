@@ -43,7 +43,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use crate::fault::{self, Fault};
-use crate::host::{Count, Lock};
+use crate::host::{Count, Lock, Taker};
 use crate::watch::{NoMemory, Share, Token, Watch};
 use crate::watchers::Watchers;
 use crate::word::{Snapshot, Word};
@@ -316,6 +316,12 @@ impl<H: Host> Wakeup<'_, H> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hint.is_empty()
+    }
+
+    /// Whether among them is a task that would use the event up.
+    #[must_use]
+    pub fn taker(&self) -> Taker {
+        if self.watchers.has_taker() { Taker::Waits } else { Taker::Missing }
     }
 
     /// Wakes now.

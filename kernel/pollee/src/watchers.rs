@@ -21,9 +21,11 @@
 //! not ready, somebody has used it, and choosing would be a wake that finds nothing.
 
 use alloc::vec::Vec;
+// Not the model checker's: a hint, by which nothing is ordered.
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
-use crate::host::{Count, Lock, Mark, Marked, Wake};
+use crate::host::{Count, Lock, Mark, Marked, Taker, Wake};
 use crate::list::{List, Removed, Slot, Visit, Walk};
 use crate::watch::{NoMemory, Share, Token};
 use crate::word::{Snapshot, Word};
@@ -35,12 +37,14 @@ const BATCH: usize = 8;
 /// The watchers of a file, beside its [`Word`].
 pub(crate) struct Watchers<H: Host> {
     list: H::ListLock<List<H>>,
+    /// What [`List::takers`] was when the list lock was last released.
+    takers: AtomicU32,
     class: H::Class,
 }
 
 impl<H: Host> Watchers<H> {
     pub(crate) fn new(class: H::Class) -> Self {
-        Self { list: Lock::new(List::new()), class }
+        Self { list: Lock::new(List::new()), takers: AtomicU32::new(0), class }
     }
 
     pub(crate) fn count(&self, what: Count) {
@@ -68,6 +72,7 @@ impl<H: Host> Watchers<H> {
             list = self.list.lock();
         }
         let token = list.push(watcher, interest, share);
+        self.note_takers(&list);
         let seen = word.watch(interest);
         drop(list);
         Ok((token, seen))
@@ -83,6 +88,7 @@ impl<H: Host> Watchers<H> {
     pub(crate) fn rearm(&self, word: &Word, token: &Token) {
         let mut list = self.list.lock();
         let interest = list.rearm(token);
+        self.note_takers(&list);
         word.watch(interest);
     }
 
@@ -106,6 +112,7 @@ impl<H: Host> Watchers<H> {
     fn unlink(&self, word: &Word, token: Token) -> Removed<H> {
         let mut list = self.list.lock();
         let removed = list.remove(token);
+        self.note_takers(&list);
         if !list.has_eligible() {
             if fault::is_seeded(Fault::UnwatchOutsideLock) {
                 drop(list);
@@ -147,7 +154,10 @@ impl<H: Host> Watchers<H> {
                     Watcher::Task(task) => Watcher::Task(task.clone()),
                     Watcher::Mark(mark) => match mark.mark(hint) {
                         Marked::Quietly => return Visit::Passed,
-                        Marked::Announce => Watcher::Mark(mark.clone()),
+                        Marked::Announce(taker) => {
+                            let _ = batch.push(Watcher::Mark(mark.clone()));
+                            return if taker == Taker::Waits { Visit::Taken } else { Visit::Passed };
+                        }
                     },
                 };
                 // There is room: it was asked above.
@@ -157,6 +167,7 @@ impl<H: Host> Watchers<H> {
             if told > 0 && !list.has_eligible() {
                 word.unwatch(Events::all());
             }
+            self.note_takers(&list);
             drop(list);
             for watcher in batch {
                 match watcher {
@@ -168,6 +179,18 @@ impl<H: Host> Watchers<H> {
             }
         }
         told
+    }
+
+    /// Whether an exclusive task waits that was not chosen yet: whoever would use up an event.
+    ///
+    /// A look without the lock. A waiter that comes or goes at the same time may be missed or seen: who comes looks
+    /// for events that were before, and who goes passes on.
+    pub(crate) fn has_taker(&self) -> bool {
+        self.takers.load(Ordering::Relaxed) > 0
+    }
+
+    fn note_takers(&self, list: &List<H>) {
+        self.takers.store(list.takers(), Ordering::Relaxed);
     }
 
     /// Takes out of the word what nobody in the list is interested in any more.

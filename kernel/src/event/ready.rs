@@ -135,9 +135,10 @@ impl pollee::Mark for Mark {
         if wakeup.is_empty() {
             return Marked::Quietly;
         }
+        let taker = wakeup.taker();
         // The event is the same for every mark; only that there is one has to be remembered.
         let _ = wakeup.defer();
-        Marked::Announce
+        Marked::Announce(taker)
     }
 
     fn announce(&self) {

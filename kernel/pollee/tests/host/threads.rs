@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use pollee::{Events, Host, Lock, Mark, Marked, Wake};
+use pollee::{Events, Host, Lock, Mark, Marked, Taker, Wake};
 
 /// Threads of the standard library.
 pub(crate) struct Threads;
@@ -77,7 +77,7 @@ pub(crate) struct Flag {
 impl Mark for Flag {
     fn mark(&self, _: Events) -> Marked {
         self.marks.fetch_add(1, Ordering::Relaxed);
-        if self.has_waiter { Marked::Announce } else { Marked::Quietly }
+        if self.has_waiter { Marked::Announce(Taker::Waits) } else { Marked::Quietly }
     }
 
     fn announce(&self) {

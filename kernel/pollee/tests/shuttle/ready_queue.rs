@@ -36,7 +36,9 @@ impl Mark for Place {
             return Marked::Quietly;
         }
         state.report(Events::IN);
-        if state.release().defer().is_empty() { Marked::Quietly } else { Marked::Announce }
+        let wakeup = state.release();
+        let taker = wakeup.taker();
+        if wakeup.defer().is_empty() { Marked::Quietly } else { Marked::Announce(taker) }
     }
 
     fn announce(&self) {
