@@ -18,6 +18,7 @@ pub(crate) enum Class {
     EventFd,
     TimerFd,
     SignalFd,
+    PidFd,
     Epoll,
     Console,
     Socket,
@@ -28,11 +29,12 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
         Self::SignalFd,
+        Self::PidFd,
         Self::Epoll,
         Self::Console,
         Self::Socket,
@@ -46,6 +48,7 @@ impl Class {
             Self::EventFd => "eventfd",
             Self::TimerFd => "timerfd",
             Self::SignalFd => "signalfd",
+            Self::PidFd => "pidfd",
             Self::Epoll => "epoll",
             Self::Console => "console",
             Self::Socket => "socket",

@@ -13,9 +13,9 @@ use super::context::Context;
 use super::{
     access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memory, mkdir, mknod,
-    mount, open, pipe, poll, prctl, read, readlink, rename, sched, select, sendfile, session, setitimer,
-    signal, sigtimedwait, splice, stat, statfs, symlink, sync, system, time, timerfd, truncate, unlink,
-    utimensat, wait, write,
+    mount, open, pidfd_open, pipe, poll, prctl, read, readlink, rename, sched, select, sendfile, session,
+    setitimer, signal, sigtimedwait, splice, stat, statfs, symlink, sync, system, time, timer_create,
+    timerfd, truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -159,6 +159,11 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         213 => epoll::epoll_create(cx, a[0] as i32),
         217 => getdents::getdents64(cx, fd(a[0]), a[1], a[2] as u32),
         218 => identity::set_tid_address(cx, a[0]),
+        222 => timer_create::timer_create(cx, a[0], a[1], a[2]),
+        223 => timer_create::timer_settime(cx, a[0], a[1], a[2], a[3]),
+        224 => timer_create::timer_gettime(cx, a[0], a[1]),
+        225 => timer_create::timer_getoverrun(cx, a[0]),
+        226 => timer_create::timer_delete(cx, a[0]),
         228 => time::clock_gettime(cx, a[0], a[1]),
         229 => time::clock_getres(cx, a[0], a[1]),
         230 => time::clock_nanosleep(cx, a[0], a[1], a[2], a[3]),
@@ -218,6 +223,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
         // rseq(2): C libraries do without it, as on a Linux that was built so.
         334 => Err(Errno::ENOSYS),
+        424 => pidfd_open::pidfd_send_signal(cx, a[0], a[1], a[2], a[3]),
+        434 => pidfd_open::pidfd_open(cx, a[0], a[1] as u32),
         435 => clone::clone3(cx, a[0], a[1]),
         436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),

@@ -3,7 +3,7 @@
 use model::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
-use super::getrusage;
+use super::{getrusage, pidfd_open};
 use crate::memory::user::UserPtr;
 use crate::task::process::{End, Process};
 use crate::task::signal::job::Change;
@@ -85,7 +85,9 @@ pub(crate) fn waitid(
         .ok_or(Errno::EINVAL)?;
     let number = id as u32;
     let is_positive = number.cast_signed() > 0;
+    const P_PIDFD: u32 = 3;
     let which = match kind as u32 {
+        P_PIDFD => Which::Process(pidfd_open::process_of(cx, id)?.pid()),
         P_ALL => Which::Any,
         P_PID if is_positive => Which::Process(number),
         P_PGID if number == 0 => Which::Group(cx.process().group()),

@@ -11,7 +11,7 @@ use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
 use super::signal::set::{SigSet, Signal};
 use super::thread::{self, Thread};
-use super::{futex, robust, session};
+use super::{futex, pidfd, robust, session};
 use crate::file::table::FdTable;
 use crate::memory::space::AddressSpace;
 use crate::memory::user::UserPtr;
@@ -77,6 +77,7 @@ fn bury(process: &Arc<Process>) {
     session::leave(process);
     give_away_children(process);
     process.set_ended();
+    pidfd::tell(process);
     let parent = process.parent.get();
     match parent {
         Some(parent) => tell_parent(process, &parent),

@@ -20,7 +20,6 @@ pub(crate) enum Resource {
     Processes = 6,
     Files = 7,
     AddressSpace = 9,
-    PendingSignals = 11,
 }
 
 const RESOURCES: usize = 16;

@@ -14,10 +14,12 @@ use model::access::Credentials;
 use ostd::sync::SpinLock;
 
 use super::limits::{Limits, Resource};
+use super::pidfd;
 use super::signal::pending::ProcessSignals;
 use super::thread::Thread;
 use super::timer::Timers;
 use super::usage::Usage;
+use crate::event;
 use crate::event::parker::Parker;
 use crate::file::table::FdTable;
 use crate::fs::mount::Location;
@@ -102,6 +104,8 @@ pub(crate) struct Process {
     session: AtomicU32,
     /// The thread of the parent that waits in vfork(2) until this process has ended or runs another program.
     pub(super) lender: SpinLock<Option<Arc<Parker>>>,
+    /// The descriptors that wait for its end.
+    pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::State>>>>,
     /// Whether it has called execve(2) since fork(2): setpgid(2) asks.
     pub(crate) has_executed: AtomicBool,
     /// Up to 15 bytes of the program's name, for prctl(2) and messages.
@@ -207,6 +211,7 @@ impl Process {
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
             lender: SpinLock::new(None),
+            watchers: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(Vec::new()),
             program: SpinLock::new(Vec::new()),
@@ -254,6 +259,7 @@ impl Process {
             group: copy(&parent.group),
             session: copy(&parent.session),
             lender: SpinLock::new(None),
+            watchers: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(parent.name.lock().clone()),
             program: SpinLock::new(parent.program.lock().clone()),

@@ -64,6 +64,8 @@ pub(crate) struct Setting {
 
 struct Entry {
     measure: Measure,
+    /// Whether absolute times count from 1970.
+    is_wall: bool,
     notify: Notify,
     /// In terms of `measure`; `None` while it is not set.
     due: Option<Duration>,
@@ -125,7 +127,7 @@ impl Interval {
 
 impl Entry {
     fn new(measure: Measure, notify: Notify) -> Self {
-        Self { measure, notify, due: None, interval: Duration::ZERO, overrun: 0, armed: None }
+        Self { measure, is_wall: false, notify, due: None, interval: Duration::ZERO, overrun: 0, armed: None }
     }
 
     fn setting(&self, now: Duration) -> Setting {
@@ -170,13 +172,18 @@ impl Timers {
     ///
     /// # Errors
     /// `EAGAIN`: there are too many.
-    pub(crate) fn create(&self, measure: Measure, notify: impl FnOnce(u32) -> Notify) -> Result<u32, Errno> {
+    pub(crate) fn create(
+        &self,
+        measure: Measure,
+        is_wall: bool,
+        notify: impl FnOnce(u32) -> Notify,
+    ) -> Result<u32, Errno> {
         let mut entries = self.entries.lock();
         if entries.len() >= MOST {
             return Err(Errno::EAGAIN);
         }
         let id = (0..).find(|id| !entries.contains_key(id)).ok_or(Errno::EAGAIN)?;
-        entries.insert(id, Entry::new(measure, notify(id)));
+        entries.insert(id, Entry { is_wall, ..Entry::new(measure, notify(id)) });
         Ok(id)
     }
 
@@ -199,6 +206,11 @@ impl Timers {
     /// The time that a timer goes by; `None` if there is none with that number.
     pub(crate) fn now(&self, process: &Process, id: u32) -> Option<Duration> {
         self.entries.lock().get(&id).map(|entry| read(process, entry.measure))
+    }
+
+    /// Whether absolute times of a timer count from 1970; `None` if there is none with that number.
+    pub(crate) fn is_wall(&self, id: u32) -> Option<bool> {
+        self.entries.lock().get(&id).map(|entry| entry.is_wall)
     }
 
     /// How often a timer fired beyond the signal that was delivered last.

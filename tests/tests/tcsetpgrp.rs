@@ -1,0 +1,138 @@
+//! tcsetpgrp(3), credentials(7): a session, its terminal, and who may use it.
+
+use libc::{SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, TIOCNOTTY, TIOCSCTTY};
+use pollux_tests::child::{self, Status};
+use pollux_tests::fd::{self, Fd};
+use pollux_tests::time::{self, ms};
+use pollux_tests::{Errno, memory, signal, sys};
+
+/// A terminal with nobody behind it: what one reads there never comes.
+const TERMINAL: &str = "/dev/ttyS0";
+
+fn result(value: i32) -> Result<i32, Errno> {
+    if value == -1 { Err(memory::last_error()) } else { Ok(value) }
+}
+
+fn foreground(terminal: &Fd) -> Result<i32, Errno> {
+    // SAFETY: no memory is involved.
+    result(unsafe { libc::tcgetpgrp(terminal.number()) })
+}
+
+fn set_foreground(terminal: &Fd, group: i32) -> Result<i32, Errno> {
+    // SAFETY: no memory is involved.
+    result(unsafe { libc::tcsetpgrp(terminal.number(), group) })
+}
+
+fn set_group(pid: i32, group: i32) {
+    // SAFETY: no memory is involved.
+    assert_eq!(unsafe { libc::setpgid(pid, group) }, 0);
+}
+
+/// Runs `work` in a child that leads a session with the terminal.
+fn in_session(work: impl FnOnce(&Fd)) {
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::setsid() }, sys::getpid());
+        let terminal = fd::open(TERMINAL, libc::O_RDWR, 0).unwrap();
+        // Opening it does this already, unless a test before has left it to somebody.
+        // SAFETY: no memory is involved.
+        unsafe { libc::ioctl(terminal.number(), TIOCSCTTY, 1) };
+        work(&terminal);
+    });
+}
+
+/// How the child `pid` changed, stops included.
+fn change(pid: i32) -> i32 {
+    child::wait4(pid, libc::WUNTRACED).unwrap().unwrap().1
+}
+
+#[test]
+fn the_leader_is_in_the_foreground_and_the_terminal_has_a_name() {
+    in_session(|terminal| {
+        assert_eq!(foreground(terminal), Ok(sys::getpid()));
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::tcgetsid(terminal.number()) }, sys::getpid());
+        let named = fd::open("/dev/tty", libc::O_RDWR, 0).unwrap();
+        assert_eq!(foreground(&named), Ok(sys::getpid()));
+    });
+}
+
+#[test]
+fn a_session_without_a_terminal_has_none_by_name() {
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        unsafe { libc::setsid() };
+        assert_eq!(fd::open("/dev/tty", libc::O_RDWR, 0).map(drop), Err(Errno::ENXIO));
+        let terminal = fd::open(TERMINAL, libc::O_RDWR | libc::O_NOCTTY, 0).unwrap();
+        assert_eq!(foreground(&terminal), Err(Errno::ENOTTY));
+        assert_eq!(set_foreground(&terminal, sys::getpid()), Err(Errno::ENOTTY));
+    });
+}
+
+#[test]
+fn who_reads_in_the_background_stops_and_goes_on_in_the_foreground() {
+    in_session(|terminal| {
+        let reader = child::spawn(|| {
+            set_group(0, 0);
+            terminal.set_flags(libc::O_NONBLOCK).unwrap();
+            assert_eq!(terminal.read(1), Err(Errno::EAGAIN));
+        });
+        let status = change(reader.pid());
+        assert!(libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == SIGTTIN, "{status:#x}");
+        set_foreground(terminal, reader.pid()).unwrap();
+        signal::send(-reader.pid(), SIGCONT).unwrap();
+        reader.join();
+        signal::handle(SIGTTOU, 0, libc::SIG_IGN);
+        set_foreground(terminal, sys::getpid()).unwrap();
+    });
+}
+
+#[test]
+fn who_takes_the_terminal_from_the_background_stops() {
+    in_session(|terminal| {
+        let taker = child::spawn(|| {
+            set_group(0, 0);
+            let _ = set_foreground(terminal, sys::getpid());
+        });
+        let status = change(taker.pid());
+        assert!(libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == SIGTTOU, "{status:#x}");
+        taker.kill(libc::SIGKILL);
+        assert_eq!(taker.wait(), Status::Killed(libc::SIGKILL));
+        assert_eq!(foreground(terminal), Ok(sys::getpid()));
+    });
+}
+
+#[test]
+fn a_reader_that_ignores_the_signal_gets_an_error() {
+    in_session(|terminal| {
+        child::run(|| {
+            signal::handle(SIGTTIN, 0, libc::SIG_IGN);
+            set_group(0, 0);
+            assert_eq!(terminal.read(1), Err(Errno::EIO));
+        });
+    });
+}
+
+#[test]
+fn wrong_groups_are_refused() {
+    in_session(|terminal| {
+        assert_eq!(set_foreground(terminal, 0x3f_ffff), Err(Errno::ESRCH));
+        assert_eq!(set_foreground(terminal, -1), Err(Errno::EINVAL));
+        // SAFETY: no memory is involved.
+        let other = unsafe { libc::getpgid(1) };
+        assert!(matches!(set_foreground(terminal, other), Err(Errno::EPERM | Errno::ESRCH)));
+    });
+}
+
+#[test]
+fn the_foreground_hangs_up_when_the_leader_leaves() {
+    in_session(|terminal| {
+        let member = child::spawn(|| std::thread::sleep(ms(100_000)));
+        time::settle();
+        signal::handle(SIGHUP, 0, libc::SIG_IGN);
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::ioctl(terminal.number(), TIOCNOTTY) }, 0);
+        assert_eq!(member.wait(), Status::Killed(SIGHUP));
+        assert_eq!(foreground(terminal), Err(Errno::ENOTTY));
+    });
+}
