@@ -15,6 +15,7 @@ mod event;
 mod file;
 mod fs;
 mod memory;
+mod net;
 mod object;
 mod panic;
 mod random;

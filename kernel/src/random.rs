@@ -42,6 +42,13 @@ impl Stream {
     }
 }
 
+/// A number that nobody can guess.
+pub(crate) fn word() -> u64 {
+    let mut bytes = [0; 8];
+    Stream::new().fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
 impl Generator {
     fn new() -> Self {
         if ostd::arch::read_random().is_none() {

@@ -24,7 +24,7 @@ use crate::task::signal::pending::ThreadSignals;
 use crate::task::thread::{Myself, Registers, Thread};
 use crate::task::{hooks, scheduler};
 use crate::trace::{self, Level};
-use crate::{clock, devices, fs, object};
+use crate::{clock, devices, fs, net, object};
 
 /// The first program, unless the command line names another with `init=`.
 const INIT: &str = "/init";
@@ -55,6 +55,7 @@ fn start_all() {
     scheduler::start_cpu();
     spawn_kernel_task(clock::deferred::serve);
     spawn_kernel_task(|| object::serial::serve());
+    spawn_kernel_task(|| net::serve());
     if let Err(errno) = start_init() {
         println!("pollux: cannot start the first process: {:?}", errno);
         power::poweroff(ExitCode::Failure);

@@ -17,6 +17,7 @@ pub mod pollee;
 pub mod random;
 pub mod select;
 pub mod signal;
+pub mod socket;
 pub mod sys;
 pub mod time;
 pub mod witness;

@@ -20,6 +20,7 @@ pub mod path;
 pub mod pipe;
 pub mod record_lock;
 pub mod seek;
+pub mod tcp;
 pub mod timerfd;
 pub mod transfer;
 pub mod tty;

@@ -3,6 +3,7 @@
 //! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
 
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use pollee::{Events, Share};
@@ -10,6 +11,7 @@ use pollee::{Events, Share};
 use super::context::Context;
 use crate::event::wait::{self, Source};
 use crate::file::description::OpenFile;
+use crate::file::many::Timeout;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
 ///
@@ -29,7 +31,29 @@ pub(super) fn until_ready<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    wait(cx, file, waits_for, file.file().share(waits_for), attempt)
+    wait(cx, file, (waits_for, file.file().share(waits_for)), None, attempt)
+}
+
+/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says.
+///
+/// # Errors
+/// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
+pub(super) fn within<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    waits_for: Events,
+    limit: Timeout<Duration>,
+    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if let Poll::Ready(result) = attempt() {
+        return result;
+    }
+    let deadline = match limit {
+        Timeout::Now => return Err(Errno::EAGAIN),
+        Timeout::At(deadline) => Some(deadline),
+        Timeout::Never => None,
+    };
+    wait(cx, file, (waits_for, file.file().share(waits_for)), deadline, attempt)
 }
 
 /// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO.
@@ -43,18 +67,18 @@ pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
     }
     let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
     // One partner suffices for all who wait for one.
-    wait(cx, file, waits_for, Share::All, attempt)
+    wait(cx, file, (waits_for, Share::All), None, attempt)
 }
 
 #[inline(never)]
 fn wait<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    interest: Events,
-    share: Share,
+    (interest, share): (Events, Share),
+    deadline: Option<Duration>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
-    wait::registered(cx.myself(), Source { file, interest, share }, None, attempt)?
+    wait::registered(cx.myself(), Source { file, interest, share }, deadline, attempt)?
 }

@@ -11,11 +11,12 @@ use syscalls::Sysno;
 
 use super::context::Context;
 use super::{
-    access, chdir, chmod, chown, clone, close, dup, epoll, eventfd, execve, exit, fallocate, fcntl, flock,
-    futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memory, mkdir, mknod,
-    mount, open, pidfd_open, pipe, poll, prctl, read, readlink, rename, sched, select, sendfile, session,
-    setitimer, signal, sigtimedwait, splice, stat, statfs, symlink, sync, system, time, timer_create,
-    timerfd, truncate, unlink, utimensat, wait, write,
+    accept, access, bind, chdir, chmod, chown, clone, close, connect, dup, epoll, eventfd, execve, exit,
+    fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity, ioctl,
+    kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll, prctl,
+    read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
+    sigtimedwait, socket, splice, stat, statfs, symlink, sync, system, time, timer_create, timerfd, truncate,
+    unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -71,6 +72,20 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         38 => setitimer::setitimer(cx, a[0], a[1], a[2]),
         39 => identity::getpid(cx),
         40 => sendfile::sendfile(cx, fd(a[0]), fd(a[1]), a[2], a[3]),
+        41 => socket::socket(cx, a[0] as u32, a[1] as u32, a[2] as u32),
+        42 => connect::connect(cx, fd(a[0]), a[1], a[2] as u32),
+        43 => accept::accept(cx, fd(a[0]), a[1], a[2]),
+        44 => send::sendto(cx, fd(a[0]), (a[1], a[2]), a[3] as u32, (a[4], a[5] as u32)),
+        45 => recv::recvfrom(cx, fd(a[0]), (a[1], a[2]), a[3] as u32, (a[4], a[5])),
+        46 => send::sendmsg(cx, fd(a[0]), a[1], a[2] as u32),
+        47 => recv::recvmsg(cx, fd(a[0]), a[1], a[2] as u32),
+        48 => shutdown::shutdown(cx, fd(a[0]), a[1] as u32),
+        49 => bind::bind(cx, fd(a[0]), a[1], a[2] as u32),
+        50 => listen::listen(cx, fd(a[0]), a[1] as i32),
+        51 => getsockname::getsockname(cx, fd(a[0]), a[1], a[2]),
+        52 => getsockname::getpeername(cx, fd(a[0]), a[1], a[2]),
+        54 => getsockopt::setsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4] as i32),
+        55 => getsockopt::getsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4]),
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),
         57 => clone::fork(cx),
         58 => clone::vfork(cx),
@@ -204,6 +219,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         ),
         286 => timerfd::timerfd_settime(cx, a[0], a[1] as u32, a[2], a[3]),
         287 => timerfd::timerfd_gettime(cx, a[0], a[1]),
+        288 => accept::accept4(cx, fd(a[0]), a[1], a[2], a[3] as u32),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
         292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),

@@ -138,7 +138,8 @@ pub(super) fn write_everything(
     }
 }
 
-fn signal_broken_pipe(cx: &Context<'_>, error: Errno) {
+/// Sends the SIGPIPE that goes with `EPIPE`, if `error` is that.
+pub(super) fn signal_broken_pipe(cx: &Context<'_>, error: Errno) {
     if error == Errno::EPIPE {
         send::to_thread(cx.thread(), Info::kernel(Signal::PIPE));
     }

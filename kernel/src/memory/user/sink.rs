@@ -11,6 +11,7 @@ use super::iovec::Segments;
 use super::window::Window;
 
 /// A `read(2)` buffer or the buffers of a `readv(2)`.
+#[derive(Clone)]
 pub(crate) struct UserSink<'a> {
     segments: Segments<'a>,
     /// Made when the first large piece comes.

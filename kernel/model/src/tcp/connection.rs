@@ -1,0 +1,435 @@
+//! A connection as Linux's programs know it: the protocol machine, with errors, half closes and queues.
+//!
+//! Owns: what waits beyond the protocol's own buffers, which stay small.   Not here: which packets come here
+//! (`segment`), when time passes (the caller says).
+//! Invariant: bytes wait in `unsent` only while the machine's buffer is full; the FIN follows the last of them.
+//! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::task::Poll;
+use core::time::Duration;
+
+use pollee::{Events, Readiness};
+
+use super::engine::{BUFFER, Engine, Phase, Route};
+use super::packet::Packet;
+use super::queue::Queue;
+use super::readiness::{self, Shutdown, View};
+use super::segment::{Segment, Tuple};
+use super::socket::Options;
+use super::time_wait::TimeWait;
+use crate::abi::errno::Errno;
+use crate::transfer::{Sink, Source};
+
+/// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a handshake is tried: Linux's six repetitions of the SYN.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(127);
+
+/// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a reader's view of the bytes is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taking {
+    /// They are gone then.
+    Consume,
+    /// They stay: `MSG_PEEK`.
+    Peek,
+}
+
+/// What has to happen outside of a connection after a change.
+#[derive(Debug, Default, Eq, PartialEq)]
+#[must_use]
+pub struct Outcome {
+    /// New bytes can be read.
+    pub has_arrived: bool,
+    /// The handshake is complete.
+    pub is_established: bool,
+    /// The connection needs no more packets.
+    pub end: Option<End>,
+    /// When [`Connection::settle`] is due again.
+    pub wake_at: Option<Duration>,
+}
+
+/// What remains of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Nothing.
+    Gone,
+    /// Its tuple, for a minute.
+    TimeWait(TimeWait),
+}
+
+/// A connection, from the first SYN on.
+pub struct Connection {
+    /// `None` once the protocol has come to its end.
+    engine: Option<Box<Engine>>,
+    tuple: Tuple,
+    phase: Phase,
+    shutdown: Shutdown,
+    error: Option<Errno>,
+    /// The peer's FIN has come: `SOCK_DONE`.
+    is_done: bool,
+    /// Nobody has it open.
+    is_orphan: bool,
+    has_sent_fin: bool,
+    /// When patience with the peer ends.
+    deadline: Option<Duration>,
+    received: Queue,
+    unsent: Queue,
+    limits: Limits,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Limits {
+    receive: usize,
+    send: usize,
+    low_water: usize,
+}
+
+impl Connection {
+    /// A connection that asks `tuple.remote` for a handshake.
+    #[must_use]
+    pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
+        let mut engine = Engine::new(route, seed, now);
+        engine.connect(tuple);
+        Self { deadline: Some(now + HANDSHAKE_PATIENCE), ..Self::new(engine, tuple, options) }
+    }
+
+    /// A connection that waits for the SYN, which must be the next packet.
+    #[must_use]
+    pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
+        let mut engine = Engine::new(route, seed, now);
+        engine.listen(tuple.local);
+        Self { deadline: Some(now + HANDSHAKE_PATIENCE), ..Self::new(engine, tuple, options) }
+    }
+
+    fn new(engine: Engine, tuple: Tuple, options: &Options) -> Self {
+        let phase = engine.phase();
+        let limits = Limits { receive: 0, send: 0, low_water: 1 };
+        let mut connection = Self {
+            engine: Some(Box::new(engine)),
+            tuple,
+            phase,
+            shutdown: Shutdown::empty(),
+            error: None,
+            is_done: false,
+            is_orphan: false,
+            has_sent_fin: false,
+            deadline: None,
+            received: Queue::default(),
+            unsent: Queue::default(),
+            limits,
+        };
+        connection.set_options(options);
+        connection
+    }
+
+    /// Both ends.
+    #[must_use]
+    pub const fn tuple(&self) -> Tuple {
+        self.tuple
+    }
+
+    /// The state, as a program sees it: closed as soon as it needs no more packets.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether both directions have worked, or work.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        !self.phase.is_opening() && !matches!(self.phase, Phase::Closed)
+    }
+
+    /// Takes the error that waits to be told: `SO_ERROR`.
+    pub const fn take_error(&mut self) -> Option<Errno> {
+        self.error.take()
+    }
+
+    /// Follows the socket's options.
+    pub fn set_options(&mut self, options: &Options) {
+        self.limits = Limits {
+            receive: options.receive_buffer,
+            send: options.send_buffer,
+            low_water: options.low_water.max(1),
+        };
+        if let Some(engine) = &mut self.engine {
+            engine.set_no_delay(options.no_delay);
+        }
+    }
+
+    /// Bytes that can be read now.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.received.len() + self.engine.as_ref().map_or(0, |engine| engine.received())
+    }
+
+    /// Bytes written that the peer has not acknowledged: `SIOCOUTQ`.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.unsent.len() + self.engine.as_ref().map_or(0, |engine| engine.unacknowledged())
+    }
+
+    /// Gives bytes to `to`: 0 is the end.
+    ///
+    /// # Errors
+    /// `EFAULT`: `to` is not writable. What became of the connection, once. `ENOTCONN`: it has been told already, and
+    /// the peer had not ended the stream.
+    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<usize, Errno>> {
+        if self.phase.is_opening() {
+            return Poll::Pending;
+        }
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let has_bytes = self.unread() > 0;
+        let count = match taking {
+            Taking::Consume => self.consume(to),
+            Taking::Peek => {
+                self.gather(usize::MAX);
+                self.received.peek(to)
+            }
+        };
+        if count > 0 {
+            return Poll::Ready(Ok(count));
+        }
+        if has_bytes {
+            return Poll::Ready(Err(Errno::EFAULT));
+        }
+        if self.is_done {
+            return Poll::Ready(Ok(0));
+        }
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Err(error));
+        }
+        if self.shutdown.contains(Shutdown::RECEIVE) {
+            return Poll::Ready(Ok(0));
+        }
+        if self.phase == Phase::Closed { Poll::Ready(Err(Errno::ENOTCONN)) } else { Poll::Pending }
+    }
+
+    fn consume(&mut self, to: &mut dyn Sink) -> usize {
+        let mut count = self.received.pop(to);
+        if self.received.is_empty()
+            && let Some(engine) = &mut self.engine
+        {
+            count += engine.receive(to);
+        }
+        count
+    }
+
+    /// Takes bytes from `from`, as many as there is room for.
+    ///
+    /// # Errors
+    /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
+    /// shut down.
+    pub fn send(&mut self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        if self.phase.is_opening() {
+            return Poll::Pending;
+        }
+        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
+        if !may_send || self.error.is_some() || self.shutdown.contains(Shutdown::SEND) {
+            return Poll::Ready(Err(self.error.take().unwrap_or(Errno::EPIPE)));
+        }
+        if from.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let queued = self.queued();
+        let Some(room) = self.limits.send.checked_sub(queued).filter(|room| *room > 0) else {
+            return Poll::Pending;
+        };
+        let mut count = 0;
+        if self.unsent.is_empty()
+            && let Some(engine) = &mut self.engine
+        {
+            count += engine.send(from);
+        }
+        count += self.unsent.push(from, room.saturating_sub(count));
+        Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
+    }
+
+    /// Ends one direction, or both: shutdown(2).
+    pub fn shut_down(&mut self, what: Shutdown) {
+        self.shutdown |= what;
+    }
+
+    /// Ends it because nobody has it open any more. Bytes that nobody read tell the peer that it failed, as does
+    /// `is_hard` (`SO_LINGER` with no time).
+    pub fn close(&mut self, is_hard: Hardness, now: Duration) {
+        self.is_orphan = true;
+        self.shutdown = Shutdown::all();
+        if self.unread() > 0 || is_hard == Hardness::Reset || self.phase.is_opening() {
+            self.abort();
+        }
+        self.received = Queue::default();
+        self.deadline = Some(now + ORPHAN_PATIENCE);
+    }
+
+    fn abort(&mut self) {
+        self.unsent = Queue::default();
+        if let Some(engine) = &mut self.engine {
+            engine.abort();
+        }
+    }
+
+    /// Takes in a packet that is for this connection.
+    pub fn process(
+        &mut self,
+        segment: &Segment,
+        packet: &[u8],
+        now: Duration,
+        out: &mut Vec<Packet>,
+    ) -> Outcome {
+        let Some(engine) = &mut self.engine else {
+            return Outcome::default();
+        };
+        let before = engine.received();
+        engine.process(packet, now, out);
+        let has_arrived = engine.received() > before;
+        let failure = segment.has_rst.then_some(match self.phase {
+            Phase::SynSent => Errno::ECONNREFUSED,
+            Phase::CloseWait => Errno::EPIPE,
+            _ => Errno::ECONNRESET,
+        });
+        Outcome { has_arrived, ..self.advance(failure, now, out) }
+    }
+
+    /// Does what is due: after each change by the program, and when the time has come.
+    pub fn settle(&mut self, now: Duration, out: &mut Vec<Packet>) -> Outcome {
+        let mut failure = None;
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            failure = self.lose_patience();
+        }
+        self.advance(failure, now, out)
+    }
+
+    /// The peer has taken too long.
+    fn lose_patience(&mut self) -> Option<Errno> {
+        let is_stuck = self.phase.is_opening() || self.is_orphan;
+        self.deadline = None;
+        if is_stuck {
+            self.abort();
+        }
+        is_stuck.then_some(Errno::ETIMEDOUT)
+    }
+
+    /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
+    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut Vec<Packet>) -> Outcome {
+        self.gather(self.limits.receive);
+        let Some(engine) = &mut self.engine else {
+            return Outcome::default();
+        };
+        if !self.unsent.is_empty() {
+            self.unsent.drain(|bytes| engine.send(bytes));
+        }
+        let wants_fin = self.shutdown.contains(Shutdown::SEND) && self.unsent.is_empty();
+        if wants_fin && !self.has_sent_fin && !engine.phase().is_opening() {
+            self.has_sent_fin = true;
+            engine.close();
+        }
+        if self.is_orphan && engine.received() > 0 {
+            // Nobody will ever read it: the peer must know.
+            engine.abort();
+        }
+        engine.dispatch(now, out);
+        let phase = engine.phase();
+        let poll_at = engine.poll_at(now);
+        let mut outcome = Outcome::default();
+        self.follow(phase, failure, &mut outcome);
+        if phase == Phase::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {
+            // The last acknowledgment is out.
+            let sent = self.engine.as_ref().map(|engine| engine.sent()).unwrap_or_default();
+            self.finish(None);
+            outcome.end = Some(End::TimeWait(TimeWait::new(sent.next, sent.expected, now)));
+        }
+        if self.engine.is_some() {
+            let at = [poll_at.map(|at| at.max(now + LEAST_PAUSE)), self.deadline];
+            outcome.wake_at = at.into_iter().flatten().min();
+        }
+        outcome
+    }
+
+    fn follow(&mut self, phase: Phase, failure: Option<Errno>, outcome: &mut Outcome) {
+        let before = core::mem::replace(&mut self.phase, phase);
+        let is_refused = before == Phase::SynReceived && phase == Phase::Listen;
+        if phase == Phase::Closed || is_refused {
+            self.finish(failure);
+            outcome.end = Some(End::Gone);
+            return;
+        }
+        if before.is_opening() && !phase.is_opening() {
+            self.deadline = None;
+            outcome.is_established = true;
+        }
+        if phase.has_fin() && !self.is_done {
+            self.is_done = true;
+            self.shutdown |= Shutdown::RECEIVE;
+        }
+    }
+
+    /// The end of the protocol; what has come can still be read.
+    fn finish(&mut self, error: Option<Errno>) {
+        if !self.is_orphan {
+            self.gather(usize::MAX);
+        }
+        self.engine = None;
+        self.unsent = Queue::default();
+        self.phase = Phase::Closed;
+        self.shutdown = Shutdown::all();
+        self.error = error.or(self.error);
+    }
+
+    /// Takes bytes out of the machine, so that the peer can go on: when its buffer is half full, and as long as less
+    /// than `limit` waits here.
+    fn gather(&mut self, limit: usize) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        let len = engine.received();
+        let is_due = limit == usize::MAX || len >= BUFFER / 2;
+        if len > 0 && is_due && !self.is_orphan && self.received.len() < limit {
+            self.received.push(&mut Received(engine), len);
+        }
+    }
+}
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hardness {
+    /// After everything has been sent.
+    Orderly,
+    /// At once, with a RST.
+    Reset,
+}
+
+/// The bytes in a machine, as a source.
+struct Received<'a>(&'a mut Engine);
+
+impl Source for Received<'_> {
+    fn remaining(&self) -> usize {
+        self.0.received()
+    }
+
+    fn take(&mut self, mut space: &mut [u8]) -> usize {
+        self.0.receive(&mut space)
+    }
+}
+
+impl Readiness for Connection {
+    fn readiness(&self) -> Events {
+        let view = View {
+            phase: self.phase,
+            shutdown: self.shutdown,
+            is_readable: self.unread() >= self.limits.low_water.min(self.limits.receive.max(1)),
+            is_writable: readiness::has_room(self.queued(), self.limits.send),
+            has_error: self.error.is_some(),
+        };
+        view.events()
+    }
+}

@@ -1,0 +1,28 @@
+//! TCP sockets: what they do, without locks, waiting or addresses of users.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `engine` | one connection's protocol machine: the only place that names smoltcp |
+//! | `segment` | what of a packet is looked at before it reaches its connection |
+//! | `connection` | Linux's meaning of a connection: errors, half closes, queues |
+//! | `readiness` | what poll(2) says in every state |
+//! | `listener` | the backlog |
+//! | `socket` | the states of a socket, and which call is an error in which |
+//! | `port` | who has which port |
+//! | `time_wait` | what is left of a connection for a minute |
+
+pub mod connection;
+mod engine;
+pub mod listener;
+pub mod packet;
+pub mod port;
+mod queue;
+pub mod readiness;
+pub mod segment;
+pub mod socket;
+pub mod time_wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Phase, Route, acknowledge, refuse};

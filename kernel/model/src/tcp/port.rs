@@ -1,0 +1,299 @@
+//! Who has which port.
+//!
+//! Owns: the ports that sockets were bound to, and how many connections use each.   Not here: tuples.
+//! Invariant: two bindings overlap only where both sides allow it.
+//! Source: socket(7), ip(7); Linux 6.1 net/ipv4/inet_connection_sock.c (`inet_csk_bind_conflict`).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::abi::errno::Errno;
+
+/// The ports that are given to those who do not choose: `ip_local_port_range`.
+pub const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// Who holds a binding.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Owner(pub u64);
+
+/// What a socket allows others.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Sharing {
+    /// `SO_REUSEADDR`.
+    pub address: bool,
+    /// `SO_REUSEPORT`, and the user.
+    pub port: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Binding<L> {
+    owner: Owner,
+    address: Ipv4Addr,
+    sharing: Sharing,
+    listener: Option<L>,
+}
+
+#[derive(Debug)]
+struct Port<L> {
+    bindings: Vec<Binding<L>>,
+    /// Connections whose sockets allow others the address, and those that do not.
+    sharing: usize,
+    exclusive: usize,
+}
+
+/// The table; `L` is what finds a listener.
+#[derive(Debug)]
+pub struct Ports<L> {
+    ports: BTreeMap<u16, Port<L>>,
+}
+
+impl<L> Default for Ports<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<L> Ports<L> {
+    /// Nobody has any.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { ports: BTreeMap::new() }
+    }
+
+    /// Binds `owner` to `address`.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`: somebody has it who does not share it.
+    pub fn bind(&mut self, owner: Owner, address: SocketAddrV4, sharing: Sharing) -> Result<(), Errno> {
+        let port = self.port(address.port());
+        let is_free = port.allows(*address.ip(), sharing);
+        if is_free {
+            port.bindings.push(Binding { owner, address: *address.ip(), sharing, listener: None });
+        }
+        self.forget_if_unused(address.port());
+        if is_free { Ok(()) } else { Err(Errno::EADDRINUSE) }
+    }
+
+    /// Binds `owner` to a port of the system's choice, trying from `start` on, and returns it.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`: all are taken.
+    pub fn bind_any(
+        &mut self,
+        owner: Owner,
+        address: Ipv4Addr,
+        sharing: Sharing,
+        start: u16,
+    ) -> Result<u16, Errno> {
+        let port = candidates(start).find(|port| !self.ports.contains_key(port)).ok_or(Errno::EADDRINUSE)?;
+        self.bind(owner, SocketAddrV4::new(address, port), sharing).map(|()| port)
+    }
+
+    /// Whether a socket was bound to `port`, so that connections do not get it by chance.
+    #[must_use]
+    pub fn is_bound(&self, port: u16) -> bool {
+        self.ports.get(&port).is_some_and(|port| !port.bindings.is_empty())
+    }
+
+    /// Lets `owner`, who is bound to `address`, be found by those who ask for a connection.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`: another socket listens there already.
+    pub fn listen(&mut self, owner: Owner, address: SocketAddrV4, listener: L) -> Result<(), Errno> {
+        let port = self.port(address.port());
+        let Some(own) = port.bindings.iter().find(|binding| binding.owner == owner) else {
+            return Err(Errno::EADDRINUSE);
+        };
+        let conflicts = port.bindings.iter().any(|other| {
+            other.owner != owner
+                && other.listener.is_some()
+                && overlap(other.address, own.address)
+                && !other.sharing.is_one_port(own.sharing)
+        });
+        if conflicts {
+            return Err(Errno::EADDRINUSE);
+        }
+        if let Some(own) = port.bindings.iter_mut().find(|binding| binding.owner == owner) {
+            own.listener = Some(listener);
+        }
+        Ok(())
+    }
+
+    /// `owner` listens no more, and stays bound.
+    pub fn unlisten(&mut self, owner: Owner, port: u16) {
+        let bindings = self.ports.get_mut(&port).map(|port| &mut port.bindings);
+        for binding in bindings.into_iter().flatten().filter(|binding| binding.owner == owner) {
+            binding.listener = None;
+        }
+    }
+
+    /// `owner` is not bound any more.
+    pub fn release(&mut self, owner: Owner, port: u16) {
+        if let Some(port) = self.ports.get_mut(&port) {
+            port.bindings.retain(|binding| binding.owner != owner);
+        }
+        self.forget_if_unused(port);
+    }
+
+    /// A connection uses `port`.
+    pub fn connect(&mut self, port: u16, sharing: Sharing) {
+        *self.port(port).connections(sharing) += 1;
+    }
+
+    /// A connection has come to its end.
+    pub fn disconnect(&mut self, port: u16, sharing: Sharing) {
+        let count = self.port(port).connections(sharing);
+        *count = count.saturating_sub(1);
+        self.forget_if_unused(port);
+    }
+
+    fn port(&mut self, port: u16) -> &mut Port<L> {
+        self.ports.entry(port).or_insert_with(|| Port { bindings: Vec::new(), sharing: 0, exclusive: 0 })
+    }
+
+    fn forget_if_unused(&mut self, number: u16) {
+        let is_unused = |port: &Port<L>| port.bindings.is_empty() && port.sharing + port.exclusive == 0;
+        if self.ports.get(&number).is_some_and(is_unused) {
+            self.ports.remove(&number);
+        }
+    }
+}
+
+impl<L: Clone> Ports<L> {
+    /// Who listens at `address`: for this address before for any; among equals `hash` decides.
+    #[must_use]
+    pub fn listener(&self, address: SocketAddrV4, hash: usize) -> Option<L> {
+        let bindings = &self.ports.get(&address.port())?.bindings;
+        let found = |bound: Ipv4Addr| {
+            let listening = || bindings.iter().filter(move |binding| binding.address == bound);
+            let count = listening().filter(|binding| binding.listener.is_some()).count();
+            let chosen = hash.checked_rem(count)?;
+            listening().filter_map(|binding| binding.listener.clone()).nth(chosen)
+        };
+        found(*address.ip()).or_else(|| found(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
+impl<L> Port<L> {
+    fn allows(&self, address: Ipv4Addr, sharing: Sharing) -> bool {
+        let connections_allow = self.exclusive == 0 && (self.sharing == 0 || sharing.address)
+            || sharing.port.is_some() && !self.bindings.is_empty();
+        let conflicts = self.bindings.iter().any(|other| {
+            let is_shared = sharing.address && other.sharing.address && other.listener.is_none()
+                || sharing.is_one_port(other.sharing);
+            overlap(other.address, address) && !is_shared
+        });
+        connections_allow && !conflicts
+    }
+
+    const fn connections(&mut self, sharing: Sharing) -> &mut usize {
+        if sharing.address { &mut self.sharing } else { &mut self.exclusive }
+    }
+}
+
+impl Sharing {
+    /// Whether both are of one group that shares a port.
+    fn is_one_port(self, other: Self) -> bool {
+        self.port.is_some() && self.port == other.port
+    }
+}
+
+/// The system's ports, all of them, from `start` on.
+pub fn candidates(start: u16) -> impl Iterator<Item = u16> {
+    let count = EPHEMERAL.end() - EPHEMERAL.start() + 1;
+    (0..count).map(move |step| {
+        let offset = (u32::from(start) + u32::from(step)) % u32::from(count);
+        EPHEMERAL.start() + offset as u16
+    })
+}
+
+fn overlap(one: Ipv4Addr, other: Ipv4Addr) -> bool {
+    one.is_unspecified() || other.is_unspecified() || one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::{Owner, Ports, Sharing};
+    use crate::abi::errno::Errno;
+
+    const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+    const LO: Ipv4Addr = Ipv4Addr::LOCALHOST;
+    const ALONE: Sharing = Sharing { address: false, port: None };
+    const REUSE: Sharing = Sharing { address: true, port: None };
+    const GROUP: Sharing = Sharing { address: false, port: Some(0) };
+
+    fn at(address: Ipv4Addr) -> SocketAddrV4 {
+        SocketAddrV4::new(address, 80)
+    }
+
+    #[test]
+    fn an_address_is_one_s_alone_unless_all_share_it() {
+        for (first, second, expected) in [
+            (ALONE, ALONE, Err(Errno::EADDRINUSE)),
+            (REUSE, ALONE, Err(Errno::EADDRINUSE)),
+            (REUSE, REUSE, Ok(())),
+            (GROUP, GROUP, Ok(())),
+            (GROUP, REUSE, Err(Errno::EADDRINUSE)),
+        ] {
+            let mut ports = Ports::<()>::new();
+            ports.bind(Owner(1), at(ANY), first).unwrap();
+            assert_eq!(ports.bind(Owner(2), at(LO), second), expected);
+        }
+    }
+
+    #[test]
+    fn other_addresses_do_not_conflict() {
+        let mut ports = Ports::<()>::new();
+        ports.bind(Owner(1), at(LO), ALONE).unwrap();
+        ports.bind(Owner(2), at(Ipv4Addr::new(127, 0, 0, 2)), ALONE).unwrap();
+    }
+
+    #[test]
+    fn reuse_does_not_help_against_a_listener() {
+        let mut ports = Ports::new();
+        ports.bind(Owner(1), at(LO), REUSE).unwrap();
+        ports.bind(Owner(2), at(LO), REUSE).unwrap();
+        ports.listen(Owner(1), at(LO), 'a').unwrap();
+        assert_eq!(ports.listen(Owner(2), at(LO), 'b'), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.bind(Owner(3), at(LO), REUSE), Err(Errno::EADDRINUSE));
+        ports.unlisten(Owner(1), 80);
+        ports.listen(Owner(2), at(LO), 'b').unwrap();
+    }
+
+    #[test]
+    fn the_exact_address_comes_first() {
+        let mut ports = Ports::new();
+        ports.bind(Owner(1), at(ANY), GROUP).unwrap();
+        ports.bind(Owner(2), at(LO), GROUP).unwrap();
+        ports.listen(Owner(1), at(ANY), 'a').unwrap();
+        assert_eq!(ports.listener(at(LO), 7), Some('a'));
+        ports.listen(Owner(2), at(LO), 'b').unwrap();
+        assert_eq!(ports.listener(at(LO), 7), Some('b'));
+        assert_eq!(ports.listener(at(Ipv4Addr::new(127, 0, 0, 2)), 7), Some('a'));
+    }
+
+    #[test]
+    fn connections_keep_a_port_from_those_who_do_not_share() {
+        let mut ports = Ports::<()>::new();
+        ports.connect(80, REUSE);
+        assert_eq!(ports.bind(Owner(1), at(LO), ALONE), Err(Errno::EADDRINUSE));
+        ports.bind(Owner(1), at(LO), REUSE).unwrap();
+        ports.disconnect(80, REUSE);
+        ports.release(Owner(1), 80);
+        assert!(ports.ports.is_empty());
+    }
+
+    #[test]
+    fn the_system_s_choice_is_free_and_comes_to_an_end() {
+        let mut ports = Ports::<()>::new();
+        let last = 28231;
+        assert_eq!(ports.bind_any(Owner(0), LO, ALONE, last), Ok(60999));
+        for port in 0..last {
+            ports.bind_any(Owner(1), LO, ALONE, port).unwrap();
+        }
+        assert_eq!(ports.bind_any(Owner(2), LO, ALONE, last), Err(Errno::EADDRINUSE));
+    }
+}

@@ -1,0 +1,114 @@
+//! Bytes that wait outside the protocol's buffers; nothing while there are none.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::transfer::{Sink, Source};
+
+/// Bytes of a piece, at most.
+const PIECE: usize = 16 * 1024;
+
+/// A queue of bytes.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that are gone.
+    gone: usize,
+    len: usize,
+}
+
+impl Queue {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends at most `most` bytes of `from` and returns how many; less also where memory ends.
+    pub(super) fn push(&mut self, from: &mut dyn Source, most: usize) -> usize {
+        let mut total = 0;
+        while total < most {
+            let len = (most - total).min(from.remaining()).min(PIECE);
+            let mut piece = Vec::new();
+            if len == 0 || self.pieces.try_reserve(1).is_err() || piece.try_reserve_exact(len).is_err() {
+                break;
+            }
+            piece.resize(len, 0);
+            let taken = from.take(&mut piece);
+            piece.truncate(taken);
+            self.append(piece);
+            total += taken;
+            if taken < len {
+                break;
+            }
+        }
+        total
+    }
+
+    /// Gives the first bytes to `to`, as many as it takes, and returns how many.
+    pub(super) fn pop(&mut self, to: &mut dyn Sink) -> usize {
+        let mut total = 0;
+        while let Some(piece) = self.pieces.front() {
+            let rest = &piece[self.gone..];
+            let put = to.put(rest);
+            let is_whole = put == rest.len();
+            total += put;
+            self.consume(put);
+            if !is_whole {
+                break;
+            }
+        }
+        total
+    }
+
+    /// As [`pop`](Self::pop), and the bytes stay. Returns whether `to` took all that it has room for.
+    pub(super) fn peek(&self, to: &mut dyn Sink) -> usize {
+        let mut total = 0;
+        let mut gone = self.gone;
+        for piece in &self.pieces {
+            let rest = &piece[gone..];
+            let put = to.put(rest);
+            total += put;
+            if put < rest.len() {
+                break;
+            }
+            gone = 0;
+        }
+        total
+    }
+
+    /// Moves the first bytes to where `take` puts them, which says how many it took.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(&mut dyn Source) -> usize) {
+        while let Some(piece) = self.pieces.front() {
+            let mut rest = &piece[self.gone..];
+            let len = rest.len();
+            let taken = take(&mut rest);
+            self.consume(taken);
+            if taken < len {
+                break;
+            }
+        }
+    }
+
+    fn append(&mut self, piece: Vec<u8>) {
+        if !piece.is_empty() {
+            self.len += piece.len();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.gone += count;
+        self.len -= count;
+        if self.pieces.front().is_some_and(|piece| piece.len() == self.gone) {
+            self.pieces.pop_front();
+            self.gone = 0;
+        }
+        if self.pieces.is_empty() {
+            // An idle connection keeps no memory for this.
+            self.pieces = VecDeque::new();
+        }
+    }
+}

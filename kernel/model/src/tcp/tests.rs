@@ -1,0 +1,218 @@
+//! Two connections that exchange packets in memory.
+
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Poll;
+use core::time::Duration;
+use std::vec;
+
+use pollee::{Events, Readiness};
+
+use super::Phase;
+use super::connection::{Connection, End, Hardness, Taking};
+use super::engine::Route;
+use super::packet::Packet;
+use super::readiness::Shutdown;
+use super::segment::{Segment, Tuple};
+use super::socket::Options;
+use crate::abi::errno::Errno;
+
+const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40000);
+const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
+
+/// Two ends and the packets on their way.
+struct Pair {
+    client: Connection,
+    server: Connection,
+    to_client: Vec<Packet>,
+    to_server: Vec<Packet>,
+    now: Duration,
+    ends: [Option<End>; 2],
+}
+
+impl Pair {
+    fn new(route: Route) -> Self {
+        let now = Duration::from_secs(1);
+        let options = Options::default();
+        let tuple = Tuple { local: CLIENT, remote: SERVER };
+        let back = Tuple { local: SERVER, remote: CLIENT };
+        let client = Connection::connect(tuple, route, 7, &options, now);
+        let server = Connection::accept(back, route, 8, &options, now);
+        let mut pair = Self { client, server, to_client: vec![], to_server: vec![], now, ends: [None, None] };
+        pair.run();
+        pair
+    }
+
+    /// Delivers everything until nothing is left.
+    fn run(&mut self) {
+        self.run_with(|_| true);
+    }
+
+    fn run_with(&mut self, mut keeps: impl FnMut(&Packet) -> bool) {
+        loop {
+            let Self { client, server, now, .. } = self;
+            let outcome = client.settle(*now, &mut self.to_server);
+            self.ends[0] = self.ends[0].or(outcome.end);
+            let outcome = server.settle(*now, &mut self.to_client);
+            self.ends[1] = self.ends[1].or(outcome.end);
+            if self.to_client.is_empty() && self.to_server.is_empty() {
+                return;
+            }
+            for packet in core::mem::take(&mut self.to_server).into_iter().filter(&mut keeps) {
+                let segment = Segment::parse(packet.ip()).unwrap();
+                let outcome = self.server.process(&segment, packet.ip(), self.now, &mut self.to_client);
+                self.ends[1] = self.ends[1].or(outcome.end);
+            }
+            for packet in core::mem::take(&mut self.to_client).into_iter().filter(&mut keeps) {
+                let segment = Segment::parse(packet.ip()).unwrap();
+                let outcome = self.client.process(&segment, packet.ip(), self.now, &mut self.to_server);
+                self.ends[0] = self.ends[0].or(outcome.end);
+            }
+        }
+    }
+}
+
+fn read(connection: &mut Connection) -> Poll<Result<Vec<u8>, Errno>> {
+    let mut space = vec![0; 1 << 20];
+    let mut to = &mut space[..];
+    let result = connection.receive(&mut to, Taking::Consume);
+    result.map_ok(|len| space[..len].to_vec())
+}
+
+fn write(connection: &mut Connection, mut bytes: &[u8]) -> Poll<Result<usize, Errno>> {
+    connection.send(&mut bytes)
+}
+
+#[test]
+fn a_handshake_makes_both_ends_writable() {
+    let pair = Pair::new(Route::Local);
+    assert_eq!((pair.client.phase(), pair.server.phase()), (Phase::Established, Phase::Established));
+    assert_eq!(pair.client.readiness(), Events::WRITABLE);
+    assert_eq!(pair.server.readiness(), Events::WRITABLE);
+}
+
+#[test]
+fn bytes_arrive_whatever_their_number() {
+    for route in [Route::Local, Route::Link { mtu: 1500 }] {
+        let mut pair = Pair::new(route);
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n * 7) as u8).collect();
+        let (mut sent, mut got) = (0, vec![]);
+        while got.len() < bytes.len() {
+            if let Poll::Ready(count) = write(&mut pair.client, &bytes[sent..]) {
+                sent += count.unwrap();
+            }
+            pair.run();
+            if let Poll::Ready(more) = read(&mut pair.server) {
+                got.extend(more.unwrap());
+            }
+            pair.now += Duration::from_millis(10);
+        }
+        assert!(got == bytes);
+    }
+}
+
+#[test]
+fn a_writer_stops_where_the_buffers_are_full_and_nothing_is_lost() {
+    let mut pair = Pair::new(Route::Local);
+    let mut total = 0;
+    while let Poll::Ready(count) = write(&mut pair.client, &[5; 100_000]) {
+        total += count.unwrap();
+        pair.run();
+    }
+    assert!(!pair.client.readiness().contains(Events::OUT));
+    assert!(total >= 2 * Options::default().send_buffer, "{total}");
+    let mut got = 0;
+    while got < total {
+        match read(&mut pair.server) {
+            Poll::Ready(bytes) => got += bytes.unwrap().len(),
+            Poll::Pending => pair.now += Duration::from_millis(10),
+        }
+        pair.run();
+    }
+    assert!(pair.client.readiness().contains(Events::OUT));
+    assert!(read(&mut pair.server).is_pending());
+}
+
+#[test]
+fn the_end_comes_after_the_last_byte() {
+    let mut pair = Pair::new(Route::Local);
+    assert_eq!(write(&mut pair.client, &[1; 100_000]), Poll::Ready(Ok(100_000)));
+    pair.client.shut_down(Shutdown::SEND);
+    pair.run();
+    let events = pair.server.readiness();
+    assert_eq!(events, Events::READABLE | Events::RDHUP | Events::WRITABLE);
+    assert_eq!(read(&mut pair.server).map_ok(|bytes| bytes.len()), Poll::Ready(Ok(100_000)));
+    assert_eq!(read(&mut pair.server), Poll::Ready(Ok(vec![])));
+    assert_eq!(write(&mut pair.client, b"x"), Poll::Ready(Err(Errno::EPIPE)));
+    // The other direction still works.
+    assert_eq!(write(&mut pair.server, b"late"), Poll::Ready(Ok(4)));
+    pair.run();
+    assert_eq!(read(&mut pair.client), Poll::Ready(Ok(b"late".to_vec())));
+}
+
+#[test]
+fn whoever_closes_first_waits() {
+    let mut pair = Pair::new(Route::Local);
+    pair.client.close(Hardness::Orderly, pair.now);
+    pair.run();
+    pair.server.close(Hardness::Orderly, pair.now);
+    pair.run();
+    pair.now += Duration::from_millis(20);
+    pair.run();
+    assert!(matches!(pair.ends[0], Some(End::TimeWait(_))), "{:?}", pair.ends);
+    assert_eq!(pair.ends[1], Some(End::Gone));
+}
+
+#[test]
+fn unread_bytes_turn_a_close_into_a_reset() {
+    let mut pair = Pair::new(Route::Local);
+    write(&mut pair.client, b"x").map(Result::unwrap).is_ready();
+    pair.run();
+    pair.server.close(Hardness::Orderly, pair.now);
+    pair.run();
+    assert_eq!(pair.ends, [Some(End::Gone), Some(End::Gone)]);
+    let everything = Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP;
+    assert_eq!(pair.client.readiness(), everything | Events::ERR);
+    assert_eq!(read(&mut pair.client), Poll::Ready(Err(Errno::ECONNRESET)));
+    assert_eq!(read(&mut pair.client), Poll::Ready(Ok(vec![])));
+    assert_eq!(pair.client.readiness(), everything);
+    assert_eq!(write(&mut pair.client, b"x"), Poll::Ready(Err(Errno::EPIPE)));
+}
+
+#[test]
+fn an_abandoned_handshake_times_out() {
+    let options = Options::default();
+    let tuple = Tuple { local: CLIENT, remote: SERVER };
+    let mut now = Duration::from_secs(1);
+    let mut client = Connection::connect(tuple, Route::Local, 7, &options, now);
+    let (mut out, mut count) = (vec![], 0);
+    while client.phase() == Phase::SynSent {
+        let outcome = client.settle(now, &mut out);
+        count += core::mem::take(&mut out).len();
+        now = outcome.wake_at.unwrap_or(now).max(now + Duration::from_millis(1));
+    }
+    assert!(now >= Duration::from_secs(128) && now < Duration::from_secs(140), "{now:?}");
+    assert!((6..10).contains(&count), "{count} segments");
+    assert_eq!(client.take_error(), Some(Errno::ETIMEDOUT));
+}
+
+#[test]
+fn lost_and_reordered_packets_are_made_good() {
+    let mut pair = Pair::new(Route::Link { mtu: 1500 });
+    let bytes: Vec<u8> = (0..200_000_u32).map(|n| (n * 13) as u8).collect();
+    let (mut sent, mut got, mut random) = (0, vec![], 1_u64);
+    while got.len() < bytes.len() {
+        if let Poll::Ready(count) = write(&mut pair.client, &bytes[sent..]) {
+            sent += count.unwrap();
+        }
+        pair.run_with(|_| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            !(random >> 33).is_multiple_of(20)
+        });
+        if let Poll::Ready(more) = read(&mut pair.server) {
+            got.extend(more.unwrap());
+        }
+        pair.now += Duration::from_millis(100);
+    }
+    assert!(got == bytes);
+}

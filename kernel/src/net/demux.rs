@@ -1,0 +1,166 @@
+//! Which connection a packet is for.
+//!
+//! Owns: the table of tuples, and the connections themselves when nobody has them open any more.
+//! Locks: one for each of the [`SHARDS`] parts of the table (rank 4), held for a look-up.
+//! Invariant: a tuple is counted in `ports` as long as it is in here.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::hash::BuildHasher;
+use core::time::Duration;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashMap;
+use model::abi::errno::Errno;
+use model::tcp::port::Sharing;
+use model::tcp::segment::Tuple;
+use model::tcp::time_wait::TimeWait;
+use spin::Once;
+
+use super::endpoint::Endpoint;
+use super::{ports, timer};
+use crate::event::rank::{Rank, Ranked, RankedGuard};
+use crate::random;
+
+const SHARDS: usize = 64;
+
+/// What a tuple stands for.
+#[derive(Clone)]
+pub(super) enum Found {
+    /// A connection.
+    Endpoint(Arc<Endpoint>),
+    /// What is left of one.
+    TimeWait(TimeWait),
+}
+
+struct Entry {
+    found: Found,
+    sharing: Sharing,
+}
+
+type Shard = HashMap<Tuple, Entry, FixedState>;
+
+struct Table {
+    shards: [Ranked<Shard>; SHARDS],
+    hasher: FixedState,
+}
+
+static TABLE: Once<Table> = Once::new();
+
+/// Tuples in TIME_WAIT, in the order in which they end: all wait equally long.
+static WAITING: Ranked<VecDeque<(Duration, Tuple)>> = Ranked::new(Rank::Interface, VecDeque::new());
+
+fn table() -> &'static Table {
+    TABLE.call_once(|| {
+        let hasher = FixedState::with_seed(random::word());
+        let shard = |_| Ranked::new(Rank::Interface, HashMap::with_hasher(hasher.clone()));
+        Table { shards: core::array::from_fn(shard), hasher }
+    })
+}
+
+/// A number that follows from the tuple, in a way that nobody outside can know.
+pub(super) fn hash(tuple: &Tuple) -> usize {
+    table().hasher.hash_one(tuple) as usize
+}
+
+fn shard(tuple: &Tuple) -> RankedGuard<'static, Shard> {
+    // The map itself uses the low and the very highest bits.
+    table().shards[(hash(tuple) >> 40) % SHARDS].lock()
+}
+
+/// What `tuple` stands for.
+pub(super) fn find(tuple: &Tuple) -> Option<Found> {
+    shard(tuple).get(tuple).map(|entry| entry.found.clone())
+}
+
+/// Lets packets for `tuple` reach `endpoint`.
+///
+/// # Errors
+/// `EADDRNOTAVAIL`: the tuple is taken. `ENOBUFS`: no memory.
+pub(super) fn insert(
+    tuple: Tuple,
+    endpoint: &Arc<Endpoint>,
+    sharing: Sharing,
+    now: Duration,
+) -> Result<(), Errno> {
+    let replaced = {
+        let mut shard = shard(&tuple);
+        let is_taken = shard.get(&tuple).is_some_and(|entry| match &entry.found {
+            Found::Endpoint(_) => true,
+            Found::TimeWait(rest) => !rest.is_reusable(now),
+        });
+        if is_taken {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        shard.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
+        shard.insert(tuple, Entry { found: Found::Endpoint(endpoint.clone()), sharing })
+    };
+    let mut ports = ports::lock();
+    ports.connect(tuple.local.port(), sharing);
+    if let Some(replaced) = replaced {
+        ports.disconnect(tuple.local.port(), replaced.sharing);
+    }
+    Ok(())
+}
+
+/// Forgets `endpoint`, which needs no more packets.
+pub(super) fn remove(tuple: &Tuple, endpoint: &Arc<Endpoint>) {
+    let is_same =
+        |entry: &Entry| matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint));
+    remove_if(tuple, is_same);
+}
+
+/// Forgets what is left of a connection.
+pub(super) fn forget(tuple: &Tuple, rest: &TimeWait) {
+    remove_if(tuple, |entry| matches!(&entry.found, Found::TimeWait(found) if found == rest));
+}
+
+fn remove_if(tuple: &Tuple, is_meant: impl FnOnce(&Entry) -> bool) {
+    let removed = {
+        let mut shard = shard(tuple);
+        if shard.get(tuple).is_some_and(is_meant) { shard.remove(tuple) } else { None }
+    };
+    if let Some(entry) = removed {
+        ports::lock().disconnect(tuple.local.port(), entry.sharing);
+    }
+}
+
+/// Keeps of `endpoint` only what answers late packets.
+pub(super) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
+    let replaced = {
+        let mut shard = shard(tuple);
+        match shard.get_mut(tuple) {
+            Some(entry) if matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
+                Some(core::mem::replace(&mut entry.found, Found::TimeWait(rest)))
+            }
+            _ => None,
+        }
+    };
+    if replaced.is_some() {
+        let is_first = {
+            let mut waiting = WAITING.lock();
+            waiting.push_back((rest.end(), *tuple));
+            waiting.len() == 1
+        };
+        if is_first {
+            timer::wake();
+        }
+    }
+}
+
+/// Forgets what has waited long enough, and says when the next has.
+pub(super) fn expire(now: Duration) -> Option<Duration> {
+    loop {
+        let tuple = {
+            let mut waiting = WAITING.lock();
+            let &(end, tuple) = waiting.front()?;
+            if end > now {
+                return Some(end);
+            }
+            waiting.pop_front();
+            tuple
+        };
+        // Another connection may have taken the tuple in the meantime.
+        remove_if(&tuple, |entry| matches!(&entry.found, Found::TimeWait(rest) if rest.end() <= now));
+    }
+}

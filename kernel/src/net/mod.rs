@@ -1,0 +1,21 @@
+//! Networking: sockets, the way of a packet, and links.
+//!
+//! What a connection does is [`model::tcp`]; here are its locks, who is woken, and where packets go:
+//! ```text
+//! syscall → socket → endpoint (lock: rank 3) → packets → unlock → stack → route → link
+//!                       ▲                                           │
+//!                       └── demux: tuple → endpoint (rank 4) ◀──────┘ what a link hands back at once, or later
+//! ```
+//! No two of the locks of rank 4 (`demux`, `ports`, `timer`) are held together, nor two endpoints.
+
+mod demux;
+mod endpoint;
+pub(crate) mod link;
+mod loopback;
+mod ports;
+mod route;
+pub(crate) mod socket;
+mod stack;
+mod timer;
+
+pub(crate) use self::timer::serve;

@@ -1,0 +1,32 @@
+//! The one table of ports.
+
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use model::tcp::port::{Owner, Ports};
+
+use super::endpoint::Endpoint;
+use crate::event::rank::{Rank, Ranked, RankedGuard};
+
+/// Who finds a listener.
+type Table = Ports<Weak<Endpoint>>;
+
+static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, Ports::new());
+
+/// Access to the table.
+pub(super) fn lock() -> RankedGuard<'static, Table> {
+    PORTS.lock()
+}
+
+/// A name for a socket that no other has.
+pub(super) fn new_owner() -> Owner {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Owner(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Who listens at the local end of `tuple`.
+pub(super) fn listener(tuple: &model::tcp::segment::Tuple) -> Option<Arc<Endpoint>> {
+    let hash = super::demux::hash(tuple);
+    let listener = PORTS.lock().listener(tuple.local, hash)?;
+    listener.upgrade()
+}

@@ -1,0 +1,44 @@
+//! Which link leads to an address.
+
+use core::net::Ipv4Addr;
+
+use model::abi::errno::Errno;
+use model::tcp::segment;
+
+use super::link::Link;
+use super::loopback::Loopback;
+
+/// The first step of a packet's way.
+pub(super) struct Step {
+    /// Over this link…
+    pub(super) link: &'static dyn Link,
+    /// …to this neighbour.
+    pub(super) next_hop: Ipv4Addr,
+}
+
+/// The way to `destination`.
+///
+/// # Errors
+/// `ENETUNREACH`: there is none.
+pub(super) fn to(destination: Ipv4Addr) -> Result<Step, Errno> {
+    if is_local(destination) {
+        return Ok(Step { link: &Loopback, next_hop: destination });
+    }
+    Err(Errno::ENETUNREACH)
+}
+
+/// The address that a connection to `destination` comes from.
+///
+/// # Errors
+/// `ENETUNREACH`: there is no way, or it is no address of one host.
+pub(super) fn source_for(destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
+    if !segment::is_unicast(destination) {
+        return Err(Errno::ENETUNREACH);
+    }
+    Ok(to(destination)?.link.address())
+}
+
+/// Whether `address` is one of this machine.
+pub(super) fn is_local(address: Ipv4Addr) -> bool {
+    address.is_loopback() && segment::is_unicast(address)
+}

@@ -1,0 +1,374 @@
+//! TCP sockets as files.
+//!
+//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (event/wait), `O_NONBLOCK`
+//! and addresses in user memory (syscall/socket).
+//! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
+
+use alloc::sync::Arc;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::sync::atomic::{AtomicU16, Ordering};
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::mode::FileType;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::abi::socket::How;
+use model::abi::stat::Stat;
+use model::tcp::connection::{Connection, Taking};
+use model::tcp::port::{self, Sharing};
+use model::tcp::segment::Tuple;
+use model::tcp::socket::{Attempt, Options, Socket};
+use pollee::{Events, Share};
+
+use super::endpoint::{self, Endpoint};
+use super::stack::CONNECTION_BYTES;
+use super::{demux, ports, route};
+use crate::event;
+use crate::file::description::OpenFile;
+use crate::file::file::{File, WriteExtent};
+use crate::memory::budget;
+use crate::memory::transfer::{Sink, Source};
+use crate::{clock, random};
+
+/// A TCP socket that somebody has open.
+pub(crate) struct TcpSocket {
+    endpoint: Arc<Endpoint>,
+}
+
+/// Makes a socket.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    open(Endpoint::new(Socket::new(), None), flags)
+}
+
+fn open(endpoint: Arc<Endpoint>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    OpenFile::new(Arc::new(TcpSocket { endpoint }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
+#[must_use]
+pub(crate) struct Accepted<'a> {
+    listener: &'a TcpSocket,
+    child: Option<Arc<Endpoint>>,
+}
+
+impl TcpSocket {
+    /// Gives the socket an address; port 0 stands for any that is free.
+    ///
+    /// # Errors
+    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
+    pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
+        let is_ours = address.ip().is_unspecified() || route::is_local(*address.ip());
+        if !is_ours {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let mut state = self.endpoint.state.lock();
+        state.require_unbound()?;
+        self.bind_locked(&mut state, address)
+    }
+
+    fn bind_locked(&self, state: &mut Socket<Arc<Endpoint>>, address: SocketAddrV4) -> Result<(), Errno> {
+        let sharing = endpoint::sharing(state.options());
+        let mut ports = ports::lock();
+        let port = if address.port() == 0 {
+            ports.bind_any(self.endpoint.owner, *address.ip(), sharing, next_port())?
+        } else {
+            ports.bind(self.endpoint.owner, address, sharing)?;
+            address.port()
+        };
+        drop(ports);
+        state.bind(SocketAddrV4::new(*address.ip(), port));
+        Ok(())
+    }
+
+    /// Lets connections wait to be accepted.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
+    pub(crate) fn listen(&self, backlog: i32) -> Result<(), Errno> {
+        let mut state = self.endpoint.state.lock();
+        state.require_listenable()?;
+        if !state.is_listening() {
+            if state.bound_port().is_none() {
+                self.bind_locked(&mut state, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
+            }
+            let local = state.local().ok_or(Errno::EINVAL)?;
+            ports::lock().listen(self.endpoint.owner, local, Arc::downgrade(&self.endpoint))?;
+        }
+        state.listen(backlog);
+        Ok(())
+    }
+
+    /// Takes the connection that has waited longest.
+    ///
+    /// # Errors
+    /// `EINVAL`: the socket does not listen.
+    pub(crate) fn accept(&self) -> Poll<Result<Accepted<'_>, Errno>> {
+        let child = self.endpoint.state.lock().accept();
+        child.map_ok(|child| Accepted { listener: self, child: Some(child) })
+    }
+
+    /// Begins a connection, or says that one has begun.
+    ///
+    /// # Errors
+    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EADDRNOTAVAIL`: no port is free, or
+    /// the two ends have a connection already. `ENOBUFS`: no memory.
+    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
+        let remote = if remote.ip().is_unspecified() {
+            SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
+        } else {
+            remote
+        };
+        self.endpoint.change(|socket| {
+            let attempt = socket.require_connectable()?;
+            if attempt == Attempt::First {
+                let source = route::source_for(*remote.ip())?;
+                budget::try_reserve(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
+                let tuple = self.reserve(socket, source, remote)?;
+                let route = route::to(*remote.ip())?.link.route();
+                let connection =
+                    Connection::connect(tuple, route, random::word(), socket.options(), clock::now());
+                socket.connect(connection);
+            }
+            Ok(attempt)
+        })
+    }
+
+    /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
+    fn reserve(
+        &self,
+        socket: &Socket<Arc<Endpoint>>,
+        source: Ipv4Addr,
+        remote: SocketAddrV4,
+    ) -> Result<Tuple, Errno> {
+        let now = clock::now();
+        let bound = socket.local();
+        let source = bound.map(|address| *address.ip()).filter(|ip| !ip.is_unspecified()).unwrap_or(source);
+        let sharing = endpoint::sharing(socket.options());
+        let take = |port, sharing: Sharing| {
+            let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
+            demux::insert(tuple, &self.endpoint, sharing, now).map(|()| tuple)
+        };
+        if let Some(port) = socket.bound_port() {
+            return take(port, sharing);
+        }
+        for port in port::candidates(next_port()) {
+            if ports::lock().is_bound(port) {
+                continue;
+            }
+            match take(port, sharing) {
+                Err(Errno::EADDRNOTAVAIL) => {}
+                other => return other,
+            }
+        }
+        Err(Errno::EADDRNOTAVAIL)
+    }
+
+    /// How the connection that was begun goes.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub(crate) fn connecting(&self) -> Poll<Result<(), Errno>> {
+        self.endpoint.state.lock().connecting()
+    }
+
+    /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
+    pub(crate) fn disconnect(&self) {
+        let now = clock::now();
+        self.endpoint.change(|socket| {
+            if let Some(connection) = socket.connection() {
+                connection.close(model::tcp::connection::Hardness::Reset, now);
+            }
+        });
+        self.stop_listening();
+        let _ = self.endpoint.state.lock().disconnect();
+    }
+
+    /// Ends reading, writing, or both.
+    ///
+    /// # Errors
+    /// `ENOTCONN`: there is no connection.
+    pub(crate) fn shut_down(&self, how: How) -> Result<(), Errno> {
+        let (is_listening, is_opening) = {
+            let state = self.endpoint.state.read();
+            (state.is_listening(), state.phase().is_opening())
+        };
+        if is_listening || is_opening {
+            if how.reads() || is_opening {
+                self.disconnect();
+            }
+            return Ok(());
+        }
+        self.endpoint.change(|socket| socket.shut_down(how))
+    }
+
+    /// The address of this end; all zero if there is none.
+    pub(crate) fn local(&self) -> SocketAddrV4 {
+        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        self.endpoint.state.read().local().unwrap_or(none)
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `ENOTCONN`: there is none.
+    pub(crate) fn peer(&self) -> Result<SocketAddrV4, Errno> {
+        self.endpoint.state.read().peer()
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// Those of [`Socket::receive`].
+    pub(crate) fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<usize, Errno>> {
+        self.endpoint.change(|socket| socket.receive(to, taking))
+    }
+
+    /// Writes.
+    ///
+    /// # Errors
+    /// Those of [`Socket::send`].
+    pub(crate) fn send(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        self.endpoint.change(|socket| socket.send(from))
+    }
+
+    /// Takes the error that waits to be told.
+    pub(crate) fn take_error(&self) -> Option<Errno> {
+        self.endpoint.state.lock().take_error()
+    }
+
+    /// The options, and the number of the state.
+    pub(crate) fn options(&self) -> Options {
+        self.endpoint.state.read().options().clone()
+    }
+
+    /// Changes options.
+    pub(crate) fn update_options(&self, change: impl FnOnce(&mut Options)) {
+        self.endpoint.change(|socket| socket.update_options(change));
+    }
+
+    /// Whether it listens.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.endpoint.state.read().is_listening()
+    }
+
+    /// The state's number in `TCP_INFO`.
+    pub(crate) fn state_number(&self) -> u8 {
+        self.endpoint.state.read().phase().number()
+    }
+
+    /// Bytes that the peer has not acknowledged.
+    ///
+    /// # Errors
+    /// `EINVAL`: it listens.
+    pub(crate) fn queued(&self) -> Result<usize, Errno> {
+        self.endpoint.state.read().queued()
+    }
+
+    /// Refuses those who wait, and everybody who comes.
+    fn stop_listening(&self) {
+        let mut state = self.endpoint.state.lock();
+        if !state.is_listening() {
+            return;
+        }
+        if let Some(port) = state.bound_port() {
+            ports::lock().unlisten(self.endpoint.owner, port);
+        }
+        let listener = state.disconnect();
+        drop(state);
+        for child in listener.into_iter().flat_map(model::tcp::listener::Listener::into_waiting) {
+            child.reset();
+        }
+    }
+}
+
+/// Where the search for a free port begins: not twice at the same place, and nobody knows where.
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // A step that is odd visits every port before it comes back.
+    let step = (random::word() % 8) as u16 * 2 + 1;
+    NEXT.fetch_add(step, Ordering::Relaxed)
+}
+
+impl Accepted<'_> {
+    /// The address of the other end, as it was when it came.
+    pub(crate) fn peer(&self) -> Result<SocketAddrV4, Errno> {
+        let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
+        tuple.map(|tuple| tuple.remote).ok_or(Errno::ECONNABORTED)
+    }
+
+    /// Makes it a file.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn open(mut self, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+        let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
+        open(child, flags)
+    }
+}
+
+impl Drop for Accepted<'_> {
+    fn drop(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let mut state = self.listener.endpoint.state.lock();
+        match state.listener() {
+            Some(listener) => listener.restore(child),
+            None => {
+                drop(state);
+                child.reset();
+            }
+        }
+    }
+}
+
+impl Drop for TcpSocket {
+    fn drop(&mut self) {
+        self.stop_listening();
+        let port = self.endpoint.change(|socket| {
+            socket.close(clock::now());
+            socket.bound_port()
+        });
+        if let Some(port) = port {
+            ports::lock().release(self.endpoint.owner, port);
+        }
+    }
+}
+
+impl File for TcpSocket {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.receive(to, Taking::Consume)
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        self.send(from)
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.endpoint.state.poll(interest)
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.endpoint.state)
+    }
+
+    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
+    fn share(&self, waits_for: Events) -> Share {
+        let is_accept = waits_for == Events::READABLE && self.is_listening();
+        if is_accept { Share::One } else { Share::All }
+    }
+
+    fn stat(&self) -> Stat {
+        let mode = FileType::Socket.to_mode() | 0o777;
+        Stat { inode: self.endpoint.owner.0 + 1, links: 1, mode, block_size: 4096, ..Stat::default() }
+    }
+
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        self.endpoint.state.read().unread()
+    }
+}

@@ -1,0 +1,100 @@
+//! The way of a packet: out through a link, in to its connection.
+//!
+//! Packets that the loopback hands back are taken in by the sender's own call, one after the other, with no lock held
+//! in between: no task switch, and never one connection's lock under another's.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use model::tcp::connection::Connection;
+use model::tcp::packet::Packet;
+use model::tcp::segment::Segment;
+use model::tcp::socket::Socket;
+use model::tcp::time_wait::Answer;
+use model::tcp::{self, Route};
+
+use super::demux::{self, Found};
+use super::endpoint::{self, Endpoint};
+use super::link::Inbox;
+use super::{ports, route};
+use crate::memory::budget;
+use crate::{clock, random};
+
+/// Packets that one call moves at most. What is left is lost, as on any network, and sent again later.
+const MOST: usize = 4096;
+
+/// What a connection takes before it carries anything.
+pub(super) const CONNECTION_BYTES: usize = 40 * 1024;
+
+/// Sends `packets`, and takes in what comes back at once.
+pub(super) fn send(packets: Vec<Packet>) {
+    if packets.is_empty() {
+        return;
+    }
+    let mut outgoing = packets;
+    let mut inbox = Inbox::new();
+    for _ in 0..MOST {
+        for packet in outgoing.drain(..) {
+            transmit(packet, &mut inbox);
+        }
+        let Some(packet) = inbox.pop_front() else { return };
+        receive(&packet, &mut outgoing);
+    }
+}
+
+fn transmit(packet: Packet, inbox: &mut Inbox) {
+    let Some(destination) = packet.destination() else { return };
+    if let Ok(step) = route::to(destination) {
+        step.link.transmit(packet, step.next_hop, inbox);
+    }
+}
+
+/// Takes in a packet. Answers go to `out`.
+fn receive(packet: &Packet, out: &mut Vec<Packet>) {
+    let Some(segment) = Segment::parse(packet.ip()) else { return };
+    match demux::find(&segment.tuple) {
+        Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
+        Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
+            Answer::Ignore => {}
+            Answer::Acknowledge => {
+                out.push(tcp::acknowledge(segment.tuple, &rest, route_back(&segment)));
+            }
+            Answer::Reopen => {
+                demux::forget(&segment.tuple, &rest);
+                welcome(&segment, packet, out);
+            }
+        },
+        None => welcome(&segment, packet, out),
+    }
+}
+
+/// A packet that belongs to no connection: perhaps it asks for one.
+fn welcome(segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
+    if segment.is_request()
+        && let Some(listener) = ports::listener(&segment.tuple)
+    {
+        open(&listener, segment, packet, out);
+        return;
+    }
+    out.extend(tcp::refuse(packet.ip(), route_back(segment), clock::now()));
+}
+
+/// Begins a connection that `listener` has been asked for, unless it has no room.
+fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
+    if budget::try_reserve(CONNECTION_BYTES).is_err() {
+        return;
+    }
+    let Some(options) = listener.begin_request() else { return };
+    let now = clock::now();
+    let connection = Connection::accept(segment.tuple, route_back(segment), random::word(), &options, now);
+    let sharing = endpoint::sharing(&options);
+    let child = Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
+    match demux::insert(segment.tuple, &child, sharing, now) {
+        Ok(()) => child.process(segment, packet, out),
+        Err(_) => listener.fail_request(),
+    }
+}
+
+fn route_back(segment: &Segment) -> Route {
+    route::to(*segment.tuple.remote.ip()).map_or(Route::Link { mtu: 1500 }, |step| step.link.route())
+}

@@ -1,0 +1,53 @@
+//! connect(2).
+//!
+//! Source: Linux 6.1 net/ipv4/af_inet.c (`__inet_stream_connect`).
+
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::fd::Fd;
+use model::tcp::socket::Attempt;
+use pollee::Events;
+
+use super::context::{Context, SysResult};
+use super::socket::Address;
+use super::{patience, socket};
+use crate::file::many::Timeout;
+
+/// Connects the socket with the address at `addr`; `AF_UNSPEC` undoes that.
+///
+/// # Errors
+/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: no address. `EFAULT`: not readable. `EAFNOSUPPORT`: another family.
+/// `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is up.
+/// `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: how it went. `ENETUNREACH`: no way leads
+/// there. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; the connection goes on. `ENOBUFS`: no memory.
+pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysResult {
+    let file = socket::find(cx, fd)?;
+    let socket = socket::of(&file)?;
+    let remote = match socket::read_address(cx, addr, len)? {
+        Address::Inet(remote) => remote,
+        Address::Foreign => return Err(Errno::EAFNOSUPPORT),
+        Address::Unspecified(_) => {
+            socket.disconnect();
+            return Ok(0);
+        }
+    };
+    let attempt = socket.connect(remote)?;
+    let limit = socket::limit(&file, socket.options().send_timeout);
+    let is_first = attempt == Attempt::First;
+    let going_on = if is_first { Errno::EINPROGRESS } else { Errno::EALREADY };
+    // Linux has seen no answer by then, not even from this machine.
+    if is_first && limit == Timeout::Now {
+        return Err(going_on);
+    }
+    let mut is_over = false;
+    let result = patience::within(cx, &file, Events::WRITABLE, limit, || {
+        let result = socket.connecting();
+        is_over = matches!(result, Poll::Ready(_));
+        result
+    });
+    match result {
+        Err(Errno::EAGAIN) if !is_over => Err(going_on),
+        result => result.map(|()| 0),
+    }
+}

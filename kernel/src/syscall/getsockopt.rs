@@ -1,0 +1,230 @@
+//! getsockopt(2), setsockopt(2).
+//!
+//! Source: socket(7), tcp(7); Linux 6.1 net/core/sock.c, net/ipv4/tcp.c.
+
+use core::time::Duration;
+
+use model::abi::errno::Errno;
+use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, family, kind, so, tcp};
+use model::abi::time::Timeval;
+use model::fd::Fd;
+use ostd_pod::{Immutable, IntoBytes, Pod};
+
+use super::context::{Context, SysResult};
+use super::socket;
+use crate::memory::user::{UserPtr, UserSlice};
+use crate::net::socket::TcpSocket;
+
+/// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
+const LEAST_BUFFER: i32 = 2304;
+const MOST_BUFFER: i32 = 212_992;
+
+/// Where an answer goes.
+struct Answer<'a, 'b> {
+    cx: &'a Context<'b>,
+    value: usize,
+    len: usize,
+}
+
+impl Answer<'_, '_> {
+    /// Writes as much of `value` as there is room for, and how much that is.
+    fn write<T: IntoBytes + Immutable>(&self, value: T) -> SysResult {
+        let len = UserPtr::<i32>::new(self.cx.space(), self.len);
+        let room = usize::try_from(len.read()?).map_err(|_| Errno::EINVAL)?;
+        let bytes = value.as_bytes();
+        let written = room.min(bytes.len());
+        UserSlice::new(self.cx.space(), self.value, written)?.write_bytes(&bytes[..written])?;
+        len.write(&(written as i32)).map(|()| 0)
+    }
+
+    fn write_flag(&self, is_on: bool) -> SysResult {
+        self.write(i32::from(is_on))
+    }
+
+    fn write_time(&self, time: Option<Duration>) -> SysResult {
+        self.write(Timeval::from(time.unwrap_or_default()))
+    }
+}
+
+/// Tells an option's value.
+///
+/// # Errors
+/// `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: negative room. `EFAULT`: not writable.
+pub(crate) fn getsockopt(
+    cx: &mut Context<'_>,
+    fd: Fd,
+    (level, name): (u32, u32),
+    value: usize,
+    len: usize,
+) -> SysResult {
+    let file = socket::find(cx, fd)?;
+    let socket = socket::of(&file)?;
+    let answer = Answer { cx, value, len };
+    match level {
+        SOL_SOCKET => get_socket(socket, name, &answer),
+        IPPROTO_TCP => get_tcp(socket, name, &answer),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+fn get_socket(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
+    let options = socket.options();
+    match name {
+        so::ERROR => answer.write(socket.take_error().map_or(0, Errno::number)),
+        so::TYPE => answer.write(kind::SOCK_STREAM),
+        so::DOMAIN => answer.write(u32::from(family::AF_INET)),
+        so::PROTOCOL => answer.write(IPPROTO_TCP),
+        so::ACCEPTCONN => answer.write_flag(socket.is_listening()),
+        so::REUSEADDR => answer.write_flag(options.reuse_address),
+        so::REUSEPORT => answer.write_flag(options.reuse_port),
+        so::KEEPALIVE => answer.write_flag(options.keep_alive),
+        so::SNDBUF => answer.write(options.send_buffer as i32),
+        so::RCVBUF => answer.write(options.receive_buffer as i32),
+        so::RCVLOWAT => answer.write(options.low_water as i32),
+        so::SNDLOWAT => answer.write(1_i32),
+        so::RCVTIMEO => answer.write_time(options.receive_timeout),
+        so::SNDTIMEO => answer.write_time(options.send_timeout),
+        so::LINGER => answer.write(Linger {
+            on: i32::from(options.linger.is_some()),
+            seconds: options.linger.map_or(0, |time| time.as_secs() as i32),
+        }),
+        so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => answer.write(0_i32),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+fn get_tcp(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
+    match name {
+        tcp::NODELAY => answer.write_flag(socket.options().no_delay),
+        tcp::INFO => answer.write([socket.state_number(), 0, 0, 0, 0, 0, 0, 0]),
+        tcp::MAXSEG => answer.write(536_i32),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+/// Changes an option.
+///
+/// # Errors
+/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for
+/// it. `EDOM`: no time. `EFAULT`: not readable.
+pub(crate) fn setsockopt(
+    cx: &mut Context<'_>,
+    fd: Fd,
+    (level, name): (u32, u32),
+    value: usize,
+    len: i32,
+) -> SysResult {
+    let file = socket::find(cx, fd)?;
+    let socket = socket::of(&file)?;
+    let given = Given { cx, value, len: usize::try_from(len).map_err(|_| Errno::EINVAL)? };
+    match level {
+        SOL_SOCKET => set_socket(socket, name, &given),
+        IPPROTO_TCP => set_tcp(socket, name, &given),
+        // What the headers of packets say of priorities and the like changes nothing here.
+        IPPROTO_IP => given.number().map(drop),
+        _ => Err(Errno::ENOPROTOOPT),
+    }?;
+    Ok(0)
+}
+
+/// A value that a program gave.
+struct Given<'a, 'b> {
+    cx: &'a Context<'b>,
+    value: usize,
+    len: usize,
+}
+
+impl Given<'_, '_> {
+    fn read<T: Pod>(&self) -> Result<T, Errno> {
+        if self.len < size_of::<T>() {
+            return Err(Errno::EINVAL);
+        }
+        UserPtr::<T>::new(self.cx.space(), self.value).read()
+    }
+
+    fn number(&self) -> Result<i32, Errno> {
+        self.read()
+    }
+
+    fn flag(&self) -> Result<bool, Errno> {
+        self.number().map(|number| number != 0)
+    }
+
+    fn time(&self) -> Result<Option<Duration>, Errno> {
+        let time = self.read::<Timeval>()?;
+        if !(0..1_000_000).contains(&time.microseconds) {
+            return Err(Errno::EDOM);
+        }
+        // A negative time is over at once, but so that it never is zero, which is for ever.
+        let time = time.to_duration().unwrap_or(Duration::from_nanos(1));
+        Ok(Some(time).filter(|time| !time.is_zero()))
+    }
+
+    /// A buffer's size, which Linux doubles for its own needs.
+    fn size(&self) -> Result<usize, Errno> {
+        let bytes = self.number()?.clamp(0, MOST_BUFFER) * 2;
+        Ok(bytes.max(LEAST_BUFFER) as usize)
+    }
+}
+
+fn set_socket(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+    match name {
+        so::REUSEADDR => {
+            let is_on = given.flag()?;
+            socket.update_options(|options| options.reuse_address = is_on);
+        }
+        so::REUSEPORT => {
+            let is_on = given.flag()?;
+            socket.update_options(|options| options.reuse_port = is_on);
+        }
+        so::KEEPALIVE => {
+            let is_on = given.flag()?;
+            socket.update_options(|options| options.keep_alive = is_on);
+        }
+        so::SNDBUF => {
+            let bytes = given.size()?;
+            socket.update_options(|options| options.send_buffer = bytes);
+        }
+        so::RCVBUF => {
+            let bytes = given.size()?;
+            socket.update_options(|options| options.receive_buffer = bytes);
+        }
+        so::RCVLOWAT => {
+            // 0 is 1, and a negative number the largest.
+            let bytes = usize::try_from(given.number()?).unwrap_or(usize::MAX).max(1);
+            socket.update_options(|options| options.low_water = bytes);
+        }
+        so::RCVTIMEO => {
+            let time = given.time()?;
+            socket.update_options(|options| options.receive_timeout = time);
+        }
+        so::SNDTIMEO => {
+            let time = given.time()?;
+            socket.update_options(|options| options.send_timeout = time);
+        }
+        so::LINGER => {
+            let linger = given.read::<Linger>()?;
+            let time = Duration::from_secs(u64::try_from(linger.seconds).unwrap_or(0));
+            socket.update_options(|options| options.linger = (linger.on != 0).then_some(time));
+        }
+        so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => {
+            given.number()?;
+        }
+        _ => return Err(Errno::ENOPROTOOPT),
+    }
+    Ok(())
+}
+
+fn set_tcp(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+    match name {
+        tcp::NODELAY => {
+            let is_on = given.flag()?;
+            socket.update_options(|options| options.no_delay = is_on);
+        }
+        tcp::QUICKACK | tcp::DEFER_ACCEPT => {
+            given.number()?;
+        }
+        _ => return Err(Errno::ENOPROTOOPT),
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! listen(2).
+
+use model::fd::Fd;
+
+use super::context::{Context, SysResult};
+use super::socket;
+
+/// Lets `backlog` connections, and one more, wait to be accepted.
+///
+/// # Errors
+/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there.
+pub(crate) fn listen(cx: &mut Context<'_>, fd: Fd, backlog: i32) -> SysResult {
+    let file = socket::find(cx, fd)?;
+    socket::of(&file)?.listen(backlog).map(|()| 0)
+}
