@@ -13,9 +13,9 @@ use std::{
 const LAYERS: [&[&str]; 9] = [
     &["main"],
     &["start", "panic"],
+    &["devices"],
     &["syscall"],
     &["task"],
-    &["devices"],
     &["object", "net", "fs"],
     &["file"],
     &["event", "memory"],
