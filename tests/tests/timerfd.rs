@@ -233,7 +233,9 @@ fn a_signal_ends_a_blocked_read_with_eintr() {
 #[test]
 fn a_child_shares_the_timer() {
     let timer = create(CLOCK_MONOTONIC, 0).unwrap();
-    child::run(|| drop(set(&timer, 0, ms(20), ZERO).unwrap()));
+    child::run(|| {
+        set(&timer, 0, ms(20), ZERO).unwrap();
+    });
     assert_eq!(timer.read_u64(), Ok(1));
 }
 
