@@ -60,7 +60,8 @@ fn woken(row: &Row, n: usize, wait: Wait) -> Outcome<Figure> {
     }
     let mut active = 0;
     let figure = row.measure(|watch| {
-        active = (active + 7) % n;
+        // Far from the last one each time, so that a few operations see all parts of the array.
+        active = (active + n * 5 / 8 + 1) % n;
         expect("write", write(ask.number(), &(active as u16).to_ne_bytes()), Ok(2))?;
         state.set(ABOUT_TO_SLEEP);
         let mut set = wanted;
