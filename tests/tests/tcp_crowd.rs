@@ -1,0 +1,67 @@
+//! Many TCP connections at once: what they cost, and that idle ones cost nothing when polled.
+
+use pollux_tests::pollee::Counters;
+use pollux_tests::{Fd, poll, socket};
+
+/// Connections; each has two ends.
+const CONNECTIONS: usize = 225;
+
+fn crowd(count: usize) -> Vec<(Fd, Fd)> {
+    let (listener, address) = socket::listener(16, 0);
+    (0..count)
+        .map(|_| {
+            let client = socket::tcp(0);
+            socket::connect(&client, &address).unwrap();
+            (client, socket::accept(&listener, 0).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn polling_idle_connections_asks_none_of_them() {
+    const ROUNDS: u64 = 100;
+    let crowd = crowd(CONNECTIONS);
+    let mut entries: Vec<_> = crowd
+        .iter()
+        .flat_map(|(client, server)| [client, server])
+        .map(|end| poll::entry(end.number(), libc::POLLIN))
+        .collect();
+    assert_eq!(poll::poll(&mut entries, 0), Ok(0));
+    let before = Counters::read();
+    for _ in 0..ROUNDS {
+        assert_eq!(poll::poll(&mut entries, 0), Ok(0));
+    }
+    // Linux has no such counters.
+    if let (Some(before), Some(after)) = (before, Counters::read()) {
+        let moved = |column| after.get("socket", column) - before.get("socket", column);
+        let is_cached = moved("hits") > 0;
+        assert!(!is_cached || moved("misses") == 0, "{} misses", moved("misses"));
+        assert!(!is_cached || moved("hits") == ROUNDS * entries.len() as u64);
+    }
+}
+
+#[test]
+fn one_of_many_is_found() {
+    let crowd = crowd(CONNECTIONS);
+    let mut entries: Vec<_> =
+        crowd.iter().map(|(_, server)| poll::entry(server.number(), libc::POLLIN)).collect();
+    for chosen in [0, CONNECTIONS / 2, CONNECTIONS - 1] {
+        crowd[chosen].0.write(b"x").unwrap();
+        assert_eq!(poll::poll(&mut entries, 5000), Ok(1));
+        let ready = entries.iter().position(|entry| entry.revents != 0);
+        assert_eq!(ready, Some(chosen));
+        assert_eq!(crowd[chosen].1.read(2), Ok(b"x".to_vec()));
+    }
+}
+
+#[test]
+fn three_thousand_connections_one_after_the_other_find_a_port() {
+    let (listener, address) = socket::listener(16, 0);
+    for _ in 0..3000 {
+        let client = socket::tcp(0);
+        socket::connect(&client, &address).unwrap();
+        let server = socket::accept(&listener, 0).unwrap();
+        drop(client);
+        drop(server);
+    }
+}
