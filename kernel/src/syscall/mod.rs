@@ -63,6 +63,7 @@ pub(crate) mod shutdown;
 pub(crate) mod signal;
 pub(crate) mod sigtimedwait;
 pub(crate) mod socket;
+pub(crate) mod socketpair;
 pub(crate) mod splice;
 pub(crate) mod stat;
 pub(crate) mod statfs;

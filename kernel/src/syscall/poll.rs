@@ -57,7 +57,7 @@ fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<D
         return Err(Errno::EINVAL);
     }
     let mut array = PollArray::read(cx.space(), array, count as usize)?;
-    let result = many::wait(cx.myself(), &cx.files(), timeout, &mut array);
+    let result = many::wait(cx.myself(), cx.files(), timeout, &mut array);
     array.write_answers(cx.space())?;
     result
 }

@@ -15,7 +15,7 @@ use super::{
     fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity, ioctl,
     kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll, prctl,
     read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
-    sigtimedwait, socket, splice, stat, statfs, symlink, sync, system, time, timer_create, timerfd, truncate,
+    sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time, timer_create, timerfd, truncate,
     unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
@@ -84,6 +84,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         50 => listen::listen(cx, fd(a[0]), a[1] as i32),
         51 => getsockname::getsockname(cx, fd(a[0]), a[1], a[2]),
         52 => getsockname::getpeername(cx, fd(a[0]), a[1], a[2]),
+        53 => socketpair::socketpair(cx, a[0] as u32, a[1] as u32, a[2] as u32, a[3]),
         54 => getsockopt::setsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4] as i32),
         55 => getsockopt::getsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4]),
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),

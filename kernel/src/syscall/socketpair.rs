@@ -1,0 +1,61 @@
+//! socketpair(2).
+//!
+//! Not here: the pair (object/socketpair).
+//! Source: Linux 6.1 net/socket.c (`__sys_socketpair`).
+
+use model::abi::errno::Errno;
+use model::abi::open::OpenFlags;
+use model::fd::{Fd, OnExec};
+
+use super::context::{Context, SysResult};
+use crate::memory::user::UserPtr;
+use crate::object::socketpair::{self, Kind};
+
+const AF_UNIX: u32 = 1;
+const SOCK_STREAM: u32 = 1;
+const SOCK_DGRAM: u32 = 2;
+const SOCK_SEQPACKET: u32 = 5;
+/// `SOCK_TYPE_MASK`.
+const TYPE: u32 = 0xf;
+
+/// Makes two connected sockets and writes their numbers to `to`.
+///
+/// # Errors
+/// `EINVAL`: an unknown flag. `EAFNOSUPPORT`: a family that is not here. `EOPNOTSUPP`: one that knows no pairs.
+/// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`: a type or protocol that pairs have not. `EFAULT`: `to` is not writable.
+/// `EMFILE`: no numbers are free. `ENOMEM`. There is no pair then.
+pub(crate) fn socketpair(
+    cx: &mut Context<'_>,
+    family: u32,
+    kind: u32,
+    protocol: u32,
+    to: usize,
+) -> SysResult {
+    const AF_INET: u32 = 2;
+    let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
+    let flags = OpenFlags::from_bits(kind & !TYPE).filter(|flags| known.contains(*flags));
+    let flags = flags.ok_or(Errno::EINVAL)?;
+    match family {
+        AF_UNIX => {}
+        AF_INET => return Err(Errno::EOPNOTSUPP),
+        _ => return Err(Errno::EAFNOSUPPORT),
+    }
+    if protocol != 0 && protocol != AF_UNIX {
+        return Err(Errno::EPROTONOSUPPORT);
+    }
+    let kind = match kind & TYPE {
+        SOCK_STREAM => Kind::Stream,
+        // Between two ends that nobody else can reach, datagrams are messages.
+        SOCK_SEQPACKET | SOCK_DGRAM => Kind::Messages,
+        _ => return Err(Errno::ESOCKTNOSUPPORT),
+    };
+    let ends = socketpair::create(kind, flags)?;
+    let files = cx.files();
+    let places = [files.reserve(Fd::new(0), cx.file_limit())?, files.reserve(Fd::new(0), cx.file_limit())?];
+    let numbers = [places[0].fd().number(), places[1].fd().number()];
+    UserPtr::<[u32; 2]>::new(cx.space(), to).write(&numbers)?;
+    for (place, end) in places.into_iter().zip(ends) {
+        place.commit(end, OnExec::from_flags(flags));
+    }
+    Ok(0)
+}
