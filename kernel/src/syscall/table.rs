@@ -15,8 +15,8 @@ use super::{
     fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity, ioctl,
     kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll, prctl,
     read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
-    sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time, timer_create, timerfd, truncate,
-    unlink, utimensat, wait, write,
+    sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time, timer_create,
+    timerfd, truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 

@@ -20,7 +20,6 @@ mod protect;
 mod recycle;
 mod remap;
 mod residency;
-mod statistics;
 mod table;
 
 use alloc::sync::Arc;
