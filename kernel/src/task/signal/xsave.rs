@@ -6,6 +6,7 @@
 
 use model::abi::errno::Errno;
 use ostd::arch::cpu::context::FpuContext;
+use spin::Once;
 
 use crate::memory::space::AddressSpace;
 use crate::memory::user::{UserPtr, UserSlice};
@@ -25,6 +26,9 @@ const MXCSR: usize = 24;
 const LEGACY_FEATURES: u64 = 3;
 /// What a processor that does not tell its mask supports (SDM 1, 11.6.6).
 const MXCSR_DEFAULT_MASK: u32 = 0xffbf;
+
+/// The state components that there are; asked for once, because the answer is a page of zeroes.
+static FEATURES: Once<u64> = Once::new();
 
 fn u32_at(area: &[u8], at: usize) -> u32 {
     area[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
@@ -49,7 +53,7 @@ pub(super) fn place(top: usize, fpu: &FpuContext) -> usize {
 /// `EFAULT`.
 pub(super) fn write(space: &AddressSpace, at: usize, mut fpu: FpuContext) -> Result<(), Errno> {
     let size = fpu.as_bytes().len();
-    let features = u64_at(FpuContext::new().as_bytes(), LEGACY);
+    let features = *FEATURES.call_once(|| u64_at(FpuContext::new().as_bytes(), LEGACY));
     let area = fpu.as_bytes_mut();
     put(area, SOFTWARE, &MAGIC1.to_le_bytes());
     put(area, SOFTWARE + 4, &((size + MAGIC2_SIZE) as u32).to_le_bytes());
