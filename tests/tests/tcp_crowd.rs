@@ -1,7 +1,7 @@
 //! Many TCP connections at once: what they cost, and that idle ones cost nothing when polled.
 
 use pollux_tests::pollee::Counters;
-use pollux_tests::{Fd, poll, socket};
+use pollux_tests::{Fd, child, limit, poll, socket};
 
 /// Connections; each has two ends.
 const CONNECTIONS: usize = 225;
@@ -38,6 +38,29 @@ fn polling_idle_connections_asks_none_of_them() {
         assert!(!is_cached || moved("misses") == 0, "{} misses", moved("misses"));
         assert!(!is_cached || moved("hits") == ROUNDS * entries.len() as u64);
     }
+}
+
+#[test]
+fn two_thousand_connections_are_open_at_once() {
+    child::run(|| {
+        limit::set(libc::RLIMIT_NOFILE, 20_500, 20_500).unwrap();
+        let before = free_memory();
+        let crowd = crowd(2000);
+        let taken = before.saturating_sub(free_memory());
+        assert!(taken / 2000 < 100_000, "{} bytes for each connection", taken / 2000);
+        let (client, server) = &crowd[1234];
+        client.write(b"x").unwrap();
+        assert_eq!(server.read(2), Ok(b"x".to_vec()));
+    });
+}
+
+/// Memory that nobody uses.
+fn free_memory() -> u64 {
+    // SAFETY: all zero is a valid value.
+    let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
+    // SAFETY: the structure is ours.
+    assert_eq!(unsafe { libc::sysinfo(&mut info) }, 0);
+    info.freeram * u64::from(info.mem_unit)
 }
 
 #[test]

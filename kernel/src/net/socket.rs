@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::abi::ioctl::SIOCOUTQ;
 use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::How;
@@ -27,7 +28,9 @@ use crate::event;
 use crate::file::description::OpenFile;
 use crate::file::file::{File, WriteExtent};
 use crate::memory::budget;
+use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
+use crate::memory::user::UserPtr;
 use crate::{clock, random};
 
 /// A TCP socket that somebody has open.
@@ -370,5 +373,13 @@ impl File for TcpSocket {
 
     fn unread(&self, _offset: u64) -> Result<usize, Errno> {
         self.endpoint.state.read().unread()
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        if request != SIOCOUTQ {
+            return Poll::Ready(Err(Errno::ENOTTY));
+        }
+        let queued = self.queued().map(|queued| u32::try_from(queued).unwrap_or(u32::MAX));
+        Poll::Ready(queued.and_then(|queued| UserPtr::new(space, argument).write(&queued)).map(|()| 0))
     }
 }

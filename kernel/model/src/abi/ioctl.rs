@@ -12,3 +12,5 @@ pub const FIONBIO: u32 = 0x5421;
 pub const FIOASYNC: u32 = 0x5452;
 /// How many bytes can be read now.
 pub const FIONREAD: u32 = 0x541b;
+/// How many bytes of a socket the peer has not acknowledged.
+pub const SIOCOUTQ: u32 = 0x5411;
