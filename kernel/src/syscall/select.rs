@@ -74,7 +74,7 @@ fn select_until(
     let count = count.min(files.read().capacity());
     let mut sets = Sets::read(cx.space(), addresses, count as usize)?;
     sets.require_open(&files.read())?;
-    let ready = many::wait(cx.myself(), &files, timeout, &mut sets)?;
+    let ready = many::wait(cx.myself(), files, timeout, &mut sets)?;
     sets.write_answers(cx.space(), addresses)?;
     Ok(ready)
 }
