@@ -15,14 +15,11 @@ use model::fd::{Fd, OnExec};
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket};
+use super::patience;
 use crate::file::description::OpenFile;
 use crate::fs::opened::OpenInode;
 use crate::memory::user::UserPtr;
 use crate::object::terminal::Terminal;
-
-/// Bytes that were sent and not yet received; the number of `TIOCOUTQ`.
-const SIOCOUTQ: u32 = 0x5411;
 
 /// Does `request` to the file behind `fd`.
 ///
@@ -51,11 +48,6 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             }
         }
         FIONREAD => unread(cx, &file, argument),
-        SIOCOUTQ if let Ok(socket) = socket::of(&file) => {
-            let queued = u32::try_from(socket.queued()?).unwrap_or(i32::MAX.unsigned_abs());
-            UserPtr::<u32>::new(cx.space(), argument).write(&queued)?;
-            Ok(0)
-        }
         _ if job::is_one(request) => job::serve(cx, &terminal(&file)?, request, argument),
         _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
             file.file().ioctl(request, argument, cx.space())
