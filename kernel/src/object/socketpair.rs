@@ -197,13 +197,9 @@ impl File for End {
         Some(&*self.own)
     }
 
-    /// `FIONREAD`: for messages, the length of the first.
+    /// `FIONREAD`: the sum of all messages (`unix_inq_len`).
     fn unread(&self, _offset: u64) -> Result<usize, Errno> {
-        let own = self.own.read();
-        Ok(match self.kind {
-            Kind::Stream => own.unread,
-            Kind::Messages => own.pieces.front().map_or(0, Vec::len),
-        })
+        Ok(self.own.read().unread)
     }
 }
 

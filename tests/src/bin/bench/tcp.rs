@@ -125,7 +125,6 @@ const ADDRESS_SIZE: usize = size_of::<libc::sockaddr_in>();
 
 impl Listener {
     fn new(backlog: usize) -> Outcome<Self> {
-        raise_loopback()?;
         let socket = socket(libc::SOCK_STREAM)?;
         let mut address = libc::sockaddr_in {
             sin_family: libc::AF_INET as libc::sa_family_t,
@@ -162,19 +161,4 @@ fn socket(kind: i32) -> Result<Fd> {
     let number =
         unsafe { sys::call(libc::SYS_socket, [libc::AF_INET as usize, kind as usize, 0])? };
     Ok(Fd::from_number(number as i32))
-}
-
-/// Brings the loopback interface up, which Linux leaves to programs; elsewhere it always is.
-fn raise_loopback() -> Outcome {
-    let control = socket(libc::SOCK_DGRAM).or_else(|_| socket(libc::SOCK_STREAM))?;
-    // SAFETY: zero is a valid request.
-    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
-    request.ifr_name[0] = b'l' as libc::c_char;
-    request.ifr_name[1] = b'o' as libc::c_char;
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    let arguments =
-        [control.number() as usize, libc::SIOCSIFFLAGS as usize, &raw mut request as usize];
-    // SAFETY: the request is ours. A kernel that does not know the request keeps the interface up.
-    let _ = unsafe { sys::call(libc::SYS_ioctl, arguments) };
-    Ok(())
 }
