@@ -1,10 +1,10 @@
 //! epoll(7): what one instance reports, when, how often, and of which open files.
 
 use libc::{EFD_NONBLOCK, O_NONBLOCK, POLLIN};
-use pollux_tests::epoll::events::{ERR, ET, HUP, IN, ONESHOT, OUT, RDHUP, WAKEUP};
+use pollux_tests::epoll::events::{ERR, ET, EXCLUSIVE, HUP, IN, ONESHOT, OUT, RDHUP, WAKEUP};
 use pollux_tests::epoll::{Epoll, event};
 use pollux_tests::memory::PAGE;
-use pollux_tests::{Errno, Fd, child, fd, limit, poll};
+use pollux_tests::{Errno, Fd, child, fd, limit, poll, time};
 
 fn pipe() -> (Fd, Fd) {
     fd::pipe2(O_NONBLOCK).unwrap()
@@ -389,4 +389,29 @@ fn thousands_of_items_and_a_few_of_them_ready() {
         }
         assert_eq!(epoll.now_data(), [2999, 0, 1500]);
     });
+}
+
+#[test]
+fn a_write_that_finds_no_room_is_an_edge_for_the_reader_all_the_same() {
+    let (reader, writer) = fd::pipe2(libc::O_NONBLOCK).unwrap();
+    let epoll = Epoll::new();
+    epoll.add(&reader, IN | ET, 0).unwrap();
+    while writer.write(&[1; 4096]).is_ok() {}
+    assert_eq!(epoll.now().len(), 1);
+    assert_eq!(epoll.now(), []);
+    assert_eq!(writer.write(b"x"), Err(Errno::EAGAIN));
+    assert_eq!(epoll.now(), [event(IN, 0)]);
+}
+
+#[test]
+fn an_exclusive_item_of_an_instance_where_nobody_waits_uses_nothing_up() {
+    let event = fd::eventfd(0, 0).unwrap();
+    let (inner, outer) = (Epoll::new(), Epoll::new());
+    inner.add(&event, IN | EXCLUSIVE, 0).unwrap();
+    outer.add(&inner.0, IN, 0).unwrap();
+    let writer = event.dup().unwrap();
+    let writing = time::soon(move || writer.write_u64(1));
+    // The reader sleeps behind the item, which hears of the event first.
+    assert_eq!(event.read_u64(), Ok(1));
+    writing.join().unwrap().unwrap();
 }

@@ -172,9 +172,9 @@ impl File for PipeEnd {
         let kind = if self.is_packetized.load(Ordering::Relaxed) { Kind::Packet } else { Kind::Stream };
         let mut state = self.pipe.state.lock();
         let result = state.write(from, kind, &mut Pool);
-        if let Poll::Ready(Ok(1..)) = result {
+        if let Poll::Ready(Ok(1..)) | Poll::Pending = result {
             // Edge-triggered readers hear of every write, not only of the first into an empty pipe: programs
-            // count on that since Linux had it.
+            // count on that since Linux had it. It tells them of one that found no room, too (`pipe_write`).
             state.report(Events::READABLE);
         }
         result
