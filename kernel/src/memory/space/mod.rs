@@ -20,6 +20,8 @@ mod protect;
 mod recycle;
 mod remap;
 mod residency;
+#[cfg(ktest)]
+mod statistics;
 mod table;
 
 use alloc::sync::Arc;
