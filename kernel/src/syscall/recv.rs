@@ -12,11 +12,12 @@ use model::transfer::Sink as _;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket};
+use super::{patience, socket, socketpair};
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::transfer::Sink;
 use crate::memory::user::{UserPtr, UserSink};
+use crate::object::socketpair::End;
 
 /// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. A stream tells no address.
 ///
@@ -60,6 +61,9 @@ pub(crate) fn recvmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
 
 fn receive(cx: &Context<'_>, file: &OpenFile, to: &mut UserSink<'_>, flags: u32) -> SysResult {
     let flags = MessageFlags::from_bits_truncate(flags);
+    if file.downcast::<End>().is_some() {
+        return socketpair::receive(cx, file, to, flags);
+    }
     let socket = socket::of(file)?;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(Errno::EINVAL);

@@ -11,10 +11,11 @@ use model::transfer::Source as _;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket, write};
+use super::{patience, socket, socketpair, write};
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSource};
+use crate::object::socketpair::End;
 
 /// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: an address
 /// is not looked at.
@@ -52,6 +53,9 @@ pub(crate) fn sendmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
 
 fn send(cx: &Context<'_>, file: &OpenFile, from: &mut UserSource<'_>, flags: u32) -> SysResult {
     let flags = MessageFlags::from_bits_truncate(flags);
+    if file.downcast::<End>().is_some() {
+        return socketpair::send(cx, file, from, flags);
+    }
     let socket = socket::of(file)?;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(Errno::EOPNOTSUPP);

@@ -19,6 +19,7 @@ use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::net::socket::{self, TcpSocket};
+use crate::object::socketpair::End;
 
 /// `struct sockaddr_storage`: no address is longer.
 const ADDRESS_MAX: usize = 128;
@@ -55,13 +56,15 @@ pub(super) fn open_flags(flags: SocketFlags) -> OpenFlags {
     OpenFlags::from_bits_truncate(flags.bits())
 }
 
-/// The description behind `fd`, which must be a socket's.
+/// The description behind `fd`, which must be a socket's, or an end of a pair.
 ///
 /// # Errors
 /// `EBADF`: not open. `ENOTSOCK`: something else.
 pub(super) fn find(cx: &Context<'_>, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get(fd)?;
-    of(&file)?;
+    if file.downcast::<End>().is_none() {
+        of(&file)?;
+    }
     Ok(file)
 }
 

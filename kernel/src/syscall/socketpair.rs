@@ -1,14 +1,22 @@
-//! socketpair(2).
+//! socketpair(2), and the send and recv families on its ends.
 //!
-//! Not here: the pair (object/socketpair).
+//! Not here: the pair (object/socketpair).   Missing: peeking, descriptors in messages, the other calls of sockets.
 //! Source: Linux 6.1 net/socket.c (`__sys_socketpair`).
+
+use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
+use model::abi::socket::MessageFlags;
 use model::fd::{Fd, OnExec};
+use model::transfer::Source as _;
+use pollee::Events;
 
 use super::context::{Context, SysResult};
-use crate::memory::user::UserPtr;
+use super::{patience, socket, write};
+use crate::file::description::OpenFile;
+use crate::file::many::Timeout;
+use crate::memory::user::{UserPtr, UserSink, UserSource};
 use crate::object::socketpair::{self, Kind};
 
 const AF_UNIX: u32 = 1;
@@ -58,4 +66,57 @@ pub(crate) fn socketpair(
         place.commit(end, OnExec::from_flags(flags));
     }
     Ok(0)
+}
+
+/// What recv(2) and recvmsg(2) do with an end.
+///
+/// # Errors
+/// As read(2). `EOPNOTSUPP`: a flag that ends do not know.
+pub(super) fn receive(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    to: &UserSink<'_>,
+    flags: MessageFlags,
+) -> SysResult {
+    let limit = limit(file, flags)?;
+    patience::within(cx, file, Events::READABLE, limit, || file.file().read_at(0, &mut to.clone()))
+}
+
+/// What send(2) and sendmsg(2) do with an end.
+///
+/// # Errors
+/// As write(2). `EOPNOTSUPP`: a flag that ends do not know.
+pub(super) fn send(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    from: &mut UserSource<'_>,
+    flags: MessageFlags,
+) -> SysResult {
+    let limit = limit(file, flags)?;
+    let mut total = 0;
+    let result =
+        patience::within(cx, file, Events::WRITABLE, limit, || match file.file().write_at(0, from) {
+            Poll::Ready(Ok(count)) => {
+                total += count;
+                if count == 0 || from.remaining() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        });
+    match result {
+        Err(error) if total == 0 => {
+            if !flags.contains(MessageFlags::NO_SIGNAL) {
+                write::signal_broken_pipe(cx, error);
+            }
+            Err(error)
+        }
+        _ => Ok(total),
+    }
+}
+
+fn limit(file: &OpenFile, flags: MessageFlags) -> Result<Timeout<core::time::Duration>, Errno> {
+    if !(MessageFlags::DONT_WAIT | MessageFlags::NO_SIGNAL).contains(flags) {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(if flags.contains(MessageFlags::DONT_WAIT) { Timeout::Now } else { socket::limit(file, None) })
 }
