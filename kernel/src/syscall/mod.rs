@@ -61,6 +61,7 @@ pub(crate) mod session;
 pub(crate) mod setitimer;
 pub(crate) mod shutdown;
 pub(crate) mod signal;
+pub(crate) mod signalfd;
 pub(crate) mod sigtimedwait;
 pub(crate) mod socket;
 pub(crate) mod socketpair;

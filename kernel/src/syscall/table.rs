@@ -15,8 +15,8 @@ use super::{
     fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity, ioctl,
     kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll, prctl,
     read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
-    sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time, timer_create,
-    timerfd, truncate, unlink, utimensat, wait, write,
+    signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
+    timer_create, timerfd, truncate, unlink, utimensat, wait, write,
 };
 use crate::memory::pages::Mappable;
 
@@ -209,6 +209,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         278 => splice::vmsplice(cx, fd(a[0]), a[2]),
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         281 => epoll::epoll_pwait(cx, a[0], a[1], a[2] as i32, a[3] as i32, a[4], a[5]),
+        282 => signalfd::signalfd(cx, a[0] as i32, a[1], a[2]),
         283 => timerfd::timerfd_create(cx, a[0] as u32, a[1] as u32),
         284 => eventfd::eventfd(cx, a[0] as u32),
         285 => fallocate::fallocate(
@@ -221,6 +222,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         286 => timerfd::timerfd_settime(cx, a[0], a[1] as u32, a[2], a[3]),
         287 => timerfd::timerfd_gettime(cx, a[0], a[1]),
         288 => accept::accept4(cx, fd(a[0]), a[1], a[2], a[3] as u32),
+        289 => signalfd::signalfd4(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
         292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),

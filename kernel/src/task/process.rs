@@ -16,6 +16,7 @@ use ostd::sync::SpinLock;
 use super::limits::{Limits, Resource};
 use super::pidfd;
 use super::signal::pending::ProcessSignals;
+use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
 use super::timer::Timers;
 use super::usage::Usage;
@@ -106,6 +107,8 @@ pub(crate) struct Process {
     pub(super) lender: SpinLock<Option<Arc<Parker>>>,
     /// The descriptors that wait for its end.
     pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::State>>>>,
+    /// The signalfds that it has watched or waited for.
+    pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether it has called execve(2) since fork(2): setpgid(2) asks.
     pub(crate) has_executed: AtomicBool,
     /// Up to 15 bytes of the program's name, for prctl(2) and messages.
@@ -212,6 +215,7 @@ impl Process {
             session: AtomicU32::new(pid),
             lender: SpinLock::new(None),
             watchers: SpinLock::new(Vec::new()),
+            signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(Vec::new()),
             program: SpinLock::new(Vec::new()),
@@ -260,6 +264,7 @@ impl Process {
             session: copy(&parent.session),
             lender: SpinLock::new(None),
             watchers: SpinLock::new(Vec::new()),
+            signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(parent.name.lock().clone()),
             program: SpinLock::new(parent.program.lock().clone()),

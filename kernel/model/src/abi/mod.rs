@@ -11,6 +11,7 @@ pub mod mode;
 pub mod open;
 pub mod poll;
 pub mod rw;
+pub mod siginfo;
 pub mod socket;
 pub mod stat;
 pub mod termios;

@@ -9,6 +9,7 @@ pub(crate) mod job;
 pub(crate) mod pending;
 pub(crate) mod send;
 pub(crate) mod set;
+pub(crate) mod signalfd;
 mod xsave;
 
 use core::sync::atomic::Ordering;

@@ -124,15 +124,23 @@ impl Pending {
         self.infos.push_back(info);
     }
 
+    /// The first of those in `allowed`.
+    pub(crate) fn first(&self, allowed: SigSet) -> Option<Info> {
+        self.infos.get(self.position(allowed)?).copied()
+    }
+
     /// Takes the first of those in `allowed`.
     pub(crate) fn take(&mut self, allowed: SigSet) -> Option<Info> {
-        let signal = self.signals.intersection(allowed).first()?;
-        let at = self.infos.iter().position(|info| info.signal == signal)?;
-        let info = self.infos.remove(at)?;
-        if !self.infos.iter().any(|info| info.signal == signal) {
-            self.signals = self.signals.without(SigSet::EMPTY.with(signal));
+        let info = self.infos.remove(self.position(allowed)?)?;
+        if !self.infos.iter().any(|other| other.signal == info.signal) {
+            self.signals = self.signals.without(SigSet::EMPTY.with(info.signal));
         }
         Some(info)
+    }
+
+    fn position(&self, allowed: SigSet) -> Option<usize> {
+        let signal = self.signals.intersection(allowed).first()?;
+        self.infos.iter().position(|info| info.signal == signal)
     }
 
     /// Drops `signals`.

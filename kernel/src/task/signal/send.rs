@@ -7,7 +7,7 @@ use super::super::process::{End, Process};
 use super::super::thread::Thread;
 use super::pending::{Info, ProcessSignals};
 use super::set::{SigSet, Signal};
-use super::{action, job};
+use super::{action, job, signalfd};
 
 /// Sends to a process: any thread that does not block it may take it.
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
@@ -63,6 +63,9 @@ fn queue(
         // No thread needs to take it, and a stopped one could not.
         exit::end_process(process, End::Killed(Signal::KILL.number()));
         return false;
+    }
+    if is_queued {
+        signalfd::tell(process, info.signal);
     }
     is_queued
 }
