@@ -1,0 +1,17 @@
+//! What the boot stage computes before it hands over to OSTD's 64-bit Linux entry.
+//!
+//! Everything here takes bytes and numbers and gives bytes and numbers; the stage reads and writes memory.
+//! Source: Linux 6.1 Documentation/x86/boot.rst, "64-bit Boot Protocol".
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod acpi;
+pub mod boot_params;
+pub mod bundle;
+pub mod cpu;
+pub mod kernel;
+pub mod memory_map;
+pub mod place;
+pub mod refusal;
+
+pub use refusal::Refusal;
