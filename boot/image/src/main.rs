@@ -1,0 +1,78 @@
+//! The image builder: one disk image from the stage, a kernel, an initramfs and a command line.
+//!
+//! `osdk/pollux image` calls it with what it has built.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use bootloader::{BootConfig, DiskImageBuilder};
+use clap::Parser;
+use handover::{bundle::Bundle, kernel};
+use tempfile::NamedTempFile;
+
+/// Make disk images that a PC starts from.
+#[derive(Parser)]
+#[command(name = "pollux-image")]
+struct Options {
+    /// The boot stage, an ELF file
+    #[arg(long)]
+    stage: PathBuf,
+    /// The kernel, an ELF file
+    #[arg(long)]
+    kernel: PathBuf,
+    /// The initial file system
+    #[arg(long)]
+    initramfs: PathBuf,
+    /// The kernel's command line
+    #[arg(long, default_value = "")]
+    command_line: String,
+    /// Write an image for a BIOS to this file
+    #[arg(long)]
+    bios: Option<PathBuf>,
+    /// Write an image for UEFI to this file
+    #[arg(long)]
+    uefi: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let bundle = bundle(&options)?;
+    let mut builder = DiskImageBuilder::new(options.stage.clone());
+    builder.set_ramdisk(bundle.path().to_owned()).set_boot_config(&loader());
+    if let Some(path) = &options.bios {
+        builder.create_bios_image(path).with_context(|| path.display().to_string())?;
+    }
+    if let Some(path) = &options.uefi {
+        builder.create_uefi_image(path).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Packs what the stage wants. The stage checks the bundle again: disks go bad.
+fn bundle(options: &Options) -> Result<NamedTempFile> {
+    let mut file = read(&options.kernel)?;
+    let kernel = kernel::strip(&mut file).with_context(|| options.kernel.display().to_string())?;
+    let initramfs = read(&options.initramfs)?;
+    let bundle = Bundle { command_line: &options.command_line, kernel, initramfs: &initramfs };
+    let (header, parts) = bundle.pieces();
+    let mut file = NamedTempFile::new().context("cannot make a temporary file")?;
+    for piece in [&header[..]].iter().chain(&parts) {
+        file.write_all(piece).context("cannot write a temporary file")?;
+    }
+    Ok(file)
+}
+
+/// The loader only speaks when something is wrong.
+fn loader() -> BootConfig {
+    let mut config = BootConfig::default();
+    config.log_level = bootloader::boot_config::LevelFilter::Warn;
+    config
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| path.display().to_string())
+}
