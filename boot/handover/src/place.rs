@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(room.take(0x1001), Ok(0x10_0000..0x10_2000));
         assert_eq!(room.take(0x2000), Ok(0x20_0000..0x20_2000));
         assert_eq!(room.take(1), Ok(0x10_2000..0x10_3000));
+        assert_eq!(room.take(0x7d0_0000), Ok(0x20_2000..0x7f0_2000));
         assert_eq!(room.take(0x770_0000), Ok(0x880_1000..0xff0_1000));
         assert_eq!(room.take(0x800_0000), Err(Refusal::NoRoom { bytes: 0x800_0000 }));
         assert_eq!(room.take(u64::MAX), Err(Refusal::NoRoom { bytes: u64::MAX }));

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use bootloader::{BootConfig, DiskImageBuilder};
+use bootloader_boot_config::LevelFilter;
 use clap::Parser;
 use handover::{bundle::Bundle, kernel};
 use tempfile::NamedTempFile;
@@ -69,7 +70,7 @@ fn bundle(options: &Options) -> Result<NamedTempFile> {
 /// The loader only speaks when something is wrong.
 fn loader() -> BootConfig {
     let mut config = BootConfig::default();
-    config.log_level = bootloader::boot_config::LevelFilter::Warn;
+    config.log_level = LevelFilter::Warn;
     config
 }
 
