@@ -3,9 +3,9 @@
 # The variables, as options of the tool.
 OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) \
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
-          $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
+          $(if $(BOOT),--boot $(BOOT)) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
 
-.PHONY: help run exec test test-all bench bench-check profile check build setup
+.PHONY: help run exec test test-all bench bench-check profile check build image setup
 
 help:
 	@echo 'make run       boot in QEMU and play the tour: pipes, eventfds and epoll becoming ready'
@@ -17,6 +17,7 @@ help:
 	@echo 'make profile   where the kernel spends its instructions on a program that runs for ever: PROG=… ARGS=…'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make build     build the kernel'
+	@echo 'make image     make disk images with the tour: target/pollux-bios.img and target/pollux-uefi.img'
 	@echo 'make setup     install what is missing; the others do so too, when they need it'
 	@echo
 	@echo 'Variables for run, exec and test:'
@@ -24,6 +25,7 @@ help:
 	@echo '  MEM=size        memory, as 3G                       CPU=model  in the words of QEMU'
 	@echo '  POLICY=hybrid|stateful|stateless                    ICOUNT=1   count instructions'
 	@echo '  FILES="host:guest …"  more files for the guest      TIMEOUT=seconds'
+	@echo '  BOOT=bios|uefi  from a disk image'
 
 run:
 	@osdk/pollux run $(OPTIONS)
@@ -51,6 +53,9 @@ check:
 
 build:
 	@osdk/pollux build $(if $(POLICY),--policy $(POLICY))
+
+image:
+	@osdk/pollux image $(if $(POLICY),--policy $(POLICY))
 
 setup:
 	@osdk/setup

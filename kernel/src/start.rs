@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
+use model::command_line;
 use model::fd::OnExec;
 use ostd::arch::cpu::context::UserContext;
 use ostd::boot::{boot_info, smp};
@@ -44,6 +45,7 @@ fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
     clock::start();
     trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
+    report_options();
     set_trace();
     fs::proc::provide(fs::proc::Provider {
         executable,
@@ -97,23 +99,28 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
 }
 
 fn init_path() -> Vec<u8> {
-    option("init=").unwrap_or(INIT).as_bytes().to_vec()
+    option("init").unwrap_or(INIT).as_bytes().to_vec()
 }
 
-/// `trace=off`, `trace=events` (what it is without), `trace=syscalls`.
+/// How much is traced; events, if the command line does not say.
 fn set_trace() {
-    match option("trace=") {
-        None | Some("events") => {}
+    match option("trace") {
         Some("off") => trace::set_level(Level::Off),
         Some("syscalls") => trace::set_level(Level::Syscalls),
-        Some(other) => println!("pollux: trace={} means nothing; off, events, syscalls do", other),
+        _ => {}
     }
 }
 
-/// What stands behind `name` on the command line; the last one counts.
+/// Says which words of the command line have no effect.
+fn report_options() {
+    for complaint in command_line::complaints(&boot_info().kernel_cmdline) {
+        println!("pollux: command line: {}", complaint);
+    }
+}
+
+/// The value of an option of the command line.
 fn option(name: &str) -> Option<&'static str> {
-    let words = boot_info().kernel_cmdline.split_whitespace();
-    words.filter_map(|word| word.strip_prefix(name)).next_back()
+    command_line::value(&boot_info().kernel_cmdline, name)
 }
 
 /// Standard input, output and error are the console, as for Linux's init.

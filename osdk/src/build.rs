@@ -39,7 +39,7 @@ pub(crate) fn initramfs_command() -> Result<ExitCode> {
 }
 
 /// Packs the tour for a machine without a host: it plays on the console. OSDK.toml knows the path.
-fn initramfs() -> Result<PathBuf> {
+pub(crate) fn initramfs() -> Result<PathBuf> {
     let guest = Path::new("/bin/tour");
     let argv = vec![c"/bin/tour".into()];
     let job = Job { argv, env: exec::environment(&[])?, timeout: None };
@@ -160,7 +160,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn only(mut executables: Vec<Executable>) -> Result<PathBuf> {
+/// The one program that a build made.
+pub(crate) fn only(mut executables: Vec<Executable>) -> Result<PathBuf> {
     match (executables.pop(), executables.is_empty()) {
         (Some(program), true) => Ok(program.path),
         _ => bail!("cargo did not build exactly one program"),

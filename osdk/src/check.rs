@@ -7,12 +7,18 @@ use anyhow::{Context, Result};
 use crate::{
     build::{self, BARE_METAL},
     cli::Policy,
-    toolchain,
+    image::STAGE,
+    project, toolchain,
 };
 
 /// The crates that run on the host, as arguments for cargo.
-const HOST: [&str; 4] =
-    ["--package=pollee", "--package=model", "--package=pollux-osdk", "--package=pollux-protocol"];
+const HOST: [&str; 5] = [
+    "--package=pollee",
+    "--package=model",
+    "--package=handover",
+    "--package=pollux-osdk",
+    "--package=pollux-protocol",
+];
 
 /// The crates that the kernel consists of.
 const KERNEL: [&str; 2] = ["--package=kernel", "--package=pollux-kernel"];
@@ -53,6 +59,9 @@ fn steps() -> Vec<(String, Command)> {
         let arguments = [&BARE_METAL[..], &KERNEL, &[build::features(policy)]].concat();
         steps.push((format!("the kernel with the {policy:?} Pollee").to_lowercase(), clippy("", &arguments)));
     }
+    let stage = [&STAGE[..], &["--package=pollux-stage"]].concat();
+    steps.push(("the boot stage".to_owned(), clippy("", &stage)));
+    steps.push(("the image builder".to_owned(), image_builder()));
     steps.push(("the host's documentation".to_owned(), documentation("", &HOST)));
     steps.push(("the guest's documentation".to_owned(), documentation("tests", &["--lib"])));
     let arguments = [&BARE_METAL[..], &KERNEL].concat();
@@ -62,12 +71,21 @@ fn steps() -> Vec<(String, Command)> {
 
 fn format() -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(crate::project::root()).args(["fmt", "--all", "--check"]);
+    command.current_dir(project::root()).args(["fmt", "--all", "--check"]);
     command
 }
 
 fn clippy(directory: &str, arguments: &[&str]) -> Command {
     cargo(directory, "clippy", &[&["--quiet"], arguments, &["--", "--deny=warnings"]].concat())
+}
+
+/// Without the loader inside, which takes minutes to build: it is an empty file for this.
+fn image_builder() -> Command {
+    let directory = project::target().join("boot-check");
+    let mut command = cargo("", "clippy", &["--quiet", "--package=pollux-image"]);
+    command.args(["--config", "build.rustflags = ['--cfg=docsrs_dummy_build']"]);
+    command.arg("--target-dir").arg(directory).args(["--", "--deny=warnings"]);
+    command
 }
 
 fn documentation(directory: &str, arguments: &[&str]) -> Command {

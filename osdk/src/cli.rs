@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Profile(Box<ProfileOptions>),
     /// Check format, lints, documentation and the direction of imports
     Check,
+    /// Make disk images with the tour that a machine starts from: target/pollux-bios.img and -uefi.img
+    Image(ImageOptions),
     /// Pack the initramfs that `cargo osdk run` takes: the tour, on the console
     Initramfs,
 }
@@ -37,6 +39,16 @@ pub(crate) struct BuildOptions {
     /// How the Pollee keeps events
     #[arg(long, value_enum, default_value_t)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Args)]
+pub(crate) struct ImageOptions {
+    /// How the Pollee keeps events
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) policy: Policy,
+    /// Add to the kernel's command line (may be repeated)
+    #[arg(long, value_name = "WORD")]
+    pub(crate) append: Vec<String>,
 }
 
 #[derive(Args)]
@@ -182,6 +194,9 @@ pub(crate) struct HardwareOptions {
     /// CPU model, in QEMU's words [default: max]
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
+    /// Start from a disk image by this firmware; without it QEMU loads the kernel itself
+    #[arg(long, value_enum)]
+    pub(crate) boot: Option<Firmware>,
     /// Add to the kernel's command line, as in `--append trace=syscalls` (may be repeated)
     #[arg(long, value_name = "WORD")]
     pub(crate) append: Vec<String>,
@@ -211,6 +226,15 @@ pub(crate) enum Kernel {
     Pollux,
     /// Debian's Linux 6.1, for comparison
     Linux,
+}
+
+/// What a machine starts a disk with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Firmware {
+    /// SeaBIOS, as PCs had it until about 2012, and many a cloud
+    Bios,
+    /// OVMF, as PCs have it since
+    Uefi,
 }
 
 /// Where tests run.
@@ -305,6 +329,7 @@ mod tests {
             | Command::Run(_)
             | Command::Test(_)
             | Command::Check
+            | Command::Image(_)
             | Command::Initramfs => Err("another command".into()),
         }
     }

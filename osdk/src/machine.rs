@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 
 use crate::{
     build,
-    cli::{HardwareOptions, Kernel, KernelOptions, Mebibytes},
+    cli::{Firmware, HardwareOptions, Kernel, KernelOptions, Mebibytes},
+    image,
     symbols::Symbols,
     toolchain::Output,
     twin,
@@ -50,6 +51,9 @@ impl Machine {
         if hardware.icount && kernel.smp != 1 {
             bail!("instructions can be counted with one CPU only");
         }
+        if hardware.boot.is_some() && kernel.on == Kernel::Linux {
+            bail!("disk images are for Pollux; the twin starts from QEMU's -kernel only");
+        }
         Ok(Self { kernel, hardware: hardware.clone(), image, log: None })
     }
 
@@ -63,13 +67,37 @@ impl Machine {
         self.hardware.gdb
     }
 
+    /// Whether the firmware writes to serial ports.
+    pub(crate) fn has_talkative_firmware(&self) -> bool {
+        self.hardware.boot == Some(Firmware::Uefi)
+    }
+
     /// Names for the addresses in the kernel's last words.
     pub(crate) fn symbols(&self) -> Symbols {
         Symbols::of(&self.image)
     }
 
+    /// The bytes of the file that goes with QEMU's arguments: the initramfs, or a whole disk with it inside.
+    pub(crate) fn medium(&self, initramfs: &[u8]) -> Result<Vec<u8>> {
+        match self.hardware.boot {
+            Some(firmware) => image::disk(firmware, &self.image, initramfs, &self.command_line()),
+            None => Ok(initramfs.to_vec()),
+        }
+    }
+
+    /// The kernel's command line.
+    fn command_line(&self) -> String {
+        let own = match self.kernel.on {
+            Kernel::Pollux => "init=/init",
+            // As fast as Linux gets, and a panic ends QEMU.
+            Kernel::Linux => "console=ttyS0 quiet mitigations=off panic=-1",
+        };
+        let words = [own].into_iter().chain(self.hardware.append.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
-    pub(crate) fn arguments(&self, initramfs: &Path) -> Vec<String> {
+    pub(crate) fn arguments(&self, medium: &Path) -> Vec<String> {
         let Self { kernel, hardware, image, log } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
         let mut words: Vec<String> = Vec::new();
@@ -77,7 +105,7 @@ impl Machine {
         add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
         add(&[
             "-machine",
-            &chipset(hardware.mem),
+            &chipset(hardware.mem, hardware.boot),
             "-accel",
             "tcg",
             "-cpu",
@@ -97,22 +125,23 @@ impl Machine {
         if hardware.gdb {
             add(&["-gdb", "tcp:127.0.0.1:1234", "-S"]);
         }
-        add(&["-kernel", &image.to_string_lossy(), "-initrd", &initramfs.to_string_lossy()]);
-        let command_line = |own: &str| {
-            [own].into_iter().chain(hardware.append.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
-        };
-        match kernel.on {
+        if kernel.on == Kernel::Pollux {
             // OSTD ends QEMU through this device: status 33 for success, 65 for a panic.
-            Kernel::Pollux => {
-                add(&[
-                    "-device",
-                    "isa-debug-exit,iobase=0xf4,iosize=4",
-                    "-append",
-                    &command_line("init=/init"),
-                ]);
+            add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        }
+        let medium = medium.to_string_lossy();
+        match hardware.boot {
+            None => {
+                add(&["-kernel", &image.to_string_lossy(), "-initrd", &medium]);
+                add(&["-append", &self.command_line()]);
             }
-            // As fast as Linux gets, and a panic ends QEMU.
-            Kernel::Linux => add(&["-append", &command_line("console=ttyS0 quiet mitigations=off panic=-1")]),
+            Some(firmware) => {
+                // The loader for BIOS does not start without a screen.
+                add(&["-vga", "std", "-drive", &format!("format=raw,snapshot=on,file={medium}")]);
+                if firmware == Firmware::Uefi {
+                    add(&["-bios", image::ovmf()]);
+                }
+            }
         }
         words
     }
@@ -121,11 +150,13 @@ impl Machine {
 /// The board. OSTD 0.18 maps memory up to its highest address and reads the ACPI tables there; the firmware
 /// puts those at the end of the lower part and calls the place reserved, which does not count. Some memory
 /// above 4 GiB makes the map long enough; with 2.75 GiB and more there is some anyway.
-fn chipset(mem: Mebibytes) -> String {
+///
+/// From a disk the stage tells the kernel what that place is.
+fn chipset(mem: Mebibytes, boot: Option<Firmware>) -> String {
     const ENOUGH: Mebibytes = Mebibytes(2816);
     const ABOVE: Mebibytes = Mebibytes(32);
     match mem.0.checked_sub(ABOVE.0) {
-        Some(below @ 1..) if mem.0 < ENOUGH.0 => format!("q35,max-ram-below-4g={below}M"),
+        Some(below @ 1..) if mem.0 < ENOUGH.0 && boot.is_none() => format!("q35,max-ram-below-4g={below}M"),
         _ => "q35".to_owned(),
     }
 }
@@ -159,10 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_takes_the_place_of_the_kernel_file() {
+        let line = arguments("--boot bios --mem 256M");
+        assert!(
+            line.contains("-machine q35 ") && line.contains("file=i") && !line.contains("-kernel"),
+            "{line}"
+        );
+        assert!(!line.contains("-bios") && arguments("--boot uefi").contains("-bios"), "{line}");
+    }
+
+    #[test]
     fn little_memory_is_split_and_much_is_left_alone() {
-        assert_eq!(chipset(Mebibytes(256)), "q35,max-ram-below-4g=224M");
-        assert_eq!(chipset(Mebibytes(3072)), "q35");
-        assert_eq!(chipset(Mebibytes(32)), "q35");
+        assert_eq!(chipset(Mebibytes(256), None), "q35,max-ram-below-4g=224M");
+        assert_eq!(chipset(Mebibytes(3072), None), "q35");
+        assert_eq!(chipset(Mebibytes(32), None), "q35");
     }
 
     #[test]

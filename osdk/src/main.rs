@@ -9,9 +9,11 @@ mod build;
 mod check;
 mod cli;
 mod exec;
+mod image;
 mod initramfs;
 mod ktest;
 mod libtest;
+mod llvm;
 mod machine;
 mod monitor;
 mod profile;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::command(options),
         Command::Profile(options) => profile::command(options),
         Command::Check => check::command(),
+        Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
     };
     result.unwrap_or_else(|error| {

@@ -67,10 +67,12 @@ pub(crate) struct Session {
     log: Vec<u8>,
     /// What QEMU itself has written to stderr.
     complaints: Vec<u8>,
+    /// Whether what the ports say is still the firmware's: UEFI has its console on the first two.
+    firmware_speaks: bool,
     machine: Machine,
     monitor: UnixStream,
     // QEMU opens it by its number in our process.
-    _initramfs: OwnedFd,
+    _medium: OwnedFd,
 }
 
 /// The way to the program's stdin.
@@ -88,7 +90,8 @@ impl Input {
 impl Session {
     /// Starts the machine with this initramfs.
     pub(crate) fn start(machine: &Machine, initramfs: &[u8]) -> Result<Self> {
-        let (memory, path) = memory_file(initramfs).context("cannot hand the initramfs to QEMU")?;
+        let (memory, path) =
+            memory_file(&machine.medium(initramfs)?).context("cannot hand the initramfs to QEMU")?;
         let mut command = Command::new("qemu-system-x86_64");
         command.args(machine.arguments(&path));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -130,9 +133,10 @@ impl Session {
             input,
             log: Vec::new(),
             complaints: Vec::new(),
+            firmware_speaks: machine.has_talkative_firmware(),
             machine: machine.clone(),
             monitor,
-            _initramfs: memory,
+            _medium: memory,
         })
     }
 
@@ -149,12 +153,15 @@ impl Session {
                 }
             };
             match arrival {
+                // Its last word is seconds before that of init, which opens the port for programs.
+                Some(Arrival::Output(..)) if self.firmware_speaks => {}
                 Some(Arrival::Output(stream, bytes)) => return Ok(Event::Output(stream, bytes)),
                 Some(Arrival::Log(bytes)) => self.log.extend(bytes),
                 Some(Arrival::Complaint(bytes)) => self.complaints.extend(bytes),
                 Some(Arrival::Line(line)) => {
                     // Noise on the port is not for us; a message that is missing will be missed.
                     if let Ok(message) = line.parse() {
+                        self.firmware_speaks = false;
                         return Ok(Event::Message(message));
                     }
                 }

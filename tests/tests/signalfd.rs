@@ -27,7 +27,8 @@ fn read(signals: &Fd, count: usize) -> Result<Vec<[i32; 3]>> {
     let bytes = signals.read(count * RECORD)?;
     assert_eq!(bytes.len() % RECORD, 0);
     let number = |bytes: &[u8]| i32::from_ne_bytes(bytes.try_into().unwrap());
-    let fields = |record: &[u8]| [number(&record[..4]), number(&record[8..12]), number(&record[12..16])];
+    let fields =
+        |record: &[u8]| [number(&record[..4]), number(&record[8..12]), number(&record[12..16])];
     Ok(bytes.chunks(RECORD).map(fields).collect())
 }
 

@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn without_a_screen_or_acpi_their_fields_are_zero() {
         let memory = MemoryMap::new(&[], None).unwrap();
-        let params = BootParams { memory: &memory, initramfs: 1..2, command_line: 1..2, acpi: None, screen: None };
+        let params =
+            BootParams { memory: &memory, initramfs: 1..2, command_line: 1..2, acpi: None, screen: None };
         let page = params.page();
         assert!(page[..HEADER_MAGIC].iter().all(|&byte| byte == 0));
     }

@@ -34,20 +34,24 @@ impl<'a> Kernel<'a> {
     /// [`Refusal::ForeignKernel`] if it is no ELF executable for 64 bits, [`Refusal::TruncatedKernel`] if a
     /// segment does not lie in the file, [`Refusal::NoEntry`] if none has the entry.
     pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
-        let elf =
-            ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|error| match file.starts_with(&abi::ELFMAGIC) {
+        let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|error| {
+            match file.starts_with(&abi::ELFMAGIC) {
                 // Damage to what it has cannot be told from the lack of what it had.
-                true if !matches!(error, elf::ParseError::UnsupportedElfEndianness(_)) => Refusal::TruncatedKernel,
+                true if !matches!(error, elf::ParseError::UnsupportedElfEndianness(_)) => {
+                    Refusal::TruncatedKernel
+                }
                 _ => Refusal::ForeignKernel,
-            })?;
+            }
+        })?;
         if elf.ehdr.class != Class::ELF64 || elf.ehdr.e_type != abi::ET_EXEC {
             return Err(Refusal::ForeignKernel);
         }
-        let mut kernel = Self { elf, memory: u64::MAX..0 };
+        let mut kernel = Self { elf, memory: ENTRY..ENTRY };
         let mut has_entry = false;
         for header in kernel.headers() {
             let segment = kernel.segment(&header)?;
-            has_entry |= segment.memory.start <= ENTRY && ENTRY < segment.memory.start + segment.bytes.len() as u64;
+            has_entry |=
+                segment.memory.start <= ENTRY && ENTRY < segment.memory.start + segment.bytes.len() as u64;
             kernel.memory.start = kernel.memory.start.min(segment.memory.start);
             kernel.memory.end = kernel.memory.end.max(segment.memory.end);
         }
@@ -73,7 +77,9 @@ impl<'a> Kernel<'a> {
     fn segment(&self, header: &ProgramHeader) -> Result<Segment<'a>, Refusal> {
         let bytes = self.elf.segment_data(header).map_err(|_| Refusal::TruncatedKernel)?;
         match header.p_paddr.checked_add(header.p_memsz) {
-            Some(end) if header.p_filesz <= header.p_memsz => Ok(Segment { memory: header.p_paddr..end, bytes }),
+            Some(end) if header.p_filesz <= header.p_memsz => {
+                Ok(Segment { memory: header.p_paddr..end, bytes })
+            }
             _ => Err(Refusal::ForeignKernel),
         }
     }

@@ -42,7 +42,9 @@ impl<'a> Room<'a> {
             at = match around(MemoryRegionKind::Usable) {
                 Some(region) => region.end,
                 None if bundle.contains(&at) => bundle.end,
-                None if around(MemoryRegionKind::Bootloader).is_some() => return Err(Refusal::LoaderInTheWay { at }),
+                None if around(MemoryRegionKind::Bootloader).is_some() => {
+                    return Err(Refusal::LoaderInTheWay { at });
+                }
                 None => return Err(Refusal::TooLittleMemory { missing: at }),
             };
         }
@@ -58,14 +60,18 @@ impl<'a> Room<'a> {
     /// [`Refusal::NoRoom`] if there is none.
     pub fn take(&mut self, bytes: u64) -> Result<Range<u64>, Refusal> {
         let refusal = Refusal::NoRoom { bytes };
-        let length = bytes.checked_next_multiple_of(PAGE).filter(|&length| length <= BEYOND).ok_or(refusal)?;
+        let length =
+            bytes.checked_next_multiple_of(PAGE).filter(|&length| length <= BEYOND).ok_or(refusal)?;
         let usable = self.regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
-        let starts = usable.clone().map(|region| region.start).chain(self.taken.iter().map(|taken| taken.end));
+        let starts =
+            usable.clone().map(|region| region.start).chain(self.taken.iter().map(|taken| taken.end));
         let place = starts
             .map(|start| start.max(LOWEST).next_multiple_of(PAGE))
             .map(|start| start..start + length)
             .filter(|place| place.end <= BEYOND)
-            .filter(|place| usable.clone().any(|region| region.start <= place.start && place.end <= region.end))
+            .filter(|place| {
+                usable.clone().any(|region| region.start <= place.start && place.end <= region.end)
+            })
             .filter(|place| !self.taken.iter().any(|taken| overlap(taken, place)))
             .min_by_key(|place| place.start)
             .ok_or(refusal)?;
@@ -81,7 +87,7 @@ pub fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Just, Strategy, prop_assert, prop_oneof, proptest};
+    use proptest::prelude::{Just, prop_assert, prop_oneof, proptest};
 
     use super::*;
 
@@ -122,13 +128,21 @@ mod tests {
 
     #[test]
     fn the_kernel_needs_its_whole_place() {
-        let memory = |end| [region(0, 0x840_0000, MemoryRegionKind::Usable), region(0x840_0000, end, MemoryRegionKind::Usable)];
+        let memory = |end| {
+            [
+                region(0, 0x840_0000, MemoryRegionKind::Usable),
+                region(0x840_0000, end, MemoryRegionKind::Usable),
+            ]
+        };
         assert!(Room::new(&memory(0x880_1000), NOWHERE, KERNEL).is_ok());
         assert_eq!(
             Room::new(&memory(0x880_0000), NOWHERE, KERNEL).map(|_| ()).unwrap_err(),
             Refusal::TooLittleMemory { missing: 0x880_0000 }
         );
-        let busy = [region(0, 0x850_0000, MemoryRegionKind::Usable), region(0x850_0000, 0x900_0000, MemoryRegionKind::Bootloader)];
+        let busy = [
+            region(0, 0x850_0000, MemoryRegionKind::Usable),
+            region(0x850_0000, 0x900_0000, MemoryRegionKind::Bootloader),
+        ];
         assert_eq!(
             Room::new(&busy, NOWHERE, KERNEL).map(|_| ()).unwrap_err(),
             Refusal::LoaderInTheWay { at: 0x850_0000 }
