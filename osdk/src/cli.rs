@@ -93,6 +93,9 @@ pub(crate) struct TestOptions {
     /// Run the test cases with this in their name only
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Start disk images on machines of all sizes, which takes minutes
+    #[arg(long)]
+    pub(crate) all_machines: bool,
     /// End a test program that takes longer
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) timeout: Timeout,
@@ -244,6 +247,8 @@ pub(crate) enum Place {
     Host,
     /// The tests inside the kernel, with one CPU
     Kernel,
+    /// The tour from disk images, by BIOS and by UEFI
+    Images,
     /// The guest's tests, on the twin
     Linux,
     /// The guest's tests, on this project's kernel
@@ -251,7 +256,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 4] = [Self::Host, Self::Kernel, Self::Linux, Self::Pollux];
+    const ALL: [Self; 5] = [Self::Host, Self::Kernel, Self::Images, Self::Linux, Self::Pollux];
 }
 
 /// Which Pollee the kernel is built with.

@@ -20,6 +20,7 @@ mod profile;
 mod program;
 mod project;
 mod session;
+mod starts;
 mod symbols;
 mod test;
 mod toolchain;

@@ -18,6 +18,7 @@ use crate::{
     ktest,
     libtest::{self, Tally},
     machine::Machine,
+    starts::{self, Extent},
     toolchain::Executable,
 };
 
@@ -32,6 +33,10 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     }
     if options.on.contains(&Place::Kernel) && options.programs.is_empty() {
         total += in_kernel(options)?;
+    }
+    if options.on.contains(&Place::Images) && options.programs.is_empty() && options.filter.is_none() {
+        let extent = if options.all_machines { Extent::Full } else { Extent::Short };
+        total += starts::run(&options.hardware, extent)?;
     }
     let runs = matrix(&options.on, &options.smp, &options.policy);
     if !runs.is_empty() {
@@ -131,7 +136,7 @@ fn matrix(places: &[Place], cpus: &[u8], policies: &[Policy]) -> Vec<KernelOptio
     let mut runs = Vec::new();
     for place in places {
         let (on, policies, cpus) = match place {
-            Place::Host | Place::Kernel => continue,
+            Place::Host | Place::Kernel | Place::Images => continue,
             Place::Linux => (Kernel::Linux, &[Policy::Hybrid][..], &cpus[cpus.len().saturating_sub(1)..]),
             Place::Pollux => (Kernel::Pollux, policies, cpus),
         };
