@@ -12,7 +12,7 @@ use pollux_protocol::{job::Job, message::Cause};
 
 use crate::{
     batch, build,
-    cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
+    cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
     exec,
     initramfs::Initramfs,
     ktest,
@@ -113,7 +113,10 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     }
     let mut total = Tally::default();
     for &kernel in runs {
-        let machine = Machine::prepare(kernel, &options.hardware)?;
+        // The twin has no disk image.
+        let boot = options.hardware.boot.filter(|_| kernel.on == Kernel::Pollux);
+        let hardware = HardwareOptions { boot, ..options.hardware.clone() };
+        let machine = Machine::prepare(kernel, &hardware)?;
         println!("{}", title(kernel));
         batch::run(&machine, &files, &jobs, |index, record| {
             let ending = Ending::from(record.result);

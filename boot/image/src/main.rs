@@ -6,6 +6,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result};
@@ -39,7 +40,17 @@ struct Options {
     uefi: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match make() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pollux: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make() -> Result<()> {
     let options = Options::parse();
     let bundle = bundle(&options)?;
     let mut builder = DiskImageBuilder::new(options.stage.clone());
