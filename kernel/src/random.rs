@@ -42,11 +42,26 @@ impl Stream {
     }
 }
 
+/// Words of one stream, for those who need only one. A word is gone before it is handed out (as in Linux 6.1,
+/// `get_random_u64`).
+struct Words {
+    words: [u64; 32],
+    left: usize,
+}
+
+static WORDS: SpinLock<Words> = SpinLock::new(Words { words: [0; 32], left: 0 });
+
 /// A number that nobody can guess.
 pub(crate) fn word() -> u64 {
-    let mut bytes = [0; 8];
-    Stream::new().fill(&mut bytes);
-    u64::from_ne_bytes(bytes)
+    let mut words = WORDS.lock();
+    if words.left == 0 {
+        let mut stream = Stream::new();
+        words.words.fill_with(|| stream.0.next_u64());
+        words.left = words.words.len();
+    }
+    words.left -= 1;
+    let at = words.left;
+    core::mem::take(&mut words.words[at])
 }
 
 impl Generator {

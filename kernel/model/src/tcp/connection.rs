@@ -337,9 +337,8 @@ impl Connection {
             // Nobody will ever read it: the peer must know.
             engine.abort();
         }
-        engine.dispatch(now, out);
+        let poll_at = engine.dispatch(now, out);
         let phase = engine.phase();
-        let poll_at = engine.poll_at(now);
         let mut outcome = Outcome::default();
         self.follow(phase, failure, &mut outcome);
         if phase == Phase::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {

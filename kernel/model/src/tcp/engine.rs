@@ -23,6 +23,7 @@ use smoltcp::wire::{
 
 use super::packet::Packet;
 use super::segment::{Segment, Tuple};
+use super::spare::Spares;
 use super::time_wait::TimeWait;
 use crate::transfer::{Sink, Source};
 
@@ -107,6 +108,28 @@ pub(super) struct Engine {
     sent: Sent,
 }
 
+/// Sockets with their buffers that no connection uses. A socket forgets everything when it connects or listens, but for
+/// the options that [`Engine::new`] sets.
+static SPARES: Spares<Machine> = Spares::new(32);
+
+type Machine = (SocketSet<'static>, SocketHandle);
+
+fn make() -> Machine {
+    let socket = Socket::new(SocketBuffer::new(vec![0; BUFFER]), SocketBuffer::new(vec![0; BUFFER]));
+    let mut set = SocketSet::new(Vec::with_capacity(1));
+    let handle = set.add(socket);
+    (set, handle)
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Only a closed socket can connect or listen.
+        self.socket_mut().abort();
+        let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
+        SPARES.give((set, self.handle));
+    }
+}
+
 /// Where the last segment left off.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Sent {
@@ -124,17 +147,19 @@ impl Engine {
         let mut interface = Interface::new(config, &mut Wire::closed(route), instant(now));
         // Which addresses are local is decided before a packet gets here.
         interface.set_any_ip(true);
-        let mut socket = Socket::new(SocketBuffer::new(vec![0; BUFFER]), SocketBuffer::new(vec![0; BUFFER]));
+        let (mut set, handle) = SPARES.take().unwrap_or_else(make);
+        let socket = set.get_mut::<Socket<'_>>(handle);
         match route {
             // There is no network to spare.
             Route::Local => {
                 socket.set_nagle_enabled(false);
                 socket.set_congestion_control(CongestionControl::None);
             }
-            Route::Link { .. } => socket.set_congestion_control(CongestionControl::Reno),
+            Route::Link { .. } => {
+                socket.set_nagle_enabled(true);
+                socket.set_congestion_control(CongestionControl::Reno);
+            }
         }
-        let mut set = SocketSet::new(Vec::with_capacity(1));
-        let handle = set.add(socket);
         Self { set, handle, interface, route, sent: Sent::default() }
     }
 
@@ -159,26 +184,28 @@ impl Engine {
         self.note(out, first);
     }
 
-    /// Sends what is due.
-    pub(super) fn dispatch(&mut self, now: Duration, out: &mut Vec<Packet>) {
+    /// Sends what is due, and says when there will be more to do.
+    pub(super) fn dispatch(&mut self, now: Duration, out: &mut Vec<Packet>) -> Option<Duration> {
         let first = out.len();
         let burst = if self.phase() == Phase::FinWait2 { 1 } else { BURST };
+        let mut at = self.poll_at(now);
         for _ in 0..burst {
-            let at = self.interface.poll_at(instant(now), &self.set);
-            if at.is_none_or(|at| at > instant(now)) {
+            if at.is_none_or(|at| at > now) {
                 break;
             }
             let mut wire = Wire { packet: None, out: Some(out), route: self.route };
-            match self.interface.poll_egress(instant(now), &mut wire, &mut self.set) {
+            let result = self.interface.poll_egress(instant(now), &mut wire, &mut self.set);
+            at = self.poll_at(now);
+            match result {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => {}
             }
         }
         self.note(out, first);
+        at
     }
 
-    /// When [`dispatch`](Self::dispatch) has something to do.
-    pub(super) fn poll_at(&mut self, now: Duration) -> Option<Duration> {
+    fn poll_at(&mut self, now: Duration) -> Option<Duration> {
         let at = self.interface.poll_at(instant(now), &self.set)?;
         Some(Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)))
     }

@@ -3,6 +3,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `engine` | one connection's protocol machine: the only place that names smoltcp |
+//! | `buffer` | memory for packets and queues, used again |
+//! | `spare` | what is out of use and kept for the next |
 //! | `segment` | what of a packet is looked at before it reaches its connection |
 //! | `connection` | Linux's meaning of a connection: errors, half closes, queues |
 //! | `readiness` | what poll(2) says in every state |
@@ -11,6 +13,7 @@
 //! | `port` | who has which port |
 //! | `time_wait` | what is left of a connection for a minute |
 
+mod buffer;
 pub mod connection;
 mod engine;
 pub mod listener;
@@ -20,6 +23,7 @@ mod queue;
 pub mod readiness;
 pub mod segment;
 pub mod socket;
+mod spare;
 pub mod time_wait;
 
 #[cfg(test)]

@@ -1,21 +1,27 @@
 //! A packet of the internet protocol on its way.
 
-use alloc::vec;
-use alloc::vec::Vec;
 use core::net::Ipv4Addr;
+
+use super::buffer::Buffer;
 
 /// Bytes in front of every packet, for the headers of links and of devices.
 pub const HEADROOM: usize = 32;
 
+/// Bytes of an IP and a TCP header at their longest.
+const MOST_HEADERS: usize = 120;
+
 /// An IP packet, with room in front of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Packet(Vec<u8>);
+pub struct Packet(Buffer);
 
 impl Packet {
-    /// A packet of `len` bytes, all zero.
+    /// A packet of `len` bytes, to be written: zero where the headers are, and anything behind them.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        Self(vec![0; HEADROOM + len])
+        let mut buffer = Buffer::new(HEADROOM + len);
+        let headers = buffer.len().min(HEADROOM + MOST_HEADERS);
+        buffer.bytes_mut()[..headers].fill(0);
+        Self(buffer)
     }
 
     /// A packet of these bytes.
@@ -29,7 +35,7 @@ impl Packet {
     /// The packet, from its IP header on.
     #[must_use]
     pub fn ip(&self) -> &[u8] {
-        &self.0[HEADROOM..]
+        &self.0.bytes()[HEADROOM..]
     }
 
     /// Where it goes; `None` if it is too short to say.
@@ -41,11 +47,11 @@ impl Packet {
 
     /// The packet, to be filled.
     pub fn ip_mut(&mut self) -> &mut [u8] {
-        &mut self.0[HEADROOM..]
+        &mut self.0.bytes_mut()[HEADROOM..]
     }
 
     /// The packet with `len` more bytes in front of it, at most [`HEADROOM`].
     pub fn frame_mut(&mut self, len: usize) -> &mut [u8] {
-        &mut self.0[HEADROOM.saturating_sub(len)..]
+        &mut self.0.bytes_mut()[HEADROOM.saturating_sub(len)..]
     }
 }

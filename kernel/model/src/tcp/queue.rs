@@ -1,8 +1,8 @@
 //! Bytes that wait outside the protocol's buffers; nothing while there are none.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
+use super::buffer::Buffer;
 use crate::transfer::{Sink, Source};
 
 /// Bytes of a piece, at most.
@@ -11,7 +11,7 @@ const PIECE: usize = 16 * 1024;
 /// A queue of bytes.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    pieces: VecDeque<Vec<u8>>,
+    pieces: VecDeque<Buffer>,
     /// Bytes of the first piece that are gone.
     gone: usize,
     len: usize,
@@ -31,12 +31,11 @@ impl Queue {
         let mut total = 0;
         while total < most {
             let len = (most - total).min(from.remaining()).min(PIECE);
-            let mut piece = Vec::new();
-            if len == 0 || self.pieces.try_reserve(1).is_err() || piece.try_reserve_exact(len).is_err() {
+            if len == 0 || self.pieces.try_reserve(1).is_err() {
                 break;
             }
-            piece.resize(len, 0);
-            let taken = from.take(&mut piece);
+            let Some(mut piece) = Buffer::try_new(len) else { break };
+            let taken = from.take(piece.bytes_mut());
             piece.truncate(taken);
             self.append(piece);
             total += taken;
@@ -51,7 +50,7 @@ impl Queue {
     pub(super) fn pop(&mut self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         while let Some(piece) = self.pieces.front() {
-            let rest = &piece[self.gone..];
+            let rest = &piece.bytes()[self.gone..];
             let put = to.put(rest);
             let is_whole = put == rest.len();
             total += put;
@@ -68,7 +67,7 @@ impl Queue {
         let mut total = 0;
         let mut gone = self.gone;
         for piece in &self.pieces {
-            let rest = &piece[gone..];
+            let rest = &piece.bytes()[gone..];
             let put = to.put(rest);
             total += put;
             if put < rest.len() {
@@ -82,7 +81,7 @@ impl Queue {
     /// Moves the first bytes to where `take` puts them, which says how many it took.
     pub(super) fn drain(&mut self, mut take: impl FnMut(&mut dyn Source) -> usize) {
         while let Some(piece) = self.pieces.front() {
-            let mut rest = &piece[self.gone..];
+            let mut rest = &piece.bytes()[self.gone..];
             let len = rest.len();
             let taken = take(&mut rest);
             self.consume(taken);
@@ -92,8 +91,8 @@ impl Queue {
         }
     }
 
-    fn append(&mut self, piece: Vec<u8>) {
-        if !piece.is_empty() {
+    fn append(&mut self, piece: Buffer) {
+        if piece.len() > 0 {
             self.len += piece.len();
             self.pieces.push_back(piece);
         }
