@@ -203,3 +203,42 @@ fn two_instances_inside_report_each_for_itself() {
     two.read_u64().unwrap();
     assert_eq!(outer.now_data(), [1]);
 }
+
+#[test]
+fn who_watches_last_is_told_first_with_all_that_is_around_it() {
+    let (outer, inner) = nest(IN);
+    let counter = eventfd(0);
+    outer.add(&counter, IN, 3).unwrap();
+    inner.add(&counter, IN, 2).unwrap();
+    counter.write_u64(1).unwrap();
+    assert_eq!(outer.now_data(), [1, 3]);
+}
+
+#[test]
+fn a_poll_for_anything_takes_stale_items_out_of_the_queue() {
+    let instance = Epoll::new();
+    let (one, two) = (eventfd(1), eventfd(1));
+    instance.add(&one, IN, 1).unwrap();
+    instance.add(&two, IN, 2).unwrap();
+    one.read_u64().unwrap();
+    assert_eq!(poll::ready(&instance.0, POLLOUT), 0);
+    one.write_u64(1).unwrap();
+    assert_eq!(instance.now_data(), [2, 1]);
+}
+
+#[test]
+fn the_end_of_a_pipe_is_told_in_the_same_order() {
+    let (outer, inner) = nest(IN | ET);
+    let middle = Epoll::new();
+    let (reader, writer) = fd::pipe();
+    let always = eventfd(1);
+    inner.add(&always, IN, 5).unwrap();
+    middle.add(&inner.0, IN | ET, 1).unwrap();
+    outer.add(&middle.0, IN, 6).unwrap();
+    outer.add(&writer, IN, 3).unwrap();
+    inner.add(&writer, OUT, 2).unwrap();
+    assert_eq!(outer.now_data(), [1, 6]);
+    assert_eq!(outer.now_data(), [6]);
+    drop(reader);
+    assert_eq!(outer.now_data(), [6, 1, 3]);
+}

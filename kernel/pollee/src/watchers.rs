@@ -136,16 +136,19 @@ impl<H: Host> Watchers<H> {
         self.deliver(word, Walk::exclusive(hint));
     }
 
-    /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. Returns how
-    /// many were told.
+    /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. An announcement
+    /// ends its round, so that an epoll around the one that was marked hears of that before the watchers that
+    /// come next hear of the event itself: ready items keep the order that Linux gives them. Returns how many
+    /// were told.
     fn deliver(&self, word: &Word, mut walk: Walk) -> usize {
         let hint = walk.hint();
         let mut told = 0;
         while !walk.is_done() {
             let mut batch: heapless::Vec<Watcher<H>, BATCH> = heapless::Vec::new();
+            let mut announces = false;
             let mut list = self.list.lock();
             list.visit(&mut walk, |watcher| {
-                if batch.is_full() {
+                if announces || batch.is_full() {
                     return Visit::Full;
                 }
                 told += 1;
@@ -156,6 +159,7 @@ impl<H: Host> Watchers<H> {
                         Marked::Quietly => return Visit::Passed,
                         Marked::Announce(taker) => {
                             let _ = batch.push(Watcher::Mark(mark.clone()));
+                            announces = true;
                             return if taker == Taker::Waits { Visit::Taken } else { Visit::Passed };
                         }
                     },

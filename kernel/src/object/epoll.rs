@@ -104,13 +104,10 @@ pub(crate) fn as_epoll(file: &dyn File) -> Option<&Epoll> {
 }
 
 impl File for Epoll {
-    /// Readable if an item is ready: a queued one may have become stale, so they are asked.
+    /// Readable if an item is ready: a queued one may have become stale, so they are asked. Whatever the caller
+    /// wants to know, as on Linux: what is stale then leaves the queue, and comes back at its end.
     fn poll(&self, interest: Events) -> Events {
-        if interest.intersects(Events::READABLE) && self.has_ready_item() {
-            interest & Events::READABLE
-        } else {
-            Events::empty()
-        }
+        if self.has_ready_item() { interest & Events::READABLE } else { Events::empty() }
     }
 
     fn watch(&self) -> Option<&event::Watch> {
