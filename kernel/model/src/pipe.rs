@@ -155,7 +155,8 @@ impl Pipe {
         Ok(self.capacity())
     }
 
-    fn is_full(&self) -> bool {
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         self.slots.len() >= self.capacity
     }
 

@@ -223,7 +223,8 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
     /// Reports that `events` happened, even if the file was ready for them before.
     ///
     /// Edge-triggered watchers hear of each such report, as do exclusive ones: a pipe reports `IN` for every
-    /// write. Forgetting it costs edges, never a level-triggered wake.
+    /// write. It is passed on as it is, true or not: on Linux an eventfd's write of 0 says `IN`, too, and who
+    /// hears it asks what is ready. Forgetting it costs edges, never a level-triggered wake.
     pub fn report(&mut self, events: Events) {
         self.activity |= events;
     }
@@ -256,7 +257,7 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
                 }
             }
         }
-        let happened = (after - before) | (self.activity & after);
+        let happened = (after - before) | self.activity;
         if happened.is_empty() {
             return;
         }

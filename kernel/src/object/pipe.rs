@@ -165,7 +165,14 @@ impl Drop for PipeEnd {
 
 impl File for PipeEnd {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.pipe.state.lock().read(to, &mut Pool)
+        let mut state = self.pipe.state.lock();
+        let was_full = state.is_full();
+        let result = state.read(to, &mut Pool);
+        if was_full && matches!(result, Poll::Ready(Ok(1..))) {
+            // As on Linux even if no slot became free (`pipe_read`): an epoll keeps the order of such news.
+            state.report(Events::WRITABLE);
+        }
+        result
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
