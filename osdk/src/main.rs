@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod check;
 mod cli;
+mod differential;
 mod exec;
 mod image;
 mod initramfs;

@@ -25,10 +25,10 @@ enum Wait {
 impl World<'_> {
     pub(crate) fn wait(&mut self) {
         self.log.waits.all += 1;
-        match self.random.below(10) {
-            0..2 => self.wait_for_the_helper(),
-            2..4 => self.read_from_the_helper(),
-            4 => self.wait_alone(SHORT),
+        match self.random.below(20) {
+            0..5 => self.wait_for_the_helper(),
+            5..9 => self.read_from_the_helper(),
+            9..12 => self.wait_alone(SHORT),
             _ => self.wait_alone(0),
         }
     }
