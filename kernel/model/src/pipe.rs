@@ -155,6 +155,7 @@ impl Pipe {
         Ok(self.capacity())
     }
 
+    /// Whether a write of one byte would have to wait, unless it fits behind the last one.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.slots.len() >= self.capacity

@@ -6,6 +6,7 @@
 //! and so waits for nothing.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
 
@@ -16,6 +17,8 @@ pub(crate) struct Parker {
     /// `None` before the thread runs and after: the waker holds the task, and the task its thread. Timers use it
     /// in interrupt handlers.
     waker: SpinLock<Option<Arc<Waker>>, LocalIrqDisabled>,
+    /// A statistic, by which nothing is ordered.
+    sleeps: AtomicU64,
 }
 
 /// A thread's bed. It cannot leave its task.
@@ -26,7 +29,7 @@ pub(crate) struct Bed {
 
 impl Default for Parker {
     fn default() -> Self {
-        Self { waker: SpinLock::new(None) }
+        Self { waker: SpinLock::new(None), sleeps: AtomicU64::new(0) }
     }
 }
 
@@ -34,6 +37,11 @@ impl Parker {
     /// Ends the sleep, or the next one. Says whether it had not been ended yet.
     pub(crate) fn unpark(&self) -> bool {
         self.waker.lock().as_ref().is_some_and(|waker| waker.wake_up())
+    }
+
+    /// How often the thread has slept: `ru_nvcsw` of getrusage(2). A sleep that was over before it began counts.
+    pub(crate) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::Relaxed)
     }
 }
 
@@ -53,6 +61,7 @@ impl Bed {
 
     /// Sleeps until woken, or not at all if that has happened since the last sleep.
     pub(crate) fn sleep(&self) {
+        self.parker.sleeps.fetch_add(1, Ordering::Relaxed);
         self.waiter.wait();
     }
 }

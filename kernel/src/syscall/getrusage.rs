@@ -42,7 +42,7 @@ pub(crate) fn getrusage(cx: &mut Context<'_>, who: usize, at: usize) -> SysResul
     let usage = match who as u32 as i32 {
         SELF => cx.process().usage(),
         CHILDREN => cx.process().used.lock().children,
-        THREAD => cx.thread().meter.usage(),
+        THREAD => cx.thread().usage(),
         _ => return Err(Errno::EINVAL),
     };
     write(cx.space(), at, usage)?;

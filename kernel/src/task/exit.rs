@@ -36,13 +36,13 @@ pub(crate) fn end_thread(thread: &Arc<Thread>) {
     let space = process.space();
     release_futexes(thread, &space, thread.clear_tid.load(Ordering::Relaxed));
     drop(space);
-    let is_last = {
+    let left = {
         let mut threads = process.threads.lock();
         threads.retain(|other| !Arc::ptr_eq(other, thread));
-        process.used.lock().threads += thread.meter.usage();
-        threads.is_empty()
+        process.used.lock().threads += thread.usage();
+        threads.len()
     };
-    if is_last {
+    if left == 0 {
         let status = process.first_status.load(Ordering::Relaxed);
         process.end.lock().get_or_insert(End::Exited(status));
         bury(process);
@@ -52,8 +52,10 @@ pub(crate) fn end_thread(thread: &Arc<Thread>) {
         if !waiting.is_empty() {
             send::offer(process, SigSet::from_bits(waiting.bits()));
         }
-        // execve(2) waits for the others to end.
-        process.wake_threads();
+        if left == 1 {
+            // execve(2) waits for the others to end; that is all that anybody waits for here.
+            process.wake_threads();
+        }
     }
 }
 

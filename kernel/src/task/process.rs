@@ -322,7 +322,7 @@ impl Process {
         let threads = self.threads.lock();
         let mut sum = self.used.lock().threads;
         for thread in threads.iter() {
-            sum += thread.meter.usage();
+            sum += thread.usage();
         }
         sum
     }

@@ -20,7 +20,7 @@ use super::process::Process;
 use super::signal;
 use super::signal::pending::ThreadSignals;
 use super::timer as timers;
-use super::usage::Meter;
+use super::usage::{Meter, Usage};
 use crate::clock::{self, timer};
 use crate::event;
 use crate::event::parker::{Bed, Parker};
@@ -246,6 +246,11 @@ impl Thread {
     /// Ends its sleep, or the next one before it begins.
     pub(crate) fn wake(&self) {
         self.parker.unpark();
+    }
+
+    /// What it has used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.meter.usage(self.parker.sleeps())
     }
 
     /// Where it sleeps.

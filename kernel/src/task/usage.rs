@@ -60,7 +60,6 @@ pub(crate) struct Meter {
     user_ticks: AtomicU64,
     system_ticks: AtomicU64,
     pub(super) faults: AtomicU64,
-    pub(super) sleeps: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +77,6 @@ impl Default for Meter {
             user_ticks: AtomicU64::new(0),
             system_ticks: AtomicU64::new(0),
             faults: AtomicU64::new(0),
-            sleeps: AtomicU64::new(0),
         }
     }
 }
@@ -120,14 +118,14 @@ impl Meter {
         time.before + time.since.map_or(Duration::ZERO, |since| clock::now().saturating_sub(since))
     }
 
-    /// All counters.
-    pub(crate) fn usage(&self) -> Usage {
+    /// All counters; `sleeps` are the parker's.
+    pub(super) fn usage(&self, sleeps: u64) -> Usage {
         Usage {
             time: self.time(),
             user_ticks: self.user_ticks.load(Ordering::Relaxed),
             system_ticks: self.system_ticks.load(Ordering::Relaxed),
             faults: self.faults.load(Ordering::Relaxed),
-            voluntary_switches: self.sleeps.load(Ordering::Relaxed),
+            voluntary_switches: sleeps,
         }
     }
 }

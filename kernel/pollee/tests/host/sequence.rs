@@ -110,7 +110,7 @@ fn run<P: Policy>(operations: Vec<Operation>) {
                 guard.0 = after;
                 guard.report(report);
                 drop(guard);
-                model.notify((after - ready) | (report & after));
+                model.notify((after - ready) | report);
                 ready = after;
             }
             Operation::Poll(interest) => assert_eq!(file.poll(interest), ready & interest),
