@@ -4,11 +4,10 @@
 //! it is free, and so do wakes.
 
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use model::tcp::connection::{End, Hardness, Outcome};
-use model::tcp::packet::Packet;
+use model::tcp::packet::{Burst, Packet};
 use model::tcp::port::{Owner, Sharing};
 use model::tcp::segment::{Segment, Tuple};
 use model::tcp::socket::{Options, Socket};
@@ -53,7 +52,7 @@ impl Endpoint {
 
     /// Changes the socket, and does what follows from that for its connection.
     pub(super) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
-        let mut packets = Vec::new();
+        let mut packets = Burst::new();
         let mut state = self.state.lock();
         let result = work(&mut state);
         let outcome = state.settle(clock::now(), &mut packets);
@@ -72,7 +71,7 @@ impl Endpoint {
     }
 
     /// Takes in a packet. Answers go to `out`.
-    pub(super) fn process(self: &Arc<Self>, segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
+    pub(super) fn process(self: &Arc<Self>, segment: &Segment, packet: &Packet, out: &mut Burst) {
         let mut state = self.state.lock();
         let Some(connection) = state.connection() else { return };
         let outcome = connection.process(segment, packet.ip(), clock::now(), out);

@@ -10,8 +10,28 @@ use core::net::Ipv4Addr;
 use model::tcp::Route;
 use model::tcp::packet::Packet;
 
-/// Packets that have come in and wait for the stack.
-pub(crate) type Inbox = VecDeque<Packet>;
+/// Packets that have come in and wait for the stack, the one that waits alone without an allocation.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    /// The first of them. `None`: there are none.
+    first: Option<Packet>,
+    others: VecDeque<Packet>,
+}
+
+impl Inbox {
+    /// Adds the last one.
+    pub(crate) fn push_back(&mut self, packet: Packet) {
+        match self.first {
+            None => self.first = Some(packet),
+            Some(_) => self.others.push_back(packet),
+        }
+    }
+
+    /// Takes the first one.
+    pub(crate) fn pop_front(&mut self) -> Option<Packet> {
+        core::mem::replace(&mut self.first, self.others.pop_front())
+    }
+}
 
 /// A network interface.
 pub(crate) trait Link: Send + Sync {

@@ -234,7 +234,17 @@ impl TcpSocket {
     /// # Errors
     /// Those of [`Socket::send`].
     pub(crate) fn send(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        self.endpoint.change(|socket| socket.send(from))
+        let mut total = 0;
+        let mut result = self.endpoint.change(|socket| socket.send(from));
+        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
+        while let Poll::Ready(Ok(count @ 1..)) = result {
+            total += count;
+            if from.remaining() == 0 {
+                break;
+            }
+            result = self.endpoint.change(|socket| socket.send_more(from));
+        }
+        if total > 0 { Poll::Ready(Ok(total)) } else { result }
     }
 
     /// Takes the error that waits to be told.

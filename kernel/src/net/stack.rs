@@ -4,10 +4,9 @@
 //! in between: no task switch, and never one connection's lock under another's.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use model::tcp::connection::Connection;
-use model::tcp::packet::Packet;
+use model::tcp::packet::{Burst, Packet};
 use model::tcp::segment::Segment;
 use model::tcp::socket::Socket;
 use model::tcp::time_wait::Answer;
@@ -27,12 +26,12 @@ const MOST: usize = 4096;
 pub(super) const CONNECTION_BYTES: usize = 40 * 1024;
 
 /// Sends `packets`, and takes in what comes back at once.
-pub(super) fn send(packets: Vec<Packet>) {
+pub(super) fn send(packets: Burst) {
     if packets.is_empty() {
         return;
     }
     let mut outgoing = packets;
-    let mut inbox = Inbox::new();
+    let mut inbox = Inbox::default();
     for _ in 0..MOST {
         for packet in outgoing.drain(..) {
             transmit(packet, &mut inbox);
@@ -50,7 +49,7 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 }
 
 /// Takes in a packet. Answers go to `out`.
-fn receive(packet: &Packet, out: &mut Vec<Packet>) {
+fn receive(packet: &Packet, out: &mut Burst) {
     let Some(segment) = Segment::parse(packet.ip()) else { return };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
@@ -69,7 +68,7 @@ fn receive(packet: &Packet, out: &mut Vec<Packet>) {
 }
 
 /// A packet that belongs to no connection: perhaps it asks for one.
-fn welcome(segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
+fn welcome(segment: &Segment, packet: &Packet, out: &mut Burst) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
@@ -80,7 +79,7 @@ fn welcome(segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
 }
 
 /// Begins a connection that `listener` has been asked for, unless it has no room.
-fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Vec<Packet>) {
+fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Burst) {
     if budget::try_reserve(CONNECTION_BYTES).is_err() {
         return;
     }

@@ -6,14 +6,13 @@
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::task::Poll;
 use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
 use super::engine::{BUFFER, Engine, Phase, Route};
-use super::packet::Packet;
+use super::packet::Burst;
 use super::queue::Queue;
 use super::readiness::{self, Shutdown, View};
 use super::segment::{Segment, Tuple};
@@ -224,7 +223,8 @@ impl Connection {
         count
     }
 
-    /// Takes bytes from `from`, as many as there is room for.
+    /// Takes bytes from `from`: as many as the machine has room for, or else as many as may wait. When the machine has
+    /// sent those, which does not take long within one's own computer, it may have room for more without any waiting.
     ///
     /// # Errors
     /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
@@ -250,8 +250,18 @@ impl Connection {
         {
             count += engine.send(from);
         }
-        count += self.unsent.push(from, room.saturating_sub(count));
+        if count == 0 {
+            count = self.unsent.push(from, room);
+        }
         Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
+    }
+
+    /// Whether [`send`](Self::send) would take bytes.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
+        let is_sound = self.error.is_none() && !self.shutdown.contains(Shutdown::SEND);
+        may_send && is_sound && self.queued() < self.limits.send
     }
 
     /// Ends one direction, or both: shutdown(2).
@@ -279,13 +289,7 @@ impl Connection {
     }
 
     /// Takes in a packet that is for this connection.
-    pub fn process(
-        &mut self,
-        segment: &Segment,
-        packet: &[u8],
-        now: Duration,
-        out: &mut Vec<Packet>,
-    ) -> Outcome {
+    pub fn process(&mut self, segment: &Segment, packet: &[u8], now: Duration, out: &mut Burst) -> Outcome {
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
         };
@@ -301,7 +305,7 @@ impl Connection {
     }
 
     /// Does what is due: after each change by the program, and when the time has come.
-    pub fn settle(&mut self, now: Duration, out: &mut Vec<Packet>) -> Outcome {
+    pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
         let mut failure = None;
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             failure = self.lose_patience();
@@ -320,7 +324,7 @@ impl Connection {
     }
 
     /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
-    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut Vec<Packet>) -> Outcome {
+    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut Burst) -> Outcome {
         self.gather(self.limits.receive);
         let Some(engine) = &mut self.engine else {
             return Outcome::default();

@@ -17,11 +17,11 @@ use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxT
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    HardwareAddress, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr,
-    TcpSeqNumber,
+    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl,
+    TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
-use super::packet::Packet;
+use super::packet::{Burst, Packet};
 use super::segment::{Segment, Tuple};
 use super::spare::Spares;
 use super::time_wait::TimeWait;
@@ -106,6 +106,12 @@ pub(super) struct Engine {
     route: Route,
     /// The numbers in the last segment that was sent.
     sent: Sent,
+    /// When there is something to do, if nothing but taking out bytes happens before; `None` if that is not known.
+    next: Option<Option<Duration>>,
+    /// Bytes taken out since the peer was last told of the room for more.
+    untold: usize,
+    /// Bytes were put in and nobody has tried to send them.
+    has_written: bool,
 }
 
 /// Sockets with their buffers that no connection uses. A socket forgets everything when it connects or listens, but for
@@ -160,7 +166,16 @@ impl Engine {
                 socket.set_congestion_control(CongestionControl::Reno);
             }
         }
-        Self { set, handle, interface, route, sent: Sent::default() }
+        Self {
+            set,
+            handle,
+            interface,
+            route,
+            sent: Sent::default(),
+            next: None,
+            untold: 0,
+            has_written: false,
+        }
     }
 
     /// Begins a handshake. `false` if an address is none.
@@ -177,7 +192,8 @@ impl Engine {
     }
 
     /// Takes in one packet, which is for this connection. Answers go to `out`.
-    pub(super) fn process(&mut self, packet: &[u8], now: Duration, out: &mut Vec<Packet>) {
+    pub(super) fn process(&mut self, packet: &[u8], now: Duration, out: &mut Burst) {
+        self.next = None;
         let first = out.len();
         let mut wire = Wire { packet: Some(packet), out: Some(out), route: self.route };
         self.interface.poll_ingress_single(instant(now), &mut wire, &mut self.set);
@@ -185,24 +201,41 @@ impl Engine {
     }
 
     /// Sends what is due, and says when there will be more to do.
-    pub(super) fn dispatch(&mut self, now: Duration, out: &mut Vec<Packet>) -> Option<Duration> {
+    pub(super) fn dispatch(&mut self, now: Duration, out: &mut Burst) -> Option<Duration> {
+        if let Some(at) = self.next
+            && at.is_none_or(|at| at > now)
+            && !self.may_owe_window()
+        {
+            return at;
+        }
         let first = out.len();
         let burst = if self.phase() == Phase::FinWait2 { 1 } else { BURST };
-        let mut at = self.poll_at(now);
+        let instant = instant(now);
+        // Bytes that were just written are due without a question.
+        let has_written = core::mem::take(&mut self.has_written);
+        let mut at = if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.set) };
         for _ in 0..burst {
-            if at.is_none_or(|at| at > now) {
+            if at.is_none_or(|at| at > instant) {
                 break;
             }
             let mut wire = Wire { packet: None, out: Some(out), route: self.route };
-            let result = self.interface.poll_egress(instant(now), &mut wire, &mut self.set);
-            at = self.poll_at(now);
+            let result = self.interface.poll_egress(instant, &mut wire, &mut self.set);
+            at = self.interface.poll_at(instant, &self.set);
             match result {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => {}
             }
         }
         self.note(out, first);
+        let at = at.map(|at| Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
+        self.next = Some(at);
         at
+    }
+
+    /// Whether the peer may have to hear that there is room again. smoltcp tells it when the window has doubled; to
+    /// ask smoltcp costs as much as to send, and after most reads the answer is no.
+    fn may_owe_window(&self) -> bool {
+        self.untold * 4 >= BUFFER - self.received()
     }
 
     fn poll_at(&mut self, now: Duration) -> Option<Duration> {
@@ -254,6 +287,10 @@ impl Engine {
             });
             total += part.unwrap_or(0);
         }
+        if total > 0 {
+            self.next = None;
+            self.has_written = true;
+        }
         total
     }
 
@@ -268,31 +305,38 @@ impl Engine {
             });
             total += part.unwrap_or(0);
         }
+        self.untold += total;
         total
     }
 
     /// Sends a FIN after what is in the buffer.
     pub(super) fn close(&mut self) {
+        self.next = None;
         self.socket_mut().close();
     }
 
     /// Ends the connection with a RST, which [`dispatch`](Self::dispatch) sends.
     pub(super) fn abort(&mut self) {
+        self.next = None;
         self.socket_mut().abort();
     }
 
     /// `TCP_NODELAY`.
     pub(super) fn set_no_delay(&mut self, is_on: bool) {
         if self.route != Route::Local {
+            self.next = None;
             self.socket_mut().set_nagle_enabled(!is_on);
         }
     }
 
     /// What follows the numbers of what was sent.
     fn note(&mut self, out: &[Packet], first: usize) {
-        let segment = out.get(first..).and_then(|sent| sent.last()).and_then(|packet| parse(packet.ip()));
-        if let Some(segment) = segment {
-            self.sent = Sent { next: segment.end(), expected: segment.acknowledgment };
+        if let Some(packet) = out.get(first..).and_then(|sent| sent.last()) {
+            let tcp = TcpPacket::new_unchecked(&packet.ip()[IPV4_HEADER_LEN..]);
+            let next = tcp.seq_number() + tcp.segment_len();
+            let expected = tcp.ack_number().0.cast_unsigned();
+            self.sent = Sent { next: next.0.cast_unsigned(), expected };
+            self.untold = 0;
         }
     }
 
@@ -308,7 +352,7 @@ impl Engine {
 /// What a host without such a connection answers to `packet`: a RST, or nothing to a RST.
 #[must_use]
 pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
-    let mut out = Vec::new();
+    let mut out = Burst::new();
     let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route };
     let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, instant(now));
     interface.set_any_ip(true);
@@ -381,7 +425,7 @@ fn instant(now: Duration) -> Instant {
 /// A device for one packet in, and any number out.
 struct Wire<'a> {
     packet: Option<&'a [u8]>,
-    out: Option<&'a mut Vec<Packet>>,
+    out: Option<&'a mut Burst>,
     route: Route,
 }
 
@@ -432,7 +476,7 @@ impl RxToken for Arriving<'_> {
     }
 }
 
-struct Leaving<'a>(&'a mut Vec<Packet>);
+struct Leaving<'a>(&'a mut Burst);
 
 impl TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {

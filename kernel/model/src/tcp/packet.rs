@@ -2,6 +2,8 @@
 
 use core::net::Ipv4Addr;
 
+use smallvec::SmallVec;
+
 use super::buffer::Buffer;
 
 /// Bytes in front of every packet, for the headers of links and of devices.
@@ -9,6 +11,9 @@ pub const HEADROOM: usize = 32;
 
 /// Bytes of an IP and a TCP header at their longest.
 const MOST_HEADERS: usize = 120;
+
+/// Packets that leave one after the other.
+pub type Burst = SmallVec<[Packet; 2]>;
 
 /// An IP packet, with room in front of it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -4,7 +4,6 @@
 //! Source: socket(7), tcp(7); Linux 6.1 net/ipv4/af_inet.c, net/ipv4/tcp.c.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use core::task::Poll;
 use core::time::Duration;
@@ -14,7 +13,7 @@ use pollee::{Events, Readiness};
 use super::connection::{Connection, Hardness, Outcome, Taking};
 use super::engine::Phase;
 use super::listener::Listener;
-use super::packet::Packet;
+use super::packet::Burst;
 use super::readiness::{Shutdown, View};
 use super::segment::Tuple;
 use crate::abi::errno::Errno;
@@ -339,6 +338,15 @@ impl<C> Socket<C> {
         }
     }
 
+    /// Goes on with a write of which some bytes were taken. `Pending`: no more can be taken now, be it for an error,
+    /// which the next write tells.
+    pub fn send_more(&mut self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        match &mut self.state {
+            State::Connected { connection, .. } if connection.can_send() => connection.send(from),
+            _ => Poll::Pending,
+        }
+    }
+
     /// Bytes that can be read: `FIONREAD`.
     ///
     /// # Errors
@@ -381,7 +389,7 @@ impl<C> Socket<C> {
     }
 
     /// Does what is due for the connection, if there is one.
-    pub fn settle(&mut self, now: Duration, out: &mut Vec<Packet>) -> Outcome {
+    pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
         match &mut self.state {
             State::Connected { connection, .. } => connection.settle(now, out),
             _ => Outcome::default(),

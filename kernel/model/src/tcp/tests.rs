@@ -11,7 +11,7 @@ use pollee::{Events, Readiness};
 use super::Phase;
 use super::connection::{Connection, End, Hardness, Taking};
 use super::engine::Route;
-use super::packet::Packet;
+use super::packet::{Burst, Packet};
 use super::readiness::Shutdown;
 use super::segment::{Segment, Tuple};
 use super::socket::Options;
@@ -24,8 +24,8 @@ const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
 struct Pair {
     client: Connection,
     server: Connection,
-    to_client: Vec<Packet>,
-    to_server: Vec<Packet>,
+    to_client: Burst,
+    to_server: Burst,
     now: Duration,
     ends: [Option<End>; 2],
 }
@@ -38,7 +38,14 @@ impl Pair {
         let back = Tuple { local: SERVER, remote: CLIENT };
         let client = Connection::connect(tuple, route, 7, &options, now);
         let server = Connection::accept(back, route, 8, &options, now);
-        let mut pair = Self { client, server, to_client: vec![], to_server: vec![], now, ends: [None, None] };
+        let mut pair = Self {
+            client,
+            server,
+            to_client: Burst::new(),
+            to_server: Burst::new(),
+            now,
+            ends: [None, None],
+        };
         pair.run();
         pair
     }
@@ -80,7 +87,16 @@ fn read(connection: &mut Connection) -> Poll<Result<Vec<u8>, Errno>> {
 }
 
 fn write(connection: &mut Connection, mut bytes: &[u8]) -> Poll<Result<usize, Errno>> {
-    connection.send(&mut bytes)
+    let mut total = 0;
+    let mut result = connection.send(&mut bytes);
+    while let Poll::Ready(Ok(count)) = result {
+        total += count;
+        if bytes.is_empty() || !connection.can_send() {
+            return Poll::Ready(Ok(total));
+        }
+        result = connection.send(&mut bytes);
+    }
+    result
 }
 
 #[test]
@@ -185,7 +201,7 @@ fn an_abandoned_handshake_times_out() {
     let tuple = Tuple { local: CLIENT, remote: SERVER };
     let mut now = Duration::from_secs(1);
     let mut client = Connection::connect(tuple, Route::Local, 7, &options, now);
-    let (mut out, mut count) = (vec![], 0);
+    let (mut out, mut count) = (Burst::new(), 0);
     while client.phase() == Phase::SynSent {
         let outcome = client.settle(now, &mut out);
         count += core::mem::take(&mut out).len();
