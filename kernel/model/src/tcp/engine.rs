@@ -238,11 +238,6 @@ impl Engine {
         self.untold * 4 >= BUFFER - self.received()
     }
 
-    fn poll_at(&mut self, now: Duration) -> Option<Duration> {
-        let at = self.interface.poll_at(instant(now), &self.set)?;
-        Some(Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)))
-    }
-
     /// The state.
     pub(super) fn phase(&self) -> Phase {
         match self.socket().state() {
