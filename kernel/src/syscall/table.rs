@@ -27,6 +27,8 @@ const NUMBERS: usize = 451;
 ///
 /// # Errors
 /// What the syscall returns; `ENOSYS` for one that does not exist here.
+// Into its only caller: as a function of its own it saves and restores every register for the shortest call.
+#[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result<Option<usize>, Errno> {
     let result = match number {
         0 => read::read(cx, fd(a[0]), a[1], a[2]),
