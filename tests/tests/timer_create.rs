@@ -54,13 +54,15 @@ fn a_timer_sends_its_signal_with_its_value() {
     child::run(|| {
         signal::block(&[SIGRTMIN()]);
         let id = create(CLOCK_MONOTONIC, libc::SIGEV_SIGNAL, SIGRTMIN(), 0x1234_5678).unwrap();
-        set(id, ms(5), ms(0)).unwrap();
         // SAFETY: zeroes are valid, and all is ours.
         unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
             let mut wanted: libc::sigset_t = std::mem::zeroed();
             libc::sigaddset(&mut wanted, SIGRTMIN());
-            time::at_least(ms(5), || assert_eq!(libc::sigwaitinfo(&wanted, &mut info), SIGRTMIN()));
+            time::at_least(ms(5), || {
+                set(id, ms(5), ms(0)).unwrap();
+                assert_eq!(libc::sigwaitinfo(&wanted, &mut info), SIGRTMIN());
+            });
             assert_eq!(info.si_code, libc::SI_TIMER);
             assert_eq!(info.si_value().sival_ptr.addr(), 0x1234_5678);
         }

@@ -78,13 +78,36 @@ fn bury(process: &Arc<Process>) {
     process.release_lender();
     session::leave(process);
     give_away_children(process);
+    let parent = process.parent.get().map(|parent| {
+        let is_unwanted = is_unwanted(process, &parent);
+        // One step for who waits: a child that leaves no zombie is not seen as one.
+        let mut children = parent.children.lock();
+        if is_unwanted {
+            children.retain(|other| !Arc::ptr_eq(other, process));
+        }
+        process.set_ended();
+        drop(children);
+        (parent, is_unwanted)
+    });
     process.set_ended();
     pidfd::tell(process);
-    let parent = process.parent.get();
     match parent {
-        Some(parent) => tell_parent(process, &parent),
+        Some((parent, false)) => tell_parent(process, &parent),
+        Some((parent, true)) => {
+            signal_parent(process, &parent);
+            process::forget(process.pid());
+            parent.wake_threads();
+        }
         None => process::forget(process.pid()),
     }
+}
+
+/// Whether the parent wants no zombie of a child that ends.
+fn is_unwanted(child: &Process, parent: &Process) -> bool {
+    let action = parent.signals.lock().actions.get(Signal::CHLD);
+    let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
+    exit_signal == Some(Signal::CHLD)
+        && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT))
 }
 
 /// The children go to the nearest ancestor that asked for orphans, or to init.
@@ -117,11 +140,17 @@ fn new_parent(process: &Process) -> Option<Arc<Process>> {
 }
 
 fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
+    signal_parent(child, parent);
+    if is_unwanted(child, parent) {
+        parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
+        process::forget(child.pid());
+    }
+    parent.wake_threads();
+}
+
+fn signal_parent(child: &Process, parent: &Arc<Process>) {
     let Some(end) = *child.end.lock() else { return };
-    let action = parent.signals.lock().actions.get(Signal::CHLD);
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
-    let forgets = exit_signal == Some(Signal::CHLD)
-        && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT));
     if let Some(signal) = exit_signal {
         let (code, status) = match end {
             End::Exited(status) => (CLD_EXITED, status),
@@ -131,9 +160,4 @@ fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
         let used = child.used.lock().threads;
         send::to_process(parent, Info { signal, ..Info::child(code, child.pid(), uid, status.into(), used) });
     }
-    if forgets {
-        parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
-        process::forget(child.pid());
-    }
-    parent.wake_threads();
 }
