@@ -5,7 +5,7 @@ OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(M
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
           $(if $(BOOT),--boot $(BOOT)) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
 
-.PHONY: help run exec test test-all test-images bench bench-check profile check build image setup
+.PHONY: help run exec test test-all test-images soak bench bench-check profile check build image setup
 
 help:
 	@echo 'make run       boot in QEMU and play the tour: pipes, eventfds and epoll becoming ready'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test      run the tests: on the host, on Linux, and on Pollux with 1 and 2 CPUs'
 	@echo 'make test-all  the same with 1, 2 and 4 CPUs and all three Pollee policies'
 	@echo 'make test-images  start disk images on machines of all sizes, by BIOS and by UEFI'
+	@echo 'make soak      the long forms of the tests, with more interleavings and operations; takes hours'
 	@echo 'make bench     measure system calls on Linux and on Pollux with each policy; QUICK=1 under 3 minutes'
 	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
 	@echo 'make profile   where the kernel spends its instructions on a program that runs for ever: PROG=… ARGS=…'
@@ -42,6 +43,9 @@ test-all:
 
 test-images:
 	@osdk/pollux test --on images --all-machines
+
+soak:
+	@osdk/pollux test $(OPTIONS) --long --all-machines --operations 2000000 $(if $(TIMEOUT),,--timeout 1800)
 
 bench:
 	@osdk/pollux bench $(if $(QUICK),--quick) $(if $(POLICY),--policy $(POLICY))

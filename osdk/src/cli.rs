@@ -96,6 +96,9 @@ pub(crate) struct TestOptions {
     /// Start disk images on machines of all sizes, which takes minutes
     #[arg(long)]
     pub(crate) all_machines: bool,
+    /// Let the tests that have a long form run it: they find POLLUX_LONG=1 in their environment
+    #[arg(long)]
+    pub(crate) long: bool,
     /// End a test program that takes longer
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) timeout: Timeout,

@@ -26,6 +26,9 @@ use crate::{
 /// Tests that fork or count descriptors cannot share their process with others.
 const ONE_AT_A_TIME: &str = "RUST_TEST_THREADS=1";
 
+/// Tells the tests with a long form, on the host and in the guest, to run it.
+const LONG: (&str, &str) = ("POLLUX_LONG", "1");
+
 /// `pollux test`.
 pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     let mut total = Tally::default();
@@ -55,25 +58,34 @@ fn on_host(options: &TestOptions) -> Result<Tally> {
     println!("Host");
     let mut total = Tally::default();
     for program in build::host_tests()?.into_iter().chain(build::random_schedules()?) {
-        let (output, ending) = run(&program, options.filter.as_deref())?;
+        let (output, ending) = run(&program, options)?;
         let tally = libtest::tally(&String::from_utf8_lossy(&output.stdout), ending.status);
         total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);
     }
     if options.filter.is_none() {
         for program in build::model_check()? {
-            let (output, ending) = run(&program, None)?;
+            let (output, ending) = run(&program, options)?;
             let tally = libtest::one(ending.status);
             total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            // Its last lines say what was explored, and that each seeded fault was caught.
+            summary(&stdout).for_each(|line| println!("    {line}"));
         }
     }
     Ok(total)
 }
 
+/// The totals that the model check prints, without what stands for each property and each fault.
+fn summary(stdout: &str) -> impl Iterator<Item = &str> {
+    stdout.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 /// Runs one test program here.
-fn run(program: &Executable, filter: Option<&str>) -> Result<(Output, Ending)> {
+fn run(program: &Executable, options: &TestOptions) -> Result<(Output, Ending)> {
     let started = Instant::now();
     let output = Command::new(&program.path)
-        .args(filter)
+        .args(&options.filter)
+        .envs(options.long.then_some(LONG))
         .current_dir(&program.directory)
         .stdin(Stdio::null())
         .output()
@@ -164,7 +176,9 @@ fn compare(test: &mut Differential, kernel: KernelOptions, stdout: &[u8], mut en
 fn job(guest: &Path, options: &TestOptions) -> Result<Job> {
     let words = [guest.to_str()].into_iter().chain([options.filter.as_deref()]).flatten();
     let argv: Result<_, _> = words.map(CString::new).collect();
-    let env = exec::environment(&[ONE_AT_A_TIME.to_owned(), "RUST_BACKTRACE=1".to_owned()])?;
+    let mut env = vec![ONE_AT_A_TIME.to_owned(), "RUST_BACKTRACE=1".to_owned()];
+    env.extend(options.long.then(|| format!("{}={}", LONG.0, LONG.1)));
+    let env = exec::environment(&env)?;
     Ok(Job { argv: argv.context("the filter contains a NUL byte")?, env, timeout: options.timeout.0 })
 }
 

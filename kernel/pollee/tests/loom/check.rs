@@ -1,9 +1,16 @@
 //! One property of one kind of object under one policy.
 
+use std::env;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use pollee::Policy;
+
+/// In the environment, asks for more interleavings than fit a run after each change.
+const LONG: &str = "POLLUX_LONG";
+
+/// The preemptions that are looked at then, at least.
+const LONG_PREEMPTIONS: usize = 3;
 
 /// A model to be run under every interleaving up to a bound.
 #[derive(Clone)]
@@ -25,6 +32,10 @@ impl Check {
         Self { property, object, policy: P::NAME, preemptions, model }
     }
 
+    fn bound(&self) -> usize {
+        if env::var_os(LONG).is_some() { self.preemptions.max(LONG_PREEMPTIONS) } else { self.preemptions }
+    }
+
     pub(crate) fn name(&self) -> String {
         format!("{} {} {}", self.property, self.object, self.policy)
     }
@@ -34,7 +45,7 @@ impl Check {
         static INTERLEAVINGS: AtomicUsize = AtomicUsize::new(0);
         INTERLEAVINGS.store(0, Ordering::Relaxed);
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(self.preemptions);
+        builder.preemption_bound = Some(self.bound());
         let model = self.model;
         builder.check(move || {
             INTERLEAVINGS.fetch_add(1, Ordering::Relaxed);
@@ -49,7 +60,7 @@ impl Check {
         println!(
             "{:<36} {interleavings:>8} interleavings, at most {} preemptions, {:.1} s",
             self.name(),
-            self.preemptions,
+            self.bound(),
             begin.elapsed().as_secs_f32()
         );
         interleavings
