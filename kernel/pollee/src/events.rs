@@ -1,7 +1,6 @@
 //! What can become ready on a file.
 //!
-//! Public bits have Linux's numeric values, so the ABI needs no table; inside the word they are packed into
-//! twelve bits. `POLLNVAL` is not here: it says something about an fd number, not about a file.
+//! The bits have Linux's numeric values, in the ABI as in the word: nobody needs a table. `POLLNVAL` is not here: it says something about an fd number, not about a file.
 //! Source: poll(2); Linux 6.1 include/uapi/asm-generic/poll.h.
 
 use bitflags::bitflags;
@@ -35,11 +34,8 @@ bitflags! {
     }
 }
 
-/// The width of a packed set.
-pub(crate) const PACKED_BITS: u32 = 12;
-
-/// Where `RDHUP` moves, so that the set is contiguous.
-const RDHUP_SHIFT: u32 = 2;
+/// How many bits the highest event needs.
+pub(crate) const BITS: u32 = 14;
 
 impl Events {
     /// What a poller is told whether it asked or not.
@@ -50,30 +46,14 @@ impl Events {
 
     /// Writable, in both of Linux's words for it.
     pub const WRITABLE: Self = Self::OUT.union(Self::WRNORM);
-
-    pub(crate) const fn pack(self) -> u64 {
-        let bits = self.bits();
-        let high = (bits & Self::RDHUP.bits()) >> RDHUP_SHIFT;
-        (bits & 0x07ff | high) as u64
-    }
-
-    pub(crate) const fn unpack(packed: u64) -> Self {
-        let bits = (packed & 0x0fff) as u16;
-        let high = (bits & 0x0800) << RDHUP_SHIFT;
-        Self::from_bits_truncate(bits & 0x07ff | high)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Events;
+    use super::{BITS, Events};
 
     #[test]
-    fn every_single_event_survives_packing() {
-        for event in Events::all().iter() {
-            assert_eq!(Events::unpack(event.pack()), event);
-            assert!(event.pack() < 1 << super::PACKED_BITS);
-        }
-        assert_eq!(Events::unpack(Events::all().pack()), Events::all());
+    fn the_highest_event_is_the_last_bit() {
+        assert_eq!(Events::all().bits() >> (BITS - 1), 1);
     }
 }

@@ -16,8 +16,8 @@
 //! # How it works
 //! Each file has one atomic word:
 //! ```text
-//! 63          25   24   23       12 11        0
-//! [ version 39 | cached | interests | events  ]
+//! 63          30 29       16   15   14        0
+//! [ version 34 | interests | cached | events  ]
 //! ```
 //! *Events* is what is ready, valid while *cached* is set. *Interests* is the union of what watchers wait for;
 //! they set it before they look at readiness. So the two questions that must not miss each other, "is it ready?"
@@ -67,6 +67,7 @@ mod events;
 mod fault;
 #[cfg(feature = "loom")]
 pub mod fault;
+mod front;
 mod host;
 mod list;
 mod locked;
@@ -79,6 +80,7 @@ mod watchers;
 pub mod word;
 
 pub use events::Events;
+pub use front::Front;
 pub use host::{Count, Host, Lock, Mark, Marked, Taker, Wake};
 pub use locked::{Guard, Locked, ReadGuard, Readiness, Wakeup};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};

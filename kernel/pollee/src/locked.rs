@@ -43,6 +43,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use crate::fault::{self, Fault};
+use crate::front::Front;
 use crate::host::{Count, Lock, Taker};
 use crate::watch::{NoMemory, Share, Token, Watch};
 use crate::watchers::Watchers;
@@ -63,7 +64,7 @@ type OwnerGuard<'a, S, H> = <OwnerLock<S, H> as Lock<S>>::Guard<'a>;
 // In this order: the word lies on the cache line of the lock that its writers hold.
 #[repr(C)]
 pub struct Locked<S: Readiness + Send + 'static, P: Policy, H: Host> {
-    word: Word,
+    front: Front<H>,
     state: OwnerLock<S, H>,
     watchers: Watchers<H>,
     policy: PhantomData<P>,
@@ -78,7 +79,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
     /// As [`new`](Self::new), for a host whose locks are not all made alike.
     pub fn with_lock(class: H::Class, state: H::OwnerLock<S>) -> Self {
         let word = if P::EAGER { Word::with_events(state.lock().readiness()) } else { Word::new() };
-        Self { word, state, watchers: Watchers::new(class), policy: PhantomData }
+        Self { front: Front::new(word, class), state, watchers: Watchers::new(), policy: PhantomData }
     }
 
     /// Locks the state for a change. Whatever the change does to readiness is published when the guard goes,
@@ -86,14 +87,14 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
     #[inline]
     pub fn lock(&self) -> Guard<'_, S, P, H> {
         let state = self.state.lock();
-        let seen = self.word.load_relaxed();
+        let seen = self.front.word.load_relaxed();
         let before = if seen.is_cached() {
             Some(seen.events())
         } else if seen.interests().is_empty() {
             // Nobody is owed anything: who registers from now on must compute after this change.
             None
         } else {
-            self.watchers.count(Count::Compute);
+            self.front.count(Count::Compute);
             Some(state.readiness())
         };
         Guard {
@@ -102,7 +103,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
             activity: Events::empty(),
             is_published: false,
             wakeup: Wakeup {
-                word: &self.word,
+                front: &self.front,
                 watchers: &self.watchers,
                 hint: Events::empty(),
                 #[cfg(feature = "loom")]
@@ -120,26 +121,31 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
     /// The file's readiness, as far as `interest` asks.
     #[inline]
     pub fn poll(&self, interest: Events) -> Events {
-        self.resolve(self.word.load()) & interest
+        self.resolve(self.front.word.load()) & interest
+    }
+
+    /// What can be looked at without a lock.
+    pub const fn front(&self) -> &Front<H> {
+        &self.front
     }
 
     /// Tells the watchers of `hint` as if it had just happened, with no change of the state.
     ///
     /// For a wake that was [deferred](Wakeup::defer). No lock may be held.
     pub fn wake(&self, hint: Events) {
-        self.wakeup(hint & self.word.load().interests()).deliver();
+        self.wakeup(hint & self.front.word.load().interests()).deliver();
     }
 
     /// Tells one exclusive watcher of `hint`, who may find what the caller has left. No lock may be held.
     pub fn wake_one(&self, hint: Events) {
-        if self.word.load().interests().intersects(hint) {
-            self.watchers.wake_one(&self.word, hint);
+        if self.front.word.load().interests().intersects(hint) {
+            self.watchers.wake_one(&self.front, hint);
         }
     }
 
     fn wakeup(&self, hint: Events) -> Wakeup<'_, H> {
         Wakeup {
-            word: &self.word,
+            front: &self.front,
             watchers: &self.watchers,
             hint,
             #[cfg(feature = "loom")]
@@ -151,7 +157,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
     #[inline]
     fn resolve(&self, seen: Snapshot) -> Events {
         if P::KEEPS && seen.is_cached() {
-            self.watchers.count(Count::Hit);
+            self.front.count(Count::Hit);
             seen.events()
         } else {
             self.compute()
@@ -160,12 +166,12 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Locked<S, P, H> {
 
     /// Computes and fills in one critical section of the owner's lock.
     fn compute(&self) -> Events {
-        self.watchers.count(Count::Miss);
-        self.watchers.count(Count::Compute);
+        self.front.count(Count::Miss);
+        self.front.count(Count::Compute);
         let state = self.state.lock();
         let events = state.readiness();
         if P::KEEPS {
-            self.word.publish(events);
+            self.front.word.publish(events);
         }
         drop(state);
         events
@@ -180,7 +186,7 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Watch<H> for Locked<S, P
         share: Share,
     ) -> Result<(Token, Events), NoMemory> {
         let early = fault::is_seeded(Fault::WatchAfterCompute).then(|| self.poll(interest));
-        let (token, seen) = self.watchers.insert(&self.word, watcher, interest, share)?;
+        let (token, seen) = self.watchers.insert(&self.front, watcher, interest, share)?;
         let ready = match early {
             Some(ready) => ready,
             None => self.resolve(seen) & interest,
@@ -189,20 +195,20 @@ impl<S: Readiness + Send + 'static, P: Policy, H: Host> Watch<H> for Locked<S, P
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        let seen = self.watchers.set_interest(&self.word, token, interest);
+        let seen = self.watchers.set_interest(&self.front, token, interest);
         self.resolve(seen) & interest
     }
 
     fn rearm(&self, token: &Token) {
-        self.watchers.rearm(&self.word, token);
+        self.watchers.rearm(&self.front, token);
     }
 
     fn unregister(&self, token: Token) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| self.poll(interest))
+        self.watchers.remove(&self.front, token, |interest| self.poll(interest))
     }
 
     fn count(&self, what: Count) {
-        self.watchers.count(what);
+        self.front.count(what);
     }
 }
 
@@ -239,11 +245,11 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
         if core::mem::replace(&mut self.is_published, true) {
             return;
         }
-        let mut seen = self.wakeup.word.load_relaxed();
+        let mut seen = self.wakeup.front.word.load_relaxed();
         let Some(before) = self.before else {
             return;
         };
-        self.wakeup.watchers.count(Count::Compute);
+        self.wakeup.front.count(Count::Compute);
         let after = self.state.readiness();
         if seen.is_cached() && after != before {
             #[cfg(feature = "loom")]
@@ -251,7 +257,7 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
                 self.wakeup.late = Some(after);
             }
             if !fault::is_seeded(Fault::PublishAfterUnlock) {
-                let published = self.wakeup.word.publish(after);
+                let published = self.wakeup.front.word.publish(after);
                 if !fault::is_seeded(Fault::LoadForPublish) {
                     seen = published;
                 }
@@ -263,7 +269,7 @@ impl<'a, S: Readiness + Send + 'static, P: Policy, H: Host> Guard<'a, S, P, H> {
         }
         self.wakeup.hint = happened & seen.interests();
         let count = if self.wakeup.is_empty() { Count::Unwatched } else { Count::Watched };
-        self.wakeup.watchers.count(count);
+        self.wakeup.front.count(count);
     }
 }
 
@@ -304,7 +310,7 @@ impl<S: Readiness + Send + 'static, H: Host> Deref for ReadGuard<'_, S, H> {
 /// A wake that is owed. Delivered when dropped, which must not happen under a lock.
 #[must_use]
 pub struct Wakeup<'a, H: Host> {
-    word: &'a Word,
+    front: &'a Front<H>,
     watchers: &'a Watchers<H>,
     hint: Events,
     /// What the seeded fault publishes too late.
@@ -348,16 +354,16 @@ impl<H: Host> Drop for Wakeup<'_, H> {
     fn drop(&mut self) {
         #[cfg(feature = "loom")]
         if let Some(late) = self.late.take() {
-            self.hint |= late & self.word.publish(late).interests();
+            self.hint |= late & self.front.word.publish(late).interests();
         }
         if !self.hint.is_empty() {
-            self.watchers.wake(self.word, self.hint);
+            self.watchers.wake(self.front, self.hint);
         }
     }
 }
 
 impl<S: Readiness + Send + 'static, P: Policy, H: Host> fmt::Debug for Locked<S, P, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple(P::NAME).field(&self.word).finish()
+        f.debug_tuple(P::NAME).field(&self.front.word).finish()
     }
 }

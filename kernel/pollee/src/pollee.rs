@@ -16,6 +16,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::front::Front;
 use crate::host::Count;
 use crate::locked::Readiness;
 use crate::watch::{NoMemory, Share, Token};
@@ -25,7 +26,7 @@ use crate::{Events, Host, Policy, Watcher};
 
 /// A readiness word and those who watch it.
 pub struct Pollee<P: Policy, H: Host> {
-    word: Word,
+    front: Front<H>,
     watchers: Watchers<H>,
     policy: PhantomData<P>,
 }
@@ -33,24 +34,29 @@ pub struct Pollee<P: Policy, H: Host> {
 impl<P: Policy, H: Host> Pollee<P, H> {
     /// A pollee that nobody watches, of an object of `class`.
     pub fn new(class: H::Class) -> Self {
-        Self { word: Word::new(), watchers: Watchers::new(class), policy: PhantomData }
+        Self { front: Front::new(Word::new(), class), watchers: Watchers::new(), policy: PhantomData }
+    }
+
+    /// What can be looked at without a lock.
+    pub const fn front(&self) -> &Front<H> {
+        &self.front
     }
 
     /// The cached events, or the version at which to compute them.
     #[inline]
     pub fn events(&self) -> Cached {
-        self.word.events()
+        self.front.word.events()
     }
 
     /// Caches `events`, computed after [`events`](Self::events) gave `version`; `false` if they may be old.
     pub fn update_events(&self, version: Version, events: Events) -> bool {
-        P::KEEPS && self.word.update_events(version, events)
+        P::KEEPS && self.front.word.update_events(version, events)
     }
 
     /// Forgets the cached events, after a change that made nothing ready.
     pub fn clear_events(&self) {
         if P::KEEPS {
-            self.word.clear_events();
+            self.front.word.clear_events();
         }
     }
 
@@ -63,16 +69,16 @@ impl<P: Policy, H: Host> Pollee<P, H> {
         hint: Events,
         owner: &'a R,
     ) -> Notification<'a, R, P, H> {
-        let seen = if P::KEEPS { self.word.clear() } else { self.word.fence_and_load() };
+        let seen = if P::KEEPS { self.front.word.clear() } else { self.front.word.fence_and_load() };
         let hint = seen.interests() & hint;
-        self.watchers.count(if hint.is_empty() { Count::Unwatched } else { Count::Watched });
+        self.front.count(if hint.is_empty() { Count::Unwatched } else { Count::Watched });
         Notification { pollee: self, owner, hint }
     }
 
     /// The readiness of `owner`, as far as `interest` asks: cached, or computed and cached.
     #[inline]
     pub fn poll<R: Readiness>(&self, interest: Events, owner: &R) -> Events {
-        self.resolve(self.word.load(), owner) & interest
+        self.resolve(self.front.word.load(), owner) & interest
     }
 
     /// Registers `watcher` and *then* gives the present readiness.
@@ -88,39 +94,39 @@ impl<P: Policy, H: Host> Pollee<P, H> {
     ) -> Result<(Token, Events), NoMemory> {
         if crate::fault::is_seeded(crate::fault::Fault::WatchAfterCompute) {
             let early = self.poll(interest, owner);
-            let (token, _) = self.watchers.insert(&self.word, watcher, interest, share)?;
+            let (token, _) = self.watchers.insert(&self.front, watcher, interest, share)?;
             return Ok((token, early));
         }
-        let (token, seen) = self.watchers.insert(&self.word, watcher, interest, share)?;
+        let (token, seen) = self.watchers.insert(&self.front, watcher, interest, share)?;
         Ok((token, self.resolve(seen, owner) & interest))
     }
 
     /// As [`Watch::set_interest`](crate::Watch::set_interest).
     pub fn set_interest<R: Readiness>(&self, token: &Token, interest: Events, owner: &R) -> Events {
-        let seen = self.watchers.set_interest(&self.word, token, interest);
+        let seen = self.watchers.set_interest(&self.front, token, interest);
         self.resolve(seen, owner) & interest
     }
 
     /// As [`Watch::rearm`](crate::Watch::rearm).
     pub fn rearm(&self, token: &Token) {
-        self.watchers.rearm(&self.word, token);
+        self.watchers.rearm(&self.front, token);
     }
 
     /// As [`Watch::unregister`](crate::Watch::unregister).
     pub fn unregister<R: Readiness>(&self, token: Token, owner: &R) -> Watcher<H> {
-        self.watchers.remove(&self.word, token, |interest| self.poll(interest, owner))
+        self.watchers.remove(&self.front, token, |interest| self.poll(interest, owner))
     }
 
     #[inline]
     fn resolve<R: Readiness>(&self, seen: Snapshot, owner: &R) -> Events {
         match seen.cached() {
             Cached::Known(events) => {
-                self.watchers.count(Count::Hit);
+                self.front.count(Count::Hit);
                 events
             }
             Cached::Unknown(version) => {
-                self.watchers.count(Count::Miss);
-                self.watchers.count(Count::Compute);
+                self.front.count(Count::Miss);
+                self.front.count(Count::Compute);
                 let events = owner.readiness();
                 self.update_events(version, events);
                 events
@@ -147,19 +153,19 @@ impl<R: Readiness, P: Policy, H: Host> Drop for Notification<'_, R, P, H> {
     fn drop(&mut self) {
         let pollee = self.pollee;
         if P::EAGER
-            && let Cached::Unknown(version) = pollee.word.events()
+            && let Cached::Unknown(version) = pollee.front.word.events()
         {
-            pollee.watchers.count(Count::Compute);
+            pollee.front.count(Count::Compute);
             pollee.update_events(version, self.owner.readiness());
         }
         if !self.hint.is_empty() {
-            pollee.watchers.wake(&pollee.word, self.hint);
+            pollee.watchers.wake(&pollee.front, self.hint);
         }
     }
 }
 
 impl<P: Policy, H: Host> fmt::Debug for Pollee<P, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple(P::NAME).field(&self.word).finish()
+        f.debug_tuple(P::NAME).field(&self.front.word).finish()
     }
 }

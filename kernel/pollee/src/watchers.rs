@@ -25,36 +25,32 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
+use crate::front::Front;
 use crate::host::{Count, Lock, Mark, Marked, Taker, Wake};
 use crate::list::{List, Removed, Slot, Visit, Walk};
 use crate::watch::{NoMemory, Share, Token};
-use crate::word::{Snapshot, Word};
+use crate::word::Snapshot;
 use crate::{Events, Host, Watcher};
 
 /// Handles collected under the list lock at a time; more watchers take more rounds.
 const BATCH: usize = 8;
 
-/// The watchers of a file, beside its [`Word`].
+/// The watchers of a file, beside its [`Front`].
 pub(crate) struct Watchers<H: Host> {
     list: H::ListLock<List<H>>,
     /// What [`List::takers`] was when the list lock was last released.
     takers: AtomicU32,
-    class: H::Class,
 }
 
 impl<H: Host> Watchers<H> {
-    pub(crate) fn new(class: H::Class) -> Self {
-        Self { list: Lock::new(List::new()), takers: AtomicU32::new(0), class }
-    }
-
-    pub(crate) fn count(&self, what: Count) {
-        H::count(self.class, what);
+    pub(crate) fn new() -> Self {
+        Self { list: Lock::new(List::new()), takers: AtomicU32::new(0) }
     }
 
     /// Registers, and returns the word as it was at that moment: readiness is decided from this or later.
     pub(crate) fn insert(
         &self,
-        word: &Word,
+        front: &Front<H>,
         watcher: Watcher<H>,
         interest: Events,
         share: Share,
@@ -73,74 +69,74 @@ impl<H: Host> Watchers<H> {
         }
         let token = list.push(watcher, interest, share);
         self.note_takers(&list);
-        let seen = word.watch(interest);
+        let seen = front.word.watch(interest);
         drop(list);
         Ok((token, seen))
     }
 
     /// Replaces an interest, and returns the word as it was at that moment.
-    pub(crate) fn set_interest(&self, word: &Word, token: &Token, interest: Events) -> Snapshot {
+    pub(crate) fn set_interest(&self, front: &Front<H>, token: &Token, interest: Events) -> Snapshot {
         let mut list = self.list.lock();
         list.set_interest(token, interest);
-        word.watch(interest)
+        front.word.watch(interest)
     }
 
-    pub(crate) fn rearm(&self, word: &Word, token: &Token) {
+    pub(crate) fn rearm(&self, front: &Front<H>, token: &Token) {
         let mut list = self.list.lock();
         let interest = list.rearm(token);
         self.note_takers(&list);
-        word.watch(interest);
+        front.word.watch(interest);
     }
 
     /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters.
     pub(crate) fn remove(
         &self,
-        word: &Word,
+        front: &Front<H>,
         token: Token,
         poll: impl FnOnce(Events) -> Events,
     ) -> Watcher<H> {
-        let Removed { watcher, interest, owes } = self.unlink(word, token);
+        let Removed { watcher, interest, owes } = self.unlink(front, token);
         if owes && !fault::is_seeded(Fault::NoHandOver) {
             let left = poll(interest);
             if !left.is_empty() {
-                self.deliver(word, Walk::exclusive(left));
+                self.deliver(front, Walk::exclusive(left));
             }
         }
         watcher
     }
 
-    fn unlink(&self, word: &Word, token: Token) -> Removed<H> {
+    fn unlink(&self, front: &Front<H>, token: Token) -> Removed<H> {
         let mut list = self.list.lock();
         let removed = list.remove(token);
         self.note_takers(&list);
         if !list.has_eligible() {
             if fault::is_seeded(Fault::UnwatchOutsideLock) {
                 drop(list);
-                word.unwatch(Events::all());
+                front.word.unwatch(Events::all());
                 return removed;
             }
-            word.unwatch(Events::all());
+            front.word.unwatch(Events::all());
         }
         removed
     }
 
     /// Tells everybody who is interested in `hint`, and one exclusive watcher. No lock may be held.
-    pub(crate) fn wake(&self, word: &Word, hint: Events) {
-        if self.deliver(word, Walk::new(hint)) == 0 {
-            self.forget_old_interests(word);
+    pub(crate) fn wake(&self, front: &Front<H>, hint: Events) {
+        if self.deliver(front, Walk::new(hint)) == 0 {
+            self.forget_old_interests(front);
         }
     }
 
     /// Tells one exclusive watcher who is interested in `hint`, and nobody else. No lock may be held.
-    pub(crate) fn wake_one(&self, word: &Word, hint: Events) {
-        self.deliver(word, Walk::exclusive(hint));
+    pub(crate) fn wake_one(&self, front: &Front<H>, hint: Events) {
+        self.deliver(front, Walk::exclusive(hint));
     }
 
     /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. An announcement
     /// ends its round, so that an epoll around the one that was marked hears of that before the watchers that
     /// come next hear of the event itself: ready items keep the order that Linux gives them. Returns how many
     /// were told.
-    fn deliver(&self, word: &Word, mut walk: Walk) -> usize {
+    fn deliver(&self, front: &Front<H>, mut walk: Walk) -> usize {
         let hint = walk.hint();
         let mut told = 0;
         while !walk.is_done() {
@@ -152,7 +148,7 @@ impl<H: Host> Watchers<H> {
                     return Visit::Full;
                 }
                 told += 1;
-                self.count(Count::Wake);
+                front.count(Count::Wake);
                 let handle = match watcher {
                     Watcher::Task(task) => Watcher::Task(task.clone()),
                     Watcher::Mark(mark) => match mark.mark(hint) {
@@ -169,7 +165,7 @@ impl<H: Host> Watchers<H> {
                 Visit::Taken
             });
             if told > 0 && !list.has_eligible() {
-                word.unwatch(Events::all());
+                front.word.unwatch(Events::all());
             }
             self.note_takers(&list);
             drop(list);
@@ -202,11 +198,11 @@ impl<H: Host> Watchers<H> {
     /// Interests grow with each watcher and shrink when the list is empty. A list that never empties would
     /// keep an old interest for ever, and each such change would walk the list in vain: the first one that
     /// does, pays for the rest.
-    fn forget_old_interests(&self, word: &Word) {
+    fn forget_old_interests(&self, front: &Front<H>) {
         let list = self.list.lock();
-        let old = word.load().interests() - list.interests();
+        let old = front.word.load().interests() - list.interests();
         if !old.is_empty() {
-            word.unwatch(old);
+            front.word.unwatch(old);
         }
         drop(list);
     }

@@ -1,8 +1,8 @@
 //! The word: cached readiness, the union of watched interests and a version, changed together.
 //!
 //! ```text
-//! 63          25   24   23       12 11        0
-//! [ version 39 | cached | interests | events  ]
+//! 63          30 29       16   15   14        0
+//! [ version 34 | interests | cached | events  ]
 //! ```
 //!
 //! Owns: when a cached answer is valid.   Not here: who watches (`watchers`), what readiness is (the object).
@@ -19,8 +19,8 @@
 //! update_events(v, old): refused
 //! ```
 //! The other order, change and notify before `events()`, gives the poller version v+1, and its acquire load
-//! of what the notifier released makes the computation see the change. A wrong fill needs exactly 2³⁹ changes
-//! during one computation, 92 minutes of nothing else at 100 million a second.
+//! of what the notifier released makes the computation see the change. A wrong fill needs exactly 2³⁴ changes
+//! during one computation, almost three minutes of nothing else at 100 million a second.
 //!
 //! # Why no wake is lost
 //! ```text
@@ -33,15 +33,15 @@
 //! sees the change. With a plain load in place of the changer's RMW both could miss each other, also on x86:
 //! the load may be executed before the store that changed the state.
 
-use crate::events::{Events, PACKED_BITS};
+use crate::events::{self, Events};
 use crate::fault::{self, Fault};
 use crate::sync::{AtomicU64, Ordering};
 
-const SET: u64 = (1 << PACKED_BITS) - 1;
-const INTERESTS_SHIFT: u32 = PACKED_BITS;
+const CACHED: u64 = 1 << 15;
+const SET: u64 = (1 << events::BITS) - 1;
+const INTERESTS_SHIFT: u32 = 16;
 const INTERESTS: u64 = SET << INTERESTS_SHIFT;
-const CACHED: u64 = 1 << (2 * PACKED_BITS);
-const VERSION_SHIFT: u32 = 2 * PACKED_BITS + 1;
+const VERSION_SHIFT: u32 = INTERESTS_SHIFT + events::BITS;
 const VERSION_ONE: u64 = 1 << VERSION_SHIFT;
 
 /// The atomic word of a pollee.
@@ -65,17 +65,21 @@ pub enum Cached {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Snapshot(u64);
 
+const fn bits(events: Events) -> u64 {
+    events.bits() as u64
+}
+
 impl Snapshot {
     pub(crate) const fn is_cached(self) -> bool {
         self.0 & CACHED != 0
     }
 
     pub(crate) const fn events(self) -> Events {
-        Events::unpack(self.0 & SET)
+        Events::from_bits_truncate(self.0 as u16)
     }
 
     pub(crate) const fn interests(self) -> Events {
-        Events::unpack((self.0 & INTERESTS) >> INTERESTS_SHIFT)
+        Events::from_bits_truncate((self.0 >> INTERESTS_SHIFT) as u16)
     }
 
     pub(crate) const fn cached(self) -> Cached {
@@ -93,7 +97,7 @@ impl Snapshot {
 
     /// The next version, with `events` cached. The interests stay: losing one would lose a wake.
     const fn published(self, events: Events) -> Self {
-        Self(self.cleared().0 | CACHED | events.pack())
+        Self(self.cleared().0 | CACHED | bits(events))
     }
 }
 
@@ -106,7 +110,7 @@ impl Word {
 
     /// A word that begins with `events` cached.
     pub(crate) fn with_events(events: Events) -> Self {
-        Self(AtomicU64::new(CACHED | events.pack()))
+        Self(AtomicU64::new(CACHED | bits(events)))
     }
 
     /// Reads the cache: one load.
@@ -122,7 +126,7 @@ impl Word {
         self.rewrite(|seen| {
             let is_current = seen.version() == version || fault::is_seeded(Fault::NoVersionCheck);
             // The version stays: whoever else computes at this version has the same right to fill.
-            is_current.then_some(Snapshot(seen.0 & !SET | CACHED | events.pack()))
+            is_current.then_some(Snapshot(seen.0 & !SET | CACHED | bits(events)))
         })
         .is_some()
     }
@@ -188,12 +192,12 @@ impl Word {
 
     /// Adds `interest` to what is watched for; under the list lock (`watchers`). Returns the word before.
     pub(crate) fn watch(&self, interest: Events) -> Snapshot {
-        Snapshot(self.0.fetch_or(interest.pack() << INTERESTS_SHIFT, Ordering::AcqRel))
+        Snapshot(self.0.fetch_or(bits(interest) << INTERESTS_SHIFT, Ordering::AcqRel))
     }
 
     /// Takes `interests` out of what is watched for; under the list lock (`watchers`).
     pub(crate) fn unwatch(&self, interests: Events) {
-        self.0.fetch_and(!(interests.pack() << INTERESTS_SHIFT), Ordering::AcqRel);
+        self.0.fetch_and(!(bits(interests) << INTERESTS_SHIFT), Ordering::AcqRel);
     }
 
     /// Applies `change` until it meets an unchanged word; the word before, or `None` if `change` refused.

@@ -70,12 +70,37 @@ struct Cells([[AtomicU64; Count::KINDS]; Class::ALL.len()]);
 static CELLS: [Cells; CPUS] =
     [const { Cells([const { [const { AtomicU64::new(0) }; Count::KINDS] }; Class::ALL.len()]) }; CPUS];
 
+/// Answers from the cache that are still to be counted: together, when this is dropped, for those who ask thousands of
+/// files.
+#[derive(Default)]
+pub(crate) struct Hits([u32; Class::ALL.len()]);
+
+impl Hits {
+    #[inline]
+    pub(crate) const fn add(&mut self, class: Class) {
+        self.0[class as usize] += 1;
+    }
+}
+
+impl Drop for Hits {
+    fn drop(&mut self) {
+        for (class, hits) in Class::ALL.into_iter().zip(self.0).filter(|(_, hits)| *hits > 0) {
+            add(class, Count::Hit, hits.into());
+        }
+    }
+}
+
+#[inline]
+fn add(class: Class, what: Count, times: u64) {
+    let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
+    let cell = &CELLS[cpu].0[class as usize][what as usize];
+    cell.store(cell.load(Ordering::Relaxed) + times, Ordering::Relaxed);
+}
+
 /// Counts one `what` for `class`.
 #[inline]
 pub(crate) fn count(class: Class, what: Count) {
-    let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
-    let cell = &CELLS[cpu].0[class as usize][what as usize];
-    cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    add(class, what, 1);
     match what {
         Count::Watched => trace::event(Kind::Notify, 0, class as usize),
         Count::VainWake => trace::event(Kind::VainWake, 0, class as usize),

@@ -16,9 +16,12 @@ use model::abi::open::{AccessMode, OpenFlags};
 use model::seek::{OFFSET_MAX, Whence};
 use ostd::sync::{Mutex, MutexGuard};
 use pollee::Events;
+use yoke::Yoke;
 
 use super::file::File;
 use super::release::{Observers, Release};
+use crate::event;
+use crate::event::class::Hits;
 use crate::memory::budget;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::transfer::{Sink, Source};
@@ -38,7 +41,10 @@ pub(crate) struct OpenFile {
     polling: Polling,
     /// Whether it has offsets; no file changes that.
     is_seekable: bool,
-    file: Arc<dyn File>,
+    /// The file, and its front, if it has one and may be polled.
+    file: Yoke<Option<&'static event::Front>, Arc<dyn File>>,
+    /// Which of the front's events are the file's.
+    shown: Events,
 }
 
 /// How a poll is answered. Decided when the file is opened, because select(2) and poll(2) ask thousands of files,
@@ -84,15 +90,24 @@ impl OpenFile {
     pub(crate) fn new(file: Arc<dyn File>, access: AccessMode, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         budget::try_reserve(PAGE_SIZE)?;
+        let polling = Polling::of(&*file, flags);
+        let is_seekable = file.is_seekable();
+        let mut shown = Events::empty();
+        let file = Yoke::attach_to_cart(file, |file| {
+            let (front, events) = file.front().filter(|_| matches!(polling, Polling::Ask))?;
+            shown = events;
+            Some(front)
+        });
         Ok(Arc::new(Self {
             id: DescriptionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             access,
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
-            polling: Polling::of(&*file, flags),
-            is_seekable: file.is_seekable(),
+            polling,
+            is_seekable,
             file,
+            shown,
         }))
     }
 
@@ -102,13 +117,13 @@ impl OpenFile {
     }
 
     /// The file.
-    pub(crate) const fn file(&self) -> &Arc<dyn File> {
-        &self.file
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        self.file.backing_cart()
     }
 
     /// The file as what it really is, if it is an `F`.
     pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
-        let any: &dyn core::any::Any = &*self.file;
+        let any: &dyn core::any::Any = &**self.file();
         any.downcast_ref()
     }
 
@@ -143,11 +158,23 @@ impl OpenFile {
         matches!(self.polling, Polling::Ask)
     }
 
+    /// As [`poll`](Self::poll), for one of many: an answer from the cache is left to be counted in `hits`.
+    #[inline]
+    pub(crate) fn glance(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
+        if let Some(front) = self.file.get()
+            && let Some(events) = front.peek()
+        {
+            hits.add(front.class());
+            return Some(events & self.shown & interest);
+        }
+        self.poll(interest)
+    }
+
     /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
     #[inline]
     pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
         match self.polling {
-            Polling::Ask => Some(self.file.poll(interest)),
+            Polling::Ask => Some(self.file().poll(interest)),
             Polling::Always(events) => Some(events & interest),
             Polling::Closed => None,
         }
@@ -159,7 +186,7 @@ impl OpenFile {
     /// All flags stay. `EINVAL`: the file has no use for one of them.
     pub(crate) fn set_status(&self, wanted: OpenFlags) -> Result<(), Errno> {
         let wanted = wanted & CHANGEABLE;
-        self.file.set_status(wanted)?;
+        self.file().set_status(wanted)?;
         self.update_status(|status| (status - CHANGEABLE) | wanted);
         Ok(())
     }
@@ -183,12 +210,12 @@ impl OpenFile {
     #[inline]
     pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.require_read()?;
-        if self.is_seekable { self.read_on(to) } else { self.file.read_at(0, to) }
+        if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
     }
 
     fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut offset = self.offset.lock();
-        self.file.read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
+        self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
     }
 
     /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset behind what was written.
@@ -199,18 +226,18 @@ impl OpenFile {
     #[inline]
     pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         self.require_write()?;
-        if self.is_seekable { self.write_on(from, status) } else { self.file.write_at(0, from) }
+        if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }
     }
 
     fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         let mut offset = self.offset.lock();
         if status.contains(OpenFlags::APPEND) {
-            return self.file.append(from).map_ok(|(at, written)| {
+            return self.file().append(from).map_ok(|(at, written)| {
                 *offset = at;
                 advance(&mut offset, written)
             });
         }
-        self.file.write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
+        self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
     }
 
     /// Reads from `at` on: pread(2).
@@ -220,7 +247,7 @@ impl OpenFile {
     pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.require_seekable()?;
         self.require_read()?;
-        self.file.read_at(at, to)
+        self.file().read_at(at, to)
     }
 
     /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
@@ -236,9 +263,9 @@ impl OpenFile {
         self.require_seekable()?;
         self.require_write()?;
         if status.contains(OpenFlags::APPEND) {
-            return self.file.append(from).map_ok(|(_, written)| written);
+            return self.file().append(from).map_ok(|(_, written)| written);
         }
-        self.file.write_at(at, from)
+        self.file().write_at(at, from)
     }
 
     /// Moves the offset and returns it.
@@ -247,7 +274,7 @@ impl OpenFile {
     /// Those of [`File::seek`].
     pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         let mut current = self.offset.lock();
-        *current = self.file.seek(*current, offset, whence)?;
+        *current = self.file().seek(*current, offset, whence)?;
         Ok(*current)
     }
 

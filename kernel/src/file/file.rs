@@ -82,6 +82,12 @@ pub(crate) trait File: Any + Send + Sync {
         interest & (Events::READABLE | Events::WRITABLE)
     }
 
+    /// Where its readiness can be seen without asking it, and which events of that are its own: where
+    /// [`poll`](Self::poll) does no more than to ask a [`Locked`](event::Locked) for these.
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        None
+    }
+
     /// What to register with to hear of changes, or `None` for a file that is always ready, which
     /// `epoll_ctl` refuses with `EPERM`.
     ///

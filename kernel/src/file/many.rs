@@ -20,6 +20,7 @@ use pollee::{Events, NoMemory};
 
 use super::description::OpenFile;
 use super::table::FdTable;
+use crate::event::class::Hits;
 use crate::event::wait::{self, Sleep, Stop};
 use crate::event::{self, Poller};
 
@@ -97,7 +98,8 @@ pub(crate) fn wait<S: Sleep>(
 
 /// One pass that only looks.
 fn ask(files: &FdTable, question: &mut impl Question) -> usize {
-    let mut look = |file: &Arc<OpenFile>, interest| file.poll(interest);
+    let mut hits = Hits::default();
+    let mut look = |file: &Arc<OpenFile>, interest| file.glance(interest, &mut hits);
     (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
 }
 

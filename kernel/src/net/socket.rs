@@ -366,6 +366,10 @@ impl File for TcpSocket {
         self.endpoint.state.poll(interest)
     }
 
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.endpoint.state.front(), Events::all()))
+    }
+
     fn watch(&self) -> Option<&event::Watch> {
         Some(&self.endpoint.state)
     }

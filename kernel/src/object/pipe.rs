@@ -102,6 +102,8 @@ impl PipeEnd {
             let mut state = pipe.state.lock();
             sides(access).for_each(|side| state.open(side));
             let missed = sides(access).map(End::other).find(|side| state.is_closed(*side));
+            // Nobody waits for the other end of a pipe without a name, nor is its hang-up kept from anybody.
+            let missed = missed.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
             missed.map(|side| Missed { side, openings: state.openings(side) })
         };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
@@ -193,6 +195,10 @@ impl File for PipeEnd {
 
     fn poll(&self, interest: Events) -> Events {
         self.show(self.pipe.state.poll(interest & self.mask))
+    }
+
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        self.missed.is_none().then(|| (self.pipe.state.front(), self.mask))
     }
 
     fn watch(&self) -> Option<&event::Watch> {

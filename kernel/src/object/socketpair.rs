@@ -193,6 +193,10 @@ impl File for End {
         self.own.poll(interest)
     }
 
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.own.front(), Events::all()))
+    }
+
     fn watch(&self) -> Option<&event::Watch> {
         Some(&*self.own)
     }

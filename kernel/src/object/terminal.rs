@@ -222,6 +222,10 @@ impl File for Terminal {
         self.state.poll(interest)
     }
 
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.state.front(), Events::all()))
+    }
+
     fn watch(&self) -> Option<&event::Watch> {
         Some(&self.state)
     }

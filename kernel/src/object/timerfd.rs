@@ -133,6 +133,10 @@ impl File for TimerFd {
         self.state.poll(interest)
     }
 
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.state.front(), Events::all()))
+    }
+
     fn watch(&self) -> Option<&event::Watch> {
         Some(&self.state)
     }

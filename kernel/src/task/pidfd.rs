@@ -68,6 +68,10 @@ impl File for PidFd {
         self.state.poll(interest)
     }
 
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.state.front(), Events::all()))
+    }
+
     fn watch(&self) -> Option<&event::Watch> {
         Some(&*self.state)
     }

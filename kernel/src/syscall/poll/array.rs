@@ -4,7 +4,6 @@
 //! written that differ from what is there, and one in each page, for the fault that a page may hold. (To write
 //! them all costs a copy of two bytes each, for nothing: most answers are 0, before and after.)
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -21,32 +20,32 @@ use crate::memory::layout::PAGE_SIZE;
 use crate::memory::space::AddressSpace;
 use crate::memory::user::{UserPtr, UserSlice};
 
-/// Entries that need no allocation.
-const FEW: usize = 32;
+/// Entries whose changes are noted in one word.
+const GROUP: usize = u64::BITS as usize;
 
-/// Entries in each further piece: about a page, since large allocations need contiguous frames.
-const MANY: usize = 400;
+/// Groups in a piece: one page, since larger allocations need contiguous frames.
+const MOST: usize = PAGE_SIZE / size_of::<Group>();
 
-/// The entries, in pieces.
+type Group = [PollFd; GROUP];
+
+/// What an entry is before it is copied in.
+const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
+
+/// The entries: few on the stack, or many in pieces of a page.
 pub(super) struct PollArray {
-    first: Piece<FEW>,
-    #[expect(
-        clippy::vec_box,
-        reason = "each piece is an allocation of a page; one of all would have to be contiguous"
-    )]
-    rest: Vec<Box<Piece<MANY>>>,
+    few: Piece<[Group; 1]>,
+    many: Vec<Piece<Vec<Group>>>,
 }
 
-/// Up to `N` neighbouring entries.
-struct Piece<const N: usize> {
+/// Neighbouring entries, in up to [`MOST`] groups.
+struct Piece<G> {
     /// Where they are in the program's memory.
     address: usize,
     len: usize,
-    /// Not zero if an answer differs from what the program has there.
-    differs: u16,
-    /// As they were copied in; `revents` is what the program has there.
-    asked: [PollFd; N],
-    answers: [u16; N],
+    /// Bit n: `revents` of the group's n-th entry may not be what the program has there.
+    changed: [u64; MOST],
+    /// As they were copied in; `revents` is the last answer.
+    groups: G,
 }
 
 impl PollArray {
@@ -56,19 +55,24 @@ impl PollArray {
     /// `EFAULT`: not all of them are readable. `ENOMEM`.
     pub(super) fn read(space: &AddressSpace, address: usize, count: usize) -> Result<Self, Errno> {
         let slice = UserSlice::new(space, address, count * size_of::<PollFd>())?;
-        let mut first = Piece::EMPTY;
-        first.read(&slice, 0, count)?;
-        let mut rest = Vec::new();
-        let mut next = first.len;
-        rest.try_reserve_exact((count - next).div_ceil(MANY)).map_err(|_| Errno::ENOMEM)?;
-        while next < count {
-            budget::try_reserve(PAGE_SIZE)?;
-            let mut piece = Box::new(Piece::EMPTY);
-            piece.read(&slice, next, count)?;
-            next += piece.len;
-            rest.push(piece);
+        let mut few = Piece::new([NOTHING]);
+        let mut many = Vec::new();
+        if count <= GROUP {
+            few.read(&slice, 0, count)?;
+        } else {
+            many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
+            for start in (0..count).step_by(MOST * GROUP) {
+                budget::try_reserve(PAGE_SIZE)?;
+                let len = (count - start).min(MOST * GROUP);
+                let mut groups = Vec::new();
+                groups.try_reserve_exact(len.div_ceil(GROUP)).map_err(|_| Errno::ENOMEM)?;
+                groups.resize(len.div_ceil(GROUP), NOTHING);
+                let mut piece = Piece::new(groups);
+                piece.read(&slice, start, len)?;
+                many.push(piece);
+            }
         }
-        Ok(Self { first, rest })
+        Ok(Self { few, many })
     }
 
     /// Copies the answers out.
@@ -76,14 +80,14 @@ impl PollArray {
     /// # Errors
     /// `EFAULT`: not all of them are writable; those before are written.
     pub(super) fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
-        self.first.write_answers(space)?;
-        self.rest.iter().try_for_each(|piece| piece.write_answers(space))
+        self.few.write_answers(space)?;
+        self.many.iter().try_for_each(|piece| piece.write_answers(space))
     }
 }
 
 impl Question for PollArray {
     fn parts(&self) -> usize {
-        1 + self.rest.len()
+        1 + self.many.len()
     }
 
     fn ask(
@@ -93,26 +97,21 @@ impl Question for PollArray {
         look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         match part.checked_sub(1) {
-            None => self.first.ask(table, look),
-            Some(part) => self.rest[part].ask(table, look),
+            None => self.few.ask(table, look),
+            Some(part) => self.many[part].ask(table, look),
         }
     }
 }
 
-impl<const N: usize> Piece<N> {
-    const EMPTY: Self = Self {
-        address: 0,
-        len: 0,
-        differs: 0,
-        asked: [PollFd { fd: 0, events: 0, revents: 0 }; N],
-        answers: [0; N],
-    };
+impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
+    const fn new(groups: G) -> Self {
+        Self { address: 0, len: 0, changed: [0; MOST], groups }
+    }
 
-    fn read(&mut self, slice: &UserSlice<'_>, start: usize, count: usize) -> Result<(), Errno> {
-        self.len = (count - start).min(N);
-        let part = slice.part(start * size_of::<PollFd>(), self.len * size_of::<PollFd>());
-        self.address = part.addr();
-        part.read_bytes(self.asked[..self.len].as_mut_bytes())
+    fn read(&mut self, slice: &UserSlice<'_>, start: usize, len: usize) -> Result<(), Errno> {
+        let part = slice.part(start * size_of::<PollFd>(), len * size_of::<PollFd>());
+        (self.address, self.len) = (part.addr(), len);
+        part.read_bytes(self.groups.as_mut().as_flattened_mut()[..len].as_mut_bytes())
     }
 
     /// Neighbours in the array are mostly neighbours in the table.
@@ -122,42 +121,49 @@ impl<const N: usize> Piece<N> {
         look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let mut count = 0;
-        let mut differs = 0;
         let mut row = (usize::MAX, Row::empty());
-        for (asked, answer) in self.asked[..self.len].iter().zip(&mut self.answers) {
-            *answer = match usize::try_from(asked.fd) {
-                Err(_) => 0,
-                Ok(fd) => {
-                    if row.0 != fd / ROW {
-                        row = (fd / ROW, table.row(fd / ROW));
-                    }
-                    let events = row.1.get(fd).and_then(|file| look(file, asked.interest()));
-                    events.map_or(POLLNVAL, |events| events.bits())
+        let entries = &mut self.groups.as_mut().as_flattened_mut()[..self.len];
+        for (group, changed) in entries.chunks_mut(GROUP).zip(&mut self.changed) {
+            for (nr, entry) in group.iter_mut().enumerate() {
+                // Of a negative number, one that is beyond every table.
+                let fd = entry.fd.cast_unsigned() as usize;
+                if row.0 != fd / ROW {
+                    row = (fd / ROW, table.row(fd / ROW));
                 }
-            };
-            count += usize::from(*answer != 0);
-            differs |= asked.revents ^ *answer;
+                let events = row.1.get(fd).and_then(|file| look(file, entry.interest()));
+                let answer = events.map_or_else(|| not_open(entry.fd), |events| events.bits());
+                count += usize::from(answer != 0);
+                if entry.revents != answer {
+                    entry.revents = answer;
+                    *changed |= 1 << nr;
+                }
+            }
         }
-        self.differs = differs;
         count
     }
 
     fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
+        let entries = &self.groups.as_ref().as_flattened()[..self.len];
         let address = |nr: usize| self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
+        let write = |nr: usize| UserPtr::<u16>::new(space, address(nr)).write(&entries[nr].revents);
+        let is_any_changed = self.changed.iter().any(|changed| *changed != 0);
         let mut first = 0;
         while first < self.len {
             let in_page = (PAGE_SIZE - address(first) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
             let end = self.len.min(first + in_page);
-            UserPtr::<u16>::new(space, address(first)).write(&self.answers[first])?;
-            if self.differs != 0 {
-                for nr in first + 1..end {
-                    if self.asked[nr].revents != self.answers[nr] {
-                        UserPtr::<u16>::new(space, address(nr)).write(&self.answers[nr])?;
-                    }
-                }
+            write(first)?;
+            if is_any_changed {
+                let is_changed = |nr: &usize| self.changed[nr / GROUP] & 1 << (nr % GROUP) != 0;
+                (first + 1..end).filter(is_changed).try_for_each(write)?;
             }
             first = end;
         }
         Ok(())
     }
+}
+
+/// The answer for a number without a file: a negative one asks for nothing.
+#[cold]
+const fn not_open(fd: i32) -> u16 {
+    if fd < 0 { 0 } else { POLLNVAL }
 }
