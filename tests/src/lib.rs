@@ -20,6 +20,7 @@ pub mod signal;
 pub mod socket;
 pub mod sys;
 pub mod time;
+pub mod unix;
 pub mod witness;
 
 pub use errno::Errno;

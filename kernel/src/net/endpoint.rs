@@ -6,11 +6,12 @@
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use model::socket::Options;
 use model::tcp::connection::{End, Hardness, Outcome};
 use model::tcp::packet::{Burst, Packet};
 use model::tcp::port::{Owner, Sharing};
 use model::tcp::segment::{Segment, Tuple};
-use model::tcp::socket::{Options, Socket};
+use model::tcp::socket::Socket;
 use pollee::Events;
 
 use super::timer::{self, Armed};

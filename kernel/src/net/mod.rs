@@ -8,6 +8,7 @@
 //! ```
 //! No two of the locks of rank 4 (`demux`, `ports`, `timer`) are held together, nor two endpoints.
 
+pub(crate) mod call;
 mod demux;
 mod endpoint;
 pub(crate) mod link;
@@ -17,5 +18,6 @@ mod route;
 pub(crate) mod socket;
 mod stack;
 mod timer;
+pub(crate) mod unix;
 
 pub(crate) use self::timer::serve;

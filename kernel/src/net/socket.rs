@@ -4,6 +4,7 @@
 //! and addresses in user memory (syscall/socket).
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::{AtomicU16, Ordering};
@@ -13,14 +14,16 @@ use model::abi::errno::Errno;
 use model::abi::ioctl::SIOCOUTQ;
 use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
-use model::abi::socket::How;
+use model::abi::socket::{How, IPPROTO_TCP, Ucred, family, kind};
 use model::abi::stat::Stat;
+use model::socket::Options;
 use model::tcp::connection::{Connection, Taking};
 use model::tcp::port::{self, Sharing};
 use model::tcp::segment::Tuple;
-use model::tcp::socket::{Attempt, Options, Socket};
+use model::tcp::socket::{Attempt, Socket};
 use pollee::{Events, Share};
 
+use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
 use super::endpoint::{self, Endpoint};
 use super::stack::CONNECTION_BYTES;
 use super::{demux, ports, route};
@@ -52,7 +55,7 @@ fn open(endpoint: Arc<Endpoint>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errn
 
 /// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
 #[must_use]
-pub(crate) struct Accepted<'a> {
+struct Taken<'a> {
     listener: &'a TcpSocket,
     child: Option<Arc<Endpoint>>,
 }
@@ -84,33 +87,6 @@ impl TcpSocket {
         drop(ports);
         state.bind(SocketAddrV4::new(*address.ip(), port));
         Ok(())
-    }
-
-    /// Lets connections wait to be accepted.
-    ///
-    /// # Errors
-    /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
-    pub(crate) fn listen(&self, backlog: i32) -> Result<(), Errno> {
-        let mut state = self.endpoint.state.lock();
-        state.require_listenable()?;
-        if !state.is_listening() {
-            if state.bound_port().is_none() {
-                self.bind_locked(&mut state, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
-            }
-            let local = state.local().ok_or(Errno::EINVAL)?;
-            ports::lock().listen(self.endpoint.owner, local, Arc::downgrade(&self.endpoint))?;
-        }
-        state.listen(backlog);
-        Ok(())
-    }
-
-    /// Takes the connection that has waited longest.
-    ///
-    /// # Errors
-    /// `EINVAL`: the socket does not listen.
-    pub(crate) fn accept(&self) -> Poll<Result<Accepted<'_>, Errno>> {
-        let child = self.endpoint.state.lock().accept();
-        child.map_ok(|child| Accepted { listener: self, child: Some(child) })
     }
 
     /// Begins a connection, or says that one has begun.
@@ -189,84 +165,6 @@ impl TcpSocket {
         let _ = self.endpoint.state.lock().disconnect();
     }
 
-    /// Ends reading, writing, or both.
-    ///
-    /// # Errors
-    /// `ENOTCONN`: there is no connection.
-    pub(crate) fn shut_down(&self, how: How) -> Result<(), Errno> {
-        let (is_listening, is_opening) = {
-            let state = self.endpoint.state.read();
-            (state.is_listening(), state.phase().is_opening())
-        };
-        if is_listening || is_opening {
-            if how.reads() || is_opening {
-                self.disconnect();
-            }
-            return Ok(());
-        }
-        self.endpoint.change(|socket| socket.shut_down(how))
-    }
-
-    /// The address of this end; all zero if there is none.
-    pub(crate) fn local(&self) -> SocketAddrV4 {
-        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-        self.endpoint.state.read().local().unwrap_or(none)
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    /// `ENOTCONN`: there is none.
-    pub(crate) fn peer(&self) -> Result<SocketAddrV4, Errno> {
-        self.endpoint.state.read().peer()
-    }
-
-    /// Reads.
-    ///
-    /// # Errors
-    /// Those of [`Socket::receive`].
-    pub(crate) fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<usize, Errno>> {
-        self.endpoint.change(|socket| socket.receive(to, taking))
-    }
-
-    /// Writes.
-    ///
-    /// # Errors
-    /// Those of [`Socket::send`].
-    pub(crate) fn send(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        let mut total = 0;
-        let mut result = self.endpoint.change(|socket| socket.send(from));
-        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
-        while let Poll::Ready(Ok(count @ 1..)) = result {
-            total += count;
-            if from.remaining() == 0 {
-                break;
-            }
-            result = self.endpoint.change(|socket| socket.send_more(from));
-        }
-        if total > 0 { Poll::Ready(Ok(total)) } else { result }
-    }
-
-    /// Takes the error that waits to be told.
-    pub(crate) fn take_error(&self) -> Option<Errno> {
-        self.endpoint.state.lock().take_error()
-    }
-
-    /// The options, and the number of the state.
-    pub(crate) fn options(&self) -> Options {
-        self.endpoint.state.read().options().clone()
-    }
-
-    /// Changes options.
-    pub(crate) fn update_options(&self, change: impl FnOnce(&mut Options)) {
-        self.endpoint.change(|socket| socket.update_options(change));
-    }
-
-    /// Whether it listens.
-    pub(crate) fn is_listening(&self) -> bool {
-        self.endpoint.state.read().is_listening()
-    }
-
     /// The state's number in `TCP_INFO`.
     pub(crate) fn state_number(&self) -> u8 {
         self.endpoint.state.read().phase().number()
@@ -305,24 +203,19 @@ fn next_port() -> u16 {
     NEXT.fetch_add(step, Ordering::Relaxed)
 }
 
-impl Accepted<'_> {
-    /// The address of the other end, as it was when it came.
-    pub(crate) fn peer(&self) -> Result<SocketAddrV4, Errno> {
+impl Accepted for Taken<'_> {
+    fn peer(&self) -> Result<Address, Errno> {
         let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
-        tuple.map(|tuple| tuple.remote).ok_or(Errno::ECONNABORTED)
+        tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
     }
 
-    /// Makes it a file.
-    ///
-    /// # Errors
-    /// `ENOMEM`: only the reserve is left.
-    pub(crate) fn open(mut self, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    fn open(mut self: Box<Self>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
         let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
         open(child, flags)
     }
 }
 
-impl Drop for Accepted<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let mut state = self.listener.endpoint.state.lock();
@@ -349,13 +242,100 @@ impl Drop for TcpSocket {
     }
 }
 
+impl super::call::Socket for TcpSocket {
+    fn nature(&self) -> Nature {
+        Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
+    }
+
+    /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
+    fn listen(&self, backlog: i32, _: Ucred) -> Result<(), Errno> {
+        let mut state = self.endpoint.state.lock();
+        state.require_listenable()?;
+        if !state.is_listening() {
+            if state.bound_port().is_none() {
+                self.bind_locked(&mut state, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
+            }
+            let local = state.local().ok_or(Errno::EINVAL)?;
+            ports::lock().listen(self.endpoint.owner, local, Arc::downgrade(&self.endpoint))?;
+        }
+        state.listen(backlog);
+        Ok(())
+    }
+
+    fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
+        let child = self.endpoint.state.lock().accept();
+        child.map_ok(|child| {
+            let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
+            taken
+        })
+    }
+
+    fn is_listening(&self) -> bool {
+        self.endpoint.state.read().is_listening()
+    }
+
+    fn shut_down(&self, how: How) -> Result<(), Errno> {
+        let (is_listening, is_opening) = {
+            let state = self.endpoint.state.read();
+            (state.is_listening(), state.phase().is_opening())
+        };
+        if is_listening || is_opening {
+            if how.reads() || is_opening {
+                self.disconnect();
+            }
+            return Ok(());
+        }
+        self.endpoint.change(|socket| socket.shut_down(how))
+    }
+
+    /// All zero if it has none.
+    fn local(&self) -> Address {
+        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        Address::Inet(self.endpoint.state.read().local().unwrap_or(none))
+    }
+
+    fn peer(&self) -> Result<Address, Errno> {
+        self.endpoint.state.read().peer().map(Address::Inet)
+    }
+
+    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+        self.endpoint.change(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
+    }
+
+    fn send(&self, from: &mut dyn Source, _: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        let mut total = 0;
+        let mut result = self.endpoint.change(|socket| socket.send(from));
+        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
+        while let Poll::Ready(Ok(count @ 1..)) = result {
+            total += count;
+            if from.remaining() == 0 {
+                break;
+            }
+            result = self.endpoint.change(|socket| socket.send_more(from));
+        }
+        if total > 0 { Poll::Ready(Ok(total)) } else { result }
+    }
+
+    fn take_error(&self) -> Option<Errno> {
+        self.endpoint.state.lock().take_error()
+    }
+
+    fn options(&self) -> Options {
+        self.endpoint.state.read().options().clone()
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        self.endpoint.change(|socket| socket.update_options(|options| change(options)));
+    }
+}
+
 impl File for TcpSocket {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.receive(to, Taking::Consume)
+        self.endpoint.change(|socket| socket.receive(to, Taking::Consume))
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        self.send(from)
+        super::call::Socket::send(self, from, &mut Outgoing::default())
     }
 
     fn write_extent(&self) -> WriteExtent {
@@ -376,7 +356,7 @@ impl File for TcpSocket {
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
     fn share(&self, waits_for: Events) -> Share {
-        let is_accept = waits_for == Events::READABLE && self.is_listening();
+        let is_accept = waits_for == Events::READABLE && self.endpoint.state.read().is_listening();
         if is_accept { Share::One } else { Share::All }
     }
 

@@ -6,6 +6,5 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod pipe;
 pub(crate) mod serial;
-pub(crate) mod socketpair;
 pub(crate) mod terminal;
 pub(crate) mod timerfd;

@@ -30,7 +30,7 @@ pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, fla
     let limit = socket::limit(&file, listener.options().receive_timeout);
     let accepted = patience::within(cx, &file, Events::READABLE, limit, || listener.accept())?;
     if addr != 0 {
-        socket::write_address(cx, addr, len, accepted.peer()?)?;
+        socket::write_address(cx, addr, len, &accepted.peer()?)?;
     }
     let connection = accepted.open(flags)?;
     Ok(number.commit(connection, OnExec::from_flags(flags)).index())

@@ -4,7 +4,9 @@ use model::abi::errno::Errno;
 use model::fd::Fd;
 
 use super::context::{Context, SysResult};
-use super::socket;
+use super::{socket, unix};
+use crate::net::socket::TcpSocket;
+use crate::net::unix::UnixSocket;
 
 /// The first port that everybody may bind: `ip_unprivileged_port_start`.
 const FIRST_UNPRIVILEGED: u16 = 1024;
@@ -14,13 +16,18 @@ const FIRST_UNPRIVILEGED: u16 = 1024;
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it has an address, or this is none. `EAFNOSUPPORT`: another family.
 /// `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: taken. `EACCES`: a port below 1024, and not root.
-/// `EFAULT`: not readable.
+/// `EFAULT`: not readable. Those of [`unix::bind`].
 pub(crate) fn bind(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysResult {
     let file = socket::find(cx, fd)?;
-    let address = socket::read_address(cx, addr, len)?.for_bind()?;
+    let address = socket::read_address(cx, addr, len)?;
+    if let Some(socket) = file.downcast::<UnixSocket>() {
+        return unix::bind(cx, socket, address.unix()?);
+    }
+    let address = address.inet()?.for_bind()?;
     let is_reserved = address.port() != 0 && address.port() < FIRST_UNPRIVILEGED;
     if is_reserved && cx.process().credentials.lock().uid != 0 {
         return Err(Errno::EACCES);
     }
-    socket::of(&file)?.bind(address).map(|()| 0)
+    let socket: &TcpSocket = file.downcast().ok_or(Errno::EOPNOTSUPP)?;
+    socket.bind(address).map(|()| 0)
 }

@@ -10,9 +10,12 @@ use model::tcp::socket::Attempt;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::socket::Address;
-use super::{patience, socket};
+use super::socket::InetAddress;
+use super::{patience, socket, unix};
 use crate::file::many::Timeout;
+use crate::net::call::Socket as _;
+use crate::net::socket::TcpSocket;
+use crate::net::unix::UnixSocket;
 
 /// Connects the socket with the address at `addr`; `AF_UNSPEC` undoes that.
 ///
@@ -21,13 +24,18 @@ use crate::file::many::Timeout;
 /// `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is up.
 /// `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: how it went. `ENETUNREACH`: no way leads
 /// there. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; the connection goes on. `ENOBUFS`: no memory.
+/// Those of [`unix::connect`].
 pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysResult {
     let file = socket::find(cx, fd)?;
-    let socket = socket::of(&file)?;
-    let remote = match socket::read_address(cx, addr, len)? {
-        Address::Inet(remote) => remote,
-        Address::Foreign => return Err(Errno::EAFNOSUPPORT),
-        Address::Unspecified(_) => {
+    let address = socket::read_address(cx, addr, len)?;
+    if let Some(socket) = file.downcast::<UnixSocket>() {
+        return unix::connect(cx, &file, socket, address.unix()?);
+    }
+    let socket: &TcpSocket = file.downcast().ok_or(Errno::EOPNOTSUPP)?;
+    let remote = match address.inet()? {
+        InetAddress::Inet(remote) => remote,
+        InetAddress::Foreign => return Err(Errno::EAFNOSUPPORT),
+        InetAddress::Unspecified(_) => {
             socket.disconnect();
             return Ok(0);
         }

@@ -11,7 +11,7 @@ use super::socket;
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: negative room. `EFAULT`: not writable.
 pub(crate) fn getsockname(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
     let file = socket::find(cx, fd)?;
-    socket::write_address(cx, addr, len, socket::of(&file)?.local()).map(|()| 0)
+    socket::write_address(cx, addr, len, &socket::of(&file)?.local()).map(|()| 0)
 }
 
 /// Tells the address of the other end.
@@ -20,5 +20,5 @@ pub(crate) fn getsockname(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize)
 /// As [`getsockname`]. `ENOTCONN`: there is none.
 pub(crate) fn getpeername(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
     let file = socket::find(cx, fd)?;
-    socket::write_address(cx, addr, len, socket::of(&file)?.peer()?).map(|()| 0)
+    socket::write_address(cx, addr, len, &socket::of(&file)?.peer()?).map(|()| 0)
 }

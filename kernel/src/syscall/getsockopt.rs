@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use model::abi::errno::Errno;
-use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, family, kind, so, tcp};
+use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, so, tcp};
 use model::abi::time::Timeval;
 use model::fd::Fd;
 use ostd_pod::{Immutable, IntoBytes, Pod};
@@ -13,7 +13,9 @@ use ostd_pod::{Immutable, IntoBytes, Pod};
 use super::context::{Context, SysResult};
 use super::socket;
 use crate::memory::user::{UserPtr, UserSlice};
+use crate::net::call::Socket;
 use crate::net::socket::TcpSocket;
+use crate::net::unix::UnixSocket;
 
 /// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
 const LEAST_BUFFER: i32 = 2304;
@@ -62,18 +64,21 @@ pub(crate) fn getsockopt(
     let answer = Answer { cx, value, len };
     match level {
         SOL_SOCKET => get_socket(socket, name, &answer),
-        IPPROTO_TCP => get_tcp(socket, name, &answer),
+        _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
+        IPPROTO_TCP => get_tcp(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &answer),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }
 
-fn get_socket(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
+fn get_socket(socket: &dyn Socket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
     let options = socket.options();
+    let nature = socket.nature();
     match name {
         so::ERROR => answer.write(socket.take_error().map_or(0, Errno::number)),
-        so::TYPE => answer.write(kind::SOCK_STREAM),
-        so::DOMAIN => answer.write(u32::from(family::AF_INET)),
-        so::PROTOCOL => answer.write(IPPROTO_TCP),
+        so::TYPE => answer.write(nature.kind),
+        so::DOMAIN => answer.write(u32::from(nature.family)),
+        so::PROTOCOL => answer.write(nature.protocol),
+        so::PEERCRED => answer.write(socket.peer_credentials().unwrap_or(Ucred::NOBODY)),
         so::ACCEPTCONN => answer.write_flag(socket.is_listening()),
         so::REUSEADDR => answer.write_flag(options.reuse_address),
         so::REUSEPORT => answer.write_flag(options.reuse_port),
@@ -119,7 +124,8 @@ pub(crate) fn setsockopt(
     let given = Given { cx, value, len: usize::try_from(len).map_err(|_| Errno::EINVAL)? };
     match level {
         SOL_SOCKET => set_socket(socket, name, &given),
-        IPPROTO_TCP => set_tcp(socket, name, &given),
+        _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
+        IPPROTO_TCP => set_tcp(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
         // What the headers of packets say of priorities and the like changes nothing here.
         IPPROTO_IP => given.number().map(drop),
         _ => Err(Errno::ENOPROTOOPT),
@@ -167,45 +173,45 @@ impl Given<'_, '_> {
     }
 }
 
-fn set_socket(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
     match name {
         so::REUSEADDR => {
             let is_on = given.flag()?;
-            socket.update_options(|options| options.reuse_address = is_on);
+            socket.update_options(&mut |options| options.reuse_address = is_on);
         }
         so::REUSEPORT => {
             let is_on = given.flag()?;
-            socket.update_options(|options| options.reuse_port = is_on);
+            socket.update_options(&mut |options| options.reuse_port = is_on);
         }
         so::KEEPALIVE => {
             let is_on = given.flag()?;
-            socket.update_options(|options| options.keep_alive = is_on);
+            socket.update_options(&mut |options| options.keep_alive = is_on);
         }
         so::SNDBUF => {
             let bytes = given.size()?;
-            socket.update_options(|options| options.send_buffer = bytes);
+            socket.update_options(&mut |options| options.send_buffer = bytes);
         }
         so::RCVBUF => {
             let bytes = given.size()?;
-            socket.update_options(|options| options.receive_buffer = bytes);
+            socket.update_options(&mut |options| options.receive_buffer = bytes);
         }
         so::RCVLOWAT => {
             // 0 is 1, and a negative number the largest.
             let bytes = usize::try_from(given.number()?).unwrap_or(usize::MAX).max(1);
-            socket.update_options(|options| options.low_water = bytes);
+            socket.update_options(&mut |options| options.low_water = bytes);
         }
         so::RCVTIMEO => {
             let time = given.time()?;
-            socket.update_options(|options| options.receive_timeout = time);
+            socket.update_options(&mut |options| options.receive_timeout = time);
         }
         so::SNDTIMEO => {
             let time = given.time()?;
-            socket.update_options(|options| options.send_timeout = time);
+            socket.update_options(&mut |options| options.send_timeout = time);
         }
         so::LINGER => {
             let linger = given.read::<Linger>()?;
             let time = Duration::from_secs(u64::try_from(linger.seconds).unwrap_or(0));
-            socket.update_options(|options| options.linger = (linger.on != 0).then_some(time));
+            socket.update_options(&mut |options| options.linger = (linger.on != 0).then_some(time));
         }
         so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => {
             given.number()?;
@@ -219,7 +225,7 @@ fn set_tcp(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), E
     match name {
         tcp::NODELAY => {
             let is_on = given.flag()?;
-            socket.update_options(|options| options.no_delay = is_on);
+            socket.update_options(&mut |options| options.no_delay = is_on);
         }
         tcp::QUICKACK | tcp::DEFER_ACCEPT => {
             given.number()?;

@@ -9,6 +9,7 @@ use model::abi::errno::Errno;
 use pollee::{Events, Share};
 
 use super::context::Context;
+use crate::event::Watch;
 use crate::event::wait::{self, Source};
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
@@ -48,12 +49,37 @@ pub(super) fn within<T>(
     if let Poll::Ready(result) = attempt() {
         return result;
     }
-    let deadline = match limit {
-        Timeout::Now => return Err(Errno::EAGAIN),
-        Timeout::At(deadline) => Some(deadline),
-        Timeout::Never => None,
-    };
+    let deadline = deadline(limit)?;
     wait(cx, file, (waits_for, file.file().share(waits_for)), deadline, attempt)
+}
+
+/// As [`within`], waiting for changes of something else than the file.
+///
+/// # Errors
+/// As [`within`].
+pub(super) fn until_changed<T>(
+    cx: &Context<'_>,
+    (file, interest, share): (&Watch, Events, Share),
+    limit: Timeout<Duration>,
+    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if let Poll::Ready(result) = attempt() {
+        return result;
+    }
+    let deadline = deadline(limit)?;
+    wait::registered(cx.myself(), Source { file, interest, share }, deadline, attempt)?
+}
+
+/// When patience ends.
+///
+/// # Errors
+/// `EAGAIN`: there is none.
+fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
+    match limit {
+        Timeout::Now => Err(Errno::EAGAIN),
+        Timeout::At(deadline) => Ok(Some(deadline)),
+        Timeout::Never => Ok(None),
+    }
 }
 
 /// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO.

@@ -1,44 +1,49 @@
 //! recv(2): recvfrom(2), recvmsg(2).
 //!
-//! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_recvmsg_locked`).
+//! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_recvmsg_locked`), net/unix/af_unix.c.
 
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
-use model::abi::socket::{MessageFlags, MessageHeader};
+use model::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use model::fd::Fd;
 use model::tcp::connection::Taking;
 use model::transfer::Sink as _;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket, socketpair};
+use super::{cmsg, patience, socket};
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::transfer::Sink;
-use crate::memory::user::{UserPtr, UserSink};
-use crate::object::socketpair::End;
+use crate::memory::user::{UserPtr, UserSink, UserSlice};
+use crate::net::call::{Address, Incoming, Socket};
 
-/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. A stream tells no address.
+/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: nothing is there, and it must not wait, or not
-/// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`: `MSG_OOB`. What became
-/// of the connection.
+/// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`, `EOPNOTSUPP`: `MSG_OOB`.
+/// What became of the connection.
 pub(crate) fn recvfrom(
     cx: &mut Context<'_>,
     fd: Fd,
     (buffer, len): (usize, usize),
     flags: u32,
-    (_addr, addr_len): (usize, usize),
+    (addr, addr_len): (usize, usize),
 ) -> SysResult {
     let file = socket::find(cx, fd)?;
     let mut to = UserSink::buffer(cx.space(), buffer, len)?;
-    let count = receive(cx, &file, &mut to, flags)?;
-    if addr_len != 0 {
-        UserPtr::<i32>::new(cx.space(), addr_len).write(&0)?;
+    let flags = MessageFlags::from_bits_truncate(flags);
+    let incoming = receive(cx, &file, &mut to, flags)?;
+    if addr != 0 {
+        match sender(socket::of(&file)?, &incoming) {
+            Some(from) => socket::write_address(cx, addr, addr_len, &from)?,
+            None => UserPtr::<i32>::new(cx.space(), addr_len).write(&0)?,
+        }
     }
-    Ok(count)
+    Ok(told(&incoming, flags))
 }
 
 /// [`recvfrom`] to the buffers of the `struct msghdr` at `header`.
@@ -51,24 +56,56 @@ pub(crate) fn recvmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
     let mut message = pointer.read()?;
     let (iov, count) = message.buffers()?;
     let mut to = UserSink::vector(cx.space(), iov, count)?;
-    let count = receive(cx, &file, &mut to, flags)?;
+    let flags = MessageFlags::from_bits_truncate(flags);
+    let mut incoming = receive(cx, &file, &mut to, flags)?;
+    message.flags = (flags & MessageFlags::CONTROL_CLOSE_ON_EXEC).bits();
+    if incoming.len > incoming.count {
+        message.flags |= MessageFlags::TRUNCATE.bits();
+    }
+    let room = message.name_len as usize;
     message.name_len = 0;
-    message.control_len = 0;
-    message.flags = 0;
+    if message.name != 0
+        && let Some(from) = sender(socket::of(&file)?, &incoming)
+    {
+        let bytes = from.to_bytes();
+        let written = room.min(bytes.len());
+        UserSlice::new(cx.space(), message.name as usize, written)?.write_bytes(&bytes[..written])?;
+        message.name_len = bytes.len() as u32;
+    }
+    cmsg::write_rights(cx, &mut message, core::mem::take(&mut incoming.rights), flags)?;
     pointer.write(&message)?;
-    Ok(count)
+    Ok(told(&incoming, flags))
 }
 
-fn receive(cx: &Context<'_>, file: &OpenFile, to: &mut UserSink<'_>, flags: u32) -> SysResult {
-    let flags = MessageFlags::from_bits_truncate(flags);
-    if file.downcast::<End>().is_some() {
-        return socketpair::receive(cx, file, to, flags);
+/// Who sent it, as far as that is told: a local socket with a name, and whoever sent a datagram.
+fn sender(socket: &dyn Socket, incoming: &Incoming) -> Option<Address> {
+    if incoming.from.is_some() {
+        return incoming.from.clone();
     }
+    match socket.peer() {
+        Ok(peer @ Address::Unix(Some(_))) => Some(peer),
+        _ => None,
+    }
+}
+
+/// What the call returns: how long the message really was, with `MSG_TRUNC`.
+fn told(incoming: &Incoming, flags: MessageFlags) -> usize {
+    if flags.contains(MessageFlags::TRUNCATE) { incoming.len } else { incoming.count }
+}
+
+fn receive(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    to: &mut UserSink<'_>,
+    flags: MessageFlags,
+) -> Result<Incoming, Errno> {
     let socket = socket::of(file)?;
+    let nature = socket.nature();
+    let is_tcp = nature.family == family::AF_INET && nature.kind == kind::SOCK_STREAM;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
-        return Err(Errno::EINVAL);
+        return Err(if is_tcp { Errno::EINVAL } else { Errno::EOPNOTSUPP });
     }
-    if flags.contains(MessageFlags::ERROR_QUEUE) {
+    if flags.contains(MessageFlags::ERROR_QUEUE) && nature.family == family::AF_INET {
         return Err(Errno::EAGAIN);
     }
     let limit = if flags.contains(MessageFlags::DONT_WAIT) {
@@ -76,9 +113,9 @@ fn receive(cx: &Context<'_>, file: &OpenFile, to: &mut UserSink<'_>, flags: u32)
     } else {
         socket::limit(file, socket.options().receive_timeout)
     };
-    if flags.contains(MessageFlags::TRUNCATE) {
+    if flags.contains(MessageFlags::TRUNCATE) && is_tcp {
         let mut nowhere = Nowhere(to.remaining());
-        return receive_to(cx, file, &mut nowhere, flags, limit);
+        return receive_to(cx, (file, socket), &mut nowhere, flags, limit);
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
@@ -86,32 +123,31 @@ fn receive(cx: &Context<'_>, file: &OpenFile, to: &mut UserSink<'_>, flags: u32)
             socket.receive(&mut to.clone(), Taking::Peek)
         });
     }
-    receive_to(cx, file, to, flags, limit)
+    receive_to(cx, (file, socket), to, flags, limit)
 }
 
 fn receive_to(
     cx: &Context<'_>,
-    file: &OpenFile,
+    (file, socket): (&OpenFile, &dyn Socket),
     to: &mut dyn Sink,
     flags: MessageFlags,
-    limit: Timeout<core::time::Duration>,
-) -> SysResult {
-    let socket = socket::of(file)?;
-    let wants_all = flags.contains(MessageFlags::WAIT_ALL);
-    let mut total = 0;
+    limit: Timeout<Duration>,
+) -> Result<Incoming, Errno> {
+    let wants_all = flags.contains(MessageFlags::WAIT_ALL) && socket.nature().kind == kind::SOCK_STREAM;
+    let mut all = Incoming::bytes(0);
     let result =
         patience::within(cx, file, Events::READABLE, limit, || match socket.receive(to, Taking::Consume) {
-            Poll::Ready(Ok(count)) => {
-                total += count;
-                let goes_on = wants_all && count > 0 && to.remaining() > 0;
+            Poll::Ready(Ok(part)) => {
+                let goes_on = wants_all && part.count > 0 && part.rights.is_empty() && to.remaining() > 0;
+                all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
                 if goes_on { Poll::Pending } else { Poll::Ready(Ok(())) }
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         });
     match result {
-        Err(error) if total == 0 => Err(error),
-        _ => Ok(total),
+        Err(error) if all.count == 0 => Err(error),
+        _ => Ok(all),
     }
 }
 

@@ -1,29 +1,31 @@
 //! send(2): sendto(2), sendmsg(2).
 //!
-//! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`).
+//! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use model::abi::socket::{MessageFlags, MessageHeader};
+use model::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use model::fd::Fd;
 use model::transfer::Source as _;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket, socketpair, write};
+use super::{cmsg, patience, socket, write};
 use crate::file::description::OpenFile;
+use crate::file::file::WriteExtent;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSource};
-use crate::object::socketpair::End;
+use crate::net::call::{Outgoing, Socket};
 
-/// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: an address
-/// is not looked at.
+/// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
+/// look at an address.
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EPIPE`: not connected, or shut down; without `MSG_NOSIGNAL` the caller gets SIGPIPE,
 /// too. `EAGAIN`: no room, and it must not wait, or not for longer. `EINTR`: a signal came before the first byte.
-/// `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`. What became of the connection.
+/// `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the same, and it is
+/// connected. `EMSGSIZE`: a message that is too long. What became of the connection.
 pub(crate) fn sendto(
     cx: &mut Context<'_>,
     fd: Fd,
@@ -33,58 +35,87 @@ pub(crate) fn sendto(
 ) -> SysResult {
     let mut from = UserSource::buffer(cx.space(), buffer, len)?;
     let file = socket::find(cx, fd)?;
+    let mut message = Outgoing::default();
     if addr != 0 {
-        socket::read_address(cx, addr, addr_len)?;
+        read_destination(cx, socket::of(&file)?, (addr, addr_len))?;
     }
-    send(cx, &file, &mut from, flags)
+    send(cx, &file, &mut from, &mut message, flags)
 }
 
-/// [`sendto`] from the buffers of the `struct msghdr` at `header`.
+/// [`sendto`] from the buffers of the `struct msghdr` at `header`, with the descriptors that it names.
 ///
 /// # Errors
-/// As [`sendto`]. `EMSGSIZE`: more than `IOV_MAX` buffers.
+/// As [`sendto`]. `EMSGSIZE`: more than `IOV_MAX` buffers. Those of [`cmsg::read_rights`].
 pub(crate) fn sendmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -> SysResult {
     let file = socket::find(cx, fd)?;
-    let message = UserPtr::<MessageHeader>::new(cx.space(), header).read()?;
-    let (iov, count) = message.buffers()?;
+    let header = UserPtr::<MessageHeader>::new(cx.space(), header).read()?;
+    let (iov, count) = header.buffers()?;
     let mut from = UserSource::vector(cx.space(), iov, count)?;
-    send(cx, &file, &mut from, flags)
+    let socket = socket::of(&file)?;
+    let rights = cmsg::read_rights(cx, &header, socket.nature())?;
+    let mut message = Outgoing { rights, ..Outgoing::default() };
+    if header.name != 0 && header.name_len != 0 {
+        read_destination(cx, socket, (header.name as usize, header.name_len))?;
+    }
+    send(cx, &file, &mut from, &mut message, flags)
 }
 
-fn send(cx: &Context<'_>, file: &OpenFile, from: &mut UserSource<'_>, flags: u32) -> SysResult {
-    let flags = MessageFlags::from_bits_truncate(flags);
-    if file.downcast::<End>().is_some() {
-        return socketpair::send(cx, file, from, flags);
+/// Reads where a message is to go, which streams do not need to know.
+fn read_destination(cx: &Context<'_>, socket: &dyn Socket, (addr, len): (usize, u32)) -> Result<(), Errno> {
+    let nature = socket.nature();
+    let address = socket::read_address(cx, addr, len)?;
+    match (nature.family, nature.kind) {
+        (family::AF_UNIX, kind::SOCK_STREAM) if socket.peer().is_ok() => Err(Errno::EISCONN),
+        (family::AF_UNIX, kind::SOCK_STREAM) => Err(Errno::EOPNOTSUPP),
+        (family::AF_UNIX, kind::SOCK_DGRAM) => {
+            // Datagrams have no names.
+            address.unix()?.name()?;
+            Err(Errno::ECONNREFUSED)
+        }
+        _ => Ok(()),
     }
+}
+
+fn send(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    from: &mut UserSource<'_>,
+    message: &mut Outgoing,
+    flags: u32,
+) -> SysResult {
+    let flags = MessageFlags::from_bits_truncate(flags);
     let socket = socket::of(file)?;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(Errno::EOPNOTSUPP);
     }
+    message.flags = flags;
     let limit = if flags.contains(MessageFlags::DONT_WAIT) {
         Timeout::Now
     } else {
         socket::limit(file, socket.options().send_timeout)
     };
+    let is_stream = socket.write_extent() == WriteExtent::Everything;
     let mut total = 0;
     let result = patience::within(cx, file, Events::WRITABLE, limit, || {
         let before = from.remaining();
-        match socket.send(from) {
+        match socket.send(from, message) {
             Poll::Ready(Ok(count)) => {
                 total += count;
                 let is_torn = before - from.remaining() != count;
-                if is_torn || from.remaining() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+                let is_over = !is_stream || is_torn || from.remaining() == 0;
+                if is_over { Poll::Ready(Ok(())) } else { Poll::Pending }
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         }
     });
-    if let Err(error) = result
-        && !flags.contains(MessageFlags::NO_SIGNAL)
-    {
-        write::signal_broken_pipe(cx, error);
-    }
     match result {
-        Err(error) if total == 0 => Err(error),
+        Err(error) if total == 0 => {
+            if is_stream && !flags.contains(MessageFlags::NO_SIGNAL) {
+                write::signal_broken_pipe(cx, error);
+            }
+            Err(error)
+        }
         _ => Ok(total),
     }
 }

@@ -9,8 +9,10 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::abi::socket::{IPPROTO_TCP, SockAddrIn, SocketFlags, family, kind};
+use model::abi::socket::{IPPROTO_TCP, SockAddrIn, SocketFlags, Ucred, family, kind};
 use model::fd::{Fd, OnExec};
+use model::unix::name::Given;
+use model::unix::socket::Kind;
 use ostd_pod::{FromZeros, IntoBytes};
 
 use super::context::{Context, SysResult};
@@ -18,8 +20,9 @@ use crate::clock;
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
+use crate::net::call::{Address, Socket};
 use crate::net::socket::{self, TcpSocket};
-use crate::object::socketpair::End;
+use crate::net::unix::{self, UnixSocket};
 
 /// `struct sockaddr_storage`: no address is longer.
 const ADDRESS_MAX: usize = 128;
@@ -38,16 +41,14 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     if kind >= kind::SOCK_MAX {
         return Err(Errno::EINVAL);
     }
-    if family != u32::from(family::AF_INET) {
-        return Err(Errno::EAFNOSUPPORT);
-    }
-    match (kind, protocol) {
-        (kind::SOCK_STREAM, 0 | IPPROTO_TCP) => {}
-        (kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
-        _ => return Err(Errno::ESOCKTNOSUPPORT),
-    }
     let flags = open_flags(flags);
-    let file = socket::create(flags)?;
+    let file = match (u16::try_from(family), kind, protocol) {
+        (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags)?,
+        (Ok(family::AF_INET), kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
+        (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
+        (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags)?,
+        _ => return Err(Errno::EAFNOSUPPORT),
+    };
     cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
 }
 
@@ -56,15 +57,30 @@ pub(super) fn open_flags(flags: SocketFlags) -> OpenFlags {
     OpenFlags::from_bits_truncate(flags.bits())
 }
 
-/// The description behind `fd`, which must be a socket's, or an end of a pair.
+/// What a local socket of type `kind` carries.
+///
+/// # Errors
+/// `EPROTONOSUPPORT`: there is only one protocol. `ESOCKTNOSUPPORT`: there is no such type.
+pub(super) fn unix_kind(kind: u32, protocol: u32) -> Result<Kind, Errno> {
+    if protocol != 0 && protocol != u32::from(family::AF_UNIX) {
+        return Err(Errno::EPROTONOSUPPORT);
+    }
+    match kind {
+        kind::SOCK_STREAM => Ok(Kind::Stream),
+        kind::SOCK_SEQPACKET => Ok(Kind::SeqPacket),
+        // Linux takes the one for the other.
+        kind::SOCK_DGRAM | kind::SOCK_RAW => Ok(Kind::Datagram),
+        _ => Err(Errno::ESOCKTNOSUPPORT),
+    }
+}
+
+/// The description behind `fd`, which must be a socket's.
 ///
 /// # Errors
 /// `EBADF`: not open. `ENOTSOCK`: something else.
 pub(super) fn find(cx: &Context<'_>, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get(fd)?;
-    if file.downcast::<End>().is_none() {
-        of(&file)?;
-    }
+    of(&file)?;
     Ok(file)
 }
 
@@ -72,13 +88,43 @@ pub(super) fn find(cx: &Context<'_>, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
 ///
 /// # Errors
 /// `ENOTSOCK`: it is something else.
-pub(super) fn of(file: &OpenFile) -> Result<&TcpSocket, Errno> {
-    file.downcast().ok_or(Errno::ENOTSOCK)
+pub(super) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
+    if let Some(socket) = file.downcast::<TcpSocket>() {
+        return Ok(socket);
+    }
+    let socket: &UnixSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
+    Ok(socket)
 }
 
-/// An address that a program passed.
+/// Who calls, as the other end of a local socket sees it.
+pub(super) fn caller(cx: &Context<'_>) -> Ucred {
+    let credentials = cx.credentials();
+    Ucred { pid: cx.process().pid(), uid: credentials.uid, gid: credentials.gid }
+}
+
+/// An address that a program passed: its bytes.
+pub(super) struct RawAddress {
+    bytes: [u8; ADDRESS_MAX],
+    len: usize,
+}
+
+/// Reads the `len` bytes of an address.
+///
+/// # Errors
+/// `EINVAL`: longer than any. `EFAULT`: not readable.
+pub(super) fn read_address(cx: &Context<'_>, addr: usize, len: u32) -> Result<RawAddress, Errno> {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    if len > ADDRESS_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = [0; ADDRESS_MAX];
+    UserSlice::new(cx.space(), addr, len)?.read_bytes(&mut bytes[..len])?;
+    Ok(RawAddress { bytes, len })
+}
+
+/// An address for an internet socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Address {
+pub(super) enum InetAddress {
     /// `AF_UNSPEC`, and what bind(2) takes it for.
     Unspecified(SocketAddrV4),
     /// `AF_INET`.
@@ -87,32 +133,36 @@ pub(super) enum Address {
     Foreign,
 }
 
-/// Reads the `len` bytes of an address.
-///
-/// # Errors
-/// `EINVAL`: too short, or longer than any. `EFAULT`: not readable.
-pub(super) fn read_address(cx: &Context<'_>, addr: usize, len: u32) -> Result<Address, Errno> {
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    if len > ADDRESS_MAX {
-        return Err(Errno::EINVAL);
+impl RawAddress {
+    /// As an internet socket reads it.
+    ///
+    /// # Errors
+    /// `EINVAL`: too short.
+    pub(super) fn inet(&self) -> Result<InetAddress, Errno> {
+        if self.len < size_of::<u16>() {
+            return Err(Errno::EINVAL);
+        }
+        let mut address = SockAddrIn::new_zeroed();
+        let known = size_of::<SockAddrIn>();
+        address.as_mut_bytes().copy_from_slice(&self.bytes[..known]);
+        match address.family {
+            family::AF_UNSPEC => Ok(InetAddress::Unspecified(address.address())),
+            _ if self.len < known => Err(Errno::EINVAL),
+            family::AF_INET => Ok(InetAddress::Inet(address.address())),
+            _ => Ok(InetAddress::Foreign),
+        }
     }
-    let mut bytes = [0; ADDRESS_MAX];
-    UserSlice::new(cx.space(), addr, len)?.read_bytes(&mut bytes[..len])?;
-    if len < size_of::<u16>() {
-        return Err(Errno::EINVAL);
-    }
-    let mut address = SockAddrIn::new_zeroed();
-    let known = size_of::<SockAddrIn>();
-    address.as_mut_bytes().copy_from_slice(&bytes[..known]);
-    match address.family {
-        family::AF_UNSPEC => Ok(Address::Unspecified(address.address())),
-        _ if len < known => Err(Errno::EINVAL),
-        family::AF_INET => Ok(Address::Inet(address.address())),
-        _ => Ok(Address::Foreign),
+
+    /// As a local socket reads it.
+    ///
+    /// # Errors
+    /// Those of [`Given::parse`].
+    pub(super) fn unix(&self) -> Result<Given, Errno> {
+        Given::parse(&self.bytes[..self.len])
     }
 }
 
-impl Address {
+impl InetAddress {
     /// The address for bind(2): `AF_UNSPEC` with no address is any address.
     ///
     /// # Errors
@@ -134,10 +184,9 @@ pub(super) fn write_address(
     cx: &Context<'_>,
     addr: usize,
     len: usize,
-    address: SocketAddrV4,
+    address: &Address,
 ) -> Result<(), Errno> {
-    let address = SockAddrIn::from(address);
-    let bytes = address.as_bytes();
+    let bytes = &address.to_bytes()[..];
     let length = UserPtr::<i32>::new(cx.space(), len);
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     let written = room.min(bytes.len());

@@ -1,30 +1,16 @@
-//! socketpair(2), and the send and recv families on its ends.
+//! socketpair(2).
 //!
-//! Not here: the pair (object/socketpair).   Missing: peeking, descriptors in messages, the other calls of sockets.
+//! Not here: the pair (`net::unix`).
 //! Source: Linux 6.1 net/socket.c (`__sys_socketpair`).
 
-use core::task::Poll;
-
 use model::abi::errno::Errno;
-use model::abi::open::OpenFlags;
-use model::abi::socket::MessageFlags;
+use model::abi::socket::{SocketFlags, family, kind};
 use model::fd::{Fd, OnExec};
-use model::transfer::Source as _;
-use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::{patience, socket, write};
-use crate::file::description::OpenFile;
-use crate::file::many::Timeout;
-use crate::memory::user::{UserPtr, UserSink, UserSource};
-use crate::object::socketpair::{self, Kind};
-
-const AF_UNIX: u32 = 1;
-const SOCK_STREAM: u32 = 1;
-const SOCK_DGRAM: u32 = 2;
-const SOCK_SEQPACKET: u32 = 5;
-/// `SOCK_TYPE_MASK`.
-const TYPE: u32 = 0xf;
+use super::socket;
+use crate::memory::user::UserPtr;
+use crate::net::unix;
 
 /// Makes two connected sockets and writes their numbers to `to`.
 ///
@@ -39,25 +25,15 @@ pub(crate) fn socketpair(
     protocol: u32,
     to: usize,
 ) -> SysResult {
-    const AF_INET: u32 = 2;
-    let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
-    let flags = OpenFlags::from_bits(kind & !TYPE).filter(|flags| known.contains(*flags));
-    let flags = flags.ok_or(Errno::EINVAL)?;
-    match family {
-        AF_UNIX => {}
-        AF_INET => return Err(Errno::EOPNOTSUPP),
+    let flags = SocketFlags::from_bits(kind & !kind::SOCK_TYPE_MASK).ok_or(Errno::EINVAL)?;
+    let flags = socket::open_flags(flags);
+    match u16::try_from(family) {
+        Ok(family::AF_UNIX) => {}
+        Ok(family::AF_INET) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::EAFNOSUPPORT),
     }
-    if protocol != 0 && protocol != AF_UNIX {
-        return Err(Errno::EPROTONOSUPPORT);
-    }
-    let kind = match kind & TYPE {
-        SOCK_STREAM => Kind::Stream,
-        // Between two ends that nobody else can reach, datagrams are messages.
-        SOCK_SEQPACKET | SOCK_DGRAM => Kind::Messages,
-        _ => return Err(Errno::ESOCKTNOSUPPORT),
-    };
-    let ends = socketpair::create(kind, flags)?;
+    let kind = socket::unix_kind(kind & kind::SOCK_TYPE_MASK, protocol)?;
+    let ends = unix::create_pair(kind, flags, socket::caller(cx))?;
     let files = cx.files();
     let places = [files.reserve(Fd::new(0), cx.file_limit())?, files.reserve(Fd::new(0), cx.file_limit())?];
     let numbers = [places[0].fd().number(), places[1].fd().number()];
@@ -66,57 +42,4 @@ pub(crate) fn socketpair(
         place.commit(end, OnExec::from_flags(flags));
     }
     Ok(0)
-}
-
-/// What recv(2) and recvmsg(2) do with an end.
-///
-/// # Errors
-/// As read(2). `EOPNOTSUPP`: a flag that ends do not know.
-pub(super) fn receive(
-    cx: &Context<'_>,
-    file: &OpenFile,
-    to: &UserSink<'_>,
-    flags: MessageFlags,
-) -> SysResult {
-    let limit = limit(file, flags)?;
-    patience::within(cx, file, Events::READABLE, limit, || file.file().read_at(0, &mut to.clone()))
-}
-
-/// What send(2) and sendmsg(2) do with an end.
-///
-/// # Errors
-/// As write(2). `EOPNOTSUPP`: a flag that ends do not know.
-pub(super) fn send(
-    cx: &Context<'_>,
-    file: &OpenFile,
-    from: &mut UserSource<'_>,
-    flags: MessageFlags,
-) -> SysResult {
-    let limit = limit(file, flags)?;
-    let mut total = 0;
-    let result =
-        patience::within(cx, file, Events::WRITABLE, limit, || match file.file().write_at(0, from) {
-            Poll::Ready(Ok(count)) => {
-                total += count;
-                if count == 0 || from.remaining() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        });
-    match result {
-        Err(error) if total == 0 => {
-            if !flags.contains(MessageFlags::NO_SIGNAL) {
-                write::signal_broken_pipe(cx, error);
-            }
-            Err(error)
-        }
-        _ => Ok(total),
-    }
-}
-
-fn limit(file: &OpenFile, flags: MessageFlags) -> Result<Timeout<core::time::Duration>, Errno> {
-    if !(MessageFlags::DONT_WAIT | MessageFlags::NO_SIGNAL).contains(flags) {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    Ok(if flags.contains(MessageFlags::DONT_WAIT) { Timeout::Now } else { socket::limit(file, None) })
 }

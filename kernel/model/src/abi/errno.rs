@@ -130,6 +130,8 @@ pub enum Errno {
     EISCONN = 106,
     /// Transport endpoint is not connected.
     ENOTCONN = 107,
+    /// Too many references: cannot splice.
+    ETOOMANYREFS = 109,
     /// Connection timed out.
     ETIMEDOUT = 110,
     /// Connection refused.

@@ -27,6 +27,12 @@ pub mod family {
 pub mod kind {
     /// A stream of bytes.
     pub const SOCK_STREAM: u32 = 1;
+    /// Messages.
+    pub const SOCK_DGRAM: u32 = 2;
+    /// Packets with all headers.
+    pub const SOCK_RAW: u32 = 3;
+    /// Messages of a connection, in order.
+    pub const SOCK_SEQPACKET: u32 = 5;
     /// The first number that no type has.
     pub const SOCK_MAX: u32 = 11;
     /// The bits of socket(2)'s second argument that are the type.
@@ -56,6 +62,8 @@ pub mod so {
     pub const PRIORITY: u32 = 12;
     pub const LINGER: u32 = 13;
     pub const REUSEPORT: u32 = 15;
+    pub const PASSCRED: u32 = 16;
+    pub const PEERCRED: u32 = 17;
     pub const RCVLOWAT: u32 = 18;
     pub const SNDLOWAT: u32 = 19;
     pub const RCVTIMEO: u32 = 20;
@@ -98,12 +106,14 @@ bitflags! {
 
 bitflags! {
     /// The flags of send(2) and recv(2) that mean something here. Linux ignores those it does not know.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
     pub struct MessageFlags: u32 {
         /// `MSG_OOB`: urgent data.
         const OUT_OF_BAND = 1;
         /// `MSG_PEEK`: what is read stays.
         const PEEK = 2;
+        /// `MSG_CTRUNC`: ancillary data was lost.
+        const CONTROL_TRUNCATED = 8;
         /// `MSG_TRUNC`: what is read goes nowhere.
         const TRUNCATE = 0x20;
         /// `MSG_DONTWAIT`: as with `O_NONBLOCK`.
@@ -116,6 +126,8 @@ bitflags! {
         const NO_SIGNAL = 0x4000;
         /// `MSG_MORE`: more will follow at once.
         const MORE = 0x8000;
+        /// `MSG_CMSG_CLOEXEC`: descriptors that come are closed by execve(2).
+        const CONTROL_CLOSE_ON_EXEC = 0x4000_0000;
     }
 }
 
@@ -199,6 +211,23 @@ pub struct Linger {
     pub on: i32,
     /// For how long.
     pub seconds: i32,
+}
+
+/// `struct ucred`.
+#[derive(Clone, Copy, Debug, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct Ucred {
+    /// The process; 0 is none.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+impl Ucred {
+    /// Nobody: what Linux tells of a socket that has no other end.
+    pub const NOBODY: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
 }
 
 /// `struct msghdr`.

@@ -16,9 +16,9 @@ use super::packet::Burst;
 use super::queue::Queue;
 use super::readiness::{self, Shutdown, View};
 use super::segment::{Segment, Tuple};
-use super::socket::Options;
 use super::time_wait::TimeWait;
 use crate::abi::errno::Errno;
+use crate::socket::Options;
 use crate::transfer::{Sink, Source};
 
 /// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.

@@ -18,52 +18,8 @@ use super::readiness::{Shutdown, View};
 use super::segment::Tuple;
 use crate::abi::errno::Errno;
 use crate::abi::socket::How;
+use crate::socket::Options;
 use crate::transfer::{Sink, Source};
-
-/// `net.ipv4.tcp_wmem` and `tcp_rmem`: what may wait in a connection without a word from the program.
-const DEFAULT_BUFFER: usize = 256 * 1024;
-
-/// What setsockopt(2) changes.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `SO_REUSEADDR`.
-    pub reuse_address: bool,
-    /// `SO_REUSEPORT`.
-    pub reuse_port: bool,
-    /// `SO_KEEPALIVE`.
-    pub keep_alive: bool,
-    /// `TCP_NODELAY`.
-    pub no_delay: bool,
-    /// `SO_LINGER`: for how long close(2) waits.
-    pub linger: Option<Duration>,
-    /// `SO_SNDBUF`, in bytes.
-    pub send_buffer: usize,
-    /// `SO_RCVBUF`, in bytes.
-    pub receive_buffer: usize,
-    /// `SO_RCVLOWAT`.
-    pub low_water: usize,
-    /// `SO_RCVTIMEO`.
-    pub receive_timeout: Option<Duration>,
-    /// `SO_SNDTIMEO`.
-    pub send_timeout: Option<Duration>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            reuse_address: false,
-            reuse_port: false,
-            keep_alive: false,
-            no_delay: false,
-            linger: None,
-            send_buffer: DEFAULT_BUFFER,
-            receive_buffer: DEFAULT_BUFFER,
-            low_water: 1,
-            receive_timeout: None,
-            send_timeout: None,
-        }
-    }
-}
 
 /// A socket; `C` is a connection that waits to be accepted.
 pub struct Socket<C> {

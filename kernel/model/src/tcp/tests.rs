@@ -14,8 +14,8 @@ use super::engine::Route;
 use super::packet::{Burst, Packet};
 use super::readiness::Shutdown;
 use super::segment::{Segment, Tuple};
-use super::socket::Options;
 use crate::abi::errno::Errno;
+use crate::socket::Options;
 
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40000);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);

@@ -1,0 +1,408 @@
+//! Local sockets: pairs, and streams and sequences of messages by name.
+//!
+//! Owns: what calls mean that touch both ends.   Not here: the states of one end (`model::unix`), paths (syscall/bind).
+//! Each end has a lock of its own (rank 3); no thread holds two. What lies in a queue is dropped when none is held.
+//! Datagrams have no names here: a pair of them is all there is.
+//! Descriptors travel with bytes, except those of local sockets (`ETOOMANYREFS`): so a queue never keeps itself alive.
+//! Source: unix(7), socketpair(2); Linux 6.1 net/unix/af_unix.c.
+
+mod endpoint;
+pub(crate) mod names;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use model::abi::errno::Errno;
+use model::abi::mode::FileType;
+use model::abi::open::{AccessMode, OpenFlags};
+use model::abi::socket::{How, Ucred, family, kind};
+use model::abi::stat::Stat;
+use model::socket::Options;
+use model::tcp::connection::Taking;
+use model::unix::name::Name;
+use model::unix::queue::Piece;
+use model::unix::socket::{DEFAULT_BUFFER, Kind};
+use pollee::{Events, Share};
+
+use self::endpoint::Endpoint;
+use self::names::Key;
+use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
+use crate::event;
+use crate::file::description::OpenFile;
+use crate::file::file::{File, WriteExtent};
+use crate::memory::budget;
+use crate::memory::transfer::{Sink, Source};
+
+/// Bytes that travel in one piece.
+const PIECE: usize = 32 << 10;
+
+/// What Linux adds to a message for its own needs.
+const MESSAGE_OVERHEAD: usize = 32;
+
+/// A local socket that somebody has open.
+pub(crate) struct UnixSocket {
+    endpoint: Arc<Endpoint>,
+}
+
+fn open(endpoint: Arc<Endpoint>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    let socket = UnixSocket { endpoint };
+    OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+/// Makes a socket. Of `flags` only `O_NONBLOCK` means something.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(kind: Kind, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    open(Endpoint::new(kind), flags)
+}
+
+/// Makes two sockets that are connected with each other, by `caller`.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create_pair(kind: Kind, flags: OpenFlags, caller: Ucred) -> Result<[Arc<OpenFile>; 2], Errno> {
+    let (first, second) = (Endpoint::new(kind), Endpoint::new(kind));
+    first.state.lock().connect(second.clone(), caller, DEFAULT_BUFFER);
+    second.state.lock().connect(first.clone(), caller, DEFAULT_BUFFER);
+    // If one cannot be opened, its drop ends the other.
+    let [first, second] = [first, second].map(|endpoint| UnixSocket { endpoint });
+    let open = |socket| OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK);
+    Ok([open(first)?, open(second)?])
+}
+
+/// The listener that `key` leads to.
+///
+/// # Errors
+/// `ECONNREFUSED`: nobody has that name any more.
+pub(crate) fn find(key: &Key) -> Result<Arc<Endpoint>, Errno> {
+    names::find(key).ok_or(Errno::ECONNREFUSED)
+}
+
+/// What to wait on for room in the backlog of `listener`: [`Events::WRITABLE`].
+pub(crate) fn backlog(listener: &Endpoint) -> &event::Watch {
+    &listener.state
+}
+
+impl UnixSocket {
+    /// What it carries.
+    pub(crate) fn kind(&self) -> Kind {
+        self.endpoint.state.read().kind()
+    }
+
+    /// Gives it `name`, by which `key` finds it.
+    ///
+    /// # Errors
+    /// `EINVAL`: it has a name. `EADDRINUSE`: somebody else has it. `EOPNOTSUPP`: a datagram socket.
+    pub(crate) fn bind(&self, name: Name, key: Key) -> Result<(), Errno> {
+        let mut state = self.endpoint.state.lock();
+        if state.name().is_some() {
+            return Err(Errno::EINVAL);
+        }
+        if state.kind() == Kind::Datagram {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        names::insert(key.clone(), &self.endpoint)?;
+        self.endpoint.key.call_once(|| key);
+        state.bind(name)
+    }
+
+    /// Gives it a name that nobody has, unless it has one.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), but that there always is a name.
+    pub(crate) fn bind_any(&self) -> Result<(), Errno> {
+        loop {
+            let name = Name::chosen(names::next_number());
+            match self.bind(name.clone(), Key::Abstract(self.kind(), name)) {
+                Err(Errno::EADDRINUSE) => {}
+                Err(Errno::EINVAL) => return Ok(()),
+                other => return other,
+            }
+        }
+    }
+
+    /// Connects with whom `listener` will accept. `Pending`: its backlog is full; see [`backlog`].
+    ///
+    /// # Errors
+    /// `EPROTOTYPE`: the listener carries something else. `ECONNREFUSED`: it does not listen. `EISCONN`: the socket is
+    /// connected. `EINVAL`: it listens.
+    pub(crate) fn connect(&self, listener: &Arc<Endpoint>, caller: Ucred) -> Poll<Result<(), Errno>> {
+        let kind = self.kind();
+        let heritage = match listener.state.lock().begin(kind) {
+            Poll::Ready(place) => place?,
+            Poll::Pending => return Poll::Pending,
+        };
+        let child = Endpoint::new(kind);
+        let joined = {
+            let mut own = self.endpoint.state.lock();
+            let limit = own.options().send_buffer;
+            own.require_connectable().map(|()| {
+                own.connect(child.clone(), heritage.credentials, DEFAULT_BUFFER);
+                limit
+            })
+        };
+        let limit = match joined {
+            Ok(limit) => limit,
+            Err(error) => {
+                listener.state.lock().fail();
+                return Poll::Ready(Err(error));
+            }
+        };
+        {
+            let mut state = child.state.lock();
+            state.connect(self.endpoint.clone(), caller, limit);
+            if let Some(name) = heritage.name {
+                // It has no name yet.
+                let _ = state.bind(name);
+            }
+        }
+        let is_listening = {
+            let mut state = listener.state.lock();
+            let is_listening = state.complete(child.clone());
+            state.report(Events::READABLE);
+            is_listening
+        };
+        if !is_listening {
+            child.close(Some(Errno::ECONNRESET));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        self.endpoint.close(None);
+    }
+}
+
+/// A connection taken from a backlog.
+#[must_use]
+struct Taken<'a> {
+    listener: &'a Endpoint,
+    child: Option<Arc<Endpoint>>,
+}
+
+impl Accepted for Taken<'_> {
+    fn peer(&self) -> Result<Address, Errno> {
+        let peer = self.child.as_ref().and_then(|child| child.peer());
+        Ok(Address::Unix(peer.and_then(|peer| peer.state.read().name().cloned())))
+    }
+
+    fn open(mut self: Box<Self>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+        let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
+        self.listener.state.lock().report(Events::WRITABLE);
+        open(child, flags)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let restored = self.listener.state.lock().restore(child);
+        if let Err(child) = restored {
+            child.close(Some(Errno::ECONNRESET));
+        }
+    }
+}
+
+impl super::call::Socket for UnixSocket {
+    fn nature(&self) -> Nature {
+        let kind = match self.kind() {
+            Kind::Stream => kind::SOCK_STREAM,
+            Kind::SeqPacket => kind::SOCK_SEQPACKET,
+            Kind::Datagram => kind::SOCK_DGRAM,
+        };
+        Nature { family: family::AF_UNIX, kind, protocol: 0 }
+    }
+
+    fn listen(&self, backlog: i32, caller: Ucred) -> Result<(), Errno> {
+        let mut state = self.endpoint.state.lock();
+        state.listen(backlog, caller)?;
+        // There may be room for more who wait.
+        state.report(Events::WRITABLE);
+        Ok(())
+    }
+
+    fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
+        let child = self.endpoint.state.lock().accept();
+        child.map_ok(|child| {
+            let taken: Box<dyn Accepted + '_> =
+                Box::new(Taken { listener: &self.endpoint, child: Some(child) });
+            taken
+        })
+    }
+
+    fn is_listening(&self) -> bool {
+        self.endpoint.state.read().is_listening()
+    }
+
+    fn shut_down(&self, how: How) -> Result<(), Errno> {
+        let changed = Events::READABLE | Events::WRITABLE | Events::RDHUP;
+        let peer = {
+            let mut state = self.endpoint.state.lock();
+            let peer = state.shut_down(how);
+            state.report(changed);
+            peer
+        };
+        if let Some(peer) = peer {
+            let mut peer = peer.state.lock();
+            peer.follow(how);
+            peer.report(changed);
+        }
+        Ok(())
+    }
+
+    fn local(&self) -> Address {
+        Address::Unix(self.endpoint.state.read().name().cloned())
+    }
+
+    fn peer(&self) -> Result<Address, Errno> {
+        let peer = self.endpoint.peer().ok_or(Errno::ENOTCONN)?;
+        let name = peer.state.read().name().cloned();
+        Ok(Address::Unix(name))
+    }
+
+    fn peer_credentials(&self) -> Option<Ucred> {
+        self.endpoint.state.read().peer_credentials()
+    }
+
+    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+        let mut own = self.endpoint.state.lock();
+        let had_room = own.has_room();
+        let result = own.receive(to, taking);
+        let makes_room = !had_room && own.has_room();
+        let peer = if makes_room { own.peer().cloned() } else { None };
+        drop(own);
+        if let Some(peer) = peer {
+            peer.announce_room();
+        }
+        result.map_ok(|taken| Incoming {
+            count: taken.count,
+            len: taken.len,
+            from: None,
+            rights: taken.rights,
+        })
+    }
+
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        let (kind, other, limit) = {
+            let mut own = self.endpoint.state.lock();
+            let kind = own.kind();
+            let (other, limit) = own.write_to()?;
+            (kind, other.clone(), limit)
+        };
+        let count = from.remaining();
+        if kind != Kind::Stream && count > limit.saturating_sub(MESSAGE_OVERHEAD) {
+            return Poll::Ready(Err(Errno::EMSGSIZE));
+        }
+        let may_take = other.state.read().may_take();
+        match may_take {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.refused(kind, error))),
+            Poll::Pending => {
+                self.endpoint.note_room(&other);
+                return Poll::Pending;
+            }
+        }
+        let count = if kind == Kind::Stream { count.min(PIECE) } else { count };
+        if kind == Kind::Stream && count == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        budget::try_reserve(count)?;
+        let mut bytes = alloc::vec![0; count];
+        let taken = from.take(&mut bytes);
+        if taken < count && (taken == 0 || kind != Kind::Stream) {
+            return Poll::Ready(Err(Errno::EFAULT));
+        }
+        bytes.truncate(taken);
+        let mut state = other.state.lock();
+        if let Poll::Ready(Err(error)) = state.may_take() {
+            drop(state);
+            return Poll::Ready(Err(self.refused(kind, error)));
+        }
+        state.push(Piece { bytes, rights: core::mem::take(&mut message.rights) });
+        state.report(Events::READABLE);
+        let is_full = !state.has_room();
+        drop(state);
+        if is_full {
+            self.endpoint.note_room(&other);
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn take_error(&self) -> Option<Errno> {
+        self.endpoint.state.lock().take_error()
+    }
+
+    fn options(&self) -> Options {
+        self.endpoint.state.read().options().clone()
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        let (limit, peer) = {
+            let mut state = self.endpoint.state.lock();
+            change(state.options_mut());
+            (state.options().send_buffer, state.peer().cloned())
+        };
+        if let Some(peer) = peer {
+            let has_room = peer.state.lock().set_peer_limit(limit);
+            self.endpoint.state.lock().set_peer_has_room(has_room);
+        }
+    }
+}
+
+impl UnixSocket {
+    /// A write that the other end did not take. A datagram socket forgets it then.
+    fn refused(&self, kind: Kind, error: Errno) -> Errno {
+        if kind == Kind::Datagram && error == Errno::ECONNREFUSED {
+            let unread = self.endpoint.state.lock().disconnect();
+            drop(unread);
+        }
+        error
+    }
+}
+
+impl File for UnixSocket {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        // Descriptors that nobody asked for are closed.
+        super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        super::call::Socket::send(self, from, &mut Outgoing::default())
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.endpoint.state.poll(interest)
+    }
+
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.endpoint.state.front(), Events::all()))
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.endpoint.state)
+    }
+
+    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
+    fn share(&self, waits_for: Events) -> Share {
+        let is_accept = waits_for == Events::READABLE && self.endpoint.state.read().is_listening();
+        if is_accept { Share::One } else { Share::All }
+    }
+
+    fn stat(&self) -> Stat {
+        let mode = FileType::Socket.to_mode() | 0o777;
+        Stat { inode: self.endpoint.inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+    }
+
+    /// `FIONREAD`: all that waits (`unix_inq_len`).
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        self.endpoint.state.read().unread()
+    }
+}

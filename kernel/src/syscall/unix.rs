@@ -1,0 +1,83 @@
+//! unix(7): bind(2) and connect(2) of local sockets, whose names are paths.
+//!
+//! Not here: the sockets (`net::unix`), the tree (`fs`); this joins the two.
+//! Source: Linux 6.1 net/unix/af_unix.c (`unix_bind_bsd`, `unix_find_bsd`).
+
+use alloc::sync::Arc;
+
+use model::abi::errno::Errno;
+use model::abi::mode::{FileType, Permissions};
+use model::access::Access;
+use model::unix::name::{Given, Name};
+use pollee::{Events, Share};
+
+use super::context::{Context, SysResult};
+use super::{patience, socket};
+use crate::file::description::OpenFile;
+use crate::fs::mount::Location;
+use crate::fs::name::{self, NewFile};
+use crate::fs::path::{self, LastLink};
+use crate::fs::stat;
+use crate::fs::tmpfs::inode::Content;
+use crate::net::call::Socket as _;
+use crate::net::unix::names::Key;
+use crate::net::unix::{self, UnixSocket};
+
+/// What the inode at `location` is known by.
+fn key(location: &Location) -> Key {
+    let stat = stat::stat(location);
+    Key::Inode(stat.device, stat.inode)
+}
+
+/// Gives the socket a name; one with a path makes a file there.
+///
+/// # Errors
+/// `EINVAL`: no name for a local socket, or it has one. `EADDRINUSE`: taken. Those of mknod(2).
+pub(super) fn bind(cx: &Context<'_>, socket: &UnixSocket, given: Given) -> SysResult {
+    match given {
+        Given::Family => socket.bind_any()?,
+        Given::Name(name @ Name::Abstract(_)) => {
+            socket.bind(name.clone(), Key::Abstract(socket.kind(), name))?;
+        }
+        Given::Name(Name::Path(path)) => {
+            let origin = cx.origin();
+            let new = NewFile::Special(Content::Socket);
+            let made = name::make(&origin, &path, new, Permissions::from_mode(0o777));
+            let location =
+                made.map_err(|error| if error == Errno::EEXIST { Errno::EADDRINUSE } else { error })?;
+            if let Err(error) = socket.bind(Name::Path(path.clone()), key(&location)) {
+                // Nobody could use it.
+                let _ = name::unlink(&origin, &path);
+                return Err(error);
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// Connects the socket with the one that has the name.
+///
+/// # Errors
+/// `EINVAL`: no name, or the socket listens. `ECONNREFUSED`: nobody listens there. `EPROTOTYPE`: a socket of another
+/// type. `EAGAIN`: the backlog is full, and it must not wait, or not for longer. `EINTR`: a signal came first.
+/// `EISCONN`: it is connected. `EACCES`, `ENOENT` and the like: the path. `EOPNOTSUPP`: a datagram socket.
+pub(super) fn connect(cx: &Context<'_>, file: &OpenFile, socket: &UnixSocket, given: Given) -> SysResult {
+    let key = match given.name()? {
+        name @ Name::Abstract(_) => Key::Abstract(socket.kind(), name),
+        Name::Path(path) => {
+            let origin = cx.origin();
+            let location = path::lookup(&origin, &path, LastLink::Follow)?;
+            location.inode.check(origin.credentials, Access::WRITE)?;
+            if location.inode.file_type() != FileType::Socket {
+                return Err(Errno::ECONNREFUSED);
+            }
+            key(&location)
+        }
+    };
+    let listener = unix::find(&key)?;
+    let caller = socket::caller(cx);
+    let limit = socket::limit(file, socket.options().send_timeout);
+    let for_room = (unix::backlog(&listener), Events::WRITABLE, Share::All);
+    patience::until_changed(cx, for_room, limit, || socket.connect(&Arc::clone(&listener), caller))?;
+    Ok(0)
+}
