@@ -3,16 +3,22 @@
 //! Owns: what is compared, and how a difference can be seen again.   Not here: the operations (the guest's program
 //! `differential`), the boots (`test`).
 
-use std::{ffi::CString, time::Duration};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pollux_protocol::job::Job;
 
-use crate::{exec, libtest::Tally};
+use crate::{
+    build,
+    cli::{Kernel, KernelOptions},
+    driven::{self, Driven, Verdict},
+    initramfs::Initramfs,
+    libtest::{self, Tally},
+};
 
 /// The program, in the guest and among ours.
 pub(crate) const NAME: &str = "differential";
-pub(crate) const GUEST: &str = "/tests/differential";
+const GUEST: &str = "/tests/differential";
 
 /// Operations on one set of files, whose seed is the first one's and their number; and those in one digest.
 const PER_WORLD: u64 = 1000;
@@ -33,26 +39,12 @@ impl Differential {
         Self { seed, operations, reference: None }
     }
 
-    pub(crate) fn job(&self) -> Result<Job> {
-        let words = [GUEST.to_owned(), self.seed.to_string(), self.operations.to_string()];
-        let argv: Result<_, _> = words.into_iter().map(CString::new).collect();
-        let timeout = COST.saturating_mul(u32::try_from(self.operations).unwrap_or(u32::MAX));
-        let timeout = Some(timeout.max(Duration::from_secs(30)));
-        Ok(Job { argv: argv.context("a number contains a NUL byte")?, env: exec::environment(&[])?, timeout })
-    }
-
-    /// Takes what Linux printed.
-    pub(crate) fn learn(&mut self, stdout: &[u8]) {
-        self.reference = Some(String::from_utf8_lossy(stdout).into_owned());
-    }
-
-    /// Compares what Pollux printed: the cases are the blocks. Without Linux's word there are none.
-    pub(crate) fn compare(&self, stdout: &[u8]) -> (Tally, String) {
+    /// Compares what Pollux printed: the cases are the blocks.
+    fn compare(&self, stdout: &str) -> (Tally, String) {
         let Some(reference) = &self.reference else {
             return (Tally::default(), String::new());
         };
-        let ours = String::from_utf8_lossy(stdout);
-        let mut ours = blocks(&ours);
+        let mut ours = blocks(stdout);
         let (mut tally, mut notes) = (Tally::default(), String::new());
         for (block, digest) in (0..).zip(blocks(reference)) {
             if ours.next() == Some(digest) {
@@ -75,14 +67,38 @@ impl Differential {
     }
 }
 
+impl Driven for Differential {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn pack(&self, files: &mut Initramfs) -> Result<()> {
+        files.copy(&build::program(NAME)?, Path::new(GUEST))
+    }
+
+    fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
+        let timeout = COST.saturating_mul(u32::try_from(self.operations).unwrap_or(u32::MAX));
+        let words = [GUEST, &self.seed.to_string(), &self.operations.to_string()];
+        driven::job(&words, timeout.max(Duration::from_secs(30))).map(Some)
+    }
+
+    fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
+        let (mut tally, mut notes) = (libtest::one(status), String::new());
+        if status == Some(0) {
+            match kernel.on {
+                Kernel::Linux => self.reference = Some(stdout.to_owned()),
+                Kernel::Pollux => (tally, notes) = self.compare(stdout),
+            }
+        }
+        // What the program says of the waits.
+        let remark = stdout.lines().last().unwrap_or_default().to_owned();
+        Verdict { tally, remark, notes }
+    }
+}
+
 /// The digests, in order. The last line, about the waits, depends on time.
 fn blocks(output: &str) -> impl Iterator<Item = &str> {
     output.lines().filter(|line| line.starts_with("block "))
-}
-
-/// What the program says of the waits.
-pub(crate) fn shares(stdout: &[u8]) -> String {
-    String::from_utf8_lossy(stdout).lines().last().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -92,11 +108,11 @@ mod tests {
     #[test]
     fn a_block_that_differs_or_is_missing_fails_and_tells_how_to_see_it() {
         let mut test = Differential::new(7, 1500);
-        test.learn(b"block 0 aa\nblock 1 bb\nblock 4 cc\n1500 operations\n");
-        let (tally, notes) = test.compare(b"block 0 aa\nblock 1 b0\n");
+        test.reference = Some("block 0 aa\nblock 1 bb\nblock 4 cc\n1500 operations\n".to_owned());
+        let (tally, notes) = test.compare("block 0 aa\nblock 1 b0\n");
         assert_eq!((tally.passed, tally.failed), (1, 2));
         assert!(notes.contains("differential 7 1000 1,"), "{notes}");
-        let (tally, _) = test.compare(b"block 0 aa\nblock 1 bb\nblock 4 cc\n1499 operations\n");
+        let (tally, _) = test.compare("block 0 aa\nblock 1 bb\nblock 4 cc\n1499 operations\n");
         assert_eq!((tally.passed, tally.failed), (3, 0));
     }
 

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod cli;
 mod differential;
+mod driven;
 mod exec;
 mod image;
 mod initramfs;
@@ -26,6 +27,7 @@ mod symbols;
 mod test;
 mod toolchain;
 mod twin;
+mod workload;
 
 use std::process::ExitCode;
 

@@ -13,8 +13,7 @@ use pollux_protocol::{job::Job, message::Cause};
 use crate::{
     batch, build,
     cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
-    differential::{self, Differential},
-    exec,
+    driven, exec,
     initramfs::Initramfs,
     ktest,
     libtest::{self, Tally},
@@ -113,7 +112,8 @@ fn in_kernel(options: &TestOptions) -> Result<Tally> {
 
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
-    let named: Vec<_> = options.programs.iter().filter(|name| *name != differential::NAME).cloned().collect();
+    let is_driven = |name: &str| driven::NAMES.contains(&name);
+    let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();
     let programs = if all_or_some { build::guest_tests(&named)? } else { Vec::new() };
     let mut files = Initramfs::new()?;
@@ -126,10 +126,9 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     for (host, guest) in &options.files.files {
         files.copy(host, guest)?;
     }
-    let mut comparison = Differential::new(options.seed, options.operations);
-    if options.operations > 0 && is_compared(options) {
-        files.copy(&build::program(differential::NAME)?, Path::new(differential::GUEST))?;
-        jobs.push(comparison.job()?);
+    let mut tests = driven::chosen(options);
+    for test in &tests {
+        test.pack(&mut files)?;
     }
     let mut total = Tally::default();
     for &kernel in runs {
@@ -138,10 +137,24 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
         let hardware = HardwareOptions { boot, ..options.hardware.clone() };
         let machine = Machine::prepare(kernel, &hardware)?;
         println!("{}", title(kernel));
+        let mut jobs = jobs.clone();
+        let mut asked = Vec::new();
+        for test in &mut tests {
+            if let Some(job) = test.job(kernel)? {
+                jobs.push(job);
+                asked.push(test);
+            }
+        }
         batch::run(&machine, &files, &jobs, |index, record| {
-            let ending = Ending::from(record.result);
+            let mut ending = Ending::from(record.result);
             let Some(program) = programs.get(index) else {
-                total += compare(&mut comparison, kernel, &record.stdout, ending);
+                let test = &mut asked[index - programs.len()];
+                let verdict = test.judge(kernel, &String::from_utf8_lossy(&record.stdout), ending.status);
+                if !verdict.remark.is_empty() {
+                    println!("    {}", verdict.remark);
+                }
+                ending.note += &verdict.notes;
+                total += report(test.name(), verdict.tally, &[], &record.stderr, &ending);
                 return;
             };
             let tally = libtest::tally(&String::from_utf8_lossy(&record.stdout), ending.status);
@@ -149,28 +162,6 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
         })?;
     }
     Ok(total)
-}
-
-/// Whether Pollux is to be compared with Linux, and can be.
-fn is_compared(options: &TestOptions) -> bool {
-    let is_meant = match &options.programs[..] {
-        [] => options.filter.is_none(),
-        names => names.iter().any(|name| name == differential::NAME),
-    };
-    is_meant && [Place::Linux, Place::Pollux].iter().all(|place| options.on.contains(place))
-}
-
-/// Reports the differential test, whose cases are what Pollux did as Linux does.
-fn compare(test: &mut Differential, kernel: KernelOptions, stdout: &[u8], mut ending: Ending) -> Tally {
-    let mut tally = libtest::one(ending.status);
-    if ending.status == Some(0) {
-        match kernel.on {
-            Kernel::Linux => test.learn(stdout),
-            Kernel::Pollux => (tally, ending.note) = test.compare(stdout),
-        }
-        println!("    {}", differential::shares(stdout));
-    }
-    report(differential::NAME, tally, &[], &[], &ending)
 }
 
 fn job(guest: &Path, options: &TestOptions) -> Result<Job> {

@@ -2,8 +2,10 @@
 
 use model::abi::stat::Timestamp;
 
-/// The time to stamp an inode with: the clock of the last tick, as Linux's `current_time` takes it.
+use crate::clock;
+
+/// The time to stamp an inode with: the wall clock's. Linux takes its value at the last tick, which is cheaper there.
 pub(crate) fn now() -> Timestamp {
-    let since = ostd::timer::Jiffies::elapsed().as_duration();
+    let since = clock::realtime();
     Timestamp { seconds: since.as_secs().cast_signed(), nanoseconds: since.subsec_nanos() }
 }
