@@ -176,6 +176,76 @@ fn any_of_many_descriptors_ends_the_wait() {
 }
 
 #[test]
+fn every_wait_for_the_same_descriptors_hears_of_them() {
+    let pipes: Vec<_> = (0..3).map(|_| fd::pipe()).collect();
+    let mut entries: Vec<_> =
+        pipes.iter().map(|(reader, _)| entry(reader.number(), POLLIN)).collect();
+    for round in 0..9 {
+        let active = round % 3;
+        let writer = pipes[active].1.dup().unwrap();
+        let write = time::soon(move || writer.write(b"x"));
+        assert_eq!(poll(&mut entries, -1), Ok(1), "wait {round}");
+        assert_eq!(entries[active].revents, POLLIN);
+        write.join().unwrap().unwrap();
+        pipes[active].0.read(1).unwrap();
+    }
+}
+
+#[test]
+fn a_wait_is_not_ended_by_what_an_earlier_one_asked_for() {
+    let (mine, other) = (fd::eventfd(0, 0).unwrap(), fd::eventfd(0, 0).unwrap());
+    let both = &mut [entry(mine.number(), POLLIN), entry(other.number(), POLLIN | POLLOUT)];
+    assert_eq!(poll(both, 0), Ok(1));
+    assert_eq!(poll(&mut [entry(mine.number(), POLLIN), entry(other.number(), POLLIN)], 10), Ok(0));
+    // One was left out, then the other.
+    for (waited_for, left_out) in [(&mine, &other), (&other, &mine), (&mine, &other)] {
+        let writer = left_out.dup().unwrap();
+        let write = time::soon(move || writer.write_u64(1));
+        let entries = &mut [entry(waited_for.number(), POLLIN)];
+        assert_eq!(time::at_least(ms(80), || poll(entries, 80)), Ok(0));
+        write.join().unwrap().unwrap();
+        left_out.read_u64().unwrap();
+    }
+    // As a part of the next wait, it counts again.
+    let writer = other.dup().unwrap();
+    let write = time::soon(move || writer.write_u64(1));
+    let both = &mut [entry(mine.number(), POLLIN), entry(other.number(), POLLIN)];
+    assert_eq!(poll(both, -1), Ok(1));
+    write.join().unwrap().unwrap();
+}
+
+#[test]
+fn every_thread_that_waits_for_a_descriptor_hears_of_it_each_time() {
+    let (reader, writer) = fd::pipe();
+    for _ in 0..4 {
+        let number = reader.number();
+        let wait = move || poll(&mut [entry(number, POLLIN)], 5_000);
+        let waiters: Vec<_> = (0..3).map(|_| std::thread::spawn(wait)).collect();
+        std::thread::sleep(ms(30));
+        writer.write(b"x").unwrap();
+        assert_eq!(wait(), Ok(1));
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Ok(1));
+        }
+        reader.read(1).unwrap();
+    }
+}
+
+#[test]
+fn a_descriptor_that_was_waited_for_is_closed_at_once() {
+    let (reader, writer) = fd::pipe();
+    for _ in 0..3 {
+        assert_eq!(poll(&mut [entry(reader.number(), POLLIN)], 5), Ok(0));
+    }
+    reader.close().unwrap();
+    assert_eq!(poll(&mut [entry(writer.number(), 0)], 0), Ok(1));
+    let (another, writer) = fd::pipe();
+    let write = time::soon(move || writer.write(b"x"));
+    assert_eq!(poll(&mut [entry(another.number(), POLLIN)], -1), Ok(1));
+    write.join().unwrap().unwrap();
+}
+
+#[test]
 fn only_revents_is_written() {
     let (reader, writer) = fd::pipe();
     let mut entries = [entry(reader.number(), POLLIN)];

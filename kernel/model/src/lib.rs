@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod abi;
 pub mod access;
+pub mod bits;
 pub mod command_line;
 pub mod cpio;
 pub mod epoll;

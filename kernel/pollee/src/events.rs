@@ -1,6 +1,7 @@
 //! What can become ready on a file.
 //!
-//! The bits have Linux's numeric values, in the ABI as in the word: nobody needs a table. `POLLNVAL` is not here: it says something about an fd number, not about a file.
+//! The bits have Linux's numeric values, in the ABI as in the word: nobody needs a table. `POLLNVAL` is not here: it
+//! says something about an fd number, not about a file.
 //! Source: poll(2); Linux 6.1 include/uapi/asm-generic/poll.h.
 
 use bitflags::bitflags;

@@ -28,6 +28,10 @@ pub enum Fault {
     NotifyBeforeChange,
     /// Notification comes after the lock is released (seeded in a test's object).
     NotifyAfterUnlock,
+    /// A standing registration is not made part of the wait.
+    NoRound,
+    /// A standing registration looks at its file without a fence.
+    NoFence,
     /// A watcher that is dropped stays in the list.
     LeakWatcher,
 }

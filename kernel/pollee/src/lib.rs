@@ -39,6 +39,7 @@
 //! | [`word`] | why a fill is safe, why no wake is lost: versions and read-modify-writes |
 //! | `locked` ([`Locked`]) | why under one lock most of those are not needed |
 //! | `watchers` | why only list operations forget interests; why who leaves passes on |
+//! | `standing` ([`Standing`]) | why a registration may outlive a wait |
 //!
 //! # Policies
 //! [`Hybrid`] caches what somebody asked for, [`Stateful`] keeps readiness always, [`Stateless`] never. They
@@ -74,6 +75,7 @@ mod locked;
 mod policy;
 mod pollee;
 mod poller;
+mod standing;
 mod sync;
 mod watch;
 mod watchers;
@@ -86,5 +88,6 @@ pub use locked::{Guard, Locked, ReadGuard, Readiness, Wakeup};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
 pub use pollee::{Notification, Pollee};
 pub use poller::{Poller, Waiting};
+pub use standing::{Bell, Standing};
 pub use watch::{NoMemory, Share, Token, Watch, Watcher};
 pub use word::Word;

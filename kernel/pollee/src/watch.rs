@@ -1,8 +1,9 @@
 //! What it takes to be watched.
 
+use alloc::sync::Arc;
 use core::fmt;
 
-use crate::{Count, Events, Host};
+use crate::{Count, Events, Host, Standing};
 
 /// Who is told when a watched file changes: a closed set, so that no foreign code runs in a notification.
 pub enum Watcher<H: Host> {
@@ -10,6 +11,8 @@ pub enum Watcher<H: Host> {
     Task(H::Task),
     /// A place in a ready queue.
     Mark(H::Mark),
+    /// A task that sleeps now and then.
+    Standing(Arc<Standing<H>>),
 }
 
 /// How many of those who wait for the same event are told of it.
@@ -71,6 +74,7 @@ impl<H: Host> fmt::Debug for Watcher<H> {
         f.write_str(match self {
             Self::Task(_) => "Task",
             Self::Mark(_) => "Mark",
+            Self::Standing(_) => "Standing",
         })
     }
 }

@@ -35,6 +35,12 @@ use crate::{Events, Host, Watcher};
 /// Handles collected under the list lock at a time; more watchers take more rounds.
 const BATCH: usize = 8;
 
+/// Who is to be woken, or announced, once the list lock is gone.
+enum Told<H: Host> {
+    Task(H::Task),
+    Mark(H::Mark),
+}
+
 /// The watchers of a file, beside its [`Front`].
 pub(crate) struct Watchers<H: Host> {
     list: H::ListLock<List<H>>,
@@ -140,7 +146,7 @@ impl<H: Host> Watchers<H> {
         let hint = walk.hint();
         let mut told = 0;
         while !walk.is_done() {
-            let mut batch: heapless::Vec<Watcher<H>, BATCH> = heapless::Vec::new();
+            let mut batch: heapless::Vec<Told<H>, BATCH> = heapless::Vec::new();
             let mut announces = false;
             let mut list = self.list.lock();
             list.visit(&mut walk, |watcher| {
@@ -148,20 +154,25 @@ impl<H: Host> Watchers<H> {
                     return Visit::Full;
                 }
                 told += 1;
-                front.count(Count::Wake);
-                let handle = match watcher {
-                    Watcher::Task(task) => Watcher::Task(task.clone()),
-                    Watcher::Mark(mark) => match mark.mark(hint) {
-                        Marked::Quietly => return Visit::Passed,
-                        Marked::Announce(taker) => {
-                            let _ = batch.push(Watcher::Mark(mark.clone()));
-                            announces = true;
-                            return if taker == Taker::Waits { Visit::Taken } else { Visit::Passed };
-                        }
+                let task = match watcher {
+                    Watcher::Task(task) => task,
+                    Watcher::Standing(standing) => match standing.ring() {
+                        Some(task) => task,
+                        None => return Visit::Passed,
                     },
+                    Watcher::Mark(mark) => {
+                        front.count(Count::Wake);
+                        let Marked::Announce(taker) = mark.mark(hint) else {
+                            return Visit::Passed;
+                        };
+                        // There is room: it was asked above.
+                        let _ = batch.push(Told::Mark(mark.clone()));
+                        announces = true;
+                        return if taker == Taker::Waits { Visit::Taken } else { Visit::Passed };
+                    }
                 };
-                // There is room: it was asked above.
-                let _ = batch.push(handle);
+                front.count(Count::Wake);
+                let _ = batch.push(Told::Task(task.clone()));
                 Visit::Taken
             });
             if told > 0 && !list.has_eligible() {
@@ -169,12 +180,12 @@ impl<H: Host> Watchers<H> {
             }
             self.note_takers(&list);
             drop(list);
-            for watcher in batch {
-                match watcher {
-                    Watcher::Task(task) => {
+            for told in batch {
+                match told {
+                    Told::Task(task) => {
                         task.wake();
                     }
-                    Watcher::Mark(mark) => mark.announce(),
+                    Told::Mark(mark) => mark.announce(),
                 }
             }
         }

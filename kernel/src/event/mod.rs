@@ -30,5 +30,11 @@ pub(crate) type Front = pollee::Front<Pollux>;
 /// What a file lends to those who want to watch it.
 pub(crate) type Watch = dyn pollee::Watch<Pollux>;
 
+/// What files ring to wake a thread that waits for many of them.
+pub(crate) type Bell = pollee::Bell<Pollux>;
+
+/// A file's part in the waits of one thread.
+pub(crate) type Standing = pollee::Standing<Pollux>;
+
 /// A thread's registrations with the files `F` of one select or poll.
 pub(crate) type Poller<F> = pollee::Poller<Pollux, F>;

@@ -15,7 +15,8 @@ use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::seek::{OFFSET_MAX, Whence};
 use ostd::sync::{Mutex, MutexGuard};
-use pollee::Events;
+use pollee::{Events, NoMemory};
+use spin::Once;
 use yoke::Yoke;
 
 use super::file::File;
@@ -39,6 +40,8 @@ pub(crate) struct OpenFile {
     offset: Mutex<u64>,
     observers: Observers,
     polling: Polling,
+    /// For the first thread that waits for this file among many.
+    standing: Once<Arc<event::Standing>>,
     /// Whether it has offsets; no file changes that.
     is_seekable: bool,
     /// The file, and its front, if it has one and may be polled.
@@ -105,6 +108,7 @@ impl OpenFile {
             offset: Mutex::new(0),
             observers: Observers::new(),
             polling,
+            standing: Once::new(),
             is_seekable,
             file,
             shown,
@@ -168,6 +172,44 @@ impl OpenFile {
             return Some(events & self.shown & interest);
         }
         self.poll(interest)
+    }
+
+    /// Makes it part of a wait for many files, and then [glances](Self::glance) at it. `None`: the place is taken by
+    /// another thread.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    #[inline]
+    pub(crate) fn keep(
+        &self,
+        bell: &event::Bell,
+        interest: Events,
+        hits: &mut Hits,
+    ) -> Result<Option<Events>, NoMemory> {
+        let Some(standing) = self.standing.get() else {
+            return self.stand(bell, interest);
+        };
+        let is_kept = standing.keep(|| self.watched(), bell, interest);
+        Ok(if is_kept { self.glance(interest, hits) } else { None })
+    }
+
+    /// Takes the place for `bell` and then looks. `None`: another thread was quicker.
+    #[cold]
+    fn stand(&self, bell: &event::Bell, interest: Events) -> Result<Option<Events>, NoMemory> {
+        let mut begun = None;
+        self.standing.try_call_once(|| {
+            budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
+            let (standing, ready) = event::Standing::begin(self.watched(), bell, interest)?;
+            begun = Some(ready);
+            Ok(standing)
+        })?;
+        Ok(begun)
+    }
+
+    /// What to register with, of a file that [can be watched](Self::is_watchable).
+    pub(crate) fn watched(&self) -> &event::Watch {
+        #[expect(clippy::expect_used, reason = "asked of files that have it, and what a file has it keeps")]
+        self.file().watch().expect("a file that can be watched")
     }
 
     /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
@@ -315,6 +357,9 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        if let Some(standing) = self.standing.get() {
+            standing.end(self.watched());
+        }
         self.observers.tell(self.id);
     }
 }

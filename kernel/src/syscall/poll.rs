@@ -56,8 +56,9 @@ fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<D
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);
     }
-    let mut array = PollArray::read(cx.space(), array, count as usize)?;
-    let result = many::wait(cx.myself(), cx.files(), timeout, &mut array);
-    array.write_answers(cx.space())?;
+    let mut entries = PollArray::new();
+    entries.read(cx.space(), array, count as usize)?;
+    let result = many::wait(cx.myself(), cx.files(), timeout, &mut entries);
+    entries.write_answers(cx.space())?;
     result
 }

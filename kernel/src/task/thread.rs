@@ -4,7 +4,7 @@
 //! Not here: what its process shares (process), its signals' rules (signal).
 
 use alloc::sync::Arc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -25,6 +25,7 @@ use crate::clock::{self, timer};
 use crate::event;
 use crate::event::parker::{Bed, Parker};
 use crate::event::wait::{Sleep, Wake};
+use crate::file::many;
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
 use crate::trace::{self, Kind};
@@ -64,6 +65,7 @@ pub(crate) struct Thread {
 pub(crate) struct Myself {
     thread: Arc<Thread>,
     bed: Bed,
+    waiting: RefCell<many::Waiting>,
 }
 
 /// What only the thread itself touches.
@@ -262,7 +264,9 @@ impl Thread {
 impl Myself {
     /// Of the current task, which runs `thread`.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        Self { thread: thread.clone(), bed: Bed::make(&thread.parker) }
+        let task = event::Task::new(thread.parker.clone());
+        let waiting = RefCell::new(many::Waiting::new(&task));
+        Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
     }
 
     /// Moves the current thread to a CPU that it may run on.
@@ -280,6 +284,12 @@ impl Deref for Myself {
 
     fn deref(&self) -> &Arc<Thread> {
         &self.thread
+    }
+}
+
+impl many::Thread for Myself {
+    fn waiting(&self) -> RefMut<'_, many::Waiting> {
+        self.waiting.borrow_mut()
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::threads::{Flag, Sleeper, Threads};
+use pollee::{Bell, Poller, Standing, Waiting};
 use pollee::{Events, Hybrid, Locked, Readiness, Share, Stateful, Stateless, Watch, Watcher};
-use pollee::{Poller, Waiting};
 
 /// A counter that is readable when it is not zero, writable unless it is full, and hung up when closed.
 #[derive(Default)]
@@ -237,6 +237,57 @@ for_each_policy! {
         assert!(!sleeper.take_wake());
         file.wake(owed);
         assert!(sleeper.take_wake());
+    }
+
+    fn a_standing_registration_wakes_in_every_wait(new) {
+        let (file, other) = (new(), new());
+        let sleeper = Sleeper::new();
+        let mut bell = Bell::new(Arc::clone(&sleeper));
+        bell.begin();
+        let (standing, ready) = Standing::begin(&*file, &bell, WANTED).unwrap();
+        assert_eq!(ready, Events::empty());
+        for _ in 0..3 {
+            file.lock().items = 1;
+            assert!(sleeper.take_wake());
+            file.lock().items = 0;
+            file.lock().items = 1;
+            assert!(!sleeper.take_wake(), "a bell rings once");
+            bell.end();
+            file.lock().items = 0;
+            bell.begin();
+            assert!(standing.keep(|| &*file, &bell, WANTED));
+        }
+        // The next wait is for another file.
+        bell.begin();
+        let (other_standing, _) = Standing::begin(&*other, &bell, WANTED).unwrap();
+        file.lock().items = 1;
+        assert!(!sleeper.take_wake());
+        other.lock().items = 1;
+        assert!(sleeper.take_wake());
+        standing.end(&*file);
+        other_standing.end(&*other);
+        drop((bell, standing, other_standing));
+        assert_eq!(Arc::strong_count(&sleeper), 1);
+    }
+
+    fn a_standing_registration_hears_what_its_last_wait_asked_for(new) {
+        let file = new();
+        let sleeper = Sleeper::new();
+        let mut bell = Bell::new(Arc::clone(&sleeper));
+        bell.begin();
+        let (standing, _) = Standing::begin(&*file, &bell, Events::PRI).unwrap();
+        // The same file once more in the same wait: both count.
+        assert!(standing.keep(|| &*file, &bell, WANTED));
+        file.lock().items = 1;
+        assert!(sleeper.take_wake());
+        file.lock().items = 0;
+        bell.begin();
+        assert!(standing.keep(|| &*file, &bell, Events::PRI));
+        file.lock().items = 1;
+        assert!(!sleeper.take_wake());
+        let stranger = Bell::new(Sleeper::new());
+        assert!(!standing.keep(|| &*file, &stranger, WANTED));
+        standing.end(&*file);
     }
 
     fn a_million_registrations_use_the_room_of_one(new) {

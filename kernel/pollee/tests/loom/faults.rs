@@ -42,6 +42,10 @@ const CASES: &[Case] = &[
     case(Fault::UnwatchOutsideLock, "awake leaver stateless", LOST_WAKE),
     case(Fault::NoHandOver, "once silent hybrid", LOST_WAKE),
     case(Fault::NoHandOver, "once impatient hybrid", LOST_WAKE),
+    case(Fault::NoRound, "standing cached hybrid", LOST_WAKE),
+    case(Fault::NoRound, "standing locked stateless", LOST_WAKE),
+    case(Fault::NoFence, "standing cached hybrid", LOST_WAKE),
+    case(Fault::NoFence, "standing cached stateful", LOST_WAKE),
     case(Fault::LeakWatcher, "clean locked hybrid", "left behind"),
 ];
 

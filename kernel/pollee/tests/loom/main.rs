@@ -17,13 +17,22 @@ mod host;
 mod objects;
 mod once;
 mod quiet;
+mod standing;
 mod wake;
 
 use check::Check;
 
 fn checks() -> Vec<Check> {
-    [fresh::checks(), causal::checks(), wake::checks(), quiet::checks(), once::checks(), clean::checks()]
-        .concat()
+    [
+        fresh::checks(),
+        causal::checks(),
+        wake::checks(),
+        quiet::checks(),
+        once::checks(),
+        clean::checks(),
+        standing::checks(),
+    ]
+    .concat()
 }
 
 fn main() {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
+use model::bits;
 use model::fd::{self, ROW, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
@@ -49,18 +50,21 @@ struct Piece<G> {
 }
 
 impl PollArray {
+    /// No entries. Filled where it is, because it is large.
+    pub(super) const fn new() -> Self {
+        Self { few: Piece::new([NOTHING]), many: Vec::new() }
+    }
+
     /// Copies in the `count` entries at `address`.
     ///
     /// # Errors
     /// `EFAULT`: not all of them are readable. `ENOMEM`.
-    pub(super) fn read(space: &AddressSpace, address: usize, count: usize) -> Result<Self, Errno> {
+    pub(super) fn read(&mut self, space: &AddressSpace, address: usize, count: usize) -> Result<(), Errno> {
         let slice = UserSlice::new(space, address, count * size_of::<PollFd>())?;
-        let mut few = Piece::new([NOTHING]);
-        let mut many = Vec::new();
         if count <= GROUP {
-            few.read(&slice, 0, count)?;
+            self.few.read(&slice, 0, count)?;
         } else {
-            many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
+            self.many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
             for start in (0..count).step_by(MOST * GROUP) {
                 budget::try_reserve(PAGE_SIZE)?;
                 let len = (count - start).min(MOST * GROUP);
@@ -69,10 +73,10 @@ impl PollArray {
                 groups.resize(len.div_ceil(GROUP), NOTHING);
                 let mut piece = Piece::new(groups);
                 piece.read(&slice, start, len)?;
-                many.push(piece);
+                self.many.push(piece);
             }
         }
-        Ok(Self { few, many })
+        Ok(())
     }
 
     /// Copies the answers out.
@@ -146,17 +150,13 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
         let entries = &self.groups.as_ref().as_flattened()[..self.len];
         let address = |nr: usize| self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
         let write = |nr: usize| UserPtr::<u16>::new(space, address(nr)).write(&entries[nr].revents);
-        let is_any_changed = self.changed.iter().any(|changed| *changed != 0);
-        let mut first = 0;
-        while first < self.len {
-            let in_page = (PAGE_SIZE - address(first) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
-            let end = self.len.min(first + in_page);
-            write(first)?;
-            if is_any_changed {
-                let is_changed = |nr: &usize| self.changed[nr / GROUP] & 1 << (nr % GROUP) != 0;
-                (first + 1..end).filter(is_changed).try_for_each(write)?;
-            }
-            first = end;
+        // A piece is as long as a page, so it reaches into two.
+        let second_page = (PAGE_SIZE - address(0) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
+        let firsts = [0, second_page].into_iter().filter(|nr| *nr < self.len);
+        for (group, changed) in self.changed.iter().enumerate().take(self.len.div_ceil(GROUP)) {
+            let firsts = firsts.clone().filter(|nr| nr / GROUP == group);
+            let written = firsts.fold(*changed, |bits, nr| bits | 1 << (nr % GROUP));
+            bits::ones(written).try_for_each(|bit| write(group * GROUP + bit as usize))?;
         }
         Ok(())
     }

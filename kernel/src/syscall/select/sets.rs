@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::poll::Set;
+use model::bits;
 use model::fd::{self, Row};
 use ostd_pod::IntoBytes;
 use pollee::Events;
@@ -166,7 +167,7 @@ impl Word {
         for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
             // What was closed meanwhile is a member.
             let mut found = asked & !row.open();
-            for bit in members(asked & row.open()) {
+            for bit in bits::ones(asked & row.open()) {
                 let events = row.get(bit as usize).and_then(|file| look(file, set.events()));
                 found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
             }
@@ -180,13 +181,4 @@ impl Word {
         let [read, write, except] = self.asked;
         read | write | except
     }
-}
-
-/// The bits that are set, the lowest first.
-fn members(mut word: u64) -> impl Iterator<Item = u32> {
-    core::iter::from_fn(move || {
-        let bit = word.trailing_zeros();
-        word &= word.wrapping_sub(1);
-        (bit < u64::BITS).then_some(bit)
-    })
 }
