@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod clock;
+mod console;
 mod devices;
 mod event;
 mod file;

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use ostd::cpu::CpuId;
 use ostd::panic::{abort, print_stack_trace};
-use ostd::prelude::println;
 
+use crate::console::{self, println};
 use crate::trace;
 
 /// Events of each CPU that are worth a line.
@@ -35,5 +35,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         }
     }
     print_stack_trace();
+    console::flush_in_panic();
     abort();
 }

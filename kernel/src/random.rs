@@ -14,6 +14,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use spin::Once;
 
+use crate::console::println;
+
 type Key = [u8; 32];
 
 struct Generator {
@@ -67,7 +69,7 @@ pub(crate) fn word() -> u64 {
 impl Generator {
     fn new() -> Self {
         if ostd::arch::read_random().is_none() {
-            ostd::early_println!("random: no RDRAND; the seed is timing alone");
+            println!("random: no RDRAND; the seed is timing alone");
         }
         Self { key: ChaCha20Rng::from_seed(seed()), streams: 0 }
     }

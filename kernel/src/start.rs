@@ -1,7 +1,9 @@
 //! From OSTD's hand-over to the first program.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
@@ -10,8 +12,8 @@ use model::fd::OnExec;
 use ostd::arch::cpu::context::UserContext;
 use ostd::boot::{boot_info, smp};
 use ostd::power::{self, ExitCode};
-use ostd::prelude::println;
 
+use crate::console::{self, println};
 use crate::event::class::Class;
 use crate::file::description::OpenFile;
 use crate::fs::open::{self, How};
@@ -43,6 +45,7 @@ pub(crate) fn start() {
 /// Starts everything there is, and the first process.
 fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
+    console::open();
     clock::start();
     trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
     report_options();
@@ -56,11 +59,11 @@ fn start_all() {
     devices::register();
     scheduler::start_cpu();
     spawn_kernel_task(clock::deferred::serve);
+    spawn_kernel_task(console::serve);
     spawn_kernel_task(|| object::serial::serve());
     spawn_kernel_task(|| net::serve());
     if let Err(errno) = start_init() {
-        println!("pollux: cannot start the first process: {:?}", errno);
-        power::poweroff(ExitCode::Failure);
+        give_up(format_args!("cannot start the first process: {errno:?}"));
     }
 }
 
@@ -90,12 +93,17 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
     let init = init_path();
     let myself = Myself::new(&thread);
     if let Err(errno) = prepare(&myself, &init, &mut context) {
-        println!("pollux: cannot run {}: {:?}", alloc::string::String::from_utf8_lossy(&init), errno);
-        power::poweroff(ExitCode::Failure);
+        give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
     }
     enter::run_as(&myself, context);
-    println!("pollux: init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock()));
-    power::poweroff(ExitCode::Failure);
+    give_up(format_args!("init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock())));
+}
+
+/// Says why there is nothing more to do.
+fn give_up(reason: fmt::Arguments<'_>) -> ! {
+    println!("pollux: {}", reason);
+    console::flush();
+    power::poweroff(ExitCode::Failure)
 }
 
 fn init_path() -> Vec<u8> {

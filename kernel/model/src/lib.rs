@@ -21,6 +21,7 @@ pub mod lock;
 pub mod path;
 pub mod pipe;
 pub mod record_lock;
+pub mod screen;
 pub mod seek;
 pub mod socket;
 pub mod tcp;

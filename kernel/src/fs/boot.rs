@@ -12,6 +12,7 @@ use super::initramfs;
 use super::mount;
 use super::name::{self, NewFile};
 use super::path::{self, LastLink, Origin};
+use crate::console::println;
 
 /// Unpacks the initramfs and makes what every program counts on; `main` calls it once.
 ///
@@ -22,10 +23,10 @@ pub(crate) fn populate() {
     if let Some(archive) = ostd::boot::boot_info().initramfs
         && let Err(error) = initramfs::unpack(archive)
     {
-        ostd::early_println!("{}", error);
+        println!("{}", error);
     }
     if let Err(error) = make_skeleton() {
-        ostd::early_println!("/dev cannot be made: {:?}", error);
+        println!("/dev cannot be made: {:?}", error);
     }
 }
 

@@ -5,6 +5,7 @@ use ostd::power::{self, ExitCode};
 
 use super::context::{Context, SysResult};
 use crate::clock;
+use crate::console;
 use crate::memory::budget;
 use crate::memory::layout::TASK_SIZE;
 use crate::memory::user::{UserPtr, UserSlice};
@@ -78,6 +79,7 @@ pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command:
     match command as u32 {
         POWER_OFF | HALT | RESTART => {
             serial::drain();
+            console::flush();
             power::poweroff(ExitCode::Success)
         }
         command if CAD.contains(&command) => Ok(0),

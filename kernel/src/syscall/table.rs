@@ -6,7 +6,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use model::abi::errno::Errno;
 use model::fd::Fd;
-use ostd::prelude::println;
 use syscalls::Sysno;
 
 use super::context::Context;
@@ -18,6 +17,7 @@ use super::{
     signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
     timer_create, timerfd, truncate, unlink, utimensat, wait, write,
 };
+use crate::console::println;
 use crate::memory::pages::Mappable;
 
 /// Numbers below this are in use on Linux 6.1.

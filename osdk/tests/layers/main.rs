@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the top down. What stands in one row does not know of each other.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 11] = [
     &["main"],
     &["start", "panic"],
     &["devices"],
@@ -19,7 +19,9 @@ const LAYERS: [&[&str]; 9] = [
     &["object", "net", "fs"],
     &["file"],
     &["event", "memory"],
-    &["clock", "trace", "random"],
+    &["trace", "random"],
+    &["console"],
+    &["clock"],
 ];
 
 /// Crates of ours, and the modules that may name them besides those above: the crate's place in the order.

@@ -10,6 +10,7 @@ use ostd::arch::serial::SERIAL_PORT;
 use ostd::sync::{LocalIrqDisabled, SpinLock};
 
 use super::uart::{Interrupts, Uart};
+use crate::console;
 use crate::object::terminal::Wire;
 
 /// A serial port.
@@ -107,6 +108,8 @@ impl Wire for Port {
                 for &byte in &bytes[..count] {
                     port.send(byte);
                 }
+                drop(port);
+                console::show(&bytes[..count]);
                 count
             }
             Chip::Ours(uart) => {
