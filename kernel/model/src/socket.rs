@@ -18,6 +18,18 @@ pub struct Options {
     pub keep_alive: bool,
     /// `TCP_NODELAY`.
     pub no_delay: bool,
+    /// `TCP_CORK`: only whole segments leave.
+    pub cork: bool,
+    /// `TCP_KEEPIDLE`: how long a peer may be silent before it is asked.
+    pub keep_idle: Duration,
+    /// `TCP_KEEPINTVL`: how soon it is asked again.
+    pub keep_interval: Duration,
+    /// `TCP_KEEPCNT`: how often.
+    pub keep_count: u8,
+    /// `TCP_USER_TIMEOUT`: how long bytes may wait for their acknowledgment.
+    pub user_timeout: Option<Duration>,
+    /// `TCP_MAXSEG`: bytes of a segment at most.
+    pub max_segment: Option<u16>,
     /// `SO_LINGER`: for how long close(2) waits.
     pub linger: Option<Duration>,
     /// `SO_SNDBUF`, in bytes.
@@ -39,6 +51,12 @@ impl Default for Options {
             reuse_port: false,
             keep_alive: false,
             no_delay: false,
+            cork: false,
+            keep_idle: Duration::from_secs(7200),
+            keep_interval: Duration::from_secs(75),
+            keep_count: 9,
+            user_timeout: None,
+            max_segment: None,
             linger: None,
             send_buffer: DEFAULT_BUFFER,
             receive_buffer: DEFAULT_BUFFER,

@@ -79,6 +79,9 @@ impl Endpoint {
         if outcome.has_arrived {
             state.report(Events::READABLE);
         }
+        if outcome.is_flushed {
+            state.report(Events::WRITABLE);
+        }
         drop(state);
         self.follow(&segment.tuple, outcome);
     }

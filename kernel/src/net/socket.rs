@@ -9,15 +9,16 @@ use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::ioctl::SIOCOUTQ;
 use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
-use model::abi::socket::{How, IPPROTO_TCP, Ucred, family, kind};
+use model::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
 use model::abi::stat::Stat;
 use model::socket::Options;
-use model::tcp::connection::{Connection, Taking};
+use model::tcp::connection::{Connection, Pace, Taking};
 use model::tcp::port::{self, Sharing};
 use model::tcp::segment::Tuple;
 use model::tcp::socket::{Attempt, Socket};
@@ -165,9 +166,24 @@ impl TcpSocket {
         let _ = self.endpoint.state.lock().disconnect();
     }
 
-    /// The state's number in `TCP_INFO`.
-    pub(crate) fn state_number(&self) -> u8 {
-        self.endpoint.state.read().phase().number()
+    /// What is known for `TCP_INFO`.
+    pub(crate) fn info(&self) -> TcpInfo {
+        self.endpoint.state.read().info()
+    }
+
+    /// Bytes that a segment carries at most.
+    pub(crate) fn segment_len(&self) -> usize {
+        self.endpoint.state.read().segment_len()
+    }
+
+    /// Begins to close, for the last who has it open; see [`Socket::begin_lingering`].
+    pub(crate) fn begin_lingering(&self) -> Option<Duration> {
+        self.endpoint.change(Socket::begin_lingering)
+    }
+
+    /// Whether the peer has everything, or never will. Changes with [`Events::WRITABLE`].
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.endpoint.state.read().is_flushed()
     }
 
     /// Bytes that the peer has not acknowledged.
@@ -302,16 +318,17 @@ impl super::call::Socket for TcpSocket {
         self.endpoint.change(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
     }
 
-    fn send(&self, from: &mut dyn Source, _: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        let pace = if message.flags.contains(MessageFlags::MORE) { Pace::Hold } else { Pace::Send };
         let mut total = 0;
-        let mut result = self.endpoint.change(|socket| socket.send(from));
+        let mut result = self.endpoint.change(|socket| socket.send(from, pace));
         // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
         while let Poll::Ready(Ok(count @ 1..)) = result {
             total += count;
             if from.remaining() == 0 {
                 break;
             }
-            result = self.endpoint.change(|socket| socket.send_more(from));
+            result = self.endpoint.change(|socket| socket.send_more(from, pace));
         }
         if total > 0 { Poll::Ready(Ok(total)) } else { result }
     }

@@ -1,12 +1,19 @@
 //! close(2), close_range(2).
 
 use alloc::sync::Arc;
+use core::task::Poll;
 
 use bitflags::bitflags;
 use model::abi::errno::Errno;
 use model::fd::Fd;
+use pollee::Events;
 
 use super::context::{Context, SysResult};
+use super::patience;
+use crate::clock;
+use crate::file::description::OpenFile;
+use crate::file::many::Timeout;
+use crate::net::socket::TcpSocket;
 
 bitflags! {
     /// How close_range(2) goes about it.
@@ -24,8 +31,24 @@ bitflags! {
 /// `EBADF`: not open.
 pub(crate) fn close(cx: &mut Context<'_>, fd: Fd) -> SysResult {
     let file = cx.files().close(fd)?;
+    if let Some(socket) = file.downcast::<TcpSocket>() {
+        linger(cx, &file, socket);
+    }
     drop(file);
     Ok(0)
+}
+
+/// Waits until the peer has everything, where the socket asks for it (`SO_LINGER`) and nobody else has it open. A signal
+/// ends the wait.
+fn linger(cx: &Context<'_>, file: &Arc<OpenFile>, socket: &TcpSocket) {
+    if Arc::strong_count(file) > 1 {
+        return;
+    }
+    let Some(time) = socket.begin_lingering() else { return };
+    let until = Timeout::At(clock::now() + time);
+    let _ = patience::within(cx, file, Events::WRITABLE, until, || {
+        if socket.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
 }
 
 /// Frees all descriptors from `first` to `last`, or marks them.

@@ -2,10 +2,12 @@
 //!
 //! Source: socket(7), tcp(7); Linux 6.1 net/core/sock.c, net/ipv4/tcp.c.
 
+mod tcp;
+
 use core::time::Duration;
 
 use model::abi::errno::Errno;
-use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, so, tcp};
+use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, so};
 use model::abi::time::Timeval;
 use model::fd::Fd;
 use ostd_pod::{Immutable, IntoBytes, Pod};
@@ -14,7 +16,6 @@ use super::context::{Context, SysResult};
 use super::socket;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::net::call::Socket;
-use crate::net::socket::TcpSocket;
 use crate::net::unix::UnixSocket;
 
 /// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
@@ -65,7 +66,7 @@ pub(crate) fn getsockopt(
     match level {
         SOL_SOCKET => get_socket(socket, name, &answer),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
-        IPPROTO_TCP => get_tcp(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &answer),
+        IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &answer),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }
@@ -98,15 +99,6 @@ fn get_socket(socket: &dyn Socket, name: u32, answer: &Answer<'_, '_>) -> SysRes
     }
 }
 
-fn get_tcp(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
-    match name {
-        tcp::NODELAY => answer.write_flag(socket.options().no_delay),
-        tcp::INFO => answer.write([socket.state_number(), 0, 0, 0, 0, 0, 0, 0]),
-        tcp::MAXSEG => answer.write(536_i32),
-        _ => Err(Errno::ENOPROTOOPT),
-    }
-}
-
 /// Changes an option.
 ///
 /// # Errors
@@ -125,7 +117,7 @@ pub(crate) fn setsockopt(
     match level {
         SOL_SOCKET => set_socket(socket, name, &given),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
-        IPPROTO_TCP => set_tcp(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
+        IPPROTO_TCP => tcp::set(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
         // What the headers of packets say of priorities and the like changes nothing here.
         IPPROTO_IP => given.number().map(drop),
         _ => Err(Errno::ENOPROTOOPT),
@@ -214,20 +206,6 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
             socket.update_options(&mut |options| options.linger = (linger.on != 0).then_some(time));
         }
         so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => {
-            given.number()?;
-        }
-        _ => return Err(Errno::ENOPROTOOPT),
-    }
-    Ok(())
-}
-
-fn set_tcp(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
-    match name {
-        tcp::NODELAY => {
-            let is_on = given.flag()?;
-            socket.update_options(&mut |options| options.no_delay = is_on);
-        }
-        tcp::QUICKACK | tcp::DEFER_ACCEPT => {
             given.number()?;
         }
         _ => return Err(Errno::ENOPROTOOPT),

@@ -108,14 +108,20 @@ fn receive(
     if flags.contains(MessageFlags::ERROR_QUEUE) && nature.family == family::AF_INET {
         return Err(Errno::EAGAIN);
     }
+    let options = socket.options();
     let limit = if flags.contains(MessageFlags::DONT_WAIT) {
         Timeout::Now
     } else {
-        socket::limit(file, socket.options().receive_timeout)
+        socket::limit(file, options.receive_timeout)
+    };
+    let least = match nature.kind {
+        kind::SOCK_STREAM if flags.contains(MessageFlags::WAIT_ALL) => usize::MAX,
+        kind::SOCK_STREAM => options.low_water,
+        _ => 0,
     };
     if flags.contains(MessageFlags::TRUNCATE) && is_tcp {
         let mut nowhere = Nowhere(to.remaining());
-        return receive_to(cx, (file, socket), &mut nowhere, flags, limit);
+        return receive_to(cx, (file, socket), &mut nowhere, least, limit);
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
@@ -123,24 +129,24 @@ fn receive(
             socket.receive(&mut to.clone(), Taking::Peek)
         });
     }
-    receive_to(cx, (file, socket), to, flags, limit)
+    receive_to(cx, (file, socket), to, least, limit)
 }
 
 fn receive_to(
     cx: &Context<'_>,
     (file, socket): (&OpenFile, &dyn Socket),
     to: &mut dyn Sink,
-    flags: MessageFlags,
+    least: usize,
     limit: Timeout<Duration>,
 ) -> Result<Incoming, Errno> {
-    let wants_all = flags.contains(MessageFlags::WAIT_ALL) && socket.nature().kind == kind::SOCK_STREAM;
+    let least = least.min(to.remaining());
     let mut all = Incoming::bytes(0);
     let result =
         patience::within(cx, file, Events::READABLE, limit, || match socket.receive(to, Taking::Consume) {
             Poll::Ready(Ok(part)) => {
-                let goes_on = wants_all && part.count > 0 && part.rights.is_empty() && to.remaining() > 0;
+                let is_whole = part.count == 0 || !part.rights.is_empty();
                 all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
-                if goes_on { Poll::Pending } else { Poll::Ready(Ok(())) }
+                if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,

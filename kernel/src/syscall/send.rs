@@ -97,6 +97,9 @@ fn send(
     let is_stream = socket.write_extent() == WriteExtent::Everything;
     let mut total = 0;
     let result = patience::within(cx, file, Events::WRITABLE, limit, || {
+        if total > 0 && socket::has_error(file) {
+            return Poll::Ready(Ok(()));
+        }
         let before = from.remaining();
         match socket.send(from, message) {
             Poll::Ready(Ok(count)) => {

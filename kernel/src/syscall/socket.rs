@@ -14,6 +14,7 @@ use model::fd::{Fd, OnExec};
 use model::unix::name::Given;
 use model::unix::socket::Kind;
 use ostd_pod::{FromZeros, IntoBytes};
+use pollee::Events;
 
 use super::context::{Context, SysResult};
 use crate::clock;
@@ -94,6 +95,11 @@ pub(super) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
     }
     let socket: &UnixSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
     Ok(socket)
+}
+
+/// Whether it is a socket whose next call tells an error. A write that has begun leaves it to that.
+pub(super) fn has_error(file: &OpenFile) -> bool {
+    of(file).is_ok_and(|socket| socket.poll(Events::ERR).contains(Events::ERR))
 }
 
 /// Who calls, as the other end of a local socket sees it.

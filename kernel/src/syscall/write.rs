@@ -14,7 +14,7 @@ use pollee::Events;
 
 use super::buffers::{Buffers, Place};
 use super::context::{Context, SysResult};
-use super::{file_size, patience};
+use super::{file_size, patience, socket};
 use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::memory::transfer::Source;
@@ -118,6 +118,9 @@ pub(super) fn write_everything(
 ) -> SysResult {
     let mut total = 0;
     let result = patience::until_ready(cx, file, Events::WRITABLE, || {
+        if total > 0 && socket::has_error(file) {
+            return Poll::Ready(Ok(()));
+        }
         let before = from.remaining();
         let written = match attempt(from) {
             Poll::Ready(result) => result?,

@@ -2,7 +2,8 @@
 //!
 //! Owns: what waits beyond the protocol's own buffers, which stay small.   Not here: which packets come here
 //! (`segment`), when time passes (the caller says).
-//! Invariant: bytes wait in `unsent` only while the machine's buffer is full; the FIN follows the last of them.
+//! Invariant: bytes wait in `unsent` only while the machine's buffer is full, or because the program will add to them
+//! (the last `held`); the FIN follows the last of them.
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
 
 use alloc::boxed::Box;
@@ -11,21 +12,20 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{BUFFER, Engine, Phase, Route};
+use super::engine::{BUFFER, DEFAULT_SEGMENT, Engine, Phase, Route};
 use super::packet::Burst;
+use super::patience::{self, Due, Patience, Rules, Standing};
 use super::queue::Queue;
 use super::readiness::{self, Shutdown, View};
 use super::segment::{Segment, Tuple};
 use super::time_wait::TimeWait;
 use crate::abi::errno::Errno;
+use crate::abi::socket::TcpInfo;
 use crate::socket::Options;
 use crate::transfer::{Sink, Source};
 
-/// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.
-const ORPHAN_PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long a handshake is tried: Linux's six repetitions of the SYN.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(127);
+/// How long bytes are held that a program wants to add to.
+const HOLD: Duration = Duration::from_millis(200);
 
 /// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub has_arrived: bool,
     /// The handshake is complete.
     pub is_established: bool,
+    /// The peer has acknowledged everything, and the FIN.
+    pub is_flushed: bool,
     /// The connection needs no more packets.
     pub end: Option<End>,
     /// When [`Connection::settle`] is due again.
@@ -75,11 +77,25 @@ pub struct Connection {
     /// Nobody has it open.
     is_orphan: bool,
     has_sent_fin: bool,
-    /// When patience with the peer ends.
+    patience: Patience,
+    /// When patience is to be asked.
     deadline: Option<Duration>,
     received: Queue,
     unsent: Queue,
+    /// How many of the last bytes in `unsent` wait for more, and until when.
+    held: usize,
+    held_until: Option<Duration>,
     limits: Limits,
+    counts: Counts,
+}
+
+/// What a program may ask for: `TCP_INFO`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Counts {
+    segments_in: u32,
+    segments_out: u32,
+    received: u64,
+    sent: u64,
 }
 
 /// How much may wait.
@@ -88,28 +104,41 @@ struct Limits {
     receive: usize,
     send: usize,
     low_water: usize,
+    cork: bool,
+    no_delay: bool,
+}
+
+/// Whether a write is all there is for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// It is.
+    Send,
+    /// More will follow at once: `MSG_MORE`.
+    Hold,
 }
 
 impl Connection {
     /// A connection that asks `tuple.remote` for a handshake.
     #[must_use]
     pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(route, seed, now);
+        let mut engine = Engine::new(route, options.max_segment, seed, now);
         engine.connect(tuple);
-        Self { deadline: Some(now + HANDSHAKE_PATIENCE), ..Self::new(engine, tuple, options) }
+        Self::new(engine, tuple, options, now)
     }
 
     /// A connection that waits for the SYN, which must be the next packet.
     #[must_use]
     pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(route, seed, now);
+        let mut engine = Engine::new(route, options.max_segment, seed, now);
         engine.listen(tuple.local);
-        Self { deadline: Some(now + HANDSHAKE_PATIENCE), ..Self::new(engine, tuple, options) }
+        Self::new(engine, tuple, options, now)
     }
 
-    fn new(engine: Engine, tuple: Tuple, options: &Options) -> Self {
+    fn new(engine: Engine, tuple: Tuple, options: &Options, now: Duration) -> Self {
         let phase = engine.phase();
-        let limits = Limits { receive: 0, send: 0, low_water: 1 };
+        let limits = Limits { receive: 0, send: 0, low_water: 1, cork: false, no_delay: false };
+        let mut patience = Patience::new(Rules::new(options), now);
+        patience.set_deadline(Some(now + patience::HANDSHAKE));
         let mut connection = Self {
             engine: Some(Box::new(engine)),
             tuple,
@@ -119,10 +148,14 @@ impl Connection {
             is_done: false,
             is_orphan: false,
             has_sent_fin: false,
-            deadline: None,
+            patience,
+            deadline: Some(now + patience::HANDSHAKE),
             received: Queue::default(),
             unsent: Queue::default(),
+            held: 0,
+            held_until: None,
             limits,
+            counts: Counts::default(),
         };
         connection.set_options(options);
         connection
@@ -153,11 +186,19 @@ impl Connection {
 
     /// Follows the socket's options.
     pub fn set_options(&mut self, options: &Options) {
+        let before = self.limits;
         self.limits = Limits {
             receive: options.receive_buffer,
             send: options.send_buffer,
             low_water: options.low_water.max(1),
+            cork: options.cork,
+            no_delay: options.no_delay,
         };
+        self.patience.set_rules(Rules::new(options));
+        // To pull the cork out lets everything go, and so does to ask for no delay.
+        if before.cork != options.cork || (options.no_delay && !before.no_delay) {
+            self.held = 0;
+        }
         if let Some(engine) = &mut self.engine {
             engine.set_no_delay(options.no_delay);
         }
@@ -173,6 +214,37 @@ impl Connection {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.unsent.len() + self.engine.as_ref().map_or(0, |engine| engine.unacknowledged())
+    }
+
+    /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.phase == Phase::Closed || (self.has_sent_fin && !self.phase.has_unacknowledged_fin())
+    }
+
+    /// What is known for `TCP_INFO`.
+    #[must_use]
+    pub fn info(&self) -> TcpInfo {
+        let segment = self.segment_len() as u32;
+        TcpInfo {
+            state: self.phase.number(),
+            snd_mss: segment,
+            advmss: self.engine.as_ref().map_or(0, |engine| engine.own_segment_len() as u32),
+            pmtu: self.engine.as_ref().map_or(0, |engine| engine.packet_len() as u32),
+            bytes_acked: self.counts.sent.saturating_sub(self.queued() as u64),
+            bytes_received: self.counts.received,
+            segs_out: self.counts.segments_out,
+            segs_in: self.counts.segments_in,
+            notsent_bytes: self.unsent.len() as u32,
+            bytes_sent: self.counts.sent.saturating_sub(self.unsent.len() as u64),
+            ..TcpInfo::default()
+        }
+    }
+
+    /// Bytes that a segment carries at most: `TCP_MAXSEG`.
+    #[must_use]
+    pub fn segment_len(&self) -> usize {
+        self.engine.as_ref().map_or(DEFAULT_SEGMENT, |engine| engine.segment_len())
     }
 
     /// Gives bytes to `to`: 0 is the end.
@@ -229,7 +301,7 @@ impl Connection {
     /// # Errors
     /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
     /// shut down.
-    pub fn send(&mut self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+    pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         if self.phase.is_opening() {
             return Poll::Pending;
         }
@@ -244,15 +316,20 @@ impl Connection {
         let Some(room) = self.limits.send.checked_sub(queued).filter(|room| *room > 0) else {
             return Poll::Pending;
         };
+        let holds = pace == Pace::Hold || self.limits.cork;
         let mut count = 0;
-        if self.unsent.is_empty()
-            && let Some(engine) = &mut self.engine
+        if let Some(engine) = &mut self.engine
+            && self.unsent.is_empty()
+            && !holds
         {
             count += engine.send(from);
         }
         if count == 0 {
             count = self.unsent.push(from, room);
+            let segment = self.engine.as_ref().map_or(1, |engine| engine.segment_len());
+            self.held = if holds { (self.held + count) % segment } else { 0 };
         }
+        self.counts.sent += count as u64;
         Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
     }
 
@@ -278,7 +355,7 @@ impl Connection {
             self.abort();
         }
         self.received = Queue::default();
-        self.deadline = Some(now + ORPHAN_PATIENCE);
+        self.patience.set_deadline(Some(now + patience::ORPHAN));
     }
 
     fn abort(&mut self) {
@@ -293,9 +370,20 @@ impl Connection {
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
         };
-        let before = engine.received();
+        let (before, waiting, packets) = (engine.received(), engine.unacknowledged(), out.len());
+        if segment.has_syn {
+            engine.note_request(packet);
+        }
         engine.process(packet, now, out);
-        let has_arrived = engine.received() > before;
+        let arrived = engine.received().saturating_sub(before);
+        let has_arrived = arrived > 0;
+        self.counts.received += arrived as u64;
+        self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
+        self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
+        self.patience.hear(now);
+        if engine.unacknowledged() < waiting {
+            self.patience.progress();
+        }
         let failure = segment.has_rst.then_some(match self.phase {
             Phase::SynSent => Errno::ECONNREFUSED,
             Phase::CloseWait => Errno::EPIPE,
@@ -308,19 +396,31 @@ impl Connection {
     pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
         let mut failure = None;
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            failure = self.lose_patience();
+            match self.patience.due(self.standing(), now) {
+                Due::Nothing => {}
+                Due::Probe => {
+                    if let Some(engine) = &mut self.engine {
+                        engine.probe();
+                    }
+                }
+                Due::GiveUp => {
+                    self.abort();
+                    failure = Some(Errno::ETIMEDOUT);
+                }
+            }
         }
         self.advance(failure, now, out)
     }
 
-    /// The peer has taken too long.
-    fn lose_patience(&mut self) -> Option<Errno> {
-        let is_stuck = self.phase.is_opening() || self.is_orphan;
-        self.deadline = None;
-        if is_stuck {
-            self.abort();
+    fn standing(&self) -> Standing {
+        let Some(engine) = &self.engine else { return Standing::Over };
+        if self.is_orphan || self.phase.is_opening() {
+            Standing::Limited
+        } else if engine.unacknowledged() > 0 || self.unsent.len() > self.held {
+            Standing::Waiting
+        } else {
+            Standing::Idle
         }
-        is_stuck.then_some(Errno::ETIMEDOUT)
     }
 
     /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
@@ -330,7 +430,12 @@ impl Connection {
             return Outcome::default();
         };
         if !self.unsent.is_empty() {
-            self.unsent.drain(|bytes| engine.send(bytes));
+            if self.shutdown.contains(Shutdown::SEND) || self.held_until.is_some_and(|until| until <= now) {
+                self.held = 0;
+            }
+            self.unsent.drain(self.held, |bytes| engine.send(bytes));
+            let until = self.held_until.unwrap_or(now + HOLD);
+            self.held_until = (self.held > 0).then_some(until);
         }
         let wants_fin = self.shutdown.contains(Shutdown::SEND) && self.unsent.is_empty();
         if wants_fin && !self.has_sent_fin && !engine.phase().is_opening() {
@@ -341,7 +446,9 @@ impl Connection {
             // Nobody will ever read it: the peer must know.
             engine.abort();
         }
+        let packets = out.len();
         let poll_at = engine.dispatch(now, out);
+        self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
         let phase = engine.phase();
         let mut outcome = Outcome::default();
         self.follow(phase, failure, &mut outcome);
@@ -352,7 +459,8 @@ impl Connection {
             outcome.end = Some(End::TimeWait(TimeWait::new(sent.next, sent.expected, now)));
         }
         if self.engine.is_some() {
-            let at = [poll_at.map(|at| at.max(now + LEAST_PAUSE)), self.deadline];
+            self.deadline = self.patience.next(self.standing(), now);
+            let at = [poll_at.map(|at| at.max(now + LEAST_PAUSE)), self.deadline, self.held_until];
             outcome.wake_at = at.into_iter().flatten().min();
         }
         outcome
@@ -363,13 +471,16 @@ impl Connection {
         let is_refused = before == Phase::SynReceived && phase == Phase::Listen;
         if phase == Phase::Closed || is_refused {
             self.finish(failure);
+            outcome.is_flushed = true;
             outcome.end = Some(End::Gone);
             return;
         }
         if before.is_opening() && !phase.is_opening() {
-            self.deadline = None;
+            self.patience.set_deadline(None);
             outcome.is_established = true;
         }
+        // Who lingers in close(2) waits for this.
+        outcome.is_flushed = before.has_unacknowledged_fin() && !phase.has_unacknowledged_fin();
         if phase.has_fin() && !self.is_done {
             self.is_done = true;
             self.shutdown |= Shutdown::RECEIVE;

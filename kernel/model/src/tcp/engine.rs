@@ -18,7 +18,7 @@ use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl,
-    TcpPacket, TcpRepr, TcpSeqNumber,
+    TcpOption, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use super::packet::{Burst, Packet};
@@ -31,6 +31,12 @@ use crate::transfer::{Sink, Source};
 pub(super) const BUFFER: usize = 16 * 1024;
 
 const _: () = assert!(BUFFER < 65536, "a peer could panic smoltcp");
+
+/// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
+pub(super) const DEFAULT_SEGMENT: usize = 536;
+
+/// Bytes of an IP and of a TCP header.
+const HEADERS: usize = 40;
 
 /// Segments that one call sends at most. More than both buffers hold in segments of a network; what is left goes with
 /// the next call.
@@ -46,6 +52,17 @@ pub enum Route {
         /// Bytes of an IP packet.
         mtu: u16,
     },
+}
+
+impl Route {
+    /// Bytes of a packet at most.
+    const fn packet_len(self) -> usize {
+        match self {
+            // One more, and smoltcp transfers nothing.
+            Self::Local => 65535,
+            Self::Link { mtu } => mtu as usize,
+        }
+    }
 }
 
 /// The states of RFC 9293, less LISTEN of a listener, which is no connection.
@@ -71,6 +88,12 @@ impl Phase {
     #[must_use]
     pub const fn has_fin(self) -> bool {
         matches!(self, Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait)
+    }
+
+    /// Whether this end's FIN is on its way.
+    #[must_use]
+    pub const fn has_unacknowledged_fin(self) -> bool {
+        matches!(self, Self::FinWait1 | Self::Closing | Self::LastAck)
     }
 
     /// Whether the handshake is still going on.
@@ -104,6 +127,10 @@ pub(super) struct Engine {
     handle: SocketHandle,
     interface: Interface,
     route: Route,
+    /// Bytes of a packet at most.
+    packet_len: usize,
+    /// Bytes of a segment at most that the peer takes.
+    peer_segment: usize,
     /// The numbers in the last segment that was sent.
     sent: Sent,
     /// When there is something to do, if nothing but taking out bytes happens before; `None` if that is not known.
@@ -146,11 +173,14 @@ pub(super) struct Sent {
 }
 
 impl Engine {
-    /// A closed one. `seed` chooses the first sequence number, and must not be guessed.
-    pub(super) fn new(route: Route, seed: u64, now: Duration) -> Self {
+    /// A closed one, whose segments have at most `max_segment` bytes in either direction. `seed` chooses the first
+    /// sequence number, and must not be guessed.
+    pub(super) fn new(route: Route, max_segment: Option<u16>, seed: u64, now: Duration) -> Self {
+        let packet_len =
+            max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(route.packet_len());
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut Wire::closed(route), instant(now));
+        let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), instant(now));
         // Which addresses are local is decided before a packet gets here.
         interface.set_any_ip(true);
         let (mut set, handle) = SPARES.take().unwrap_or_else(make);
@@ -171,6 +201,8 @@ impl Engine {
             handle,
             interface,
             route,
+            packet_len,
+            peer_segment: DEFAULT_SEGMENT,
             sent: Sent::default(),
             next: None,
             untold: 0,
@@ -195,7 +227,8 @@ impl Engine {
     pub(super) fn process(&mut self, packet: &[u8], now: Duration, out: &mut Burst) {
         self.next = None;
         let first = out.len();
-        let mut wire = Wire { packet: Some(packet), out: Some(out), route: self.route };
+        let mut wire =
+            Wire { packet: Some(packet), out: Some(out), route: self.route, packet_len: self.packet_len };
         self.interface.poll_ingress_single(instant(now), &mut wire, &mut self.set);
         self.note(out, first);
     }
@@ -218,7 +251,8 @@ impl Engine {
             if at.is_none_or(|at| at > instant) {
                 break;
             }
-            let mut wire = Wire { packet: None, out: Some(out), route: self.route };
+            let mut wire =
+                Wire { packet: None, out: Some(out), route: self.route, packet_len: self.packet_len };
             let result = self.interface.poll_egress(instant, &mut wire, &mut self.set);
             at = self.interface.poll_at(instant, &self.set);
             match result {
@@ -324,6 +358,49 @@ impl Engine {
         }
     }
 
+    /// Sends something that the peer must answer, if nothing else is on its way.
+    pub(super) fn probe(&mut self) {
+        self.next = None;
+        let socket = self.socket_mut();
+        // To ask for it brings one about at once; what smoltcp would do by itself after that is not wanted.
+        socket.set_keep_alive(Some(smoltcp::time::Duration::from_secs(1)));
+        socket.set_keep_alive(None);
+    }
+
+    /// Takes from a packet with a SYN how long the peer's segments may be.
+    pub(super) fn note_request(&mut self, packet: &[u8]) {
+        let Some(tcp) = packet.get(IPV4_HEADER_LEN..).and_then(|tcp| TcpPacket::new_checked(tcp).ok()) else {
+            return;
+        };
+        let mut options = tcp.options();
+        while let Ok((rest, option)) = TcpOption::parse(options) {
+            match option {
+                TcpOption::EndOfList => break,
+                TcpOption::MaxSegmentSize(len) => self.peer_segment = usize::from(len).max(1),
+                _ => {}
+            }
+            if rest.is_empty() {
+                break;
+            }
+            options = rest;
+        }
+    }
+
+    /// Bytes that a segment to the peer carries at most.
+    pub(super) fn segment_len(&self) -> usize {
+        self.own_segment_len().min(self.peer_segment)
+    }
+
+    /// Bytes that a segment from the peer carries at most.
+    pub(super) const fn own_segment_len(&self) -> usize {
+        self.packet_len - HEADERS
+    }
+
+    /// Bytes of a packet at most.
+    pub(super) const fn packet_len(&self) -> usize {
+        self.packet_len
+    }
+
     /// What follows the numbers of what was sent.
     fn note(&mut self, out: &[Packet], first: usize) {
         if let Some(packet) = out.get(first..).and_then(|sent| sent.last()) {
@@ -348,7 +425,8 @@ impl Engine {
 #[must_use]
 pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
     let mut out = Burst::new();
-    let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route };
+    let packet_len = route.packet_len();
+    let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route, packet_len };
     let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, instant(now));
     interface.set_any_ip(true);
     interface.poll_ingress_single(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
@@ -379,7 +457,7 @@ pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
         payload_len: tcp.buffer_len(),
         hop_limit: 64,
     };
-    let checksums = Wire::closed(route).capabilities().checksum;
+    let checksums = Wire::closed(route, route.packet_len()).capabilities().checksum;
     let mut packet = Packet::new(ip.buffer_len() + tcp.buffer_len());
     let (header, payload) = packet.ip_mut().split_at_mut(ip.buffer_len());
     let [source, destination] = [ip.src_addr, ip.dst_addr].map(IpAddress::Ipv4);
@@ -422,12 +500,13 @@ struct Wire<'a> {
     packet: Option<&'a [u8]>,
     out: Option<&'a mut Burst>,
     route: Route,
+    packet_len: usize,
 }
 
 impl Wire<'_> {
     /// One that carries nothing: to say what it is like.
-    const fn closed(route: Route) -> Self {
-        Self { packet: None, out: None, route }
+    const fn closed(route: Route, packet_len: usize) -> Self {
+        Self { packet: None, out: None, route, packet_len }
     }
 }
 
@@ -452,12 +531,9 @@ impl Device for Wire<'_> {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
-        match self.route {
-            Route::Local => {
-                capabilities.max_transmission_unit = 65535;
-                capabilities.checksum = ChecksumCapabilities::ignored();
-            }
-            Route::Link { mtu } => capabilities.max_transmission_unit = usize::from(mtu),
+        capabilities.max_transmission_unit = self.packet_len;
+        if self.route == Route::Local {
+            capabilities.checksum = ChecksumCapabilities::ignored();
         }
         capabilities
     }

@@ -68,6 +68,18 @@ impl<C> Listener<C> {
         self.ready.is_empty()
     }
 
+    /// How many wait to be accepted.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The number that listen(2) was told.
+    #[must_use]
+    pub const fn backlog(&self) -> usize {
+        self.backlog
+    }
+
     /// Ends listening; those who wait are the caller's to refuse.
     #[must_use]
     pub fn into_waiting(self) -> VecDeque<C> {

@@ -7,6 +7,7 @@
 //! | `spare` | what is out of use and kept for the next |
 //! | `segment` | what of a packet is looked at before it reaches its connection |
 //! | `connection` | Linux's meaning of a connection: errors, half closes, queues |
+//! | `patience` | how long a silent peer is waited for |
 //! | `readiness` | what poll(2) says in every state |
 //! | `listener` | the backlog |
 //! | `socket` | the states of a socket, and which call is an error in which |
@@ -18,6 +19,7 @@ pub mod connection;
 mod engine;
 pub mod listener;
 pub mod packet;
+mod patience;
 pub mod port;
 mod queue;
 pub mod readiness;

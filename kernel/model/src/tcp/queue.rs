@@ -78,11 +78,14 @@ impl Queue {
         total
     }
 
-    /// Moves the first bytes to where `take` puts them, which says how many it took.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(&mut dyn Source) -> usize) {
-        while let Some(piece) = self.pieces.front() {
-            let mut rest = &piece.bytes()[self.gone..];
-            let len = rest.len();
+    /// Moves the first bytes to where `take` puts them, which says how many it took, but for the last `kept`.
+    pub(super) fn drain(&mut self, kept: usize, mut take: impl FnMut(&mut dyn Source) -> usize) {
+        while self.len > kept
+            && let Some(piece) = self.pieces.front()
+        {
+            let rest = &piece.bytes()[self.gone..];
+            let len = rest.len().min(self.len - kept);
+            let mut rest = &rest[..len];
             let taken = take(&mut rest);
             self.consume(taken);
             if taken < len {

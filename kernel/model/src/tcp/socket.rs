@@ -10,14 +10,14 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::connection::{Connection, Hardness, Outcome, Taking};
-use super::engine::Phase;
+use super::connection::{Connection, Hardness, Outcome, Pace, Taking};
+use super::engine::{DEFAULT_SEGMENT, Phase};
 use super::listener::Listener;
 use super::packet::Burst;
 use super::readiness::{Shutdown, View};
 use super::segment::Tuple;
 use crate::abi::errno::Errno;
-use crate::abi::socket::How;
+use crate::abi::socket::{How, TcpInfo};
 use crate::socket::Options;
 use crate::transfer::{Sink, Source};
 
@@ -287,18 +287,18 @@ impl<C> Socket<C> {
     ///
     /// # Errors
     /// `EPIPE`: there is no connection. Those of [`Connection::send`].
-    pub fn send(&mut self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+    pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         match &mut self.state {
-            State::Connected { connection, .. } => connection.send(from),
+            State::Connected { connection, .. } => connection.send(from, pace),
             _ => Poll::Ready(Err(Errno::EPIPE)),
         }
     }
 
     /// Goes on with a write of which some bytes were taken. `Pending`: no more can be taken now, be it for an error,
     /// which the next write tells.
-    pub fn send_more(&mut self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+    pub fn send_more(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         match &mut self.state {
-            State::Connected { connection, .. } if connection.can_send() => connection.send(from),
+            State::Connected { connection, .. } if connection.can_send() => connection.send(from, pace),
             _ => Poll::Pending,
         }
     }
@@ -324,6 +324,51 @@ impl<C> Socket<C> {
             State::Unconnected => Ok(0),
             State::Listening(_) => Err(Errno::EINVAL),
             State::Connected { connection, .. } => Ok(connection.queued()),
+        }
+    }
+
+    /// What is known for `TCP_INFO`.
+    #[must_use]
+    pub fn info(&self) -> TcpInfo {
+        match &self.state {
+            State::Unconnected => TcpInfo { state: Phase::Closed.number(), ..TcpInfo::default() },
+            State::Listening(listener) => TcpInfo {
+                state: Phase::Listen.number(),
+                unacked: listener.waiting() as u32,
+                sacked: listener.backlog() as u32,
+                ..TcpInfo::default()
+            },
+            State::Connected { connection, .. } => connection.info(),
+        }
+    }
+
+    /// Bytes that a segment carries at most: `TCP_MAXSEG`.
+    #[must_use]
+    pub fn segment_len(&self) -> usize {
+        match &self.state {
+            State::Connected { connection, .. } => connection.segment_len(),
+            _ => self.options.max_segment.map_or(DEFAULT_SEGMENT, usize::from),
+        }
+    }
+
+    /// Begins to close, for somebody who waits until the peer has everything: `SO_LINGER`. For how long it is waited;
+    /// `None`: not at all.
+    pub fn begin_lingering(&mut self) -> Option<Duration> {
+        let time = self.options.linger.filter(|time| !time.is_zero())?;
+        let State::Connected { connection, .. } = &mut self.state else { return None };
+        if !connection.is_connected() || connection.unread() > 0 {
+            return None;
+        }
+        connection.shut_down(Shutdown::SEND);
+        Some(time)
+    }
+
+    /// Whether the peer has everything, or never will.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        match &self.state {
+            State::Connected { connection, .. } => connection.is_flushed(),
+            _ => true,
         }
     }
 

@@ -9,7 +9,7 @@ use std::vec;
 use pollee::{Events, Readiness};
 
 use super::Phase;
-use super::connection::{Connection, End, Hardness, Taking};
+use super::connection::{Connection, End, Hardness, Pace, Taking};
 use super::engine::Route;
 use super::packet::{Burst, Packet};
 use super::readiness::Shutdown;
@@ -88,13 +88,13 @@ fn read(connection: &mut Connection) -> Poll<Result<Vec<u8>, Errno>> {
 
 fn write(connection: &mut Connection, mut bytes: &[u8]) -> Poll<Result<usize, Errno>> {
     let mut total = 0;
-    let mut result = connection.send(&mut bytes);
+    let mut result = connection.send(&mut bytes, Pace::Send);
     while let Poll::Ready(Ok(count)) = result {
         total += count;
         if bytes.is_empty() || !connection.can_send() {
             return Poll::Ready(Ok(total));
         }
-        result = connection.send(&mut bytes);
+        result = connection.send(&mut bytes, Pace::Send);
     }
     result
 }
