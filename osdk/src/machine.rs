@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     image: PathBuf,
     /// Where QEMU's own log goes, when it is switched on.
     log: Option<String>,
+    /// The kernel cannot end QEMU.
+    stays_on: bool,
 }
 
 impl Machine {
@@ -54,12 +56,17 @@ impl Machine {
         if hardware.boot.is_some() && kernel.on == Kernel::Linux {
             bail!("disk images are for Pollux; the twin starts from QEMU's -kernel only");
         }
-        Ok(Self { kernel, hardware: hardware.clone(), image, log: None })
+        Ok(Self { kernel, hardware: hardware.clone(), image, log: None, stays_on: false })
     }
 
     /// Sends the log of QEMU itself to this file.
     pub(crate) fn log_to(&mut self, path: &str) {
         self.log = Some(path.to_owned());
+    }
+
+    /// Takes away the kernel's means to end QEMU: as on a PC, what is on the screen last stays there.
+    pub(crate) fn stay_on(&mut self) {
+        self.stays_on = true;
     }
 
     /// Whether somebody looks at the guest with a debugger: then time limits make no sense.
@@ -98,7 +105,7 @@ impl Machine {
 
     /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
     pub(crate) fn arguments(&self, medium: &Path) -> Vec<String> {
-        let Self { kernel, hardware, image, log } = self;
+        let Self { kernel, hardware, image, log, stays_on } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
@@ -125,7 +132,7 @@ impl Machine {
         if hardware.gdb {
             add(&["-gdb", "tcp:127.0.0.1:1234", "-S"]);
         }
-        if kernel.on == Kernel::Pollux {
+        if kernel.on == Kernel::Pollux && !stays_on {
             // OSTD ends QEMU through this device: status 33 for success, 65 for a panic.
             add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         }
@@ -178,6 +185,7 @@ mod tests {
             hardware: options.guest.hardware,
             image: "k".into(),
             log: None,
+            stays_on: false,
         };
         machine.arguments(Path::new("i")).join(" ")
     }

@@ -21,6 +21,7 @@ mod monitor;
 mod profile;
 mod program;
 mod project;
+mod screenshot;
 mod session;
 mod starts;
 mod symbols;

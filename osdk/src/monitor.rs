@@ -1,8 +1,9 @@
-//! QEMU's monitor: where a kernel that hangs is.
+//! QEMU's monitor: where a kernel that hangs is, and what is on its screen.
 
 use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
+    path::Path,
     time::Duration,
 };
 
@@ -15,6 +16,11 @@ const SILENCE: Duration = Duration::from_millis(300);
 pub(crate) fn whereabouts(monitor: &mut UnixStream, symbols: &Symbols) -> String {
     let answer = ask(monitor, "info registers -a").unwrap_or_default();
     describe(&answer, |address| symbols.functions(address))
+}
+
+/// Has a picture of the screen written to a file.
+pub(crate) fn screenshot(monitor: &mut UnixStream, path: &Path) -> std::io::Result<()> {
+    ask(monitor, &format!("screendump {}", path.display())).map(drop)
 }
 
 fn ask(monitor: &mut UnixStream, question: &str) -> std::io::Result<String> {

@@ -20,7 +20,7 @@ use std::{
 use anyhow::{Context, Result};
 use pollux_protocol::{frame::Frame, message::Message};
 
-use crate::{machine::Machine, monitor};
+use crate::{machine::Machine, monitor, screenshot::Screenshot};
 
 /// How long a guest may take to power off before QEMU is ended.
 const POWER_OFF: Duration = Duration::from_secs(2);
@@ -90,8 +90,12 @@ impl Input {
 impl Session {
     /// Starts the machine with this initramfs.
     pub(crate) fn start(machine: &Machine, initramfs: &[u8]) -> Result<Self> {
-        let (memory, path) =
-            memory_file(&machine.medium(initramfs)?).context("cannot hand the initramfs to QEMU")?;
+        Self::start_from(machine, &machine.medium(initramfs)?)
+    }
+
+    /// Starts the machine with these bytes, which are what [`Machine::medium`] has made, or nearly.
+    pub(crate) fn start_from(machine: &Machine, medium: &[u8]) -> Result<Self> {
+        let (memory, path) = memory_file(medium).context("cannot hand the initramfs to QEMU")?;
         let mut command = Command::new("qemu-system-x86_64");
         command.args(machine.arguments(&path));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -202,6 +206,15 @@ impl Session {
     /// Gives QEMU's monitor a command that it answers with nothing worth reading.
     pub(crate) fn control(&mut self, command: &str) -> Result<()> {
         self.monitor.write_all(format!("{command}\n").as_bytes()).context("QEMU's monitor is gone")
+    }
+
+    /// What is on the screen; `None` if QEMU has not told in time.
+    pub(crate) fn screenshot(&mut self) -> Result<Option<Screenshot>> {
+        let (file, path) = memory_file(&[]).context("no memory for a screenshot")?;
+        monitor::screenshot(&mut self.monitor, &path).context("QEMU's monitor is gone")?;
+        let mut bytes = Vec::new();
+        File::from(file).read_to_end(&mut bytes).context("cannot read a screenshot")?;
+        Ok(Screenshot::parse(&bytes))
     }
 
     /// Where each CPU is, in the words of QEMU's monitor and the kernel's debug information.

@@ -1,11 +1,13 @@
-//! Starts from disk images: that the tour plays to its end, and that what cannot start says why.
+//! Starts from disk images: that the tour plays to its end, and that what cannot start says why. Both on the first
+//! serial port and on the screen, of which a picture is taken and read.
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     build,
@@ -17,6 +19,8 @@ use crate::{
 
 /// How long a start and the tour may take.
 const LIMIT: Duration = Duration::from_secs(90);
+/// How long what was said may take to be seen.
+const DRAWING: Duration = Duration::from_secs(5);
 /// How often to look at what was said.
 const INTERVAL: Duration = Duration::from_millis(200);
 
@@ -31,13 +35,27 @@ pub(crate) enum Extent {
     Full,
 }
 
-/// A machine, and what it must say.
+/// A machine, its disk, and what it must say.
 struct Case {
     firmware: Firmware,
     mebibytes: u64,
     smp: u8,
     cpu: &'static str,
+    damage: Option<Damage>,
     words: &'static str,
+}
+
+/// What is wrong with the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    /// The file with the parts is not ours.
+    Header,
+    /// That file is shorter than its header says.
+    Lengths,
+    /// Half of the kernel.
+    Kernel,
+    /// No initramfs.
+    Initramfs,
 }
 
 /// Starts them one after the other.
@@ -46,59 +64,142 @@ pub(crate) fn run(hardware: &HardwareOptions, extent: Extent) -> Result<Tally> {
     let kernel = build::kernel(Policy::default(), crate::toolchain::Output::OnFailure)?;
     let initramfs = fs::read(build::initramfs()?)?;
     let mut total = Tally::default();
-    for case in cases(extent) {
-        let Case { firmware, mebibytes, smp, cpu, words } = case;
-        let (mem, cpu) = (Mebibytes(mebibytes), Some(cpu.to_owned()));
-        let hardware = HardwareOptions { boot: Some(firmware), mem, cpu, ..hardware.clone() };
-        let options = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
-        let started = Instant::now();
-        let log = start(&Machine::with(options, &hardware, kernel.clone())?, &initramfs, words)?;
-        let passed = log.contains(words);
-        let (seconds, verdict) =
-            (started.elapsed().as_secs_f64(), if passed { "says" } else { "does not say" });
-        println!("  {firmware:?}, {mebibytes} MiB, {smp} CPUs {verdict} {words:?}  {seconds:.1} s");
-        if !passed {
-            log.lines().for_each(|line| println!("    | {line}"));
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        let mut disk = Vec::new();
+        for case in cases(firmware, extent) {
+            let machine = machine(&case, hardware, &kernel)?;
+            if disk.is_empty() {
+                disk = machine.medium(&initramfs)?;
+            }
+            let mut disk = disk.clone();
+            if let Some(damage) = case.damage {
+                damage.inflict(&mut disk).context("the disk image is not as boot/handover packs it")?;
+            }
+            let started = Instant::now();
+            let said = start(&machine, &disk, case.words)?;
+            total += report(&case, &said, started.elapsed());
         }
-        total += Tally { passed: passed.into(), failed: (!passed).into(), ..Tally::default() };
     }
     Ok(total)
 }
 
-fn cases(extent: Extent) -> Vec<Case> {
+fn cases(firmware: Firmware, extent: Extent) -> Vec<Case> {
+    let smallest = match firmware {
+        Firmware::Bios => 160,
+        Firmware::Uefi => 192,
+    };
+    let sizes: &[u64] = if extent == Extent::Full { &[smallest, 512, 3072, 5120] } else { &[512] };
+    let counts: &[u8] = if extent == Extent::Full { &[1, 2] } else { &[2] };
+    let good = Case { firmware, mebibytes: 512, smp: 1, cpu: "max", damage: None, words: TOUR };
     let mut cases = Vec::new();
-    for firmware in [Firmware::Bios, Firmware::Uefi] {
-        let smallest = match firmware {
-            Firmware::Bios => 160,
-            Firmware::Uefi => 192,
-        };
-        let sizes: &[u64] = if extent == Extent::Full { &[smallest, 512, 3072, 5120] } else { &[512] };
-        let counts: &[u8] = if extent == Extent::Full { &[1, 2] } else { &[2] };
-        for &mebibytes in sizes {
-            cases.extend(counts.iter().map(|&smp| Case {
-                firmware,
-                mebibytes,
-                smp,
-                cpu: "max",
-                words: TOUR,
-            }));
-        }
-        let refused = |mebibytes, cpu, words| Case { firmware, mebibytes, smp: 1, cpu, words };
-        cases.push(refused(128, "max", "pollux: cannot start: too little memory"));
-        cases.push(refused(512, "max,-fsgsbase", "pollux: cannot start: this CPU lacks FSGSBASE"));
+    for &mebibytes in sizes {
+        cases.extend(counts.iter().map(|&smp| Case { mebibytes, smp, ..good }));
+    }
+    cases.push(Case { mebibytes: 128, words: "pollux: cannot start: too little memory", ..good });
+    let words = "pollux: cannot start: this CPU lacks FSGSBASE";
+    cases.push(Case { cpu: "max,-fsgsbase", words, ..good });
+    // The stage is the same for both.
+    if firmware == Firmware::Bios || extent == Extent::Full {
+        let damages = [Damage::Header, Damage::Lengths, Damage::Kernel, Damage::Initramfs];
+        cases.extend(damages.map(|damage| Case { damage: Some(damage), words: damage.words(), ..good }));
     }
     cases
 }
 
-/// What the machine has said when it has said these words, has switched off, or takes too long.
-fn start(machine: &Machine, initramfs: &[u8], words: &str) -> Result<String> {
-    let mut session = Session::start(machine, initramfs)?;
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let event = session.next(Some(Instant::now() + INTERVAL))?;
-        let log = String::from_utf8_lossy(session.log()).into_owned();
-        if matches!(event, Event::Exited(_)) || log.contains(words) || Instant::now() > deadline {
-            return Ok(log);
+fn machine(case: &Case, hardware: &HardwareOptions, kernel: &Path) -> Result<Machine> {
+    let hardware = HardwareOptions {
+        boot: Some(case.firmware),
+        mem: Mebibytes(case.mebibytes),
+        cpu: Some(case.cpu.to_owned()),
+        ..hardware.clone()
+    };
+    let options = KernelOptions { on: Kernel::Pollux, smp: case.smp, policy: Policy::default() };
+    let mut machine = Machine::with(options, &hardware, kernel.to_owned())?;
+    machine.stay_on();
+    Ok(machine)
+}
+
+impl Damage {
+    /// Damages the file with the parts, which is on the disk in one piece; boot/handover/src/bundle.rs has its form.
+    fn inflict(self, disk: &mut [u8]) -> Option<()> {
+        const MAGIC: &[u8] = b"POLLUX\x1a\x01";
+        const SECTOR: usize = 512;
+        let start = disk.chunks(SECTOR).position(|sector| sector.starts_with(MAGIC))? * SECTOR;
+        let header = &mut disk[start..start + SECTOR];
+        let (kernel, initramfs) = (16..24, 24..32);
+        match self {
+            Self::Header => header[..MAGIC.len()].fill(0),
+            Self::Lengths => header[initramfs].copy_from_slice(&(1_u64 << 30).to_le_bytes()),
+            Self::Kernel => {
+                let length = u64::from_le_bytes(header[kernel.clone()].try_into().ok()?);
+                header[kernel].copy_from_slice(&(length / 2).to_le_bytes());
+            }
+            Self::Initramfs => header[initramfs].fill(0),
+        }
+        Some(())
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Header => "pollux: cannot start: the file \"ramdisk\" on the disk is not Pollux's",
+            Self::Lengths => "pollux: cannot start: the disk image is truncated",
+            Self::Kernel => "pollux: cannot start: the kernel is truncated",
+            Self::Initramfs => "pollux: cannot start: the disk image holds no initramfs",
         }
     }
+}
+
+/// What a machine has said.
+struct Said {
+    log: String,
+    screen: Vec<String>,
+}
+
+/// Lets the machine run until both have these words, it has switched off, or it takes too long.
+fn start(machine: &Machine, disk: &[u8], words: &str) -> Result<Said> {
+    let mut session = Session::start_from(machine, disk)?;
+    let mut said = Said { log: String::new(), screen: Vec::new() };
+    let mut deadline = Instant::now() + LIMIT;
+    let mut is_logged = false;
+    while Instant::now() < deadline {
+        let event = session.next(Some(Instant::now() + INTERVAL))?;
+        said.log = String::from_utf8_lossy(session.log()).into_owned();
+        if matches!(event, Event::Exited(_)) {
+            break;
+        }
+        if !is_logged && said.log.contains(words) {
+            is_logged = true;
+            deadline = Instant::now() + DRAWING;
+        }
+        if is_logged && let Some(screenshot) = session.screenshot()? {
+            said.screen = screenshot.rows();
+            if said.has(words) {
+                break;
+            }
+        }
+    }
+    Ok(said)
+}
+
+impl Said {
+    fn has(&self, words: &str) -> bool {
+        self.log.contains(words) && self.screen.iter().any(|row| row.contains(words))
+    }
+}
+
+fn report(case: &Case, said: &Said, elapsed: Duration) -> Tally {
+    let Case { firmware, mebibytes, smp, damage, words, .. } = case;
+    let passed = said.has(words);
+    let disk = match damage {
+        None => String::new(),
+        Some(damage) => format!(", damaged {damage:?}"),
+    };
+    let verdict = if passed { "says" } else { "does not say" };
+    let seconds = elapsed.as_secs_f64();
+    println!("  {firmware:?}, {mebibytes} MiB, {smp} CPUs{disk} {verdict} {words:?}  {seconds:.1} s");
+    if !passed {
+        said.log.lines().for_each(|line| println!("    | {line}"));
+        said.screen.iter().for_each(|row| println!("    screen | {row}"));
+    }
+    Tally { passed: passed.into(), failed: (!passed).into(), ..Tally::default() }
 }

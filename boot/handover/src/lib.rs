@@ -13,5 +13,6 @@ pub mod kernel;
 pub mod memory_map;
 pub mod place;
 pub mod refusal;
+pub mod screen;
 
 pub use refusal::Refusal;

@@ -9,12 +9,13 @@ use bootloader_api::{
 };
 use handover::{
     Refusal, acpi,
-    boot_params::{BootParams, LENGTH, Screen},
+    boot_params::{self, BootParams, LENGTH},
     bundle::Bundle,
     cpu,
     kernel::{ENTRY, Kernel},
     memory_map::MemoryMap,
     place::{Room, overlap},
+    screen::Screen,
 };
 use x86_64::instructions::{hlt, interrupts};
 
@@ -36,6 +37,11 @@ bootloader_api::entry_point!(main, config = &CONFIG);
 
 fn main(info: &'static mut BootInfo) -> ! {
     let Err(refusal) = start(info);
+    if let Optional::Some(framebuffer) = &mut info.framebuffer {
+        let shape = framebuffer.info();
+        // The screen takes everything.
+        let _ = writeln!(Screen::open(framebuffer.buffer_mut(), shape), "pollux: cannot start: {refusal}");
+    }
     stop(format_args!("cannot start: {refusal}"))
 }
 
@@ -94,9 +100,9 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
 }
 
 /// The screen that the loader has set up, as far as Linux's structure can describe it.
-fn screen(framebuffer: &FrameBuffer, memory: &Physical) -> Option<Screen> {
+fn screen(framebuffer: &FrameBuffer, memory: &Physical) -> Option<boot_params::Screen> {
     let info = framebuffer.info();
-    Some(Screen {
+    Some(boot_params::Screen {
         address: memory.address_of(framebuffer.buffer().as_ptr())?,
         width: info.stride.try_into().ok()?,
         height: info.height.try_into().ok()?,
