@@ -12,8 +12,10 @@ use std::{
     collections::BTreeSet,
     ffi::CString,
     fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{ExitCode, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -41,6 +43,13 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Wall times are medians over this many boots of each kernel.
 const TURNS: usize = 3;
 
+/// The groups with rows of several threads or processes, which are also timed with two CPUs.
+const THREADED: [&str; 4] = ["eventfd", "pipe", "threads", "tcp"];
+
+/// Those rows.
+const THREADED_ROWS: [&str; 4] =
+    ["eventfd_ping_pong", "pipe_ping_pong", "epoll_eight_threads", "tcp_round_trip"];
+
 /// `pollux bench`.
 pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
     if options.check || options.record {
@@ -54,18 +63,26 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
     };
     let mut results = Results::default();
     for &subject in &subjects {
-        results.merge(measure(subject, Clock::Instructions, options, &groups)?);
+        results.merge(measure(subject, Clock::Instructions, 1, options, &groups)?);
     }
+    let threaded: Vec<&str> = groups.iter().copied().filter(|group| THREADED.contains(group)).collect();
     let turns = if options.quick { 1 } else { TURNS };
     for _ in 0..if options.no_wall { 0 } else { turns } {
         for &subject in &subjects {
-            results.merge(measure(subject, Clock::Wall, options, &groups)?);
+            results.merge(measure(subject, Clock::Wall, 1, options, &groups)?);
+            if !threaded.is_empty() {
+                results
+                    .merge(measure(subject, Clock::Wall, 2, options, &threaded)?.on_two_cpus(&THREADED_ROWS));
+            }
         }
     }
     let directory = project::target().join("bench");
     write(&directory, "results.json", &serde_json::to_string_pretty(&results.to_json())?)?;
     let table = table::markdown(&results, &subjects);
     write(&directory, "results.md", &table)?;
+    for (name, plot) in report::plots(&results, &subjects)? {
+        write(&directory, &format!("{name}.svg"), &plot)?;
+    }
     let page = report::html(&results, &subjects, &machine(), &table)?;
     write(&directory, "report.html", &page)?;
     print!("{table}");
@@ -80,7 +97,7 @@ fn compare(options: &BenchOptions) -> Result<ExitCode> {
     const HYBRID: Subject = Subject::Pollux(Policy::Hybrid);
     let groups: Vec<&str> = GROUPS.to_vec();
     let results =
-        measure(HYBRID, Clock::Instructions, &BenchOptions { quick: true, ..options.clone() }, &groups)?;
+        measure(HYBRID, Clock::Instructions, 1, &BenchOptions { quick: true, ..options.clone() }, &groups)?;
     if options.record {
         baseline::record(&results, HYBRID)?;
         return Ok(ExitCode::SUCCESS);
@@ -103,10 +120,29 @@ fn machine() -> String {
     let cpu =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     format!(
-        "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm. Wall times: software emulation, one CPU. {}, on {}.",
+        "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm. Wall times: {}, one CPU unless said. {}, on {}.",
+        if has_kvm() { "KVM" } else { "software emulation" },
         first_line(qemu).unwrap_or_default(),
         cpu.unwrap_or("an unknown CPU")
     )
+}
+
+/// Whether QEMU can run a guest on the host's processor: that there is a `/dev/kvm` does not mean so.
+fn has_kvm() -> bool {
+    static ANSWER: LazyLock<bool> = LazyLock::new(|| {
+        let mut qemu = std::process::Command::new("qemu-system-x86_64");
+        qemu.args(["-no-user-config", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"]);
+        qemu.args(["-machine", "q35", "-accel", "kvm", "-cpu", "max"]);
+        // At the end of its input the monitor stops listening; the word ends QEMU.
+        let started = qemu.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        started.is_ok_and(|mut qemu| {
+            let asked = qemu.stdin.take().is_some_and(|mut input| input.write_all(b"quit\n").is_ok());
+            // One that did not hear the word may run for ever.
+            let _ = if asked { Ok(()) } else { qemu.kill() };
+            qemu.wait().is_ok_and(|status| status.success())
+        })
+    });
+    *ANSWER
 }
 
 /// What is compared, the twin first.
@@ -117,14 +153,21 @@ fn subjects(options: &BenchOptions) -> Vec<Subject> {
 }
 
 /// Boots one kernel and collects the rows of all groups.
-fn measure(subject: Subject, clock: Clock, options: &BenchOptions, groups: &[&str]) -> Result<Results> {
+fn measure(
+    subject: Subject,
+    clock: Clock,
+    smp: u8,
+    options: &BenchOptions,
+    groups: &[&str],
+) -> Result<Results> {
     let started = Instant::now();
     let (on, policy) = match subject {
         Subject::Linux => (Kernel::Linux, Policy::Hybrid),
         Subject::Pollux(policy) => (Kernel::Pollux, policy),
     };
-    let hardware = HardwareOptions { icount: clock == Clock::Instructions, ..options.hardware.clone() };
-    let machine = Machine::prepare(KernelOptions { on, smp: 1, policy }, &hardware)?;
+    let icount = clock == Clock::Instructions;
+    let hardware = HardwareOptions { icount, kvm: !icount && has_kvm(), ..options.hardware.clone() };
+    let machine = Machine::prepare(KernelOptions { on, smp, policy }, &hardware)?;
     let guest = Path::new("/bin/bench");
     let mut files = Initramfs::new()?;
     files.copy(&build::program("bench")?, guest)?;

@@ -215,6 +215,9 @@ pub(crate) struct HardwareOptions {
     /// Count instructions: one CPU, and one nanosecond of guest time for each instruction
     #[arg(long)]
     pub(crate) icount: bool,
+    /// Run on the host's processor where it can, which is fast and cannot count
+    #[arg(skip)]
+    pub(crate) kvm: bool,
     /// Boot this kernel file instead: an ELF kernel for Pollux, a bzImage for Linux
     #[arg(long = "kernel", value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,

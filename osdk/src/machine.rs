@@ -110,14 +110,11 @@ impl Machine {
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
         add(&["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]);
-        add(&[
-            "-machine",
-            &chipset(hardware.mem, hardware.boot),
-            "-accel",
-            "tcg",
-            "-cpu",
-            hardware.cpu.as_deref().unwrap_or(model),
-        ]);
+        add(&["-machine", &chipset(hardware.mem, hardware.boot)]);
+        // QEMU takes the first that works.
+        let accelerators: &[&str] = if hardware.kvm { &["kvm", "tcg"] } else { &["tcg"] };
+        accelerators.iter().for_each(|name| add(&["-accel", name]));
+        add(&["-cpu", hardware.cpu.as_deref().unwrap_or(model)]);
         add(&["-smp", &kernel.smp.to_string(), "-m", &format!("{}M", hardware.mem.0)]);
         for (number, (address, interrupt)) in SERIAL.iter().enumerate() {
             add(&["-device", &format!("isa-serial,chardev=port{number},iobase={address},irq={interrupt}")]);

@@ -24,17 +24,26 @@ pub(super) fn html(results: &Results, subjects: &[Subject], machine: &str, table
          <style>{STYLE}</style><h1>What a system call costs</h1><p>{}</p>",
         escaped(machine)
     );
-    let mut names: Vec<&str> = results.rows().map(|row| row.0.as_str()).collect();
-    names.dedup();
-    for name in names {
-        let lines = lines(results, subjects, name);
-        if lines.iter().any(|(_, points)| points.len() > 1) {
-            page.push_str(&format!("<figure>{}</figure>", plot(name, &lines)?));
-        }
+    for (_, plot) in plots(results, subjects)? {
+        page.push_str(&format!("<figure>{plot}</figure>"));
     }
     page.push_str("<h2>All rows</h2>");
     page.push_str(&html_table(table));
     Ok(page)
+}
+
+/// The plots as SVG, by the names of their rows.
+pub(super) fn plots(results: &Results, subjects: &[Subject]) -> Result<Vec<(String, String)>> {
+    let mut names: Vec<&str> = results.rows().map(|row| row.0.as_str()).collect();
+    names.dedup();
+    let mut plots = Vec::new();
+    for name in names {
+        let lines = lines(results, subjects, name);
+        if lines.iter().any(|(_, points)| points.len() > 1) {
+            plots.push((name.to_owned(), plot(name, &lines)?));
+        }
+    }
+    Ok(plots)
 }
 
 /// For each kernel, the instructions against the number of files.

@@ -108,6 +108,15 @@ impl Results {
         self.failed.extend(other.failed);
     }
 
+    /// These of the rows, under names that say so.
+    pub(crate) fn on_two_cpus(mut self, names: &[&str]) -> Self {
+        let is_meant = |row: &Row| names.contains(&row.0.as_str());
+        let meant: Vec<bool> = self.rows.iter().map(is_meant).collect();
+        self.figures.retain(|(index, ..), _| meant[*index]);
+        self.rows.iter_mut().for_each(|row| row.0.push_str("_on_2_CPUs"));
+        self
+    }
+
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
@@ -182,6 +191,15 @@ mod tests {
         results.merge(read(Clock::Instructions, &["a 1 7 6 8"]));
         let figure = results.figure(&("a".into(), 1), Subject::Linux, Clock::Instructions);
         assert_eq!(figure, Some(Figure { median: 7.0, least: 4.0, most: 10.0 }));
+    }
+
+    #[test]
+    fn rows_of_two_cpus_have_names_of_their_own() {
+        let mut results = read(Clock::Wall, &["frequency 0 1e9 1e9 1e9", "a 1 5 4 6"]);
+        let two = read(Clock::Wall, &["frequency 0 1e9 1e9 1e9", "a 1 3 2 4", "b 1 1 1 1"]);
+        results.merge(two.on_two_cpus(&["a"]));
+        let rows: Vec<_> = results.rows().map(|row| row.0.as_str()).collect();
+        assert_eq!(rows, ["a", "a_on_2_CPUs"]);
     }
 
     #[test]
