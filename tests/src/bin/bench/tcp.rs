@@ -10,6 +10,9 @@ use crate::watched::{read, write};
 /// What one call of the bandwidth row moves.
 const BLOCK: usize = 64 * 1024;
 
+/// Blocks that are counted together: reading and writing take turns in a rhythm of several blocks.
+const BLOCKS: usize = 16;
+
 pub fn rows(bench: &Bench) {
     bench.row("tcp_connect_accept_close", 0, |row| {
         let listener = Listener::new(8)?;
@@ -66,15 +69,18 @@ fn bandwidth(row: &Row) -> Outcome<Figure> {
     })?;
     fd::close(server.into_number())?;
     let mut block = vec![0; BLOCK];
-    let figure = row.measure_many(BLOCK / 1024, |watch| {
-        let mut got = 0;
-        while got < BLOCK {
-            let count = watch.time(|| read(client.number(), &mut block[got..]))?;
-            expect("the end of the stream", count == 0, false)?;
-            got += count;
+    let figure = row.measure_many(BLOCKS * BLOCK / 1024, |watch| {
+        for _ in 0..BLOCKS {
+            let mut got = 0;
+            while got < BLOCK {
+                let count = watch.time(|| read(client.number(), &mut block[got..]))?;
+                expect("the end of the stream", count == 0, false)?;
+                got += count;
+            }
+            let is_right = block[0] == 0x5a && block[BLOCK - 1] == 0x5a;
+            expect("the bytes", is_right, true)?;
         }
-        let is_right = block[0] == 0x5a && block[BLOCK - 1] == 0x5a;
-        expect("the bytes", is_right, true)
+        Ok(())
     })?;
     // The writer gets SIGPIPE, which ends it.
     client.close()?;
