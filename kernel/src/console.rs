@@ -47,9 +47,9 @@ struct Text {
     has_news: bool,
 }
 
-/// Opens the screen, if the loader has left one that can be drawn on.
-pub(crate) fn open() {
-    match Framebuffer::find() {
+/// Opens the screen, if the loader has left one that can be drawn on; of its lines so many pixels are seen, or all.
+pub(crate) fn open(width: Option<usize>) {
+    match Framebuffer::find(width) {
         Ok(Some(framebuffer)) => {
             DISPLAY.call_once(|| Display::new(framebuffer));
         }

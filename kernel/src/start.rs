@@ -45,7 +45,7 @@ pub(crate) fn start() {
 /// Starts everything there is, and the first process.
 fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
-    console::open();
+    console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
     trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
     report_options();

@@ -2,13 +2,24 @@
 //!
 //! All colours of a pixel are the same grey: thus their order does not matter.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use bootloader_api::info::FrameBufferInfo;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
 const WEIGHT: FontWeight = FontWeight::Regular;
 const SIZE: RasterHeight = RasterHeight::Size16;
+
+/// What the kernel's command line must say in front of all else: how wide the screen is, if its lines are longer. The
+/// boot protocol has a place for it, which OSTD does not read.
+pub fn width_option(info: &FrameBufferInfo) -> heapless::String<40> {
+    let mut option = heapless::String::new();
+    if info.stride > info.width {
+        // There is room for any number.
+        let _ = write!(option, "screen.width={} ", info.width);
+    }
+    option
+}
 
 /// A screen that is written on from its top. What does not fit below is left out.
 pub struct Screen<'a> {
@@ -44,7 +55,7 @@ impl<'a> Screen<'a> {
     }
 }
 
-impl fmt::Write for Screen<'_> {
+impl Write for Screen<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().for_each(|character| self.put(character));
         Ok(())
@@ -53,8 +64,6 @@ impl fmt::Write for Screen<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
     use bootloader_api::info::PixelFormat;
 
     use super::*;
@@ -94,6 +103,15 @@ mod tests {
                 assert!(shows(&pixels, info, place, character), "{place:?} {character}");
             }
         }
+    }
+
+    #[test]
+    fn the_kernel_is_told_of_lines_that_are_longer_than_the_screen_is_wide() {
+        let info = info(3, 2, 4);
+        assert_eq!(width_option(&info), "screen.width=28 ");
+        assert_eq!(width_option(&FrameBufferInfo { stride: 28, ..info }), "");
+        let most = FrameBufferInfo { width: usize::MAX - 1, stride: usize::MAX, ..info };
+        assert!(width_option(&most).ends_with("4 "));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use handover::{
     kernel::{ENTRY, Kernel},
     memory_map::MemoryMap,
     place::{Room, overlap},
-    screen::Screen,
+    screen::{self, Screen},
 };
 use x86_64::instructions::{hlt, interrupts};
 
@@ -71,7 +71,12 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
     }
     let tables = room.take(TABLES_LENGTH)?;
     let params = room.take(LENGTH as u64)?;
-    let command_line = room.take(bundle.command_line.len() as u64 + 1)?;
+    let width = match &info.framebuffer {
+        Optional::Some(framebuffer) => screen::width_option(&framebuffer.info()),
+        Optional::None => Default::default(),
+    };
+    // With a NUL.
+    let command_line = room.take((width.len() + bundle.command_line.len()) as u64 + 1)?;
     let initramfs = room.take(bundle.initramfs.len() as u64)?;
 
     let rsdp = info.rsdp_addr.into_option();
@@ -80,17 +85,19 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
     let page = BootParams {
         memory: &map,
         initramfs: initramfs.start..initramfs.start + bundle.initramfs.len() as u64,
-        command_line: command_line.start..command_line.start + bundle.command_line.len() as u64 + 1,
+        command_line: command_line.clone(),
         acpi: rsdp,
         screen: match &info.framebuffer {
-            Optional::Some(framebuffer) => screen(framebuffer, &memory),
+            Optional::Some(framebuffer) => framebuffer_place(framebuffer, &memory),
             Optional::None => None,
         },
     }
     .page();
 
     memory.write(&initramfs, bundle.initramfs);
-    memory.write(&command_line, bundle.command_line.as_bytes());
+    let rest = command_line.start + width.len() as u64..command_line.end;
+    memory.write(&command_line, width.as_bytes());
+    memory.write(&rest, bundle.command_line.as_bytes());
     memory.write(&params, &page);
     // Last: from here on the rest of the file may be gone.
     for segment in kernel.segments() {
@@ -100,7 +107,7 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
 }
 
 /// The screen that the loader has set up, as far as Linux's structure can describe it.
-fn screen(framebuffer: &FrameBuffer, memory: &Physical) -> Option<boot_params::Screen> {
+fn framebuffer_place(framebuffer: &FrameBuffer, memory: &Physical) -> Option<boot_params::Screen> {
     let info = framebuffer.info();
     Some(boot_params::Screen {
         address: memory.address_of(framebuffer.buffer().as_ptr())?,

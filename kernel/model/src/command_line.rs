@@ -22,11 +22,14 @@ pub enum Values {
     OneOf(&'static [&'static str]),
     /// An absolute path.
     Path,
+    /// A decimal number.
+    Number,
 }
 
 /// All options.
 pub const OPTIONS: &[Known] = &[
     Known { name: "init", values: Values::Path },
+    Known { name: "screen.width", values: Values::Number },
     Known { name: "trace", values: Values::OneOf(&["off", "events", "syscalls"]) },
     Known {
         name: "ostd.log_level",
@@ -77,6 +80,7 @@ fn check(word: &str) -> Result<(Known, &str), Complaint<'_>> {
     let good = match option.values {
         Values::OneOf(words) => words.contains(&value),
         Values::Path => value.starts_with('/'),
+        Values::Number => value.parse::<u32>().is_ok(),
     };
     if good { Ok((option, value)) } else { Err(Complaint::BadValue { option, value }) }
 }
@@ -95,6 +99,7 @@ impl fmt::Display for Complaint<'_> {
                         f.write_str(" do")
                     }
                     Values::Path => f.write_str("an absolute path does"),
+                    Values::Number => f.write_str("a number does"),
                 }
             }
         }
@@ -131,6 +136,10 @@ mod tests {
         assert_eq!(said("quiet"), ["unknown option \"quiet\""]);
         assert_eq!(said("init=/x init.=/y"), ["unknown option \"init.=/y\""]);
         assert_eq!(said("init=sh"), ["init=sh means nothing; an absolute path does"]);
+        assert_eq!(
+            said("screen.width=1366 screen.width=-1"),
+            ["screen.width=-1 means nothing; a number does"]
+        );
         assert_eq!(
             said("trace= trace"),
             ["trace= means nothing; off, events, syscalls do", "unknown option \"trace\""]

@@ -14,6 +14,8 @@ use ostd::mm::{CachePolicy, VmIo, VmIoFill};
 pub(super) struct Framebuffer {
     memory: IoMem,
     pixel: Pixel,
+    /// From the start of a line to the start of the next, in pixels.
+    stride: usize,
     width: usize,
     height: usize,
 }
@@ -30,23 +32,24 @@ pub(super) enum Unfit {
 }
 
 impl Framebuffer {
-    /// The screen, if the loader knows one.
-    pub(super) fn find() -> Result<Option<Self>, Unfit> {
+    /// The screen, if the loader knows one. It does not know how much of a line is seen.
+    pub(super) fn find(seen: Option<usize>) -> Result<Option<Self>, Unfit> {
         /// Pixels in each direction: room for a character, and no more than any screen has.
         const SIDE: RangeInclusive<usize> = 32..=16_384;
         let Some(found) = &boot_info().framebuffer_arg else {
             return Ok(None);
         };
-        let (address, width, height) = (found.address, found.width, found.height);
+        let (address, stride, height) = (found.address, found.width, found.height);
+        let width = seen.unwrap_or(stride).min(stride);
         let pixel = Pixel::of(found.bpp).ok_or(Unfit::Depth(found.bpp))?;
-        if !SIDE.contains(&width) || !SIDE.contains(&height) {
+        if !SIDE.contains(&width) || !SIDE.contains(&stride) || !SIDE.contains(&height) {
             return Err(Unfit::Size { width, height });
         }
-        let end = address.checked_add(width * height * pixel.length()).ok_or(Unfit::Place(address))?;
+        let end = address.checked_add(stride * height * pixel.length()).ok_or(Unfit::Place(address))?;
         // Stores may be gathered and late: nobody but the eye reads them.
         let memory = IoMem::acquire_with_cache_policy(address..end, CachePolicy::WriteCombining)
             .map_err(|_| Unfit::Place(address))?;
-        Ok(Some(Self { memory, pixel, width, height }))
+        Ok(Some(Self { memory, pixel, stride, width, height }))
     }
 
     pub(super) fn pixel(&self) -> Pixel {
@@ -63,13 +66,13 @@ impl Framebuffer {
 
     /// Makes everything black.
     pub(super) fn clear(&self) {
-        let cleared = self.memory.fill_zeros(0, self.width * self.height * self.pixel.length());
+        let cleared = self.memory.fill_zeros(0, self.stride * self.height * self.pixel.length());
         debug_assert!(cleared.is_ok());
     }
 
-    /// Puts pixels side by side; what is outside does nothing.
+    /// Puts pixels side by side; what is behind the last line does nothing.
     pub(super) fn write(&self, x: usize, y: usize, pixels: &[u8]) {
-        let written = self.memory.write_bytes((y * self.width + x) * self.pixel.length(), pixels);
+        let written = self.memory.write_bytes((y * self.stride + x) * self.pixel.length(), pixels);
         debug_assert!(written.is_ok());
     }
 }
