@@ -132,6 +132,33 @@ pub fn recv(fd: &Fd, len: usize, flags: i32) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A datagram socket, with `flags` such as `SOCK_NONBLOCK`.
+pub fn udp(flags: i32) -> Fd {
+    socket(AF_INET, libc::SOCK_DGRAM | flags, 0).expect("a socket")
+}
+
+/// `sendto`.
+pub fn send_to(fd: &Fd, bytes: &[u8], address: &Address) -> Result<usize> {
+    let [at, to] = [bytes.as_ptr() as usize, &raw const *address as usize];
+    let arguments = [fd.number() as usize, at, bytes.len(), 0, to, 16];
+    // SAFETY: the kernel only reads.
+    unsafe { sys::call(libc::SYS_sendto, arguments) }
+}
+
+/// `recvfrom`, and who sent it.
+pub fn recv_from(fd: &Fd, len: usize, flags: i32) -> Result<(Vec<u8>, Address)> {
+    let mut bytes = vec![0; len];
+    let mut address = Address::default();
+    let mut room = 16_u32;
+    let [at, from] = [bytes.as_mut_ptr() as usize, &raw mut address as usize];
+    let arguments = [fd.number() as usize, at, len, flags as usize, from, &raw mut room as usize];
+    // SAFETY: all of it is ours.
+    let count = unsafe { sys::call(libc::SYS_recvfrom, arguments) }?;
+    assert_eq!(room, 16);
+    bytes.truncate(count);
+    Ok((bytes, address))
+}
+
 /// Sets an option that is an `int`.
 pub fn set(fd: &Fd, level: i32, name: i32, value: i32) -> Result<()> {
     set_value(fd, level, name, &value)

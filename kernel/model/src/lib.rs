@@ -28,5 +28,6 @@ pub mod tcp;
 pub mod timerfd;
 pub mod transfer;
 pub mod tty;
+pub mod udp;
 pub mod unix;
 pub mod vma;

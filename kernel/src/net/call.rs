@@ -56,6 +56,8 @@ impl Address {
 pub(crate) struct Outgoing {
     /// `MSG_MORE` and the like.
     pub(crate) flags: MessageFlags,
+    /// Where to, if not to the other end.
+    pub(crate) to: Option<SocketAddrV4>,
     /// Descriptors that go with its first byte. Whoever takes that takes them.
     pub(crate) rights: Vec<Arc<OpenFile>>,
 }

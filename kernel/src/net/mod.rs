@@ -18,6 +18,7 @@ mod route;
 pub(crate) mod socket;
 mod stack;
 mod timer;
+pub(crate) mod udp;
 pub(crate) mod unix;
 
 pub(crate) use self::timer::serve;

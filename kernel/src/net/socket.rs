@@ -212,7 +212,7 @@ impl TcpSocket {
 }
 
 /// Where the search for a free port begins: not twice at the same place, and nobody knows where.
-fn next_port() -> u16 {
+pub(super) fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // A step that is odd visits every port before it comes back.
     let step = (random::word() % 8) as u16 * 2 + 1;

@@ -15,7 +15,7 @@ use model::tcp::{self, Route};
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::link::Inbox;
-use super::{ports, route};
+use super::{ports, route, udp};
 use crate::memory::budget;
 use crate::{clock, random};
 
@@ -50,7 +50,7 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 
 /// Takes in a packet. Answers go to `out`.
 fn receive(packet: &Packet, out: &mut Burst) {
-    let Some(segment) = Segment::parse(packet.ip()) else { return };
+    let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
         Some(Found::TimeWait(rest)) => match rest.answer(&segment) {

@@ -6,6 +6,7 @@ use model::fd::Fd;
 use super::context::{Context, SysResult};
 use super::{socket, unix};
 use crate::net::socket::TcpSocket;
+use crate::net::udp::UdpSocket;
 use crate::net::unix::UnixSocket;
 
 /// The first port that everybody may bind: `ip_unprivileged_port_start`.
@@ -27,6 +28,9 @@ pub(crate) fn bind(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysRe
     let is_reserved = address.port() != 0 && address.port() < FIRST_UNPRIVILEGED;
     if is_reserved && cx.process().credentials.lock().uid != 0 {
         return Err(Errno::EACCES);
+    }
+    if let Some(socket) = file.downcast::<UdpSocket>() {
+        return socket.bind(address).map(|()| 0);
     }
     let socket: &TcpSocket = file.downcast().ok_or(Errno::EOPNOTSUPP)?;
     socket.bind(address).map(|()| 0)

@@ -15,6 +15,7 @@ use super::{patience, socket, unix};
 use crate::file::many::Timeout;
 use crate::net::call::Socket as _;
 use crate::net::socket::TcpSocket;
+use crate::net::udp::UdpSocket;
 use crate::net::unix::UnixSocket;
 
 /// Connects the socket with the address at `addr`; `AF_UNSPEC` undoes that.
@@ -30,6 +31,9 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
     let address = socket::read_address(cx, addr, len)?;
     if let Some(socket) = file.downcast::<UnixSocket>() {
         return unix::connect(cx, &file, socket, address.unix()?);
+    }
+    if let Some(socket) = file.downcast::<UdpSocket>() {
+        return connect_datagrams(socket, address.inet()?);
     }
     let socket: &TcpSocket = file.downcast().ok_or(Errno::EOPNOTSUPP)?;
     let remote = match address.inet()? {
@@ -58,4 +62,14 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
         Err(Errno::EAGAIN) if !is_over => Err(going_on),
         result => result.map(|()| 0),
     }
+}
+
+/// Lets a datagram socket hear one peer only, or everybody again.
+fn connect_datagrams(socket: &UdpSocket, address: InetAddress) -> SysResult {
+    match address {
+        InetAddress::Inet(remote) => socket.connect(remote)?,
+        InetAddress::Foreign => return Err(Errno::EAFNOSUPPORT),
+        InetAddress::Unspecified(_) => socket.disconnect(),
+    }
+    Ok(0)
 }

@@ -66,7 +66,7 @@ pub(crate) fn getsockopt(
     match level {
         SOL_SOCKET => get_socket(socket, name, &answer),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
-        IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &answer),
+        IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::EOPNOTSUPP)?, name, &answer),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }

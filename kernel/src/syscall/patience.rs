@@ -9,6 +9,8 @@ use model::abi::errno::Errno;
 use pollee::{Events, Share};
 
 use super::context::Context;
+use super::socket;
+use crate::clock;
 use crate::event::Watch;
 use crate::event::wait::{self, Source};
 use crate::file::description::OpenFile;
@@ -17,7 +19,7 @@ use crate::file::many::Timeout;
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
 ///
 /// # Errors
-/// `EAGAIN`: `O_NONBLOCK`, and it was not ready. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
+/// `EAGAIN`: `O_NONBLOCK`, and it was not ready; or a socket's time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
 /// Those of `attempt`.
 #[inline(always)]
 pub(super) fn until_ready<T>(
@@ -32,7 +34,8 @@ pub(super) fn until_ready<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    wait(cx, file, (waits_for, file.file().share(waits_for)), None, attempt)
+    let deadline = socket::timeout(file, waits_for).map(|timeout| clock::now() + timeout);
+    wait(cx, file, (waits_for, file.file().share(waits_for)), deadline, attempt)
 }
 
 /// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says.

@@ -2,6 +2,7 @@
 //!
 //! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
+use core::net::SocketAddrV4;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
@@ -37,7 +38,7 @@ pub(crate) fn sendto(
     let file = socket::find(cx, fd)?;
     let mut message = Outgoing::default();
     if addr != 0 {
-        read_destination(cx, socket::of(&file)?, (addr, addr_len))?;
+        message.to = read_destination(cx, socket::of(&file)?, (addr, addr_len))?;
     }
     send(cx, &file, &mut from, &mut message, flags)
 }
@@ -55,13 +56,17 @@ pub(crate) fn sendmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
     let rights = cmsg::read_rights(cx, &header, socket.nature())?;
     let mut message = Outgoing { rights, ..Outgoing::default() };
     if header.name != 0 && header.name_len != 0 {
-        read_destination(cx, socket, (header.name as usize, header.name_len))?;
+        message.to = read_destination(cx, socket, (header.name as usize, header.name_len))?;
     }
     send(cx, &file, &mut from, &mut message, flags)
 }
 
 /// Reads where a message is to go, which streams do not need to know.
-fn read_destination(cx: &Context<'_>, socket: &dyn Socket, (addr, len): (usize, u32)) -> Result<(), Errno> {
+fn read_destination(
+    cx: &Context<'_>,
+    socket: &dyn Socket,
+    (addr, len): (usize, u32),
+) -> Result<Option<SocketAddrV4>, Errno> {
     let nature = socket.nature();
     let address = socket::read_address(cx, addr, len)?;
     match (nature.family, nature.kind) {
@@ -72,7 +77,8 @@ fn read_destination(cx: &Context<'_>, socket: &dyn Socket, (addr, len): (usize, 
             address.unix()?.name()?;
             Err(Errno::ECONNREFUSED)
         }
-        _ => Ok(()),
+        (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::abi::socket::{IPPROTO_TCP, SockAddrIn, SocketFlags, Ucred, family, kind};
+use model::abi::socket::{IPPROTO_TCP, IPPROTO_UDP, SockAddrIn, SocketFlags, Ucred, family, kind};
 use model::fd::{Fd, OnExec};
 use model::unix::name::Given;
 use model::unix::socket::Kind;
@@ -23,6 +23,7 @@ use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::net::call::{Address, Socket};
 use crate::net::socket::{self, TcpSocket};
+use crate::net::udp::{self, UdpSocket};
 use crate::net::unix::{self, UnixSocket};
 
 /// `struct sockaddr_storage`: no address is longer.
@@ -46,6 +47,8 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     let file = match (u16::try_from(family), kind, protocol) {
         (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags)?,
         (Ok(family::AF_INET), kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
+        (Ok(family::AF_INET), kind::SOCK_DGRAM, 0 | IPPROTO_UDP) => udp::create(flags)?,
+        (Ok(family::AF_INET), kind::SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
         (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
         (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags)?,
         _ => return Err(Errno::EAFNOSUPPORT),
@@ -93,6 +96,9 @@ pub(super) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
     if let Some(socket) = file.downcast::<TcpSocket>() {
         return Ok(socket);
     }
+    if let Some(socket) = file.downcast::<UdpSocket>() {
+        return Ok(socket);
+    }
     let socket: &UnixSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
     Ok(socket)
 }
@@ -100,6 +106,12 @@ pub(super) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
 /// Whether it is a socket whose next call tells an error. A write that has begun leaves it to that.
 pub(super) fn has_error(file: &OpenFile) -> bool {
     of(file).is_ok_and(|socket| socket.poll(Events::ERR).contains(Events::ERR))
+}
+
+/// How long a read or a write of a socket waits: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
+pub(super) fn timeout(file: &OpenFile, waits_for: Events) -> Option<Duration> {
+    let options = of(file).ok()?.options();
+    if waits_for == Events::READABLE { options.receive_timeout } else { options.send_timeout }
 }
 
 /// Who calls, as the other end of a local socket sees it.
@@ -156,6 +168,22 @@ impl RawAddress {
             _ if self.len < known => Err(Errno::EINVAL),
             family::AF_INET => Ok(InetAddress::Inet(address.address())),
             _ => Ok(InetAddress::Foreign),
+        }
+    }
+
+    /// As a datagram's destination.
+    ///
+    /// # Errors
+    /// `EINVAL`: too short, or no port. `EAFNOSUPPORT`: another family.
+    pub(super) fn for_datagram(&self) -> Result<SocketAddrV4, Errno> {
+        if self.len < size_of::<SockAddrIn>() {
+            return Err(Errno::EINVAL);
+        }
+        match self.inet()? {
+            InetAddress::Foreign => Err(Errno::EAFNOSUPPORT),
+            // Linux takes no family for its own.
+            InetAddress::Inet(to) | InetAddress::Unspecified(to) if to.port() != 0 => Ok(to),
+            InetAddress::Inet(_) | InetAddress::Unspecified(_) => Err(Errno::EINVAL),
         }
     }
 

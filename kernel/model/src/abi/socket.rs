@@ -41,6 +41,8 @@ pub mod kind {
 
 /// The transmission control protocol, as a number of socket(2) and as a level of options.
 pub const IPPROTO_TCP: u32 = 6;
+/// The user datagram protocol.
+pub const IPPROTO_UDP: u32 = 17;
 /// Options of every socket.
 pub const SOL_SOCKET: u32 = 1;
 /// Options of the internet protocol.
