@@ -12,13 +12,15 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{BUFFER, DEFAULT_SEGMENT, Engine, Phase, Route};
+use super::engine::{BUFFER, DEFAULT_SEGMENT, Engine};
 use super::packet::Burst;
 use super::patience::{self, Due, Patience, Rules, Standing};
+use super::phase::Phase;
 use super::queue::Queue;
 use super::readiness::{self, Shutdown, View};
 use super::segment::{Segment, Tuple};
 use super::time_wait::TimeWait;
+use super::wire::Route;
 use crate::abi::errno::Errno;
 use crate::abi::socket::TcpInfo;
 use crate::socket::Options;

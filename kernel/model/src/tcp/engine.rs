@@ -13,18 +13,15 @@ use core::net::SocketAddrV4;
 use core::time::Duration;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl,
-    TcpOption, TcpPacket, TcpRepr, TcpSeqNumber,
-};
+use smoltcp::wire::{HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket};
 
 use super::packet::{Burst, Packet};
-use super::segment::{Segment, Tuple};
+use super::phase::Phase;
+use super::segment::Tuple;
 use super::spare::Spares;
-use super::time_wait::TimeWait;
+use super::wire::{Route, Wire};
 use crate::transfer::{Sink, Source};
 
 /// Bytes of each of a connection's two buffers.
@@ -42,85 +39,6 @@ const HEADERS: usize = 40;
 /// the next call.
 const BURST: usize = 64;
 
-/// What the way to a peer is like.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Route {
-    /// Within this machine: large packets, which nobody damages.
-    Local,
-    /// Over a link that takes packets of this size.
-    Link {
-        /// Bytes of an IP packet.
-        mtu: u16,
-    },
-}
-
-impl Route {
-    /// Bytes of a packet at most.
-    const fn packet_len(self) -> usize {
-        match self {
-            // One more, and smoltcp transfers nothing.
-            Self::Local => 65535,
-            Self::Link { mtu } => mtu as usize,
-        }
-    }
-}
-
-/// The states of RFC 9293, less LISTEN of a listener, which is no connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the names of the RFC")]
-pub enum Phase {
-    Closed,
-    /// Waits for the SYN that made it.
-    Listen,
-    SynSent,
-    SynReceived,
-    Established,
-    FinWait1,
-    FinWait2,
-    CloseWait,
-    Closing,
-    LastAck,
-    TimeWait,
-}
-
-impl Phase {
-    /// Whether the peer's FIN has come.
-    #[must_use]
-    pub const fn has_fin(self) -> bool {
-        matches!(self, Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait)
-    }
-
-    /// Whether this end's FIN is on its way.
-    #[must_use]
-    pub const fn has_unacknowledged_fin(self) -> bool {
-        matches!(self, Self::FinWait1 | Self::Closing | Self::LastAck)
-    }
-
-    /// Whether the handshake is still going on.
-    #[must_use]
-    pub const fn is_opening(self) -> bool {
-        matches!(self, Self::Listen | Self::SynSent | Self::SynReceived)
-    }
-
-    /// Linux's number of the state (`TCP_ESTABLISHED` is 1), as `TCP_INFO` tells it.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Established => 1,
-            Self::SynSent => 2,
-            Self::SynReceived => 3,
-            Self::FinWait1 => 4,
-            Self::FinWait2 => 5,
-            Self::TimeWait => 6,
-            Self::Closed => 7,
-            Self::CloseWait => 8,
-            Self::LastAck => 9,
-            Self::Listen => 10,
-            Self::Closing => 11,
-        }
-    }
-}
-
 /// The protocol machine.
 pub(super) struct Engine {
     set: SocketSet<'static>,
@@ -131,6 +49,8 @@ pub(super) struct Engine {
     packet_len: usize,
     /// Bytes of a segment at most that the peer takes.
     peer_segment: usize,
+    /// What the socket says, since the last change.
+    view: View,
     /// The numbers in the last segment that was sent.
     sent: Sent,
     /// When there is something to do, if nothing but taking out bytes happens before; `None` if that is not known.
@@ -161,6 +81,14 @@ impl Drop for Engine {
         let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
         SPARES.give((set, self.handle));
     }
+}
+
+/// What is asked of a socket again and again, each time through the set that it is in.
+#[derive(Clone, Copy)]
+struct View {
+    phase: Phase,
+    received: usize,
+    unacknowledged: usize,
 }
 
 /// Where the last segment left off.
@@ -203,6 +131,7 @@ impl Engine {
             route,
             packet_len,
             peer_segment: DEFAULT_SEGMENT,
+            view: View { phase: Phase::Closed, received: 0, unacknowledged: 0 },
             sent: Sent::default(),
             next: None,
             untold: 0,
@@ -214,13 +143,16 @@ impl Engine {
     pub(super) fn connect(&mut self, tuple: Tuple) -> bool {
         let Self { set, handle, interface, .. } = self;
         let socket = set.get_mut::<Socket<'_>>(*handle);
-        socket.connect(interface.context(), endpoint(tuple.remote), endpoint(tuple.local)).is_ok()
+        let result = socket.connect(interface.context(), endpoint(tuple.remote), endpoint(tuple.local));
+        self.look();
+        result.is_ok()
     }
 
     /// Waits for the SYN, which must come next.
     pub(super) fn listen(&mut self, local: SocketAddrV4) {
         // It fails only for port 0, which no segment has.
         let _ = self.socket_mut().listen(endpoint(local));
+        self.look();
     }
 
     /// Takes in one packet, which is for this connection. Answers go to `out`.
@@ -230,6 +162,7 @@ impl Engine {
         let mut wire =
             Wire { packet: Some(packet), out: Some(out), route: self.route, packet_len: self.packet_len };
         self.interface.poll_ingress_single(instant(now), &mut wire, &mut self.set);
+        self.look();
         self.note(out, first);
     }
 
@@ -260,6 +193,7 @@ impl Engine {
                 PollResult::SocketStateChanged => {}
             }
         }
+        self.look();
         self.note(out, first);
         let at = at.map(|at| Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
         self.next = Some(at);
@@ -273,20 +207,8 @@ impl Engine {
     }
 
     /// The state.
-    pub(super) fn phase(&self) -> Phase {
-        match self.socket().state() {
-            State::Closed => Phase::Closed,
-            State::Listen => Phase::Listen,
-            State::SynSent => Phase::SynSent,
-            State::SynReceived => Phase::SynReceived,
-            State::Established => Phase::Established,
-            State::FinWait1 => Phase::FinWait1,
-            State::FinWait2 => Phase::FinWait2,
-            State::CloseWait => Phase::CloseWait,
-            State::Closing => Phase::Closing,
-            State::LastAck => Phase::LastAck,
-            State::TimeWait => Phase::TimeWait,
-        }
+    pub(super) const fn phase(&self) -> Phase {
+        self.view.phase
     }
 
     /// Numbers of the last segment sent.
@@ -295,13 +217,13 @@ impl Engine {
     }
 
     /// Bytes that have come and not been taken.
-    pub(super) fn received(&self) -> usize {
-        self.socket().recv_queue()
+    pub(super) const fn received(&self) -> usize {
+        self.view.received
     }
 
     /// Bytes that the peer has not acknowledged, or not even got.
-    pub(super) fn unacknowledged(&self) -> usize {
-        self.socket().send_queue()
+    pub(super) const fn unacknowledged(&self) -> usize {
+        self.view.unacknowledged
     }
 
     /// Takes bytes from `from`, as many as there is room for, and returns how many.
@@ -319,6 +241,7 @@ impl Engine {
         if total > 0 {
             self.next = None;
             self.has_written = true;
+            self.view.unacknowledged += total;
         }
         total
     }
@@ -335,6 +258,7 @@ impl Engine {
             total += part.unwrap_or(0);
         }
         self.untold += total;
+        self.view.received -= total;
         total
     }
 
@@ -342,12 +266,14 @@ impl Engine {
     pub(super) fn close(&mut self) {
         self.next = None;
         self.socket_mut().close();
+        self.look();
     }
 
     /// Ends the connection with a RST, which [`dispatch`](Self::dispatch) sends.
     pub(super) fn abort(&mut self) {
         self.next = None;
         self.socket_mut().abort();
+        self.look();
     }
 
     /// `TCP_NODELAY`.
@@ -412,8 +338,14 @@ impl Engine {
         }
     }
 
-    fn socket(&self) -> &Socket<'static> {
-        self.set.get(self.handle)
+    /// Looks at the socket, after whatever may have changed it.
+    fn look(&mut self) {
+        let socket: &Socket<'_> = self.set.get(self.handle);
+        self.view = View {
+            phase: socket.state().into(),
+            received: socket.recv_queue(),
+            unacknowledged: socket.send_queue(),
+        };
     }
 
     fn socket_mut(&mut self) -> &mut Socket<'static> {
@@ -421,139 +353,10 @@ impl Engine {
     }
 }
 
-/// What a host without such a connection answers to `packet`: a RST, or nothing to a RST.
-#[must_use]
-pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
-    let mut out = Burst::new();
-    let packet_len = route.packet_len();
-    let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route, packet_len };
-    let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, instant(now));
-    interface.set_any_ip(true);
-    interface.poll_ingress_single(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
-    out.pop()
-}
-
-/// What answers a segment that comes after the end of `tuple`'s connection: an acknowledgment of everything.
-#[must_use]
-pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
-    let tcp = TcpRepr {
-        src_port: tuple.local.port(),
-        dst_port: tuple.remote.port(),
-        control: TcpControl::None,
-        seq_number: TcpSeqNumber(rest.next.cast_signed()),
-        ack_number: Some(TcpSeqNumber(rest.expected.cast_signed())),
-        window_len: BUFFER as u16,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
-    let ip = Ipv4Repr {
-        src_addr: *tuple.local.ip(),
-        dst_addr: *tuple.remote.ip(),
-        next_header: IpProtocol::Tcp,
-        payload_len: tcp.buffer_len(),
-        hop_limit: 64,
-    };
-    let checksums = Wire::closed(route, route.packet_len()).capabilities().checksum;
-    let mut packet = Packet::new(ip.buffer_len() + tcp.buffer_len());
-    let (header, payload) = packet.ip_mut().split_at_mut(ip.buffer_len());
-    let [source, destination] = [ip.src_addr, ip.dst_addr].map(IpAddress::Ipv4);
-    tcp.emit(&mut TcpPacket::new_unchecked(payload), &source, &destination, &checksums);
-    ip.emit(&mut Ipv4Packet::new_unchecked(header), &checksums);
-    packet
-}
-
-/// Reads the headers of a whole TCP segment.
-pub(super) fn parse(packet: &[u8]) -> Option<Segment> {
-    let ip = Ipv4Packet::new_checked(packet).ok()?;
-    if ip.version() != 4 || ip.next_header() != IpProtocol::Tcp || ip.more_frags() || ip.frag_offset() != 0 {
-        return None;
-    }
-    let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
-    let local = SocketAddrV4::new(ip.dst_addr(), tcp.dst_port());
-    let remote = SocketAddrV4::new(ip.src_addr(), tcp.src_port());
-    Some(Segment {
-        tuple: Tuple { local, remote },
-        sequence: tcp.seq_number().0.cast_unsigned(),
-        acknowledgment: tcp.ack_number().0.cast_unsigned(),
-        len: tcp.payload().len(),
-        has_syn: tcp.syn(),
-        has_ack: tcp.ack(),
-        has_fin: tcp.fin(),
-        has_rst: tcp.rst(),
-    })
-}
-
 fn endpoint(address: SocketAddrV4) -> IpEndpoint {
     IpEndpoint::new(IpAddress::Ipv4(*address.ip()), address.port())
 }
 
-fn instant(now: Duration) -> Instant {
+pub(super) fn instant(now: Duration) -> Instant {
     Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// A device for one packet in, and any number out.
-struct Wire<'a> {
-    packet: Option<&'a [u8]>,
-    out: Option<&'a mut Burst>,
-    route: Route,
-    packet_len: usize,
-}
-
-impl Wire<'_> {
-    /// One that carries nothing: to say what it is like.
-    const fn closed(route: Route, packet_len: usize) -> Self {
-        Self { packet: None, out: None, route, packet_len }
-    }
-}
-
-impl Device for Wire<'_> {
-    type RxToken<'a>
-        = Arriving<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Leaving<'a>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _: Instant) -> Option<(Arriving<'_>, Leaving<'_>)> {
-        Some((Arriving(self.packet.take()?), Leaving(self.out.as_deref_mut()?)))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
-        self.out.as_deref_mut().map(Leaving)
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = self.packet_len;
-        if self.route == Route::Local {
-            capabilities.checksum = ChecksumCapabilities::ignored();
-        }
-        capabilities
-    }
-}
-
-struct Arriving<'a>(&'a [u8]);
-
-impl RxToken for Arriving<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0)
-    }
-}
-
-struct Leaving<'a>(&'a mut Burst);
-
-impl TxToken for Leaving<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut packet = Packet::new(len);
-        let result = f(packet.ip_mut());
-        self.0.push(packet);
-        result
-    }
 }

@@ -2,7 +2,10 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `engine` | one connection's protocol machine: the only place that names smoltcp |
+//! | `engine` | one connection's protocol machine, which is smoltcp's |
+//! | `phase` | the states of RFC 9293 |
+//! | `wire` | how smoltcp sees the way to the peer |
+//! | `stray` | packets that belong to no connection |
 //! | `buffer` | memory for packets and queues, used again |
 //! | `spare` | what is out of use and kept for the next |
 //! | `segment` | what of a packet is looked at before it reaches its connection |
@@ -20,15 +23,20 @@ mod engine;
 pub mod listener;
 pub mod packet;
 mod patience;
+mod phase;
 pub mod port;
 mod queue;
 pub mod readiness;
 pub mod segment;
 pub mod socket;
 mod spare;
+mod stray;
 pub mod time_wait;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Phase, Route, acknowledge, refuse};
+pub use phase::Phase;
+pub use stray::{acknowledge, refuse};
+pub use wire::Route;

@@ -11,9 +11,10 @@ use core::time::Duration;
 use pollee::{Events, Readiness};
 
 use super::connection::{Connection, Hardness, Outcome, Pace, Taking};
-use super::engine::{DEFAULT_SEGMENT, Phase};
+use super::engine::DEFAULT_SEGMENT;
 use super::listener::Listener;
 use super::packet::Burst;
+use super::phase::Phase;
 use super::readiness::{Shutdown, View};
 use super::segment::Tuple;
 use crate::abi::errno::Errno;

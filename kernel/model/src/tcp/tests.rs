@@ -10,10 +10,10 @@ use pollee::{Events, Readiness};
 
 use super::Phase;
 use super::connection::{Connection, End, Hardness, Pace, Taking};
-use super::engine::Route;
 use super::packet::{Burst, Packet};
 use super::readiness::Shutdown;
 use super::segment::{Segment, Tuple};
+use super::wire::Route;
 use crate::abi::errno::Errno;
 use crate::socket::Options;
 
