@@ -102,10 +102,10 @@ pub(crate) struct TestOptions {
     /// End a test program that takes longer
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) timeout: Timeout,
-    /// Where the random operations of the differential test begin
+    /// Where the random operations of the differential test and the fuzz begin
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many random operations are compared with Linux's; 0 for none
+    /// How many random operations are compared with Linux's, and a fifth of the fuzz's calls; 0 for neither
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     pub(crate) operations: u64,
 }

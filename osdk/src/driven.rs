@@ -11,6 +11,7 @@ use crate::{
     cli::{KernelOptions, Place, TestOptions},
     differential::{self, Differential},
     exec,
+    fuzz::{self, Fuzz},
     initramfs::Initramfs,
     libtest::Tally,
     workload::{self, Workload},
@@ -41,7 +42,7 @@ pub(crate) struct Verdict {
 }
 
 /// The names that are no guest test of cargo's.
-pub(crate) const NAMES: [&str; 2] = [differential::NAME, workload::NAME];
+pub(crate) const NAMES: [&str; 3] = [differential::NAME, fuzz::NAME, workload::NAME];
 
 /// The tests that were asked for. Those that compare need both kernels.
 pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
@@ -56,6 +57,9 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     }
     if can_compare && is_meant(differential::NAME) && options.operations > 0 {
         tests.push(Box::new(Differential::new(options.seed, options.operations)));
+    }
+    if options.on.contains(&Place::Pollux) && is_meant(fuzz::NAME) && options.operations > 0 {
+        tests.push(Box::new(Fuzz::new(options)));
     }
     tests
 }

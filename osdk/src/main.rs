@@ -11,6 +11,7 @@ mod cli;
 mod differential;
 mod driven;
 mod exec;
+mod fuzz;
 mod image;
 mod initramfs;
 mod ktest;

@@ -1,8 +1,11 @@
 //! sendfile(2): from a file to a descriptor without a buffer of the program's own.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use libc::{O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
+use pollux_tests::child::{self, Status};
 use pollux_tests::memory::{PAGE, UNMAPPED};
 use pollux_tests::{Errno, Fd, fd, sys};
 
@@ -88,4 +91,22 @@ fn it_needs_a_file_to_read_from() {
     offset = u64::MAX;
     assert_eq!(sendfile(&target, &from, &raw mut offset as usize, 1), Err(Errno::EINVAL));
     assert_eq!(target.unread(), Ok(0));
+}
+
+#[test]
+fn a_process_that_copies_gigabytes_can_be_killed() {
+    let path = "/tmp/sendfile-huge";
+    let from = fd::open(path, O_CREAT | O_RDWR, 0o644).unwrap();
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
+    let null = fd::open("/dev/null", O_WRONLY, 0).unwrap();
+    let child = child::spawn(|| {
+        // For ever, in pieces of two gigabytes.
+        while sendfile(&null, &from, 0, usize::MAX >> 1).is_ok() {}
+    });
+    thread::sleep(Duration::from_millis(50));
+    let start = Instant::now();
+    child.kill(libc::SIGKILL);
+    assert_eq!(child.wait(), Status::Killed(libc::SIGKILL));
+    assert!(start.elapsed() < Duration::from_millis(700), "it took {:?}", start.elapsed());
+    fs::remove_file(path).unwrap();
 }

@@ -68,7 +68,8 @@ fn copy(cx: &Context<'_>, from: &OpenFile, to: &OpenFile, position: &mut u64, co
     piece.try_reserve_exact(PIECE).map_err(|_| Errno::ENOMEM)?;
     piece.resize(PIECE, 0);
     let mut total = 0;
-    while total < count {
+    // Two gigabytes take seconds: who was killed does not stay for them.
+    while total < count && !cx.thread().is_dying() {
         let wanted = PIECE.min(count - total);
         let read = match from.read_at(*position, &mut &mut piece[..wanted]) {
             Poll::Ready(Ok(0)) => break,

@@ -38,7 +38,7 @@ impl AddressSpace {
     /// - `EFAULT`: `start` is not mapped, or the old range leaves its area;
     /// - `EINVAL`: `start` or a target is not at a page's start, the new length is zero, the target overlaps the
     ///   old range or leaves user space, or the old length is zero for a private area;
-    /// - `ENOMEM`: no room where it may go, over a limit, too many areas, or only the reserve is left.
+    /// - `ENOMEM`: more than user space, no room where it may go, over a limit, too many areas, or only the reserve is left.
     ///
     /// As on Linux, what was at a target or behind a shrunken end may be gone then.
     pub(crate) fn remap(
@@ -120,6 +120,10 @@ impl AddressSpace {
         }
         if old.end > area.end {
             return Err(Errno::EFAULT);
+        }
+        // From here on no sum of an address and the length wraps.
+        if new_len > TASK_SIZE {
+            return Err(Errno::ENOMEM);
         }
         let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
         let added = if stays { new_len } else { new_len - old.len() };

@@ -10,7 +10,7 @@ use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::super::layout::PAGE_SIZE;
+use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 
 /// Bytes that one leaf table maps.
 pub(super) const LEAF_SIZE: usize = 512 * PAGE_SIZE;
@@ -148,7 +148,7 @@ impl Residency {
         let mut leaves = self.leaves.range(range);
         let first = *leaves.next()?.0;
         let last = leaves.next_back().map_or(first, |(leaf, _)| *leaf);
-        Some(first..last + LEAF_SIZE)
+        Some(first..leaf_end(last))
     }
 
     /// Forgets the empty tables once there are too many to keep, and returns them to be taken down.
@@ -164,4 +164,10 @@ impl Residency {
 /// The first address of the leaf table's range that `addr` is in.
 pub(super) const fn leaf_of(addr: usize) -> usize {
     addr & !(LEAF_SIZE - 1)
+}
+
+/// The first address after the leaf table's range. The last leaf of user space is not wholly the user's.
+pub(super) const fn leaf_end(addr: usize) -> usize {
+    let end = leaf_of(addr) + LEAF_SIZE;
+    if end < TASK_SIZE { end } else { TASK_SIZE }
 }

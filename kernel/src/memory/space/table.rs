@@ -17,7 +17,7 @@ use ostd::task::{DisabledPreemptGuard, disable_preempt};
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::super::reclaim;
-use super::residency::{LEAF_SIZE, Residency, leaf_of};
+use super::residency::{LEAF_SIZE, Residency, leaf_end, leaf_of};
 
 /// OSTD's page table, and who still goes by what it was.
 pub(in super::super) struct Table {
@@ -83,7 +83,7 @@ impl Table {
             self.unmap_part(residency, last_whole..range.end);
         }
         for leaf in residency.take_idle() {
-            take_down(&self.vm, leaf..leaf + LEAF_SIZE, |_| ());
+            take_down(&self.vm, leaf..leaf_end(leaf), |_| ());
         }
     }
 
@@ -143,7 +143,7 @@ impl Table {
                 // As many as go into one leaf table.
                 let start = first - from.start + to;
                 let leaf = leaf_of(start);
-                let mut cursor = self.cursor(&guard, leaf..leaf + LEAF_SIZE);
+                let mut cursor = self.cursor(&guard, leaf..leaf_end(leaf));
                 let inside = |addr: usize| leaf_of(addr - from.start + to) == leaf;
                 let mut count = 0;
                 while let Some((addr, page, flags)) = pages.next_if(|(addr, ..)| inside(*addr)) {

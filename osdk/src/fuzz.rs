@@ -1,0 +1,86 @@
+//! The fuzz: random system calls on Pollux, which has to live on.
+//!
+//! Owns: which seeds, how many calls, how to see a failure again.   Not here: the calls (the guest's program `fuzz`).
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Result;
+use pollux_protocol::job::Job;
+
+use crate::{
+    build,
+    cli::{Kernel, KernelOptions, TestOptions},
+    driven::{self, Driven, Verdict},
+    initramfs::Initramfs,
+    libtest,
+};
+
+/// The program, in the guest and among ours.
+pub(crate) const NAME: &str = "fuzz";
+const GUEST: &str = "/tests/fuzz";
+
+/// Calls for each operation that is asked for: they are cheaper than those of the differential test.
+const CALLS: u64 = 5;
+
+/// What a call takes in emulation on a busy machine.
+const COST: Duration = Duration::from_micros(600);
+
+/// What shall be called.
+pub(crate) struct Fuzz {
+    seed: u64,
+    calls: u64,
+    /// Only with as many CPUs as there are in any run: they meet in more ways.
+    smp: u8,
+}
+
+impl Fuzz {
+    pub(crate) fn new(options: &TestOptions) -> Self {
+        let calls = options.operations.saturating_mul(CALLS);
+        Self { seed: options.seed, calls, smp: options.smp.iter().copied().max().unwrap_or(1) }
+    }
+
+    /// How to see it again.
+    fn replay(&self, stdout: &str) -> String {
+        let last = stdout.lines().last().unwrap_or("not one call was reported");
+        let command = format!("osdk/pollux exec --smp {} --append trace=syscalls", self.smp);
+        let program = format!("target/x86_64-unknown-linux-gnu/release/{NAME}");
+        format!("{last}\nagain: {command} -- {program} {} {}\n", self.seed, self.calls)
+    }
+}
+
+impl Driven for Fuzz {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn pack(&self, files: &mut Initramfs) -> Result<()> {
+        files.copy(&build::program(NAME)?, Path::new(GUEST))
+    }
+
+    /// Linux is not asked: nothing is compared, and its root can spoil more than a run can stand.
+    fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {
+        if kernel.on == Kernel::Linux || kernel.smp != self.smp {
+            return Ok(None);
+        }
+        let limit = COST.saturating_mul(u32::try_from(self.calls).unwrap_or(u32::MAX));
+        let words = [GUEST, &self.seed.to_string(), &self.calls.to_string()];
+        driven::job(&words, limit.max(Duration::from_secs(60))).map(Some)
+    }
+
+    fn judge(&mut self, _: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
+        let remark = stdout.lines().last().unwrap_or_default().to_owned();
+        Verdict { tally: libtest::one(status), remark, notes: self.replay(stdout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_how_to_see_it_again() {
+        let fuzz = Fuzz { seed: 9, calls: 100, smp: 2 };
+        let notes = fuzz.replay("20 calls, seeds from 9\n40 calls, seeds from 11\n");
+        assert!(notes.starts_with("40 calls, seeds from 11\n") && notes.ends_with("fuzz 9 100\n"), "{notes}");
+    }
+}

@@ -1,0 +1,331 @@
+//! The calls: which there are, what they take, and what stays out.
+//!
+//! The kinds of arguments, a letter each: `f` descriptor, `p` address of a structure, `s` name, `v` array of names,
+//! `l` length, `g` flags, `o` offset, `i` process, `S` signal, `c` small number, `m` page of memory, `d` directory,
+//! `z` size of a signal mask, `E` very small number, `C` close-on-exec and its like, `D` descriptor or none, `a` flags
+//! of the *at calls; `V` I/O vectors, `H` message header, `W` times, `A` socket address, `B` its length; `F`, `T`
+//! domain and type of sockets, `L` level of their options, `I` ioctl, `M` kind of mapping, `R` arch_prctl.
+
+use libc::c_long;
+use pollux_tests::random::Random;
+
+/// A call and what it takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) number: c_long,
+    pub(crate) kinds: &'static str,
+}
+
+/// Whose rights a victim has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Root's, without what reaches beyond the process.
+    Root,
+    /// None.
+    Nobody,
+}
+
+/// Numbers in use on Linux 6.1 end before this.
+const NUMBERS: usize = 461;
+
+/// What ends the run itself: the power switch, another kernel, the terminals of all.
+const NEVER: &[c_long] = &[libc::SYS_reboot, libc::SYS_vhangup, libc::SYS_kexec_load];
+
+/// What root could reach others with.
+const NOT_AS_ROOT: &[c_long] = &[
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_init_module,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_setpriority,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+];
+
+/// Calls that soon end a victim or make it deaf; each is worth trying, but not often.
+const DRASTIC: &[c_long] = &[
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigaction,
+    libc::SYS_execve,
+    libc::SYS_munmap,
+    libc::SYS_arch_prctl,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_setrlimit,
+    libc::SYS_prlimit64,
+    libc::SYS_close_range,
+    libc::SYS_sigaltstack,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_setitimer,
+    libc::SYS_alarm,
+    libc::SYS_set_robust_list,
+    libc::SYS_rt_sigsuspend,
+    libc::SYS_pause,
+];
+
+impl Call {
+    /// Whether zero is what a new process gets back.
+    pub(crate) fn makes_processes(&self) -> bool {
+        [libc::SYS_fork, libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3].contains(&self.number)
+    }
+}
+
+/// Chooses a call: usually one that exists.
+pub(crate) fn pick(random: &mut Random, rights: Rights) -> Call {
+    loop {
+        let call = match random.below(16) {
+            0 => Call { number: random.below(NUMBERS) as c_long, kinds: "" },
+            1 if random.chance(1, 8) => {
+                Call { number: random.next_u64() as c_long >> random.below(64), kinds: "" }
+            }
+            _ => {
+                let (number, kinds) = random.pick(CALLS);
+                Call { number, kinds }
+            }
+        };
+        let may_not = rights == Rights::Root && NOT_AS_ROOT.contains(&call.number);
+        let is_rare = DRASTIC.contains(&call.number) && !random.chance(1, 12);
+        if !NEVER.contains(&call.number) && !may_not && !is_rare {
+            return call;
+        }
+    }
+}
+
+/// What Linux 6.1 has and a program could want.
+pub(crate) const CALLS: &[(c_long, &str)] = &[
+    (libc::SYS_read, "fpl"),
+    (libc::SYS_write, "fpl"),
+    (libc::SYS_open, "sgg"),
+    (libc::SYS_close, "f"),
+    (libc::SYS_stat, "sp"),
+    (libc::SYS_fstat, "fp"),
+    (libc::SYS_lstat, "sp"),
+    (libc::SYS_poll, "plc"),
+    (libc::SYS_lseek, "foc"),
+    (libc::SYS_mmap, "mlcMfo"),
+    (libc::SYS_mprotect, "mlc"),
+    (libc::SYS_munmap, "ml"),
+    (libc::SYS_brk, "m"),
+    (libc::SYS_rt_sigaction, "Sppz"),
+    (libc::SYS_rt_sigprocmask, "cppz"),
+    (libc::SYS_rt_sigreturn, ""),
+    (libc::SYS_ioctl, "fIp"),
+    (libc::SYS_pread64, "fplo"),
+    (libc::SYS_pwrite64, "fplo"),
+    (libc::SYS_readv, "fVc"),
+    (libc::SYS_writev, "fVc"),
+    (libc::SYS_access, "sg"),
+    (libc::SYS_pipe, "p"),
+    (libc::SYS_select, "cpppW"),
+    (libc::SYS_sched_yield, ""),
+    (libc::SYS_mremap, "mllEm"),
+    (libc::SYS_msync, "mlg"),
+    (libc::SYS_mincore, "mlp"),
+    (libc::SYS_madvise, "mlc"),
+    (libc::SYS_dup, "f"),
+    (libc::SYS_dup2, "ff"),
+    (libc::SYS_pause, ""),
+    (libc::SYS_nanosleep, "Wp"),
+    (libc::SYS_getitimer, "cp"),
+    (libc::SYS_alarm, "c"),
+    (libc::SYS_setitimer, "EWp"),
+    (libc::SYS_getpid, ""),
+    (libc::SYS_sendfile, "ffpl"),
+    (libc::SYS_socket, "FTE"),
+    (libc::SYS_connect, "fAB"),
+    (libc::SYS_accept, "fpp"),
+    (libc::SYS_sendto, "fplEAB"),
+    (libc::SYS_recvfrom, "fplEpp"),
+    (libc::SYS_sendmsg, "fHE"),
+    (libc::SYS_recvmsg, "fHE"),
+    (libc::SYS_shutdown, "fE"),
+    (libc::SYS_bind, "fAB"),
+    (libc::SYS_listen, "fc"),
+    (libc::SYS_getsockname, "fpp"),
+    (libc::SYS_getpeername, "fpp"),
+    (libc::SYS_socketpair, "FTEp"),
+    (libc::SYS_setsockopt, "fLcpl"),
+    (libc::SYS_getsockopt, "fLcpp"),
+    (libc::SYS_clone, "gEppp"),
+    (libc::SYS_fork, ""),
+    (libc::SYS_vfork, ""),
+    (libc::SYS_execve, "svv"),
+    (libc::SYS_exit, "c"),
+    (libc::SYS_wait4, "ipgp"),
+    (libc::SYS_kill, "iS"),
+    (libc::SYS_uname, "p"),
+    (libc::SYS_fcntl, "fcp"),
+    (libc::SYS_flock, "fE"),
+    (libc::SYS_fsync, "f"),
+    (libc::SYS_fdatasync, "f"),
+    (libc::SYS_truncate, "so"),
+    (libc::SYS_ftruncate, "fo"),
+    (libc::SYS_getdents, "fpl"),
+    (libc::SYS_getcwd, "pl"),
+    (libc::SYS_chdir, "s"),
+    (libc::SYS_fchdir, "f"),
+    (libc::SYS_rename, "ss"),
+    (libc::SYS_mkdir, "sg"),
+    (libc::SYS_rmdir, "s"),
+    (libc::SYS_creat, "sg"),
+    (libc::SYS_link, "ss"),
+    (libc::SYS_unlink, "s"),
+    (libc::SYS_symlink, "ss"),
+    (libc::SYS_readlink, "spl"),
+    (libc::SYS_chmod, "sg"),
+    (libc::SYS_fchmod, "fg"),
+    (libc::SYS_chown, "scc"),
+    (libc::SYS_fchown, "fcc"),
+    (libc::SYS_lchown, "scc"),
+    (libc::SYS_umask, "g"),
+    (libc::SYS_gettimeofday, "pp"),
+    (libc::SYS_getrlimit, "cp"),
+    (libc::SYS_getrusage, "ip"),
+    (libc::SYS_sysinfo, "p"),
+    (libc::SYS_times, "p"),
+    (libc::SYS_getuid, ""),
+    (libc::SYS_getgid, ""),
+    (libc::SYS_setuid, "c"),
+    (libc::SYS_setgid, "c"),
+    (libc::SYS_setpgid, "ii"),
+    (libc::SYS_getppid, ""),
+    (libc::SYS_getpgrp, ""),
+    (libc::SYS_setsid, ""),
+    (libc::SYS_setreuid, "cc"),
+    (libc::SYS_setregid, "cc"),
+    (libc::SYS_getgroups, "cp"),
+    (libc::SYS_setgroups, "cp"),
+    (libc::SYS_setresuid, "ccc"),
+    (libc::SYS_getresuid, "ppp"),
+    (libc::SYS_setresgid, "ccc"),
+    (libc::SYS_getresgid, "ppp"),
+    (libc::SYS_getpgid, "i"),
+    (libc::SYS_getsid, "i"),
+    (libc::SYS_rt_sigpending, "pz"),
+    (libc::SYS_rt_sigtimedwait, "ppWz"),
+    (libc::SYS_rt_sigqueueinfo, "iSp"),
+    (libc::SYS_rt_sigsuspend, "pz"),
+    (libc::SYS_sigaltstack, "pp"),
+    (libc::SYS_mknod, "sgg"),
+    (libc::SYS_statfs, "sp"),
+    (libc::SYS_fstatfs, "fp"),
+    (libc::SYS_getpriority, "ci"),
+    (libc::SYS_setpriority, "cic"),
+    (libc::SYS_sched_setparam, "ip"),
+    (libc::SYS_sched_getparam, "ip"),
+    (libc::SYS_sched_setscheduler, "icp"),
+    (libc::SYS_sched_getscheduler, "i"),
+    (libc::SYS_sched_get_priority_max, "c"),
+    (libc::SYS_sched_get_priority_min, "c"),
+    (libc::SYS_mlock, "ml"),
+    (libc::SYS_munlock, "ml"),
+    (libc::SYS_mlockall, "g"),
+    (libc::SYS_munlockall, ""),
+    (libc::SYS_prctl, "cpppp"),
+    (libc::SYS_arch_prctl, "Rp"),
+    (libc::SYS_setrlimit, "cp"),
+    (libc::SYS_sync, ""),
+    (libc::SYS_mount, "sssgp"),
+    (libc::SYS_umount2, "sg"),
+    (libc::SYS_gettid, ""),
+    (libc::SYS_tkill, "iS"),
+    (libc::SYS_time, "p"),
+    (libc::SYS_futex, "pccWpc"),
+    (libc::SYS_sched_setaffinity, "izp"),
+    (libc::SYS_sched_getaffinity, "ilp"),
+    (libc::SYS_epoll_create, "c"),
+    (libc::SYS_getdents64, "fpl"),
+    (libc::SYS_set_tid_address, "p"),
+    (libc::SYS_timer_create, "Epp"),
+    (libc::SYS_timer_settime, "EEWp"),
+    (libc::SYS_timer_gettime, "Ep"),
+    (libc::SYS_timer_getoverrun, "E"),
+    (libc::SYS_timer_delete, "E"),
+    (libc::SYS_clock_gettime, "cp"),
+    (libc::SYS_clock_getres, "cp"),
+    (libc::SYS_clock_nanosleep, "cEWp"),
+    (libc::SYS_exit_group, "c"),
+    (libc::SYS_epoll_wait, "fpcc"),
+    (libc::SYS_epoll_ctl, "fEfp"),
+    (libc::SYS_tgkill, "iiS"),
+    (libc::SYS_waitid, "Eipgp"),
+    (libc::SYS_openat, "dsgg"),
+    (libc::SYS_mkdirat, "dsg"),
+    (libc::SYS_mknodat, "dsgg"),
+    (libc::SYS_fchownat, "dscca"),
+    (libc::SYS_newfstatat, "dspa"),
+    (libc::SYS_unlinkat, "dsa"),
+    (libc::SYS_renameat, "dsds"),
+    (libc::SYS_linkat, "dsdsa"),
+    (libc::SYS_symlinkat, "sds"),
+    (libc::SYS_readlinkat, "dspl"),
+    (libc::SYS_fchmodat, "dsg"),
+    (libc::SYS_faccessat, "dsg"),
+    (libc::SYS_pselect6, "cpppWp"),
+    (libc::SYS_ppoll, "pcWpz"),
+    (libc::SYS_set_robust_list, "pl"),
+    (libc::SYS_get_robust_list, "ipp"),
+    (libc::SYS_splice, "fpfplE"),
+    (libc::SYS_tee, "fflg"),
+    (libc::SYS_vmsplice, "fVcE"),
+    (libc::SYS_utimensat, "dsWa"),
+    (libc::SYS_epoll_pwait, "fpccpz"),
+    (libc::SYS_signalfd, "Dpz"),
+    (libc::SYS_timerfd_create, "EC"),
+    (libc::SYS_eventfd, "c"),
+    (libc::SYS_fallocate, "fEoo"),
+    (libc::SYS_timerfd_settime, "fEWp"),
+    (libc::SYS_timerfd_gettime, "fp"),
+    (libc::SYS_accept4, "fppC"),
+    (libc::SYS_signalfd4, "DpzC"),
+    (libc::SYS_eventfd2, "cC"),
+    (libc::SYS_epoll_create1, "C"),
+    (libc::SYS_dup3, "ffC"),
+    (libc::SYS_pipe2, "pC"),
+    (libc::SYS_preadv, "fVco"),
+    (libc::SYS_pwritev, "fVco"),
+    (libc::SYS_rt_tgsigqueueinfo, "iiSp"),
+    (libc::SYS_recvmmsg, "fpcgp"),
+    (libc::SYS_prlimit64, "icpp"),
+    (libc::SYS_sendmmsg, "fpcg"),
+    (libc::SYS_getcpu, "ppp"),
+    (libc::SYS_syncfs, "f"),
+    (libc::SYS_renameat2, "dsdsE"),
+    (libc::SYS_getrandom, "plg"),
+    (libc::SYS_memfd_create, "sg"),
+    (libc::SYS_membarrier, "cgc"),
+    (libc::SYS_mlock2, "mlg"),
+    (libc::SYS_copy_file_range, "fpfplE"),
+    (libc::SYS_preadv2, "fVco0E"),
+    (libc::SYS_pwritev2, "fVco0E"),
+    (libc::SYS_statx, "dsagp"),
+    (libc::SYS_rseq, "plgg"),
+    (libc::SYS_pidfd_send_signal, "fSpg"),
+    (libc::SYS_pidfd_open, "ig"),
+    (libc::SYS_clone3, "pl"),
+    (libc::SYS_close_range, "ffg"),
+    (libc::SYS_openat2, "dspl"),
+    (libc::SYS_pidfd_getfd, "ffg"),
+    (libc::SYS_faccessat2, "dsEa"),
+    (libc::SYS_epoll_pwait2, "fpcWpz"),
+    (libc::SYS_inotify_init1, "g"),
+    (libc::SYS_inotify_add_watch, "fsg"),
+];
