@@ -68,6 +68,13 @@ pub(crate) fn ovmf() -> &'static str {
     OVMF.into_iter().find(|path| Path::new(path).is_file()).unwrap_or(OVMF[0])
 }
 
+/// How many bytes of programs fit onto a disk beside kernel and loader, if not any number does: the loader for BIOS reads
+/// disks of less than 32 MiB only.
+pub(crate) fn room(firmware: Firmware) -> Option<u64> {
+    const BIOS: u64 = 20 << 20;
+    (firmware == Firmware::Bios).then_some(BIOS)
+}
+
 /// Runs the image builder.
 pub(crate) fn make(
     kernel: &Path,

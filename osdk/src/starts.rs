@@ -56,6 +56,8 @@ enum Damage {
     Kernel,
     /// No initramfs.
     Initramfs,
+    /// The command line names a first program that is not there.
+    Init,
 }
 
 /// Starts them one after the other.
@@ -98,9 +100,9 @@ fn cases(firmware: Firmware, extent: Extent) -> Vec<Case> {
     cases.push(Case { mebibytes: 128, words: "pollux: cannot start: too little memory", ..good });
     let words = "pollux: cannot start: this CPU lacks FSGSBASE";
     cases.push(Case { cpu: "max,-fsgsbase", words, ..good });
-    // The stage is the same for both.
+    // The stage and the kernel are the same for both.
     if firmware == Firmware::Bios || extent == Extent::Full {
-        let damages = [Damage::Header, Damage::Lengths, Damage::Kernel, Damage::Initramfs];
+        let damages = [Damage::Header, Damage::Lengths, Damage::Kernel, Damage::Initramfs, Damage::Init];
         cases.extend(damages.map(|damage| Case { damage: Some(damage), words: damage.words(), ..good }));
     }
     cases
@@ -123,9 +125,10 @@ impl Damage {
     /// Damages the file with the parts, which is on the disk in one piece; boot/handover/src/bundle.rs has its form.
     fn inflict(self, disk: &mut [u8]) -> Option<()> {
         const MAGIC: &[u8] = b"POLLUX\x1a\x01";
+        const HEADER: usize = 32;
         const SECTOR: usize = 512;
         let start = disk.chunks(SECTOR).position(|sector| sector.starts_with(MAGIC))? * SECTOR;
-        let header = &mut disk[start..start + SECTOR];
+        let (header, parts) = disk[start..].split_at_mut(HEADER);
         let (kernel, initramfs) = (16..24, 24..32);
         match self {
             Self::Header => header[..MAGIC.len()].fill(0),
@@ -135,6 +138,11 @@ impl Damage {
                 header[kernel].copy_from_slice(&(length / 2).to_le_bytes());
             }
             Self::Initramfs => header[initramfs].fill(0),
+            Self::Init => {
+                let (from, to) = (b"init=/init", b"init=/none");
+                let line = parts.starts_with(from).then_some(&mut parts[..to.len()])?;
+                line.copy_from_slice(to);
+            }
         }
         Some(())
     }
@@ -145,6 +153,7 @@ impl Damage {
             Self::Lengths => "pollux: cannot start: the disk image is truncated",
             Self::Kernel => "pollux: cannot start: the kernel is truncated",
             Self::Initramfs => "pollux: cannot start: the disk image holds no initramfs",
+            Self::Init => "pollux: cannot run /none: ENOENT",
         }
     }
 }

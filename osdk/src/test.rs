@@ -1,7 +1,10 @@
 //! `pollux test`: the host's tests, then the guest's on each kernel and CPU count that was asked for.
 
 use std::{
+    collections::VecDeque,
     ffi::CString,
+    fs,
+    ops::Range,
     path::Path,
     process::{Command, ExitCode, Output, Stdio},
     time::{Duration, Instant},
@@ -13,7 +16,7 @@ use pollux_protocol::{job::Job, message::Cause};
 use crate::{
     batch, build,
     cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
-    driven, exec,
+    driven, exec, image,
     initramfs::Initramfs,
     ktest,
     libtest::{self, Tally},
@@ -116,19 +119,18 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();
     let programs = if all_or_some { build::guest_tests(&named)? } else { Vec::new() };
+    let guest = |program: &Executable| Path::new("/tests").join(&program.name);
+    let jobs = programs.iter().map(|program| job(&guest(program), options)).collect::<Result<Vec<_>>>()?;
+    let lengths = programs.iter().map(|program| Ok(fs::metadata(&program.path)?.len()));
+    let lengths = lengths.collect::<Result<Vec<_>>>()?;
     let mut files = Initramfs::new()?;
-    let mut jobs = Vec::new();
-    for program in &programs {
-        let guest = Path::new("/tests").join(&program.name);
-        files.copy(&program.path, &guest)?;
-        jobs.push(job(&guest, options)?);
-    }
     for (host, guest) in &options.files.files {
         files.copy(host, guest)?;
     }
     let mut tests = driven::chosen(options);
+    let mut last_files = files.clone();
     for test in &tests {
-        test.pack(&mut files)?;
+        test.pack(&mut last_files)?;
     }
     let mut total = Tally::default();
     for &kernel in runs {
@@ -137,31 +139,62 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
         let hardware = HardwareOptions { boot, ..options.hardware.clone() };
         let machine = Machine::prepare(kernel, &hardware)?;
         println!("{}", title(kernel));
-        let mut jobs = jobs.clone();
+        let mut driven_jobs = Vec::new();
         let mut asked = Vec::new();
         for test in &mut tests {
             if let Some(job) = test.job(kernel)? {
-                jobs.push(job);
+                driven_jobs.push(job);
                 asked.push(test);
             }
         }
-        batch::run(&machine, &files, &jobs, |index, record| {
-            let mut ending = Ending::from(record.result);
-            let Some(program) = programs.get(index) else {
-                let test = &mut asked[index - programs.len()];
-                let verdict = test.judge(kernel, &String::from_utf8_lossy(&record.stdout), ending.status);
-                if !verdict.remark.is_empty() {
-                    println!("    {}", verdict.remark);
-                }
-                ending.note += &verdict.notes;
-                total += report(test.name(), verdict.tally, &[], &record.stderr, &ending);
-                return;
-            };
-            let tally = libtest::tally(&String::from_utf8_lossy(&record.stdout), ending.status);
-            total += report(&program.name, tally, &record.stdout, &record.stderr, &ending);
-        })?;
+        let mut portions = portions(&lengths, boot.and_then(image::room));
+        while let Some(portion) = portions.pop_front() {
+            let is_last = portions.is_empty();
+            let mut files = if is_last { last_files.clone() } else { files.clone() };
+            for program in &programs[portion.clone()] {
+                files.copy(&program.path, &guest(program))?;
+            }
+            let more = if is_last { &driven_jobs[..] } else { &[] };
+            let jobs = [&jobs[portion.clone()], more].concat();
+            batch::run(&machine, &files, &jobs, |index, record| {
+                let index = portion.start + index;
+                let mut ending = Ending::from(record.result);
+                let Some(program) = programs.get(index) else {
+                    let test = &mut asked[index - programs.len()];
+                    let verdict = test.judge(kernel, &String::from_utf8_lossy(&record.stdout), ending.status);
+                    if !verdict.remark.is_empty() {
+                        println!("    {}", verdict.remark);
+                    }
+                    ending.note += &verdict.notes;
+                    total += report(test.name(), verdict.tally, &[], &record.stderr, &ending);
+                    return;
+                };
+                let tally = libtest::tally(&String::from_utf8_lossy(&record.stdout), ending.status);
+                total += report(&program.name, tally, &record.stdout, &record.stderr, &ending);
+            })?;
+        }
     }
     Ok(total)
+}
+
+/// Which programs go into one boot: all, unless there is not room for so many bytes. Programs that come with what drives
+/// them go into the last one, which then has no others.
+fn portions(lengths: &[u64], room: Option<u64>) -> VecDeque<Range<usize>> {
+    let mut portions = VecDeque::new();
+    let Some(room) = room else {
+        portions.push_back(0..lengths.len());
+        return portions;
+    };
+    let (mut start, mut taken) = (0, 0);
+    for (index, &length) in lengths.iter().enumerate() {
+        if taken > 0 && taken + length > room {
+            portions.push_back(start..index);
+            (start, taken) = (index, 0);
+        }
+        taken += length;
+    }
+    portions.extend([start..lengths.len(), lengths.len()..lengths.len()]);
+    portions
 }
 
 fn job(guest: &Path, options: &TestOptions) -> Result<Job> {
@@ -246,6 +279,14 @@ fn report(name: &str, tally: Tally, stdout: &[u8], stderr: &[u8], ending: &Endin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_share_a_boot_while_there_is_room() {
+        let all = portions(&[5, 5, 5], None);
+        assert_eq!((all.len(), all.front()), (1, Some(&(0..3))));
+        assert_eq!(portions(&[5, 5, 5, 1, 20, 1], Some(10)), [0..2, 2..4, 4..5, 5..6, 6..6]);
+        assert_eq!(portions(&[], Some(10)), [0..0, 0..0]);
+    }
 
     #[test]
     fn linux_runs_once_and_pollux_with_everything() {

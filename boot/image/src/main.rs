@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bootloader::{BootConfig, DiskImageBuilder};
 use bootloader_boot_config::LevelFilter;
 use clap::Parser;
@@ -57,9 +57,27 @@ fn make() -> Result<()> {
     builder.set_ramdisk(bundle.path().to_owned()).set_boot_config(&loader());
     if let Some(path) = &options.bios {
         builder.create_bios_image(path).with_context(|| path.display().to_string())?;
+        check_bios_image(path)?;
     }
     if let Some(path) = &options.uefi {
         builder.create_uefi_image(path).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Refuses a disk that the loader for BIOS cannot read: it takes a FAT16 file system of more sectors than fit into
+/// 16 bits for FAT32, and ends with an overflow.
+///
+/// Source: bootloader-x86_64-bios-stage-2 0.11.15, src/fat.rs.
+fn check_bios_image(path: &Path) -> Result<()> {
+    const SECTOR: u64 = 512;
+    const MIB: u64 = 1 << 20;
+    // Before the file system there is the loader, which is small.
+    let length = fs::metadata(path)?.len();
+    if length > u64::from(u16::MAX) * SECTOR {
+        fs::remove_file(path)?;
+        let mebibytes = length.div_ceil(MIB);
+        bail!("a disk of {mebibytes} MiB is too large for the loader for BIOS, which reads less than 32 MiB");
     }
     Ok(())
 }
