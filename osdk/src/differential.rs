@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The program, in the guest and among ours.
-pub(crate) const NAME: &str = "differential";
+const PROGRAM: &str = "differential";
 const GUEST: &str = "/tests/differential";
 
 /// Operations on one set of files, whose seed is the first one's and their number; and those in one digest.
@@ -27,16 +27,52 @@ const PER_BLOCK: u64 = 250;
 /// What an operation takes on the slower kernel, in emulation on a busy machine.
 const COST: Duration = Duration::from_millis(3);
 
+/// What the operations are about.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject {
+    /// Pipes, eventfds, timerfds and epolls.
+    Files,
+    /// Both ends of TCP connections.
+    Tcp,
+}
+
+impl Subject {
+    /// The test's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "differential",
+            Self::Tcp => "differential_tcp",
+        }
+    }
+
+    /// The program's word for it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    /// How many operations are as much as so many on files: those on connections wait for each other.
+    const fn share(self, operations: u64) -> u64 {
+        match self {
+            Self::Files => operations,
+            Self::Tcp => operations / 10,
+        }
+    }
+}
+
 /// The operations that are compared, and what Linux said of them.
 pub(crate) struct Differential {
+    subject: Subject,
     seed: u64,
     operations: u64,
     reference: Option<String>,
 }
 
 impl Differential {
-    pub(crate) fn new(seed: u64, operations: u64) -> Self {
-        Self { seed, operations, reference: None }
+    pub(crate) fn new(subject: Subject, seed: u64, operations: u64) -> Self {
+        Self { subject, seed, operations: subject.share(operations), reference: None }
     }
 
     /// Compares what Pollux printed: the cases are the blocks.
@@ -62,23 +98,23 @@ impl Differential {
         let first = block * PER_BLOCK;
         let seed = self.seed.wrapping_add(first / PER_WORLD * PER_WORLD);
         let (block, path) = (first % PER_WORLD / PER_BLOCK, "target/x86_64-unknown-linux-gnu/release");
-        let command = format!("-- {path}/{NAME} {seed} {PER_WORLD} {block}");
+        let command = format!("-- {path}/{PROGRAM} {} {seed} {PER_WORLD} {block}", self.subject.word());
         format!("differs: osdk/pollux exec --on linux {command}, and without `--on linux`\n")
     }
 }
 
 impl Driven for Differential {
     fn name(&self) -> &'static str {
-        NAME
+        self.subject.name()
     }
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
-        files.copy(&build::program(NAME)?, Path::new(GUEST))
+        files.copy(&build::program(PROGRAM)?, Path::new(GUEST))
     }
 
     fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
         let timeout = COST.saturating_mul(u32::try_from(self.operations).unwrap_or(u32::MAX));
-        let words = [GUEST, &self.seed.to_string(), &self.operations.to_string()];
+        let words = [GUEST, self.subject.word(), &self.seed.to_string(), &self.operations.to_string()];
         driven::job(&words, timeout.max(Duration::from_secs(30))).map(Some)
     }
 
@@ -107,17 +143,19 @@ mod tests {
 
     #[test]
     fn a_block_that_differs_or_is_missing_fails_and_tells_how_to_see_it() {
-        let mut test = Differential::new(7, 1500);
+        let mut test = Differential::new(Subject::Files, 7, 1500);
         test.reference = Some("block 0 aa\nblock 1 bb\nblock 4 cc\n1500 operations\n".to_owned());
         let (tally, notes) = test.compare("block 0 aa\nblock 1 b0\n");
         assert_eq!((tally.passed, tally.failed), (1, 2));
-        assert!(notes.contains("differential 7 1000 1,"), "{notes}");
+        assert!(notes.contains("differential files 7 1000 1,"), "{notes}");
         let (tally, _) = test.compare("block 0 aa\nblock 1 bb\nblock 4 cc\n1499 operations\n");
         assert_eq!((tally.passed, tally.failed), (3, 0));
     }
 
     #[test]
     fn the_second_world_has_a_seed_of_its_own() {
-        assert!(Differential::new(7, 2000).replay(5).contains("differential 1007 1000 1,"));
+        assert!(
+            Differential::new(Subject::Files, 7, 2000).replay(5).contains("differential files 1007 1000 1,")
+        );
     }
 }

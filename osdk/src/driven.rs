@@ -9,7 +9,7 @@ use pollux_protocol::job::Job;
 
 use crate::{
     cli::{KernelOptions, Place, TestOptions},
-    differential::{self, Differential},
+    differential::{Differential, Subject},
     exec,
     fuzz::{self, Fuzz},
     initramfs::Initramfs,
@@ -42,7 +42,7 @@ pub(crate) struct Verdict {
 }
 
 /// The names that are no guest test of cargo's.
-pub(crate) const NAMES: [&str; 3] = [differential::NAME, fuzz::NAME, workload::NAME];
+pub(crate) const NAMES: [&str; 4] = [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, workload::NAME];
 
 /// The tests that were asked for. Those that compare need both kernels.
 pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
@@ -55,8 +55,15 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     if can_compare && is_meant(workload::NAME) {
         tests.push(Box::new(Workload::new()));
     }
-    if can_compare && is_meant(differential::NAME) && options.operations > 0 {
-        tests.push(Box::new(Differential::new(options.seed, options.operations)));
+    for subject in [Subject::Files, Subject::Tcp] {
+        // Not all of what is told of connections is the same yet: only by name.
+        let is_asked = match subject {
+            Subject::Files => is_meant(subject.name()),
+            Subject::Tcp => options.programs.iter().any(|name| name == subject.name()),
+        };
+        if can_compare && is_asked && options.operations > 0 {
+            tests.push(Box::new(Differential::new(subject, options.seed, options.operations)));
+        }
     }
     if options.on.contains(&Place::Pollux) && is_meant(fuzz::NAME) && options.operations > 0 {
         tests.push(Box::new(Fuzz::new(options)));

@@ -164,4 +164,9 @@ pub(crate) trait Socket: File {
 
     /// Changes options.
     fn update_options(&self, change: &mut dyn FnMut(&mut Options));
+
+    /// Sets how many bytes make the socket readable: `SO_RCVLOWAT`.
+    fn set_low_water(&self, bytes: usize) {
+        self.update_options(&mut |options| options.low_water = bytes);
+    }
 }

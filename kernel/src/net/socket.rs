@@ -151,7 +151,13 @@ impl TcpSocket {
     /// # Errors
     /// Why it failed.
     pub(crate) fn connecting(&self) -> Poll<Result<(), Errno>> {
-        self.endpoint.state.lock().connecting()
+        let mut state = self.endpoint.state.lock();
+        let result = state.connecting();
+        if let Poll::Ready(Err(_)) = result {
+            // What is left is a socket without a connection (`tcp_disconnect`).
+            state.report(Events::ERR);
+        }
+        result
     }
 
     /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
@@ -293,15 +299,18 @@ impl super::call::Socket for TcpSocket {
     fn shut_down(&self, how: How) -> Result<(), Errno> {
         let (is_listening, is_opening) = {
             let state = self.endpoint.state.read();
-            (state.is_listening(), state.phase().is_opening())
+            let is_listening = state.is_listening();
+            (is_listening, !is_listening && state.phase().is_opening())
         };
-        if is_listening || is_opening {
-            if how.reads() || is_opening {
-                self.disconnect();
-            }
-            return Ok(());
+        let mut result = Ok(());
+        if !is_listening && !is_opening {
+            result = self.endpoint.change(|socket| socket.shut_down(how));
+        } else if how.reads() || is_opening {
+            self.disconnect();
         }
-        self.endpoint.change(|socket| socket.shut_down(how))
+        // Linux wakes all who watch, whatever came of it.
+        self.endpoint.state.lock().report(Events::all());
+        result
     }
 
     /// All zero if it has none.
@@ -344,10 +353,22 @@ impl super::call::Socket for TcpSocket {
     fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
         self.endpoint.change(|socket| socket.update_options(|options| change(options)));
     }
+
+    fn set_low_water(&self, bytes: usize) {
+        self.update_options(&mut |options| options.low_water = bytes);
+        // Who watches hears of the bytes again (`tcp_set_rcvlowat`).
+        let mut state = self.endpoint.state.lock();
+        if state.connection().is_some_and(|connection| connection.has_enough()) {
+            state.report(Events::READABLE);
+        }
+    }
 }
 
 impl File for TcpSocket {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
         self.endpoint.change(|socket| socket.receive(to, Taking::Consume))
     }
 

@@ -240,6 +240,9 @@ impl super::call::Socket for UdpSocket {
 
 impl File for UdpSocket {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
         super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
     }
 

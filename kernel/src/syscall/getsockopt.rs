@@ -190,7 +190,7 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
         so::RCVLOWAT => {
             // 0 is 1, and a negative number the largest.
             let bytes = usize::try_from(given.number()?).unwrap_or(usize::MAX).max(1);
-            socket.update_options(&mut |options| options.low_water = bytes);
+            socket.set_low_water(bytes);
         }
         so::RCVTIMEO => {
             let time = given.time()?;

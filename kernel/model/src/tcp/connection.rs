@@ -218,6 +218,12 @@ impl Connection {
         self.unsent.len() + self.engine.as_ref().map_or(0, |engine| engine.unacknowledged())
     }
 
+    /// Whether a reader would get as much as it wants, or the end.
+    #[must_use]
+    pub fn has_enough(&self) -> bool {
+        self.is_done || self.unread() >= self.limits.low_water
+    }
+
     /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
@@ -258,10 +264,11 @@ impl Connection {
         if self.phase.is_opening() {
             return Poll::Pending;
         }
-        if to.remaining() == 0 {
+        let has_bytes = self.unread() > 0;
+        // To ask for nothing tells, too, that there is nothing.
+        if to.remaining() == 0 && has_bytes {
             return Poll::Ready(Ok(0));
         }
-        let has_bytes = self.unread() > 0;
         let count = match taking {
             Taking::Consume => self.consume(to),
             Taking::Peek => {

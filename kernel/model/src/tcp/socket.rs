@@ -37,11 +37,18 @@ pub struct Socket<C> {
 enum State<C> {
     Unconnected,
     Listening(Listener<C>),
-    Connected {
-        connection: Box<Connection>,
-        /// Whether connect(2) has not told yet how it went: `SS_CONNECTING`.
-        is_connecting: bool,
-    },
+    Connected { connection: Box<Connection>, progress: Progress },
+}
+
+/// What connect(2) has told of a connection: Linux's state of the socket, which is not that of the protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Progress {
+    /// That it has begun: `SS_CONNECTING`.
+    Begun,
+    /// How it went, or there was nothing to tell: `SS_CONNECTED`.
+    Told,
+    /// Nothing, and it will not, because shutdown(2) came after the end: `SS_DISCONNECTING`.
+    Never,
 }
 
 /// Whether connect(2) begins something.
@@ -71,7 +78,7 @@ impl<C> Socket<C> {
     #[must_use]
     pub fn of_request(connection: Connection, options: Options) -> Self {
         let local = connection.tuple().local;
-        let state = State::Connected { connection: Box::new(connection), is_connecting: false };
+        let state = State::Connected { connection: Box::new(connection), progress: Progress::Told };
         Self { state, options, local: Some(local), ..Self::new() }
     }
 
@@ -198,11 +205,12 @@ impl<C> Socket<C> {
     /// What a connect(2) is about.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens.
+    /// `EISCONN`: it is connected, or listens. `EINVAL`: it was shut down after its end, before connect(2) told that.
     pub const fn require_connectable(&self) -> Result<Attempt, Errno> {
         match self.state {
             State::Unconnected => Ok(Attempt::First),
-            State::Connected { is_connecting: true, .. } => Ok(Attempt::Again),
+            State::Connected { progress: Progress::Begun, .. } => Ok(Attempt::Again),
+            State::Connected { progress: Progress::Never, .. } => Err(Errno::EINVAL),
             _ => Err(Errno::EISCONN),
         }
     }
@@ -212,7 +220,7 @@ impl<C> Socket<C> {
         self.local = Some(connection.tuple().local);
         self.error = None;
         self.shutdown = Shutdown::empty();
-        self.state = State::Connected { connection: Box::new(connection), is_connecting: true };
+        self.state = State::Connected { connection: Box::new(connection), progress: Progress::Begun };
     }
 
     /// How the connection that was begun goes.
@@ -220,7 +228,7 @@ impl<C> Socket<C> {
     /// # Errors
     /// Why it failed; the socket is as before then. `ECONNABORTED`: that has been told already.
     pub fn connecting(&mut self) -> Poll<Result<(), Errno>> {
-        let State::Connected { connection, is_connecting } = &mut self.state else {
+        let State::Connected { connection, progress } = &mut self.state else {
             return Poll::Ready(Err(Errno::ECONNABORTED));
         };
         match connection.phase() {
@@ -231,7 +239,7 @@ impl<C> Socket<C> {
             }
             phase if phase.is_opening() => Poll::Pending,
             _ => {
-                *is_connecting = false;
+                *progress = Progress::Told;
                 Poll::Ready(Ok(()))
             }
         }
@@ -259,6 +267,10 @@ impl<C> Socket<C> {
         let mut what = Shutdown::empty();
         what.set(Shutdown::RECEIVE, how.reads());
         what.set(Shutdown::SEND, how.writes());
+        if let State::Connected { connection, progress: progress @ Progress::Begun } = &mut self.state {
+            let is_over = connection.phase() == Phase::Closed;
+            *progress = if is_over { Progress::Never } else { Progress::Told };
+        }
         match &mut self.state {
             State::Listening(_) => Ok(()),
             State::Connected { connection, .. } if connection.phase() != Phase::Closed => {

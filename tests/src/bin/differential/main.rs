@@ -1,8 +1,9 @@
-//! Random operations on pipes, eventfds, timerfds and epolls inside epolls, and what they returned.
+//! Random operations and what they returned: on pipes, eventfds, timerfds and epolls inside epolls, or on both ends of
+//! TCP connections.
 //!
 //! ```text
-//! differential SEED OPERATIONS           one line with a digest for each block of operations
-//! differential SEED OPERATIONS BLOCK     the operations of that block, one a line
+//! differential files|tcp SEED OPERATIONS           one line with a digest for each block of operations
+//! differential files|tcp SEED OPERATIONS BLOCK     the operations of that block, one a line
 //! ```
 //! The program expects nothing: run on two kernels, its output has to be the same. Whatever it does follows from the
 //! seed, and what it prints depends on no number that a kernel may choose freely. `osdk/pollux test` runs it on Linux
@@ -11,6 +12,7 @@
 mod helper;
 mod log;
 mod operate;
+mod tcp;
 mod wait;
 mod world;
 
@@ -23,13 +25,28 @@ use crate::world::World;
 /// Operations on one set of files, before all are closed and others made.
 const PER_WORLD: u64 = 1000;
 
+/// What the operations are about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Files,
+    Tcp,
+}
+
 fn main() -> ExitCode {
-    let numbers: Option<Vec<u64>> = env::args().skip(1).map(|word| word.parse().ok()).collect();
-    let (seed, operations, shown) = match numbers.as_deref() {
-        Some([seed, operations]) => (*seed, *operations, None),
-        Some([seed, operations, block]) => (*seed, *operations, Some(*block)),
+    let mut words = env::args().skip(1);
+    let subject = match words.next().as_deref() {
+        Some("files") => Some(Subject::Files),
+        Some("tcp") => Some(Subject::Tcp),
+        _ => None,
+    };
+    let numbers: Option<Vec<u64>> = words.map(|word| word.parse().ok()).collect();
+    let (subject, seed, operations, shown) = match (subject, numbers.as_deref()) {
+        (Some(subject), Some([seed, operations])) => (subject, *seed, *operations, None),
+        (Some(on_tcp), Some([seed, operations, block])) => {
+            (on_tcp, *seed, *operations, Some(*block))
+        }
         _ => {
-            eprintln!("differential SEED OPERATIONS [BLOCK]");
+            eprintln!("differential files|tcp SEED OPERATIONS [BLOCK]");
             return ExitCode::FAILURE;
         }
     };
@@ -37,7 +54,11 @@ fn main() -> ExitCode {
     let mut done = 0;
     while done < operations {
         let most = PER_WORLD.min(operations - done);
-        World::new(seed.wrapping_add(done), &mut log).run(most);
+        let seed = seed.wrapping_add(done);
+        match subject {
+            Subject::Files => World::new(seed, &mut log).run(most),
+            Subject::Tcp => tcp::World::new(seed, &mut log).run(most),
+        }
         done += most;
     }
     log.finish();
