@@ -58,6 +58,9 @@ pub(crate) struct ExecOptions {
     /// Add to the program's environment (may be repeated)
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(crate) env: Vec<String>,
+    /// Bring the shared libraries along that ldd names, for a program that is not static
+    #[arg(long)]
+    pub(crate) with_libs: bool,
     /// A static x86_64 Linux program on the host
     #[arg(value_name = "PROGRAM")]
     pub(crate) program: PathBuf,

@@ -23,6 +23,7 @@ use crate::{
     build,
     cli::{ExecOptions, GuestOptions, RunOptions},
     initramfs::Initramfs,
+    libraries,
     machine::Machine,
     program,
     session::{Event, Input, Session, Stream},
@@ -39,20 +40,30 @@ const ENVIRONMENT: [&str; 3] = ["PATH=/bin", "HOME=/root", "TERM=dumb"];
 
 /// `pollux exec`.
 pub(crate) fn command(options: &ExecOptions) -> Result<ExitCode> {
-    program::check(&options.program)?;
+    let mut initramfs = Initramfs::new()?;
+    if options.with_libs {
+        libraries::pack(&[&options.program], &mut initramfs)?;
+    } else {
+        program::check(&options.program)?;
+    }
     let environment = environment(&options.env)?;
-    run(&options.program, &options.args, environment, &options.guest)
+    run(initramfs, &options.program, &options.args, environment, &options.guest)
 }
 
 /// `pollux run`: the tour.
 pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
-    run(&build::program("tour")?, &[], environment(&[])?, &options.guest)
+    run(Initramfs::new()?, &build::program("tour")?, &[], environment(&[])?, &options.guest)
 }
 
 /// Boots, runs the program, and gives its status as our own.
-fn run(program: &Path, args: &[OsString], env: Vec<CString>, options: &GuestOptions) -> Result<ExitCode> {
+fn run(
+    mut initramfs: Initramfs,
+    program: &Path,
+    args: &[OsString],
+    env: Vec<CString>,
+    options: &GuestOptions,
+) -> Result<ExitCode> {
     let guest = program::guest_path(program)?;
-    let mut initramfs = Initramfs::new()?;
     initramfs.file(&guest, 0o755, &fs::read(program)?)?;
     for (host, guest) in &options.files.files {
         initramfs.copy(host, guest)?;

@@ -15,6 +15,7 @@ mod fuzz;
 mod image;
 mod initramfs;
 mod ktest;
+mod libraries;
 mod libtest;
 mod llvm;
 mod machine;

@@ -39,7 +39,7 @@ fn executable(bytes: &[u8]) -> Result<(), &'static str> {
         return Err("an ELF object file, not a program");
     }
     if segments.iter().any(|segment| segment.p_type(endian) == PT_INTERP) {
-        return Err("dynamically linked; the guest has no shared libraries (link it with -static)");
+        return Err("dynamically linked; the guest has no shared libraries (add --with-libs)");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::{
     cli::{Kernel, KernelOptions},
     driven::{self, Driven, Verdict},
     initramfs::Initramfs,
+    libraries,
     libtest::{self, Tally},
     project,
 };
@@ -21,6 +22,9 @@ pub(crate) const NAME: &str = "workload";
 /// Where it is in the guest, and the shell that runs it.
 const SCRIPT: &str = "/tests/workload.sh";
 const SHELL: &str = "/bin/busybox";
+
+/// Programs of the host with shared libraries, which the last steps use.
+const LINKED: [&str; 2] = ["/usr/bin/ls", "/usr/bin/sort"];
 
 /// Half a minute in emulation, on a machine with nothing else to do.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -63,7 +67,10 @@ impl Driven for Workload {
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
         files.copy(&project::root().join("tests/workload/script.sh"), Path::new(SCRIPT))?;
-        files.copy(Path::new(SHELL), Path::new(SHELL))
+        files.copy(Path::new(SHELL), Path::new(SHELL))?;
+        let linked = LINKED.map(Path::new);
+        linked.iter().try_for_each(|program| files.copy(program, program))?;
+        libraries::pack(&linked, files)
     }
 
     fn job(&self, _: KernelOptions) -> Result<Option<Job>> {

@@ -159,4 +159,7 @@ step 'seq 2000 | sed "s/^/file./" | head -n 150 | (mkdir many; cd many; xargs to
 step 'i=0; while [ $i -lt 40 ]; do echo $i; i=$((i + 1)); done | sort | while read x; do echo -n "$x "; done'
 step 'dd if=/dev/zero bs=64k count=64 2>/dev/null | gzip -1 | gunzip | md5sum'
 step 'a=$(seq 5000); echo "$a" | md5sum; echo ${#a}'
+# Programs with shared libraries
+step '/usr/bin/ls -a /usr/bin; /usr/bin/ls /no/such'
+step 'seq 3000 | /usr/bin/sort -r | md5sum; seq 20 | /usr/bin/sort | head -n 3'
 step 'ls -1 | sort | head -n 5; cd /; rm -r /tmp/work; ls /tmp/work'
