@@ -25,7 +25,7 @@ use crate::syscall::execve;
 use crate::task::process::{self, Process};
 use crate::task::signal::pending::ThreadSignals;
 use crate::task::thread::{Myself, Registers, Thread};
-use crate::task::{hooks, scheduler};
+use crate::task::{hooks, proc, scheduler};
 use crate::trace::{self, Level};
 use crate::{clock, devices, fs, net, object};
 
@@ -50,11 +50,7 @@ fn start_all() {
     trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
     report_options();
     set_trace();
-    fs::proc::provide(fs::proc::Provider {
-        executable,
-        uptime: || u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX),
-        idle: || 0,
-    });
+    proc::register();
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
@@ -72,12 +68,6 @@ fn spawn_kernel_task(work: fn()) {
     if ostd::task::TaskOptions::new(work).spawn().is_err() {
         println!("pollux: no memory for a task of the kernel");
     }
-}
-
-fn executable() -> Result<Vec<u8>, Errno> {
-    let thread = crate::task::thread::current().ok_or(Errno::ENOENT)?;
-    let program = thread.process().program.lock().clone();
-    Ok(program)
 }
 
 fn start_init() -> Result<(), Errno> {

@@ -6,7 +6,7 @@
 //! and so waits for nothing.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
 
@@ -19,6 +19,8 @@ pub(crate) struct Parker {
     waker: SpinLock<Option<Arc<Waker>>, LocalIrqDisabled>,
     /// A statistic, by which nothing is ordered.
     sleeps: AtomicU64,
+    /// Whether it sleeps, for those who only look.
+    is_asleep: AtomicBool,
 }
 
 /// A thread's bed. It cannot leave its task.
@@ -29,7 +31,7 @@ pub(crate) struct Bed {
 
 impl Default for Parker {
     fn default() -> Self {
-        Self { waker: SpinLock::new(None), sleeps: AtomicU64::new(0) }
+        Self { waker: SpinLock::new(None), sleeps: AtomicU64::new(0), is_asleep: AtomicBool::new(false) }
     }
 }
 
@@ -42,6 +44,13 @@ impl Parker {
     /// How often the thread has slept: `ru_nvcsw` of getrusage(2). A sleep that was over before it began counts.
     pub(crate) fn sleeps(&self) -> u64 {
         self.sleeps.load(Ordering::Relaxed)
+    }
+}
+
+impl Parker {
+    /// Whether the thread sleeps; one that was woken does until it runs.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.is_asleep.load(Ordering::Relaxed)
     }
 }
 
@@ -62,7 +71,9 @@ impl Bed {
     /// Sleeps until woken, or not at all if that has happened since the last sleep.
     pub(crate) fn sleep(&self) {
         self.parker.sleeps.fetch_add(1, Ordering::Relaxed);
+        self.parker.is_asleep.store(true, Ordering::Relaxed);
         self.waiter.wait();
+        self.parker.is_asleep.store(false, Ordering::Relaxed);
     }
 }
 

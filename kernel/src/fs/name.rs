@@ -46,7 +46,7 @@ pub(crate) fn make(
     let Last::Name { name, slash } = walk.up_to_last(path)? else {
         return Err(Errno::EEXIST);
     };
-    match walk.at.inode.directory()?.find(&name) {
+    match walk.at.inode.find(&name) {
         Ok(_) => return Err(Errno::EEXIST),
         Err(Errno::ENOENT) => {}
         Err(error) => return Err(error),
@@ -69,6 +69,7 @@ pub(crate) fn make_at(
     permissions: Permissions,
 ) -> Result<Location, Errno> {
     let parent = &directory.inode;
+    parent.directory()?.check_makes()?;
     parent.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = make_nameless(origin, parent, new, permissions)?;
     names::add_first(parent, name, &inode)?;
@@ -116,7 +117,7 @@ pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), 
         return Err(Errno::EEXIST);
     };
     let directory = &walk.at.inode;
-    match directory.directory()?.find(&name) {
+    match directory.find(&name) {
         Ok(_) => return Err(Errno::EEXIST),
         Err(Errno::ENOENT) if slash => return Err(Errno::ENOENT),
         Err(Errno::ENOENT) => {}

@@ -161,8 +161,13 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>
         if !how.has(OpenFlags::NO_FOLLOW)
             && let Some(link) = walk.follow(&found.inode)?
         {
-            path = link;
-            continue;
+            match link {
+                path::Target::Path(link) => {
+                    path = link;
+                    continue;
+                }
+                path::Target::Place(place) => return open_found(place, how, origin.credentials),
+            }
         }
         if found.inode.is_directory() {
             return Err(Errno::EISDIR);

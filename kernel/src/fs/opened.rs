@@ -109,7 +109,7 @@ impl OpenInode {
             return Err(Errno::EINVAL);
         };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = report().into();
+            let fresh: Arc<[u8]> = report()?.into();
             *text.lock() = fresh.clone();
             fresh
         } else {

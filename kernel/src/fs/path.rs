@@ -4,6 +4,7 @@
 //! Source: path_resolution(7); Linux 6.1 fs/namei.c (`path_lookupat`, `link_path_walk`).
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
@@ -12,7 +13,7 @@ use model::access::{Access, Credentials};
 use model::path::{self, SYMLINKS_MAX};
 
 use super::mount::{self, Location};
-use super::tmpfs::inode::Inode;
+use super::tmpfs::inode::{Content, Inode};
 
 /// Where paths begin and on whose behalf they are walked.
 #[derive(Clone)]
@@ -70,14 +71,28 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
         if (slash || last_link == LastLink::Follow)
             && let Some(link) = walk.follow(&found.inode)?
         {
-            path = Cow::Owned(join(link, if slash { Some(b"") } else { None }));
-            continue;
+            match link {
+                Target::Path(link) => {
+                    path = Cow::Owned(join(link, if slash { Some(b"") } else { None }));
+                    continue;
+                }
+                Target::Place(place) if slash && !place.inode.is_directory() => return Err(Errno::ENOTDIR),
+                Target::Place(place) => return Ok(place),
+            }
         }
         if slash && !found.inode.is_directory() {
             return Err(Errno::ENOTDIR);
         }
         return Ok(found);
     }
+}
+
+/// Where a symbolic link leads.
+pub(crate) enum Target {
+    /// To where this path does.
+    Path(Vec<u8>),
+    /// There, whatever its path: a link of `/proc`.
+    Place(Location),
 }
 
 /// A walk through the tree; the symbolic links that it followed count until its end.
@@ -122,11 +137,14 @@ impl Walk {
                     b".." => self.at = self.at.parent()?,
                     name => {
                         let next = self.child(name)?;
-                        if let Some(link) = self.follow(&next.inode)? {
-                            path = Cow::Owned(join(link, Some(step.rest)));
-                            continue 'path;
+                        match self.follow(&next.inode)? {
+                            None => self.at = next,
+                            Some(Target::Place(place)) => self.at = place,
+                            Some(Target::Path(link)) => {
+                                path = Cow::Owned(join(link, Some(step.rest)));
+                                continue 'path;
+                            }
                         }
-                        self.at = next;
                     }
                 }
                 rest = step.rest;
@@ -140,17 +158,21 @@ impl Walk {
     /// # Errors
     /// `ENOENT`, `ENAMETOOLONG`.
     pub(crate) fn child(&self, name: &[u8]) -> Result<Location, Errno> {
-        let inode = self.at.inode.directory()?.find(name)?;
+        let inode = self.at.inode.find(name)?;
         Ok(self.at.sibling(inode).topmost())
     }
 
-    /// The path that `inode` stands for, if it is a symbolic link, counted as followed.
+    /// What `inode` stands for, if it is a symbolic link, counted as followed.
     ///
     /// # Errors
     /// `ELOOP`: one too many. Those of a live link.
-    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<Vec<u8>>, Errno> {
-        let Some(target) = inode.link_target() else {
-            return Ok(None);
+    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<Target>, Errno> {
+        let target = match inode.content() {
+            Content::Symlink(target) => Ok(Target::Path(target.to_vec())),
+            Content::LiveSymlink(link) => {
+                link().map(|to| to.place.map_or(Target::Path(to.text), Target::Place))
+            }
+            _ => return Ok(None),
         };
         if self.links == SYMLINKS_MAX {
             return Err(Errno::ELOOP);
@@ -190,6 +212,33 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// The path by which a file was named last; `None` if that name is gone.
+pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
+    let mut names = Vec::new();
+    let mut at = inode.clone();
+    let mount = loop {
+        let mounts = mount::all();
+        if let Some(mount) = mounts.into_iter().find(|mount| Arc::ptr_eq(mount.root(), &at)) {
+            break mount;
+        }
+        let home = at.home()?;
+        names.push(home.directory().ok()?.name_of(&at)?);
+        at = home;
+    };
+    let mut path = match mount.covers() {
+        Some(covers) => absolute(covers).ok()?,
+        None => Vec::new(),
+    };
+    if path == b"/" {
+        path.clear();
+    }
+    path.extend(written_out(&names));
+    if names.is_empty() && path.len() > 1 {
+        path.pop();
+    }
+    Some(path)
+}
+
 /// The path from the root to the file that `path` leads to, without links: realpath(3).
 ///
 /// # Errors
@@ -219,7 +268,7 @@ pub(crate) fn real(origin: &Origin, path: &[u8]) -> Result<Vec<u8>, Errno> {
     Err(Errno::ELOOP)
 }
 
-fn written_out(names: &[alloc::sync::Arc<[u8]>]) -> Vec<u8> {
+fn written_out(names: &[Arc<[u8]>]) -> Vec<u8> {
     if names.is_empty() {
         return b"/".to_vec();
     }

@@ -2,11 +2,12 @@
 //!
 //! Owns: the names, and the texts that need nothing but layers below.   Not here: what higher layers know, which
 //! `main` hands in with [`provide`].
-//! Missing: a directory for each process; `self` has `exe` only.
 //! Source: proc(5).
 
-mod report;
+pub(crate) mod report;
+mod sysctl;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
@@ -15,22 +16,28 @@ use spin::Once;
 
 use super::name::{self, NewFile};
 use super::path::Origin;
-use super::tmpfs::inode::{Content, Report};
+use super::tmpfs::inode::Content;
+use super::tmpfs::live::{Destination, Names};
 
 /// What `/proc` shows of layers above the tree of files.
 #[derive(Clone, Copy)]
 pub(crate) struct Provider {
-    /// The path of the program that the caller runs: `/proc/self/exe`.
-    pub(crate) executable: fn() -> Result<Vec<u8>, Errno>,
-    /// The time since the start, in nanoseconds.
-    pub(crate) uptime: fn() -> u64,
-    /// How much of it processors had nothing to do, added up, in nanoseconds.
-    pub(crate) idle: fn() -> u64,
+    /// The names that are numbers of processes.
+    pub(crate) processes: fn() -> Box<dyn Names>,
+    /// `self`.
+    pub(crate) own: fn() -> Result<Destination, Errno>,
+    /// `thread-self`.
+    pub(crate) own_thread: fn() -> Result<Destination, Errno>,
+    /// More texts, by name.
+    pub(crate) reports: &'static [(&'static [u8], Text)],
 }
+
+/// Makes a text.
+pub(crate) type Text = fn() -> Vec<u8>;
 
 static PROVIDER: Once<Provider> = Once::new();
 
-/// Tells `/proc` whom to ask. Until then what it asks for is missing or 0.
+/// Tells `/proc` whom to ask; before it is mounted.
 pub(crate) fn provide(provider: Provider) {
     PROVIDER.call_once(|| provider);
 }
@@ -40,27 +47,35 @@ pub(crate) fn provide(provider: Provider) {
 /// # Errors
 /// `ENOSPC`: no inode to be had.
 pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
-    let reports: [(&[u8], Report); 8] = [
+    const REPORTS: [(&[u8], Text); 7] = [
         (b"cmdline", report::cmdline),
         (b"cpuinfo", report::cpuinfo),
         (b"filesystems", report::filesystems),
         (b"meminfo", report::meminfo),
-        (b"mounts", report::mounts),
         (b"pollee", report::pollee),
         (b"trace", report::trace),
-        (b"uptime", report::uptime),
+        (b"version", report::version),
     ];
-    for (name, text) in reports {
-        make(origin, name, NewFile::Special(Content::Report(text)), 0o444)?;
+    for (name, text) in REPORTS {
+        make_report(origin, name, text)?;
     }
-    make(origin, b"self", NewFile::Directory, 0o555)?;
-    make(origin, b"self/exe", NewFile::Special(Content::LiveSymlink(executable)), 0o777)
+    make(origin, b"mounts", NewFile::Symlink(Box::from(&b"self/mounts"[..])), 0o777)?;
+    sysctl::populate(origin)?;
+    let Some(provider) = PROVIDER.get() else { return Ok(()) };
+    for &(name, text) in provider.reports {
+        make_report(origin, name, text)?;
+    }
+    let Provider { own, own_thread, .. } = *provider;
+    make(origin, b"self", NewFile::Special(Content::LiveSymlink(Box::new(own))), 0o777)?;
+    make(origin, b"thread-self", NewFile::Special(Content::LiveSymlink(Box::new(own_thread))), 0o777)?;
+    origin.start.inode.directory()?.enliven((provider.processes)());
+    Ok(())
+}
+
+fn make_report(origin: &Origin, path: &[u8], text: Text) -> Result<(), Errno> {
+    make(origin, path, NewFile::Special(Content::Report(Box::new(move || Ok(text())))), 0o444)
 }
 
 fn make(origin: &Origin, path: &[u8], new: NewFile, mode: u32) -> Result<(), Errno> {
     name::make(origin, path, new, Permissions::from_mode(mode)).map(|_| ())
-}
-
-fn executable() -> Result<Vec<u8>, Errno> {
-    PROVIDER.get().map_or(Err(Errno::ENOENT), |provider| (provider.executable)())
 }

@@ -1,6 +1,7 @@
 //! What a file, or anything else that can be mapped, gives to an address space.
 
 use alloc::sync::Arc;
+use core::any::Any;
 
 use model::abi::errno::Errno;
 use ostd::mm::UFrame;
@@ -10,7 +11,7 @@ use ostd::mm::UFrame;
 /// Lock order: the methods are called with an address space's lock held, by page faults that interrupt
 /// whoever touched user memory. They must not sleep and not touch user memory, and no lock that they
 /// take may ever be held while user memory is touched.
-pub(crate) trait Pages: Send + Sync {
+pub(crate) trait Pages: Any + Send + Sync {
     /// The page that holds byte `index * PAGE_SIZE`. A hole becomes a page of zeroes.
     ///
     /// The page is shared: what is written to it through a shared mapping is the new contents. Bytes

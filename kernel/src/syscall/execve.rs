@@ -100,6 +100,8 @@ pub(crate) fn start_program(
     }
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
     *process.name.lock() = name[..name.len().min(15)].to_vec();
+    let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
+    *process.arguments.lock() = words.collect();
     *process.program.lock() = path::real(origin, &program).unwrap_or(program);
     *context = UserContext::default();
     let general = context.general_regs_mut();

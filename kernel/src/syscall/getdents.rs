@@ -75,7 +75,7 @@ fn gather(location: &Location, records: &mut Records) -> Result<bool, Errno> {
     }
     let mut full = false;
     inode.directory()?.visit(records.next, |entry, next| {
-        full = !records.add(&entry.name, entry.inode.number(), entry.inode.file_type(), next);
+        full = !records.add(entry.name, entry.number, entry.file_type, next);
         !full
     });
     inode.with_attributes(|attributes| attributes.mark_accessed());

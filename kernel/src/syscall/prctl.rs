@@ -48,7 +48,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> Sys
         SET_NAME => set_name(cx, argument),
         GET_NAME => {
             let mut bytes = [0u8; NAME];
-            let name = process.name.lock().clone();
+            let name = cx.thread().name();
             bytes[..name.len()].copy_from_slice(&name);
             UserSlice::new(cx.space(), argument, NAME)?.write_bytes(&bytes)?;
             Ok(0)
@@ -83,6 +83,6 @@ fn set_name(cx: &Context<'_>, at: usize) -> SysResult {
         }
         other => other?,
     };
-    *cx.process().name.lock() = name;
+    cx.thread().set_name(name);
     Ok(0)
 }

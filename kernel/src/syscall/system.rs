@@ -1,6 +1,7 @@
 //! uname(2), sysinfo(2), arch_prctl(2), reboot(2).
 
 use model::abi::errno::Errno;
+use model::abi::utsname;
 use ostd::power::{self, ExitCode};
 
 use super::context::{Context, SysResult};
@@ -15,11 +16,17 @@ use crate::task::{process, thread};
 /// uname(2).
 pub(crate) fn uname(cx: &mut Context<'_>, at: usize) -> SysResult {
     const FIELD: usize = 65;
-    let fields: [&[u8]; 6] =
-        [b"Linux", b"pollux", b"6.1.0-pollux", b"#1 Pollux on OSTD", b"x86_64", b"(none)"];
+    let fields = [
+        utsname::SYSTEM,
+        utsname::HOST,
+        utsname::RELEASE,
+        utsname::VERSION,
+        utsname::MACHINE,
+        utsname::DOMAIN,
+    ];
     let mut bytes = [0u8; FIELD * 6];
     for (chunk, field) in bytes.chunks_exact_mut(FIELD).zip(fields) {
-        chunk[..field.len()].copy_from_slice(field);
+        chunk[..field.len()].copy_from_slice(field.as_bytes());
     }
     UserSlice::new(cx.space(), at, bytes.len())?.write_bytes(&bytes)?;
     Ok(0)

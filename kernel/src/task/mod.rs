@@ -6,6 +6,7 @@ pub(crate) mod futex;
 pub(crate) mod hooks;
 pub(crate) mod limits;
 pub(crate) mod pidfd;
+pub(crate) mod proc;
 pub(crate) mod process;
 mod robust;
 pub(crate) mod scheduler;

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
@@ -20,6 +21,7 @@ use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
 use super::timer::Timers;
 use super::usage::Usage;
+use crate::clock;
 use crate::event;
 use crate::event::parker::Parker;
 use crate::file::table::FdTable;
@@ -113,6 +115,10 @@ pub(crate) struct Process {
     pub(crate) has_executed: AtomicBool,
     /// Up to 15 bytes of the program's name, for prctl(2) and messages.
     pub(crate) name: SpinLock<Vec<u8>>,
+    /// What execve(2) got, each argument with a zero byte behind it.
+    pub(crate) arguments: SpinLock<Arc<[u8]>>,
+    /// When it was made, since the start of the kernel.
+    pub(crate) started: Duration,
     /// The path of the program.
     pub(crate) program: SpinLock<Vec<u8>>,
     /// The signal that its parent gets when it ends; 0 for none.
@@ -149,6 +155,11 @@ pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
 /// Numbers are not used again before four billion others, which no run reaches.
 pub(crate) fn next_id() -> u32 {
     LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// The number given last.
+pub(crate) fn last_id() -> u32 {
+    LAST_ID.load(Ordering::Relaxed)
 }
 
 /// The process with that ID, zombies included.
@@ -218,6 +229,8 @@ impl Process {
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(Vec::new()),
+            arguments: SpinLock::new(Arc::default()),
+            started: clock::now(),
             program: SpinLock::new(Vec::new()),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
@@ -267,6 +280,8 @@ impl Process {
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(parent.name.lock().clone()),
+            arguments: SpinLock::new(parent.arguments.lock().clone()),
+            started: clock::now(),
             program: SpinLock::new(parent.program.lock().clone()),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),

@@ -16,6 +16,8 @@ use ostd::task::scheduler::{self, EnqueueFlags, LocalRunQueue, Scheduler, Update
 use ostd::task::{Task, TaskOptions, disable_preempt, halt_cpu};
 use ostd::util::id_set::Id;
 
+use spin::Once;
+
 use super::thread::Thread;
 use crate::memory::reclaim;
 
@@ -36,6 +38,28 @@ struct Queue {
     is_idle: bool,
     waiting: VecDeque<Arc<Task>>,
     ticks: u32,
+    spent: Spent,
+}
+
+/// How a CPU spent its time, in ticks of 1 ms.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// In user mode.
+    pub(crate) user: u64,
+    /// In the kernel.
+    pub(crate) system: u64,
+    /// Nothing to do.
+    pub(crate) idle: u64,
+    /// Switches from one task to another.
+    pub(crate) switches: u64,
+}
+
+static QUEUES: Once<&'static Queues> = Once::new();
+
+/// How each CPU spent its time.
+pub(crate) fn spent() -> Vec<Spent> {
+    let queues = QUEUES.get().map_or(&[][..], |queues| &queues.queues);
+    queues.iter().map(|queue| queue.lock().spent).collect()
 }
 
 /// Marks a task as an idle task, as its data.
@@ -46,7 +70,9 @@ struct Idle(CpuId);
 pub(crate) fn install() {
     let queues = (0..num_cpus()).map(|_| SpinLock::new(Queue::default())).collect();
     let loads = (0..num_cpus()).map(|_| AtomicUsize::new(0)).collect();
-    scheduler::inject_scheduler(Box::leak(Box::new(Queues { queues, loads })));
+    let queues: &'static Queues = Box::leak(Box::new(Queues { queues, loads }));
+    QUEUES.call_once(|| queues);
+    scheduler::inject_scheduler(queues);
 }
 
 /// Gives the current CPU its time slices and its idle task; on a CPU without a task this is the end of the
@@ -133,6 +159,13 @@ impl LocalRunQueue<Task> for Queue {
                 self.ticks += 1;
                 if let Some(thread) = self.current.as_ref().and_then(thread_of) {
                     thread.tick();
+                    if thread.meter.is_in_user() {
+                        self.spent.user += 1;
+                    } else {
+                        self.spent.system += 1;
+                    }
+                } else if self.is_idle {
+                    self.spent.idle += 1;
                 }
                 // A switch to the idle task and back is what lets OSTD free unmapped memory.
                 let has_other = !self.waiting.is_empty() || (!self.is_idle && reclaim::wants_quiesce());
@@ -151,6 +184,7 @@ impl LocalRunQueue<Task> for Queue {
             None => self.idle.take()?,
         };
         self.ticks = 0;
+        self.spent.switches += 1;
         let was_idle = core::mem::replace(&mut self.is_idle, next.data().is::<Idle>());
         if let Some(previous) = self.current.replace(next) {
             if was_idle {

@@ -4,6 +4,7 @@
 //! Not here: what its process shares (process), its signals' rules (signal).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, RefMut};
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -57,6 +58,8 @@ pub(crate) struct Thread {
     /// Bit `n`: it may run on CPU `n`.
     pub(crate) affinity: AtomicU64,
     pub(crate) meter: Meter,
+    /// What it called itself; the first thread's name is the process's.
+    pub(crate) name: SpinLock<Option<Vec<u8>>>,
     /// A tick found something to look at beside signals.
     was_ticked: AtomicBool,
 }
@@ -122,6 +125,7 @@ impl Thread {
             last_cpu: AtomicU32::new(0),
             affinity: AtomicU64::new(affinity),
             meter: Meter::default(),
+            name: SpinLock::new(None),
             was_ticked: AtomicBool::new(false),
         });
         let local = Local {
@@ -148,9 +152,25 @@ impl Thread {
         self.tid.load(Ordering::Relaxed)
     }
 
+    /// What it is called: prctl(2).
+    pub(crate) fn name(&self) -> Vec<u8> {
+        let own = self.name.lock().clone();
+        own.unwrap_or_else(|| self.process.name.lock().clone())
+    }
+
+    /// Calls it so.
+    pub(crate) fn set_name(&self, name: Vec<u8>) {
+        if self.tid() == self.process.pid() {
+            *self.process.name.lock() = name;
+        } else {
+            *self.name.lock() = Some(name);
+        }
+    }
+
     /// Makes it the first thread by number: execve(2) by another one.
     pub(crate) fn become_first(&self) {
         self.tid.store(self.process.pid(), Ordering::Relaxed);
+        *self.name.lock() = None;
     }
 
     /// The process it belongs to.

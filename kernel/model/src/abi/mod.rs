@@ -16,3 +16,4 @@ pub mod socket;
 pub mod stat;
 pub mod termios;
 pub mod time;
+pub mod utsname;

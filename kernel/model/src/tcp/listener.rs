@@ -6,7 +6,7 @@
 use alloc::collections::VecDeque;
 
 /// `net.core.somaxconn`.
-const SOMAXCONN: u32 = 4096;
+pub const SOMAXCONN: u32 = 4096;
 
 /// A backlog of connections `C`.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The texts in `/proc`.
 //!
-//! Source: proc(5); the shapes of Linux 6.1's fs/proc/{meminfo,uptime}.c and arch/x86/kernel/cpu/proc.c. `pollee` is
+//! Source: proc(5); the shapes of Linux 6.1's fs/proc/meminfo.c and arch/x86/kernel/cpu/proc.c. `pollee` is
 //! this kernel's own.
 
 use alloc::format;
@@ -8,9 +8,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use model::abi::utsname;
 use pollee::Count;
 
-use super::PROVIDER;
 use crate::event::class::{self, Class};
 use crate::fs::mount;
 use crate::fs::path;
@@ -41,8 +41,19 @@ pub(super) fn pollee() -> Vec<u8> {
 /// How much memory there is, and how much is left.
 pub(super) fn meminfo() -> Vec<u8> {
     let (total, free) = (budget::total() >> 10, budget::available() >> 10);
-    let rows =
-        [("MemTotal", total), ("MemFree", free), ("MemAvailable", free), ("SwapTotal", 0), ("SwapFree", 0)];
+    // Files live in memory that is theirs alone: nothing is cached that could be given up.
+    let rows = [
+        ("MemTotal", total),
+        ("MemFree", free),
+        ("MemAvailable", free),
+        ("Buffers", 0),
+        ("Cached", 0),
+        ("SwapCached", 0),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+        ("Shmem", 0),
+        ("SReclaimable", 0),
+    ];
     let mut text = String::new();
     for (name, kibibytes) in rows {
         line(&mut text, format_args!("{:<15} {kibibytes:>8} kB\n", format!("{name}:")));
@@ -61,12 +72,9 @@ pub(super) fn cpuinfo() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Seconds since the start, and seconds that processors had nothing to do.
-pub(super) fn uptime() -> Vec<u8> {
-    let (up, idle) = PROVIDER.get().map_or((0, 0), |provider| ((provider.uptime)(), (provider.idle)()));
-    let centiseconds = |nanoseconds: u64| nanoseconds / 10_000_000;
-    let (up, idle) = (centiseconds(up), centiseconds(idle));
-    format!("{}.{:02} {}.{:02}\n", up / 100, up % 100, idle / 100, idle % 100).into_bytes()
+/// Which kernel this is.
+pub(super) fn version() -> Vec<u8> {
+    format!("{} version {} {}\n", utsname::SYSTEM, utsname::RELEASE, utsname::VERSION).into_bytes()
 }
 
 /// What the kernel was started with.
@@ -80,7 +88,7 @@ pub(super) fn filesystems() -> Vec<u8> {
 }
 
 /// What is mounted where; mounts that others cover are listed too.
-pub(super) fn mounts() -> Vec<u8> {
+pub(crate) fn mounts() -> Vec<u8> {
     let mut text = String::new();
     for mount in mount::all() {
         let place = match mount.covers() {

@@ -5,16 +5,20 @@
 //! Invariant: `by_name` and `entries` hold the same names; a removed directory is empty and stays so.
 //! Lock order: an ancestor's names before a descendant's; unrelated directories only under `rename`'s lock.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use model::abi::errno::Errno;
+use model::abi::mode::FileType;
 use model::path::NAME_MAX;
 use ostd::sync::SpinLock;
+use spin::Once;
 
 use super::inode::{Content, Inode};
+use super::live::{self, Live};
 
 /// The contents of a directory inode.
 pub(crate) struct Directory {
@@ -23,6 +27,8 @@ pub(crate) struct Directory {
     pub(super) names: SpinLock<Names>,
     /// File systems mounted here; `fs/mount` counts them, so that most lookups need not ask it.
     mounts: AtomicU32,
+    /// Names beside those that somebody made.
+    live: Once<Live>,
 }
 
 /// What a directory's lock guards.
@@ -43,6 +49,16 @@ pub(crate) struct Entry {
     pub(crate) inode: Arc<Inode>,
 }
 
+/// An entry as getdents(2) shows it.
+pub(crate) struct Shown<'a> {
+    /// The name.
+    pub(crate) name: &'a [u8],
+    /// The inode's number.
+    pub(crate) number: u64,
+    /// Its kind.
+    pub(crate) file_type: FileType,
+}
+
 /// Cookies below this are `.` and `..`, which are in no map.
 pub(crate) const FIRST_COOKIE: u64 = 2;
 
@@ -58,12 +74,24 @@ impl Directory {
             next_cookie: FIRST_COOKIE,
             removed: false,
         };
-        Self { parent: SpinLock::new(parent), names: SpinLock::new(names), mounts: AtomicU32::new(0) }
+        Self {
+            parent: SpinLock::new(parent),
+            names: SpinLock::new(names),
+            mounts: AtomicU32::new(0),
+            live: Once::new(),
+        }
+    }
+
+    /// A directory with nothing in it but what `names` answers for.
+    pub(crate) fn live(names: Box<dyn live::Names>) -> Self {
+        let directory = Self::new(Weak::new());
+        directory.enliven(names);
+        directory
     }
 
     /// Where `..` leads; `None` for a root, and when the parent is gone.
     pub(crate) fn parent(&self) -> Option<Arc<Inode>> {
-        self.parent.lock().upgrade()
+        self.parent.lock().upgrade().or_else(|| self.live.get()?.parent())
     }
 
     pub(super) fn set_parent(&self, parent: &Arc<Inode>) {
@@ -78,12 +106,50 @@ impl Directory {
         self.names.lock().find(name).cloned()
     }
 
+    /// Lets `names` answer for what nobody made.
+    pub(crate) fn enliven(&self, names: Box<dyn live::Names>) {
+        self.live.call_once(|| Live::new(names));
+    }
+
+    /// Whether a name can be made here by asking for it.
+    ///
+    /// # Errors
+    /// `ENOENT`: names are here by themselves.
+    pub(crate) fn check_makes(&self) -> Result<(), Errno> {
+        if self.live.get().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
+    }
+
+    /// Keeps the parent, which a name that nobody made does not.
+    pub(super) fn keep_parent(&self, parent: &Arc<Inode>) {
+        if let Some(live) = self.live.get() {
+            live.keep_parent(parent);
+        }
+    }
+
+    /// What a live name leads to.
+    ///
+    /// # Errors
+    /// `ENOENT`: there is none.
+    pub(super) fn find_live(&self, name: &[u8]) -> Result<live::Found, Errno> {
+        self.live.get().ok_or(Errno::ENOENT)?.names().find(name)
+    }
+
     /// The entries from `cookie` on, up to where `accept` says no, each with the cookie of its successor.
-    pub(crate) fn visit(&self, cookie: u64, mut accept: impl FnMut(&Entry, u64) -> bool) {
+    pub(crate) fn visit(&self, cookie: u64, mut accept: impl FnMut(Shown<'_>, u64) -> bool) {
         let names = self.names.lock();
-        for (cookie, entry) in names.entries.range(cookie..) {
-            if !accept(entry, cookie + 1) {
-                break;
+        for (cookie, Entry { name, inode }) in names.entries.range(cookie..) {
+            let shown = Shown { name, number: inode.number(), file_type: inode.file_type() };
+            if !accept(shown, cookie + 1) {
+                return;
+            }
+        }
+        drop(names);
+        let Some(live) = self.live.get() else { return };
+        for listed in live.names().list(cookie.saturating_sub(live::FIRST_COOKIE)) {
+            debug_assert!(listed.key < live::KEYS);
+            let shown = Shown { name: &listed.name, number: listed.number, file_type: listed.file_type };
+            if !accept(shown, live::FIRST_COOKIE + listed.key + 1) {
+                return;
             }
         }
     }
@@ -91,8 +157,13 @@ impl Directory {
     /// The name under which `inode` is found here.
     pub(crate) fn name_of(&self, inode: &Arc<Inode>) -> Option<Arc<[u8]>> {
         let names = self.names.lock();
-        let mut entries = names.entries.values();
-        entries.find(|entry| Arc::ptr_eq(&entry.inode, inode)).map(|entry| entry.name.clone())
+        let made = names
+            .entries
+            .values()
+            .find(|entry| Arc::ptr_eq(&entry.inode, inode))
+            .map(|entry| entry.name.clone());
+        drop(names);
+        made.or_else(|| self.live.get()?.name_of(inode.number()))
     }
 
     /// Closes an empty directory for good, as rmdir(2) does. Its parent's names are locked.

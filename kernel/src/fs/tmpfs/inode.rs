@@ -17,6 +17,7 @@ use ostd::sync::SpinLock;
 
 use super::attributes::Attributes;
 use super::directory::Directory;
+use super::live::{self, Link, Report};
 use super::regular::Regular;
 use super::superblock::Superblock;
 use crate::memory::pages::{PageError, Pages};
@@ -27,6 +28,8 @@ pub(crate) struct Inode {
     number: u64,
     content: Content,
     attributes: SpinLock<Attributes>,
+    /// The directory where it got its last name, for telling a path: one of those that lead here.
+    home: SpinLock<Weak<Inode>>,
 }
 
 /// What an inode holds; its kind never changes.
@@ -38,7 +41,7 @@ pub(crate) enum Content {
     /// The path that a symbolic link stands for.
     Symlink(Box<[u8]>),
     /// A symbolic link whose path depends on who reads it, such as `/proc/self/exe`.
-    LiveSymlink(fn() -> Result<Vec<u8>, Errno>),
+    LiveSymlink(Link),
     /// A text that is made when it is read, such as `/proc/meminfo`.
     Report(Report),
     /// A name for a device.
@@ -48,9 +51,6 @@ pub(crate) enum Content {
     /// The name of a local socket.
     Socket,
 }
-
-/// Makes a text.
-pub(crate) type Report = fn() -> Vec<u8>;
 
 /// The two kinds of device nodes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,13 +72,50 @@ impl Inode {
         permissions: Permissions,
         owner: Credentials,
     ) -> Result<Arc<Self>, Errno> {
+        let number = superblock.next_inode_number();
+        Self::with_number(superblock, live::Found { number, content, permissions, owner })
+    }
+
+    fn with_number(superblock: &Arc<Superblock>, found: live::Found) -> Result<Arc<Self>, Errno> {
+        let live::Found { number, content, permissions, owner } = found;
         superblock.inodes.charge()?;
         Ok(Arc::new(Self {
             superblock: superblock.clone(),
-            number: superblock.next_inode_number(),
+            number,
             content,
             attributes: SpinLock::new(Attributes::new(permissions, owner)),
+            home: SpinLock::new(Weak::new()),
         }))
+    }
+
+    /// What `name` leads to in this directory.
+    ///
+    /// # Errors
+    /// `ENOTDIR`: not a directory. `ENOENT`: no such name. `ENAMETOOLONG`: no name can be that long.
+    pub(crate) fn find(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Self>, Errno> {
+        let directory = self.directory()?;
+        match directory.find(name) {
+            Err(Errno::ENOENT) => {}
+            found => return found,
+        }
+        let inode = Self::with_number(&self.superblock, directory.find_live(name)?)?;
+        inode.with_attributes(|attributes| attributes.links = if inode.is_directory() { 2 } else { 1 });
+        if let Ok(directory) = inode.directory() {
+            directory.keep_parent(self);
+        }
+        Ok(inode)
+    }
+
+    /// The directory that it was named in last; `None` if that is gone, or it never was.
+    pub(crate) fn home(&self) -> Option<Arc<Self>> {
+        match &self.content {
+            Content::Directory(directory) => directory.parent(),
+            _ => self.home.lock().upgrade(),
+        }
+    }
+
+    pub(super) fn set_home(&self, directory: &Arc<Self>) {
+        *self.home.lock() = Arc::downgrade(directory);
     }
 
     /// Makes a root: a directory that is its own parent.
@@ -146,7 +183,7 @@ impl Inode {
     pub(crate) fn link_target(&self) -> Option<Result<Vec<u8>, Errno>> {
         match &self.content {
             Content::Symlink(target) => Some(Ok(target.to_vec())),
-            Content::LiveSymlink(target) => Some(target()),
+            Content::LiveSymlink(link) => Some(link().map(|destination| destination.text)),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod directory;
 pub(crate) mod inode;
+pub(crate) mod live;
 pub(crate) mod names;
 pub(crate) mod regular;
 pub(crate) mod rename;

@@ -20,6 +20,7 @@ pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>)
     names.check_vacant(name)?;
     inode.with_attributes(|attributes| attributes.links = if inode.is_directory() { 2 } else { 1 });
     names.insert(name, inode);
+    inode.set_home(directory);
     directory.with_attributes(|attributes| {
         attributes.links += u32::from(inode.is_directory());
         attributes.mark_modified();

@@ -195,6 +195,7 @@ impl<'a> Pair<'a> {
 
 /// A directory that moved has another `..`, which its parents' link counts include.
 fn change_parent(moved: &Arc<Inode>, from: &Arc<Inode>, to: &Arc<Inode>) {
+    moved.set_home(to);
     if let Ok(directory) = moved.directory()
         && !Arc::ptr_eq(from, to)
     {

@@ -11,8 +11,8 @@ use super::{AddressSpace, MapRequest, Placement};
 /// Where the heap is; both ends need not be between pages.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Heap {
-    start: usize,
-    end: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 impl AddressSpace {

@@ -20,7 +20,6 @@ mod protect;
 mod recycle;
 mod remap;
 mod residency;
-#[cfg(ktest)]
 mod statistics;
 mod table;
 
@@ -41,6 +40,7 @@ pub(crate) use self::map::{MapRequest, Placement};
 use self::recycle::Empty;
 pub(crate) use self::remap::Move;
 use self::residency::Residency;
+pub(crate) use self::statistics::{Purpose, Region};
 use self::table::Table;
 use super::limits::Limits;
 use super::{budget, layout};
