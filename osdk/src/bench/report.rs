@@ -1,9 +1,11 @@
 //! The results as one HTML file that needs nothing else: the table, and a plot for each row with a number of files.
 
+use std::cmp::Reverse;
+
 use anyhow::{Result, anyhow};
 use plotters::prelude::{
-    BLACK, ChartBuilder, Circle, EmptyElement, IntoDrawingArea, IntoLogRange, LineSeries, PathElement,
-    RGBColor, SVGBackend, WHITE,
+    BLACK, ChartBuilder, Circle, Color, EmptyElement, IntoDrawingArea, IntoLogRange, LineSeries, PathElement,
+    RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
 };
 use plotters::series::PointSeries;
 
@@ -84,35 +86,56 @@ fn plot(name: &str, lines: &[Line]) -> Result<String> {
             .map_err(|error| failed(&error))?;
         chart
             .configure_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(BLACK.mix(0.12))
+            .x_labels(4)
+            .y_labels(5)
             .x_desc("files")
             .y_desc("instructions")
             .x_label_formatter(&|n| format!("{n:.0}"))
             .y_label_formatter(&|cost| format!("{cost:.0}"))
             .draw()
             .map_err(|error| failed(&error))?;
+        // The wide line first.
+        let mut lines: Vec<&Line> = lines.iter().collect();
+        lines.sort_by_key(|(subject, _)| Reverse(width(*subject)));
         for (subject, points) in lines {
             let color = color(*subject);
+            let line = color.stroke_width(width(*subject));
             chart
-                .draw_series(LineSeries::new(points.iter().copied(), &color))
+                .draw_series(LineSeries::new(points.iter().copied(), line))
                 .map_err(|error| failed(&error))?
                 .label(subject.to_string())
-                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], color));
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], line));
             let dots = PointSeries::of_element(points.iter().copied(), 3, &color, &|at, size, color| {
                 EmptyElement::at(at) + Circle::new((0, 0), size, color)
             });
             chart.draw_series(dots).map_err(|error| failed(&error))?;
         }
-        chart.configure_series_labels().border_style(BLACK).draw().map_err(|error| failed(&error))?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE)
+            .draw()
+            .map_err(|error| failed(&error))?;
         area.present().map_err(|error| failed(&error))?;
     }
     Ok(svg)
+}
+
+/// Lines may lie on one another: the thin one on the thick one.
+const fn width(subject: Subject) -> u32 {
+    match subject {
+        Subject::Pollux(Policy::Stateful) => 5,
+        _ => 2,
+    }
 }
 
 fn color(subject: Subject) -> RGBColor {
     match subject {
         Subject::Linux => RGBColor(110, 110, 110),
         Subject::Pollux(Policy::Hybrid) => RGBColor(200, 50, 40),
-        Subject::Pollux(Policy::Stateful) => RGBColor(40, 90, 190),
+        Subject::Pollux(Policy::Stateful) => RGBColor(150, 185, 240),
         Subject::Pollux(Policy::Stateless) => RGBColor(40, 150, 70),
     }
 }
