@@ -27,6 +27,7 @@ use crate::{
     machine::Machine,
     program,
     session::{Event, Input, Session, Stream},
+    shell,
 };
 
 /// The status that timeout(1) gives.
@@ -50,8 +51,11 @@ pub(crate) fn command(options: &ExecOptions) -> Result<ExitCode> {
     run(initramfs, &options.program, &options.args, environment, &options.guest)
 }
 
-/// `pollux run`: the tour.
+/// `pollux run`: the tour, and on a terminal a shell after it.
 pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
+    if shell::has_terminal() {
+        return shell::run(options);
+    }
     run(Initramfs::new()?, &build::program("tour")?, &[], environment(&[])?, &options.guest)
 }
 

@@ -223,6 +223,27 @@ impl Session {
     }
 }
 
+/// Runs the machine with our terminal as its first serial port and nothing at the others, until QEMU ends.
+pub(crate) fn on_terminal(machine: &Machine, initramfs: &[u8]) -> Result<ExitStatus> {
+    let (_memory, path) =
+        memory_file(&machine.medium(initramfs)?).context("cannot hand the initramfs to QEMU")?;
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(machine.arguments(&path));
+    // Every key is the guest's, but for those after Ctrl-A.
+    command.args(["-chardev", "stdio,id=port0,mux=on,signal=off"]);
+    for silent in ["port1", "port2", "port3", "monitor"] {
+        command.args(["-chardev", &format!("null,id={silent}")]);
+    }
+    // SAFETY: between fork and exec only an async-signal-safe system call is made.
+    unsafe {
+        command.pre_exec(|| {
+            // Not KILL, as elsewhere: QEMU has to put the terminal back.
+            Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?)
+        });
+    }
+    command.status().context("cannot start qemu-system-x86_64")
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // Both fail only if QEMU has ended already.

@@ -16,7 +16,7 @@ use pollux_protocol::{job::Job, message::Cause};
 use crate::{
     batch, build,
     cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
-    driven, exec, image,
+    dialogue, driven, exec, image,
     initramfs::Initramfs,
     ktest,
     libtest::{self, Tally},
@@ -45,6 +45,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
         total += starts::run(&options.hardware, extent)?;
     }
     let runs = matrix(&options.on, &options.smp, &options.policy);
+    if is_wanted(options, dialogue::NAME, Place::Pollux) {
+        total += at_a_terminal(options)?;
+    }
     if !runs.is_empty() {
         total += in_guest(&runs, options)?;
     }
@@ -53,6 +56,25 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
         bail!("no test case was run");
     }
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a test that the host drives is to be run: by its name, or with everything else.
+fn is_wanted(options: &TestOptions, name: &str, place: Place) -> bool {
+    let is_meant = match &options.programs[..] {
+        [] => options.filter.is_none(),
+        names => names.iter().any(|other| other == name),
+    };
+    is_meant && options.on.contains(&place)
+}
+
+/// Talks to the shell that `pollux run` ends in, with the most CPUs that were asked for.
+fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
+    let smp = options.smp.iter().copied().max().unwrap_or(1);
+    let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
+    println!("At a terminal, {smp} CPUs");
+    let started = Instant::now();
+    let (tally, note) = dialogue::run(kernel)?;
+    Ok(report(dialogue::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
 }
 
 /// Runs the tests that need no kernel.
@@ -115,7 +137,7 @@ fn in_kernel(options: &TestOptions) -> Result<Tally> {
 
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
-    let is_driven = |name: &str| driven::NAMES.contains(&name);
+    let is_driven = |name: &str| driven::NAMES.contains(&name) || name == dialogue::NAME;
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();
     let programs = if all_or_some { build::guest_tests(&named)? } else { Vec::new() };
@@ -133,6 +155,9 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
         test.pack(&mut last_files)?;
     }
     let mut total = Tally::default();
+    if jobs.is_empty() && tests.is_empty() {
+        return Ok(total);
+    }
     for &kernel in runs {
         // The twin has no disk image.
         let boot = options.hardware.boot.filter(|_| kernel.on == Kernel::Pollux);

@@ -1,0 +1,153 @@
+//! The test of the shell: `pollux run` on a terminal of our own, and somebody who types.
+//!
+//! Owns: the terminal, what is typed and what has to come back.   Not here: the shell (`shell`).
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::fd::OwnedFd,
+    process::{Child, Command},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::{
+    fs::{Mode, OFlags},
+    pty::{self, OpenptFlags},
+    termios::{self, Winsize},
+};
+
+use crate::{cli::KernelOptions, libtest::Tally};
+
+/// What `--test` calls it.
+pub(crate) const NAME: &str = "dialogue";
+
+/// How long a boot and the tour may take, and then each answer.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// The end of the prompt. What is typed before it is seen might be taken by whoever runs then.
+const PROMPT: &str = "# ";
+
+/// Between keys that a person would not press at once.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is typed at a prompt, and what the terminal has to show after it. It shows what is typed, too: the answers are
+/// words that were not.
+const DIALOGUE: [(&str, &str); 10] = [
+    ("", "The end: 8 steps, every result as Linux has it."),
+    ("echo $((6 * 7)) | tr 24 xy\r", "yx"),
+    ("stty size\r", "30 90"),
+    ("sleep 100\r\x03", "^C"),
+    ("echo was $?\r", "was 130"),
+    ("sleep 100\r\x1a", "Stopped"),
+    ("jobs | tr a-z A-Z\r", "SLEEP 100"),
+    ("kill -9 %1; wait; seq 500 1000 | sort -r | uniq | wc -l\r", "501"),
+    ("\x1b[A\r", "501"),
+    ("echo never\x15exho\x7f\x7f\x7fcho ok | tr k K\r", "oK"),
+];
+
+/// The end of the input.
+const END: &str = "\x04";
+
+/// Somebody at a terminal.
+struct Typist {
+    terminal: File,
+    output: mpsc::Receiver<Vec<u8>>,
+    seen: String,
+    child: Child,
+}
+
+/// Holds the conversation. `Err` if it could not begin.
+pub(crate) fn run(kernel: KernelOptions) -> Result<(Tally, String)> {
+    let mut typist = Typist::sit_down(kernel)?;
+    for (typed, answer) in DIALOGUE {
+        if let Err(error) = typist.ask(typed, answer) {
+            let note = format!("{error:#} after typing {typed:?}; the terminal:\n{}", typist.seen);
+            return Ok((Tally { failed: 1, ..Tally::default() }, note));
+        }
+    }
+    typist.say(END)?;
+    let deadline = Instant::now() + LIMIT;
+    let status = loop {
+        match typist.child.try_wait().context("pollux run is gone")? {
+            None if Instant::now() < deadline => thread::sleep(PAUSE),
+            status => break status,
+        }
+    };
+    let is_good = status.is_some_and(|status| status.success());
+    let tally = Tally { passed: u32::from(is_good), failed: u32::from(!is_good), ..Tally::default() };
+    Ok((tally, format!("it ended with {status:?}; the terminal:\n{}", typist.seen)))
+}
+
+impl Typist {
+    fn sit_down(kernel: KernelOptions) -> Result<Self> {
+        let ours = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        pty::grantpt(&ours)?;
+        pty::unlockpt(&ours)?;
+        let name = pty::ptsname(&ours, Vec::new())?;
+        let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+        termios::tcsetwinsize(&theirs, Winsize { ws_row: 30, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 })?;
+        let stream = |fd: &OwnedFd| fd.try_clone().context("no descriptor is free");
+        let smp = kernel.smp.to_string();
+        let child = Command::new(std::env::current_exe()?)
+            .args(["run", "--smp", &smp])
+            .stdin(stream(&theirs)?)
+            .stdout(stream(&theirs)?)
+            .stderr(theirs)
+            .spawn()
+            .context("cannot start pollux run")?;
+        let terminal = File::from(ours);
+        let mut screen = terminal.try_clone()?;
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // The terminal's end is an error: nobody has it open any more.
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                if sender.send(bytes[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { terminal, output, seen: String::new(), child })
+    }
+
+    /// Types, and waits for the answer and for the next prompt.
+    fn ask(&mut self, typed: &str, answer: &str) -> Result<()> {
+        self.say(typed)?;
+        self.hear(answer)?;
+        self.hear(PROMPT)
+    }
+
+    /// Types; what follows a control character a moment later, as a person would.
+    fn say(&mut self, typed: &str) -> Result<()> {
+        for part in typed.split_inclusive('\r') {
+            self.terminal.write_all(part.as_bytes()).context("the terminal is gone")?;
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Waits until the terminal shows `answer`, and forgets what came before.
+    fn hear(&mut self, answer: &str) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !self.seen.contains(answer) {
+            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => bail!("no {answer:?}"),
+            }
+        }
+        let end = self.seen.find(answer).map_or(0, |start| start + answer.len());
+        self.seen.drain(..end);
+        Ok(())
+    }
+}
+
+impl Drop for Typist {
+    fn drop(&mut self) {
+        // It has ended, unless something went wrong.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

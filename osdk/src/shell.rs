@@ -1,0 +1,80 @@
+//! `pollux run` on a terminal: the tour, and then a shell in the guest that has the terminal to itself.
+//!
+//! Owns: what the guest runs there, and the terminal's settings, which are put back whatever happens.
+//! Not here: the guest's terminal (the kernel's), QEMU (`session`). Ctrl-A x ends QEMU.
+
+use std::{ffi::CString, io, path::Path, process::ExitCode};
+
+use anyhow::{Context, Result, bail};
+use pollux_protocol::job::{Job, JobList, Stdio};
+use rustix::termios::{self, OptionalActions, Termios};
+
+use crate::{build, cli::RunOptions, exec, initramfs::Initramfs, machine::Machine, program, session};
+
+/// The host's BusyBox, which has to be static.
+const BUSYBOX: &str = "/bin/busybox";
+
+/// What QEMU ends with when the guest has powered off: by ACPI, or through OSTD's debug device.
+const POWERED_OFF: [i32; 2] = [0, 33];
+
+/// Whether somebody sits there.
+pub(crate) fn has_terminal() -> bool {
+    termios::isatty(io::stdin()) && termios::isatty(io::stdout())
+}
+
+/// Plays the tour and gives the terminal to a shell.
+pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
+    let busybox = Path::new(BUSYBOX);
+    program::check(busybox)?;
+    let mut files = Initramfs::new()?;
+    files.copy(&build::program("tour")?, Path::new("/bin/tour"))?;
+    files.copy(busybox, busybox)?;
+    for (host, guest) in &options.guest.files.files {
+        files.copy(host, guest)?;
+    }
+    let tour = Job { argv: vec![CString::from(c"/bin/tour")], env: exec::environment(&[])?, timeout: None };
+    files.init(&JobList { stdio: Stdio::Console, jobs: vec![tour, shell()?] })?;
+    let machine = Machine::prepare(options.guest.kernel, &options.guest.hardware)?;
+    let settings = Settings::save()?;
+    let ended = session::on_terminal(&machine, &files.finish()?);
+    drop(settings);
+    match ended?.code() {
+        Some(code) if POWERED_OFF.contains(&code) => Ok(ExitCode::SUCCESS),
+        code => bail!("the kernel went down (QEMU: {code:?})"),
+    }
+}
+
+/// The shell: every applet under its own name, and a screen of the terminal's size.
+fn shell() -> Result<Job> {
+    let told = termios::tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    let size = told.unwrap_or(termios::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 });
+    let prepare = format!(
+        "{BUSYBOX} --install -s /bin; mkdir -p /root /tmp; stty rows {} cols {}; cd; \
+         echo; echo 'A shell. To end it, and QEMU: exit, or Ctrl-D.'; exec sh",
+        size.ws_row, size.ws_col
+    );
+    let argv = [BUSYBOX, "sh", "-c", &prepare].map(CString::new);
+    let term = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
+    let env = exec::environment(&[format!("TERM={term}"), "PS1=pollux:\\w# ".to_owned()])?;
+    Ok(Job { argv: argv.into_iter().collect::<Result<_, _>>()?, env, timeout: None })
+}
+
+/// How the terminal was set: QEMU makes it raw, and may end without a chance to put it back.
+struct Settings(Termios);
+
+impl Settings {
+    fn save() -> Result<Self> {
+        termios::tcgetattr(io::stdin()).map(Self).context("the terminal says nothing of itself")
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        // QEMU makes its standard streams non-blocking, which they are for everybody then.
+        if let Ok(flags) = rustix::fs::fcntl_getfl(io::stdin()) {
+            let _ = rustix::fs::fcntl_setfl(io::stdin(), flags - rustix::fs::OFlags::NONBLOCK);
+        }
+        // A terminal that is gone needs no settings.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+    }
+}
