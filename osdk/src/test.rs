@@ -22,7 +22,7 @@ use crate::{
     libtest::{self, Tally},
     machine::Machine,
     starts::{self, Extent},
-    toolchain::Executable,
+    toolchain::{self, Executable},
 };
 
 /// Tests that fork or count descriptors cannot share their process with others.
@@ -72,6 +72,9 @@ fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
     let smp = options.smp.iter().copied().max().unwrap_or(1);
     let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
     println!("At a terminal, {smp} CPUs");
+    // So that the time until the first answer is the guest's.
+    build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
+    build::program("tour")?;
     let started = Instant::now();
     let (tally, note) = dialogue::run(kernel)?;
     Ok(report(dialogue::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
