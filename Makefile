@@ -8,7 +8,7 @@ OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(M
 .PHONY: help run exec test test-all test-images soak bench bench-check profile check build image setup
 
 help:
-	@echo 'make run       boot in QEMU and play the tour: pipes, eventfds and epoll becoming ready'
+	@echo 'make run       boot in QEMU and play the tour; on a terminal, a shell after it'
 	@echo 'make exec      run a static Linux program:  make exec PROG=/bin/busybox ARGS="echo hello"'
 	@echo 'make test      run the tests: on the host, on Linux, and on Pollux with 1 and 2 CPUs'
 	@echo 'make test-all  the same with 1, 2 and 4 CPUs and all three Pollee policies'
