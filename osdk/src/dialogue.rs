@@ -91,7 +91,8 @@ impl Typist {
         termios::tcsetwinsize(&theirs, Winsize { ws_row: 30, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 })?;
         let stream = |fd: &OwnedFd| fd.try_clone().context("no descriptor is free");
         let smp = kernel.smp.to_string();
-        let child = Command::new(std::env::current_exe()?)
+        // This program, even if its file has been built anew.
+        let child = Command::new("/proc/self/exe")
             .args(["run", "--smp", &smp])
             .stdin(stream(&theirs)?)
             .stdout(stream(&theirs)?)
