@@ -115,14 +115,14 @@ fn connections_come_and_go_and_give_their_memory_back() {
     child::run(|| {
         limit::set(libc::RLIMIT_NOFILE, 20_500, 20_500).unwrap();
         // A kernel may keep what it freed, for the next who wants such things: Linux keeps slabs, and TIME_WAIT. The
-        // first round takes that; were connections lost, each further round would take as much again.
+        // first round takes that; were a quarter of the connections lost, this would be missing.
         let taken = come_and_go(count);
         println!("{} bytes for each of {count} connections", taken / count as u64);
         let before = free_memory();
         for _ in 0..ROUNDS {
             come_and_go(count);
         }
-        let tolerated = taken * ROUNDS / 2;
+        let tolerated = taken * ROUNDS / 4;
         let missing = missing_memory(before, tolerated);
         assert!(
             missing <= tolerated,
