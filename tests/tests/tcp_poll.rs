@@ -123,6 +123,30 @@ fn a_reset_has_every_event_and_an_error_once() {
 }
 
 #[test]
+fn bytes_for_an_end_that_is_shut_down_both_ways_reset_the_connection() {
+    let (client, server) = socket::pair();
+    server.write(b"before").unwrap();
+    socket::shutdown(&client, SHUT_RDWR).unwrap();
+    await_ready(&server, POLLRDHUP);
+    assert_eq!(socket::send(&server, b"after", 0), Ok(5));
+    let failed = READ | WRITE | POLLRDHUP | POLLHUP | POLLERR;
+    assert_eq!((ready(&client), ready(&server)), (failed, failed));
+    assert_eq!(socket::recv(&client, 99, 0), Ok(b"before".to_vec()));
+    assert_eq!(socket::error(&client), libc::ECONNRESET);
+    assert_eq!(socket::error(&server), libc::EPIPE);
+    assert_eq!(socket::recv(&server, 99, 0), Ok(vec![]));
+}
+
+#[test]
+fn shutting_down_reading_alone_refuses_no_bytes() {
+    let (client, server) = socket::pair();
+    socket::shutdown(&client, SHUT_RD).unwrap();
+    server.write(b"x").unwrap();
+    assert_eq!(ready(&server), WRITE);
+    assert_eq!(socket::recv(&client, 99, 0), Ok(b"x".to_vec()));
+}
+
+#[test]
 fn a_full_connection_is_writable_again_when_much_was_read() {
     let (client, server) = socket::nonblocking_pair();
     let mut written = 0;
@@ -173,6 +197,31 @@ fn an_edge_is_told_for_every_arrival() {
         assert_eq!(instance.wait(1, 5000), Ok(vec![epoll::event(events::IN, 1)]));
         assert_eq!(instance.now(), []);
     }
+}
+
+#[test]
+fn an_arrival_that_leaves_less_than_the_low_water_mark_is_no_edge() {
+    let (client, server) = socket::pair();
+    socket::set(&server, libc::SOL_SOCKET, libc::SO_RCVLOWAT, 10).unwrap();
+    let epoll = Epoll::new();
+    epoll.add(&server, events::IN | events::OUT | events::ET, 1).unwrap();
+    assert_eq!(epoll::wait(epoll.number(), 4, 0).unwrap().len(), 1);
+    client.write(b"less").unwrap();
+    assert_eq!(epoll::wait(epoll.number(), 4, 20), Ok(vec![]));
+    client.write(b"enough").unwrap();
+    assert_eq!(epoll::wait(epoll.number(), 4, 5000).unwrap().len(), 1);
+}
+
+#[test]
+fn an_end_in_time_wait_is_not_connected() {
+    let (client, server) = socket::pair();
+    socket::shutdown(&client, SHUT_WR).unwrap();
+    await_ready(&server, POLLRDHUP);
+    drop(server);
+    await_ready(&client, POLLHUP);
+    assert_eq!(socket::shutdown(&client, SHUT_RDWR), Err(Errno::ENOTCONN));
+    assert_eq!(socket::peer(&client).map(drop), Err(Errno::ENOTCONN));
+    assert_eq!(socket::recv(&client, 9, 0), Ok(vec![]));
 }
 
 #[test]

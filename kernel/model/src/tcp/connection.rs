@@ -221,7 +221,7 @@ impl Connection {
     /// Whether a reader would get as much as it wants, or the end.
     #[must_use]
     pub fn has_enough(&self) -> bool {
-        self.is_done || self.unread() >= self.limits.low_water
+        self.is_done || self.unread() >= self.limits.low_water.min(self.limits.receive.max(1))
     }
 
     /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
@@ -360,7 +360,8 @@ impl Connection {
     pub fn close(&mut self, is_hard: Hardness, now: Duration) {
         self.is_orphan = true;
         self.shutdown = Shutdown::all();
-        if self.unread() > 0 || is_hard == Hardness::Reset || self.phase.is_opening() {
+        let is_failure = self.unread() > 0 || is_hard == Hardness::Reset || self.phase.is_opening();
+        if is_failure && self.phase != Phase::Closed {
             self.abort();
         }
         self.received = Queue::default();
@@ -376,6 +377,7 @@ impl Connection {
 
     /// Takes in a packet that is for this connection.
     pub fn process(&mut self, segment: &Segment, packet: &[u8], now: Duration, out: &mut Burst) -> Outcome {
+        let refuses_bytes = self.refuses_bytes();
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
         };
@@ -385,7 +387,6 @@ impl Connection {
         }
         engine.process(packet, now, out);
         let arrived = engine.received().saturating_sub(before);
-        let has_arrived = arrived > 0;
         self.counts.received += arrived as u64;
         self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
@@ -393,12 +394,34 @@ impl Connection {
         if engine.unacknowledged() < waiting {
             self.patience.progress();
         }
-        let failure = segment.has_rst.then_some(match self.phase {
+        let is_refused = arrived > 0 && refuses_bytes;
+        if is_refused {
+            self.refuse(before);
+        }
+        let failure = (segment.has_rst || is_refused).then_some(match self.phase {
             Phase::SynSent => Errno::ECONNREFUSED,
             Phase::CloseWait => Errno::EPIPE,
             _ => Errno::ECONNRESET,
         });
-        Outcome { has_arrived, ..self.advance(failure, now, out) }
+        let outcome = self.advance(failure, now, out);
+        // Who waits for more than there is hears nothing (`tcp_data_ready`).
+        Outcome { has_arrived: arrived > 0 && !is_refused && self.has_enough(), ..outcome }
+    }
+
+    /// Whether bytes that come now would be lost: both directions were shut down here (`tcp_rcv_state_process`).
+    const fn refuses_bytes(&self) -> bool {
+        matches!(self.phase, Phase::FinWait1 | Phase::FinWait2) && self.shutdown.contains(Shutdown::RECEIVE)
+    }
+
+    /// Resets the connection, because bytes came that nobody wants, after `wanted` that may still be read.
+    fn refuse(&mut self, wanted: usize) {
+        if let Some(engine) = &mut self.engine {
+            if wanted > 0 {
+                self.received.push(&mut Received(engine), wanted);
+            }
+            engine.discard();
+        }
+        self.abort();
     }
 
     /// Does what is due: after each change by the program, and when the time has come.
@@ -451,7 +474,7 @@ impl Connection {
             self.has_sent_fin = true;
             engine.close();
         }
-        if self.is_orphan && engine.received() > 0 {
+        if self.is_orphan && engine.received() > 0 && engine.phase() != Phase::TimeWait {
             // Nobody will ever read it: the peer must know.
             engine.abort();
         }
@@ -493,6 +516,11 @@ impl Connection {
         if phase.has_fin() && !self.is_done {
             self.is_done = true;
             self.shutdown |= Shutdown::RECEIVE;
+        }
+        if phase == Phase::TimeWait {
+            // The last acknowledgment may not be out; the socket has nothing to do with it (`tcp_time_wait`).
+            self.phase = Phase::Closed;
+            self.shutdown = Shutdown::all();
         }
     }
 
@@ -549,7 +577,7 @@ impl Readiness for Connection {
         let view = View {
             phase: self.phase,
             shutdown: self.shutdown,
-            is_readable: self.unread() >= self.limits.low_water.min(self.limits.receive.max(1)),
+            is_readable: self.has_enough(),
             is_writable: readiness::has_room(self.queued(), self.limits.send),
             has_error: self.error.is_some(),
         };

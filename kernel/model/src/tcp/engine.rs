@@ -262,6 +262,12 @@ impl Engine {
         total
     }
 
+    /// Throws all bytes away that nobody has read.
+    pub(super) fn discard(&mut self) {
+        while self.socket_mut().recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|count| count > 0) {}
+        self.look();
+    }
+
     /// Sends a FIN after what is in the buffer.
     pub(super) fn close(&mut self) {
         self.next = None;
