@@ -6,15 +6,18 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::stat::Stat;
+use model::access::Credentials;
 
 use crate::file::file::File;
 use crate::fs;
 use crate::fs::device::{self, nodes};
+use crate::fs::devpts;
 use crate::object::pipe::fifo::{self, FifoId};
 use crate::object::serial;
 use crate::object::terminal::Terminal;
 use crate::object::terminal::control::{self, Provider};
-use crate::task::session;
+use crate::object::terminal::pty;
+use crate::task::{session, thread};
 
 /// Lets terminals and FIFOs be opened; the start of the kernel calls it once.
 pub(crate) fn register() {
@@ -23,8 +26,14 @@ pub(crate) fn register() {
     }
     // As on Linux, the console does not become anybody's terminal by being opened.
     device::register(nodes::CONSOLE, |_, _| Ok(open_port(0)?));
-    device::register(nodes::TTY, |_, _| Ok(session::own_terminal().ok_or(Errno::ENXIO)?));
-    control::provide(Provider { signal: session::signal, admit: session::admit });
+    device::register(nodes::TTY, |_, _| session::own_terminal().ok_or(Errno::ENXIO)?.open());
+    device::register(nodes::PTMX, |_, _| open_ptmx());
+    device::register_major(pty::MAJOR, open_slave);
+    control::provide(Provider {
+        signal: session::signal,
+        hang_up: session::hang_up_terminal,
+        admit: session::admit,
+    });
     fs::fifo::register(open_fifo);
 }
 
@@ -38,6 +47,21 @@ fn open_serial(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, 
 
 fn open_port(port: u32) -> Result<Arc<Terminal>, Errno> {
     serial::open(port as usize)
+}
+
+fn open_ptmx() -> Result<Arc<dyn File>, Errno> {
+    let master = pty::create(devpts::remove)?;
+    let opener = thread::current().map(|thread| *thread.process().credentials.lock());
+    devpts::add(master.number(), pty::device(master.number()), opener.unwrap_or(Credentials::ROOT))?;
+    Ok(master)
+}
+
+fn open_slave(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
+    let slave = pty::open(device.minor)?;
+    if !flags.contains(OpenFlags::NO_CONTROLLING_TTY) {
+        session::connect_at_open(slave.terminal());
+    }
+    Ok(slave)
 }
 
 fn open_fifo(inode: &Stat, access: AccessMode, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {

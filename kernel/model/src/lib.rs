@@ -20,6 +20,7 @@ pub mod fd;
 pub mod lock;
 pub mod path;
 pub mod pipe;
+pub mod pty;
 pub mod record_lock;
 pub mod screen;
 pub mod seek;

@@ -36,6 +36,8 @@ pub struct Tty {
     /// STOP was typed: nothing is sent until START.
     is_stopped: bool,
     output: VecDeque<u8>,
+    /// What is in `output` is with a master, who could have read it: a flush comes too late.
+    is_pseudo: bool,
     column: usize,
 }
 
@@ -68,6 +70,21 @@ pub enum Flush {
     Both,
 }
 
+impl Flush {
+    /// Reads the argument of TCFLSH.
+    ///
+    /// # Errors
+    /// `EINVAL`: no such queue.
+    pub const fn parse(argument: usize) -> Result<Self, Errno> {
+        match argument {
+            0 => Ok(Self::Input),
+            1 => Ok(Self::Output),
+            2 => Ok(Self::Both),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+}
+
 impl Default for Tty {
     fn default() -> Self {
         Self {
@@ -79,12 +96,19 @@ impl Default for Tty {
             is_literal: false,
             is_stopped: false,
             output: VecDeque::with_capacity(OUTPUT_MAX),
+            is_pseudo: false,
             column: 0,
         }
     }
 }
 
 impl Tty {
+    /// A slave's, whose output nobody but its master takes back.
+    #[must_use]
+    pub fn pseudo() -> Self {
+        Self { is_pseudo: true, ..Self::default() }
+    }
+
     /// The settings in force.
     #[must_use]
     pub const fn settings(&self) -> &Termios {
@@ -160,6 +184,18 @@ impl Tty {
         self.ready.len()
     }
 
+    /// Whether STOP is in force.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Whether the queues outlive a special character that sends a signal.
+    #[must_use]
+    pub const fn keeps_input_at_signals(&self) -> bool {
+        self.has(LocalModes::NOFLSH)
+    }
+
     /// Forgets what waits in a queue.
     pub fn flush(&mut self, which: Flush) {
         if matches!(which, Flush::Input | Flush::Both) {
@@ -168,9 +204,14 @@ impl Tty {
             self.editing.clear();
             self.is_literal = false;
         }
-        if matches!(which, Flush::Output | Flush::Both) {
+        if matches!(which, Flush::Output | Flush::Both) && !self.is_pseudo {
             self.output.clear();
         }
+    }
+
+    /// Forgets what is to be sent, whoever has it.
+    pub fn discard_output(&mut self) {
+        self.output.clear();
     }
 
     fn hand_out(&mut self, wanted: usize, to: &mut dyn Sink) -> usize {

@@ -21,6 +21,7 @@ pub(crate) enum Class {
     PidFd,
     Epoll,
     Console,
+    Pty,
     Socket,
     /// The locks of flock(2), and the record locks of fcntl(2).
     FileLock,
@@ -29,7 +30,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
@@ -37,6 +38,7 @@ impl Class {
         Self::PidFd,
         Self::Epoll,
         Self::Console,
+        Self::Pty,
         Self::Socket,
         Self::FileLock,
         Self::PollSet,
@@ -51,6 +53,7 @@ impl Class {
             Self::PidFd => "pidfd",
             Self::Epoll => "epoll",
             Self::Console => "console",
+            Self::Pty => "pty",
             Self::Socket => "socket",
             Self::FileLock => "flock",
             Self::PollSet => "pollset",

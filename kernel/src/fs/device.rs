@@ -29,6 +29,14 @@ pub(crate) fn register(device: DeviceNumber, opener: Opener) {
     CHARACTER_DEVICES.lock().insert(device, opener);
 }
 
+/// Drivers of all devices with one major number.
+static MAJORS: SpinLock<BTreeMap<u32, Opener>> = SpinLock::new(BTreeMap::new());
+
+/// Lets `opener` open all character devices with that major number that nobody has by number.
+pub(crate) fn register_major(major: u32, opener: Opener) {
+    MAJORS.lock().insert(major, opener);
+}
+
 /// Opens the device that a node stands for.
 ///
 /// # Errors
@@ -37,6 +45,7 @@ pub(crate) fn open(kind: DeviceKind, device: DeviceNumber, flags: OpenFlags) -> 
     if kind == DeviceKind::Block {
         return Err(Errno::ENXIO);
     }
-    let opener = CHARACTER_DEVICES.lock().get(&device).copied().ok_or(Errno::ENXIO)?;
+    let exact = CHARACTER_DEVICES.lock().get(&device).copied();
+    let opener = exact.or_else(|| MAJORS.lock().get(&device.major).copied()).ok_or(Errno::ENXIO)?;
     opener(device, flags)
 }

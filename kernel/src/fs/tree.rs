@@ -12,6 +12,7 @@ use ostd::mm::PAGE_SIZE;
 use spin::Once;
 
 use super::device::nodes;
+use super::devpts;
 use super::mount;
 use super::path::Origin;
 use super::proc;
@@ -26,6 +27,7 @@ pub(crate) fn of_type(name: &[u8], options: &[u8]) -> Result<Arc<Inode>, Errno> 
     match name {
         b"tmpfs" | b"ramfs" => new_tmpfs(options),
         b"devtmpfs" => only_one(&DEVTMPFS, FileSystemType::Devtmpfs, 0o755, populate_devices),
+        b"devpts" => devpts::mounted(options),
         b"proc" => only_one(&PROC, FileSystemType::Proc, 0o555, proc::populate),
         b"sysfs" => only_one(&SYSFS, FileSystemType::Sysfs, 0o555, |_| Ok(())),
         _ => Err(Errno::ENODEV),
@@ -79,7 +81,7 @@ fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {
     Ok(root)
 }
 
-fn number(digits: &str, radix: u32) -> Result<u64, Errno> {
+pub(super) fn number(digits: &str, radix: u32) -> Result<u64, Errno> {
     u64::from_str_radix(digits, radix).map_err(|_| Errno::EINVAL)
 }
 

@@ -1,23 +1,27 @@
-//! A terminal as a file: the line discipline behind a lock, with a wire behind it.
+//! A terminal as a file: the line discipline behind a lock, with a wire or a master behind it.
 //!
 //! Owns: the line discipline's state.   Not here: its rules (model::tty), the hardware (`object/serial`), who is in
-//! the foreground (`terminal/control`).
+//! the foreground (`terminal/control`), what a pseudo-terminal's ends are (`terminal/pty`).
 //! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
 //! Source: ioctl_tty(2), termios(3).
 
 pub(crate) mod control;
 mod ioctl;
+pub(crate) mod pty;
 
+use alloc::sync::Arc;
 use core::task::Poll;
 
+use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
-use model::abi::termios::LocalModes;
-use model::abi::termios::{Termios, WindowSize};
+use model::abi::termios::{InputModes, LocalModes, Special, Termios, WindowSize};
+use model::pty::{Line, Packet};
 use model::tty::{Flush, Signal, Tty};
 use pollee::{Events, Readiness};
 
 use self::control::{Owner, Use};
+use self::pty::{Side, Slave};
 use crate::event::class::Class;
 use crate::event::{self, Locked};
 use crate::file::file::{File, WriteExtent};
@@ -40,7 +44,9 @@ pub(crate) trait Wire: Send + Sync {
 /// A terminal.
 pub(crate) struct Terminal {
     state: Locked<State>,
-    wire: &'static dyn Wire,
+    /// `None` if it is a pseudo-terminal.
+    wire: Option<&'static dyn Wire>,
+    device: DeviceNumber,
 }
 
 /// What the lock guards.
@@ -49,6 +55,8 @@ struct State {
     owner: Owner,
     /// Input waits in the wire because the line discipline has no room.
     is_throttled: bool,
+    /// What a pseudo-terminal has in place of a wire.
+    line: Option<Line>,
 }
 
 impl Readiness for State {
@@ -56,15 +64,65 @@ impl Readiness for State {
         let mut events = Events::empty();
         events.set(Events::READABLE, self.tty.is_readable());
         events.set(Events::WRITABLE, self.tty.is_writable());
-        events
+        let Some(line) = &self.line else { return events };
+        if line.is_hung_up() {
+            return Events::READABLE | Events::WRITABLE | Events::ERR | Events::HUP;
+        }
+        let mut master = Events::empty();
+        master.set(Events::READABLE, line.has_news() || !self.tty.to_send().is_empty());
+        master.set(Events::WRITABLE, line.has_room());
+        master.set(Events::PRI, line.has_news());
+        master.set(Events::HUP, line.is_left());
+        events | Side::Master.hide(master)
     }
 }
 
 impl Terminal {
     /// A terminal with Linux's initial settings.
-    pub(crate) fn new(wire: &'static dyn Wire) -> Self {
-        let state = State { tty: Tty::default(), owner: Owner::default(), is_throttled: false };
-        Self { state: Locked::new(Class::Console, state), wire }
+    pub(crate) fn new(wire: &'static dyn Wire, device: DeviceNumber) -> Self {
+        let state = State { tty: Tty::default(), owner: Owner::default(), is_throttled: false, line: None };
+        Self { state: Locked::new(Class::Console, state), wire: Some(wire), device }
+    }
+
+    /// The terminal of a pair.
+    fn pseudo(device: DeviceNumber) -> Self {
+        let line = Some(Line::default());
+        let state = State { tty: Tty::pseudo(), owner: Owner::default(), is_throttled: false, line };
+        Self { state: Locked::new(Class::Pty, state), wire: None, device }
+    }
+
+    /// The device that it is, whatever it was opened as.
+    pub(crate) const fn device(&self) -> DeviceNumber {
+        self.device
+    }
+
+    /// Opens it once more, as `/dev/tty` does.
+    ///
+    /// # Errors
+    /// `EIO`: a slave that is locked, or whose master is gone.
+    pub(crate) fn open(self: &Arc<Self>) -> Result<Arc<dyn File>, Errno> {
+        if self.wire.is_some() { Ok(self.clone()) } else { Ok(Slave::open(self)?) }
+    }
+
+    /// Whether its master is gone.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.state.read().line.as_ref().is_some_and(Line::is_hung_up)
+    }
+
+    /// Moves what the master wrote to where there is room now.
+    fn deliver(&self) {
+        loop {
+            let mut guard = self.state.lock();
+            let state = &mut *guard;
+            let Some(line) = &mut state.line else { return };
+            let signal = line.deliver(&mut state.tty);
+            let foreground = state.owner.foreground;
+            drop(guard);
+            match signal {
+                Some(signal) => control::signal(foreground, signal),
+                None => return,
+            }
+        }
     }
 
     /// Reads a line, or what there is: see [`Tty::read`].
@@ -73,7 +131,9 @@ impl Terminal {
         let read = state.tty.read(to);
         let resumes = state.is_throttled && state.tty.has_room();
         drop(state);
-        if resumes {
+        if self.wire.is_none() {
+            self.deliver();
+        } else if resumes {
             self.serve();
         }
         read
@@ -91,6 +151,9 @@ impl Terminal {
             let taken = state.tty.write(from);
             let failed = from.remaining() > 0 && state.tty.is_writable();
             state.send(self.wire);
+            if taken > 0 {
+                state.report(Side::Master.hide(Events::READABLE));
+            }
             drop(state);
             done += taken;
             if from.remaining() == 0 || taken == 0 || failed {
@@ -107,12 +170,13 @@ impl Terminal {
     pub(crate) fn serve(&self) {
         /// Bytes taken under one lock.
         const BATCH: usize = 64;
+        let Some(wire) = self.wire else { return self.deliver() };
         loop {
             let mut state = self.state.lock();
             let mut signal = None;
             let mut received = 0;
             while received < BATCH && signal.is_none() && state.tty.has_room() {
-                let Some(byte) = self.wire.receive() else {
+                let Some(byte) = wire.receive() else {
                     break;
                 };
                 signal = state.tty.receive(byte);
@@ -122,7 +186,7 @@ impl Terminal {
             if received > 0 {
                 state.report(Events::READABLE);
             }
-            if state.send(self.wire) {
+            if state.send(Some(wire)) {
                 // tcdrain(3) waits for more than room.
                 state.report(Events::WRITABLE);
             }
@@ -144,9 +208,16 @@ impl Terminal {
 
     /// Changes the settings: TCSETS.
     pub(crate) fn set(&self, settings: Termios) {
-        let mut state = self.state.lock();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let had_stop = has_usual_stop(state.tty.settings());
         state.tty.set(settings);
-        state.send(self.wire);
+        if let Some(line) = &mut state.line
+            && had_stop != has_usual_stop(&settings)
+        {
+            line.tell(if had_stop { Packet::NO_STOP } else { Packet::DO_STOP });
+        }
+        guard.send(self.wire);
     }
 
     /// The window's size: TIOCGWINSZ.
@@ -168,27 +239,39 @@ impl Terminal {
 
     /// Forgets what waits: TCFLSH.
     pub(crate) fn flush(&self, which: Flush) {
-        self.state.lock().tty.flush(which);
+        let mut state = self.state.lock();
+        state.tty.flush(which);
+        if let Some(line) = &mut state.line {
+            line.tell_flush(which);
+        }
+        drop(state);
         self.serve();
     }
 
     /// How many bytes are to be sent: TIOCOUTQ.
+    ///
+    /// What a slave wrote is sent: the master has it.
     pub(crate) fn unsent_bytes(&self) -> u32 {
+        if self.wire.is_none() {
+            return 0;
+        }
         self.state.read().tty.unsent_bytes() as u32
     }
 
     /// `Pending` until everything written has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
     pub(crate) fn drain(&self) -> Poll<()> {
+        let Some(wire) = self.wire else { return Poll::Ready(()) };
         let mut state = self.state.lock();
-        state.send(self.wire);
-        if state.tty.unsent_bytes() == 0 && self.wire.is_idle() { Poll::Ready(()) } else { Poll::Pending }
+        state.send(Some(wire));
+        if state.tty.unsent_bytes() == 0 && wire.is_idle() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl State {
     /// Hands output to the wire until either has no more; returns whether any went.
-    fn send(&mut self, wire: &dyn Wire) -> bool {
+    fn send(&mut self, wire: Option<&dyn Wire>) -> bool {
         let mut any = false;
+        let Some(wire) = wire else { return any };
         while !self.tty.to_send().is_empty() {
             let sent = wire.send(self.tty.to_send());
             self.tty.sent(sent);
@@ -199,6 +282,13 @@ impl State {
         }
         any
     }
+}
+
+/// Whether Ctrl-S and Ctrl-Q stop and start the output, as far as a master wants to know.
+fn has_usual_stop(settings: &Termios) -> bool {
+    settings.input_modes().contains(InputModes::IXON)
+        && settings.special(Special::Stop) == 0x13
+        && settings.special(Special::Start) == 0x11
 }
 
 impl File for Terminal {

@@ -4,6 +4,7 @@
 //! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
 
 mod job;
+mod pty;
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -11,9 +12,11 @@ use core::any::Any;
 use model::abi::errno::Errno;
 use model::abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use model::abi::open::OpenFlags;
+use model::abi::termios::{TIOCGPTPEER, TIOCSPGRP};
 use model::fd::{Fd, OnExec};
 use pollee::Events;
 
+use self::pty::Through;
 use super::context::{Context, SysResult};
 use super::patience;
 use crate::file::description::OpenFile;
@@ -48,7 +51,14 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             }
         }
         FIONREAD => unread(cx, &file, argument),
-        _ if job::is_one(request) => job::serve(cx, &terminal(&file)?, request, argument),
+        TIOCGPTPEER => pty::open_peer(cx, &file, argument),
+        _ if job::is_one(request) => {
+            let (terminal, through) = terminal(&file)?;
+            if terminal.is_hung_up() {
+                return Err(if request == TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO });
+            }
+            job::serve(cx, &terminal, through, request, argument)
+        }
         _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
             file.file().ioctl(request, argument, cx.space())
         }),
@@ -56,10 +66,13 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
 }
 
 /// The terminal that `file` is, by whatever name.
-fn terminal(file: &OpenFile) -> Result<Arc<Terminal>, Errno> {
-    let device = file.downcast::<OpenInode>().and_then(OpenInode::device);
-    let any: Arc<dyn Any + Send + Sync> = device.unwrap_or(file.file()).clone();
-    any.downcast().map_err(|_| Errno::ENOTTY)
+fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, Through), Errno> {
+    let device = file.downcast::<OpenInode>().and_then(OpenInode::device).unwrap_or(file.file());
+    if let Some((terminal, through)) = pty::terminal(device) {
+        return Ok((terminal.clone(), through));
+    }
+    let any: Arc<dyn Any + Send + Sync> = device.clone();
+    any.downcast().map(|terminal| (terminal, Through::Terminal)).map_err(|_| Errno::ENOTTY)
 }
 
 fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {

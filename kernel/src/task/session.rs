@@ -108,10 +108,26 @@ pub(crate) fn disconnect(session: u32) {
     }
 }
 
+/// The processes that were in the foreground of a terminal that is gone, by session: they hang up with their leader.
+static LEFT_BEHIND: SpinLock<BTreeMap<u32, u32>> = SpinLock::new(BTreeMap::new());
+
+/// A session's terminal is gone for good: its leader hears of it, the others when the leader ends.
+pub(crate) fn hang_up_terminal(owner: Owner) {
+    forget_terminal(owner.session);
+    let Some(leader) = process::find(owner.session) else { return };
+    LEFT_BEHIND.lock().insert(owner.session, owner.foreground);
+    send::to_process(&leader, Info::kernel(Signal::HUP));
+    send::to_process(&leader, Info::kernel(Signal::CONT));
+}
+
 /// The end of a process: a leader's session loses its terminal, and has nobody any more who does job control.
 pub(super) fn leave(process: &Process) {
     if process.session() == process.pid() {
         disconnect(process.pid());
+        let left_behind = LEFT_BEHIND.lock().remove(&process.pid());
+        if let Some(foreground) = left_behind {
+            hang_up(foreground);
+        }
     }
 }
 

@@ -34,6 +34,18 @@ pub const TIOCSWINSZ: u32 = 0x5414;
 pub const TIOCNOTTY: u32 = 0x5422;
 /// Get the session.
 pub const TIOCGSID: u32 = 0x5429;
+/// Packet mode on or off.
+pub const TIOCPKT: u32 = 0x5420;
+/// Whether packet mode is on.
+pub const TIOCGPKT: u32 = 0x8004_5438;
+/// Get a pseudo-terminal's number.
+pub const TIOCGPTN: u32 = 0x8004_5430;
+/// Lock or unlock a pseudo-terminal's slave.
+pub const TIOCSPTLCK: u32 = 0x4004_5431;
+/// Whether the slave is locked.
+pub const TIOCGPTLCK: u32 = 0x8004_5439;
+/// Open the slave of a master.
+pub const TIOCGPTPEER: u32 = 0x5441;
 /// How many bytes can be read.
 pub const FIONREAD: u32 = 0x541b;
 

@@ -25,6 +25,9 @@ pub(crate) const TTY: DeviceNumber = DeviceNumber::new(5, 0);
 /// `/dev/console`: where the kernel speaks.
 pub(crate) const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
 
+/// `/dev/ptmx`: a new pseudo-terminal with each open.
+pub(crate) const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
+
 /// `/dev/ttyS0` and up: the serial ports.
 pub(crate) const fn serial(port: u32) -> DeviceNumber {
     DeviceNumber::new(4, 64 + port)
@@ -38,6 +41,7 @@ const NODES: &[(&[u8], DeviceNumber, u32)] = &[
     (b"urandom", URANDOM, 0o666),
     (b"tty", TTY, 0o666),
     (b"console", CONSOLE, 0o600),
+    (b"ptmx", PTMX, 0o666),
     (b"ttyS0", serial(0), 0o600),
     (b"ttyS1", serial(1), 0o600),
     (b"ttyS2", serial(2), 0o600),

@@ -84,7 +84,7 @@ pub(super) fn cmdline() -> Vec<u8> {
 
 /// What mount(2) knows.
 pub(super) fn filesystems() -> Vec<u8> {
-    b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tramfs\n".to_vec()
+    b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tramfs\n".to_vec()
 }
 
 /// What is mounted where; mounts that others cover are listed too.

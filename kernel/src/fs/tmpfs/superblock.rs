@@ -20,6 +20,8 @@ pub(crate) enum FileSystemType {
     Tmpfs,
     /// The tree of device nodes.
     Devtmpfs,
+    /// The names of pseudo-terminals.
+    Devpts,
     /// Reports of the kernel.
     Proc,
     /// An empty tree, for programs that insist on mounting it.
@@ -31,6 +33,7 @@ impl FileSystemType {
     pub(crate) const fn magic(self) -> i64 {
         match self {
             Self::Tmpfs | Self::Devtmpfs => 0x0102_1994,
+            Self::Devpts => 0x1cd1,
             Self::Proc => 0x9fa0,
             Self::Sysfs => 0x6265_6572,
         }
@@ -41,6 +44,7 @@ impl FileSystemType {
         match self {
             Self::Tmpfs => "tmpfs",
             Self::Devtmpfs => "devtmpfs",
+            Self::Devpts => "devpts",
             Self::Proc => "proc",
             Self::Sysfs => "sysfs",
         }

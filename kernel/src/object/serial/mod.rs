@@ -10,6 +10,7 @@ mod uart;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use ostd::arch::irq::{IRQ_CHIP, MappedIrqLine};
 use ostd::irq::IrqLine;
@@ -26,6 +27,11 @@ static WIRES: Once<[Option<Port>; 4]> = Once::new();
 static TERMINALS: Once<[Option<Arc<Terminal>>; 4]> = Once::new();
 static SERVER: Once<Arc<Waker>> = Once::new();
 static LINES: Once<Vec<MappedIrqLine>> = Once::new();
+
+/// The device of a port: `/dev/ttyS0` and up.
+pub(crate) const fn device(port: u32) -> DeviceNumber {
+    DeviceNumber::new(4, 64 + port)
+}
 
 /// The terminal on a port.
 ///
@@ -70,8 +76,10 @@ fn wires() -> &'static [Option<Port>; 4] {
 }
 
 fn terminals() -> &'static [Option<Arc<Terminal>>; 4] {
-    TERMINALS
-        .call_once(|| wires().each_ref().map(|wire| wire.as_ref().map(|wire| Arc::new(Terminal::new(wire)))))
+    TERMINALS.call_once(|| {
+        let numbered = core::array::from_fn::<_, 4, _>(|port| (port as u32, wires()[port].as_ref()));
+        numbered.map(|(port, wire)| wire.map(|wire| Arc::new(Terminal::new(wire, device(port)))))
+    })
 }
 
 /// Leads an ISA interrupt to the ports that share it; without it they work but hear nothing.

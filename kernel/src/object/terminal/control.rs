@@ -33,6 +33,8 @@ pub(crate) enum Use {
 pub(crate) struct Provider {
     /// Sends the signal of a special character to a process group.
     pub(crate) signal: fn(group: u32, signal: Signal),
+    /// The terminal of this owner is gone for good.
+    pub(crate) hang_up: fn(owner: Owner),
     /// Whether the calling process may do that with a terminal of this owner now; if not, it got a signal.
     pub(crate) admit: fn(owner: Owner, what: Use) -> Result<(), Errno>,
 }
@@ -50,6 +52,15 @@ pub(super) fn signal(group: u32, signal: Signal) {
         && let Some(provider) = PROVIDER.get()
     {
         (provider.signal)(group, signal);
+    }
+}
+
+/// Tells a session that it has lost its terminal, if it was one's.
+pub(super) fn hang_up(owner: Owner) {
+    if owner.session != 0
+        && let Some(provider) = PROVIDER.get()
+    {
+        (provider.hang_up)(owner);
     }
 }
 

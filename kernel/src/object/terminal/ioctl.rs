@@ -58,13 +58,7 @@ fn serve_drained(
         // A break of no length is all that the wire can do.
         TCSBRK => Ok(()),
         TCFLSH => {
-            let which = match argument {
-                0 => Flush::Input,
-                1 => Flush::Output,
-                2 => Flush::Both,
-                _ => return Err(Errno::EINVAL),
-            };
-            terminal.flush(which);
+            terminal.flush(Flush::parse(argument)?);
             Ok(())
         }
         TIOCOUTQ => UserPtr::new(space, argument).write(&terminal.unsent_bytes()),

@@ -8,6 +8,7 @@ use model::abi::errno::Errno;
 use model::abi::termios::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
 
 use super::super::context::{Context, SysResult};
+use super::pty::Through;
 use crate::memory::user::UserPtr;
 use crate::object::terminal::Terminal;
 use crate::object::terminal::control::{Owner, Use};
@@ -24,13 +25,22 @@ pub(super) const fn is_one(request: u32) -> bool {
 /// `ENOTTY`: it is not the caller's controlling terminal. `EPERM`: the caller leads no session, or the terminal or the
 /// group is another session's. `ESRCH`: no such group. `EINVAL`: no group at all. `EFAULT`. `EINTR`, `EIO`: the caller
 /// is in the background.
-pub(super) fn serve(cx: &Context<'_>, terminal: &Arc<Terminal>, request: u32, argument: usize) -> SysResult {
+pub(super) fn serve(
+    cx: &Context<'_>,
+    terminal: &Arc<Terminal>,
+    through: Through,
+    request: u32,
+    argument: usize,
+) -> SysResult {
     let process = cx.process();
     let owner = terminal.owner();
     if request == TIOCSCTTY {
         return acquire(cx, terminal, owner, argument);
     }
-    if owner.session == 0 || owner.session != process.session() {
+    let asks = matches!(request, TIOCGPGRP | TIOCGSID);
+    let may_ask = asks && through == Through::Master && (owner.session != 0 || request == TIOCGPGRP);
+    let is_own = owner.session != 0 && owner.session == process.session();
+    if !may_ask && !(is_own && (asks || through == Through::Terminal || request == TIOCSPGRP)) {
         return Err(Errno::ENOTTY);
     }
     match request {

@@ -94,8 +94,7 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
     let ticks = |time: Duration| time.as_millis() / 10;
     let sizes = process.space().statistics();
     let (device, foreground) = match session::terminal(process.session()) {
-        // Programs compare the number with that of the terminal they run on: the first serial port's.
-        Some(terminal) => (4 << 8 | 64, i64::from(terminal.owner().foreground)),
+        Some(terminal) => (terminal.device().encode(), i64::from(terminal.owner().foreground)),
         None => (0, -1),
     };
     let (ignored, caught) = actions(&process);

@@ -14,4 +14,9 @@ pub(crate) fn prepare() {
     if !Path::new("/proc/self").exists() {
         process::mount(c"proc", c"/proc");
     }
+    if !Path::new("/dev/pts/ptmx").exists() {
+        // What exists already, and what cannot be made, shows in the mount.
+        let _ = std::fs::create_dir("/dev/pts");
+        process::mount(c"devpts", c"/dev/pts");
+    }
 }
