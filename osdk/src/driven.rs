@@ -56,12 +56,7 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
         tests.push(Box::new(Workload::new()));
     }
     for subject in [Subject::Files, Subject::Tcp] {
-        // Not all of what is told of connections is the same yet: only by name.
-        let is_asked = match subject {
-            Subject::Files => is_meant(subject.name()),
-            Subject::Tcp => options.programs.iter().any(|name| name == subject.name()),
-        };
-        if can_compare && is_asked && options.operations > 0 {
+        if can_compare && is_meant(subject.name()) && options.operations > 0 {
             tests.push(Box::new(Differential::new(subject, options.seed, options.operations)));
         }
     }

@@ -225,6 +225,19 @@ fn an_end_in_time_wait_is_not_connected() {
 }
 
 #[test]
+fn a_hard_close_after_both_ends_resets_nothing() {
+    let (client, server) = socket::pair();
+    socket::shutdown(&client, SHUT_WR).unwrap();
+    await_ready(&server, POLLRDHUP);
+    socket::shutdown(&server, SHUT_WR).unwrap();
+    await_ready(&client, POLLHUP);
+    socket::set_value(&server, libc::SOL_SOCKET, libc::SO_LINGER, &[1_i32, 0]).unwrap();
+    drop(server);
+    assert_eq!(ready(&client), READ | WRITE | POLLRDHUP | POLLHUP);
+    assert_eq!(socket::error(&client), 0);
+}
+
+#[test]
 fn a_listener_s_edge_is_told_for_every_connection() {
     let (listener, address) = socket::listener(8, SOCK_NONBLOCK);
     let instance = Epoll::new();

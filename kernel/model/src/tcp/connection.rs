@@ -360,7 +360,10 @@ impl Connection {
     pub fn close(&mut self, is_hard: Hardness, now: Duration) {
         self.is_orphan = true;
         self.shutdown = Shutdown::all();
-        let is_failure = self.unread() > 0 || is_hard == Hardness::Reset || self.phase.is_opening();
+        // Where both FINs are on their way there is nothing to cut short (`tcp_need_reset`).
+        let is_ending = matches!(self.phase, Phase::Closing | Phase::LastAck) && self.unsent.is_empty();
+        let is_cut = is_hard == Hardness::Reset && !is_ending;
+        let is_failure = self.unread() > 0 || is_cut || self.phase.is_opening();
         if is_failure && self.phase != Phase::Closed {
             self.abort();
         }
@@ -502,7 +505,8 @@ impl Connection {
         let before = core::mem::replace(&mut self.phase, phase);
         let is_refused = before == Phase::SynReceived && phase == Phase::Listen;
         if phase == Phase::Closed || is_refused {
-            self.finish(failure);
+            // What comes in TIME_WAIT is no news for the socket.
+            self.finish(failure.filter(|_| before != Phase::Closed));
             outcome.is_flushed = true;
             outcome.end = Some(End::Gone);
             return;

@@ -8,6 +8,8 @@ const BLOCK: u64 = 250;
 /// The operations so far.
 pub(crate) struct Log {
     shown: Option<u64>,
+    /// The block to show. It is printed at the end, because that takes time, in which other things happen.
+    page: String,
     operations: u64,
     /// FNV-1a of the lines of this block.
     digest: u64,
@@ -28,7 +30,14 @@ const START: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl Log {
     pub(crate) fn new(shown: Option<u64>) -> Self {
-        Self { shown, operations: 0, digest: START, line: String::new(), waits: Waits::default() }
+        Self {
+            shown,
+            page: String::new(),
+            operations: 0,
+            digest: START,
+            line: String::new(),
+            waits: Waits::default(),
+        }
     }
 
     /// Notes an operation and what it returned.
@@ -39,7 +48,7 @@ impl Log {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
         if self.shown == Some(self.operations / BLOCK) {
-            println!("{} {}", self.operations, self.line);
+            let _ = writeln!(self.page, "{} {}", self.operations, self.line);
         }
     }
 
@@ -62,6 +71,7 @@ impl Log {
         if !self.operations.is_multiple_of(BLOCK) {
             self.end_block();
         }
+        print!("{}", self.page);
         let Waits { all, ready, blocked, with_two_threads } = self.waits;
         if self.shown.is_none() {
             println!(
