@@ -238,6 +238,16 @@ fn a_hard_close_after_both_ends_resets_nothing() {
 }
 
 #[test]
+fn the_last_acknowledgment_comes_at_once() {
+    let (client, server) = socket::pair();
+    socket::shutdown(&client, SHUT_WR).unwrap();
+    await_ready(&server, POLLRDHUP);
+    socket::shutdown(&server, SHUT_WR).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert_eq!(socket::shutdown(&server, SHUT_WR), Err(Errno::ENOTCONN));
+}
+
+#[test]
 fn a_listener_s_edge_is_told_for_every_connection() {
     let (listener, address) = socket::listener(8, SOCK_NONBLOCK);
     let instance = Epoll::new();

@@ -29,6 +29,9 @@ use crate::transfer::{Sink, Source};
 /// How long bytes are held that a program wants to add to.
 const HOLD: Duration = Duration::from_millis(200);
 
+/// How long smoltcp keeps an acknowledgment back.
+const ACKNOWLEDGMENT: Duration = Duration::from_millis(10);
+
 /// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -482,7 +485,9 @@ impl Connection {
             engine.abort();
         }
         let packets = out.len();
-        let poll_at = engine.dispatch(now, out);
+        // The last acknowledgment has no bytes to wait for that it could ride on (`tcp_fin`).
+        let pause = if engine.phase() == Phase::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
+        let poll_at = engine.dispatch(now + pause, out);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
         let phase = engine.phase();
         let mut outcome = Outcome::default();
