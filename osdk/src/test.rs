@@ -138,6 +138,14 @@ fn in_kernel(options: &TestOptions) -> Result<Tally> {
     Ok(total)
 }
 
+/// What a program of tests starts: programs of the host.
+fn companions(program: &str) -> &'static [&'static str] {
+    match program {
+        "pty" => &["/bin/busybox"],
+        _ => &[],
+    }
+}
+
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let is_driven = |name: &str| driven::NAMES.contains(&name) || name == dialogue::NAME;
@@ -181,6 +189,9 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
             let mut files = if is_last { last_files.clone() } else { files.clone() };
             for program in &programs[portion.clone()] {
                 files.copy(&program.path, &guest(program))?;
+                for file in companions(&program.name) {
+                    files.copy(file.as_ref(), file.as_ref())?;
+                }
             }
             let more = if is_last { &driven_jobs[..] } else { &[] };
             let jobs = [&jobs[portion.clone()], more].concat();
