@@ -9,11 +9,13 @@ use pollux_protocol::job::Job;
 
 use crate::{
     cli::{KernelOptions, Place, TestOptions},
+    debian,
     differential::{Differential, Subject},
     exec,
     fuzz::{self, Fuzz},
     initramfs::Initramfs,
     libtest::Tally,
+    stress::{self, Stress},
     workload::{self, Workload},
 };
 
@@ -42,7 +44,8 @@ pub(crate) struct Verdict {
 }
 
 /// The names that are no guest test of cargo's.
-pub(crate) const NAMES: [&str; 4] = [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, workload::NAME];
+pub(crate) const NAMES: [&str; 5] =
+    [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, stress::NAME, workload::NAME];
 
 /// The tests that were asked for. Those that compare need both kernels.
 pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
@@ -59,6 +62,10 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
         if can_compare && is_meant(subject.name()) && options.operations > 0 {
             tests.push(Box::new(Differential::new(subject, options.seed, options.operations)));
         }
+    }
+    // Elsewhere nobody fetches the program.
+    if options.on.contains(&Place::Pollux) && is_meant(stress::NAME) && debian::is_here() {
+        tests.push(Box::new(Stress::new(options)));
     }
     if options.on.contains(&Place::Pollux) && is_meant(fuzz::NAME) && options.operations > 0 {
         tests.push(Box::new(Fuzz::new(options)));

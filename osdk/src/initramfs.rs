@@ -50,6 +50,11 @@ impl Initramfs {
         self.file(guest, mode & 0o7777, &content)
     }
 
+    /// The same for a file that several tests need: it may be there already.
+    pub(crate) fn copy_once(&mut self, host: &Path, guest: &Path) -> Result<()> {
+        if self.paths.contains(guest) { Ok(()) } else { self.copy(host, guest) }
+    }
+
     /// Adds a file, and the directories on the way to it.
     pub(crate) fn file(&mut self, path: &Path, permissions: u32, content: &[u8]) -> Result<()> {
         if path.file_name().is_none() || path.components().any(|part| part.as_os_str() == "..") {

@@ -3,6 +3,7 @@
 //! Not here: what a program opens later by itself (`--file`).   Source: ldd(1).
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,19 +12,39 @@ use anyhow::{Context, Result, bail};
 
 use crate::initramfs::Initramfs;
 
+/// Where Debian has shared libraries.
+const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
+
 /// Puts the libraries of these programs into the guest, where they are on the host; each once.
 pub(crate) fn pack(programs: &[&Path], files: &mut Initramfs) -> Result<()> {
+    pack_from(Path::new("/"), programs, files)
+}
+
+/// The same for programs of a directory with packages, whose libraries are taken rather than the host's.
+pub(crate) fn pack_from(root: &Path, programs: &[&Path], files: &mut Initramfs) -> Result<()> {
     let mut all = Vec::new();
     for program in programs {
-        let output = Command::new("ldd").arg(program).output().context("cannot run ldd")?;
+        let mut ldd = Command::new("ldd");
+        if root != Path::new("/") {
+            ldd.env("LD_LIBRARY_PATH", env::join_paths(DIRECTORIES.map(|directory| root.join(directory)))?);
+        }
+        let output = ldd.arg(program).output().context("cannot run ldd")?;
         if !output.status.success() {
             bail!("{}: not dynamically linked, says ldd", program.display());
         }
-        all.extend(named(&String::from_utf8_lossy(&output.stdout)));
+        let output = String::from_utf8_lossy(&output.stdout);
+        if let Some(line) = output.lines().find(|line| line.ends_with("not found")) {
+            bail!("{}: {}", program.display(), line.trim());
+        }
+        all.extend(named(&output));
     }
     all.sort();
     all.dedup();
-    all.iter().try_for_each(|library| files.copy(library, library))
+    all.iter().try_for_each(|library| {
+        let guest =
+            library.strip_prefix(root).map_or_else(|_| library.clone(), |inner| Path::new("/").join(inner));
+        files.copy_once(library, &guest)
+    })
 }
 
 /// The files in lines like `libc.so.6 => /lib/libc.so.6 (0x00007f12)` and `/lib64/ld.so (0x00007f34)`.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::project;
+use crate::{debian, project};
 
 /// The package that always depends on the newest 6.1 kernel of Debian 12.
 const PACKAGE: &str = "linux-image-cloud-amd64";
@@ -41,22 +41,9 @@ fn unpacked(directory: &Path) -> Option<PathBuf> {
 fn fetch(directory: &Path) -> Result<PathBuf> {
     const ADVICE: &str = "set LINUX_KERNEL to a bzImage of Linux 6.1 with a built-in 8250 serial driver";
     eprintln!("pollux: fetching Linux 6.1 from Debian's archive …");
-    let depends = run(Command::new("apt-cache").args(["depends", PACKAGE])).context(ADVICE)?;
+    let depends = debian::run(Command::new("apt-cache").args(["depends", PACKAGE])).context(ADVICE)?;
     let package = dependency(&depends).with_context(|| format!("{PACKAGE} names no 6.1 kernel; {ADVICE}"))?;
-    // Unpacked beside its place and then moved there, so that what is there is whole.
-    let draft = directory.with_extension(std::process::id().to_string());
-    fs::create_dir_all(&draft).with_context(|| format!("cannot make {}", draft.display()))?;
-    run(Command::new("apt-get").args(["download", "-q", &package]).current_dir(&draft)).context(ADVICE)?;
-    let archive = fs::read_dir(&draft)?.filter_map(Result::ok).map(|entry| entry.path()).next();
-    let archive = archive.with_context(|| format!("apt-get downloaded no {package}"))?;
-    run(Command::new("dpkg").arg("-x").arg(&archive).arg(&draft))?;
-    fs::remove_file(&archive)?;
-    match fs::rename(&draft, directory) {
-        Ok(()) => {}
-        // Somebody else was faster.
-        Err(_) if unpacked(directory).is_some() => fs::remove_dir_all(&draft)?,
-        Err(error) => return Err(error).with_context(|| format!("cannot make {}", directory.display())),
-    }
+    debian::unpack(&[&package], directory).context(ADVICE)?;
     unpacked(directory).with_context(|| format!("{package} holds no kernel; {ADVICE}"))
 }
 
@@ -64,17 +51,6 @@ fn fetch(directory: &Path) -> Result<PathBuf> {
 fn dependency(depends: &str) -> Option<String> {
     let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     names.filter(|name| name.starts_with(SERIES)).max().map(str::to_owned)
-}
-
-/// Runs a command and gives what it printed.
-fn run(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("cannot run {name}"))?;
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("{name} failed: {}", complaint.lines().last().unwrap_or("no reason given"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

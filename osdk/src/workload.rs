@@ -67,9 +67,9 @@ impl Driven for Workload {
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
         files.copy(&project::root().join("tests/workload/script.sh"), Path::new(SCRIPT))?;
-        files.copy(Path::new(SHELL), Path::new(SHELL))?;
+        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
         let linked = LINKED.map(Path::new);
-        linked.iter().try_for_each(|program| files.copy(program, program))?;
+        linked.iter().try_for_each(|program| files.copy_once(program, program))?;
         libraries::pack(&linked, files)
     }
 

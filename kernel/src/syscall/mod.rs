@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod at;
 pub(crate) mod bind;
 mod buffers;
+mod capget;
 pub(crate) mod chdir;
 pub(crate) mod chmod;
 pub(crate) mod chown;

@@ -10,10 +10,10 @@ use syscalls::Sysno;
 
 use super::context::Context;
 use super::{
-    accept, access, bind, chdir, chmod, chown, clone, close, connect, dup, epoll, eventfd, execve, exit,
-    fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity, ioctl,
-    kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll, prctl,
-    read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
+    accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, dup, epoll, eventfd, execve,
+    exit, fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity,
+    ioctl, kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll,
+    prctl, read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
     signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
     timer_create, timerfd, truncate, unlink, utimensat, wait, write,
 };
@@ -142,6 +142,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         120 => identity::getgid(cx).and_then(|id| identity::getres(cx, id, [a[0], a[1], a[2]])),
         121 => session::getpgid(cx, a[0]),
         124 => session::getsid(cx, a[0]),
+        125 => capget::capget(cx, a[0], a[1]),
+        126 => capget::capset(cx, a[0], a[1]),
         127 => signal::rt_sigpending(cx, a[0], a[1]),
         128 => sigtimedwait::rt_sigtimedwait(cx, a[0], a[1], a[2], a[3]),
         129 => kill::rt_sigqueueinfo(cx, a[0], a[1], a[2]),

@@ -1,0 +1,92 @@
+//! capget(2), capset(2): root has every capability, others have none, and none can be given up alone.
+//!
+//! Source: Linux 6.1 kernel/capability.c.
+
+use model::abi::errno::Errno;
+use model::access::Credentials;
+
+use super::context::{Context, SysResult};
+use crate::memory::user::UserPtr;
+use crate::task::process;
+
+/// The version of the structures that a caller is told who names one that is not known (`_LINUX_CAPABILITY_VERSION_3`).
+const NEWEST: u32 = 0x2008_0522;
+
+/// Of these versions, the first has 32 capabilities and the others have 64.
+const VERSIONS: [u32; 3] = [0x1998_0330, 0x2007_1026, NEWEST];
+
+/// `CAP_CHOWN` to `CAP_CHECKPOINT_RESTORE`.
+const ALL: u64 = (1 << 41) - 1;
+
+/// capget(2): the capabilities of the thread that the header at `header` names. Without `data`, the newest version.
+///
+/// # Errors
+/// `EINVAL`: the version is not known, or the ID is negative. `ESRCH`: there is no such thread. `EFAULT`.
+pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
+    let version = match version(cx, header) {
+        Err(Errno::EINVAL) if data == 0 => return Ok(0),
+        version => version?,
+    };
+    if data == 0 {
+        return Ok(0);
+    }
+    let sets = match tid(cx, header)? {
+        0 => held(*cx.process().credentials.lock()),
+        tid if tid < 0 => return Err(Errno::EINVAL),
+        tid => {
+            let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+            held(*thread.process().credentials.lock())
+        }
+    };
+    if version == VERSIONS[0] {
+        let [effective, permitted, inheritable, ..] = sets;
+        UserPtr::new(cx.space(), data).write(&[effective, permitted, inheritable])?;
+    } else {
+        UserPtr::new(cx.space(), data).write(&sets)?;
+    }
+    Ok(0)
+}
+
+/// capset(2): sets what the caller has already.
+///
+/// # Errors
+/// `EINVAL`: the version is not known. `EPERM`: another thread, more than one has, or less. `EFAULT`.
+pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
+    let version = version(cx, header)?;
+    let tid = tid(cx, header)?;
+    if tid != 0 && tid.cast_unsigned() != cx.thread().tid() {
+        return Err(Errno::EPERM);
+    }
+    let held = held(*cx.process().credentials.lock());
+    let is_same = if version == VERSIONS[0] {
+        let asked: [u32; 3] = UserPtr::new(cx.space(), data).read()?;
+        asked == held[..3]
+    } else {
+        let asked: [u32; 6] = UserPtr::new(cx.space(), data).read()?;
+        asked == held
+    };
+    if is_same { Ok(0) } else { Err(Errno::EPERM) }
+}
+
+/// The version in the header; one that is not known is replaced there.
+fn version(cx: &Context<'_>, header: usize) -> Result<u32, Errno> {
+    let at = UserPtr::new(cx.space(), header);
+    let version = at.read()?;
+    if VERSIONS.contains(&version) {
+        return Ok(version);
+    }
+    at.write(&NEWEST)?;
+    Err(Errno::EINVAL)
+}
+
+/// The thread ID in the header.
+fn tid(cx: &Context<'_>, header: usize) -> Result<i32, Errno> {
+    UserPtr::new(cx.space(), header.wrapping_add(size_of::<u32>())).read()
+}
+
+/// Effective, permitted, inheritable: of the first 32, then of the others.
+fn held(credentials: Credentials) -> [u32; 6] {
+    let all = if credentials.is_privileged() { ALL } else { 0 };
+    let (low, high) = (all as u32, (all >> 32) as u32);
+    [low, low, 0, high, high, 0]
+}

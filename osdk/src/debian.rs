@@ -1,0 +1,54 @@
+//! Packages of Debian 12, unpacked below `target/` without being installed.
+//!
+//! Invariant: a directory that is there holds all its packages, whole.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+/// Unpacks these packages into a directory, unless it is there. Does not look for what they depend on.
+pub(crate) fn unpack(packages: &[&str], directory: &Path) -> Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    // Unpacked beside its place and then moved there, so that what is there is whole.
+    let draft = directory.with_extension(std::process::id().to_string());
+    fs::create_dir_all(&draft).with_context(|| format!("cannot make {}", draft.display()))?;
+    run(Command::new("apt-get").args(["download", "-q"]).args(packages).current_dir(&draft))?;
+    for archive in archives(&draft)? {
+        run(Command::new("dpkg").arg("-x").arg(&archive).arg(&draft))?;
+        fs::remove_file(&archive)?;
+    }
+    match fs::rename(&draft, directory) {
+        Ok(()) => {}
+        // Somebody else was faster.
+        Err(_) if directory.is_dir() => fs::remove_dir_all(&draft)?,
+        Err(error) => return Err(error).with_context(|| format!("cannot make {}", directory.display())),
+    }
+    Ok(())
+}
+
+fn archives(directory: &Path) -> Result<Vec<PathBuf>> {
+    let all: std::io::Result<Vec<_>> = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect();
+    Ok(all?.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
+}
+
+/// Whether this system has Debian's tools for packages.
+pub(crate) fn is_here() -> bool {
+    ["/usr/bin/apt-get", "/usr/bin/dpkg"].iter().all(|tool| Path::new(tool).exists())
+}
+
+/// Runs a command and gives what it printed.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed: {}", complaint.lines().last().unwrap_or("no reason given"));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,132 @@
+//! The stress test: Debian's stress-ng, unmodified, checks what Pollux does under load.
+//!
+//! Owns: which stressors, for how long.   Not here: what counts as failed (tests/stress/script.sh).
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use pollux_protocol::job::Job;
+
+use crate::{
+    cli::{Kernel, KernelOptions, TestOptions},
+    debian,
+    driven::{self, Driven, Verdict},
+    initramfs::Initramfs,
+    libraries, libtest, project,
+};
+
+/// What `--test` calls it.
+pub(crate) const NAME: &str = "stress";
+
+/// Where things are in the guest.
+const SCRIPT: &str = "/tests/stress.sh";
+const SHELL: &str = "/bin/busybox";
+const PROGRAM: &str = "usr/bin/stress-ng";
+
+/// The package, and of those it depends on the ones whose libraries it loads and the kit's own tools do not bring.
+const PACKAGES: [&str; 19] = [
+    "stress-ng",
+    "libapparmor1",
+    "libbsd0",
+    "libdrm2",
+    "libegl1",
+    "libexpat1",
+    "libffi8",
+    "libgbm1",
+    "libgles2",
+    "libglvnd0",
+    "libipsec-mb1",
+    "libjpeg62-turbo",
+    "libjudydebian1",
+    "libkmod2",
+    "libmd0",
+    "libsctp1",
+    "libssl3",
+    "libwayland-server0",
+    "libxxhash0",
+];
+
+/// What is done twice at a time, one after the other. Not `fork`, which gives up its capabilities, as nobody can here;
+/// not `sigfd`, which does not always come to its end here.
+const STRESSORS: [&str; 9] =
+    ["pipe", "eventfd", "poll", "epoll", "timer", "timerfd", "futex", "switch", "fault"];
+
+/// Seconds for each stressor, and in the long form.
+const SHORT: u32 = 1;
+const LONG: u32 = 60;
+
+/// What a stressor takes besides, in emulation on a busy machine.
+const BESIDES: u32 = 10;
+
+/// How long shall be stressed.
+pub(crate) struct Stress {
+    seconds: u32,
+    /// Only with as many CPUs as there are in any run: they meet in more ways.
+    smp: u8,
+}
+
+impl Stress {
+    pub(crate) fn new(options: &TestOptions) -> Self {
+        let seconds = if options.long { LONG } else { SHORT };
+        Self { seconds, smp: options.smp.iter().copied().max().unwrap_or(1) }
+    }
+}
+
+impl Driven for Stress {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn pack(&self, files: &mut Initramfs) -> Result<()> {
+        let root = project::products().join(NAME);
+        debian::unpack(&PACKAGES, &root).context("cannot get stress-ng from Debian's archive")?;
+        let program = root.join(PROGRAM);
+        files.copy(&project::root().join("tests/stress/script.sh"), Path::new(SCRIPT))?;
+        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
+        files.copy(&program, &Path::new("/").join(PROGRAM))?;
+        libraries::pack_from(&root, &[&program], files)
+    }
+
+    /// Linux is not asked: it has passed, and stress-ng judges by itself.
+    fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {
+        if kernel.on == Kernel::Linux || kernel.smp != self.smp {
+            return Ok(None);
+        }
+        let seconds = self.seconds.to_string();
+        let mut words = vec![SHELL, "sh", SCRIPT, &seconds];
+        words.extend(STRESSORS);
+        let limit = (self.seconds + BESIDES) * STRESSORS.len() as u32;
+        driven::job(&words, Duration::from_secs(limit.into())).map(Some)
+    }
+
+    fn judge(&mut self, _: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
+        let count = |end: &str| {
+            stdout.lines().filter(|line| line.starts_with("test ") && line.contains(end)).count() as u32
+        };
+        let mut tally =
+            libtest::Tally { passed: count(" ... ok"), failed: count(" ... FAILED"), ..Default::default() };
+        if status != Some(0) {
+            tally.failed = tally.failed.max(1);
+        }
+        Verdict { tally, remark: String::new(), notes: stdout.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(stdout: &str, status: Option<u8>) -> (u32, u32) {
+        let mut stress = Stress { seconds: 1, smp: 1 };
+        let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy: Default::default() };
+        let tally = stress.judge(kernel, stdout, status).tally;
+        (tally.passed, tally.failed)
+    }
+
+    #[test]
+    fn each_stressor_is_a_case_and_a_kernel_that_goes_down_is_one_too() {
+        assert_eq!(judge("test a ... ok\ntest b ... ok\n", Some(0)), (2, 0));
+        assert_eq!(judge("test a ... ok\nwhy\ntest b ... FAILED: status 2\n", Some(1)), (1, 1));
+        assert_eq!(judge("test a ... ok\n", None), (1, 1));
+    }
+}
