@@ -54,10 +54,12 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
+    net::ethernet::start();
     spawn_kernel_task(clock::deferred::serve);
     spawn_kernel_task(console::serve);
     spawn_kernel_task(|| object::serial::serve());
     spawn_kernel_task(|| net::serve());
+    spawn_kernel_task(net::ethernet::serve);
     if let Err(errno) = start_init() {
         give_up(format_args!("cannot start the first process: {errno:?}"));
     }

@@ -224,6 +224,13 @@ pub(crate) struct HardwareOptions {
     /// Boot this kernel file instead: an ELF kernel for Pollux, a bzImage for Linux
     #[arg(long = "kernel", value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,
+    /// Give the guest a network card, on QEMU's user network
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// Pass connections to the host's port HOST on to the guest's port GUEST; HOST 0 is one that is free, which is
+    /// said. Gives the guest a network card (may be repeated)
+    #[arg(long = "forward", value_name = "HOST:GUEST", value_parser = ports)]
+    pub(crate) forwards: Vec<(u16, u16)>,
     /// Wait for gdb on TCP port 1234 before the first instruction
     #[arg(long)]
     pub(crate) gdb: bool,
@@ -311,6 +318,12 @@ fn file(text: &str) -> Result<(PathBuf, PathBuf), String> {
     }
 }
 
+fn ports(text: &str) -> Result<(u16, u16), String> {
+    let numbers =
+        text.split_once(':').and_then(|(host, guest)| Some((host.parse().ok()?, guest.parse().ok()?)));
+    numbers.filter(|&(_, guest)| guest != 0).ok_or_else(|| "expected HOST:GUEST, two port numbers".to_owned())
+}
+
 fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
@@ -378,6 +391,8 @@ mod tests {
             (&["--smp", "0", "x"], "--smp"),
             (&["--mem", "much", "x"], "--mem"),
             (&["--file", "a:b", "x"], "--file"),
+            (&["--forward", "80", "x"], "--forward"),
+            (&["--forward", "80:0", "x"], "--forward"),
             (&["--timeout", "-1", "x"], "-1"),
             (&["--on", "minix", "x"], "minix"),
             (&[], "PROGRAM"),

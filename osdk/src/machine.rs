@@ -2,9 +2,12 @@
 //!
 //! The same for both kernels, so that they can be compared; only what the kernels themselves ask for differs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     build,
@@ -53,10 +56,17 @@ impl Machine {
         if hardware.icount && kernel.smp != 1 {
             bail!("instructions can be counted with one CPU only");
         }
+        let mut hardware = hardware.clone();
+        for (host, guest) in &mut hardware.forwards {
+            if *host == 0 {
+                *host = free_port().context("no free port")?;
+                eprintln!("pollux: port {host} of this machine leads to port {guest} of the guest");
+            }
+        }
         if hardware.boot.is_some() && kernel.on == Kernel::Linux {
             bail!("disk images are for Pollux; the twin starts from QEMU's -kernel only");
         }
-        Ok(Self { kernel, hardware: hardware.clone(), image, log: None, stays_on: false })
+        Ok(Self { kernel, hardware, image, log: None, stays_on: false })
     }
 
     /// Sends the log of QEMU itself to this file.
@@ -88,8 +98,20 @@ impl Machine {
     pub(crate) fn medium(&self, initramfs: &[u8]) -> Result<Vec<u8>> {
         match self.hardware.boot {
             Some(firmware) => image::disk(firmware, &self.image, initramfs, &self.command_line()),
-            None => Ok(initramfs.to_vec()),
+            None => {
+                let mut bytes = initramfs.to_vec();
+                if self.has_card() && self.kernel.on == Kernel::Linux {
+                    // Linux takes several archives, one after the other.
+                    bytes.extend(twin::modules()?.finish()?);
+                }
+                Ok(bytes)
+            }
         }
+    }
+
+    /// Whether there is a network card.
+    fn has_card(&self) -> bool {
+        self.hardware.net || !self.hardware.forwards.is_empty()
     }
 
     /// The kernel's command line.
@@ -123,6 +145,13 @@ impl Machine {
         if hardware.icount {
             add(&["-icount", "shift=0,sleep=off"]);
         }
+        if self.has_card() {
+            let forwards = hardware.forwards.iter();
+            let forwards = forwards.map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+            add(&["-netdev", &format!("user,id=net0{}", forwards.collect::<String>())]);
+            // Without the old ways to be found, and without a program to start the machine from the network.
+            add(&["-device", "virtio-net-pci,netdev=net0,disable-legacy=on,romfile="]);
+        }
         if let Some(log) = log {
             add(&["-D", log]);
         }
@@ -149,6 +178,11 @@ impl Machine {
         }
         words
     }
+}
+
+/// A port of the loopback interface that nobody has just now. QEMU takes it a moment later.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// The board. OSTD 0.18 maps memory up to its highest address and reads the ACPI tables there; the firmware
@@ -192,6 +226,15 @@ mod tests {
         let line = arguments("--smp 4 --mem 512M --cpu Skylake-Client");
         assert!(line.contains("-cpu Skylake-Client -smp 4 -m 512M "), "{line}");
         assert!(line.contains("-kernel k -initrd i"), "{line}");
+    }
+
+    #[test]
+    fn a_card_is_there_when_it_is_wanted() {
+        assert!(!arguments("").contains("net"));
+        assert!(arguments("--net").contains("-netdev user,id=net0 -device virtio-net-pci,netdev=net0"));
+        let line = arguments("--forward 8080:80 --forward 2323:23");
+        let forwards = "user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=tcp:127.0.0.1:2323-:23 ";
+        assert!(line.contains(forwards), "{line}");
     }
 
     #[test]

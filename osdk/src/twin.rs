@@ -8,13 +8,25 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{debian, project};
+use crate::{debian, initramfs::Initramfs, project};
 
 /// The package that always depends on the newest 6.1 kernel of Debian 12.
 const PACKAGE: &str = "linux-image-cloud-amd64";
 
 /// What the name of that kernel's package begins with.
 const SERIES: &str = "linux-image-6.1.";
+
+/// What drives the card, each after what it needs.
+const MODULES: [&str; 8] = [
+    "drivers/virtio/virtio_ring.ko",
+    "drivers/virtio/virtio.ko",
+    "drivers/virtio/virtio_pci_modern_dev.ko",
+    "drivers/virtio/virtio_pci_legacy_dev.ko",
+    "drivers/virtio/virtio_pci.ko",
+    "net/core/failover.ko",
+    "drivers/net/net_failover.ko",
+    "drivers/net/virtio_net.ko",
+];
 
 /// The kernel file: `LINUX_KERNEL`, or Debian's, which is fetched if it is not there.
 pub(crate) fn image() -> Result<PathBuf> {
@@ -29,6 +41,23 @@ pub(crate) fn image() -> Result<PathBuf> {
         Some(image) => Ok(image),
         None => fetch(&directory),
     }
+}
+
+/// An archive with the modules that drive a virtio network card, for init to load in the order of their names. None if
+/// the kernel is the user's own, which has to have them built in.
+pub(crate) fn modules() -> Result<Initramfs> {
+    let mut archive = Initramfs::new()?;
+    if std::env::var_os("LINUX_KERNEL").is_some_and(|path| !path.is_empty()) {
+        return Ok(archive);
+    }
+    let directory = project::products().join("linux/lib/modules");
+    let release = fs::read_dir(&directory)?.filter_map(Result::ok).map(|entry| entry.path()).max();
+    let kernel = release.context("the package of Linux has no modules")?.join("kernel");
+    for (number, name) in MODULES.iter().enumerate() {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        archive.copy(&kernel.join(name), &Path::new("/modules").join(format!("{number}-{file}")))?;
+    }
+    Ok(archive)
 }
 
 fn unpacked(directory: &Path) -> Option<PathBuf> {

@@ -6,6 +6,8 @@
 
 use core::fmt;
 
+use crate::network::Network;
+
 /// An option, written `name=value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -24,11 +26,14 @@ pub enum Values {
     Path,
     /// A decimal number.
     Number,
+    /// `off`, or addresses as [`Network`] reads them.
+    Network,
 }
 
 /// All options.
 pub const OPTIONS: &[Known] = &[
     Known { name: "init", values: Values::Path },
+    Known { name: "ip", values: Values::Network },
     Known { name: "screen.width", values: Values::Number },
     Known { name: "trace", values: Values::OneOf(&["off", "events", "syscalls"]) },
     Known {
@@ -81,6 +86,7 @@ fn check(word: &str) -> Result<(Known, &str), Complaint<'_>> {
         Values::OneOf(words) => words.contains(&value),
         Values::Path => value.starts_with('/'),
         Values::Number => value.parse::<u32>().is_ok(),
+        Values::Network => value == "off" || value.parse::<Network>().is_ok(),
     };
     if good { Ok((option, value)) } else { Err(Complaint::BadValue { option, value }) }
 }
@@ -100,6 +106,7 @@ impl fmt::Display for Complaint<'_> {
                     }
                     Values::Path => f.write_str("an absolute path does"),
                     Values::Number => f.write_str("a number does"),
+                    Values::Network => f.write_str("ADDRESS::GATEWAY:MASK does, or off"),
                 }
             }
         }
@@ -140,6 +147,8 @@ mod tests {
             said("screen.width=1366 screen.width=-1"),
             ["screen.width=-1 means nothing; a number does"]
         );
+        assert_eq!(said("ip=off ip=10.0.2.15"), [""; 0]);
+        assert_eq!(said("ip=10.0.2"), ["ip=10.0.2 means nothing; ADDRESS::GATEWAY:MASK does, or off"]);
         assert_eq!(
             said("trace= trace"),
             ["trace= means nothing; off, events, syscalls do", "unknown option \"trace\""]

@@ -11,6 +11,7 @@
 pub(crate) mod call;
 mod demux;
 mod endpoint;
+pub(crate) mod ethernet;
 pub(crate) mod link;
 mod loopback;
 mod ports;
@@ -20,5 +21,6 @@ mod stack;
 mod timer;
 pub(crate) mod udp;
 pub(crate) mod unix;
+mod virtio;
 
 pub(crate) use self::timer::serve;

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use model::abi::errno::Errno;
 use model::tcp::segment;
 
+use super::ethernet;
 use super::link::Link;
 use super::loopback::Loopback;
 
@@ -24,7 +25,9 @@ pub(super) fn to(destination: Ipv4Addr) -> Result<Step, Errno> {
     if is_local(destination) {
         return Ok(Step { link: &Loopback, next_hop: destination });
     }
-    Err(Errno::ENETUNREACH)
+    let ethernet = ethernet::get().ok_or(Errno::ENETUNREACH)?;
+    let next_hop = ethernet.network().next_hop(destination).ok_or(Errno::ENETUNREACH)?;
+    Ok(Step { link: ethernet, next_hop })
 }
 
 /// The address that a connection to `destination` comes from.
@@ -35,10 +38,18 @@ pub(super) fn source_for(destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
     if !segment::is_unicast(destination) {
         return Err(Errno::ENETUNREACH);
     }
+    if is_own(destination) {
+        return Ok(destination);
+    }
     Ok(to(destination)?.link.address())
 }
 
 /// Whether `address` is one of this machine.
 pub(super) fn is_local(address: Ipv4Addr) -> bool {
-    address.is_loopback() && segment::is_unicast(address)
+    (address.is_loopback() && segment::is_unicast(address)) || is_own(address)
+}
+
+/// Whether `address` is that of a link to others.
+fn is_own(address: Ipv4Addr) -> bool {
+    ethernet::get().is_some_and(|ethernet| ethernet.network().address == address)
 }

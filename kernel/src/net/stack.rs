@@ -49,7 +49,7 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 }
 
 /// Takes in a packet. Answers go to `out`.
-fn receive(packet: &Packet, out: &mut Burst) {
+pub(super) fn receive(packet: &Packet, out: &mut Burst) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),

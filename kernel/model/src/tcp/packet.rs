@@ -55,6 +55,12 @@ impl Packet {
         &mut self.0.bytes_mut()[HEADROOM..]
     }
 
+    /// The packet with the `len` bytes in front of it, at most [`HEADROOM`].
+    #[must_use]
+    pub fn frame(&self, len: usize) -> &[u8] {
+        &self.0.bytes()[HEADROOM.saturating_sub(len)..]
+    }
+
     /// The packet with `len` more bytes in front of it, at most [`HEADROOM`].
     pub fn frame_mut(&mut self, len: usize) -> &mut [u8] {
         &mut self.0.bytes_mut()[HEADROOM.saturating_sub(len)..]

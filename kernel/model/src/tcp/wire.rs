@@ -1,6 +1,6 @@
 //! The way to a peer, as smoltcp sees it: a device for one packet in, and any number out.
 
-use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use super::packet::{Burst, Packet};
@@ -65,11 +65,20 @@ impl Device for Wire<'_> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.packet_len;
-        if self.route == Route::Local {
-            capabilities.checksum = ChecksumCapabilities::ignored();
-        }
+        capabilities.checksum = match self.route {
+            Route::Local => ChecksumCapabilities::ignored(),
+            // What arrives was looked at before a connection was looked for (`door`).
+            Route::Link { .. } => leaving(),
+        };
         capabilities
     }
+}
+
+/// Checksums that are only computed.
+fn leaving() -> ChecksumCapabilities {
+    let mut checksums = ChecksumCapabilities::ignored();
+    (checksums.ipv4, checksums.tcp) = (Checksum::Tx, Checksum::Tx);
+    checksums
 }
 
 pub(super) struct Arriving<'a>(&'a [u8]);

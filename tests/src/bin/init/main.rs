@@ -1,6 +1,6 @@
 //! Init: runs the jobs it finds in the initramfs, reports how they ended, and powers the machine off.
 //!
-//! Owns: process 1's duties (mounting `/dev`, the loopback interface, reaping orphans, the last word).
+//! Owns: process 1's duties (mounting `/dev`, network interfaces, reaping orphans, the last word).
 //! Not here: what is said to the host (crate `pollux_protocol`).
 //! The same binary is `/init` on Pollux and on Linux. It keeps to few system calls and one thread, so that
 //! a kernel that is still growing can run it.
@@ -22,7 +22,7 @@ use crate::{port::Ports, process::Child, relay::Relay};
 
 fn main() {
     files::prepare();
-    network::raise_loopback();
+    network::raise();
     if let Err(reason) = run() {
         eprintln!("init: {reason}");
     }

@@ -1,0 +1,190 @@
+//! `eth0`: packets as frames, neighbours, and the task that serves the card.
+//!
+//! Owns: the neighbours (rank 4, never together with the card's lock), and the queue that frames come from.
+//! While frames come, the card is silent and the task asks it; it sleeps when there are none.
+
+use alloc::sync::Arc;
+use core::net::Ipv4Addr;
+
+use model::command_line;
+use model::door;
+use model::ethernet::{self, Arp, Header, Mac};
+use model::neighbour::{Ask, Neighbours, Way};
+use model::network::Network;
+use model::tcp::Route;
+use model::tcp::packet::{Burst, Packet};
+use ostd::boot::boot_info;
+use ostd::sync::SpinLock;
+use ostd_pod::{FromBytes, IntoBytes};
+use spin::Once;
+
+use super::link::{Inbox, Link};
+use super::stack;
+use super::virtio::{self, Card, Receiving};
+use crate::clock;
+use crate::console::println;
+use crate::event::parker::{Bed, Parker};
+use crate::event::rank::{Rank, Ranked};
+
+/// Bytes of a packet.
+const MTU: u16 = 1500;
+
+/// Frames that are taken in before others may run.
+const BATCH: usize = 64;
+
+static ETHERNET: Once<Ethernet> = Once::new();
+
+/// The interface.
+pub(super) struct Ethernet {
+    network: Network,
+    card: Card,
+    neighbours: Ranked<Neighbours>,
+    server: Arc<Parker>,
+    /// Until the task takes it.
+    receiving: SpinLock<Option<Receiving>>,
+}
+
+/// The interface, if there is one.
+pub(super) fn get() -> Option<&'static Ethernet> {
+    ETHERNET.get()
+}
+
+/// Starts the card, if there is one, with the addresses that the command line gives.
+pub(crate) fn start() {
+    let network = match command_line::value(&boot_info().kernel_cmdline, "ip") {
+        Some("off") => return,
+        Some(text) => text.parse().unwrap_or(Network::QEMU_USER),
+        None => Network::QEMU_USER,
+    };
+    let server = Arc::new(Parker::default());
+    let parker = server.clone();
+    let started = virtio::start(move || {
+        parker.unpark();
+    });
+    let Some((card, receiving)) = started else { return };
+    println!("pollux: eth0 is {}", network.address);
+    let neighbours = Ranked::new(Rank::Interface, Neighbours::new());
+    let receiving = SpinLock::new(Some(receiving));
+    ETHERNET.call_once(|| Ethernet { network, card, neighbours, server, receiving });
+}
+
+/// The work of the task; `main` starts it.
+pub(crate) fn serve() {
+    let Some(ethernet) = get() else { return };
+    let Some(mut receiving) = ethernet.receiving.lock().take() else { return };
+    let bed = Bed::make(&ethernet.server);
+    loop {
+        let has_more = ethernet.take_in(&mut receiving);
+        ethernet.card.go_on();
+        let until = ethernet.look_after_neighbours();
+        if has_more || receiving.set_interrupts(true) {
+            receiving.set_interrupts(false);
+            ostd::task::Task::yield_now();
+            continue;
+        }
+        let _timer = until.map(|until| clock::timer::arm(until, ethernet.server.clone()));
+        bed.sleep();
+        receiving.set_interrupts(false);
+    }
+}
+
+impl Ethernet {
+    /// Its addresses.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Takes in some frames. Says whether there may be more.
+    fn take_in(&self, receiving: &mut Receiving) -> bool {
+        let mut answers = Burst::new();
+        for count in 0..BATCH {
+            let Some(mut packet) = receiving.next(ethernet::HEADER) else {
+                if count > 0 {
+                    receiving.notify();
+                }
+                return false;
+            };
+            let Ok(header) =
+                Header::read_from_bytes(packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].as_ref())
+            else {
+                continue;
+            };
+            match header.kind() {
+                ethernet::ARP => self.hear(packet.ip()),
+                ethernet::IPV4 if door::admits(packet.ip(), &self.network) => {
+                    match door::pong(packet.ip(), self.network.address) {
+                        Some(answer) => answers.push(answer),
+                        None => stack::receive(&packet, &mut answers),
+                    }
+                    stack::send(core::mem::take(&mut answers));
+                }
+                _ => {}
+            }
+        }
+        receiving.notify();
+        true
+    }
+
+    /// Takes in a question for a hardware address, or an answer.
+    fn hear(&self, bytes: &[u8]) {
+        let Some(arp) = Arp::parse(bytes) else { return };
+        let (ip, mac) = arp.sender();
+        let is_for_us = arp.target() == self.network.address;
+        if self.network.contains(ip) && ip != self.network.address && !ip.is_unspecified() {
+            let waiting = self.neighbours.lock().learn(ip, mac, is_for_us, clock::now());
+            for packet in waiting {
+                self.send(packet, mac, ethernet::IPV4);
+            }
+        }
+        if arp.is_question() && is_for_us {
+            self.send(Packet::from_ip(arp.answer(self.card.mac).as_bytes()), mac, ethernet::ARP);
+        }
+    }
+
+    /// Asks again for whom has not answered. Says when next.
+    fn look_after_neighbours(&self) -> Option<core::time::Duration> {
+        let due = self.neighbours.lock().expire(clock::now());
+        due.ask.into_iter().for_each(|ip| self.ask(ip));
+        due.next
+    }
+
+    fn ask(&self, neighbour: Ipv4Addr) {
+        let question = Arp::ask(self.card.mac, self.network.address, neighbour);
+        self.send(Packet::from_ip(question.as_bytes()), Mac::BROADCAST, ethernet::ARP);
+    }
+
+    fn send(&self, mut packet: Packet, to: Mac, kind: u16) {
+        let header = Header::new(to, self.card.mac, kind);
+        packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].copy_from_slice(header.as_bytes());
+        self.card.send(packet, ethernet::HEADER);
+    }
+}
+
+impl Link for Ethernet {
+    fn route(&self) -> Route {
+        Route::Link { mtu: MTU }
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        self.network.address
+    }
+
+    fn transmit(&self, packet: Packet, next_hop: Ipv4Addr, _: &mut Inbox) {
+        if self.network.is_broadcast(next_hop) || next_hop.is_broadcast() {
+            return self.send(packet, Mac::BROADCAST, ethernet::IPV4);
+        }
+        let way = self.neighbours.lock().send(next_hop, packet, clock::now());
+        let ask = match way {
+            Way::Send(mac, packet, ask) => {
+                self.send(packet, mac, ethernet::IPV4);
+                ask
+            }
+            Way::Wait(ask) => ask,
+        };
+        if ask == Ask::Now {
+            self.ask(next_hop);
+            // Questions that get no answer are repeated.
+            self.server.unpark();
+        }
+    }
+}
