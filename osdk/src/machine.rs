@@ -181,7 +181,7 @@ impl Machine {
 }
 
 /// A port of the loopback interface that nobody has just now. QEMU takes it a moment later.
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -22,6 +22,7 @@ mod libtest;
 mod llvm;
 mod machine;
 mod monitor;
+mod network;
 mod profile;
 mod program;
 mod project;
@@ -34,6 +35,7 @@ mod symbols;
 mod test;
 mod toolchain;
 mod twin;
+mod visit;
 mod workload;
 
 use std::process::ExitCode;

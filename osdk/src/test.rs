@@ -21,6 +21,7 @@ use crate::{
     ktest,
     libtest::{self, Tally},
     machine::Machine,
+    network,
     starts::{self, Extent},
     toolchain::{self, Executable},
 };
@@ -47,6 +48,13 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     let runs = matrix(&options.on, &options.smp, &options.policy);
     if is_wanted(options, dialogue::NAME, Place::Pollux) {
         total += at_a_terminal(options)?;
+    }
+    if options.programs.iter().any(|name| name == network::NAME)
+        || (options.programs.is_empty() && options.filter.is_none())
+    {
+        for &run in &runs {
+            total += over_the_network(run, options)?;
+        }
     }
     if !runs.is_empty() {
         total += in_guest(&runs, options)?;
@@ -78,6 +86,17 @@ fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
     let started = Instant::now();
     let (tally, note) = dialogue::run(kernel)?;
     Ok(report(dialogue::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
+}
+
+/// Boots a machine with a network card, and visits it.
+fn over_the_network(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
+    println!("{}, with a network card", title(kernel));
+    let started = Instant::now();
+    let (tally, note) = network::run(kernel, &options.hardware, options.long)?;
+    if tally.failed == 0 {
+        println!("    {note}");
+    }
+    Ok(report(network::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
 }
 
 /// Runs the tests that need no kernel.
@@ -148,7 +167,8 @@ fn companions(program: &str) -> &'static [&'static str] {
 
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
-    let is_driven = |name: &str| driven::NAMES.contains(&name) || name == dialogue::NAME;
+    let is_driven =
+        |name: &str| driven::NAMES.contains(&name) || [dialogue::NAME, network::NAME].contains(&name);
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();
     let programs = if all_or_some { build::guest_tests(&named)? } else { Vec::new() };

@@ -1,0 +1,125 @@
+//! The test of the network card: the HTTP server in the guest, and visitors from the host.
+//!
+//! Owns: what the visitors ask for.   Not here: how (`visit`), what a kernel's sockets do in every state (tests/tests).
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use pollux_protocol::job::{JobList, Stdio};
+
+use crate::{
+    build,
+    cli::{HardwareOptions, KernelOptions},
+    driven,
+    initramfs::Initramfs,
+    libtest::Tally,
+    machine::{self, Machine},
+    session::Session,
+    visit::{self, Visit},
+};
+
+/// What `--test` calls it.
+pub(crate) const NAME: &str = "network";
+
+/// Where the server is in the guest, and its port.
+pub(crate) const SERVER: &str = "/bin/httpd";
+pub(crate) const PORT: u16 = 80;
+
+/// How long the guest may take to boot.
+const BOOT: Duration = Duration::from_secs(60);
+
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(1200);
+
+/// Visitors at the same time.
+const CROWD: usize = 50;
+
+/// Requests of one visitor that are timed.
+const REQUESTS: u32 = 500;
+
+/// A visitor's errand.
+type Errand = (&'static str, fn(u16, usize) -> Result<()>);
+
+const ERRANDS: [Errand; 6] = [
+    ("a page and what is not there", |port, _| {
+        let mut visit = Visit::begin(port)?;
+        ensure!(visit.get("/none")?.0 == 404, "a page that is not there");
+        ensure!(visit.get("/counters")?.0 == 200, "no counters");
+        ensure!(String::from_utf8_lossy(&visit.get("/")?.1).contains("Pollux"), "another page");
+        Ok(())
+    }),
+    ("sizes around those of segments", |port, _| {
+        let mut visit = Visit::begin(port)?;
+        let sizes = (0..4).flat_map(|count| (0..5).map(move |more| 1460 * count + more));
+        sizes.into_iter().try_for_each(|size| visit.compare_bytes(size))
+    }),
+    ("much from the guest", |port, size| Visit::begin(port)?.compare_bytes(size)),
+    ("much to the guest", |port, size| {
+        let body: Vec<u8> = (0..size).map(|place| (place % 251) as u8).collect();
+        let sum: u64 = body.iter().map(|byte| u64::from(*byte)).sum();
+        let (_, answer) = Visit::begin(port)?.post("/sum", &body)?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        ensure!(answer == format!("{size} {sum}\n"), "sent {size} bytes, sum {sum}; it says {answer}");
+        Ok(())
+    }),
+    ("many at the same time", |port, _| {
+        let mut visits = (0..CROWD).map(|_| Visit::begin(port)).collect::<Result<Vec<_>>>()?;
+        visits.iter_mut().rev().try_for_each(|visit| visit.compare_bytes(10_000))
+    }),
+    ("one after the other", |port, _| (0..100).try_for_each(|_| Visit::begin(port)?.compare_bytes(100))),
+];
+
+/// Boots the kernel with a card, sends the visitors, and says how it went.
+pub(crate) fn run(
+    kernel: KernelOptions,
+    hardware: &HardwareOptions,
+    is_long: bool,
+) -> Result<(Tally, String)> {
+    let port = machine::free_port()?;
+    let hardware = HardwareOptions { forwards: vec![(port, PORT)], ..hardware.clone() };
+    let mut files = Initramfs::new()?;
+    files.copy(&build::program("httpd")?, Path::new(SERVER))?;
+    let server = driven::job(&[SERVER, &PORT.to_string()], LIMIT)?;
+    files.init(&JobList { stdio: Stdio::Ports, jobs: vec![server] })?;
+    let session = Session::start(&Machine::prepare(kernel, &hardware)?, &files.finish()?)?;
+    let (mut tally, mut notes) = (Tally::default(), String::new());
+    if let Err(error) = visit::await_server(port, BOOT) {
+        tally.failed += 1;
+        return Ok((tally, format!("nobody answers: {error:#}\n{}", session.last_words())));
+    }
+    let size = if is_long { 200 << 20 } else { 8 << 20 };
+    for (name, errand) in ERRANDS {
+        match errand(port, size) {
+            Ok(()) => tally.passed += 1,
+            Err(error) => {
+                tally.failed += 1;
+                notes += &format!("{name}: {error:#}\n");
+            }
+        }
+    }
+    if tally.failed == 0 {
+        notes = format!("{:.0} requests a second", rate(port)?);
+    }
+    Ok((tally, notes))
+}
+
+/// Requests a second that four visitors get answered. A figure to look at: the machine is never quiet.
+fn rate(port: u16) -> Result<f64> {
+    let started = Instant::now();
+    let visitors: Vec<_> = (0..4)
+        .map(|_| {
+            thread::spawn(move || -> Result<()> {
+                let mut visit = Visit::begin(port)?;
+                (0..REQUESTS).try_for_each(|_| visit.compare_bytes(100))
+            })
+        })
+        .collect();
+    for visitor in visitors {
+        visitor.join().map_err(|_| anyhow::anyhow!("a visitor panicked"))??;
+    }
+    Ok(f64::from(4 * REQUESTS) / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,88 @@
+//! A visitor of the HTTP server in the guest (tests/src/bin/httpd.rs): requests, and whether the answers are right.
+//!
+//! Source: RFC 9112, as far as that server speaks it.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// How long one answer may take to go on.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to the server.
+pub(crate) struct Visit {
+    stream: BufReader<TcpStream>,
+}
+
+impl Visit {
+    /// Connects to what this port of the host leads to.
+    pub(crate) fn begin(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Asks for `path`: the status and the body.
+    pub(crate) fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>)> {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pollux\r\n\r\n"), &[])
+    }
+
+    /// Sends `body` to `path`.
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
+        let len = body.len();
+        self.ask(&format!("POST {path} HTTP/1.1\r\nHost: pollux\r\nContent-Length: {len}\r\n\r\n"), body)
+    }
+
+    /// Asks for `count` bytes and compares each with what it has to be.
+    pub(crate) fn compare_bytes(&mut self, count: usize) -> Result<()> {
+        let (status, body) = self.get(&format!("/bytes/{count}"))?;
+        ensure!(status == 200 && body.len() == count, "status {status}, {} of {count} bytes", body.len());
+        match (0..).zip(&body).find(|(place, byte)| usize::from(**byte) != place % 251) {
+            Some((place, byte)) => bail!("the byte at {place} is {byte}"),
+            None => Ok(()),
+        }
+    }
+
+    fn ask(&mut self, head: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
+        let stream = self.stream.get_mut();
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).context("cannot ask")?;
+        let (mut status, mut len, mut line) = (None, None, String::new());
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).context("no answer")?;
+            let text = line.trim_end();
+            if text.is_empty() {
+                break;
+            }
+            if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
+                status = rest.split(' ').next().and_then(|number| number.parse().ok());
+            }
+            if let Some(number) = text.strip_prefix("Content-Length: ") {
+                len = number.parse().ok();
+            }
+        }
+        let mut answer = vec![0; len.context("an answer without a length")?];
+        self.stream.read_exact(&mut answer).context("the answer ends early")?;
+        Ok((status.context("an answer without a status")?, answer))
+    }
+}
+
+/// Visits until the server is there, which the ports of the host do not say: QEMU answers for it.
+pub(crate) fn await_server(port: u16, limit: Duration) -> Result<Vec<u8>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match Visit::begin(port).and_then(|mut visit| visit.get("/")) {
+            Ok((200, page)) => return Ok(page),
+            Ok((status, _)) => bail!("the first page has status {status}"),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}

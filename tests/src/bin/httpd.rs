@@ -1,0 +1,315 @@
+//! A small HTTP server on epoll: one thread, edge-triggered, as many connections as there are.
+//!
+//! `httpd PORT` serves for ever; `httpd PORT visit` asks itself once over the loopback, waits for one visitor from
+//! outside, and ends.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /` | a page that shows the kernel's Pollee counters, live |
+//! | `GET /counters` | `/proc/pollee` |
+//! | `GET /bytes/N` | N bytes, of which the one at place p is p mod 251 |
+//! | `POST /sum` | how many bytes the body has, and their sum |
+//!
+//! Source: RFC 9112, as far as curl, wget, wrk and browsers need it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pollux_tests::epoll::events::{ET, IN, OUT};
+use pollux_tests::epoll::{self, Epoll};
+
+/// Bytes of a request's head at most.
+const MOST_HEAD: usize = 8 * 1024;
+
+/// Bytes that are answered at once.
+const CHUNK: usize = 64 * 1024;
+
+/// How long a visitor is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const LISTENER: u64 = u64::MAX;
+
+const PAGE: &str = include_str!("httpd.html");
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments.next().and_then(|text| text.parse().ok());
+    let Some(port) = port else {
+        eprintln!("usage: httpd PORT [visit]");
+        return ExitCode::from(2);
+    };
+    let is_visit = arguments.next().is_some();
+    match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+        .and_then(|listener| serve(&listener, port, is_visit))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("httpd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves for ever; on a visit, until somebody from outside was here.
+fn serve(listener: &TcpListener, port: u16, is_visit: bool) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let epoll = Epoll::new();
+    watch(&epoll, listener.as_raw_fd(), IN, LISTENER)?;
+    let mut clients: HashMap<u64, Client> = HashMap::new();
+    let own = is_visit.then(|| thread::spawn(move || visit(port)));
+    if is_visit {
+        println!("httpd: ready on port {port}");
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let mut was_visited = false;
+    loop {
+        let events = epoll.wait(256, if is_visit { 100 } else { -1 }).map_err(os_error);
+        for event in events? {
+            if event.data == LISTENER {
+                accept(listener, &epoll, &mut clients)?;
+            } else if let Some(client) = clients.get_mut(&event.data) {
+                let is_open = client.go_on().unwrap_or(false);
+                was_visited |= client.was_served && !client.is_local;
+                if !is_open {
+                    clients.remove(&event.data);
+                }
+            }
+        }
+        if is_visit
+            && was_visited
+            && clients.is_empty()
+            && own.as_ref().is_none_or(thread::JoinHandle::is_finished)
+        {
+            return own
+                .map_or(Ok(()), |own| own.join().unwrap_or_else(|_| Err(ErrorKind::Other.into())));
+        }
+        if is_visit && Instant::now() > deadline {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+/// Asks over the loopback.
+fn visit(port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(b"GET /bytes/1000 HTTP/1.0\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| &answer[at + 4..]);
+    let is_right = body.is_some_and(|body| {
+        body.len() == 1000 && body.iter().zip(pattern(0)).all(|(a, b)| *a == b)
+    });
+    println!(
+        "httpd: over the loopback: {} bytes, {}",
+        answer.len(),
+        if is_right { "as they should be" } else { "WRONG" }
+    );
+    if is_right { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
+}
+
+fn watch(epoll: &Epoll, fd: i32, events: u32, data: u64) -> io::Result<()> {
+    epoll::ctl(epoll.number(), libc::EPOLL_CTL_ADD, fd, events, data).map_err(os_error)
+}
+
+fn accept(
+    listener: &TcpListener,
+    epoll: &Epoll,
+    clients: &mut HashMap<u64, Client>,
+) -> io::Result<()> {
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                let id = stream.as_raw_fd() as u64;
+                watch(epoll, stream.as_raw_fd(), IN | OUT | ET, id)?;
+                clients.insert(id, Client::new(stream, peer.ip().is_loopback()));
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            // The other end is gone already, or there is no descriptor for it: others may have better luck.
+            Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// Bytes that say where they are.
+fn pattern(from: usize) -> impl Iterator<Item = u8> {
+    (from..).map(|place| (place % 251) as u8)
+}
+
+/// A connection.
+struct Client {
+    stream: TcpStream,
+    is_local: bool,
+    was_served: bool,
+    /// What was read and not yet understood.
+    input: Vec<u8>,
+    /// What is to be written: bytes, and then a stretch of the pattern.
+    output: Vec<u8>,
+    written: usize,
+    pattern: std::ops::Range<usize>,
+    /// A body on its way: how much is missing, and count and sum so far.
+    body: Option<(usize, usize, u64)>,
+    closes: bool,
+    ended: bool,
+}
+
+impl Client {
+    fn new(stream: TcpStream, is_local: bool) -> Self {
+        Self {
+            stream,
+            is_local,
+            was_served: false,
+            input: Vec::new(),
+            output: Vec::new(),
+            written: 0,
+            pattern: 0..0,
+            body: None,
+            closes: false,
+            ended: false,
+        }
+    }
+
+    /// Reads, answers and writes as far as that goes. Says whether the connection stays.
+    fn go_on(&mut self) -> io::Result<bool> {
+        loop {
+            if !self.write()? {
+                return Ok(true);
+            }
+            if self.closes {
+                return Ok(false);
+            }
+            if self.take_request() {
+                continue;
+            }
+            if self.ended || self.input.len() > MOST_HEAD {
+                return Ok(false);
+            }
+            let mut bytes = [0; 16 * 1024];
+            match self.stream.read(&mut bytes) {
+                Ok(0) => self.ended = true,
+                Ok(count) => self.take_input(&bytes[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes what is there; `false`: the connection takes no more now.
+    fn write(&mut self) -> io::Result<bool> {
+        loop {
+            if self.written == self.output.len() {
+                self.output.clear();
+                self.written = 0;
+                let count = self.pattern.len().min(CHUNK);
+                self.output.extend(pattern(self.pattern.start).take(count));
+                self.pattern.start += count;
+                if count == 0 {
+                    return Ok(true);
+                }
+            }
+            match self.stream.write(&self.output[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn take_input(&mut self, mut bytes: &[u8]) {
+        if let Some((missing, count, sum)) = &mut self.body {
+            let part = bytes.len().min(*missing);
+            *missing -= part;
+            *count += part;
+            *sum += bytes[..part].iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            bytes = &bytes[part..];
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Answers the next request, if it is there as a whole.
+    fn take_request(&mut self) -> bool {
+        if let Some((missing, count, sum)) = self.body {
+            if missing == 0 {
+                self.body = None;
+                self.answer("200 OK", "text/plain", &format!("{count} {sum}\n"));
+            }
+            return missing == 0;
+        }
+        let Some(end) = self.input.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+            return false;
+        };
+        let rest = self.input.split_off(end + 4);
+        let head =
+            String::from_utf8_lossy(&std::mem::replace(&mut self.input, Vec::new())).into_owned();
+        let mut lines = head.lines();
+        let request: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+        let field = |name: &str| {
+            let mut fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+            fields
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.trim().to_owned())
+        };
+        let connection = field("connection").unwrap_or_default().to_ascii_lowercase();
+        self.closes = connection == "close"
+            || (request.last() == Some(&"HTTP/1.0") && connection != "keep-alive");
+        match request[..] {
+            ["GET", "/", _] => self.answer("200 OK", "text/html", PAGE),
+            ["GET", "/counters", _] => {
+                let counters = fs::read_to_string("/proc/pollee");
+                self.answer(
+                    "200 OK",
+                    "text/plain",
+                    &counters.unwrap_or_else(|_| "this kernel counts nothing\n".into()),
+                );
+            }
+            ["POST", "/sum", _] => {
+                let len = field("content-length").and_then(|text| text.parse().ok());
+                match len {
+                    Some(len) => self.body = Some((len, 0, 0)),
+                    None => self.answer("411 Length Required", "text/plain", "how much?\n"),
+                }
+            }
+            ["GET", path, _] => {
+                match path.strip_prefix("/bytes/").and_then(|count| count.parse().ok()) {
+                    Some(count) => {
+                        self.head("200 OK", "application/octet-stream", count);
+                        self.pattern = 0..count;
+                    }
+                    None => self.answer("404 Not Found", "text/plain", "there is no such page\n"),
+                }
+            }
+            _ => {
+                self.closes = true;
+                self.answer("400 Bad Request", "text/plain", "what?\n");
+            }
+        }
+        self.take_input(&rest);
+        true
+    }
+
+    fn head(&mut self, status: &str, kind: &str, len: usize) {
+        let connection = if self.closes { "close" } else { "keep-alive" };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}; charset=utf-8\r\nContent-Length: {len}\r\n\
+             Cache-Control: no-store\r\nConnection: {connection}\r\n\r\n"
+        );
+        self.output.extend_from_slice(head.as_bytes());
+        self.was_served = true;
+    }
+
+    fn answer(&mut self, status: &str, kind: &str, text: &str) {
+        self.head(status, kind, text.len());
+        self.output.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn os_error(errno: pollux_tests::Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.0)
+}
