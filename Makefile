@@ -3,7 +3,7 @@
 # The variables, as options of the tool.
 OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) \
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
-          $(if $(BOOT),--boot $(BOOT)) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
+          $(if $(BOOT),--boot $(BOOT)) $(if $(PORT),--forward $(PORT):80) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
 
 .PHONY: help run exec test test-all test-images soak bench bench-check profile check build image setup
 
@@ -27,7 +27,7 @@ help:
 	@echo '  MEM=size        memory, as 3G                       CPU=model  in the words of QEMU'
 	@echo '  POLICY=hybrid|stateful|stateless                    ICOUNT=1   count instructions'
 	@echo '  FILES="host:guest …"  more files for the guest      TIMEOUT=seconds'
-	@echo '  BOOT=bios|uefi  from a disk image'
+	@echo '  BOOT=bios|uefi  from a disk image                   PORT=n     for the HTTP server'
 
 run:
 	@osdk/pollux run $(OPTIONS)

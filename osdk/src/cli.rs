@@ -167,7 +167,7 @@ pub(crate) struct ProfileOptions {
 }
 
 /// A guest that runs one program.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct GuestOptions {
     #[command(flatten)]
     pub(crate) kernel: KernelOptions,
@@ -237,7 +237,7 @@ pub(crate) struct HardwareOptions {
 }
 
 /// Files of the host that the guest gets.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct FileOptions {
     /// Put the host's file HOST into the guest as GUEST (may be repeated)
     #[arg(long = "file", value_name = "HOST:GUEST", value_parser = file)]

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is typed at a prompt, and what the terminal has to show after it. It shows what is typed, too: the answers are
 /// words that were not.
-const DIALOGUE: [(&str, &str); 10] = [
+const DIALOGUE: [(&str, &str); 11] = [
     ("", "The end: 8 steps, every result as Linux has it."),
     ("echo $((6 * 7)) | tr 24 xy\r", "yx"),
     ("stty size\r", "30 90"),
@@ -45,6 +45,7 @@ const DIALOGUE: [(&str, &str); 10] = [
     ("jobs | tr a-z A-Z\r", "SLEEP 100"),
     ("kill -9 %1; wait; seq 500 1000 | sort -r | uniq | wc -l\r", "501"),
     ("\x1b[A\r", "501"),
+    ("wget -q -O - http://127.0.0.1/bytes/1234 | wc -c | tr 1-4 5-8\r", "5678"),
     ("echo never\x15exho\x7f\x7f\x7fcho ok | tr k K\r", "oK"),
 ];
 

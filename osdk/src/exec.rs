@@ -21,11 +21,11 @@ use pollux_protocol::{
 
 use crate::{
     build,
-    cli::{ExecOptions, GuestOptions, RunOptions},
+    cli::{ExecOptions, GuestOptions, HardwareOptions, RunOptions},
     initramfs::Initramfs,
     libraries,
     machine::Machine,
-    program,
+    network, program,
     session::{Event, Input, Session, Stream},
     shell,
 };
@@ -53,10 +53,16 @@ pub(crate) fn command(options: &ExecOptions) -> Result<ExitCode> {
 
 /// `pollux run`: the tour, and on a terminal a shell after it.
 pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
+    let mut options = options.guest.clone();
+    let hardware = options.hardware.clone();
+    let port = network::forward(&mut options.hardware)?;
     if shell::has_terminal() {
-        return shell::run(options);
+        return shell::run(&options, port);
     }
-    run(Initramfs::new()?, &build::program("tour")?, &[], environment(&[])?, &options.guest)
+    let tour =
+        GuestOptions { hardware: HardwareOptions { forwards: Vec::new(), ..hardware }, ..options.clone() };
+    let status = run(Initramfs::new()?, &build::program("tour")?, &[], environment(&[])?, &tour)?;
+    if status == ExitCode::SUCCESS { network::visit_once(&options, port) } else { Ok(status) }
 }
 
 /// Boots, runs the program, and gives its status as our own.

@@ -3,22 +3,27 @@
 //! Owns: what the visitors ask for.   Not here: how (`visit`), what a kernel's sockets do in every state (tests/tests).
 
 use std::{
+    io::{self, Write},
     path::Path,
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
-use pollux_protocol::job::{JobList, Stdio};
+use anyhow::{Result, bail, ensure};
+use pollux_protocol::{
+    job::{JobList, Stdio},
+    message::Message,
+};
 
 use crate::{
     build,
-    cli::{HardwareOptions, KernelOptions},
+    cli::{GuestOptions, HardwareOptions, KernelOptions},
     driven,
     initramfs::Initramfs,
     libtest::Tally,
     machine::{self, Machine},
-    session::Session,
+    session::{Event, Session},
     visit::{self, Visit},
 };
 
@@ -67,7 +72,7 @@ const ERRANDS: [Errand; 6] = [
         Ok(())
     }),
     ("many at the same time", |port, _| {
-        let mut visits = (0..CROWD).map(|_| Visit::begin(port)).collect::<Result<Vec<_>>>()?;
+        let mut visits = (0..CROWD).map(|_| arrive(port)).collect::<Result<Vec<_>>>()?;
         visits.iter_mut().rev().try_for_each(|visit| visit.compare_bytes(10_000))
     }),
     ("one after the other", |port, _| (0..100).try_for_each(|_| Visit::begin(port)?.compare_bytes(100))),
@@ -105,6 +110,69 @@ pub(crate) fn run(
         notes = format!("{:.0} requests a second", rate(port)?);
     }
     Ok((tally, notes))
+}
+
+/// Lets a port of the host lead to the server, unless one does; which it is.
+pub(crate) fn forward(hardware: &mut HardwareOptions) -> Result<u16> {
+    let given = hardware.forwards.iter_mut().find(|(_, guest)| *guest == PORT);
+    let port = match given {
+        Some((host, _)) if *host != 0 => return Ok(*host),
+        Some((host, _)) => {
+            *host = machine::free_port()?;
+            *host
+        }
+        None => {
+            let port = machine::free_port()?;
+            hardware.forwards.push((port, PORT));
+            port
+        }
+    };
+    Ok(port)
+}
+
+/// Boots once more with a card, lets the server ask itself over the loopback, and asks it from outside.
+pub(crate) fn visit_once(options: &GuestOptions, port: u16) -> Result<ExitCode> {
+    println!("\nAn HTTP server on epoll, asked over the loopback and through the network card");
+    let mut files = Initramfs::new()?;
+    files.copy(&build::program("httpd")?, Path::new(SERVER))?;
+    let server = driven::job(&[SERVER, &PORT.to_string(), "visit"], BOOT)?;
+    files.init(&JobList { stdio: Stdio::Ports, jobs: vec![server] })?;
+    let machine = Machine::prepare(options.kernel, &options.hardware)?;
+    let mut session = Session::start(&machine, &files.finish()?)?;
+    let deadline = Instant::now() + BOOT;
+    let (mut said, mut is_asked) = (String::new(), false);
+    loop {
+        match session.next(Some(deadline))? {
+            Event::Output(_, bytes) => {
+                io::stdout().write_all(&bytes)?;
+                said += &String::from_utf8_lossy(&bytes);
+                if !is_asked && said.contains("ready on port") {
+                    is_asked = true;
+                    thread::spawn(move || match visit::await_server(port, BOOT) {
+                        Ok(page) => println!(
+                            "http://127.0.0.1:{port}/ on this machine: a page of {} bytes",
+                            page.len()
+                        ),
+                        Err(error) => println!("http://127.0.0.1:{port}/ on this machine: {error:#}"),
+                    });
+                }
+            }
+            Event::Message(Message::End(end)) => {
+                session.finish()?;
+                return Ok(ExitCode::from(end.exit_status()));
+            }
+            Event::Message(_) => {}
+            Event::Exited(_) | Event::TimedOut => bail!("the guest did not answer\n{}", session.last_words()),
+        }
+    }
+}
+
+/// Connects, and leaves QEMU the time to notice: it lets one connection wait, and who comes next tries again after a
+/// second.
+fn arrive(port: u16) -> Result<Visit> {
+    let visit = Visit::begin(port);
+    thread::sleep(Duration::from_millis(20));
+    visit
 }
 
 /// Requests a second that four visitors get answered. A figure to look at: the machine is never quiet.

@@ -9,7 +9,15 @@ use anyhow::{Context, Result, bail};
 use pollux_protocol::job::{Job, JobList, Stdio};
 use rustix::termios::{self, OptionalActions, Termios};
 
-use crate::{build, cli::RunOptions, exec, initramfs::Initramfs, machine::Machine, program, session};
+use crate::{
+    build,
+    cli::GuestOptions,
+    exec,
+    initramfs::Initramfs,
+    machine::Machine,
+    network::{self, PORT, SERVER},
+    program, session,
+};
 
 /// The host's BusyBox, which has to be static.
 const BUSYBOX: &str = "/bin/busybox";
@@ -23,18 +31,21 @@ pub(crate) fn has_terminal() -> bool {
 }
 
 /// Plays the tour and gives the terminal to a shell.
-pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
+///
+/// An HTTP server works behind it, which `port` of the host leads to.
+pub(crate) fn run(options: &GuestOptions, port: u16) -> Result<ExitCode> {
     let busybox = Path::new(BUSYBOX);
     program::check(busybox)?;
     let mut files = Initramfs::new()?;
     files.copy(&build::program("tour")?, Path::new("/bin/tour"))?;
+    files.copy(&build::program("httpd")?, Path::new(network::SERVER))?;
     files.copy(busybox, busybox)?;
-    for (host, guest) in &options.guest.files.files {
+    for (host, guest) in &options.files.files {
         files.copy(host, guest)?;
     }
     let tour = Job { argv: vec![CString::from(c"/bin/tour")], env: exec::environment(&[])?, timeout: None };
-    files.init(&JobList { stdio: Stdio::Console, jobs: vec![tour, shell()?] })?;
-    let machine = Machine::prepare(options.guest.kernel, &options.guest.hardware)?;
+    files.init(&JobList { stdio: Stdio::Console, jobs: vec![tour, shell(port)?] })?;
+    let machine = Machine::prepare(options.kernel, &options.hardware)?;
     let settings = Settings::save()?;
     let ended = session::on_terminal(&machine, &files.finish()?);
     drop(settings);
@@ -45,12 +56,14 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
 }
 
 /// The shell: every applet under its own name, and a screen of the terminal's size.
-fn shell() -> Result<Job> {
+fn shell(port: u16) -> Result<Job> {
     let told = termios::tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
     let size = told.unwrap_or(termios::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 });
     let prepare = format!(
         "{BUSYBOX} --install -s /bin; mkdir -p /root /tmp; stty rows {} cols {}; cd; \
-         echo; echo 'A shell. To end it, and QEMU: exit, or Ctrl-D.'; exec sh",
+         {SERVER} {PORT} & \
+         echo; echo 'http://127.0.0.1:{port}/ on the host shows what the kernel counts.'; \
+         echo 'A shell. To end it, and QEMU: exit, or Ctrl-D.'; exec sh",
         size.ws_row, size.ws_col
     );
     let argv = [BUSYBOX, "sh", "-c", &prepare].map(CString::new);
