@@ -1,6 +1,6 @@
 //! The hardware addresses of neighbours: asked for when they are needed, and forgotten when nobody confirms them.
 //!
-//! Bounds: [`MOST`] neighbours, and [`MOST_WAITING`] packets for one that has not answered yet.
+//! Bounds: `MOST` neighbours, and `MOST_WAITING` packets for one that has not answered yet.
 //! Source: RFC 1122 section 2.3.2; Linux 6.1 net/core/neighbour.c (three questions, a second apart).
 
 use alloc::collections::{BTreeMap, VecDeque};

@@ -246,8 +246,7 @@ impl Client {
             return false;
         };
         let rest = self.input.split_off(end + 4);
-        let head =
-            String::from_utf8_lossy(&std::mem::replace(&mut self.input, Vec::new())).into_owned();
+        let head = String::from_utf8_lossy(&std::mem::take(&mut self.input)).into_owned();
         let mut lines = head.lines();
         let request: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         let field = |name: &str| {

@@ -20,7 +20,7 @@ fn type_in(line: &mut Line, tty: &mut Tty, mut bytes: &[u8]) -> Vec<Signal> {
 }
 
 fn shown(line: &mut Line, tty: &mut Tty) -> Poll<Result<Vec<u8>, Errno>> {
-    let mut buffer = vec![0; 100];
+    let mut buffer = [0; 100];
     line.read(tty, &mut &mut buffer[..]).map_ok(|count| buffer[..count].to_vec())
 }
 

@@ -30,10 +30,10 @@ pub(crate) fn raise() {
     let control = Control(unsafe { OwnedFd::from_raw_fd(number) });
     // Without such an interface or such a request there is nothing to be done.
     let _ = control.raise("lo");
-    if load_modules() {
-        if let Err(error) = control.configure("eth0") {
-            eprintln!("init: eth0: {error}");
-        }
+    if load_modules()
+        && let Err(error) = control.configure("eth0")
+    {
+        eprintln!("init: eth0: {error}");
     }
 }
 
