@@ -109,7 +109,7 @@ impl Driven for Differential {
     }
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
-        files.copy(&build::program(PROGRAM)?, Path::new(GUEST))
+        files.copy_once(&build::program(PROGRAM)?, Path::new(GUEST))
     }
 
     fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {

@@ -46,10 +46,9 @@ const PACKAGES: [&str; 19] = [
     "libxxhash0",
 ];
 
-/// What is done twice at a time, one after the other. Not `fork`, which gives up its capabilities, as nobody can here;
-/// not `sigfd`, which does not always come to its end here.
-const STRESSORS: [&str; 9] =
-    ["pipe", "eventfd", "poll", "epoll", "timer", "timerfd", "futex", "switch", "fault"];
+/// What is done twice at a time, one after the other. Not `fork`, which gives up its capabilities, as nobody can here.
+const STRESSORS: [&str; 10] =
+    ["pipe", "eventfd", "poll", "epoll", "sigfd", "timer", "timerfd", "futex", "switch", "fault"];
 
 /// Seconds for each stressor, and in the long form.
 const SHORT: u32 = 1;

@@ -183,3 +183,26 @@ fn a_stopped_process_does_not_run() {
     time::settle();
     assert_eq!(reader.read(1).unwrap(), b"x");
 }
+
+#[test]
+fn a_full_queue_holds_other_signals_still() {
+    child::run(|| {
+        let repeated = libc::SIGRTMIN();
+        signal::block(&[repeated, repeated + 1, libc::SIGUSR1]);
+        // SAFETY: neither call involves memory.
+        let fill = || unsafe {
+            libc::sigqueue(
+                libc::getpid(),
+                repeated,
+                libc::sigval { sival_ptr: std::ptr::null_mut() },
+            )
+        };
+        while fill() == 0 {}
+        assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN));
+        for other in [libc::SIGUSR1, repeated + 1] {
+            // SAFETY: no memory is involved.
+            signal::send(unsafe { libc::getpid() }, other).unwrap();
+            assert!(signal::is_pending(other), "{other}");
+        }
+    });
+}

@@ -106,7 +106,8 @@ impl Pending {
         self.infos.len() < QUEUE_MOST
     }
 
-    /// Adds one; what does not fit any more is dropped, as for a full queue of Linux.
+    /// Adds one. A full queue takes one of each signal still, so that none is lost for what another's sender does
+    /// (`__send_signal_locked`); only repetitions are dropped.
     pub(crate) fn add(&mut self, info: Info) {
         if let Some((id, overrun)) = info.of_timer() {
             let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
@@ -117,7 +118,8 @@ impl Pending {
             }
         }
         let is_standard = info.signal.number() < 32;
-        if (is_standard && self.signals.contains(info.signal)) || !self.has_room() {
+        let is_repeated = self.signals.contains(info.signal);
+        if is_repeated && (is_standard || !self.has_room()) {
             return;
         }
         self.signals = self.signals.with(info.signal);
