@@ -210,7 +210,7 @@ fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
             for program in &programs[portion.clone()] {
                 files.copy(&program.path, &guest(program))?;
                 for file in companions(&program.name) {
-                    files.copy(file.as_ref(), file.as_ref())?;
+                    files.copy_once(file.as_ref(), file.as_ref())?;
                 }
             }
             let more = if is_last { &driven_jobs[..] } else { &[] };
