@@ -19,7 +19,7 @@ use model::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family,
 use model::abi::stat::Stat;
 use model::socket::Options;
 use model::tcp::connection::{Connection, Pace, Taking};
-use model::tcp::port::{self, Sharing};
+use model::tcp::port::{self, Purpose, Sharing};
 use model::tcp::segment::Tuple;
 use model::tcp::socket::{Attempt, Socket};
 use pollee::{Events, Share};
@@ -134,7 +134,7 @@ impl TcpSocket {
         if let Some(port) = socket.bound_port() {
             return take(port, sharing);
         }
-        for port in port::candidates(next_port()) {
+        for port in port::candidates(next_port(), Purpose::Connect) {
             if ports::lock().is_bound(port) {
                 continue;
             }

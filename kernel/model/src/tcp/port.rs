@@ -86,7 +86,9 @@ impl<L> Ports<L> {
         sharing: Sharing,
         start: u16,
     ) -> Result<u16, Errno> {
-        let port = candidates(start).find(|port| !self.ports.contains_key(port)).ok_or(Errno::EADDRINUSE)?;
+        let port = candidates(start, Purpose::Bind)
+            .find(|port| !self.ports.contains_key(port))
+            .ok_or(Errno::EADDRINUSE)?;
         self.bind(owner, SocketAddrV4::new(address, port), sharing).map(|()| port)
     }
 
@@ -199,12 +201,29 @@ impl Sharing {
     }
 }
 
-/// The system's ports, all of them, from `start` on.
-pub fn candidates(start: u16) -> impl Iterator<Item = u16> {
-    let count = EPHEMERAL.end() - EPHEMERAL.start() + 1;
-    (0..count).map(move |step| {
-        let offset = (u32::from(start) + u32::from(step)) % u32::from(count);
-        EPHEMERAL.start() + offset as u16
+/// What a port is looked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// To be found there: odd ports first.
+    Bind,
+    /// To connect from there: even ports first. So a port that a listener has just left is not the one from which
+    /// somebody connects to it, who would meet himself.
+    Connect,
+}
+
+/// The system's ports, all of them, from about `start` on.
+///
+/// Source: Linux 6.1 net/ipv4/inet_connection_sock.c (`inet_csk_find_open_port`), net/ipv4/inet_hashtables.c
+/// (`__inet_hash_connect`).
+pub fn candidates(start: u16, purpose: Purpose) -> impl Iterator<Item = u16> {
+    // The first port is even, and there are as many even as odd ones.
+    let half = (EPHEMERAL.end() - EPHEMERAL.start()).div_ceil(2);
+    let first = u16::from(purpose == Purpose::Bind);
+    [first, 1 - first].into_iter().flat_map(move |parity| {
+        (0..half).map(move |step| {
+            let offset = (u32::from(start) + u32::from(step)) % u32::from(half);
+            EPHEMERAL.start() + 2 * offset as u16 + parity
+        })
     })
 }
 
@@ -215,8 +234,10 @@ fn overlap(one: Ipv4Addr, other: Ipv4Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
 
-    use super::{Owner, Ports, Sharing};
+    use super::{EPHEMERAL, Owner, Ports, Purpose, Sharing, candidates};
     use crate::abi::errno::Errno;
 
     const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
@@ -295,5 +316,18 @@ mod tests {
             ports.bind_any(Owner(1), LO, ALONE, port).unwrap();
         }
         assert_eq!(ports.bind_any(Owner(2), LO, ALONE, last), Err(Errno::EADDRINUSE));
+    }
+
+    #[test]
+    fn those_who_connect_and_those_who_are_found_take_different_ports_first() {
+        let half = EPHEMERAL.len() / 2;
+        for start in [0, 1, u16::MAX] {
+            for (purpose, parity) in [(Purpose::Bind, 1), (Purpose::Connect, 0)] {
+                let ports: Vec<u16> = candidates(start, purpose).collect();
+                assert!(ports[..half].iter().all(|port| port % 2 == parity), "{purpose:?}");
+                assert_eq!(ports.len(), EPHEMERAL.len());
+                assert_eq!(ports.into_iter().collect::<BTreeSet<_>>(), EPHEMERAL.collect());
+            }
+        }
     }
 }

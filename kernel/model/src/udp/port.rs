@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::abi::errno::Errno;
-use crate::tcp::port::{Owner, Sharing, candidates};
+use crate::tcp::port::{Owner, Purpose, Sharing, candidates};
 
 /// A socket that has an address.
 #[derive(Debug)]
@@ -53,7 +53,9 @@ impl<S> Ports<S> {
         socket: S,
     ) -> Result<u16, Errno> {
         let port = match address.port() {
-            0 => candidates(start).find(|port| !self.ports.contains_key(port)).ok_or(Errno::EADDRINUSE)?,
+            0 => candidates(start, Purpose::Bind)
+                .find(|port| !self.ports.contains_key(port))
+                .ok_or(Errno::EADDRINUSE)?,
             port => port,
         };
         let holders = self.ports.get(&port).map_or(&[][..], Vec::as_slice);
