@@ -26,6 +26,12 @@ pub(crate) fn now() -> Duration {
     Duration::from_nanos(tsc::now())
 }
 
+/// [`now`], in nanoseconds.
+#[inline]
+pub(crate) fn nanoseconds() -> u64 {
+    tsc::now()
+}
+
 /// `CLOCK_REALTIME`: time since 1970.
 pub(crate) fn realtime() -> Duration {
     Duration::from_nanos(tsc::now() + REALTIME_OFFSET.load(Ordering::Relaxed))

@@ -4,7 +4,7 @@
 //! its syscalls and is saved only when another thread may run.
 
 use ostd::arch::cpu::context::{FsBase, GsBase};
-use ostd::irq::disable_local;
+use ostd::irq::{DisabledLocalIrqGuard, disable_local};
 use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
 use super::thread::{self, Local};
@@ -12,9 +12,9 @@ use crate::memory::current;
 
 /// Installs the hooks; before the first thread.
 pub(crate) fn install() {
-    inject_pre_schedule_handler(|_| {
+    inject_pre_schedule_handler(|interrupts_off| {
         thread::try_with_local(|local| {
-            save(local);
+            save(local, interrupts_off);
             local.thread.meter.stop();
         });
     });
@@ -29,13 +29,13 @@ pub(crate) fn install() {
 }
 
 /// Notes the registers of the current thread.
-pub(super) fn save(local: &Local) {
+pub(super) fn save(local: &Local, interrupts_off: &DisabledLocalIrqGuard) {
     local.fpu.borrow_mut().save();
     let mut fs_base = FsBase::new(0);
     fs_base.save();
     local.fs_base.set(fs_base.addr());
     let mut gs_base = GsBase::new(0);
-    gs_base.save(&disable_local());
+    gs_base.save(interrupts_off);
     local.gs_base.set(gs_base.addr());
 }
 

@@ -95,20 +95,33 @@ fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
 }
 
 impl Queues {
-    fn choose(&self, task: &Arc<Task>) -> CpuId {
-        let here = disable_preempt().current_cpu();
-        let load = |cpu: CpuId| self.loads[cpu.as_usize()].load(Ordering::Relaxed);
+    /// The CPU for a task that becomes runnable. Preemption is off.
+    fn choose(&self, here: CpuId, task: &Arc<Task>) -> CpuId {
         let affinity = thread_of(task).map_or(u64::MAX, |thread| thread.affinity.load(Ordering::Relaxed));
-        let allows = |cpu: &CpuId| affinity.checked_shr(cpu.as_usize() as u32).unwrap_or(1) & 1 != 0;
-        // Stay unless another CPU has clearly less to do: a woken task's data are warm here.
-        let mut best = if allows(&here) { (load(here), here) } else { (usize::MAX, here) };
-        for cpu in ostd::cpu::all_cpus().filter(allows) {
-            if load(cpu).saturating_add(1) < best.0 || (load(cpu) == 0 && best.0 > 1) {
-                best = (load(cpu), cpu);
+        // Nobody has clearly less to do than who runs nothing but the waker.
+        if self.load(here) <= 1 && allows(affinity, here) { here } else { self.search(here, affinity) }
+    }
+
+    /// Stays here unless another CPU has clearly less to do: a woken task's data are warm here.
+    fn search(&self, here: CpuId, affinity: u64) -> CpuId {
+        let mut best = (if allows(affinity, here) { self.load(here) } else { usize::MAX }, here);
+        for cpu in ostd::cpu::all_cpus().filter(|cpu| allows(affinity, *cpu)) {
+            let load = self.load(cpu);
+            if load.saturating_add(1) < best.0 || (load == 0 && best.0 > 1) {
+                best = (load, cpu);
             }
         }
         best.1
     }
+
+    fn load(&self, cpu: CpuId) -> usize {
+        self.loads[cpu.as_usize()].load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a thread with this affinity may run on `cpu`.
+fn allows(affinity: u64, cpu: CpuId) -> bool {
+    affinity.checked_shr(cpu.as_usize() as u32).unwrap_or(1) & 1 != 0
 }
 
 impl Scheduler<Task> for Queues {
@@ -118,7 +131,8 @@ impl Scheduler<Task> for Queues {
             self.queues[cpu.as_usize()].lock().idle = Some(task);
             return Some(cpu);
         }
-        let wanted = self.choose(&task);
+        let guard = disable_preempt();
+        let wanted = self.choose(guard.current_cpu(), &task);
         let (cpu, was_queued) = match task.cpu().set_if_is_none(wanted) {
             Ok(()) => (wanted, false),
             Err(cpu) => (cpu, true),

@@ -13,6 +13,7 @@ use core::time::Duration;
 use model::abi::errno::Errno;
 use ostd::arch::cpu::context::{FpuContext, UserContext};
 use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
+use ostd::irq::disable_local;
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
@@ -361,7 +362,7 @@ pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
 /// The current thread's registers beside the general ones, as they are now.
 pub(crate) fn save_registers() -> Registers {
     with_local(|local| {
-        super::hooks::save(local);
+        super::hooks::save(local, &disable_local());
         Registers {
             fpu: local.fpu.borrow().clone(),
             fs_base: local.fs_base.get(),

@@ -8,8 +8,6 @@ use core::ops::AddAssign;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use ostd::sync::{LocalIrqDisabled, SpinLock};
-
 use crate::clock;
 
 /// Added up for a thread, a process, or its children that were waited for.
@@ -53,8 +51,9 @@ impl AddAssign for Usage {
 }
 
 /// A thread's counters.
+#[derive(Default)]
 pub(crate) struct Meter {
-    time: SpinLock<Time, LocalIrqDisabled>,
+    time: Stopwatch,
     /// Whether the thread runs in user mode: what a tick asks, and who wants to interrupt it there.
     is_in_user: AtomicBool,
     user_ticks: AtomicU64,
@@ -62,37 +61,40 @@ pub(crate) struct Meter {
     pub(super) faults: AtomicU64,
 }
 
-#[derive(Clone, Copy)]
-struct Time {
-    before: Duration,
-    /// When it was switched to, while it runs.
-    since: Option<Duration>,
-}
+/// How long it has run in all, in one word for those who look from elsewhere: nanoseconds, shifted left by one, and in
+/// the lowest bit whether it runs. While it does, the nanoseconds are what the clock has to be added to.
+#[derive(Default)]
+struct Stopwatch(AtomicU64);
 
-impl Default for Meter {
-    fn default() -> Self {
-        Self {
-            time: SpinLock::new(Time { before: Duration::ZERO, since: None }),
-            is_in_user: AtomicBool::new(false),
-            user_ticks: AtomicU64::new(0),
-            system_ticks: AtomicU64::new(0),
-            faults: AtomicU64::new(0),
-        }
+impl Stopwatch {
+    const RUNS: u64 = 1;
+
+    /// Only the thread itself starts and stops it.
+    fn start(&self) {
+        let before = self.0.load(Ordering::Relaxed) & !Self::RUNS;
+        self.0.store(before.wrapping_sub(clock::nanoseconds() << 1) | Self::RUNS, Ordering::Relaxed);
+    }
+
+    fn stop(&self) {
+        self.0.store(self.nanoseconds() << 1, Ordering::Relaxed);
+    }
+
+    fn nanoseconds(&self) -> u64 {
+        let word = self.0.load(Ordering::Relaxed);
+        let passed = if word & Self::RUNS == 0 { 0 } else { clock::nanoseconds() << 1 };
+        (word & !Self::RUNS).wrapping_add(passed) >> 1
     }
 }
 
 impl Meter {
     /// The thread is switched to.
     pub(super) fn start(&self) {
-        self.time.lock().since = Some(clock::now());
+        self.time.start();
     }
 
     /// The thread is switched from.
     pub(super) fn stop(&self) {
-        let mut time = self.time.lock();
-        if let Some(since) = time.since.take() {
-            time.before += clock::now().saturating_sub(since);
-        }
+        self.time.stop();
     }
 
     /// Notes whether the thread is in user mode.
@@ -114,8 +116,7 @@ impl Meter {
 
     /// Processor time until now.
     pub(crate) fn time(&self) -> Duration {
-        let time = self.time.lock();
-        time.before + time.since.map_or(Duration::ZERO, |since| clock::now().saturating_sub(since))
+        Duration::from_nanos(self.time.nanoseconds())
     }
 
     /// All counters; `sleeps` are the parker's.

@@ -4,6 +4,7 @@
 //! [`Table::settle`]: from then on nobody reaches the page by what was true before, neither a CPU through its
 //! translation buffer nor a copy of the kernel's through pages that it has looked up.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -15,8 +16,10 @@ use ostd::mm::{CachePolicy, PageFlags, PageProperty, UFrame, VmSpace};
 use ostd::sync::{PreemptDisabled, RwLock, RwLockReadGuard};
 use ostd::task::{DisabledPreemptGuard, disable_preempt};
 
+use super::super::fault::Access;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::super::reclaim;
+use super::lookup::{Kept, Lookup};
 use super::residency::{LEAF_SIZE, Residency, leaf_end, leaf_of};
 
 /// OSTD's page table, and who still goes by what it was.
@@ -26,11 +29,12 @@ pub(in super::super) struct Table {
     /// How often something was taken away. A copy that uses pages looked up earlier holds it for reading
     /// meanwhile, and finds out whether they are still the right ones.
     changes: RwLock<u64>,
+    lookups: Kept,
 }
 
 impl Table {
     pub(super) fn new(vm: Arc<VmSpace>) -> Self {
-        Self { vm, changes: RwLock::new(0) }
+        Self { vm, changes: RwLock::new(0), lookups: Kept::new() }
     }
 
     /// OSTD's half.
@@ -42,6 +46,20 @@ impl Table {
     /// user memory must not be touched meanwhile.
     pub(in super::super) fn changes(&self) -> RwLockReadGuard<'_, u64, PreemptDisabled> {
         self.changes.read()
+    }
+
+    /// Takes what an earlier copy has found out about the page of `addr`, which may not be true any more.
+    pub(in super::super) fn take_lookup(&self, addr: usize, access: Access) -> Option<Box<Lookup>> {
+        self.lookups.take(addr, access)
+    }
+
+    /// Keeps what a copy has found out, if it is still true.
+    pub(in super::super) fn keep_lookup(&self, lookup: Box<Lookup>) {
+        // Held until it is kept: who changes the table after this finds it there and drops it.
+        let changes = self.changes();
+        if *changes == lookup.changes && !lookup.pages.is_empty() {
+            self.lookups.give(lookup);
+        }
     }
 
     /// A cursor over `range`. Keep the range inside one leaf table where possible: then only that is locked.
@@ -57,6 +75,7 @@ impl Table {
     pub(super) fn settle(&self, cursor: &mut CursorMut<'_>) {
         cursor.flusher().sync_tlb_flush();
         *self.changes.write() += 1;
+        self.lookups.forget();
     }
 
     /// Flushes everything from all CPUs, once after many changes that did not.

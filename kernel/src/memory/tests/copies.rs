@@ -12,7 +12,7 @@ use super::super::budget;
 use super::super::layout::PAGE_SIZE;
 use super::super::space::{AddressSpace, Placement};
 use super::super::user::{IOV_MAX, UserAtomic, UserPtr, UserSink, UserSlice, UserSource, read_string};
-use super::{READ_WRITE, enter, map_at, map_pages, new_space};
+use super::{READ_WRITE, enter, map_at, map_pages, new_space, quiesce};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 7 % 251) as u8).collect()
@@ -102,6 +102,57 @@ fn a_copy_in_pieces_notices_what_changes_in_between() {
     assert_eq!(sink.put(&bytes), PAGE_SIZE);
     space.unmap(addr + 4 * PAGE_SIZE, PAGE_SIZE).unwrap();
     assert_eq!(sink.put(&bytes), 0);
+}
+
+#[ktest]
+fn what_a_copy_has_looked_up_is_forgotten_when_it_changes() {
+    let space = new_space();
+    let addr = map_pages(&space, 16);
+    let (first, second) = (pattern(16 * PAGE_SIZE), vec![0xee; 16 * PAGE_SIZE]);
+    let write = |bytes: &[u8]| UserSink::buffer(&space, addr, bytes.len()).unwrap().put(bytes);
+    let read = || {
+        let mut bytes = vec![0; 16 * PAGE_SIZE];
+        let len = UserSource::buffer(&space, addr, bytes.len()).unwrap().take(&mut bytes);
+        bytes.truncate(len);
+        bytes
+    };
+    assert_eq!(write(&first), first.len());
+    assert!(read() == first);
+    // The pages are a child's, too: a write goes to others, and the next read sees those.
+    let child = space.fork().unwrap();
+    assert_eq!(write(&second), second.len());
+    assert!(read() == second);
+    enter(&child);
+    let mut seen = vec![0; 16 * PAGE_SIZE];
+    UserSlice::new(&child, addr, seen.len()).unwrap().read_bytes(&mut seen).unwrap();
+    assert!(seen == first);
+    enter(&space);
+    space.protect(addr + PAGE_SIZE..addr + 2 * PAGE_SIZE, Prot::READ).unwrap();
+    assert_eq!(write(&first), PAGE_SIZE);
+    assert!(read()[PAGE_SIZE..] == second[PAGE_SIZE..]);
+    space.unmap(addr + 8 * PAGE_SIZE, PAGE_SIZE).unwrap();
+    assert_eq!(read().len(), 8 * PAGE_SIZE);
+}
+
+#[ktest]
+fn pages_that_copies_have_looked_up_become_free_with_their_mapping() {
+    let space = new_space();
+    let round = |bytes: &[u8]| {
+        let addr = map_pages(&space, 16);
+        assert_eq!(UserSink::buffer(&space, addr, bytes.len()).unwrap().put(bytes), bytes.len());
+        let mut back = vec![0; bytes.len()];
+        assert_eq!(UserSource::buffer(&space, addr, back.len()).unwrap().take(&mut back), bytes.len());
+        space.unmap(addr, 16 * PAGE_SIZE).unwrap();
+    };
+    let bytes = pattern(16 * PAGE_SIZE);
+    round(&bytes);
+    quiesce();
+    let before = budget::available();
+    for _ in 0..20 {
+        round(&bytes);
+    }
+    quiesce();
+    assert_eq!(budget::available(), before);
 }
 
 fn write_vector(space: &AddressSpace, addr: usize, vector: &[[usize; 2]]) {

@@ -1,11 +1,8 @@
 //! The copies themselves, small and large.
 
-use alloc::boxed::Box;
-
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, VmReader, VmWriter};
 
-use super::super::fault::Access;
 use super::super::space::AddressSpace;
 use super::window::Window;
 
@@ -23,36 +20,24 @@ pub(super) struct Stretch<'a> {
 impl Stretch<'_> {
     /// Fills `to` as far as the stretch goes. Less means that the next byte is not readable.
     #[inline(always)]
-    pub(super) fn copy_to(
-        self,
-        window: &mut Option<Box<Window>>,
-        to: &mut VmWriter<'_, Infallible>,
-    ) -> usize {
+    pub(super) fn copy_to(self, window: &mut Window<'_>, to: &mut VmWriter<'_, Infallible>) -> usize {
         let len = to.avail().min(self.end - self.addr);
-        if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
+        if len < LARGE && !window.reaches(self.addr) {
             return self.copy_small_to(to);
         }
         let place = (self.addr, self.addr + len, self.end);
-        window.get_or_insert_default().copy(self.space, place, Access::Read, |page, offset, len| {
-            page.reader().skip(offset).limit(len).read(to)
-        })
+        window.copy(place, |page, offset, len| page.reader().skip(offset).limit(len).read(to))
     }
 
     /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
     #[inline(always)]
-    pub(super) fn copy_from(
-        self,
-        window: &mut Option<Box<Window>>,
-        from: &mut VmReader<'_, Infallible>,
-    ) -> usize {
+    pub(super) fn copy_from(self, window: &mut Window<'_>, from: &mut VmReader<'_, Infallible>) -> usize {
         let len = from.remain().min(self.end - self.addr);
-        if len < LARGE && !window.as_ref().is_some_and(|window| window.reaches(self.addr)) {
+        if len < LARGE && !window.reaches(self.addr) {
             return self.copy_small_from(from);
         }
         let place = (self.addr, self.addr + len, self.end);
-        window.get_or_insert_default().copy(self.space, place, Access::Write, |page, offset, len| {
-            page.writer().skip(offset).limit(len).write(from)
-        })
+        window.copy(place, |page, offset, len| page.writer().skip(offset).limit(len).write(from))
     }
 
     /// [`Self::copy_to`] by bytes, at the user's own address.

@@ -3,9 +3,11 @@
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmReader, VmWriter};
 
+use super::super::fault::Access;
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 use super::bulk::{self, Stretch};
+use super::window::Window;
 
 /// A claim on a range of the current address space.
 ///
@@ -58,7 +60,7 @@ impl<'a> UserSlice<'a> {
         if to.avail().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_to(to)
         } else {
-            self.stretch().copy_to(&mut None, to)
+            self.stretch().copy_to(&mut Window::new(self.space, Access::Read), to)
         }
     }
 
@@ -67,7 +69,7 @@ impl<'a> UserSlice<'a> {
         if from.remain().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_from(from)
         } else {
-            self.stretch().copy_from(&mut None, from)
+            self.stretch().copy_from(&mut Window::new(self.space, Access::Write), from)
         }
     }
 

@@ -1,10 +1,9 @@
 //! The user's buffer as the place that a write takes from.
 
-use alloc::boxed::Box;
-
 use model::abi::errno::Errno;
 use ostd::mm::{Infallible, VmWriter};
 
+use super::super::fault::Access;
 use super::super::space::AddressSpace;
 use super::super::transfer;
 use super::iovec::Segments;
@@ -14,8 +13,7 @@ use super::window::Window;
 #[derive(Clone)]
 pub(crate) struct UserSource<'a> {
     segments: Segments<'a>,
-    /// Made when the first large piece comes.
-    window: Option<Box<Window>>,
+    window: Window<'a>,
 }
 
 impl<'a> UserSource<'a> {
@@ -25,7 +23,7 @@ impl<'a> UserSource<'a> {
     /// `EFAULT`: it leaves user space.
     #[inline]
     pub(crate) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
-        Segments::buffer(space, addr, len).map(Self::new)
+        Segments::buffer(space, addr, len).map(|segments| Self::new(space, segments))
     }
 
     /// The buffers that the array of `count` `struct iovec` at `addr` describes; together they are cut to
@@ -35,7 +33,7 @@ impl<'a> UserSource<'a> {
     /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
     /// leaves user space.
     pub(crate) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
-        Segments::vector(space, addr, count).map(Self::new)
+        Segments::vector(space, addr, count).map(|segments| Self::new(space, segments))
     }
 
     /// Offers the first `most` bytes only.
@@ -43,8 +41,8 @@ impl<'a> UserSource<'a> {
         self.segments.truncate(most);
     }
 
-    fn new(segments: Segments<'a>) -> Self {
-        Self { segments, window: None }
+    fn new(space: &'a AddressSpace, segments: Segments<'a>) -> Self {
+        Self { segments, window: Window::new(space, Access::Read) }
     }
 }
 

@@ -3,7 +3,8 @@
 //! OSTD copies user memory through the user's own addresses with one `rep movsb`, which is slow for large
 //! pieces where the processor does not accelerate it. Large ones therefore go to the page itself. Finding
 //! it costs as much as copying it, unless the neighbours are found in the same walk; and the caller (a pipe,
-//! a file) brings its bytes page by page. So the pages are kept from one piece to the next.
+//! a file) brings its bytes page by page. So the pages are kept from one piece to the next, and from one copy to the
+//! next that has to do with them.
 //!
 //! In between they may stop being the right ones: copy-on-write, munmap(2) or mprotect(2) may run on another
 //! CPU. As a CPU's translation buffer does, the window goes by what it looked up until it is told:
@@ -16,42 +17,36 @@
 //! hold `changes`: n + 1 → look up again    go on: nobody uses the old page
 //! ```
 
-use heapless::Vec;
+use alloc::boxed::Box;
+
 use ostd::mm::vm_space::VmQueriedItem;
 use ostd::mm::{PageFlags, UFrame};
 use ostd::task::disable_preempt;
 
 use super::super::fault::Access;
 use super::super::layout::{PAGE_SIZE, page_down, page_up};
-use super::super::space::AddressSpace;
+use super::super::space::{AddressSpace, Lookup, PAGES};
 
-/// Pages that are looked up together.
-const PAGES: usize = 16;
-
-/// Pages that were behind the addresses from `start` on when `changes` was read.
-pub(super) struct Window {
-    start: usize,
-    pages: Vec<UFrame, PAGES>,
-    changes: u64,
+/// The pages behind some part of a buffer.
+pub(super) struct Window<'a> {
+    space: &'a AddressSpace,
+    access: Access,
+    /// Had when the first large piece comes.
+    lookup: Option<Box<Lookup>>,
 }
 
 /// The clone looks for itself.
-impl Clone for Window {
+impl Clone for Window<'_> {
     fn clone(&self) -> Self {
-        Self::new()
+        Self::new(self.space, self.access)
     }
 }
 
-impl Default for Window {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Window {
-    /// Nothing.
-    fn new() -> Self {
-        Self { start: 0, pages: Vec::new(), changes: 0 }
+impl<'a> Window<'a> {
+    /// On no page yet.
+    #[inline]
+    pub(super) const fn new(space: &'a AddressSpace, access: Access) -> Self {
+        Self { space, access, lookup: None }
     }
 
     /// Copies `addr..end` with `copy`, until that copies less than it was given, and returns how much was
@@ -61,23 +56,24 @@ impl Window {
     /// up as well where it costs little.
     pub(super) fn copy(
         &mut self,
-        space: &AddressSpace,
         (addr, end, until): (usize, usize, usize),
-        access: Access,
         mut copy: impl FnMut(&UFrame, usize, usize) -> usize,
     ) -> usize {
+        if self.lookup.is_none() {
+            self.lookup = self.space.table().take_lookup(addr, self.access);
+        }
         let mut next = addr;
         while next < end {
             let offset = next % PAGE_SIZE;
             let len = (end - next).min(PAGE_SIZE - offset);
-            match self.with_page(space, next - offset, |page| copy(page, offset, len)) {
+            match self.with_page(next - offset, |page| copy(page, offset, len)) {
                 Some(copied) => {
                     next += copied;
                     if copied < len {
                         break;
                     }
                 }
-                None if self.look_up(space, next, until, access) => {}
+                None if self.look_up(next, until) => {}
                 None => break,
             }
         }
@@ -86,35 +82,30 @@ impl Window {
 
     /// Whether the page of `addr` has been looked up; it may not be the right one any more.
     pub(super) fn reaches(&self, addr: usize) -> bool {
-        self.slot(page_down(addr)).is_some()
-    }
-
-    fn slot(&self, page: usize) -> Option<&UFrame> {
-        self.pages.get(page.checked_sub(self.start)? / PAGE_SIZE)
+        self.lookup.as_ref().is_some_and(|lookup| lookup.reaches(addr))
     }
 
     /// Hands out the page at `page`, if it was looked up and is still the right one.
-    fn with_page<R>(
-        &self,
-        space: &AddressSpace,
-        page: usize,
-        use_page: impl FnOnce(&UFrame) -> R,
-    ) -> Option<R> {
-        let frame = self.slot(page)?;
-        let changes = space.table().changes();
-        (*changes == self.changes).then(|| use_page(frame))
+    fn with_page<R>(&self, page: usize, use_page: impl FnOnce(&UFrame) -> R) -> Option<R> {
+        let lookup = self.lookup.as_ref()?;
+        let frame = lookup.page(page)?;
+        let changes = self.space.table().changes();
+        (*changes == lookup.changes).then(|| use_page(frame))
     }
 
     /// Looks up the pages from `addr` on, after faulting the first in if necessary. False if it cannot be had.
-    fn look_up(&mut self, space: &AddressSpace, addr: usize, until: usize, access: Access) -> bool {
+    fn look_up(&mut self, addr: usize, until: usize) -> bool {
+        let Self { space, access, .. } = *self;
         let start = page_down(addr);
         let end = page_up(until).unwrap_or(until).min(start + PAGES * PAGE_SIZE);
         let needed = if access == Access::Write { PageFlags::RW } else { PageFlags::R };
+        let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::new(access)));
         loop {
+            lookup.pages.clear();
             if !is_reachable(space, addr) {
                 return false;
             }
-            *self = Self { start, changes: *space.table().changes(), ..Self::new() };
+            (lookup.start, lookup.changes) = (start, *space.table().changes());
             let guard = disable_preempt();
             let Ok(mut cursor) = space.vm().cursor(&guard, &(start..end)) else { return false };
             for page in (start..end).step_by(PAGE_SIZE) {
@@ -126,15 +117,24 @@ impl Window {
                     break;
                 }
                 // There is room: the range has no more pages.
-                let _ = self.pages.push((*frame).clone());
+                let _ = lookup.pages.push((*frame).clone());
             }
             drop(cursor);
-            if !self.pages.is_empty() {
+            if !lookup.pages.is_empty() {
                 return true;
             }
             if space.fault(addr, access).is_err() {
                 return false;
             }
+        }
+    }
+}
+
+impl Drop for Window<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(lookup) = self.lookup.take() {
+            self.space.table().keep_lookup(lookup);
         }
     }
 }
