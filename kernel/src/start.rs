@@ -54,6 +54,7 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
+    net::impairment::start();
     net::ethernet::start();
     spawn_kernel_task(clock::deferred::serve);
     spawn_kernel_task(console::serve);

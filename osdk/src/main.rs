@@ -15,6 +15,7 @@ mod driven;
 mod exec;
 mod fuzz;
 mod image;
+mod impairment;
 mod initramfs;
 mod ktest;
 mod libraries;

@@ -16,7 +16,7 @@ use pollux_protocol::{job::Job, message::Cause};
 use crate::{
     batch, build,
     cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
-    dialogue, driven, exec, image,
+    dialogue, driven, exec, image, impairment,
     initramfs::Initramfs,
     ktest,
     libtest::{self, Tally},
@@ -55,6 +55,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
         for &run in &runs {
             total += over_the_network(run, options)?;
         }
+    }
+    if is_wanted(options, impairment::NAME, Place::Pollux) {
+        total += on_bad_networks(options)?;
     }
     if !runs.is_empty() {
         total += in_guest(&runs, options)?;
@@ -97,6 +100,18 @@ fn over_the_network(kernel: KernelOptions, options: &TestOptions) -> Result<Tall
         println!("    {note}");
     }
     Ok(report(network::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
+}
+
+/// Runs connections where packets fare badly.
+fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
+    let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy: Policy::default() };
+    println!("Pollux, instructions counted, on bad networks");
+    let mut total = Tally::default();
+    impairment::run(kernel, &options.hardware, options.long, |network, tally, elapsed, note| {
+        println!("    {network}");
+        total += report(impairment::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed, note });
+    })?;
+    Ok(total)
 }
 
 /// Runs the tests that need no kernel.
@@ -167,8 +182,9 @@ fn companions(program: &str) -> &'static [&'static str] {
 
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
-    let is_driven =
-        |name: &str| driven::NAMES.contains(&name) || [dialogue::NAME, network::NAME].contains(&name);
+    let is_driven = |name: &str| {
+        driven::NAMES.contains(&name) || [dialogue::NAME, impairment::NAME, network::NAME].contains(&name)
+    };
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();
     let programs = if all_or_some { build::guest_tests(&named)? } else { Vec::new() };

@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use crate::impairment::Rules;
 use crate::network::Network;
 
 /// An option, written `name=value`.
@@ -28,10 +29,13 @@ pub enum Values {
     Number,
     /// `off`, or addresses as [`Network`] reads them.
     Network,
+    /// What packets suffer, as [`Rules`] reads it.
+    Impairment,
 }
 
 /// All options.
 pub const OPTIONS: &[Known] = &[
+    Known { name: "impair", values: Values::Impairment },
     Known { name: "init", values: Values::Path },
     Known { name: "ip", values: Values::Network },
     Known { name: "screen.width", values: Values::Number },
@@ -87,6 +91,7 @@ fn check(word: &str) -> Result<(Known, &str), Complaint<'_>> {
         Values::Path => value.starts_with('/'),
         Values::Number => value.parse::<u32>().is_ok(),
         Values::Network => value == "off" || value.parse::<Network>().is_ok(),
+        Values::Impairment => value.parse::<Rules>().is_ok(),
     };
     if good { Ok((option, value)) } else { Err(Complaint::BadValue { option, value }) }
 }
@@ -107,6 +112,7 @@ impl fmt::Display for Complaint<'_> {
                     Values::Path => f.write_str("an absolute path does"),
                     Values::Number => f.write_str("a number does"),
                     Values::Network => f.write_str("ADDRESS::GATEWAY:MASK does, or off"),
+                    Values::Impairment => f.write_str("loss:5%,delay:20,seed:1 and the like do"),
                 }
             }
         }
@@ -149,6 +155,8 @@ mod tests {
         );
         assert_eq!(said("ip=off ip=10.0.2.15"), [""; 0]);
         assert_eq!(said("ip=10.0.2"), ["ip=10.0.2 means nothing; ADDRESS::GATEWAY:MASK does, or off"]);
+        assert_eq!(said("impair=loss:5%,seed:1"), [""; 0]);
+        assert_eq!(said("impair=5%"), ["impair=5% means nothing; loss:5%,delay:20,seed:1 and the like do"]);
         assert_eq!(
             said("trace= trace"),
             ["trace= means nothing; off, events, syscalls do", "unknown option \"trace\""]

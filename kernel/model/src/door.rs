@@ -25,16 +25,23 @@ pub fn admits(packet: &[u8], network: &Network) -> bool {
         && !from.is_loopback()
         && from != network.address
         && !network.is_broadcast(from);
-    if ip.version() != 4 || !is_ours || !is_somebody || !ip.verify_checksum() {
+    let is_for_one = to == network.address || ip.next_header() != IpProtocol::Tcp;
+    is_ours && is_somebody && is_for_one && is_intact(packet)
+}
+
+/// Whether a packet is as it was sent, as far as its checksums say.
+#[must_use]
+pub fn is_intact(packet: &[u8]) -> bool {
+    let Ok(ip) = Ipv4Packet::new_checked(packet) else { return false };
+    if ip.version() != 4 || !ip.verify_checksum() {
         return false;
     }
     // Those of datagrams are looked at where they are read.
     if ip.next_header() != IpProtocol::Tcp {
         return true;
     }
-    let [source, destination] = [from, to].map(IpAddress::Ipv4);
-    to == network.address
-        && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| tcp.verify_checksum(&source, &destination))
+    let [source, destination] = [ip.src_addr(), ip.dst_addr()].map(IpAddress::Ipv4);
+    TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| tcp.verify_checksum(&source, &destination))
 }
 
 /// The answer to a ping.

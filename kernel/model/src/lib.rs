@@ -19,6 +19,7 @@ pub mod epoll;
 pub mod ethernet;
 pub mod eventfd;
 pub mod fd;
+pub mod impairment;
 pub mod lock;
 pub mod neighbour;
 pub mod network;

@@ -18,6 +18,7 @@ use ostd::sync::SpinLock;
 use ostd_pod::{FromBytes, IntoBytes};
 use spin::Once;
 
+use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 use super::stack;
 use super::virtio::{self, Card, Receiving};
@@ -27,7 +28,7 @@ use crate::event::parker::{Bed, Parker};
 use crate::event::rank::{Rank, Ranked};
 
 /// Bytes of a packet.
-const MTU: u16 = 1500;
+pub(super) const MTU: u16 = 1500;
 
 /// Frames that are taken in before others may run.
 const BATCH: usize = 64;
@@ -47,6 +48,20 @@ pub(super) struct Ethernet {
 /// The interface, if there is one.
 pub(super) fn get() -> Option<&'static Ethernet> {
     ETHERNET.get()
+}
+
+/// Sends a frame that has waited.
+pub(super) fn leave(frame: Packet) {
+    if let Some(interface) = get() {
+        interface.card.send(frame, ethernet::HEADER);
+    }
+}
+
+/// Takes in a packet that has waited.
+pub(super) fn arrive(packet: &Packet) {
+    if let Some(ethernet) = get() {
+        ethernet.arrive(packet);
+    }
 }
 
 /// Starts the card, if there is one, with the addresses that the command line gives.
@@ -96,7 +111,6 @@ impl Ethernet {
 
     /// Takes in some frames. Says whether there may be more.
     fn take_in(&self, receiving: &mut Receiving) -> bool {
-        let mut answers = Burst::new();
         for count in 0..BATCH {
             let Some(mut packet) = receiving.next(ethernet::HEADER) else {
                 if count > 0 {
@@ -111,18 +125,25 @@ impl Ethernet {
             };
             match header.kind() {
                 ethernet::ARP => self.hear(packet.ip()),
-                ethernet::IPV4 if door::admits(packet.ip(), &self.network) => {
-                    match door::pong(packet.ip(), self.network.address) {
-                        Some(answer) => answers.push(answer),
-                        None => stack::receive(&packet, &mut answers),
-                    }
-                    stack::send(core::mem::take(&mut answers));
-                }
+                ethernet::IPV4 => impairment::pass(Place::Arriving, packet, |packet| self.arrive(&packet)),
                 _ => {}
             }
         }
         receiving.notify();
         true
+    }
+
+    /// Takes in a packet.
+    fn arrive(&self, packet: &Packet) {
+        if !door::admits(packet.ip(), &self.network) {
+            return;
+        }
+        let mut answers = Burst::new();
+        match door::pong(packet.ip(), self.network.address) {
+            Some(answer) => answers.push(answer),
+            None => stack::receive(packet, &mut answers),
+        }
+        stack::send(answers);
     }
 
     /// Takes in a question for a hardware address, or an answer.
@@ -156,7 +177,12 @@ impl Ethernet {
     fn send(&self, mut packet: Packet, to: Mac, kind: u16) {
         let header = Header::new(to, self.card.mac, kind);
         packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].copy_from_slice(header.as_bytes());
-        self.card.send(packet, ethernet::HEADER);
+        if kind == ethernet::IPV4 {
+            impairment::pass(Place::Leaving, packet, |packet| self.card.send(packet, ethernet::HEADER));
+        } else {
+            // Nothing in it would tell that it was damaged.
+            self.card.send(packet, ethernet::HEADER);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `lo`: what is sent comes back, in the same call.
 //!
+//! Where packets may be damaged on the way, it is like a network: its packets are small, and have checksums.
 //! Source: Linux 6.1 drivers/net/loopback.c.
 
 use core::net::Ipv4Addr;
@@ -7,6 +8,8 @@ use core::net::Ipv4Addr;
 use model::tcp::Route;
 use model::tcp::packet::Packet;
 
+use super::ethernet;
+use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 
 /// The link within the machine.
@@ -14,7 +17,7 @@ pub(super) struct Loopback;
 
 impl Link for Loopback {
     fn route(&self) -> Route {
-        Route::Local
+        if impairment::is_on() { Route::Link { mtu: ethernet::MTU } } else { Route::Local }
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -22,6 +25,6 @@ impl Link for Loopback {
     }
 
     fn transmit(&self, packet: Packet, _: Ipv4Addr, inbox: &mut Inbox) {
-        inbox.push_back(packet);
+        impairment::pass(Place::Loopback, packet, |packet| inbox.push_back(packet));
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod call;
 mod demux;
 mod endpoint;
 pub(crate) mod ethernet;
+pub(crate) mod impairment;
 pub(crate) mod link;
 mod loopback;
 mod ports;

@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 
+use model::door;
 use model::tcp::connection::Connection;
 use model::tcp::packet::{Burst, Packet};
 use model::tcp::segment::Segment;
@@ -15,7 +16,7 @@ use model::tcp::{self, Route};
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::link::Inbox;
-use super::{ports, route, udp};
+use super::{impairment, ports, route, udp};
 use crate::memory::budget;
 use crate::{clock, random};
 
@@ -37,7 +38,7 @@ pub(super) fn send(packets: Burst) {
             transmit(packet, &mut inbox);
         }
         let Some(packet) = inbox.pop_front() else { return };
-        receive(&packet, &mut outgoing);
+        receive_checked(&packet, &mut outgoing);
     }
 }
 
@@ -45,6 +46,13 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
     let Some(destination) = packet.destination() else { return };
     if let Ok(step) = route::to(destination) {
         step.link.transmit(packet, step.next_hop, inbox);
+    }
+}
+
+/// Takes in a packet of the loopback, unless it was damaged on the way. Answers go to `out`.
+pub(super) fn receive_checked(packet: &Packet, out: &mut Burst) {
+    if !impairment::is_on() || door::is_intact(packet.ip()) {
+        receive(packet, out);
     }
 }
 

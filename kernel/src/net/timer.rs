@@ -19,8 +19,8 @@ use core::time::Duration;
 
 use spin::Once;
 
-use super::demux;
 use super::endpoint::Endpoint;
+use super::{demux, impairment};
 use crate::clock;
 use crate::event::parker::{Bed, Parker};
 use crate::event::rank::{Rank, Ranked};
@@ -77,7 +77,8 @@ pub(crate) fn serve() -> ! {
     let parker = SERVER.call_once(|| Arc::new(Parker::default())).clone();
     let bed = Bed::make(&parker);
     loop {
-        let until = [run(), demux::expire(clock::now())].into_iter().flatten().min();
+        let now = clock::now();
+        let until = [run(), demux::expire(now), impairment::expire(now)].into_iter().flatten().min();
         let _timer = until.map(|until| clock::timer::arm(until, parker.clone()));
         bed.sleep();
     }

@@ -1,0 +1,78 @@
+//! The test of bad networks: connections on a Pollux where packets are lost, out of order, doubled and damaged.
+//!
+//! Owns: how bad they are.   Not here: what the connections do (tests/tests/tcp_bulk.rs), what happens to a packet
+//! (kernel/model, `impairment`).
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use pollux_protocol::message::Cause;
+
+use crate::{
+    batch, build,
+    cli::{HardwareOptions, KernelOptions},
+    driven, exec,
+    initramfs::Initramfs,
+    libtest::{self, Tally},
+    machine::Machine,
+};
+
+/// What `--test` calls it.
+pub(crate) const NAME: &str = "impairment";
+
+/// The program, which is one of the guest's tests.
+const PROGRAM: &str = "tcp_bulk";
+
+/// Seconds for one network, in the guest, where they pass quickly; with `--long`, for 64 MiB.
+const SHORT: u64 = 3600;
+const LONG: u64 = 24 * 3600;
+
+/// The networks. Time is counted in instructions, so that waiting for a repetition costs nothing.
+const NETWORKS: [&str; 5] = [
+    "loss:5%,reorder:5%,duplicate:5%,seed:1",
+    "loss:5%,reorder:5%,duplicate:5%,corrupt:2%,seed:2",
+    "loss:2%,reorder:20%,duplicate:2%,corrupt:1%,delay:20,seed:3",
+    "reorder:40%,duplicate:20%,seed:4",
+    "loss:20%,corrupt:5%,seed:5",
+];
+
+/// How many of them in the short form.
+const FEW: usize = 2;
+
+/// Runs the connections on each network, and says how it went.
+pub(crate) fn run(
+    kernel: KernelOptions,
+    hardware: &HardwareOptions,
+    is_long: bool,
+    mut seen: impl FnMut(&str, Tally, Duration, String),
+) -> Result<()> {
+    let programs = build::guest_tests(&[PROGRAM.to_owned()])?;
+    let program = programs.first().context("the program is missing")?;
+    let guest = Path::new("/tests").join(PROGRAM);
+    let limit = Duration::from_secs(if is_long { LONG } else { SHORT });
+    let mut job = driven::job(&[&guest.to_string_lossy()], limit)?;
+    let mut words = vec!["RUST_TEST_THREADS=1".to_owned(), "POLLUX_IMPAIRED=1".to_owned()];
+    words.extend(is_long.then(|| "POLLUX_LONG=1".to_owned()));
+    job.env = exec::environment(&words)?;
+    let mut files = Initramfs::new()?;
+    files.copy(&program.path, &guest)?;
+    for network in &NETWORKS[..if is_long { NETWORKS.len() } else { FEW }] {
+        let mut hardware = HardwareOptions { icount: true, ..hardware.clone() };
+        hardware.append.push(format!("impair={network}"));
+        let machine = Machine::prepare(KernelOptions { smp: 1, ..kernel }, &hardware)?;
+        batch::run(&machine, &files, std::slice::from_ref(&job), |_, record| {
+            let stdout = String::from_utf8_lossy(&record.stdout);
+            let stderr = String::from_utf8_lossy(&record.stderr);
+            let (status, elapsed, reason) = match record.result {
+                batch::Ending::Ended(end) => {
+                    let is_late = end.cause == Cause::Timeout;
+                    let reason = if is_late { "ended by its time limit" } else { "" };
+                    (Some(end.exit_status()), end.elapsed, reason.to_owned())
+                }
+                batch::Ending::Down(reason) => (None, Duration::ZERO, reason),
+            };
+            seen(network, libtest::tally(&stdout, status), elapsed, format!("{stdout}{stderr}{reason}"));
+        })?;
+    }
+    Ok(())
+}
