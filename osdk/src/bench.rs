@@ -4,6 +4,7 @@
 //! those of the same rows without counting, from runs that take turns, so that a busy host slows all alike.
 
 mod baseline;
+mod http;
 mod report;
 mod results;
 mod table;
@@ -33,7 +34,7 @@ use crate::{
     project,
 };
 
-/// The groups of rows; each is a process of its own, and the kernel is booted again if it goes down in one.
+/// The groups of rows that the guest's program measures; each is a process of its own, and the kernel is booted again if it goes down in one.
 const GROUPS: [&str; 9] =
     ["calls", "eventfd", "pipe", "scan", "block", "epoll", "threads", "tcp", "tcp-scan"];
 
@@ -58,18 +59,27 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
     let started = Instant::now();
     let subjects = subjects(options);
     let groups: Vec<&str> = match options.groups.is_empty() {
-        true => GROUPS.to_vec(),
+        true => GROUPS.into_iter().chain([http::GROUP]).collect(),
         false => options.groups.iter().map(String::as_str).collect(),
     };
     let mut results = Results::default();
-    for &subject in &subjects {
+    // One is nothing that the guest's program measures.
+    let with_http = groups.contains(&http::GROUP);
+    let groups: Vec<&str> = groups.into_iter().filter(|group| *group != http::GROUP).collect();
+    for &subject in subjects.iter().filter(|_| !groups.is_empty()) {
         results.merge(measure(subject, Clock::Instructions, 1, options, &groups)?);
     }
     let threaded: Vec<&str> = groups.iter().copied().filter(|group| THREADED.contains(group)).collect();
     let turns = if options.quick { 1 } else { TURNS };
     for _ in 0..if options.no_wall { 0 } else { turns } {
         for &subject in &subjects {
-            results.merge(measure(subject, Clock::Wall, 1, options, &groups)?);
+            if !groups.is_empty() {
+                results.merge(measure(subject, Clock::Wall, 1, options, &groups)?);
+            }
+            if with_http {
+                let hardware = hardware(Clock::Wall, options);
+                results.merge(http::measure(subject, kernel(subject, 1), &hardware, options.quick)?);
+            }
             if !threaded.is_empty() {
                 results
                     .merge(measure(subject, Clock::Wall, 2, options, &threaded)?.on_two_cpus(&THREADED_ROWS));
@@ -152,6 +162,19 @@ fn subjects(options: &BenchOptions) -> Vec<Subject> {
     linux.into_iter().chain(policies.map(Subject::Pollux)).collect()
 }
 
+fn kernel(subject: Subject, smp: u8) -> KernelOptions {
+    let (on, policy) = match subject {
+        Subject::Linux => (Kernel::Linux, Policy::Hybrid),
+        Subject::Pollux(policy) => (Kernel::Pollux, policy),
+    };
+    KernelOptions { on, smp, policy }
+}
+
+fn hardware(clock: Clock, options: &BenchOptions) -> HardwareOptions {
+    let icount = clock == Clock::Instructions;
+    HardwareOptions { icount, kvm: !icount && has_kvm(), ..options.hardware.clone() }
+}
+
 /// Boots one kernel and collects the rows of all groups.
 fn measure(
     subject: Subject,
@@ -161,13 +184,7 @@ fn measure(
     groups: &[&str],
 ) -> Result<Results> {
     let started = Instant::now();
-    let (on, policy) = match subject {
-        Subject::Linux => (Kernel::Linux, Policy::Hybrid),
-        Subject::Pollux(policy) => (Kernel::Pollux, policy),
-    };
-    let icount = clock == Clock::Instructions;
-    let hardware = HardwareOptions { icount, kvm: !icount && has_kvm(), ..options.hardware.clone() };
-    let machine = Machine::prepare(KernelOptions { on, smp, policy }, &hardware)?;
+    let machine = Machine::prepare(kernel(subject, smp), &hardware(clock, options))?;
     let guest = Path::new("/bin/bench");
     let mut files = Initramfs::new()?;
     files.copy(&build::program("bench")?, guest)?;

@@ -140,13 +140,27 @@ fn color(subject: Subject) -> RGBColor {
     }
 }
 
-/// A Markdown table as an HTML one.
+/// Markdown tables as HTML ones, with what is said between them.
 fn html_table(markdown: &str) -> String {
-    let mut text = String::from("<table>");
-    for (at, line) in markdown.lines().enumerate().filter(|(at, _)| *at != 1) {
-        let tag = if at == 0 { "th" } else { "td" };
-        text.push_str("<tr>");
-        for cell in line.trim_matches('|').split('|') {
+    let mut text = String::new();
+    let mut rows = 0;
+    for line in markdown.lines() {
+        let Some(cells) = line.strip_prefix('|') else {
+            if std::mem::take(&mut rows) > 0 {
+                text.push_str("</table>");
+            }
+            text.push_str(&format!("<p>{}</p>", escaped(line)));
+            continue;
+        };
+        rows += 1;
+        let tag = match rows {
+            1 => "th",
+            // The line between the head and the rows.
+            2 => continue,
+            _ => "td",
+        };
+        text.push_str(if rows == 1 { "<table><tr>" } else { "<tr>" });
+        for cell in cells.trim_end_matches('|').split('|') {
             text.push_str(&format!("<{tag}>{}</{tag}>", escaped(cell.trim())));
         }
         text.push_str("</tr>");
@@ -168,9 +182,10 @@ mod tests {
         for line in ["poll 10 500 1 1", "poll 100 4000 1 1", "null 0 300 1 1"] {
             results.line(Subject::Linux, Clock::Instructions, line);
         }
-        let page =
-            html(&results, &[Subject::Linux], "a & b", "| row |\n|---|\n| null |\n").unwrap_or_default();
+        let tables = "| row |\n|---|\n| null |\n\ntimes\n\n| other |\n|---|\n| http |\n";
+        let page = html(&results, &[Subject::Linux], "a & b", tables).unwrap_or_default();
         assert_eq!((page.matches("<svg").count(), page.contains("a &amp; b")), (1, true), "{page}");
-        assert!(page.contains("<tr><th>row</th></tr><tr><td>null</td></tr>"), "{page}");
+        assert!(page.contains("<table><tr><th>row</th></tr><tr><td>null</td></tr></table>"), "{page}");
+        assert!(page.contains("<p>times</p>") && page.matches("<table>").count() == 2, "{page}");
     }
 }

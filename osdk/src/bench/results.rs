@@ -85,7 +85,12 @@ impl Results {
             Clock::Wall => 1e9 / self.frequency,
         };
         let figure = Figure { median: median * unit, least: least * unit, most: most * unit };
-        let index = self.index((name.to_owned(), n));
+        self.add((name.to_owned(), n), subject, clock, figure);
+    }
+
+    /// Takes one run's figure.
+    pub(crate) fn add(&mut self, row: Row, subject: Subject, clock: Clock, figure: Figure) {
+        let index = self.index(row);
         self.figures.entry((index, subject, clock)).or_default().push(figure);
     }
 

@@ -29,14 +29,18 @@ const TARGETS: [(&str, u64, f64); 20] = [
 
 const HYBRID: Subject = Subject::Pollux(Policy::Hybrid);
 
-/// All rows: instructions on each kernel, hybrid's part of Linux's, the target, and the same part of wall time.
+/// All rows: instructions on each kernel, hybrid's part of Linux's, the target, and the same part of wall time. Below
+/// them those that have a wall time alone.
 pub(crate) fn markdown(results: &Results, subjects: &[Subject]) -> String {
     let mut text = String::from("| row | n |");
     subjects.iter().for_each(|subject| text.push_str(&format!(" {subject} |")));
     text.push_str(" hybrid ÷ Linux | target | wall time ÷ Linux's |\n|---|--:|");
     text.push_str(&"--:|".repeat(subjects.len() + 3));
     text.push('\n');
-    for row in results.rows() {
+    let is_counted = |row: &&Row| {
+        subjects.iter().any(|subject| results.figure(row, *subject, Clock::Instructions).is_some())
+    };
+    for row in results.rows().filter(is_counted) {
         let n = if row.1 == 0 { String::new() } else { row.1.to_string() };
         text.push_str(&format!("| {} | {n} |", row.0.replace('_', " ")));
         for &subject in subjects {
@@ -55,7 +59,34 @@ pub(crate) fn markdown(results: &Results, subjects: &[Subject]) -> String {
         let target = target.map_or(String::new(), |target| format!("≤ {target}{met}"));
         text.push_str(&format!(" {} | {target} | {} |\n", number(ratio), number(wall)));
     }
+    let mut timed = results.rows().filter(|row| !is_counted(row)).peekable();
+    if timed.peek().is_some() {
+        text.push_str(&head_of_times(subjects));
+    }
+    timed.for_each(|row| text.push_str(&times(results, subjects, row)));
     text
+}
+
+fn head_of_times(subjects: &[Subject]) -> String {
+    let names: String = subjects.iter().map(|subject| format!(" {subject} |")).collect();
+    let lines = "--:|".repeat(subjects.len() + 1);
+    format!(
+        "\nMicroseconds of wall time (least to most):\n\n| row | n |{names} hybrid ÷ Linux |\n|---|--:|{lines}\n"
+    )
+}
+
+/// A row that cannot be counted: how long it takes, and the extremes.
+fn times(results: &Results, subjects: &[Subject], row: &Row) -> String {
+    let time = |subject: &Subject| {
+        results.figure(row, *subject, Clock::Wall).map_or(" – |".to_owned(), |figure| {
+            let [median, least, most] = [figure.median, figure.least, figure.most].map(|nanos| nanos / 1e3);
+            format!(" {median:.0} ({least:.0}–{most:.0}) |")
+        })
+    };
+    let times: String = subjects.iter().map(time).collect();
+    let n = if row.1 == 0 { String::new() } else { row.1.to_string() };
+    let ratio = ratio(results, row, Clock::Wall).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    format!("| {} | {n} |{times} {ratio} |\n", row.0.replace('_', " "))
 }
 
 /// The target of a row.
@@ -84,6 +115,7 @@ fn grouped(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::Figure;
     use super::*;
 
     #[test]
@@ -98,5 +130,17 @@ mod tests {
         results.line(HYBRID, Clock::Instructions, "null_syscall 0 710 1 1");
         let text = markdown(&results, &[Subject::Linux, HYBRID]);
         assert!(text.contains("| null syscall |  | 1 000 | 710 | 0.71 | ≤ 0.7 ✗ |  |"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_timed() {
+        let mut results = Results::default();
+        for (subject, nanos) in [(Subject::Linux, 800_000.0), (HYBRID, 400_000.0), (HYBRID, 600_000.0)] {
+            let figure = Figure { median: nanos, least: nanos, most: nanos };
+            results.add(("http_request".to_owned(), 4), subject, Clock::Wall, figure);
+        }
+        let text = markdown(&results, &[Subject::Linux, HYBRID]);
+        let row = "| http request | 4 | 800 (800–800) | 600 (400–600) | 0.75 |";
+        assert!(text.ends_with(&format!("\n{row}\n")) && !text.contains("| – |"), "{text}");
     }
 }
