@@ -1,12 +1,15 @@
 //! What a syscall knows about its caller.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::Cell;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::fd::Fd;
 use ostd::arch::cpu::context::UserContext;
 
+use super::poll::Group;
 use crate::file::description::OpenFile;
 use crate::file::table::FdTable;
 use crate::fs::path::Origin;
@@ -26,12 +29,14 @@ pub(crate) type SysResult = Result<usize, Errno>;
 pub(super) struct Held {
     pub(super) space: Arc<AddressSpace>,
     files: Arc<FdTable>,
+    /// Where the last poll(2) of many had its array: programs poll the same descriptors again and again.
+    poll_room: Cell<Vec<Group>>,
 }
 
 impl Held {
     /// What the process of `thread` has now.
     pub(super) fn of(thread: &Thread) -> Self {
-        Self { space: thread.process().space(), files: thread.process().files() }
+        Self { space: thread.process().space(), files: thread.process().files(), poll_room: Cell::default() }
     }
 }
 
@@ -93,6 +98,11 @@ impl<'a> Context<'a> {
     /// Its file descriptors.
     pub(crate) fn files(&self) -> &'a Arc<FdTable> {
         &self.held.files
+    }
+
+    /// Room for the array of poll(2).
+    pub(super) fn poll_room(&self) -> &'a Cell<Vec<Group>> {
+        &self.held.poll_room
     }
 
     /// The open file description behind a descriptor that a program passed.

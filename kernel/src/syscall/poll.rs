@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 
+pub(super) use self::array::Group;
 use self::array::PollArray;
 use super::context::{Context, SysResult};
 use super::mask;
@@ -56,9 +57,10 @@ fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<D
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);
     }
-    let mut entries = PollArray::new();
+    let mut entries = PollArray::new(cx.poll_room().take());
     entries.read(cx.space(), array, count as usize)?;
     let result = many::wait(cx.myself(), cx.files(), timeout, &mut entries);
     entries.write_answers(cx.space())?;
+    cx.poll_room().set(entries.into_room());
     result
 }

@@ -27,7 +27,8 @@ const GROUP: usize = u64::BITS as usize;
 /// Groups in a piece: one page, since larger allocations need contiguous frames.
 const MOST: usize = PAGE_SIZE / size_of::<Group>();
 
-type Group = [PollFd; GROUP];
+/// Entries that are neighbours.
+pub(in super::super) type Group = [PollFd; GROUP];
 
 /// What an entry is before it is copied in.
 const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
@@ -36,6 +37,8 @@ const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
 pub(super) struct PollArray {
     few: Piece<[Group; 1]>,
     many: Vec<Piece<Vec<Group>>>,
+    /// For the first piece of many: allocated, and filled with anything.
+    room: Vec<Group>,
 }
 
 /// Neighbouring entries, in up to [`MOST`] groups.
@@ -50,9 +53,14 @@ struct Piece<G> {
 }
 
 impl PollArray {
-    /// No entries. Filled where it is, because it is large.
-    pub(super) const fn new() -> Self {
-        Self { few: Piece::new([NOTHING]), many: Vec::new() }
+    /// No entries. Filled where it is, because it is large. `room` is what an earlier one [left](Self::into_room).
+    pub(super) const fn new(room: Vec<Group>) -> Self {
+        Self { few: Piece::new([NOTHING]), many: Vec::new(), room }
+    }
+
+    /// What the next one need not allocate: a page at most.
+    pub(super) fn into_room(mut self) -> Vec<Group> {
+        self.many.first_mut().map_or(self.room, |piece| core::mem::take(&mut piece.groups))
     }
 
     /// Copies in the `count` entries at `address`.
@@ -66,11 +74,15 @@ impl PollArray {
         } else {
             self.many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
             for start in (0..count).step_by(MOST * GROUP) {
-                budget::try_reserve(PAGE_SIZE)?;
                 let len = (count - start).min(MOST * GROUP);
-                let mut groups = Vec::new();
-                groups.try_reserve_exact(len.div_ceil(GROUP)).map_err(|_| Errno::ENOMEM)?;
-                groups.resize(len.div_ceil(GROUP), NOTHING);
+                let mut groups = core::mem::take(&mut self.room);
+                if groups.len() < len.div_ceil(GROUP) {
+                    budget::try_reserve(PAGE_SIZE)?;
+                    groups
+                        .try_reserve_exact(len.div_ceil(GROUP) - groups.len())
+                        .map_err(|_| Errno::ENOMEM)?;
+                    groups.resize(len.div_ceil(GROUP), NOTHING);
+                }
                 let mut piece = Piece::new(groups);
                 piece.read(&slice, start, len)?;
                 self.many.push(piece);
