@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{BUFFER, DEFAULT_SEGMENT, Engine};
+use super::engine::{ACKNOWLEDGMENT, BUFFER, DEFAULT_SEGMENT, Engine};
 use super::packet::Burst;
 use super::patience::{self, Due, Patience, Rules, Standing};
 use super::phase::Phase;
@@ -28,9 +28,6 @@ use crate::transfer::{Sink, Source};
 
 /// How long bytes are held that a program wants to add to.
 const HOLD: Duration = Duration::from_millis(200);
-
-/// How long smoltcp keeps an acknowledgment back.
-const ACKNOWLEDGMENT: Duration = Duration::from_millis(10);
 
 /// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);

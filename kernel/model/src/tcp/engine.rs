@@ -14,9 +14,9 @@ use core::time::Duration;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
-use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket};
 
+use super::clock::{self, Clock};
 use super::packet::{Burst, Packet};
 use super::phase::Phase;
 use super::segment::Tuple;
@@ -32,6 +32,9 @@ const _: () = assert!(BUFFER < 65536, "a peer could panic smoltcp");
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
 pub(super) const DEFAULT_SEGMENT: usize = 536;
 
+/// How long an acknowledgment waits for something that it can ride on.
+pub(super) const ACKNOWLEDGMENT: Duration = Duration::from_millis(10);
+
 /// Bytes of an IP and of a TCP header.
 const HEADERS: usize = 40;
 
@@ -44,6 +47,7 @@ pub(super) struct Engine {
     set: SocketSet<'static>,
     handle: SocketHandle,
     interface: Interface,
+    clock: Clock,
     route: Route,
     /// Bytes of a packet at most.
     packet_len: usize,
@@ -108,11 +112,13 @@ impl Engine {
             max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(route.packet_len());
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), instant(now));
+        let clock = Clock::new(now);
+        let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), clock.instant(now));
         // Which addresses are local is decided before a packet gets here.
         interface.set_any_ip(true);
         let (mut set, handle) = SPARES.take().unwrap_or_else(make);
         let socket = set.get_mut::<Socket<'_>>(handle);
+        socket.set_ack_delay(Some(ACKNOWLEDGMENT.into()));
         match route {
             // There is no network to spare.
             Route::Local => {
@@ -128,6 +134,7 @@ impl Engine {
             set,
             handle,
             interface,
+            clock,
             route,
             packet_len,
             peer_segment: DEFAULT_SEGMENT,
@@ -161,8 +168,12 @@ impl Engine {
         let first = out.len();
         let mut wire =
             Wire { packet: Some(packet), out: Some(out), route: self.route, packet_len: self.packet_len };
-        self.interface.poll_ingress_single(instant(now), &mut wire, &mut self.set);
+        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.set);
         self.look();
+        if !self.clock.is_fast() && self.route != Route::Local && !self.phase().is_opening() {
+            self.clock.hurry(now);
+            self.socket_mut().set_ack_delay(Some((ACKNOWLEDGMENT * clock::HASTE).into()));
+        }
         self.note(out, first);
     }
 
@@ -176,7 +187,7 @@ impl Engine {
         }
         let first = out.len();
         let burst = if self.phase() == Phase::FinWait2 { 1 } else { BURST };
-        let instant = instant(now);
+        let instant = self.clock.instant(now);
         // Bytes that were just written are due without a question.
         let has_written = core::mem::take(&mut self.has_written);
         let mut at = if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.set) };
@@ -195,7 +206,7 @@ impl Engine {
         }
         self.look();
         self.note(out, first);
-        let at = at.map(|at| Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
+        let at = at.map(|at| self.clock.when(at));
         self.next = Some(at);
         at
     }
@@ -361,8 +372,4 @@ impl Engine {
 
 fn endpoint(address: SocketAddrV4) -> IpEndpoint {
     IpEndpoint::new(IpAddress::Ipv4(*address.ip()), address.port())
-}
-
-pub(super) fn instant(now: Duration) -> Instant {
-    Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }

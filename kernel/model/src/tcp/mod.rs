@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `engine` | one connection's protocol machine, which is smoltcp's |
+//! | `clock` | the time as smoltcp sees it |
 //! | `phase` | the states of RFC 9293 |
 //! | `wire` | how smoltcp sees the way to the peer |
 //! | `stray` | packets that belong to no connection |
@@ -18,6 +19,7 @@
 //! | `time_wait` | what is left of a connection for a minute |
 
 mod buffer;
+mod clock;
 pub mod connection;
 mod engine;
 pub mod listener;

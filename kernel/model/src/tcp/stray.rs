@@ -11,7 +11,8 @@ use smoltcp::wire::{
     TcpSeqNumber,
 };
 
-use super::engine::{BUFFER, instant};
+use super::clock::Clock;
+use super::engine::BUFFER;
 use super::packet::{Burst, Packet};
 use super::segment::{Segment, Tuple};
 use super::time_wait::TimeWait;
@@ -23,9 +24,10 @@ pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
     let mut out = Burst::new();
     let packet_len = route.packet_len();
     let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route, packet_len };
-    let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, instant(now));
+    let now = Clock::new(now).instant(now);
+    let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, now);
     interface.set_any_ip(true);
-    interface.poll_ingress_single(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
+    interface.poll_ingress_single(now, &mut wire, &mut SocketSet::new(Vec::new()));
     out.pop()
 }
 

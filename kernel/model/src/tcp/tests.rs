@@ -232,3 +232,18 @@ fn lost_and_reordered_packets_are_made_good() {
     }
     assert!(got == bytes);
 }
+
+#[test]
+fn a_lost_segment_is_sent_again_as_soon_as_linux_does() {
+    for (route, pause) in [(Route::Local, 1000), (Route::Link { mtu: 1500 }, 200)] {
+        let mut pair = Pair::new(route);
+        write(&mut pair.client, b"x").map(Result::unwrap).is_ready();
+        pair.run_with(|_| false);
+        let lost = pair.now;
+        while pair.server.unread() == 0 {
+            pair.now += Duration::from_millis(1);
+            pair.run();
+        }
+        assert_eq!(pair.now - lost, Duration::from_millis(pause));
+    }
+}
