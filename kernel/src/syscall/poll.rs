@@ -57,10 +57,12 @@ fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<D
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);
     }
-    let mut entries = PollArray::new(cx.poll_room().take());
-    entries.read(cx.space(), array, count as usize)?;
+    let mut entries = PollArray::new();
+    entries.read(cx.space(), (array, count as usize), cx.poll_room())?;
     let result = many::wait(cx.myself(), cx.files(), timeout, &mut entries);
     entries.write_answers(cx.space())?;
-    cx.poll_room().set(entries.into_room());
+    if let Some(room) = entries.take_room() {
+        cx.poll_room().set(room);
+    }
     result
 }

@@ -6,6 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use model::abi::errno::Errno;
 use model::abi::poll::{POLLNVAL, PollFd};
@@ -37,8 +38,6 @@ const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
 pub(super) struct PollArray {
     few: Piece<[Group; 1]>,
     many: Vec<Piece<Vec<Group>>>,
-    /// For the first piece of many: allocated, and filled with anything.
-    room: Vec<Group>,
 }
 
 /// Neighbouring entries, in up to [`MOST`] groups.
@@ -53,21 +52,27 @@ struct Piece<G> {
 }
 
 impl PollArray {
-    /// No entries. Filled where it is, because it is large. `room` is what an earlier one [left](Self::into_room).
-    pub(super) const fn new(room: Vec<Group>) -> Self {
-        Self { few: Piece::new([NOTHING]), many: Vec::new(), room }
+    /// No entries. Filled where it is, because it is large.
+    pub(super) const fn new() -> Self {
+        Self { few: Piece::new([NOTHING]), many: Vec::new() }
     }
 
-    /// What the next one need not allocate: a page at most.
-    pub(super) fn into_room(mut self) -> Vec<Group> {
-        self.many.first_mut().map_or(self.room, |piece| core::mem::take(&mut piece.groups))
+    /// What the next one need not allocate: a page, if this one has many entries.
+    pub(super) fn take_room(&mut self) -> Option<Vec<Group>> {
+        self.many.first_mut().map(|piece| core::mem::take(&mut piece.groups))
     }
 
-    /// Copies in the `count` entries at `address`.
+    /// Copies in the `count` entries at `address`. If they are many, the first go where an earlier array had
+    /// [room](Self::take_room).
     ///
     /// # Errors
     /// `EFAULT`: not all of them are readable. `ENOMEM`.
-    pub(super) fn read(&mut self, space: &AddressSpace, address: usize, count: usize) -> Result<(), Errno> {
+    pub(super) fn read(
+        &mut self,
+        space: &AddressSpace,
+        (address, count): (usize, usize),
+        room: &Cell<Vec<Group>>,
+    ) -> Result<(), Errno> {
         let slice = UserSlice::new(space, address, count * size_of::<PollFd>())?;
         if count <= GROUP {
             self.few.read(&slice, 0, count)?;
@@ -75,7 +80,7 @@ impl PollArray {
             self.many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
             for start in (0..count).step_by(MOST * GROUP) {
                 let len = (count - start).min(MOST * GROUP);
-                let mut groups = core::mem::take(&mut self.room);
+                let mut groups = room.take();
                 if groups.len() < len.div_ceil(GROUP) {
                     budget::try_reserve(PAGE_SIZE)?;
                     groups
