@@ -1,10 +1,12 @@
 //! A connection as Linux's programs know it: the protocol machine, with errors, half closes and queues.
 //!
 //! Owns: what waits beyond the protocol's own buffers, which stay small.   Not here: which packets come here
-//! (`segment`), when time passes (the caller says).
+//! (`segment`), when time passes (the caller says), how the protocol goes on (`progress`).
 //! Invariant: bytes wait in `unsent` only while the machine's buffer is full, or because the program will add to them
 //! (the last `held`); the FIN follows the last of them.
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
+
+mod progress;
 
 use alloc::boxed::Box;
 use core::task::Poll;
@@ -12,25 +14,18 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{ACKNOWLEDGMENT, BUFFER, DEFAULT_SEGMENT, Engine};
-use super::packet::Burst;
-use super::patience::{self, Due, Patience, Rules, Standing};
+use super::engine::{DEFAULT_SEGMENT, Engine};
+use super::patience::{self, Patience, Rules};
 use super::phase::Phase;
 use super::queue::Queue;
 use super::readiness::{self, Shutdown, View};
-use super::segment::{Segment, Tuple};
+use super::segment::Tuple;
 use super::time_wait::TimeWait;
 use super::wire::Route;
 use crate::abi::errno::Errno;
 use crate::abi::socket::TcpInfo;
 use crate::socket::Options;
 use crate::transfer::{Sink, Source};
-
-/// How long bytes are held that a program wants to add to.
-const HOLD: Duration = Duration::from_millis(200);
-
-/// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
-const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a reader's view of the bytes is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -377,183 +372,6 @@ impl Connection {
             engine.abort();
         }
     }
-
-    /// Takes in a packet that is for this connection.
-    pub fn process(&mut self, segment: &Segment, packet: &[u8], now: Duration, out: &mut Burst) -> Outcome {
-        let refuses_bytes = self.refuses_bytes();
-        let Some(engine) = &mut self.engine else {
-            return Outcome::default();
-        };
-        let (before, waiting, packets) = (engine.received(), engine.unacknowledged(), out.len());
-        if segment.has_syn {
-            engine.note_request(packet);
-        }
-        engine.process(packet, now, out);
-        let arrived = engine.received().saturating_sub(before);
-        self.counts.received += arrived as u64;
-        self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
-        self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
-        self.patience.hear(now);
-        if engine.unacknowledged() < waiting {
-            self.patience.progress();
-        }
-        let is_refused = arrived > 0 && refuses_bytes;
-        if is_refused {
-            self.refuse(before);
-        }
-        let failure = (segment.has_rst || is_refused).then_some(match self.phase {
-            Phase::SynSent => Errno::ECONNREFUSED,
-            Phase::CloseWait => Errno::EPIPE,
-            _ => Errno::ECONNRESET,
-        });
-        let outcome = self.advance(failure, now, out);
-        // Who waits for more than there is hears nothing (`tcp_data_ready`).
-        Outcome { has_arrived: arrived > 0 && !is_refused && self.has_enough(), ..outcome }
-    }
-
-    /// Whether bytes that come now would be lost: both directions were shut down here (`tcp_rcv_state_process`).
-    const fn refuses_bytes(&self) -> bool {
-        matches!(self.phase, Phase::FinWait1 | Phase::FinWait2) && self.shutdown.contains(Shutdown::RECEIVE)
-    }
-
-    /// Resets the connection, because bytes came that nobody wants, after `wanted` that may still be read.
-    fn refuse(&mut self, wanted: usize) {
-        if let Some(engine) = &mut self.engine {
-            if wanted > 0 {
-                self.received.push(&mut Received(engine), wanted);
-            }
-            engine.discard();
-        }
-        self.abort();
-    }
-
-    /// Does what is due: after each change by the program, and when the time has come.
-    pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
-        let mut failure = None;
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            match self.patience.due(self.standing(), now) {
-                Due::Nothing => {}
-                Due::Probe => {
-                    if let Some(engine) = &mut self.engine {
-                        engine.probe();
-                    }
-                }
-                Due::GiveUp => {
-                    self.abort();
-                    failure = Some(Errno::ETIMEDOUT);
-                }
-            }
-        }
-        self.advance(failure, now, out)
-    }
-
-    fn standing(&self) -> Standing {
-        let Some(engine) = &self.engine else { return Standing::Over };
-        if self.is_orphan || self.phase.is_opening() {
-            Standing::Limited
-        } else if engine.unacknowledged() > 0 || self.unsent.len() > self.held {
-            Standing::Waiting
-        } else {
-            Standing::Idle
-        }
-    }
-
-    /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
-    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut Burst) -> Outcome {
-        self.gather(self.limits.receive);
-        let Some(engine) = &mut self.engine else {
-            return Outcome::default();
-        };
-        if !self.unsent.is_empty() {
-            if self.shutdown.contains(Shutdown::SEND) || self.held_until.is_some_and(|until| until <= now) {
-                self.held = 0;
-            }
-            self.unsent.drain(self.held, |bytes| engine.send(bytes));
-            let until = self.held_until.unwrap_or(now + HOLD);
-            self.held_until = (self.held > 0).then_some(until);
-        }
-        let wants_fin = self.shutdown.contains(Shutdown::SEND) && self.unsent.is_empty();
-        if wants_fin && !self.has_sent_fin && !engine.phase().is_opening() {
-            self.has_sent_fin = true;
-            engine.close();
-        }
-        if self.is_orphan && engine.received() > 0 && engine.phase() != Phase::TimeWait {
-            // Nobody will ever read it: the peer must know.
-            engine.abort();
-        }
-        let packets = out.len();
-        // The last acknowledgment has no bytes to wait for that it could ride on (`tcp_fin`).
-        let pause = if engine.phase() == Phase::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
-        let poll_at = engine.dispatch(now + pause, out);
-        self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
-        let phase = engine.phase();
-        let mut outcome = Outcome::default();
-        self.follow(phase, failure, &mut outcome);
-        if phase == Phase::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {
-            // The last acknowledgment is out.
-            let sent = self.engine.as_ref().map(|engine| engine.sent()).unwrap_or_default();
-            self.finish(None);
-            outcome.end = Some(End::TimeWait(TimeWait::new(sent.next, sent.expected, now)));
-        }
-        if self.engine.is_some() {
-            self.deadline = self.patience.next(self.standing(), now);
-            let at = [poll_at.map(|at| at.max(now + LEAST_PAUSE)), self.deadline, self.held_until];
-            outcome.wake_at = at.into_iter().flatten().min();
-        }
-        outcome
-    }
-
-    fn follow(&mut self, phase: Phase, failure: Option<Errno>, outcome: &mut Outcome) {
-        let before = core::mem::replace(&mut self.phase, phase);
-        let is_refused = before == Phase::SynReceived && phase == Phase::Listen;
-        if phase == Phase::Closed || is_refused {
-            // What comes in TIME_WAIT is no news for the socket.
-            self.finish(failure.filter(|_| before != Phase::Closed));
-            outcome.is_flushed = true;
-            outcome.end = Some(End::Gone);
-            return;
-        }
-        if before.is_opening() && !phase.is_opening() {
-            self.patience.set_deadline(None);
-            outcome.is_established = true;
-        }
-        // Who lingers in close(2) waits for this.
-        outcome.is_flushed = before.has_unacknowledged_fin() && !phase.has_unacknowledged_fin();
-        if phase.has_fin() && !self.is_done {
-            self.is_done = true;
-            self.shutdown |= Shutdown::RECEIVE;
-        }
-        if phase == Phase::TimeWait {
-            // The last acknowledgment may not be out; the socket has nothing to do with it (`tcp_time_wait`).
-            self.phase = Phase::Closed;
-            self.shutdown = Shutdown::all();
-        }
-    }
-
-    /// The end of the protocol; what has come can still be read.
-    fn finish(&mut self, error: Option<Errno>) {
-        if !self.is_orphan {
-            self.gather(usize::MAX);
-        }
-        self.engine = None;
-        self.unsent = Queue::default();
-        self.phase = Phase::Closed;
-        self.shutdown = Shutdown::all();
-        self.error = error.or(self.error);
-    }
-
-    /// Takes bytes out of the machine, so that the peer can go on: when its buffer is half full, and as long as less
-    /// than `limit` waits here.
-    fn gather(&mut self, limit: usize) {
-        let Some(engine) = &mut self.engine else {
-            return;
-        };
-        let len = engine.received();
-        let is_due = limit == usize::MAX || len >= BUFFER / 2;
-        if len > 0 && is_due && !self.is_orphan && self.received.len() < limit {
-            self.received.push(&mut Received(engine), len);
-        }
-    }
 }
 
 /// How a connection is closed.
@@ -563,19 +381,6 @@ pub enum Hardness {
     Orderly,
     /// At once, with a RST.
     Reset,
-}
-
-/// The bytes in a machine, as a source.
-struct Received<'a>(&'a mut Engine);
-
-impl Source for Received<'_> {
-    fn remaining(&self) -> usize {
-        self.0.received()
-    }
-
-    fn take(&mut self, mut space: &mut [u8]) -> usize {
-        self.0.receive(&mut space)
-    }
 }
 
 impl Readiness for Connection {
