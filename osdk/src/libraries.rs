@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::initramfs::Initramfs;
 
 /// Where Debian has shared libraries.
-const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
+pub(crate) const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
 /// Puts the libraries of these programs into the guest, where they are on the host; each once.
 pub(crate) fn pack(programs: &[&Path], files: &mut Initramfs) -> Result<()> {

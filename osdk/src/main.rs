@@ -3,6 +3,7 @@
 //! Exit status: that of the guest program where there is one; 124 when time ran out; 125 when the kit, QEMU
 //! or the kernel failed (as timeout(1) and env(1) have it).
 
+mod backlog;
 mod batch;
 mod bench;
 mod build;
@@ -28,6 +29,7 @@ mod profile;
 mod program;
 mod project;
 mod screenshot;
+mod servers;
 mod session;
 mod shell;
 mod starts;
@@ -37,6 +39,7 @@ mod test;
 mod toolchain;
 mod twin;
 mod visit;
+mod visited;
 mod workload;
 
 use std::process::ExitCode;

@@ -176,6 +176,11 @@ impl Session {
         Ok(Event::Exited(self.qemu.wait().context("cannot wait for QEMU")?))
     }
 
+    /// QEMU's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.qemu.id()
+    }
+
     /// The way to the program's stdin.
     pub(crate) fn input(&self) -> Input {
         self.input.clone()

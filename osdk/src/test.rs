@@ -24,6 +24,7 @@ use crate::{
     network,
     starts::{self, Extent},
     toolchain::{self, Executable},
+    visited,
 };
 
 /// Tests that fork or count descriptors cannot share their process with others.
@@ -49,11 +50,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     if is_wanted(options, dialogue::NAME, Place::Pollux) {
         total += at_a_terminal(options)?;
     }
-    if options.programs.iter().any(|name| name == network::NAME)
-        || (options.programs.is_empty() && options.filter.is_none())
-    {
-        for &run in &runs {
-            total += over_the_network(run, options)?;
+    for visited in visited::ALL.iter().filter(|visited| is_meant(options, visited.name)) {
+        for &run in runs.iter().filter(|run| (visited.takes)(run, &options.smp)) {
+            total += over_the_network(visited, run, options)?;
         }
     }
     if is_wanted(options, impairment::NAME, Place::Pollux) {
@@ -71,11 +70,15 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
 
 /// Whether a test that the host drives is to be run: by its name, or with everything else.
 fn is_wanted(options: &TestOptions, name: &str, place: Place) -> bool {
-    let is_meant = match &options.programs[..] {
+    is_meant(options, name) && options.on.contains(&place)
+}
+
+/// The same wherever it is run.
+fn is_meant(options: &TestOptions, name: &str) -> bool {
+    match &options.programs[..] {
         [] => options.filter.is_none(),
         names => names.iter().any(|other| other == name),
-    };
-    is_meant && options.on.contains(&place)
+    }
 }
 
 /// Talks to the shell that `pollux run` ends in, with the most CPUs that were asked for.
@@ -92,14 +95,18 @@ fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
 }
 
 /// Boots a machine with a network card, and visits it.
-fn over_the_network(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
+fn over_the_network(
+    visited: &visited::Visited,
+    kernel: KernelOptions,
+    options: &TestOptions,
+) -> Result<Tally> {
     println!("{}, with a network card", title(kernel));
     let started = Instant::now();
-    let (tally, note) = network::run(kernel, &options.hardware, options.long)?;
+    let (tally, note) = (visited.run)(kernel, &options.hardware, options.long)?;
     if tally.failed == 0 {
-        println!("    {note}");
+        note.lines().for_each(|line| println!("    {line}"));
     }
-    Ok(report(network::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
+    Ok(report(visited.name, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
 }
 
 /// Runs connections where packets fare badly.
@@ -183,7 +190,9 @@ fn companions(program: &str) -> &'static [&'static str] {
 /// Runs the guest's tests, with one boot for each run if no kernel goes down.
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let is_driven = |name: &str| {
-        driven::NAMES.contains(&name) || [dialogue::NAME, impairment::NAME, network::NAME].contains(&name)
+        driven::NAMES.contains(&name)
+            || [dialogue::NAME, impairment::NAME].contains(&name)
+            || visited::ALL.iter().any(|visited| visited.name == name)
     };
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();
     let all_or_some = options.programs.is_empty() || !named.is_empty();

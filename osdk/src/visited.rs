@@ -1,0 +1,33 @@
+//! The tests whose guest has a network card and is visited from the host.
+//!
+//! Not here: the visits (`network`, `servers`), the boots of other tests (`test`).
+
+use anyhow::Result;
+
+use crate::{
+    cli::{HardwareOptions, KernelOptions},
+    debian,
+    libtest::Tally,
+    network, servers,
+};
+
+/// One such test.
+pub(crate) struct Visited {
+    /// The name that `--test` takes.
+    pub(crate) name: &'static str,
+    /// Whether it makes this run, of those with these CPU counts.
+    pub(crate) takes: fn(&KernelOptions, &[u8]) -> bool,
+    /// Boots, visits, perhaps at length, and gives what to print.
+    pub(crate) run: fn(KernelOptions, &HardwareOptions, bool) -> Result<(Tally, String)>,
+}
+
+/// All of them.
+pub(crate) const ALL: [Visited; 2] = [
+    Visited { name: network::NAME, takes: |_, _| true, run: network::run },
+    // With the most CPUs: servers have threads and children. Elsewhere than on Debian nobody fetches them.
+    Visited {
+        name: servers::NAME,
+        takes: |kernel, cpus| Some(&kernel.smp) == cpus.iter().max() && debian::is_here(),
+        run: servers::run,
+    },
+];
