@@ -35,8 +35,8 @@ use crate::{
 };
 
 /// The groups of rows that the guest's program measures; each is a process of its own, and the kernel is booted again if it goes down in one.
-const GROUPS: [&str; 9] =
-    ["calls", "eventfd", "pipe", "scan", "block", "epoll", "threads", "tcp", "tcp-scan"];
+const GROUPS: [&str; 10] =
+    ["calls", "basics", "eventfd", "pipe", "scan", "block", "epoll", "threads", "tcp", "tcp-scan"];
 
 /// How long a group may take.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -9,6 +9,7 @@
 //!
 //! An ordinary Linux program: the same file runs on both kernels.
 
+mod basics;
 mod block;
 mod calls;
 mod epoll;
@@ -28,6 +29,9 @@ const DESCRIPTORS: u64 = 20_100;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == basics::NOTHING) {
+        return;
+    }
     let effort = match words.get(1).map(String::as_str) {
         None => Effort::Full,
         Some("quick") => Effort::Quick,
@@ -43,6 +47,7 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("clock") => measure::frequency(),
         Some("calls") => calls::rows(&bench),
+        Some("basics") => basics::rows(&bench),
         Some("eventfd") => eventfd::rows(&bench),
         Some("pipe") => pipe::rows(&bench),
         Some("scan") => scan::rows(&bench),
@@ -57,7 +62,7 @@ fn main() {
 
 fn usage() -> ! {
     eprintln!(
-        "usage: bench clock|calls|eventfd|pipe|scan|block|epoll|threads|tcp|tcp-scan [quick]"
+        "usage: bench clock|calls|basics|eventfd|pipe|scan|block|epoll|threads|tcp|tcp-scan [quick]"
     );
     std::process::exit(2)
 }
