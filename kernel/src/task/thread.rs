@@ -79,6 +79,8 @@ pub(super) struct Local {
     pub(super) fs_base: Cell<usize>,
     pub(super) gs_base: Cell<usize>,
     pub(super) space: RefCell<Arc<AddressSpace>>,
+    /// Between two signals.
+    fpu_room: Cell<Option<FpuContext>>,
 }
 
 /// The registers that a new thread starts with beside the general ones.
@@ -135,6 +137,7 @@ impl Thread {
             fs_base: Cell::new(registers.fs_base),
             gs_base: Cell::new(registers.gs_base),
             space: RefCell::new(process.space()),
+            fpu_room: Cell::new(None),
         };
         let entered = thread.clone();
         let task = TaskOptions::new(move || run(entered, context)).data(thread.clone()).local_data(local);
@@ -371,12 +374,15 @@ pub(crate) fn save_registers() -> Registers {
     })
 }
 
-/// Gives the current thread other floating-point registers.
-pub(crate) fn load_fpu(fpu: FpuContext) {
-    with_local(|local| {
-        fpu.load();
-        *local.fpu.borrow_mut() = fpu;
-    });
+/// Room for floating-point registers on their way to a signal frame or back, which is too large to be made and cleared
+/// each time. Anything may be in it but in its header, which is as `XSAVE` left it, or as it was checked for `XRSTOR`.
+pub(super) fn take_fpu_room() -> FpuContext {
+    with_local(|local| local.fpu_room.take()).unwrap_or_default()
+}
+
+/// Keeps the room for the next signal.
+pub(super) fn give_fpu_room(room: FpuContext) {
+    with_local(|local| local.fpu_room.set(Some(room)));
 }
 
 /// Gives the current thread other registers.

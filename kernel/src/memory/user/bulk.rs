@@ -7,7 +7,7 @@ use super::super::space::AddressSpace;
 use super::window::Window;
 
 /// From here on looking the page up costs less than copying by bytes.
-pub(super) const LARGE: usize = 1024;
+pub(super) const LARGE: usize = 512;
 
 /// User memory from `addr` to `end`, to be copied in one or more pieces.
 #[derive(Clone, Copy)]

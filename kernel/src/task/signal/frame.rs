@@ -63,14 +63,16 @@ pub(super) fn push(
     let is_on_alt = alt.contains(registers.rsp);
     let switches = action.flags.contains(Flags::ONSTACK) && alt.size != 0 && !is_on_alt;
     let top = if switches { alt.start.wrapping_add(alt.size) } else { registers.rsp.wrapping_sub(RED_ZONE) };
-    let fpu = thread::save_registers().fpu;
+    let mut fpu = thread::take_fpu_room();
+    fpu.save();
     let fp = xsave::place(top, &fpu);
     let frame = (fp.wrapping_sub(FRAME) & !15).wrapping_sub(8);
     if is_on_alt && !alt.contains(frame) {
         // A stack that runs over would go on below without a sign.
         return Err(Errno::EFAULT);
     }
-    xsave::write(&space, fp, fpu)?;
+    xsave::write(&space, fp, &mut fpu)?;
+    thread::give_fpu_room(fpu);
 
     let mut words = [0u64; 1 + WORDS + INFO_WORDS];
     words[0] = action.restorer as u64;
@@ -140,7 +142,8 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     if rip >= TASK_SIZE {
         return Err(Errno::EFAULT);
     }
-    let fpu = xsave::read(&space, words[FP_POINTER] as usize)?;
+    let mut fpu = thread::take_fpu_room();
+    xsave::read(&space, words[FP_POINTER] as usize, &mut fpu)?;
     let general = context.general_regs_mut();
     general.r8 = register(0);
     general.r9 = register(1);
@@ -161,7 +164,8 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     general.rip = rip;
     general.rflags = (general.rflags & !FLAGS) | (register(17) & FLAGS);
     let rsp = general.rsp;
-    thread::load_fpu(fpu);
+    fpu.load();
+    thread::give_fpu_room(fpu);
     let alt = parse(words[2], words[3], words[4]);
     let mut own = thread.signals.lock();
     own.mask = SigSet::mask(words[MASK]);

@@ -16,7 +16,7 @@ const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 /// Bytes of the second mark, behind the area.
 const MAGIC2_SIZE: usize = 4;
-/// Where the legacy area has room for software: `struct _fpx_sw_bytes`.
+/// Where the legacy area has room for software, to its end: `struct _fpx_sw_bytes`.
 const SOFTWARE: usize = 464;
 /// The legacy area, and where the header behind it starts.
 const LEGACY: usize = 512;
@@ -47,51 +47,54 @@ pub(super) fn place(top: usize, fpu: &FpuContext) -> usize {
     top.wrapping_sub(fpu.as_bytes().len() + MAGIC2_SIZE) & !63
 }
 
-/// Writes `fpu` to `at`.
+/// Writes `fpu` to `at`, with the marks.
 ///
 /// # Errors
 /// `EFAULT`.
-pub(super) fn write(space: &AddressSpace, at: usize, mut fpu: FpuContext) -> Result<(), Errno> {
-    let size = fpu.as_bytes().len();
-    let features = *FEATURES.call_once(|| u64_at(FpuContext::new().as_bytes(), LEGACY));
+pub(super) fn write(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Result<(), Errno> {
     let area = fpu.as_bytes_mut();
+    let size = area.len();
     put(area, SOFTWARE, &MAGIC1.to_le_bytes());
     put(area, SOFTWARE + 4, &((size + MAGIC2_SIZE) as u32).to_le_bytes());
-    put(area, SOFTWARE + 8, &features.to_le_bytes());
+    put(area, SOFTWARE + 8, &features().to_le_bytes());
     put(area, SOFTWARE + 16, &(size as u32).to_le_bytes());
     UserSlice::new(space, at, size)?.write_bytes(area)?;
     UserPtr::<u32>::new(space, at.checked_add(size).ok_or(Errno::EFAULT)?).write(&MAGIC2)
 }
 
-/// Reads what is at `at`; 0 stands for fresh registers.
+/// Reads what is at `at` into `fpu`; 0 stands for fresh registers.
 ///
 /// An area without its marks is taken for the legacy part alone, as Linux does.
 ///
 /// # Errors
-/// `EFAULT`: not readable, or not what `XRSTOR` takes.
-pub(super) fn read(space: &AddressSpace, at: usize) -> Result<FpuContext, Errno> {
-    let mut fpu = FpuContext::new();
+/// `EFAULT`: not readable, or not what `XRSTOR` takes. `fpu` must not be used any more.
+pub(super) fn read(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Result<(), Errno> {
     if at == 0 {
-        return Ok(fpu);
+        *fpu = FpuContext::new();
+        return Ok(());
     }
-    let size = fpu.as_bytes().len();
-    let supported = u64_at(fpu.as_bytes(), LEGACY);
     let area = fpu.as_bytes_mut();
-    UserSlice::new(space, at, LEGACY)?.read_bytes(&mut area[..LEGACY])?;
-    let is_whole = u32_at(area, SOFTWARE) == MAGIC1
-        && u32_at(area, SOFTWARE + 4) as usize == size + MAGIC2_SIZE
-        && u32_at(area, SOFTWARE + 16) as usize == size
+    let size = area.len();
+    let mut software = [0; LEGACY - SOFTWARE];
+    UserSlice::new(space, at.checked_add(SOFTWARE).ok_or(Errno::EFAULT)?, software.len())?
+        .read_bytes(&mut software)?;
+    let is_whole = u32_at(&software, 0) == MAGIC1
+        && u32_at(&software, 4) as usize == size + MAGIC2_SIZE
+        && u32_at(&software, 16) as usize == size
         && UserPtr::<u32>::new(space, at.wrapping_add(size)).read()? == MAGIC2;
     if is_whole {
-        let wanted = u64_at(area, SOFTWARE + 8) & supported;
+        let wanted = u64_at(&software, 8) & features();
         UserSlice::new(space, at, size)?.read_bytes(area)?;
-        let features = u64_at(area, LEGACY);
-        if features & !supported != 0 || area[LEGACY + 8..HEADER_END].iter().any(|byte| *byte != 0) {
+        let present = u64_at(area, LEGACY);
+        if present & !features() != 0 || area[LEGACY + 8..HEADER_END].iter().any(|byte| *byte != 0) {
             return Err(Errno::EFAULT);
         }
-        put(area, LEGACY, &(features & wanted).to_le_bytes());
-    } else if size >= HEADER_END {
-        put(area, LEGACY, &(supported & LEGACY_FEATURES).to_le_bytes());
+        put(area, LEGACY, &(present & wanted).to_le_bytes());
+    } else {
+        UserSlice::new(space, at, LEGACY)?.read_bytes(&mut area[..LEGACY])?;
+        if size >= HEADER_END {
+            put(area, LEGACY, &(features() & LEGACY_FEATURES).to_le_bytes());
+        }
     }
     let mask = match u32_at(area, MXCSR + 4) {
         0 => MXCSR_DEFAULT_MASK,
@@ -101,5 +104,10 @@ pub(super) fn read(space: &AddressSpace, at: usize) -> Result<FpuContext, Errno>
     if u32_at(area, MXCSR) & !mask != 0 {
         return Err(Errno::EFAULT);
     }
-    Ok(fpu)
+    Ok(())
+}
+
+/// The state components that there are.
+fn features() -> u64 {
+    *FEATURES.call_once(|| u64_at(FpuContext::new().as_bytes(), LEGACY))
 }
