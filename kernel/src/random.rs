@@ -66,6 +66,13 @@ pub(crate) fn word() -> u64 {
     core::mem::take(&mut words.words[at])
 }
 
+/// Fills `bytes`, which are few, with [words](word): a stream costs as much as thirty of them.
+pub(crate) fn fill_few(bytes: &mut [u8]) {
+    for part in bytes.chunks_mut(size_of::<u64>()) {
+        part.copy_from_slice(&word().to_ne_bytes()[..part.len()]);
+    }
+}
+
 impl Generator {
     fn new() -> Self {
         if ostd::arch::read_random().is_none() {

@@ -285,7 +285,7 @@ fn fill_stack(
     let envp = arguments.envp.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
     let argv = arguments.argv.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
     let mut seed = [0u8; 16];
-    random::Stream::new().fill(&mut seed);
+    random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
     let (uid, gid) = arguments.ids;
     let vector = [

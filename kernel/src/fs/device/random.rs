@@ -10,7 +10,7 @@ use model::abi::errno::Errno;
 use super::nodes;
 use crate::file::file::File;
 use crate::memory::transfer::{Sink, Source};
-use crate::random::Stream;
+use crate::random::{self, Stream};
 
 /// Lets both be opened.
 pub(crate) fn register() {
@@ -31,11 +31,21 @@ impl File for Random {
     }
 }
 
+/// What programs ask for to seed a hash or an allocator is no more than this.
+const FEW: usize = 32;
+
 /// Random bytes up to the end of the sink.
 ///
 /// # Errors
 /// `EFAULT`: not one byte could be put.
 pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
+    if to.remaining() <= FEW {
+        let mut few = [0; FEW];
+        let wanted = to.remaining();
+        random::fill_few(&mut few[..wanted]);
+        let put = to.put(&few[..wanted]);
+        return if put == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(put) };
+    }
     let mut stream = Stream::new();
     let mut block = [0; 256];
     let mut done = 0;
