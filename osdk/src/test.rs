@@ -21,7 +21,6 @@ use crate::{
     ktest,
     libtest::{self, Tally},
     machine::Machine,
-    network,
     starts::{self, Extent},
     toolchain::{self, Executable},
     visited,
