@@ -4,7 +4,9 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    os::{fd::AsRawFd, unix::net::UnixDatagram},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
@@ -37,6 +39,8 @@ pub(crate) struct Machine {
     log: Option<String>,
     /// The kernel cannot end QEMU.
     stays_on: bool,
+    /// Where frames go that the card sends, if not to QEMU's user network.
+    wire: Option<Arc<UnixDatagram>>,
 }
 
 impl Machine {
@@ -66,7 +70,7 @@ impl Machine {
         if hardware.boot.is_some() && kernel.on == Kernel::Linux {
             bail!("disk images are for Pollux; the twin starts from QEMU's -kernel only");
         }
-        Ok(Self { kernel, hardware, image, log: None, stays_on: false })
+        Ok(Self { kernel, hardware, image, log: None, stays_on: false, wire: None })
     }
 
     /// Sends the log of QEMU itself to this file.
@@ -77,6 +81,18 @@ impl Machine {
     /// Takes away the kernel's means to end QEMU: as on a PC, what is on the screen last stays there.
     pub(crate) fn stay_on(&mut self) {
         self.stays_on = true;
+    }
+
+    /// Plugs the network card's cable in: every datagram is a frame.
+    ///
+    /// # Errors
+    /// No socket can be had.
+    pub(crate) fn plug(&mut self) -> Result<UnixDatagram> {
+        let (ours, guests) = UnixDatagram::pair()?;
+        // QEMU inherits it; nothing else is started meanwhile that could.
+        rustix::io::fcntl_setfd(&guests, rustix::io::FdFlags::empty())?;
+        self.wire = Some(Arc::new(guests));
+        Ok(ours)
     }
 
     /// Whether somebody looks at the guest with a debugger: then time limits make no sense.
@@ -111,7 +127,7 @@ impl Machine {
 
     /// Whether there is a network card.
     fn has_card(&self) -> bool {
-        self.hardware.net || !self.hardware.forwards.is_empty()
+        self.wire.is_some() || self.hardware.net || !self.hardware.forwards.is_empty()
     }
 
     /// The kernel's command line.
@@ -127,7 +143,7 @@ impl Machine {
 
     /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
     pub(crate) fn arguments(&self, medium: &Path) -> Vec<String> {
-        let Self { kernel, hardware, image, log, stays_on } = self;
+        let Self { kernel, hardware, image, log, stays_on, wire } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &[&str]| words.extend(text.iter().map(|&word| word.to_owned()));
@@ -148,7 +164,11 @@ impl Machine {
         if self.has_card() {
             let forwards = hardware.forwards.iter();
             let forwards = forwards.map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
-            add(&["-netdev", &format!("user,id=net0{}", forwards.collect::<String>())]);
+            let network = match wire {
+                Some(wire) => format!("dgram,id=net0,local.type=fd,local.str={}", wire.as_raw_fd()),
+                None => format!("user,id=net0{}", forwards.collect::<String>()),
+            };
+            add(&["-netdev", &network]);
             // Without the old ways to be found, and without a program to start the machine from the network.
             add(&["-device", "virtio-net-pci,netdev=net0,disable-legacy=on,romfile="]);
         }
@@ -217,6 +237,7 @@ mod tests {
             image: "k".into(),
             log: None,
             stays_on: false,
+            wire: None,
         };
         machine.arguments(Path::new("i")).join(" ")
     }

@@ -25,6 +25,7 @@ mod llvm;
 mod machine;
 mod monitor;
 mod network;
+mod peer;
 mod profile;
 mod program;
 mod project;

@@ -21,6 +21,7 @@ use crate::{
     ktest,
     libtest::{self, Tally},
     machine::Machine,
+    peer,
     starts::{self, Extent},
     toolchain::{self, Executable},
     visited,
@@ -53,6 +54,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
         for &run in runs.iter().filter(|run| (visited.takes)(run, &options.smp)) {
             total += over_the_network(visited, run, options)?;
         }
+    }
+    if is_wanted(options, peer::NAME, Place::Pollux) {
+        total += on_a_cable(options)?;
     }
     if is_wanted(options, impairment::NAME, Place::Pollux) {
         total += on_bad_networks(options)?;
@@ -106,6 +110,17 @@ fn over_the_network(
         note.lines().for_each(|line| println!("    {line}"));
     }
     Ok(report(visited.name, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
+}
+
+/// Boots a machine whose network cable ends here, with the most CPUs that were asked for, and sends it bad packets.
+fn on_a_cable(options: &TestOptions) -> Result<Tally> {
+    let smp = options.smp.iter().copied().max().unwrap_or(1);
+    let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
+    println!("{}, with a network cable", title(kernel));
+    build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
+    let started = Instant::now();
+    let (tally, note) = peer::run(kernel, &options.hardware, options.long, options.seed)?;
+    Ok(report(peer::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
 }
 
 /// Runs connections where packets fare badly.
@@ -190,7 +205,7 @@ fn companions(program: &str) -> &'static [&'static str] {
 fn in_guest(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let is_driven = |name: &str| {
         driven::NAMES.contains(&name)
-            || [dialogue::NAME, impairment::NAME].contains(&name)
+            || [dialogue::NAME, impairment::NAME, peer::NAME].contains(&name)
             || visited::ALL.iter().any(|visited| visited.name == name)
     };
     let named: Vec<_> = options.programs.iter().filter(|name| !is_driven(name)).cloned().collect();

@@ -97,7 +97,7 @@ impl Endpoint {
             Some(End::TimeWait(rest)) => demux::retire(tuple, self, rest),
         }
         if outcome.end.is_some() {
-            self.report_to_parent(|parent, _| parent.fail_request());
+            self.report_to_parent(|parent, child| parent.fail_request(child));
         }
         if let Some(at) = outcome.wake_at {
             timer::arm(self, at);
@@ -120,7 +120,8 @@ impl Endpoint {
         let mut state = self.state.lock();
         let is_listening = match state.listener() {
             Some(listener) => {
-                listener.complete(child.clone());
+                listener.withdraw(child.owner.0);
+                listener.admit(child.clone());
                 // Who waits for connections hears of each.
                 state.report(Events::READABLE);
                 true
@@ -133,19 +134,36 @@ impl Endpoint {
         }
     }
 
-    /// Keeps a place in the backlog, and gives the options that the connection inherits. `None`: it is full.
+    /// The options that a connection inherits. `None`: the backlog is full.
     pub(super) fn begin_request(&self) -> Option<Options> {
         let mut state = self.state.lock();
-        if !state.listener()?.begin() {
+        if state.listener()?.is_full() {
             return None;
         }
         Some(state.options().clone())
     }
 
-    /// Gives the place up.
-    pub(super) fn fail_request(&self) {
-        if let Some(listener) = self.state.lock().listener() {
-            listener.fail();
+    /// Keeps `child` until its handshake is complete, and gives the one that has to give way for it.
+    pub(super) fn keep_request(&self, child: &Arc<Self>) -> Option<Arc<Self>> {
+        self.state.lock().listener()?.request(child.owner.0, child.clone())
+    }
+
+    /// Forgets the handshake of `child`.
+    pub(super) fn fail_request(&self, child: &Arc<Self>) {
+        let mut state = self.state.lock();
+        // Dropped when the lock is free.
+        let _child = state.listener().and_then(|listener| listener.withdraw(child.owner.0));
+        drop(state);
+    }
+
+    /// Ends a handshake without a word, unless it is complete: there are too many, or it was no good.
+    pub(super) fn give_way(self: &Arc<Self>) {
+        if self.is_reported.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let tuple = self.state.read().tuple();
+        if let Some(tuple) = tuple {
+            demux::remove(&tuple, self);
         }
     }
 

@@ -96,9 +96,18 @@ fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut 
     let connection = Connection::accept(segment.tuple, route_back(segment), random::word(), &options, now);
     let sharing = endpoint::sharing(&options);
     let child = Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
-    match demux::insert(segment.tuple, &child, sharing, now) {
-        Ok(()) => child.process(segment, packet, out),
-        Err(_) => listener.fail_request(),
+    if demux::insert(segment.tuple, &child, sharing, now).is_err() {
+        return;
+    }
+    if let Some(oldest) = listener.keep_request(&child) {
+        oldest.give_way();
+    }
+    let packets = out.len();
+    child.process(segment, packet, out);
+    if out.len() == packets {
+        // There was something in it that gets no answer.
+        listener.fail_request(&child);
+        child.give_way();
     }
 }
 

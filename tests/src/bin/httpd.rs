@@ -8,7 +8,9 @@
 //! | `GET /` | a page that shows the kernel's Pollee counters, live |
 //! | `GET /counters` | `/proc/pollee` |
 //! | `GET /bytes/N` | N bytes, of which the one at place p is p mod 251 |
+//! | `GET /memory` | `/proc/meminfo` |
 //! | `POST /sum` | how many bytes the body has, and their sum |
+//! | `POST /echo` | the body |
 //!
 //! Source: RFC 9112, as far as curl, wget, wrk and browsers need it.
 
@@ -143,6 +145,16 @@ fn pattern(from: usize) -> impl Iterator<Item = u8> {
     (from..).map(|place| (place % 251) as u8)
 }
 
+/// A body on its way.
+#[derive(Default)]
+struct Body {
+    missing: usize,
+    count: usize,
+    sum: u64,
+    /// Its bytes, if they are wanted back.
+    echo: Option<Vec<u8>>,
+}
+
 /// A connection.
 struct Client {
     stream: TcpStream,
@@ -154,8 +166,7 @@ struct Client {
     output: Vec<u8>,
     written: usize,
     pattern: std::ops::Range<usize>,
-    /// A body on its way: how much is missing, and count and sum so far.
-    body: Option<(usize, usize, u64)>,
+    body: Option<Body>,
     closes: bool,
     ended: bool,
 }
@@ -182,7 +193,7 @@ impl Client {
             if !self.write()? {
                 return Ok(true);
             }
-            if self.closes {
+            if self.closes && self.body.is_none() {
                 return Ok(false);
             }
             if self.take_request() {
@@ -223,24 +234,35 @@ impl Client {
     }
 
     fn take_input(&mut self, mut bytes: &[u8]) {
-        if let Some((missing, count, sum)) = &mut self.body {
-            let part = bytes.len().min(*missing);
-            *missing -= part;
-            *count += part;
-            *sum += bytes[..part].iter().map(|byte| u64::from(*byte)).sum::<u64>();
-            bytes = &bytes[part..];
+        if let Some(body) = &mut self.body {
+            let (part, rest) = bytes.split_at(bytes.len().min(body.missing));
+            body.missing -= part.len();
+            body.count += part.len();
+            body.sum += part.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            if let Some(echo) = &mut body.echo {
+                echo.extend_from_slice(part);
+            }
+            bytes = rest;
         }
         self.input.extend_from_slice(bytes);
     }
 
     /// Answers the next request, if it is there as a whole.
     fn take_request(&mut self) -> bool {
-        if let Some((missing, count, sum)) = self.body {
-            if missing == 0 {
-                self.body = None;
-                self.answer("200 OK", "text/plain", &format!("{count} {sum}\n"));
+        if let Some(body) = self.body.take_if(|body| body.missing == 0) {
+            match body.echo {
+                None => {
+                    self.answer("200 OK", "text/plain", &format!("{} {}\n", body.count, body.sum))
+                }
+                Some(echo) => {
+                    self.head("200 OK", "application/octet-stream", echo.len());
+                    self.output.extend_from_slice(&echo);
+                }
             }
-            return missing == 0;
+            return true;
+        }
+        if self.body.is_some() {
+            return false;
         }
         let Some(end) = self.input.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
             return false;
@@ -268,10 +290,15 @@ impl Client {
                     &counters.unwrap_or_else(|_| "this kernel counts nothing\n".into()),
                 );
             }
-            ["POST", "/sum", _] => {
+            ["GET", "/memory", _] => {
+                let report = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+                self.answer("200 OK", "text/plain", &report);
+            }
+            ["POST", path @ ("/sum" | "/echo"), _] => {
                 let len = field("content-length").and_then(|text| text.parse().ok());
+                let echo = (path == "/echo").then(Vec::new);
                 match len {
-                    Some(len) => self.body = Some((len, 0, 0)),
+                    Some(missing) => self.body = Some(Body { missing, echo, ..Body::default() }),
                     None => self.answer("411 Length Required", "text/plain", "how much?\n"),
                 }
             }

@@ -120,7 +120,7 @@ impl Connection {
     pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
         let mut engine = Engine::new(route, options.max_segment, seed, now);
         engine.connect(tuple);
-        Self::new(engine, tuple, options, now)
+        Self::new(engine, tuple, options, now, patience::HANDSHAKE)
     }
 
     /// A connection that waits for the SYN, which must be the next packet.
@@ -128,14 +128,14 @@ impl Connection {
     pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
         let mut engine = Engine::new(route, options.max_segment, seed, now);
         engine.listen(tuple.local);
-        Self::new(engine, tuple, options, now)
+        Self::new(engine, tuple, options, now, patience::REQUEST)
     }
 
-    fn new(engine: Engine, tuple: Tuple, options: &Options, now: Duration) -> Self {
+    fn new(engine: Engine, tuple: Tuple, options: &Options, now: Duration, limit: Duration) -> Self {
         let phase = engine.phase();
         let limits = Limits { receive: 0, send: 0, low_water: 1, cork: false, no_delay: false };
         let mut patience = Patience::new(Rules::new(options), now);
-        patience.set_deadline(Some(now + patience::HANDSHAKE));
+        patience.set_deadline(Some(now + limit));
         let mut connection = Self {
             engine: Some(Box::new(engine)),
             tuple,
@@ -146,7 +146,7 @@ impl Connection {
             is_orphan: false,
             has_sent_fin: false,
             patience,
-            deadline: Some(now + patience::HANDSHAKE),
+            deadline: Some(now + limit),
             received: Queue::default(),
             unsent: Queue::default(),
             held: 0,

@@ -1,12 +1,20 @@
 //! The backlog of a listening socket.
 //!
-//! Owns: who waits to be accepted, in order of arrival, and how many are on their way.
-//! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for).
+//! Owns: who waits to be accepted, in order of arrival, and who is on the way.
+//!
+//! Who asks over a network may have a sender's address that was made up, and never say more. So requests take no place
+//! among those who wait: there are [`MOST_REQUESTS`] of them, and the oldest gives way. Who answers in the time that so
+//! many others need to ask gets through.
+//! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for); RFC 4987 section
+//! 3.3 for the other.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 
 /// `net.core.somaxconn`.
 pub const SOMAXCONN: u32 = 4096;
+
+/// How many requests are open: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
+pub const MOST_REQUESTS: usize = 512;
 
 /// A backlog of connections `C`.
 #[derive(Debug)]
@@ -15,13 +23,15 @@ pub struct Listener<C> {
     /// Handshakes going on.
     opening: usize,
     ready: VecDeque<C>,
+    /// By their numbers, which grow.
+    requests: BTreeMap<u64, C>,
 }
 
 impl<C> Listener<C> {
     /// A backlog of what listen(2) was told; a negative number is a large one, as on Linux.
     #[must_use]
     pub fn new(backlog: i32) -> Self {
-        Self { backlog: Self::clamp(backlog), opening: 0, ready: VecDeque::new() }
+        Self { backlog: Self::clamp(backlog), opening: 0, ready: VecDeque::new(), requests: BTreeMap::new() }
     }
 
     /// Takes another number.
@@ -36,9 +46,36 @@ impl<C> Listener<C> {
     /// Keeps a place for a handshake. `false`: the backlog is full, and the SYN is as good as lost.
     #[must_use]
     pub fn begin(&mut self) -> bool {
-        let has_room = self.opening + self.ready.len() <= self.backlog && self.ready.try_reserve(1).is_ok();
+        let has_room = !self.is_full() && self.ready.try_reserve(1).is_ok();
         self.opening += usize::from(has_room);
         has_room
+    }
+
+    /// Whether nobody else may come: a SYN is as good as lost.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.opening + self.ready.len() > self.backlog
+    }
+
+    /// Keeps a handshake over a network, whose `number` is larger than those before, and gives the one that has to give
+    /// way for it.
+    #[must_use]
+    pub fn request(&mut self, number: u64, connection: C) -> Option<C> {
+        self.requests.insert(number, connection);
+        if self.requests.len() <= MOST_REQUESTS {
+            return None;
+        }
+        self.requests.pop_first().map(|(_, oldest)| oldest)
+    }
+
+    /// A handshake over a network has failed, or is complete: it is kept no longer. `None`: it has given way.
+    pub fn withdraw(&mut self, number: u64) -> Option<C> {
+        self.requests.remove(&number)
+    }
+
+    /// Lets a connection wait to be accepted.
+    pub fn admit(&mut self, connection: C) {
+        self.ready.push_back(connection);
     }
 
     /// A handshake has failed.
@@ -49,7 +86,7 @@ impl<C> Listener<C> {
     /// A handshake is complete.
     pub fn complete(&mut self, connection: C) {
         self.fail();
-        self.ready.push_back(connection);
+        self.admit(connection);
     }
 
     /// Takes the connection that has waited longest.
@@ -89,7 +126,7 @@ impl<C> Listener<C> {
 
 #[cfg(test)]
 mod tests {
-    use super::Listener;
+    use super::{Listener, MOST_REQUESTS};
 
     #[test]
     fn one_more_than_the_backlog_may_wait_and_the_first_is_first() {
@@ -105,6 +142,22 @@ mod tests {
         assert!(listener.begin());
         assert_eq!(listener.accept(), Some('b'));
         assert!(listener.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_request_gives_way_and_none_takes_a_place() {
+        let mut listener = Listener::new(0);
+        let most = MOST_REQUESTS as u64;
+        assert!((0..most).all(|number| listener.request(number, number).is_none()));
+        assert_eq!(listener.withdraw(1), Some(1));
+        assert_eq!(listener.request(most, most), None);
+        assert_eq!(listener.request(most + 1, most + 1), Some(0));
+        assert_eq!(listener.request(most + 2, most + 2), Some(2));
+        assert!(!listener.is_full());
+        let connection = listener.withdraw(5).unwrap();
+        listener.admit(connection);
+        assert!(listener.is_full());
+        assert_eq!((listener.withdraw(0), listener.accept()), (None, Some(5)));
     }
 
     #[test]

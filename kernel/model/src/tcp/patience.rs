@@ -10,6 +10,9 @@ use crate::socket::Options;
 /// How long a handshake is tried: Linux's six repetitions of the SYN.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(127);
 
+/// How long a handshake that others began is tried: Linux's five repetitions of the SYN|ACK.
+pub(super) const REQUEST: Duration = Duration::from_secs(63);
+
 /// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.
 pub(super) const ORPHAN: Duration = Duration::from_secs(60);
 

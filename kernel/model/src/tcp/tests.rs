@@ -247,3 +247,27 @@ fn a_lost_segment_is_sent_again_as_soon_as_linux_does() {
         assert_eq!(pair.now - lost, Duration::from_millis(pause));
     }
 }
+
+#[test]
+fn an_answer_to_a_request_is_repeated_for_a_minute() {
+    let options = Options::default();
+    let mut now = Duration::from_secs(1);
+    let (mut request, mut out) = (Burst::new(), Burst::new());
+    let tuple = Tuple { local: CLIENT, remote: SERVER };
+    let mut client = Connection::connect(tuple, Route::Link { mtu: 1500 }, 7, &options, now);
+    let _ = client.settle(now, &mut request);
+    let segment = Segment::parse(request[0].ip()).unwrap();
+    let back = Tuple { local: SERVER, remote: CLIENT };
+    let mut server = Connection::accept(back, Route::Link { mtu: 1500 }, 8, &options, now);
+    let mut outcome = server.process(&segment, request[0].ip(), now, &mut out);
+    let mut times = vec![];
+    while outcome.end.is_none() {
+        if !core::mem::take(&mut out).is_empty() {
+            times.push(now.as_secs() - 1);
+        }
+        now = outcome.wake_at.unwrap();
+        outcome = server.settle(now, &mut out);
+    }
+    assert_eq!(times, [0, 1, 3, 7, 15, 31]);
+    assert_eq!(now, Duration::from_secs(64));
+}

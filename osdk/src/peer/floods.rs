@@ -1,0 +1,77 @@
+//! More requests for connections than anybody can want.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    Stage,
+    segment::{Segment, flag},
+    talk::{SERVER, Talk, address},
+    wire::{HONEST, Wire},
+};
+
+/// How many ask and say nothing more.
+const FLOOD: usize = 10_000;
+
+/// More requests than a listener keeps.
+const REQUESTS: usize = 600;
+
+/// How many of them come between two honest visitors.
+const BETWEEN: usize = 2500;
+
+pub(super) fn requests(stage: &mut Stage<'_>) -> Result<()> {
+    let mut requests = Vec::new();
+    for asked in 0..if stage.is_long { 20 * FLOOD } else { FLOOD } {
+        let ip = Ipv4Addr::new(
+            stage.random.u8(11..100),
+            stage.random.u8(..),
+            stage.random.u8(..),
+            stage.random.u8(1..255),
+        );
+        let from = SocketAddrV4::new(ip, stage.random.u16(1024..));
+        let mut segment = Segment::new(from, SERVER, flag::SYN);
+        segment.sequence = stage.random.u32(..);
+        segment.options = vec![2, 4, 5, 180, 4, 2, 1, 3, 3, 7];
+        segment.options.truncate(stage.random.usize(..=10));
+        stage.wire.send_from(HONEST, &segment.packet())?;
+        requests.push((from, segment.sequence));
+        stage.wire.drain(Duration::ZERO)?;
+        if asked % BETWEEN == BETWEEN - 1 {
+            let context = || format!("after {asked} requests");
+            stage.honest.check(stage.wire).with_context(context)?;
+            // And one that takes its time between the SYN and the ACK.
+            let mut talk = Talk::begin(stage.wire).with_context(context)?;
+            stage.wire.drain(Duration::from_millis(5))?;
+            talk.acknowledge()?;
+            talk.compare_bytes(1000).with_context(context)?;
+            talk.reset()?;
+        }
+    }
+    take_back(stage.wire, &requests)
+}
+
+/// Takes the place of all requests that are still open, and gives it up: else they keep their memory for a minute.
+pub(super) fn displace(wire: &Wire) -> Result<()> {
+    let mut requests = Vec::new();
+    for _ in 0..REQUESTS {
+        let segment = Segment::new(address(), SERVER, flag::SYN);
+        wire.send_from(HONEST, &segment.packet())?;
+        requests.push((segment.from, segment.sequence));
+        wire.drain(Duration::ZERO)?;
+    }
+    take_back(wire, &requests)
+}
+
+fn take_back(wire: &Wire, requests: &[(SocketAddrV4, u32)]) -> Result<()> {
+    for (from, sequence) in requests {
+        let mut segment = Segment::new(*from, SERVER, flag::RST);
+        segment.sequence = sequence.wrapping_add(1);
+        wire.send_from(HONEST, &segment.packet())?;
+        wire.drain(Duration::ZERO)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Every flag in every state, and numbers that nobody can mean.
+
+use std::{net::SocketAddrV4, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use super::{
+    Stage,
+    segment::{Segment, flag},
+    talk::{SERVER, Talk, address},
+    wire::{GUEST, Wire},
+};
+
+/// How long an answer takes at most.
+const SOON: Duration = Duration::from_millis(20);
+
+/// What brings a connection into a state.
+type Way = (&'static str, fn(&Wire) -> Result<Talk<'_>>);
+
+const STATES: [Way; 7] = [
+    ("SYN-RECEIVED", |wire| Talk::begin(wire)),
+    ("ESTABLISHED", |wire| Talk::open(wire)),
+    ("ESTABLISHED, bytes under way", |wire| {
+        let mut talk = Talk::open(wire)?;
+        talk.window = 2000;
+        talk.say(b"GET /bytes/50000 HTTP/1.1\r\n\r\n")?;
+        talk.take(SOON)?;
+        Ok(talk)
+    }),
+    ("CLOSE-WAIT", |wire| {
+        let mut talk = Talk::open(wire)?;
+        talk.window = 2000;
+        talk.say(b"GET /bytes/50000 HTTP/1.1\r\n\r\n")?;
+        talk.take(SOON)?;
+        finish(&mut talk)?;
+        Ok(talk)
+    }),
+    ("FIN-WAIT-1", |wire| {
+        let mut talk = Talk::open(wire)?;
+        talk.window = 500;
+        talk.say(b"GET /bytes/2000 HTTP/1.0\r\n\r\n")?;
+        talk.take(SOON)?;
+        Ok(talk)
+    }),
+    ("FIN-WAIT-2", |wire| {
+        let mut talk = Talk::open(wire)?;
+        talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
+        talk.attend(|talk| talk.has_fin)?;
+        talk.acknowledge()?;
+        Ok(talk)
+    }),
+    ("TIME-WAIT", |wire| {
+        let mut talk = Talk::open(wire)?;
+        talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
+        talk.attend(|talk| talk.has_fin)?;
+        finish(&mut talk)?;
+        Ok(talk)
+    }),
+];
+
+/// Sends a FIN.
+fn finish(talk: &mut Talk<'_>) -> Result<()> {
+    talk.send(&talk.segment(flag::FIN | flag::ACK))?;
+    talk.next = talk.next.wrapping_add(1);
+    Ok(())
+}
+
+/// Every set of flags, with and without bytes, to a port with a listener and one without.
+pub(super) fn flags(stage: &mut Stage<'_>) -> Result<()> {
+    for to in [SERVER, SocketAddrV4::new(GUEST, 81)] {
+        for flags in 0..64 {
+            for payload in [&b""[..], b"GET / HTTP/1.0\r\n\r\n"] {
+                let mut segment = Segment::new(address(), to, flags);
+                segment.payload = payload.to_vec();
+                segment.sequence = stage.random.u32(..);
+                segment.acknowledgment = stage.random.u32(..);
+                stage.wire.send_from(*segment.from.ip(), &segment.packet())?;
+                let answer = stage.wire.segment_to(*segment.from.ip(), Duration::from_millis(3))?;
+                if let Some(answer) = answer.filter(|seen| seen.to_port == segment.from.port()) {
+                    ensure!(flags & flag::RST == 0, "an answer to a RST: {answer:?}");
+                    let opens = to == SERVER && flags & (flag::SYN | flag::ACK | flag::FIN) == flag::SYN;
+                    ensure!(opens || answer.has(flag::RST), "no RST to {flags:#x} but {answer:?}");
+                }
+                segment.flags = flag::RST;
+                segment.sequence = segment.sequence.wrapping_add(1);
+                stage.wire.send_from(*segment.from.ip(), &segment.packet())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every set of flags in every state: nothing may break, and the next visitor is served.
+pub(super) fn every(stage: &mut Stage<'_>) -> Result<()> {
+    for (name, way) in STATES {
+        let mut seen = 0;
+        for flags in (0..64).filter(|flags| stage.is_long || flags & 0x20 == 0) {
+            let mut talk = way(stage.wire).map_err(|error| error.context(name))?;
+            let mut segment = talk.segment(flags);
+            segment.payload = vec![b'x'; stage.random.usize(..3)];
+            for (sequence, acknowledgment) in
+                [(0, 0), (1, 0), (0, 1), (u32::MAX, u32::MAX), (20_000, 0), (0, 70_000)]
+            {
+                segment.sequence = talk.next.wrapping_add(sequence);
+                segment.acknowledgment = talk.expected.wrapping_add(acknowledgment);
+                talk.send(&segment)?;
+                seen += usize::from(talk.take(Duration::ZERO)?.is_some());
+            }
+            talk.reset()?;
+            ensure!(seen < 4000, "{name}: too many answers");
+        }
+        stage.wire.drain(Duration::from_millis(5))?;
+    }
+    Ok(())
+}
+
+/// What somebody who does not see the connection can send to it: it stays.
+pub(super) fn blind(stage: &mut Stage<'_>) -> Result<()> {
+    let mut talk = Talk::open(stage.wire)?;
+    talk.compare_bytes(100)?;
+    for distance in [1 << 16, 1 << 20, 1 << 30, 1 << 31, u32::MAX - 70_000, u32::MAX - 1] {
+        for flags in [flag::RST, flag::RST | flag::ACK, flag::SYN, flag::FIN | flag::ACK, flag::ACK] {
+            let mut segment = talk.segment(flags);
+            segment.sequence = talk.next.wrapping_add(distance);
+            talk.send(&segment)?;
+            talk.take(Duration::ZERO)?;
+        }
+    }
+    for distance in [1, 5000, 1 << 20, 1 << 31] {
+        let mut segment = talk.segment(flag::ACK);
+        segment.acknowledgment = talk.expected.wrapping_add(distance);
+        segment.payload = b"never written".to_vec();
+        talk.send(&segment)?;
+    }
+    while talk.take(SOON)?.is_some() {}
+    ensure!(!talk.has_rst, "the connection is gone");
+    talk.compare_bytes(2000)?;
+    talk.reset()
+}
