@@ -100,7 +100,7 @@ impl<'a> Boot<'a> {
                 Event::Message(Message::End(seen)) => end = Some(seen),
                 Event::Message(Message::Done) => {}
                 Event::Message(Message::Fault(reason)) => break format!("init: {reason}"),
-                Event::Exited(status) => break format!("the kernel went down (QEMU: {status})"),
+                Event::Exited(status) => break self.session.downfall(status),
                 Event::TimedOut => break format!("{}the kernel hangs", self.session.whereabouts()),
             }
             if let Some(record) = end.and_then(|end| self.record(&end)) {

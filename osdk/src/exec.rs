@@ -129,9 +129,7 @@ impl Attendance<'_> {
                 Event::Message(Message::Fault(reason)) => return Err(self.failed(format!("init: {reason}"))),
                 Event::Message(Message::Start(_) | Message::Done) => {}
                 Event::Exited(status) => {
-                    return Err(
-                        self.failed(format!("the kernel went down under the program (QEMU: {status})"))
-                    );
+                    return Err(self.failed(self.session.downfall(status)));
                 }
                 Event::TimedOut => {
                     eprint!("{}", self.session.whereabouts());

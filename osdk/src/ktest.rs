@@ -33,7 +33,7 @@ pub(crate) fn run(machine: &Machine, limit: Option<Duration>) -> Result<Outcome>
             Event::Exited(status) => match status.code() {
                 Some(SUCCESS) => (Some(0), String::new()),
                 Some(FAILURE) => (Some(101), String::new()),
-                _ => (None, format!("the kernel went down (QEMU: {status})")),
+                _ => (None, session.downfall(status)),
             },
             Event::TimedOut => (None, format!("{}the kernel hangs", session.whereabouts())),
             Event::Output(..) | Event::Message(_) => continue,

@@ -19,6 +19,7 @@ mod image;
 mod impairment;
 mod initramfs;
 mod ktest;
+mod last_words;
 mod libraries;
 mod libtest;
 mod llvm;

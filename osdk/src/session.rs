@@ -20,7 +20,7 @@ use std::{
 use anyhow::{Context, Result};
 use pollux_protocol::{frame::Frame, message::Message};
 
-use crate::{machine::Machine, monitor, screenshot::Screenshot};
+use crate::{last_words, machine::Machine, monitor, screenshot::Screenshot};
 
 /// How long a guest may take to power off before QEMU is ended.
 const POWER_OFF: Duration = Duration::from_secs(2);
@@ -201,11 +201,17 @@ impl Session {
 
     /// The end of the kernel's log and QEMU's complaints, for a person.
     pub(crate) fn last_words(&self) -> String {
-        const LINES: usize = 60;
         let text = self.machine.symbols().readable(&String::from_utf8_lossy(&self.log));
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("{line}\n"));
-        tail.chain([String::from_utf8_lossy(&self.complaints).into_owned()]).collect()
+        last_words::excerpt(&text) + &String::from_utf8_lossy(&self.complaints)
+    }
+
+    /// Why a kernel that ended QEMU with this status went down, in one line.
+    pub(crate) fn downfall(&self, status: ExitStatus) -> String {
+        let log = String::from_utf8_lossy(&self.log);
+        match last_words::cause(&log) {
+            Some(cause) => format!("the kernel went down (QEMU: {status}): {cause}"),
+            None => format!("the kernel went down (QEMU: {status})"),
+        }
     }
 
     /// Gives QEMU's monitor a command that it answers with nothing worth reading.

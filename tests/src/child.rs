@@ -86,6 +86,17 @@ pub fn wait4(pid: i32, options: i32) -> Result<Option<(i32, i32)>> {
     Ok((found != 0).then_some((found, status)))
 }
 
+/// Whether a child has ended, which stays to be waited for.
+pub fn peek(pid: i32) -> bool {
+    // SAFETY: `siginfo_t` is plain data.
+    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the information is ours.
+    let result = unsafe { libc::waitid(libc::P_PID, pid as u32, &mut info, options) };
+    // SAFETY: waitid has set it, to 0 if there is nobody.
+    result == 0 && unsafe { info.si_pid() } == pid
+}
+
 /// Ends the process at once, without a trace of libtest's own clean-up.
 pub fn exit(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.

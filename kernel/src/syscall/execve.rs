@@ -30,7 +30,7 @@ const INTERPRETERS_MOST: usize = 5;
 ///
 /// # Errors
 /// `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`: the path. `ENOEXEC`: not a program. `E2BIG`: too many
-/// arguments. `EFAULT`, `ENOMEM`. The caller goes on as it was.
+/// arguments. `EFAULT`, `ENOMEM`. `EAGAIN`: another thread is quicker, and ends this one. The caller goes on as it was.
 pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize) -> SysResult {
     let path = user::read_string(cx.space(), path, PATH_MAX)?;
     let mut room = ARGUMENTS_MOST;
@@ -81,7 +81,7 @@ pub(crate) fn start_program(
     let files = own_files(process)?;
     let old = process.space();
     let image = exec::load(&*file, &arguments, limits, |path| open_program(origin, path))?;
-    end_other_threads(thread);
+    end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
     drop(old);
@@ -130,15 +130,22 @@ fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
     if Arc::strong_count(&files) > OWN { Ok(Some(Arc::new(files.try_clone()?))) } else { Ok(None) }
 }
 
-fn end_other_threads(thread: &Myself) {
-    let threads = thread.process().threads.lock().clone();
-    for other in threads.iter().filter(|other| !Arc::ptr_eq(other, thread)) {
-        other.kill();
-    }
-    drop(threads);
-    while thread.process().threads.lock().len() > 1 {
+/// Makes the thread the only one, and lets it be.
+///
+/// # Errors
+/// `EAGAIN`: another thread does the same, or the process ends. This one is to end, too.
+fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
+    let process = thread.process();
+    process.threads.lock().end_others(thread)?;
+    while process.threads.lock().len() > 1 {
         thread.sleep(None);
     }
+    let mut threads = process.threads.lock();
+    // Whoever ends the process says so first, and closes it for good after.
+    if process.end.lock().is_none() {
+        threads.reopen();
+    }
+    Ok(())
 }
 
 fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<dyn File>, Errno> {

@@ -25,9 +25,7 @@ pub(crate) fn end_process(process: &Process, end: End) {
         }
         *ended = Some(end);
     }
-    for thread in process.threads.lock().iter() {
-        thread.kill();
-    }
+    process.threads.lock().end_all();
 }
 
 /// Ends the current thread, and with the last one the process.
@@ -38,7 +36,7 @@ pub(crate) fn end_thread(thread: &Arc<Thread>) {
     drop(space);
     let left = {
         let mut threads = process.threads.lock();
-        threads.retain(|other| !Arc::ptr_eq(other, thread));
+        threads.remove(thread);
         process.used.lock().threads += thread.usage();
         threads.len()
     };

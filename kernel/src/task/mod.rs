@@ -13,6 +13,7 @@ pub(crate) mod scheduler;
 pub(crate) mod session;
 pub(crate) mod signal;
 pub(crate) mod thread;
+mod threads;
 pub(crate) mod timer;
 pub(crate) mod usage;
 pub(crate) mod wait;

@@ -19,6 +19,7 @@ use super::pidfd;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
+use super::threads::Threads;
 use super::timer::Timers;
 use super::usage::Usage;
 use crate::clock;
@@ -86,7 +87,7 @@ pub(crate) struct Process {
     pid: u32,
     pub(crate) parent: Parent,
     pub(crate) children: SpinLock<Vec<Arc<Process>>>,
-    pub(crate) threads: SpinLock<Vec<Arc<Thread>>>,
+    pub(crate) threads: SpinLock<Threads>,
     space: SpinLock<Arc<AddressSpace>>,
     files: SpinLock<Arc<FdTable>>,
     pub(crate) paths: SpinLock<Paths>,
@@ -209,7 +210,7 @@ impl Process {
             pid,
             parent: Parent::none(),
             children: SpinLock::new(Vec::new()),
-            threads: SpinLock::new(Vec::new()),
+            threads: SpinLock::new(Threads::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(Arc::new(FdTable::new())),
             paths: SpinLock::new(Paths { cwd, umask: Permissions::from_mode(0o022) }),
@@ -260,7 +261,7 @@ impl Process {
             pid: next_id(),
             parent: Parent::new(parent),
             children: SpinLock::new(Vec::new()),
-            threads: SpinLock::new(Vec::new()),
+            threads: SpinLock::new(Threads::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
             paths: SpinLock::new(parent.paths.lock().clone()),

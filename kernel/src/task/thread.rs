@@ -104,7 +104,7 @@ impl Thread {
     /// `prepare` is called when the thread is one of its process's and does not run yet.
     ///
     /// # Errors
-    /// `EAGAIN`: no memory for it. Those of `prepare`. Nothing was started.
+    /// `EAGAIN`: no memory for it, or its process lets none come any more. Those of `prepare`. Nothing was started.
     pub(crate) fn spawn(
         process: &Arc<Process>,
         tid: u32,
@@ -142,9 +142,9 @@ impl Thread {
         let entered = thread.clone();
         let task = TaskOptions::new(move || run(entered, context)).data(thread.clone()).local_data(local);
         let task = Arc::new(task.build().map_err(|_| Errno::EAGAIN)?);
-        process.threads.lock().push(thread.clone());
+        process.threads.lock().add(&thread)?;
         if let Err(errno) = prepare(&thread) {
-            process.threads.lock().retain(|other| !Arc::ptr_eq(other, &thread));
+            process.threads.lock().remove(&thread);
             return Err(errno);
         }
         task.run();
