@@ -49,7 +49,7 @@ const REQUESTS: u32 = 2000;
 /// A visitor's errand.
 type Errand = (&'static str, fn(u16, usize) -> Result<()>);
 
-const ERRANDS: [Errand; 6] = [
+const ERRANDS: [Errand; 7] = [
     ("a page and what is not there", |port, _| {
         let mut visit = Visit::begin(port)?;
         ensure!(visit.get("/none")?.0 == 404, "a page that is not there");
@@ -74,6 +74,21 @@ const ERRANDS: [Errand; 6] = [
     ("many at the same time", |port, _| {
         let mut visits = (0..CROWD).map(|_| arrive(port)).collect::<Result<Vec<_>>>()?;
         visits.iter_mut().rev().try_for_each(|visit| visit.compare_bytes(10_000))
+    }),
+    ("those who cannot be reached", |port, _| {
+        // QEMU says for nobody that it is 10.0.2.200, and refuses its own discard service.
+        for (path, expected) in [
+            ("10.0.2.200", "113\n"),
+            ("10.0.2.2", "111\n"),
+            ("10.0.2.2/127.0.0.1", "22\n"),
+            ("10.0.2.15/127.0.0.1", "111\n"),
+            ("127.0.0.1/10.0.2.15", "111\n"),
+        ] {
+            let (_, said) = Visit::begin(port)?.get(&format!("/reach/{path}"))?;
+            let said = String::from_utf8_lossy(&said).into_owned();
+            ensure!(said == expected, "connect to {path}: {said}");
+        }
+        Ok(())
     }),
     ("one after the other", |port, _| (0..100).try_for_each(|_| Visit::begin(port)?.compare_bytes(100))),
 ];

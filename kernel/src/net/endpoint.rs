@@ -6,6 +6,7 @@
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use model::abi::errno::Errno;
 use model::socket::Options;
 use model::tcp::connection::{End, Hardness, Outcome};
 use model::tcp::packet::{Burst, Packet};
@@ -84,6 +85,18 @@ impl Endpoint {
         }
         drop(state);
         self.follow(&segment.tuple, outcome);
+    }
+
+    /// No packet gets there, for this reason.
+    pub(super) fn fail(self: &Arc<Self>, tuple: &Tuple, error: Errno) {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connection() else { return };
+        let outcome = connection.fail(error);
+        if outcome.is_flushed {
+            state.report(Events::WRITABLE);
+        }
+        drop(state);
+        self.follow(tuple, outcome);
     }
 
     /// What a change means outside of the socket. No lock is held.

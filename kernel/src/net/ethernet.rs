@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use core::net::Ipv4Addr;
 
+use model::abi::errno::Errno;
 use model::command_line;
 use model::door;
 use model::ethernet::{self, Arp, Header, Mac};
@@ -162,10 +163,11 @@ impl Ethernet {
         }
     }
 
-    /// Asks again for whom has not answered. Says when next.
+    /// Asks again for whom has not answered, and says of whom never does that it is not there. Says when next.
     fn look_after_neighbours(&self) -> Option<core::time::Duration> {
         let due = self.neighbours.lock().expire(clock::now());
         due.ask.into_iter().for_each(|ip| self.ask(ip));
+        due.lost.iter().for_each(|packet| stack::fail(packet, Errno::EHOSTUNREACH));
         due.next
     }
 

@@ -44,6 +44,14 @@ pub(super) fn source_for(destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
     Ok(to(destination)?.link.address())
 }
 
+/// Whether packets from `source` may go to `destination`: those from the loopback leave no machine.
+///
+/// # Errors
+/// `EINVAL`: they may not (`__mkroute_output`).
+pub(super) fn check(source: Ipv4Addr, destination: Ipv4Addr) -> Result<(), Errno> {
+    if source.is_loopback() && !is_local(destination) { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
 /// Whether `address` is one of this machine.
 pub(super) fn is_local(address: Ipv4Addr) -> bool {
     (address.is_loopback() && segment::is_unicast(address)) || is_own(address)

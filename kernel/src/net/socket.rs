@@ -93,7 +93,7 @@ impl TcpSocket {
     /// Begins a connection, or says that one has begun.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EADDRNOTAVAIL`: no port is free, or
+    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
     /// the two ends have a connection already. `ENOBUFS`: no memory.
     pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
         let remote = if remote.ip().is_unspecified() {
@@ -126,6 +126,7 @@ impl TcpSocket {
         let now = clock::now();
         let bound = socket.local();
         let source = bound.map(|address| *address.ip()).filter(|ip| !ip.is_unspecified()).unwrap_or(source);
+        route::check(source, *remote.ip())?;
         let sharing = endpoint::sharing(socket.options());
         let take = |port, sharing: Sharing| {
             let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };

@@ -5,10 +5,11 @@
 
 use alloc::sync::Arc;
 
+use model::abi::errno::Errno;
 use model::door;
 use model::tcp::connection::Connection;
 use model::tcp::packet::{Burst, Packet};
-use model::tcp::segment::Segment;
+use model::tcp::segment::{Segment, Tuple};
 use model::tcp::socket::Socket;
 use model::tcp::time_wait::Answer;
 use model::tcp::{self, Route};
@@ -72,6 +73,16 @@ pub(super) fn receive(packet: &Packet, out: &mut Burst) {
             }
         },
         None => welcome(&segment, packet, out),
+    }
+}
+
+/// A packet of ours did not get to its destination, for this reason. Datagrams hear nothing of it
+/// (`__udp4_lib_err`: no host is no hard error).
+pub(super) fn fail(packet: &Packet, error: Errno) {
+    let Some(segment) = Segment::parse(packet.ip()) else { return };
+    let tuple = Tuple { local: segment.tuple.remote, remote: segment.tuple.local };
+    if let Some(Found::Endpoint(endpoint)) = demux::find(&tuple) {
+        endpoint.fail(&tuple, error);
     }
 }
 

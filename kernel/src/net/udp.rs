@@ -132,13 +132,14 @@ impl UdpSocket {
     /// Hears only `remote` from now on, and sends there.
     ///
     /// # Errors
-    /// `ENETUNREACH`: no way leads there. `EAGAIN`: no port is free.
+    /// `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
     pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<(), Errno> {
         let remote = routed(remote);
         let source = route::source_for(*remote.ip())?;
         let mut state = self.endpoint.state.lock();
         let local = self.bound(&mut state)?;
         let ip = if local.ip().is_unspecified() { source } else { *local.ip() };
+        route::check(ip, *remote.ip())?;
         let local = SocketAddrV4::new(ip, local.port());
         PORTS.lock().connect(self.endpoint.owner, local, Some(remote));
         state.connect(local, remote);
@@ -214,6 +215,7 @@ impl super::call::Socket for UdpSocket {
         }
         let way = route::to(*to.ip())?.link.route();
         let source = if local.ip().is_unspecified() { route::source_for(*to.ip())? } else { *local.ip() };
+        route::check(source, *to.ip())?;
         budget::try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
         let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
         let mut packets = Burst::new();

@@ -8,6 +8,7 @@
 //! | `GET /` | a page that shows the kernel's Pollee counters, live |
 //! | `GET /counters` | `/proc/pollee` |
 //! | `GET /bytes/N` | N bytes, of which the one at place p is p mod 251 |
+//! | `GET /reach/TO`, `GET /reach/TO/FROM` | what connect(2) to TO says, from FROM or anywhere: a number |
 //! | `GET /memory` | `/proc/meminfo` |
 //! | `POST /sum` | how many bytes the body has, and their sum |
 //! | `POST /echo` | the body |
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use pollux_tests::epoll::events::{ET, IN, OUT};
 use pollux_tests::epoll::{self, Epoll};
+use pollux_tests::socket::{self, Address};
 
 /// Bytes of a request's head at most.
 const MOST_HEAD: usize = 8 * 1024;
@@ -302,6 +304,16 @@ impl Client {
                     None => self.answer("411 Length Required", "text/plain", "how much?\n"),
                 }
             }
+            ["GET", path, _] if path.starts_with("/reach/") => {
+                let mut addresses = path["/reach/".len()..].split('/').map(str::parse);
+                match (addresses.next(), addresses.next()) {
+                    (Some(Ok(to)), None) => self.answer("200 OK", "text/plain", &reach(to, None)),
+                    (Some(Ok(to)), Some(Ok(from))) => {
+                        self.answer("200 OK", "text/plain", &reach(to, Some(from)));
+                    }
+                    _ => self.answer("400 Bad Request", "text/plain", "whom?\n"),
+                }
+            }
             ["GET", path, _] => {
                 match path.strip_prefix("/bytes/").and_then(|count| count.parse().ok()) {
                     Some(count) => {
@@ -334,6 +346,14 @@ impl Client {
         self.head(status, kind, text.len());
         self.output.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Asks the discard service of `to` for a connection, and waits as long as that takes.
+fn reach(to: Ipv4Addr, from: Option<Ipv4Addr>) -> String {
+    let socket = socket::tcp(0);
+    let bound = from.map_or(Ok(()), |from| socket::bind(&socket, &Address::new(from, 0)));
+    let result = bound.and_then(|()| socket::connect(&socket, &Address::new(to, 9)));
+    format!("{}\n", result.map_or_else(|error| error.0, |()| 0))
 }
 
 fn os_error(errno: pollux_tests::Errno) -> io::Error {

@@ -271,3 +271,17 @@ fn an_answer_to_a_request_is_repeated_for_a_minute() {
     assert_eq!(times, [0, 1, 3, 7, 15, 31]);
     assert_eq!(now, Duration::from_secs(64));
 }
+
+#[test]
+fn a_peer_that_is_not_there_ends_a_handshake_and_nothing_else() {
+    let options = Options::default();
+    let tuple = Tuple { local: CLIENT, remote: SERVER };
+    let now = Duration::from_secs(1);
+    let mut client = Connection::connect(tuple, Route::Link { mtu: 1500 }, 7, &options, now);
+    let outcome = client.fail(Errno::EHOSTUNREACH);
+    assert_eq!((outcome.end, client.phase()), (Some(End::Gone), Phase::Closed));
+    assert_eq!(client.take_error(), Some(Errno::EHOSTUNREACH));
+    let mut pair = Pair::new(Route::Link { mtu: 1500 });
+    assert_eq!(pair.client.fail(Errno::EHOSTUNREACH).end, None);
+    assert_eq!((pair.client.phase(), pair.client.take_error()), (Phase::Established, None));
+}

@@ -74,6 +74,16 @@ impl Connection {
         self.abort();
     }
 
+    /// Ends a handshake that this end began, because no packet gets there. A connection that is open goes on: packets may
+    /// get there again (`tcp_v4_err`).
+    pub fn fail(&mut self, error: Errno) -> Outcome {
+        if self.phase != Phase::SynSent {
+            return Outcome::default();
+        }
+        self.finish(Some(error));
+        Outcome { is_flushed: true, end: Some(End::Gone), ..Outcome::default() }
+    }
+
     /// Does what is due: after each change by the program, and when the time has come.
     pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
         let mut failure = None;
