@@ -33,11 +33,11 @@ const NETWORKS: [&str; 5] = [
     "loss:5%,reorder:5%,duplicate:5%,corrupt:2%,seed:2",
     "loss:2%,reorder:20%,duplicate:2%,corrupt:1%,delay:20,seed:3",
     "reorder:40%,duplicate:20%,seed:4",
-    "loss:20%,corrupt:5%,seed:5",
+    "loss:10%,corrupt:5%,seed:5",
 ];
 
 /// How many of them in the short form.
-const FEW: usize = 2;
+const FEW: usize = 3;
 
 /// Runs the connections on each network, and says how it went.
 pub(crate) fn run(
