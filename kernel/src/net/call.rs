@@ -159,6 +159,9 @@ pub(crate) trait Socket: File {
     /// Takes the error that waits to be told.
     fn take_error(&self) -> Option<Errno>;
 
+    /// Leaves an error for the next call.
+    fn put_error(&self, error: Errno);
+
     /// The options.
     fn options(&self) -> Options;
 

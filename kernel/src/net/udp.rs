@@ -228,6 +228,10 @@ impl super::call::Socket for UdpSocket {
         self.endpoint.state.lock().take_error()
     }
 
+    fn put_error(&self, error: Errno) {
+        self.endpoint.state.lock().put_error(error);
+    }
+
     fn options(&self) -> Options {
         self.endpoint.state.read().options().clone()
     }

@@ -59,6 +59,7 @@ pub(crate) mod sched;
 pub(crate) mod select;
 pub(crate) mod send;
 pub(crate) mod sendfile;
+mod sendmmsg;
 pub(crate) mod session;
 pub(crate) mod setitimer;
 pub(crate) mod shutdown;

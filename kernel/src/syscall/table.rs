@@ -13,9 +13,9 @@ use super::{
     accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, dup, epoll, eventfd, execve,
     exit, fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity,
     ioctl, kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll,
-    prctl, read, readlink, recv, rename, sched, select, send, sendfile, session, setitimer, shutdown, signal,
-    signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
-    timer_create, timerfd, truncate, unlink, utimensat, wait, write,
+    prctl, read, readlink, recv, rename, sched, select, send, sendfile, sendmmsg, session, setitimer,
+    shutdown, signal, signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync,
+    system, time, timer_create, timerfd, truncate, unlink, utimensat, wait, write,
 };
 use crate::console::println;
 use crate::memory::pages::Mappable;
@@ -234,7 +234,9 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         295 => read::preadv(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         296 => write::pwritev(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         297 => kill::rt_tgsigqueueinfo(cx, a[0], a[1], a[2], a[3]),
+        299 => sendmmsg::recvmmsg(cx, fd(a[0]), a[1], a[2] as u32, a[3] as u32, a[4]),
         302 => limits::prlimit(cx, a[0], a[1], a[2], a[3]),
+        307 => sendmmsg::sendmmsg(cx, fd(a[0]), a[1], a[2] as u32, a[3] as u32),
         309 => sched::getcpu(cx, a[0], a[1]),
         306 => sync::syncfs(cx, fd(a[0])),
         316 => rename::renameat2(cx, a[0] as i32, a[1], a[2] as i32, a[3], a[4] as u32),

@@ -128,6 +128,8 @@ bitflags! {
         const NO_SIGNAL = 0x4000;
         /// `MSG_MORE`: more will follow at once.
         const MORE = 0x8000;
+        /// `MSG_WAITFORONE`: recvmmsg(2) waits for the first message alone.
+        const WAIT_FOR_ONE = 0x1_0000;
         /// `MSG_CMSG_CLOEXEC`: descriptors that come are closed by execve(2).
         const CONTROL_CLOSE_ON_EXEC = 0x4000_0000;
     }

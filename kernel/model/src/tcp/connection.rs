@@ -181,6 +181,11 @@ impl Connection {
         self.error.take()
     }
 
+    /// Leaves an error for the next call.
+    pub const fn put_error(&mut self, error: Errno) {
+        self.error = Some(error);
+    }
+
     /// Follows the socket's options.
     pub fn set_options(&mut self, options: &Options) {
         let before = self.limits;

@@ -393,6 +393,14 @@ impl<C> Socket<C> {
         }
     }
 
+    /// Leaves an error for the next call.
+    pub const fn put_error(&mut self, error: Errno) {
+        match &mut self.state {
+            State::Connected { connection, .. } => connection.put_error(error),
+            _ => self.error = Some(error),
+        }
+    }
+
     /// Nobody has it open any more.
     pub fn close(&mut self, now: Duration) {
         let hardness =

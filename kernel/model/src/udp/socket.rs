@@ -132,6 +132,11 @@ impl Socket {
         self.error.take()
     }
 
+    /// Leaves an error for the next call.
+    pub const fn put_error(&mut self, error: Errno) {
+        self.error = Some(error);
+    }
+
     /// Where to send, unless the program says.
     ///
     /// # Errors

@@ -354,6 +354,11 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         self.error.take()
     }
 
+    /// Leaves an error for the next call.
+    pub const fn put_error(&mut self, error: Errno) {
+        self.error = Some(error);
+    }
+
     /// Ends reading, writing or both, and says who must hear of it.
     pub fn shut_down(&mut self, how: How) -> Option<P> {
         self.shutdown |= shutdown(how.reads(), how.writes());
