@@ -15,6 +15,7 @@ use crate::{
     fuzz::{self, Fuzz},
     initramfs::Initramfs,
     libtest::Tally,
+    python::{self, Python},
     stress::{self, Stress},
     workload::{self, Workload},
 };
@@ -44,8 +45,8 @@ pub(crate) struct Verdict {
 }
 
 /// The names that are no guest test of cargo's.
-pub(crate) const NAMES: [&str; 5] =
-    [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, stress::NAME, workload::NAME];
+pub(crate) const NAMES: [&str; 6] =
+    [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, python::NAME, stress::NAME, workload::NAME];
 
 /// The tests that were asked for. Those that compare need both kernels.
 pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
@@ -56,14 +57,17 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     let can_compare = [Place::Linux, Place::Pollux].iter().all(|place| options.on.contains(place));
     let mut tests: Vec<Box<dyn Driven>> = Vec::new();
     if can_compare && is_meant(workload::NAME) {
-        tests.push(Box::new(Workload::new()));
+        tests.push(Box::new(Workload::default()));
+    }
+    // Elsewhere than on Debian nobody fetches the programs of this one and the next.
+    if can_compare && is_meant(python::NAME) && debian::is_here() {
+        tests.push(Box::new(Python::default()));
     }
     for subject in [Subject::Files, Subject::Tcp] {
         if can_compare && is_meant(subject.name()) && options.operations > 0 {
             tests.push(Box::new(Differential::new(subject, options.seed, options.operations)));
         }
     }
-    // Elsewhere nobody fetches the program.
     if options.on.contains(&Place::Pollux) && is_meant(stress::NAME) && debian::is_here() {
         tests.push(Box::new(Stress::new(options)));
     }

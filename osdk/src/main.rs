@@ -30,6 +30,7 @@ mod peer;
 mod profile;
 mod program;
 mod project;
+mod python;
 mod screenshot;
 mod servers;
 mod session;

@@ -34,13 +34,25 @@ const MARK: &str = "== ";
 
 /// The script, and what Linux printed.
 #[derive(Default)]
-pub(crate) struct Workload {
+pub(crate) struct Workload(Comparison);
+
+/// The output of a script's steps on Linux, which that on Pollux has to be the same as.
+#[derive(Default)]
+pub(crate) struct Comparison {
     reference: Option<String>,
 }
 
-impl Workload {
-    pub(crate) fn new() -> Self {
-        Self::default()
+impl Comparison {
+    /// Keeps what Linux printed, or compares with it.
+    pub(crate) fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
+        let (tally, notes) = match kernel.on {
+            Kernel::Linux => {
+                self.reference = Some(stdout.to_owned());
+                (libtest::one(status), stdout.to_owned())
+            }
+            Kernel::Pollux => self.compare(stdout),
+        };
+        Verdict { tally, remark: String::new(), notes }
     }
 
     /// Compares what Pollux printed: the cases are the steps.
@@ -78,14 +90,7 @@ impl Driven for Workload {
     }
 
     fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
-        let (tally, notes) = match kernel.on {
-            Kernel::Linux => {
-                self.reference = Some(stdout.to_owned());
-                (libtest::one(status), stdout.to_owned())
-            }
-            Kernel::Pollux => self.compare(stdout),
-        };
-        Verdict { tally, remark: String::new(), notes }
+        self.0.judge(kernel, stdout, status)
     }
 }
 
@@ -108,7 +113,7 @@ mod tests {
     const REFERENCE: &str = "== one\n1\n-- 0\n== two\n-- 1\n== three\n3\n-- 0\n";
 
     fn compare(output: &str) -> (u32, u32, String) {
-        let test = Workload { reference: Some(REFERENCE.to_owned()) };
+        let test = Comparison { reference: Some(REFERENCE.to_owned()) };
         let (tally, notes) = test.compare(output);
         (tally.passed, tally.failed, notes)
     }

@@ -15,6 +15,7 @@ use model::seek::OFFSET_MAX;
 use super::context::{Context, SysResult};
 use super::write;
 use crate::file::description::OpenFile;
+use crate::memory::transfer::Source;
 use crate::memory::user::{MAX_RW_COUNT, UserPtr};
 
 /// Bytes that are on their way at one time.
@@ -50,7 +51,9 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
     if !is_regular(&from) || to.status().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
-    let copied = copy(cx, &from, &to, &mut position, count.min(MAX_RW_COUNT));
+    let copied = copy(cx, &from, &mut position, count.min(MAX_RW_COUNT), |piece| {
+        write::write_everything(cx, &to, piece, |from| to.write(from, to.status()))
+    });
     if start.is_some() {
         offset.write(&position)?;
     } else {
@@ -63,7 +66,17 @@ fn is_regular(file: &OpenFile) -> bool {
     FileType::from_mode(file.file().stat().mode) == Some(FileType::Regular)
 }
 
-fn copy(cx: &Context<'_>, from: &OpenFile, to: &OpenFile, position: &mut u64, count: usize) -> SysResult {
+/// Reads `count` bytes from `position` on, which is moved, and hands each piece to `write`, which says how many it took.
+///
+/// # Errors
+/// Nothing was written. `ENOMEM`: no buffer. Those of read(2) and of `write`.
+pub(super) fn copy(
+    cx: &Context<'_>,
+    from: &OpenFile,
+    position: &mut u64,
+    count: usize,
+    mut write: impl FnMut(&mut dyn Source) -> SysResult,
+) -> SysResult {
     let mut piece = Vec::new();
     piece.try_reserve_exact(PIECE).map_err(|_| Errno::ENOMEM)?;
     piece.resize(PIECE, 0);
@@ -77,9 +90,7 @@ fn copy(cx: &Context<'_>, from: &OpenFile, to: &OpenFile, position: &mut u64, co
             Poll::Ready(Err(error)) if total == 0 => return Err(error),
             Poll::Ready(Err(_)) | Poll::Pending => break,
         };
-        let written =
-            write::write_everything(cx, to, &mut &piece[..read], |from| to.write(from, to.status()));
-        match written {
+        match write(&mut &piece[..read]) {
             Ok(written) => {
                 total += written;
                 *position += written as u64;

@@ -9,13 +9,14 @@ use model::fd::Fd;
 use syscalls::Sysno;
 
 use super::context::Context;
+use super::xattr::Which;
 use super::{
-    accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, dup, epoll, eventfd, execve,
-    exit, fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname, getsockopt, identity,
-    ioctl, kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open, pidfd_open, pipe, poll,
-    prctl, read, readlink, recv, rename, sched, select, send, sendfile, sendmmsg, session, setitimer,
-    shutdown, signal, signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync,
-    system, time, timer_create, timerfd, truncate, unlink, utimensat, wait, write,
+    accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, copy_file_range, dup, epoll,
+    eventfd, execve, exit, fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname,
+    getsockopt, identity, ioctl, kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open,
+    pidfd_open, pipe, poll, prctl, read, readlink, recv, rename, sched, select, send, sendfile, sendmmsg,
+    session, setitimer, shutdown, signal, signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs,
+    symlink, sync, system, time, timer_create, timerfd, truncate, unlink, utimensat, wait, write, xattr,
 };
 use crate::console::println;
 use crate::memory::pages::Mappable;
@@ -137,6 +138,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         112 => session::setsid(cx),
         113 | 117 => identity::setuid(cx, a[1]),
         114 | 119 => identity::setgid(cx, a[1]),
+        115 => identity::getgroups(a[0] as i32),
         116 => Ok(0),
         118 => identity::getuid(cx).and_then(|id| identity::getres(cx, id, [a[0], a[1], a[2]])),
         120 => identity::getgid(cx).and_then(|id| identity::getres(cx, id, [a[0], a[1], a[2]])),
@@ -171,6 +173,15 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         166 => mount::umount2(cx, a[0], a[1] as u32),
         169 => system::reboot(cx, a[0], a[1], a[2]),
         186 => identity::gettid(cx),
+        188 => xattr::set(cx, &Which::Path(a[0]), a[1], a[3], a[4] as u32),
+        189 => xattr::set(cx, &Which::Link(a[0]), a[1], a[3], a[4] as u32),
+        190 => xattr::set(cx, &Which::Open(fd(a[0])), a[1], a[3], a[4] as u32),
+        191 | 197 => xattr::named(cx, &Which::Path(a[0]), a[1]),
+        192 | 198 => xattr::named(cx, &Which::Link(a[0]), a[1]),
+        193 | 199 => xattr::named(cx, &Which::Open(fd(a[0])), a[1]),
+        194 => xattr::list(cx, &Which::Path(a[0])),
+        195 => xattr::list(cx, &Which::Link(a[0])),
+        196 => xattr::list(cx, &Which::Open(fd(a[0]))),
         200 => kill::tkill(cx, a[0], a[1]),
         201 => time::time(cx, a[0]),
         202 => futex::futex(cx, a),
@@ -243,6 +254,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
         324 => sched::membarrier(a[0], a[1]),
         325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
+        326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
         327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),

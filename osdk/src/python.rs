@@ -1,0 +1,102 @@
+//! Debian's python3, unmodified, with much of its standard library: each step's output on Linux and on Pollux compared.
+//!
+//! Owns: what the guest gets of Python.   Not here: the steps (tests/python/script.py), how they are compared
+//! (`workload`).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use pollux_protocol::job::Job;
+
+use crate::{
+    cli::KernelOptions,
+    debian,
+    driven::{self, Driven, Verdict},
+    initramfs::Initramfs,
+    libraries, project,
+    workload::Comparison,
+};
+
+/// What `--test` calls it.
+pub(crate) const NAME: &str = "python";
+
+/// Where things are in the guest.
+const SCRIPT: &str = "/tests/python.py";
+const SHELL: &str = "/bin/busybox";
+const PROGRAM: &str = "usr/bin/python3.11";
+const LIBRARY: &str = "usr/lib/python3.11";
+
+/// The packages, and of those they depend on the ones that a small system may lack.
+const PACKAGES: [&str; 6] = [
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libexpat1",
+    "libffi8",
+    "libsqlite3-0",
+];
+
+/// What the script and what it imports has no use for, a third of the library.
+const LEFT_OUT: [&str; 7] =
+    ["lib2to3", "pydoc_data", "distutils", "ensurepip", "idlelib", "wsgiref", "xmlrpc"];
+
+/// Fifteen seconds in emulation, on a machine with nothing else to do.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// The script, and what Linux printed.
+#[derive(Default)]
+pub(crate) struct Python(Comparison);
+
+impl Driven for Python {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn pack(&self, files: &mut Initramfs) -> Result<()> {
+        let root = project::products().join(NAME);
+        debian::unpack(&PACKAGES, &root).context("cannot get python3 from Debian's archive")?;
+        files.copy(&project::root().join("tests/python/script.py"), Path::new(SCRIPT))?;
+        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
+        let program = root.join(PROGRAM);
+        files.copy(&program, &Path::new("/").join(PROGRAM))?;
+        let mut all = Vec::new();
+        walk(&root.join(LIBRARY), &mut all)?;
+        for file in &all {
+            files.copy(file, &Path::new("/").join(file.strip_prefix(&root)?))?;
+        }
+        let is_loaded = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "so");
+        let loaded: Vec<&Path> =
+            all.iter().filter(is_loaded).map(PathBuf::as_path).chain([&*program]).collect();
+        libraries::pack_from(&root, &loaded, files)
+    }
+
+    fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
+        // Commands of the shell under their own names.
+        let command = format!("{SHELL} --install -s /bin; exec /{PROGRAM} -X utf8 {SCRIPT}");
+        driven::job(&[SHELL, "sh", "-c", &command], LIMIT).map(Some)
+    }
+
+    fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
+        self.0.judge(kernel, stdout, status)
+    }
+}
+
+/// Collects the files of a directory and of those below.
+fn walk(directory: &Path, all: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        let is_left_out = LEFT_OUT.iter().any(|name| path.file_name().is_some_and(|seen| seen == *name));
+        if path.is_dir() && !is_left_out {
+            walk(&path, all)?;
+        } else if path.is_file() {
+            all.push(path);
+        }
+    }
+    Ok(())
+}
