@@ -110,6 +110,11 @@ impl Ethernet {
         &self.network
     }
 
+    /// The card's address.
+    pub(super) fn hardware_address(&self) -> [u8; 6] {
+        self.card.mac.0
+    }
+
     /// Takes in some frames. Says whether there may be more.
     fn take_in(&self, receiving: &mut Receiving) -> bool {
         for count in 0..BATCH {

@@ -13,6 +13,7 @@ mod demux;
 mod endpoint;
 pub(crate) mod ethernet;
 pub(crate) mod impairment;
+pub(crate) mod interface;
 pub(crate) mod link;
 mod loopback;
 mod ports;

@@ -4,6 +4,7 @@
 //! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
 
 mod job;
+mod netdevice;
 mod pty;
 
 use alloc::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             }
             job::serve(cx, &terminal, through, request, argument)
         }
+        _ if netdevice::is_one(request) => netdevice::serve(cx, &file, request, argument),
         _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
             file.file().ioctl(request, argument, cx.space())
         }),

@@ -8,6 +8,7 @@ pub mod fcntl;
 pub mod ioctl;
 pub mod mman;
 pub mod mode;
+pub mod netdevice;
 pub mod open;
 pub mod poll;
 pub mod rw;

@@ -1,0 +1,42 @@
+//! The interfaces, for programs that ask what there is.
+//!
+//! Not here: sending (`link`), which one is taken (`route`).
+
+use core::net::Ipv4Addr;
+
+use model::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
+
+use super::ethernet;
+use super::link::Link as _;
+use super::loopback::Loopback;
+
+/// The largest packet of the loopback, as Linux has it.
+const LOOPBACK_MTU: u32 = 65536;
+
+/// All of them, by number.
+pub(crate) fn all() -> impl Iterator<Item = Interface> {
+    let loopback = Interface {
+        name: "lo",
+        index: 1,
+        flags: Flags::UP | Flags::LOOPBACK | Flags::RUNNING,
+        address: Loopback.address(),
+        mask: Ipv4Addr::new(255, 0, 0, 0),
+        broadcast: Ipv4Addr::UNSPECIFIED,
+        mtu: LOOPBACK_MTU,
+        hardware: (LOOPBACK, [0; 6]),
+    };
+    let ethernet = ethernet::get().map(|ethernet| {
+        let network = ethernet.network();
+        Interface {
+            name: "eth0",
+            index: 2,
+            flags: Flags::UP | Flags::BROADCAST | Flags::RUNNING | Flags::MULTICAST,
+            address: network.address,
+            mask: network.mask,
+            broadcast: network.address | !network.mask,
+            mtu: ethernet::MTU.into(),
+            hardware: (ETHER, ethernet.hardware_address()),
+        }
+    });
+    core::iter::once(loopback).chain(ethernet)
+}
