@@ -8,7 +8,7 @@ use libc::{
     SIOCGIFDSTADDR, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX, SIOCGIFMTU, SIOCGIFNAME,
     SIOCGIFNETMASK, SIOCGIFTXQLEN, SIOCSIFADDR, SIOCSIFFLAGS, SOCK_STREAM, ifconf, ifreq,
 };
-use pollux_tests::socket::{socket, tcp, udp};
+use pollux_tests::socket::{Address, bind, name, send_to, socket, tcp, udp};
 use pollux_tests::sys::Result;
 use pollux_tests::{Errno, Fd, child, fd, sys};
 
@@ -151,4 +151,28 @@ fn what_is_so_already_can_be_set_by_root_alone() {
         assert_eq!(ask(&fd, SIOCSIFFLAGS, &mut request), Err(Errno::EPERM));
         assert_eq!(flags(&fd) & IFF_UP, IFF_UP);
     });
+}
+
+/// What came in and went out over `lo`, in bytes and packets: proc(5), /proc/net/dev.
+fn traffic() -> [u64; 4] {
+    let text = std::fs::read_to_string("/proc/net/dev").unwrap();
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("lo:")).expect("lo");
+    let numbers: Vec<u64> = line.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    assert_eq!(numbers.len(), 16, "{line}");
+    [0, 1, 8, 9].map(|column| numbers[column])
+}
+
+#[test]
+fn what_goes_over_the_loopback_is_counted_in_both_directions() {
+    let (sender, receiver) = (udp(0), udp(0));
+    bind(&receiver, &Address::local(0)).unwrap();
+    let address = name(&receiver).unwrap();
+    let before = traffic();
+    for _ in 0..10 {
+        send_to(&sender, &[7; 100], &address).unwrap();
+    }
+    let after = traffic();
+    assert_eq!((after[0], after[1]), (after[2], after[3]), "what goes out comes in");
+    assert!((10..20).contains(&(after[1] - before[1])), "packets: {before:?}, {after:?}");
+    assert!((1280..2560).contains(&(after[0] - before[0])), "bytes: {before:?}, {after:?}");
 }

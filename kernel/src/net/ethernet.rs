@@ -22,6 +22,7 @@ use spin::Once;
 use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 use super::stack;
+use super::traffic::{self, Direction};
 use super::virtio::{self, Card, Receiving};
 use crate::clock;
 use crate::console::println;
@@ -124,6 +125,7 @@ impl Ethernet {
                 }
                 return false;
             };
+            traffic::count(Direction::Arriving, ethernet::HEADER + packet.ip().len());
             let Ok(header) =
                 Header::read_from_bytes(packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].as_ref())
             else {
@@ -182,6 +184,7 @@ impl Ethernet {
     }
 
     fn send(&self, mut packet: Packet, to: Mac, kind: u16) {
+        traffic::count(Direction::Leaving, ethernet::HEADER + packet.ip().len());
         let header = Header::new(to, self.card.mac, kind);
         packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].copy_from_slice(header.as_bytes());
         if kind == ethernet::IPV4 {

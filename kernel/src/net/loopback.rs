@@ -11,6 +11,7 @@ use model::tcp::packet::Packet;
 use super::ethernet;
 use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
+use super::traffic::{self, Direction};
 
 /// The link within the machine.
 pub(super) struct Loopback;
@@ -25,6 +26,7 @@ impl Link for Loopback {
     }
 
     fn transmit(&self, packet: Packet, _: Ipv4Addr, inbox: &mut Inbox) {
+        traffic::count(Direction::Loopback, packet.ip().len());
         impairment::pass(Place::Loopback, packet, |packet| inbox.push_back(packet));
     }
 }

@@ -21,6 +21,7 @@ mod route;
 pub(crate) mod socket;
 mod stack;
 mod timer;
+pub(crate) mod traffic;
 pub(crate) mod udp;
 pub(crate) mod unix;
 mod virtio;

@@ -28,6 +28,7 @@ use crate::fs::proc;
 use crate::fs::tmpfs::directory::Directory;
 use crate::fs::tmpfs::inode::Content;
 use crate::fs::tmpfs::live::{Destination, Found, Listed, Names};
+use crate::net::traffic;
 
 /// Whom a directory is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -249,6 +250,11 @@ pub(crate) fn register() {
         processes: || Box::new(Processes),
         own,
         own_thread,
-        reports: &[(b"loadavg", system::loadavg), (b"stat", system::stat), (b"uptime", system::uptime)],
+        reports: &[
+            (b"loadavg", system::loadavg),
+            (b"net/dev", traffic::table),
+            (b"stat", system::stat),
+            (b"uptime", system::uptime),
+        ],
     });
 }
