@@ -160,10 +160,10 @@ fn more_than_1024_messages_are_cut() {
 fn an_error_after_the_first_message_is_how_many_there_were() {
     let (server, client) = connected();
     let mut sent = Messages::of(&[b"one", b"two", b"three"]);
-    sent.headers[1].msg_hdr.msg_iov = 8 as *mut _;
+    sent.headers[1].msg_hdr.msg_iov = core::ptr::without_provenance_mut(8);
     assert_eq!(sent.send(&client, 0), Ok(1));
     assert_eq!(sent.lengths(), [3, 99, 99]);
-    sent.headers[0].msg_hdr.msg_iov = 8 as *mut _;
+    sent.headers[0].msg_hdr.msg_iov = core::ptr::without_provenance_mut(8);
     assert_eq!(sent.send(&client, 0), Err(Errno::EFAULT));
     assert_eq!(recv(&server, 9, 0), Ok(b"one".to_vec()));
     let pages = Pages::before_hole(1);

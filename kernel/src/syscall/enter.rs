@@ -65,6 +65,8 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
 }
 
 /// Performs the syscall whose number and arguments are in the registers.
+// There is one place from which it is called; the optimizer gives up the inlining when the table grows.
+#[inline(always)]
 fn syscall(
     thread: &Myself,
     held: &mut Held,
