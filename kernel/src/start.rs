@@ -17,9 +17,9 @@ use crate::console::{self, println};
 use crate::event::class::Class;
 use crate::file::description::OpenFile;
 use crate::fs::open::{self, How};
-use crate::memory::fault;
 use crate::memory::limits::Limits;
 use crate::memory::space::AddressSpace;
+use crate::memory::{budget, fault};
 use crate::syscall::enter;
 use crate::syscall::execve;
 use crate::task::process::{self, Process};
@@ -54,6 +54,7 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
+    model::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
     net::impairment::start();
     net::ethernet::start();
     spawn_kernel_task(clock::deferred::serve);

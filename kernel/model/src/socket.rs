@@ -4,8 +4,12 @@
 
 use core::time::Duration;
 
-/// `net.ipv4.tcp_wmem` and `tcp_rmem`: what may wait in a connection without a word from the program.
-const DEFAULT_BUFFER: usize = 256 * 1024;
+/// `net.ipv4.tcp_wmem`: what may wait to be sent without a word from the program. As much as the protocol's own buffer
+/// holds at its largest, so that bulk data needs no queue in front of it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// `net.ipv4.tcp_rmem`: what may wait to be read.
+const RECEIVE_BUFFER: usize = 256 * 1024;
 
 /// What setsockopt(2) changes.
 #[derive(Clone, Debug)]
@@ -58,8 +62,8 @@ impl Default for Options {
             user_timeout: None,
             max_segment: None,
             linger: None,
-            send_buffer: DEFAULT_BUFFER,
-            receive_buffer: DEFAULT_BUFFER,
+            send_buffer: SEND_BUFFER,
+            receive_buffer: RECEIVE_BUFFER,
             low_water: 1,
             receive_timeout: None,
             send_timeout: None,

@@ -73,10 +73,10 @@ impl Endpoint {
     }
 
     /// Takes in a packet. Answers go to `out`.
-    pub(super) fn process(self: &Arc<Self>, segment: &Segment, packet: &Packet, out: &mut Burst) {
+    pub(super) fn process(self: &Arc<Self>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
         let mut state = self.state.lock();
         let Some(connection) = state.connection() else { return };
-        let outcome = connection.process(segment, packet.ip(), clock::now(), out);
+        let outcome = connection.process(segment, packet, clock::now(), out);
         if outcome.has_arrived {
             state.report(Events::READABLE);
         }

@@ -60,7 +60,7 @@ pub(super) fn leave(frame: Packet) {
 }
 
 /// Takes in a packet that has waited.
-pub(super) fn arrive(packet: &Packet) {
+pub(super) fn arrive(packet: &mut Packet) {
     if let Some(ethernet) = get() {
         ethernet.arrive(packet);
     }
@@ -133,7 +133,9 @@ impl Ethernet {
             };
             match header.kind() {
                 ethernet::ARP => self.hear(packet.ip()),
-                ethernet::IPV4 => impairment::pass(Place::Arriving, packet, |packet| self.arrive(&packet)),
+                ethernet::IPV4 => {
+                    impairment::pass(Place::Arriving, packet, |mut packet| self.arrive(&mut packet))
+                }
                 _ => {}
             }
         }
@@ -142,7 +144,7 @@ impl Ethernet {
     }
 
     /// Takes in a packet.
-    fn arrive(&self, packet: &Packet) {
+    fn arrive(&self, packet: &mut Packet) {
         if !door::admits(packet.ip(), &self.network) {
             return;
         }

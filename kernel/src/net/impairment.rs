@@ -32,15 +32,15 @@ impl Place {
     const ALL: [Self; 3] = [Self::Loopback, Self::Leaving, Self::Arriving];
 
     /// What a packet does that leaves here.
-    fn go_on(self, packet: Packet) {
+    fn go_on(self, mut packet: Packet) {
         match self {
             Self::Loopback => {
                 let mut answers = Burst::new();
-                stack::receive_checked(&packet, &mut answers);
+                stack::receive_checked(&mut packet, &mut answers);
                 stack::send(answers);
             }
             Self::Leaving => ethernet::leave(packet),
-            Self::Arriving => ethernet::arrive(&packet),
+            Self::Arriving => ethernet::arrive(&mut packet),
         }
     }
 }

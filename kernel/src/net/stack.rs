@@ -38,8 +38,8 @@ pub(super) fn send(packets: Burst) {
         for packet in outgoing.drain(..) {
             transmit(packet, &mut inbox);
         }
-        let Some(packet) = inbox.pop_front() else { return };
-        receive_checked(&packet, &mut outgoing);
+        let Some(mut packet) = inbox.pop_front() else { return };
+        receive_checked(&mut packet, &mut outgoing);
     }
 }
 
@@ -51,14 +51,14 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 }
 
 /// Takes in a packet of the loopback, unless it was damaged on the way. Answers go to `out`.
-pub(super) fn receive_checked(packet: &Packet, out: &mut Burst) {
+pub(super) fn receive_checked(packet: &mut Packet, out: &mut Burst) {
     if !impairment::is_on() || door::is_intact(packet.ip()) {
         receive(packet, out);
     }
 }
 
 /// Takes in a packet. Answers go to `out`.
-pub(super) fn receive(packet: &Packet, out: &mut Burst) {
+pub(super) fn receive(packet: &mut Packet, out: &mut Burst) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
@@ -87,7 +87,7 @@ pub(super) fn fail(packet: &Packet, error: Errno) {
 }
 
 /// A packet that belongs to no connection: perhaps it asks for one.
-fn welcome(segment: &Segment, packet: &Packet, out: &mut Burst) {
+fn welcome(segment: &Segment, packet: &mut Packet, out: &mut Burst) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
@@ -98,7 +98,7 @@ fn welcome(segment: &Segment, packet: &Packet, out: &mut Burst) {
 }
 
 /// Begins a connection that `listener` has been asked for, unless it has no room.
-fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Burst) {
+fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
     if budget::try_reserve(CONNECTION_BYTES).is_err() {
         return;
     }

@@ -48,6 +48,12 @@ impl Clock {
         self.since + Duration::from_micros(micros.div_ceil(self.haste.into()))
     }
 
+    /// What it shows when `time` less has passed than now.
+    pub(super) fn before(&self, now: Duration, time: Duration) -> Instant {
+        let micros = micros(time) * u64::from(self.haste);
+        Instant::from_micros(i64::try_from(self.micros(now).saturating_sub(micros)).unwrap_or(i64::MAX))
+    }
+
     fn micros(&self, now: Duration) -> u64 {
         self.shown + micros(now.saturating_sub(self.since)) * u64::from(self.haste)
     }

@@ -74,6 +74,8 @@ pub struct Connection {
     /// Nobody has it open.
     is_orphan: bool,
     has_sent_fin: bool,
+    /// The machine's buffers have been too small.
+    is_crowded: bool,
     patience: Patience,
     /// When patience is to be asked.
     deadline: Option<Duration>,
@@ -127,7 +129,7 @@ impl Connection {
     #[must_use]
     pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
         let mut engine = Engine::new(route, options.max_segment, seed, now);
-        engine.listen(tuple.local);
+        engine.listen(tuple);
         Self::new(engine, tuple, options, now, patience::REQUEST)
     }
 
@@ -145,6 +147,7 @@ impl Connection {
             is_done: false,
             is_orphan: false,
             has_sent_fin: false,
+            is_crowded: false,
             patience,
             deadline: Some(now + limit),
             received: Queue::default(),
@@ -332,6 +335,7 @@ impl Connection {
             && !holds
         {
             count += engine.send(from);
+            self.is_crowded |= from.remaining() > 0;
         }
         if count == 0 {
             count = self.unsent.push(from, room);

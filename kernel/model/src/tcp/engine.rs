@@ -4,36 +4,44 @@
 //! many connections there are: smoltcp would search one shared set from end to end.
 //!
 //! Two defects of smoltcp 0.14 are fenced off. A receive buffer of 65 536 bytes lets a peer that scales windows panic
-//! it: [`BUFFER`] is far below. `Interface::poll` may never return in FIN-WAIT-2: it is never called, and
+//! it: no buffer is that large. `Interface::poll` may never return in FIN-WAIT-2: it is never called, and
 //! [`dispatch`](Engine::dispatch) has a bound.
 
-use alloc::vec;
-use alloc::vec::Vec;
+mod growth;
+mod machine;
+
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
-use smoltcp::wire::{HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket};
+use smoltcp::iface::{Config, Interface, PollResult};
+use smoltcp::socket::tcp::Socket;
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber,
+};
 
+use self::growth::Peer;
+use self::machine::Machine;
+pub use self::machine::ask_for_memory;
+pub(super) use self::machine::{BUFFER, LARGE_BUFFER};
 use super::clock::{self, Clock};
 use super::packet::{Burst, Packet};
 use super::phase::Phase;
-use super::segment::Tuple;
-use super::spare::Spares;
+use super::segment::{Segment, Tuple};
 use super::wire::{Route, Wire};
 use crate::transfer::{Sink, Source};
-
-/// Bytes of each of a connection's two buffers.
-pub(super) const BUFFER: usize = 16 * 1024;
-
-const _: () = assert!(BUFFER < 65536, "a peer could panic smoltcp");
 
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
 pub(super) const DEFAULT_SEGMENT: usize = 536;
 
 /// How long an acknowledgment waits for something that it can ride on.
 pub(super) const ACKNOWLEDGMENT: Duration = Duration::from_millis(10);
+
+/// The same, by a clock in a hurry.
+const HASTY_ACKNOWLEDGMENT: Duration = Duration::from_millis(10 * clock::HASTE as u64);
+
+/// Bytes of a segment that is long for its headers.
+pub(super) const LONG: usize = 4096;
 
 /// Bytes of an IP and of a TCP header.
 const HEADERS: usize = 40;
@@ -44,11 +52,18 @@ const BURST: usize = 64;
 
 /// The protocol machine.
 pub(super) struct Engine {
-    set: SocketSet<'static>,
-    handle: SocketHandle,
+    machine: Machine,
     interface: Interface,
     clock: Clock,
     route: Route,
+    tuple: Option<Tuple>,
+    peer: Peer,
+    /// When the handshake began, and how long it took.
+    begun: Duration,
+    round_trip: Duration,
+    /// Whether small segments wait for acknowledgments.
+    has_nagle: bool,
+    patience: Patience,
     /// Bytes of a packet at most.
     packet_len: usize,
     /// Bytes of a segment at most that the peer takes.
@@ -61,30 +76,10 @@ pub(super) struct Engine {
     next: Option<Option<Duration>>,
     /// Bytes taken out since the peer was last told of the room for more.
     untold: usize,
+    /// Bytes that came since the last segment left.
+    unanswered: usize,
     /// Bytes were put in and nobody has tried to send them.
     has_written: bool,
-}
-
-/// Sockets with their buffers that no connection uses. A socket forgets everything when it connects or listens, but for
-/// the options that [`Engine::new`] sets.
-static SPARES: Spares<Machine> = Spares::new(32);
-
-type Machine = (SocketSet<'static>, SocketHandle);
-
-fn make() -> Machine {
-    let socket = Socket::new(SocketBuffer::new(vec![0; BUFFER]), SocketBuffer::new(vec![0; BUFFER]));
-    let mut set = SocketSet::new(Vec::with_capacity(1));
-    let handle = set.add(socket);
-    (set, handle)
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Only a closed socket can connect or listen.
-        self.socket_mut().abort();
-        let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
-        SPARES.give((set, self.handle));
-    }
 }
 
 /// What is asked of a socket again and again, each time through the set that it is in.
@@ -95,7 +90,16 @@ struct View {
     unacknowledged: usize,
 }
 
-/// Where the last segment left off.
+/// Whether answers wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Patience {
+    /// For what they can ride on.
+    Waits,
+    /// Not at all: whoever sends so much may have to wait for them.
+    None,
+}
+
+/// Where the segments that were sent leave off.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Sent {
     /// The number after the last byte sent.
@@ -110,71 +114,80 @@ impl Engine {
     pub(super) fn new(route: Route, max_segment: Option<u16>, seed: u64, now: Duration) -> Self {
         let packet_len =
             max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(route.packet_len());
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = seed;
         let clock = Clock::new(now);
-        let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), clock.instant(now));
-        // Which addresses are local is decided before a packet gets here.
-        interface.set_any_ip(true);
-        let (mut set, handle) = SPARES.take().unwrap_or_else(make);
-        let socket = set.get_mut::<Socket<'_>>(handle);
-        socket.set_ack_delay(Some(ACKNOWLEDGMENT.into()));
-        match route {
-            // There is no network to spare.
-            Route::Local => {
-                socket.set_nagle_enabled(false);
-                socket.set_congestion_control(CongestionControl::None);
-            }
-            Route::Link { .. } => {
-                socket.set_nagle_enabled(true);
-                socket.set_congestion_control(CongestionControl::Reno);
-            }
-        }
+        let interface = interface(seed, route, packet_len, clock.instant(now));
+        let mut machine = Machine::new();
+        machine.prepare(route);
         Self {
-            set,
-            handle,
+            machine,
             interface,
             clock,
             route,
+            tuple: None,
+            peer: Peer::default(),
+            begun: now,
+            round_trip: Duration::ZERO,
+            has_nagle: route != Route::Local,
+            patience: Patience::Waits,
             packet_len,
             peer_segment: DEFAULT_SEGMENT,
             view: View { phase: Phase::Closed, received: 0, unacknowledged: 0 },
             sent: Sent::default(),
             next: None,
             untold: 0,
+            unanswered: 0,
             has_written: false,
         }
     }
 
     /// Begins a handshake. `false` if an address is none.
     pub(super) fn connect(&mut self, tuple: Tuple) -> bool {
-        let Self { set, handle, interface, .. } = self;
-        let socket = set.get_mut::<Socket<'_>>(*handle);
+        self.tuple = Some(tuple);
+        let Self { machine, interface, .. } = self;
+        let socket = machine.socket_mut();
         let result = socket.connect(interface.context(), endpoint(tuple.remote), endpoint(tuple.local));
         self.look();
         result.is_ok()
     }
 
     /// Waits for the SYN, which must come next.
-    pub(super) fn listen(&mut self, local: SocketAddrV4) {
+    pub(super) fn listen(&mut self, tuple: Tuple) {
+        self.tuple = Some(tuple);
         // It fails only for port 0, which no segment has.
-        let _ = self.socket_mut().listen(endpoint(local));
+        let _ = self.socket_mut().listen(endpoint(tuple.local));
         self.look();
     }
 
-    /// Takes in one packet, which is for this connection. Answers go to `out`.
-    pub(super) fn process(&mut self, packet: &[u8], now: Duration, out: &mut Burst) {
+    /// Takes in one packet, which is for this connection, and returns how many bytes that can be read it brought.
+    /// Answers go to `out`.
+    pub(super) fn process(
+        &mut self,
+        segment: &Segment,
+        packet: &[u8],
+        now: Duration,
+        out: &mut Burst,
+    ) -> usize {
         self.next = None;
-        let first = out.len();
+        self.peer.window = segment.window;
+        if segment.has_syn {
+            self.note_request(packet);
+        }
+        let (first, before) = (out.len(), self.view);
         let mut wire =
             Wire { packet: Some(packet), out: Some(out), route: self.route, packet_len: self.packet_len };
-        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.set);
+        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.machine.set);
         self.look();
-        if !self.clock.is_fast() && self.route != Route::Local && !self.phase().is_opening() {
-            self.clock.hurry(now);
-            self.socket_mut().set_ack_delay(Some((ACKNOWLEDGMENT * clock::HASTE).into()));
+        if before.phase.is_opening() && !self.phase().is_opening() {
+            self.round_trip = now.saturating_sub(self.begun);
+            if self.route != Route::Local {
+                self.clock.hurry(now);
+                self.socket_mut().set_ack_delay(Some(HASTY_ACKNOWLEDGMENT.into()));
+            }
         }
+        let arrived = self.received().saturating_sub(before.received);
+        self.unanswered += arrived;
         self.note(out, first);
+        arrived
     }
 
     /// Sends what is due, and says when there will be more to do.
@@ -190,15 +203,16 @@ impl Engine {
         let instant = self.clock.instant(now);
         // Bytes that were just written are due without a question.
         let has_written = core::mem::take(&mut self.has_written);
-        let mut at = if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.set) };
+        let mut at =
+            if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.machine.set) };
         for _ in 0..burst {
             if at.is_none_or(|at| at > instant) {
                 break;
             }
             let mut wire =
                 Wire { packet: None, out: Some(out), route: self.route, packet_len: self.packet_len };
-            let result = self.interface.poll_egress(instant, &mut wire, &mut self.set);
-            at = self.interface.poll_at(instant, &self.set);
+            let result = self.interface.poll_egress(instant, &mut wire, &mut self.machine.set);
+            at = self.interface.poll_at(instant, &self.machine.set);
             match result {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => {}
@@ -214,7 +228,7 @@ impl Engine {
     /// Whether the peer may have to hear that there is room again. smoltcp tells it when the window has doubled; to
     /// ask smoltcp costs as much as to send, and after most reads the answer is no.
     fn may_owe_window(&self) -> bool {
-        self.untold * 4 >= BUFFER - self.received()
+        self.untold * 4 >= self.machine.room - self.received()
     }
 
     /// The state.
@@ -273,6 +287,27 @@ impl Engine {
         total
     }
 
+    /// Number of the byte that is to come next.
+    pub(super) const fn expected(&self) -> u32 {
+        self.sent.expected.wrapping_add(self.unanswered as u32)
+    }
+
+    /// Forgets the last bytes that came, all that there are: somebody has them.
+    pub(super) fn pass_over(&mut self) {
+        self.untold += self.received();
+        self.discard();
+    }
+
+    /// Bytes that each of the two buffers holds.
+    pub(super) const fn room(&self) -> usize {
+        self.machine.room
+    }
+
+    /// Whether so much has come that the peer may have to wait.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.received() >= self.machine.room / 4 * 3
+    }
+
     /// Throws all bytes away that nobody has read.
     pub(super) fn discard(&mut self) {
         while self.socket_mut().recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|count| count > 0) {}
@@ -293,10 +328,21 @@ impl Engine {
         self.look();
     }
 
+    /// How long answers to what comes next wait for something that they can ride on. On a network, where segments
+    /// are many, every second one is answered at once anyway.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        if self.route == Route::Local && self.patience != patience {
+            self.patience = patience;
+            let delay = (patience == Patience::Waits).then(|| ACKNOWLEDGMENT.into());
+            self.socket_mut().set_ack_delay(delay);
+        }
+    }
+
     /// `TCP_NODELAY`.
     pub(super) fn set_no_delay(&mut self, is_on: bool) {
         if self.route != Route::Local {
             self.next = None;
+            self.has_nagle = !is_on;
             self.socket_mut().set_nagle_enabled(!is_on);
         }
     }
@@ -310,8 +356,8 @@ impl Engine {
         socket.set_keep_alive(None);
     }
 
-    /// Takes from a packet with a SYN how long the peer's segments may be.
-    pub(super) fn note_request(&mut self, packet: &[u8]) {
+    /// Takes from a packet with a SYN what the peer says of itself.
+    fn note_request(&mut self, packet: &[u8]) {
         let Some(tcp) = packet.get(IPV4_HEADER_LEN..).and_then(|tcp| TcpPacket::new_checked(tcp).ok()) else {
             return;
         };
@@ -320,6 +366,8 @@ impl Engine {
             match option {
                 TcpOption::EndOfList => break,
                 TcpOption::MaxSegmentSize(len) => self.peer_segment = usize::from(len).max(1),
+                TcpOption::WindowScale(shift) => self.peer.window_scale = Some(shift),
+                TcpOption::SackPermitted => self.peer.has_sack = true,
                 _ => {}
             }
             if rest.is_empty() {
@@ -349,15 +397,18 @@ impl Engine {
         if let Some(packet) = out.get(first..).and_then(|sent| sent.last()) {
             let tcp = TcpPacket::new_unchecked(&packet.ip()[IPV4_HEADER_LEN..]);
             let next = tcp.seq_number() + tcp.segment_len();
+            let before = TcpSeqNumber(self.sent.next.cast_signed());
+            // What is sent again is not the last.
+            let next = if tcp.syn() || next > before { next } else { before };
             let expected = tcp.ack_number().0.cast_unsigned();
             self.sent = Sent { next: next.0.cast_unsigned(), expected };
-            self.untold = 0;
+            (self.untold, self.unanswered) = (0, 0);
         }
     }
 
     /// Looks at the socket, after whatever may have changed it.
     fn look(&mut self) {
-        let socket: &Socket<'_> = self.set.get(self.handle);
+        let socket = self.machine.socket();
         self.view = View {
             phase: socket.state().into(),
             received: socket.recv_queue(),
@@ -366,8 +417,18 @@ impl Engine {
     }
 
     fn socket_mut(&mut self) -> &mut Socket<'static> {
-        self.set.get_mut(self.handle)
+        self.machine.socket_mut()
     }
+}
+
+/// smoltcp's interface for a connection that goes this way.
+fn interface(seed: u64, route: Route, packet_len: usize, now: Instant) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), now);
+    // Which addresses are local is decided before a packet gets here.
+    interface.set_any_ip(true);
+    interface
 }
 
 fn endpoint(address: SocketAddrV4) -> IpEndpoint {

@@ -39,6 +39,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use engine::ask_for_memory;
 pub use phase::Phase;
 pub use stray::{acknowledge, refuse};
 pub use wire::Route;

@@ -16,7 +16,7 @@ const MOST_HEADERS: usize = 120;
 pub type Burst = SmallVec<[Packet; 2]>;
 
 /// An IP packet, with room in front of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Packet(Buffer);
 
 impl Packet {
@@ -53,6 +53,14 @@ impl Packet {
     /// The packet, to be filled.
     pub fn ip_mut(&mut self) -> &mut [u8] {
         &mut self.0.bytes_mut()[HEADROOM..]
+    }
+
+    /// Takes `len` bytes out of the packet, from `start` of its IP header on; nothing is left.
+    pub(super) fn take_part(&mut self, start: usize, len: usize) -> Buffer {
+        let mut part = core::mem::take(&mut self.0);
+        part.skip(HEADROOM + start);
+        part.truncate(len);
+        part
     }
 
     /// The packet with the `len` bytes in front of it, at most [`HEADROOM`].

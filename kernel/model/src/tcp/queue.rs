@@ -3,10 +3,11 @@
 use alloc::collections::VecDeque;
 
 use super::buffer::Buffer;
+use super::engine::LARGE_BUFFER;
 use crate::transfer::{Sink, Source};
 
 /// Bytes of a piece, at most.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = LARGE_BUFFER;
 
 /// A queue of bytes.
 #[derive(Debug, Default)]
@@ -31,10 +32,13 @@ impl Queue {
         let mut total = 0;
         while total < most {
             let len = (most - total).min(from.remaining()).min(PIECE);
-            if len == 0 || self.pieces.try_reserve(1).is_err() {
+            if len == 0 {
                 break;
             }
             let Some(mut piece) = Buffer::try_new(len) else { break };
+            if self.pieces.try_reserve(1).is_err() {
+                break;
+            }
             let taken = from.take(piece.bytes_mut());
             piece.truncate(taken);
             self.append(piece);
@@ -94,7 +98,8 @@ impl Queue {
         }
     }
 
-    fn append(&mut self, piece: Buffer) {
+    /// Appends `piece`.
+    pub(super) fn append(&mut self, piece: Buffer) {
         if piece.len() > 0 {
             self.len += piece.len();
             self.pieces.push_back(piece);

@@ -25,8 +25,12 @@ pub struct Segment {
     pub sequence: u32,
     /// The number of the byte that the sender expects next; only if `has_ack`.
     pub acknowledgment: u32,
+    /// The window, not scaled.
+    pub window: u16,
     /// Bytes of data.
     pub len: usize,
+    /// Where they begin in the packet.
+    pub start: u16,
     /// `SYN`.
     pub has_syn: bool,
     /// `ACK`.

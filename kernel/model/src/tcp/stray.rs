@@ -35,8 +35,8 @@ pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
 #[must_use]
 pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
     let tcp = TcpRepr {
-        src_port: tuple.local.port(),
-        dst_port: tuple.remote.port(),
+        src_port: 0,
+        dst_port: 0,
         control: TcpControl::None,
         seq_number: TcpSeqNumber(rest.next.cast_signed()),
         ack_number: Some(TcpSeqNumber(rest.expected.cast_signed())),
@@ -48,6 +48,12 @@ pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
         timestamp: None,
         payload: &[],
     };
+    packet(tuple, &tcp, route)
+}
+
+/// A segment from `tuple.local` to `tuple.remote`; the ports in `tcp` are not looked at.
+pub(super) fn packet(tuple: Tuple, tcp: &TcpRepr<'_>, route: Route) -> Packet {
+    let tcp = TcpRepr { src_port: tuple.local.port(), dst_port: tuple.remote.port(), ..*tcp };
     let ip = Ipv4Repr {
         src_addr: *tuple.local.ip(),
         dst_addr: *tuple.remote.ip(),
@@ -65,6 +71,7 @@ pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
 }
 
 /// Reads the headers of a whole TCP segment.
+#[inline]
 pub(super) fn parse(packet: &[u8]) -> Option<Segment> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
     if ip.version() != 4 || ip.next_header() != IpProtocol::Tcp || ip.more_frags() || ip.frag_offset() != 0 {
@@ -77,7 +84,9 @@ pub(super) fn parse(packet: &[u8]) -> Option<Segment> {
         tuple: Tuple { local, remote },
         sequence: tcp.seq_number().0.cast_unsigned(),
         acknowledgment: tcp.ack_number().0.cast_unsigned(),
+        window: tcp.window_len(),
         len: tcp.payload().len(),
+        start: u16::from(ip.header_len()) + u16::from(tcp.header_len()),
         has_syn: tcp.syn(),
         has_ack: tcp.ack(),
         has_fin: tcp.fin(),

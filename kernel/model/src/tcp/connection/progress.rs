@@ -6,8 +6,8 @@
 
 use core::time::Duration;
 
-use super::super::engine::{ACKNOWLEDGMENT, BUFFER, Engine};
-use super::super::packet::Burst;
+use super::super::engine::{self as machine, ACKNOWLEDGMENT, Engine, LONG};
+use super::super::packet::{Burst, Packet};
 use super::super::patience::{Due, Standing};
 use super::super::phase::Phase;
 use super::super::queue::Queue;
@@ -25,18 +25,26 @@ const HOLD: Duration = Duration::from_millis(200);
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 impl Connection {
-    /// Takes in a packet that is for this connection.
-    pub fn process(&mut self, segment: &Segment, packet: &[u8], now: Duration, out: &mut Burst) -> Outcome {
+    /// Takes in a packet that is for this connection, and may keep its bytes.
+    pub fn process(
+        &mut self,
+        segment: &Segment,
+        packet: &mut Packet,
+        now: Duration,
+        out: &mut Burst,
+    ) -> Outcome {
         let refuses_bytes = self.refuses_bytes();
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
         };
         let (before, waiting, packets) = (engine.received(), engine.unacknowledged(), out.len());
-        if segment.has_syn {
-            engine.note_request(packet);
-        }
-        engine.process(packet, now, out);
-        let arrived = engine.received().saturating_sub(before);
+        let expected = engine.expected();
+        // Bytes that pile up are from a writer who sends as fast as it can.
+        let is_long = segment.len >= LONG;
+        let piles_up = segment.len > 0 && !self.received.is_empty();
+        engine.set_patience(if is_long { machine::Patience::None } else { machine::Patience::Waits });
+        let arrived = engine.process(segment, packet.ip(), now, out);
+        self.is_crowded |= engine.is_crowded();
         self.counts.received += arrived as u64;
         self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
@@ -47,6 +55,12 @@ impl Connection {
         let is_refused = arrived > 0 && refuses_bytes;
         if is_refused {
             self.refuse(before);
+        } else if (is_long || piles_up)
+            && before == 0
+            && arrived == segment.len
+            && segment.sequence == expected
+        {
+            self.hand_over(segment, packet);
         }
         let failure = (segment.has_rst || is_refused).then_some(match self.phase {
             Phase::SynSent => Errno::ECONNREFUSED,
@@ -56,6 +70,15 @@ impl Connection {
         let outcome = self.advance(failure, now, out);
         // Who waits for more than there is hears nothing (`tcp_data_ready`).
         Outcome { has_arrived: arrived > 0 && !is_refused && self.has_enough(), ..outcome }
+    }
+
+    /// Keeps a packet for readers whose bytes are all that there is in the machine: that saves a copy.
+    fn hand_over(&mut self, segment: &Segment, packet: &mut Packet) {
+        let has_room = self.received.len() < self.limits.receive && !self.is_orphan;
+        if has_room && let Some(engine) = &mut self.engine {
+            self.received.append(packet.take_part(segment.start.into(), segment.len));
+            engine.pass_over();
+        }
     }
 
     /// Whether bytes that come now would be lost: both directions were shut down here (`tcp_rcv_state_process`).
@@ -121,6 +144,10 @@ impl Connection {
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
         };
+        let packets = out.len();
+        if self.is_crowded && engine.can_grow() {
+            engine.grow(now, out);
+        }
         if !self.unsent.is_empty() {
             if self.shutdown.contains(Shutdown::SEND) || self.held_until.is_some_and(|until| until <= now) {
                 self.held = 0;
@@ -138,7 +165,6 @@ impl Connection {
             // Nobody will ever read it: the peer must know.
             engine.abort();
         }
-        let packets = out.len();
         // The last acknowledgment has no bytes to wait for that it could ride on (`tcp_fin`).
         let pause = if engine.phase() == Phase::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
         let poll_at = engine.dispatch(now + pause, out);
@@ -206,7 +232,7 @@ impl Connection {
             return;
         };
         let len = engine.received();
-        let is_due = limit == usize::MAX || len >= BUFFER / 2;
+        let is_due = limit == usize::MAX || len >= engine.room() / 2;
         if len > 0 && is_due && !self.is_orphan && self.received.len() < limit {
             self.received.push(&mut Received(engine), len);
         }
