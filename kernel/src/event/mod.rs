@@ -24,6 +24,9 @@ pub(crate) type Policy = pollee::Stateless;
 /// An object's state behind its lock, with its readiness and its watchers.
 pub(crate) type Locked<S> = pollee::Locked<S, Policy, Pollux>;
 
+/// Exclusive access to such a state, for a change.
+pub(crate) type Guard<'a, S> = pollee::Guard<'a, S, Policy, Pollux>;
+
 /// What a file shows without a lock.
 pub(crate) type Front = pollee::Front<Pollux>;
 

@@ -54,9 +54,25 @@ impl Endpoint {
 
     /// Changes the socket, and does what follows from that for its connection.
     pub(super) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
-        let mut packets = Burst::new();
         let mut state = self.state.lock();
         let result = work(&mut state);
+        self.settle_locked(state);
+        result
+    }
+
+    /// As [`change`](Self::change), for who only takes bytes out: as a rule nothing follows from that.
+    #[inline]
+    pub(super) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = work(&mut state);
+        if !state.is_at_rest() {
+            self.settle_locked(state);
+        }
+        result
+    }
+
+    fn settle_locked(self: &Arc<Self>, mut state: event::Guard<'_, Socket<Arc<Self>>>) {
+        let mut packets = Burst::new();
         let outcome = state.settle(clock::now(), &mut packets);
         let tuple = state.tuple();
         drop(state);
@@ -64,7 +80,6 @@ impl Endpoint {
             self.follow(&tuple, outcome);
         }
         stack::send(packets);
-        result
     }
 
     /// Does what is due.

@@ -325,7 +325,7 @@ impl super::call::Socket for TcpSocket {
     }
 
     fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
-        self.endpoint.change(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
+        self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
     }
 
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
@@ -374,7 +374,7 @@ impl File for TcpSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        self.endpoint.change(|socket| socket.receive(to, Taking::Consume))
+        self.endpoint.take(|socket| socket.receive(to, Taking::Consume))
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

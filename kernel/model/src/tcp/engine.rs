@@ -225,6 +225,11 @@ impl Engine {
         at
     }
 
+    /// Whether there is nothing to send before the time that [`dispatch`](Self::dispatch) gave last.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.next.is_some() && !self.may_owe_window()
+    }
+
     /// Whether the peer may have to hear that there is room again. smoltcp tells it when the window has doubled; to
     /// ask smoltcp costs as much as to send, and after most reads the answer is no.
     fn may_owe_window(&self) -> bool {

@@ -418,6 +418,15 @@ impl<C> Socket<C> {
         }
     }
 
+    /// Whether [`settle`](Self::settle) has nothing to do after bytes were taken out.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        match &self.state {
+            State::Connected { connection, .. } => connection.is_at_rest(),
+            _ => true,
+        }
+    }
+
     /// The ends of its connection.
     #[must_use]
     pub fn tuple(&self) -> Option<Tuple> {

@@ -127,6 +127,19 @@ impl Connection {
         self.advance(failure, now, out)
     }
 
+    /// Whether [`settle`](Self::settle) would find nothing to do, after bytes were taken out. What is to be done at its
+    /// time is done then.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.unsent.is_empty()
+            && self.engine.as_ref().is_none_or(|engine| engine.is_at_rest() && !Self::is_due(engine))
+    }
+
+    /// Whether so much is in the machine that it has to be taken out for its peer to go on.
+    fn is_due(engine: &Engine) -> bool {
+        engine.received() >= engine.room() / 2
+    }
+
     fn standing(&self) -> Standing {
         let Some(engine) = &self.engine else { return Standing::Over };
         if self.is_orphan || self.phase.is_opening() {
@@ -232,7 +245,7 @@ impl Connection {
             return;
         };
         let len = engine.received();
-        let is_due = limit == usize::MAX || len >= engine.room() / 2;
+        let is_due = limit == usize::MAX || Self::is_due(engine);
         if len > 0 && is_due && !self.is_orphan && self.received.len() < limit {
             self.received.push(&mut Received(engine), len);
         }
