@@ -20,8 +20,7 @@ use alloc::sync::{Arc, Weak};
 
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
-use model::epoll::interest::{self, Table};
-use model::epoll::queue::Key;
+use model::epoll::interest::{self, Identity, Table};
 use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
 
 pub(crate) use self::control::control;
@@ -79,8 +78,12 @@ impl Epoll {
     }
 
     /// Takes an item out of the table and ends its registration; the caller drops it without the lock.
-    fn disconnect(&self, table: &mut Table<DescriptionId, Watched>, key: Key) -> Option<Item> {
-        let mut item = table.remove(key)?;
+    fn disconnect(
+        &self,
+        table: &mut Table<DescriptionId, Watched>,
+        identity: Identity<DescriptionId>,
+    ) -> Option<Item> {
+        let (key, mut item) = table.remove(identity)?;
         if let (Some(token), Some(watch)) = (item.file.token.take(), item.file.file.watch()) {
             drop(watch.unregister(token));
         }
@@ -149,10 +152,10 @@ impl Release for Epoll {
     fn release(&self, description: DescriptionId) {
         loop {
             let mut table = self.interest.lock();
-            let Some(key) = table.items_of(description).next() else {
+            let Some(fd) = table.numbers_of(description).next() else {
                 return;
             };
-            let item = self.disconnect(&mut table, key);
+            let item = self.disconnect(&mut table, Identity { description, fd });
             drop(table);
             if let Some(item) = item {
                 self.forget(&item);
@@ -164,12 +167,14 @@ impl Release for Epoll {
 impl Drop for Epoll {
     fn drop(&mut self) {
         // A description that goes at this moment cannot reach this instance any more; its file is held here.
+        let mut from = 0;
         loop {
             let mut table = self.interest.lock();
-            let Some(key) = table.next(None).and_then(|item| table.find(item.identity)) else {
+            let Some((next, identity)) = table.next(from).map(|(next, item)| (next, item.identity)) else {
                 return;
             };
-            let item = self.disconnect(&mut table, key);
+            from = next;
+            let item = self.disconnect(&mut table, identity);
             drop(table);
             if let Some(item) = item {
                 self.forget(&item);

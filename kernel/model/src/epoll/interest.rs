@@ -1,24 +1,27 @@
 //! The interest table of an epoll instance: which files, for which events, reported how.
 //!
 //! Owns: the items and what identifies them.   Not here: their places in the queue (`queue`), polling.
-//! Invariant: the index and the items name each other; an item's slot is its place's key.
+//! Invariant: the index and the items name each other; an item's slot is its place's key. No numbers are kept of a
+//! description without items.
 //!
 //! An item is identified by the open file description *and* the number: a number that was closed and is used
 //! again names another item, and one description under two numbers is two items.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::ops::Bound;
+use core::hash::Hash;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use pollee::Events;
+use smallvec::SmallVec;
 
 use super::queue::{Key, Settle};
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
 
 /// What makes an item this item: the description, known by a `D` that no other living one has, and a number.
-// Ordered by description first, so that all items of one are neighbours.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity<D> {
     /// The open file description.
     pub description: D,
@@ -41,8 +44,12 @@ pub struct Item<D, F> {
 #[derive(Debug)]
 pub struct Table<D, F> {
     items: Vec<Option<Item<D, F>>>,
-    index: BTreeMap<Identity<D>, Key>,
+    index: HashMap<D, Numbers, FixedState>,
+    len: usize,
 }
+
+/// The numbers under which one description was added, in their order. Mostly there is one.
+type Numbers = SmallVec<[(i32, Key); 1]>;
 
 /// The events that an exclusive item may ask for (`EPOLLEXCLUSIVE_OK_BITS`): IN, OUT, ERR, HUP.
 const EXCLUSIVE_EVENTS: u32 = 0x1 | 0x4 | 0x8 | 0x10;
@@ -102,17 +109,19 @@ impl EpollEvent {
     }
 }
 
-impl<D: Copy + Ord, F> Table<D, F> {
+impl<D: Copy + Eq + Hash, F> Table<D, F> {
     /// A table with nothing in it.
     #[must_use]
     pub const fn new() -> Self {
-        Self { items: Vec::new(), index: BTreeMap::new() }
+        // Who is looked up is not chosen by programs: no key is needed against those who would make them collide.
+        Self { items: Vec::new(), index: HashMap::with_hasher(FixedState::with_seed(0)), len: 0 }
     }
 
     /// The place of the item that `identity` names.
     #[must_use]
     pub fn find(&self, identity: Identity<D>) -> Option<Key> {
-        self.index.get(&identity).copied()
+        let numbers = self.index.get(&identity.description)?;
+        position(numbers, identity.fd).ok().map(|at| numbers[at].1)
     }
 
     /// The item with the place `key`.
@@ -137,45 +146,60 @@ impl<D: Copy + Ord, F> Table<D, F> {
             self.items.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
             self.items.resize_with(key.index() + 1, || None);
         }
-        self.index.insert(item.identity, key);
+        self.index.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let Identity { description, fd } = item.identity;
+        let numbers = self.index.entry(description).or_default();
+        if let Err(at) = position(numbers, fd) {
+            numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            numbers.insert(at, (fd, key));
+        }
         self.items[key.index()] = Some(item);
+        self.len += 1;
         Ok(())
     }
 
-    /// Takes the item with the place `key` out.
-    pub fn remove(&mut self, key: Key) -> Option<Item<D, F>> {
-        let item = self.items.get_mut(key.index())?.take()?;
-        self.index.remove(&item.identity);
-        Some(item)
+    /// Takes an item out, and gives the place that it had.
+    pub fn remove(&mut self, identity: Identity<D>) -> Option<(Key, Item<D, F>)> {
+        let Entry::Occupied(mut entry) = self.index.entry(identity.description) else { return None };
+        let numbers = entry.get_mut();
+        let (_, key) = numbers.remove(position(numbers, identity.fd).ok()?);
+        if numbers.is_empty() {
+            entry.remove();
+        }
+        self.len -= 1;
+        Some((key, self.items.get_mut(key.index())?.take()?))
     }
 
-    /// The places of all items of one description.
-    pub fn items_of(&self, description: D) -> impl Iterator<Item = Key> {
-        let identity = |fd| Identity { description, fd };
-        self.index.range(identity(i32::MIN)..=identity(i32::MAX)).map(|(_, &key)| key)
+    /// The numbers under which one description was added, in their order.
+    pub fn numbers_of(&self, description: D) -> impl Iterator<Item = i32> {
+        self.index.get(&description).into_iter().flatten().map(|&(fd, _)| fd)
     }
 
-    /// The item after `last`, or the first.
-    pub fn next(&self, last: Option<Identity<D>>) -> Option<&Item<D, F>> {
-        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let (_, &key) = self.index.range((after, Bound::Unbounded)).next()?;
-        self.get(key)
+    /// The first item whose place is `from` or later, and where the search for the next begins.
+    pub fn next(&self, from: usize) -> Option<(usize, &Item<D, F>)> {
+        let at = (from..self.items.len()).find(|&at| self.items[at].is_some())?;
+        Some((at + 1, self.items[at].as_ref()?))
     }
 
     /// How many items there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.index.len()
+    pub const fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether there is no item.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 }
 
-impl<D: Copy + Ord, F> Default for Table<D, F> {
+/// Where `fd` is among the numbers, or belongs.
+fn position(numbers: &Numbers, fd: i32) -> Result<usize, usize> {
+    numbers.binary_search_by_key(&fd, |&(number, _)| number)
+}
+
+impl<D: Copy + Eq + Hash, F> Default for Table<D, F> {
     fn default() -> Self {
         Self::new()
     }
@@ -207,14 +231,16 @@ mod tests {
         table.insert(first, item(3, 0x1000)).unwrap();
         table.insert(second, item(4, 0x1000)).unwrap();
         assert_eq!(table.len(), 2);
-        assert_eq!(table.items_of(0x1000).collect::<alloc::vec::Vec<_>>(), [first, second]);
-        assert_eq!(table.items_of(0x0fff).count(), 0);
+        assert_eq!(table.numbers_of(0x1000).collect::<alloc::vec::Vec<_>>(), [3, 4]);
+        assert_eq!(table.numbers_of(0x0fff).count(), 0);
         assert_eq!(table.find(Identity { description: 0x1000, fd: 3 }), Some(first));
         assert_eq!(table.find(Identity { description: 0x2000, fd: 3 }), None);
-        assert_eq!(table.remove(first).map(|item| item.identity.fd), Some(3));
-        let first = table.next(None).map(|item| item.identity);
-        assert_eq!(first.map(|identity| identity.fd), Some(4));
-        assert!(table.next(first).is_none());
+        let third = Identity { description: 0x1000, fd: 3 };
+        assert_eq!(table.remove(third).map(|(key, item)| (key, item.identity)), Some((first, third)));
+        assert!(table.remove(third).is_none());
+        let (next, item) = table.next(0).unwrap();
+        assert_eq!((item.identity.fd, table.len()), (4, 1));
+        assert!(table.next(next).is_none());
     }
 
     #[test]

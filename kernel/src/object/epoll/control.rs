@@ -167,12 +167,9 @@ impl Epoll {
 
     fn delete(&self, identity: Identity<DescriptionId>) -> Result<(), Errno> {
         let mut table = self.interest.lock();
-        let key = table.find(identity).ok_or(Errno::ENOENT)?;
-        let item = self.disconnect(&mut table, key);
+        let item = self.disconnect(&mut table, identity).ok_or(Errno::ENOENT)?;
         drop(table);
-        if let Some(item) = item {
-            self.forget(&item);
-        }
+        self.forget(&item);
         Ok(())
     }
 

@@ -12,11 +12,10 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
-use model::epoll::interest::Identity;
 use ostd::sync::{Mutex, MutexGuard, SpinLock};
 
 use super::{Epoll, as_epoll};
-use crate::file::description::{DescriptionId, OpenFile};
+use crate::file::description::OpenFile;
 use crate::file::file::File;
 
 /// `EP_MAX_NESTS`.
@@ -115,10 +114,10 @@ impl Walk<'_> {
         if let Some(depth) = known(&self.depths, epoll) {
             return Ok(depth);
         }
-        let (mut depth, mut last) = (0, None);
+        let (mut depth, mut from) = (0, 0);
         // One item at a time: there may be very many, and each is looked at without the lock.
-        while let Some((identity, file, description)) = item_after(epoll, last) {
-            last = Some(identity);
+        while let Some((next, file, description)) = item_from(epoll, from) {
+            from = next;
             let Some(inner) = as_epoll(&*file) else {
                 description.upgrade().map_or(Ok(()), |file| (self.check_file)(&file))?;
                 continue;
@@ -144,12 +143,12 @@ fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
     most
 }
 
-type ItemAfter = (Identity<DescriptionId>, Arc<dyn File>, Weak<OpenFile>);
+type ItemFrom = (usize, Arc<dyn File>, Weak<OpenFile>);
 
-fn item_after(epoll: &Epoll, last: Option<Identity<DescriptionId>>) -> Option<ItemAfter> {
+fn item_from(epoll: &Epoll, from: usize) -> Option<ItemFrom> {
     let table = epoll.interest.lock();
-    let item = table.next(last)?;
-    Some((item.identity, item.file.file.clone(), item.file.description.clone()))
+    let (next, item) = table.next(from)?;
+    Some((next, item.file.file.clone(), item.file.description.clone()))
 }
 
 /// Counts the ways up from a file.
@@ -159,7 +158,7 @@ fn count_paths(file: &OpenFile) -> Result<(), Errno> {
     for observer in file.observers() {
         let any: Arc<dyn core::any::Any + Send + Sync> = observer;
         if let Ok(epoll) = any.downcast::<Epoll>() {
-            let items = epoll.interest.lock().items_of(file.id()).count();
+            let items = epoll.interest.lock().numbers_of(file.id()).count();
             direct.extend(core::iter::repeat_n(epoll, items));
         }
     }
