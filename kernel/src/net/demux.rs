@@ -29,6 +29,8 @@ const SHARDS: usize = 64;
 pub(super) enum Found {
     /// A connection.
     Endpoint(Arc<Endpoint>),
+    /// What may become one, which this listener has.
+    Request(Arc<Endpoint>),
     /// What is left of one.
     TimeWait(TimeWait),
 }
@@ -73,27 +75,22 @@ pub(super) fn find(tuple: &Tuple) -> Option<Found> {
     shard(tuple).get(tuple).map(|entry| entry.found.clone())
 }
 
-/// Lets packets for `tuple` reach `endpoint`.
+/// Lets packets for `tuple` reach what is `found` there.
 ///
 /// # Errors
 /// `EADDRNOTAVAIL`: the tuple is taken. `ENOBUFS`: no memory.
-pub(super) fn insert(
-    tuple: Tuple,
-    endpoint: &Arc<Endpoint>,
-    sharing: Sharing,
-    now: Duration,
-) -> Result<(), Errno> {
+pub(super) fn insert(tuple: Tuple, found: Found, sharing: Sharing, now: Duration) -> Result<(), Errno> {
     let replaced = {
         let mut shard = shard(&tuple);
         let is_taken = shard.get(&tuple).is_some_and(|entry| match &entry.found {
-            Found::Endpoint(_) => true,
+            Found::Endpoint(_) | Found::Request(_) => true,
             Found::TimeWait(rest) => !rest.is_reusable(now),
         });
         if is_taken {
             return Err(Errno::EADDRNOTAVAIL);
         }
         shard.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
-        shard.insert(tuple, Entry { found: Found::Endpoint(endpoint.clone()), sharing })
+        shard.insert(tuple, Entry { found, sharing })
     };
     let mut ports = ports::lock();
     ports.connect(tuple.local.port(), sharing);
@@ -108,6 +105,23 @@ pub(super) fn remove(tuple: &Tuple, endpoint: &Arc<Endpoint>) {
     let is_same =
         |entry: &Entry| matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint));
     remove_if(tuple, is_same);
+}
+
+/// Forgets a request of `listener`.
+pub(super) fn withdraw(tuple: &Tuple, listener: &Arc<Endpoint>) {
+    remove_if(tuple, |entry| is_request_of(entry, listener));
+}
+
+/// Has a connection where there was a request of `listener`.
+pub(super) fn promote(tuple: &Tuple, listener: &Arc<Endpoint>, endpoint: &Arc<Endpoint>) {
+    let mut shard = shard(tuple);
+    if let Some(entry) = shard.get_mut(tuple).filter(|entry| is_request_of(entry, listener)) {
+        entry.found = Found::Endpoint(endpoint.clone());
+    }
+}
+
+fn is_request_of(entry: &Entry, listener: &Arc<Endpoint>) -> bool {
+    matches!(&entry.found, Found::Request(found) if Arc::ptr_eq(found, listener))
 }
 
 /// Forgets what is left of a connection.

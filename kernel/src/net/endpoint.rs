@@ -16,7 +16,7 @@ use model::tcp::socket::Socket;
 use pollee::Events;
 
 use super::timer::{self, Armed};
-use super::{demux, ports, stack};
+use super::{demux, ports, request, stack};
 use crate::clock;
 use crate::event::class::Class;
 use crate::event::{self};
@@ -27,7 +27,7 @@ pub(super) struct Endpoint {
     pub(super) owner: Owner,
     /// Whose backlog it is in, or was.
     parent: Option<Weak<Endpoint>>,
-    /// Whether the parent has heard how the handshake ended.
+    /// Whether the parent has heard that the handshake is complete.
     is_reported: AtomicBool,
     armed: Armed,
 }
@@ -84,7 +84,11 @@ impl Endpoint {
 
     /// Does what is due.
     pub(super) fn settle(self: &Arc<Self>) {
-        self.change(|_| ());
+        if self.change(|socket| socket.is_listening()) {
+            let mut packets = Burst::new();
+            request::expire(self, &mut packets);
+            stack::send(packets);
+        }
     }
 
     /// Takes in a packet. Answers go to `out`.
@@ -124,9 +128,6 @@ impl Endpoint {
             Some(End::Gone) => demux::remove(tuple, self),
             Some(End::TimeWait(rest)) => demux::retire(tuple, self, rest),
         }
-        if outcome.end.is_some() {
-            self.report_to_parent(|parent, child| parent.fail_request(child));
-        }
         if let Some(at) = outcome.wake_at {
             timer::arm(self, at);
         }
@@ -148,7 +149,6 @@ impl Endpoint {
         let mut state = self.state.lock();
         let is_listening = match state.listener() {
             Some(listener) => {
-                listener.withdraw(child.owner.0);
                 listener.admit(child.clone());
                 // Who waits for connections hears of each.
                 state.report(Events::READABLE);
@@ -169,30 +169,6 @@ impl Endpoint {
             return None;
         }
         Some(state.options().clone())
-    }
-
-    /// Keeps `child` until its handshake is complete, and gives the one that has to give way for it.
-    pub(super) fn keep_request(&self, child: &Arc<Self>) -> Option<Arc<Self>> {
-        self.state.lock().listener()?.request(child.owner.0, child.clone())
-    }
-
-    /// Forgets the handshake of `child`.
-    pub(super) fn fail_request(&self, child: &Arc<Self>) {
-        let mut state = self.state.lock();
-        // Dropped when the lock is free.
-        let _child = state.listener().and_then(|listener| listener.withdraw(child.owner.0));
-        drop(state);
-    }
-
-    /// Ends a handshake without a word, unless it is complete: there are too many, or it was no good.
-    pub(super) fn give_way(self: &Arc<Self>) {
-        if self.is_reported.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let tuple = self.state.read().tuple();
-        if let Some(tuple) = tuple {
-            demux::remove(&tuple, self);
-        }
     }
 
     /// Ends a connection that nobody will accept.

@@ -17,6 +17,7 @@ pub(crate) mod interface;
 pub(crate) mod link;
 mod loopback;
 mod ports;
+mod request;
 mod route;
 pub(crate) mod socket;
 mod stack;

@@ -25,6 +25,7 @@ use model::tcp::socket::{Attempt, Socket};
 use pollee::{Events, Share};
 
 use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
+use super::demux::Found;
 use super::endpoint::{self, Endpoint};
 use super::stack::CONNECTION_BYTES;
 use super::{demux, ports, route};
@@ -130,7 +131,7 @@ impl TcpSocket {
         let sharing = endpoint::sharing(socket.options());
         let take = |port, sharing: Sharing| {
             let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
-            demux::insert(tuple, &self.endpoint, sharing, now).map(|()| tuple)
+            demux::insert(tuple, Found::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
         };
         if let Some(port) = socket.bound_port() {
             return take(port, sharing);
@@ -210,6 +211,8 @@ impl TcpSocket {
         if let Some(port) = state.bound_port() {
             ports::lock().unlisten(self.endpoint.owner, port);
         }
+        let requests = state.listener().map(|listener| listener.requests().clear());
+        requests.iter().flatten().for_each(|tuple| demux::withdraw(tuple, &self.endpoint));
         let listener = state.disconnect();
         drop(state);
         for child in listener.into_iter().flat_map(model::tcp::listener::Listener::into_waiting) {

@@ -4,6 +4,7 @@
 //! in between: no task switch, and never one connection's lock under another's.
 
 use alloc::sync::Arc;
+use core::net::Ipv4Addr;
 
 use model::abi::errno::Errno;
 use model::door;
@@ -17,7 +18,7 @@ use model::tcp::{self, Route};
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::link::Inbox;
-use super::{impairment, ports, route, udp};
+use super::{impairment, ports, request, route, udp};
 use crate::memory::budget;
 use crate::{clock, random};
 
@@ -62,6 +63,7 @@ pub(super) fn receive(packet: &mut Packet, out: &mut Burst) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
+        Some(Found::Request(listener)) => request::hear(&listener, &segment, packet, out),
         Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
             Answer::Ignore => {}
             Answer::Acknowledge => {
@@ -91,37 +93,37 @@ fn welcome(segment: &Segment, packet: &mut Packet, out: &mut Burst) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
-        open(&listener, segment, packet, out);
+        match route_back(segment) {
+            Route::Local => open(&listener, segment, packet, out),
+            Route::Link { .. } => request::begin(&listener, segment, packet, out),
+        }
         return;
     }
     out.extend(tcp::refuse(packet.ip(), route_back(segment), clock::now()));
 }
 
-/// Begins a connection that `listener` has been asked for, unless it has no room.
+/// Begins a connection within this machine that `listener` has been asked for, unless it has no room. The handshake is
+/// over before this call is.
 fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
     if budget::try_reserve(CONNECTION_BYTES).is_err() {
         return;
     }
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
-    let connection = Connection::accept(segment.tuple, route_back(segment), random::word(), &options, now);
+    let connection = Connection::accept(segment.tuple, Route::Local, random::word(), &options, now);
     let sharing = endpoint::sharing(&options);
     let child = Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
-    if demux::insert(segment.tuple, &child, sharing, now).is_err() {
-        return;
-    }
-    if let Some(oldest) = listener.keep_request(&child) {
-        oldest.give_way();
-    }
-    let packets = out.len();
-    child.process(segment, packet, out);
-    if out.len() == packets {
-        // There was something in it that gets no answer.
-        listener.fail_request(&child);
-        child.give_way();
+    if demux::insert(segment.tuple, Found::Endpoint(child.clone()), sharing, now).is_ok() {
+        child.process(segment, packet, out);
     }
 }
 
-fn route_back(segment: &Segment) -> Route {
-    route::to(*segment.tuple.remote.ip()).map_or(Route::Link { mtu: 1500 }, |step| step.link.route())
+/// What the way back is like.
+pub(super) fn route_back(segment: &Segment) -> Route {
+    route_to(*segment.tuple.remote.ip())
+}
+
+/// What the way to `address` is like.
+pub(super) fn route_to(address: Ipv4Addr) -> Route {
+    route::to(address).map_or(Route::Link { mtu: 1500 }, |step| step.link.route())
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     Stage,
@@ -17,8 +17,11 @@ use super::{
 /// How many ask and say nothing more.
 const FLOOD: usize = 10_000;
 
-/// More requests than a listener keeps.
-const REQUESTS: usize = 600;
+/// How many a listener keeps.
+const KEPT: usize = 512;
+
+/// KiB that so many may take; with a buffer each it would be 16 MiB.
+const MOST_KIB: u64 = 512;
 
 /// How many of them come between two honest visitors.
 const BETWEEN: usize = 2500;
@@ -54,16 +57,20 @@ pub(super) fn requests(stage: &mut Stage<'_>) -> Result<()> {
     take_back(stage.wire, &requests)
 }
 
-/// Takes the place of all requests that are still open, and gives it up: else they keep their memory for a minute.
-pub(super) fn displace(wire: &Wire) -> Result<()> {
+/// As many requests as a listener keeps take hardly any memory: none has a buffer.
+pub(super) fn memory(stage: &mut Stage<'_>) -> Result<()> {
+    let before = stage.honest.free_memory(stage.wire)?;
     let mut requests = Vec::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..KEPT {
         let segment = Segment::new(address(), SERVER, flag::SYN);
-        wire.send_from(HONEST, &segment.packet())?;
+        stage.wire.send_from(HONEST, &segment.packet())?;
         requests.push((segment.from, segment.sequence));
-        wire.drain(Duration::ZERO)?;
+        stage.wire.drain(Duration::ZERO)?;
     }
-    take_back(wire, &requests)
+    let taken = before.saturating_sub(stage.honest.free_memory(stage.wire)?);
+    take_back(stage.wire, &requests)?;
+    ensure!(taken <= MOST_KIB, "{KEPT} requests take {taken} KiB");
+    Ok(())
 }
 
 fn take_back(wire: &Wire, requests: &[(SocketAddrV4, u32)]) -> Result<()> {

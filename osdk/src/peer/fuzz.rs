@@ -6,7 +6,7 @@ use anyhow::Result;
 use smoltcp::wire::{EthernetProtocol, IpProtocol};
 
 use super::{
-    Stage, floods, malformed,
+    Stage, malformed,
     segment::{Segment, flag, mend},
     talk::{SERVER, Talk, address},
     wire::{GUEST, HEADER, HONEST, card},
@@ -60,7 +60,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
         talk.reset()?;
         wire.hang_up(Duration::from_millis(20))?;
     }
-    floods::displace(wire)
+    Ok(())
 }
 
 /// Changes a few bytes, or the length.

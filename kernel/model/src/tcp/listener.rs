@@ -1,20 +1,14 @@
 //! The backlog of a listening socket.
 //!
 //! Owns: who waits to be accepted, in order of arrival, and who is on the way.
-//!
-//! Who asks over a network may have a sender's address that was made up, and never say more. So requests take no place
-//! among those who wait: there are [`MOST_REQUESTS`] of them, and the oldest gives way. Who answers in the time that so
-//! many others need to ask gets through.
-//! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for); RFC 4987 section
-//! 3.3 for the other.
+//! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for).
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
+
+use super::requests::Requests;
 
 /// `net.core.somaxconn`.
 pub const SOMAXCONN: u32 = 4096;
-
-/// How many requests are open: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
-pub const MOST_REQUESTS: usize = 512;
 
 /// A backlog of connections `C`.
 #[derive(Debug)]
@@ -23,15 +17,20 @@ pub struct Listener<C> {
     /// Handshakes going on.
     opening: usize,
     ready: VecDeque<C>,
-    /// By their numbers, which grow.
-    requests: BTreeMap<u64, C>,
+    /// Over a network.
+    requests: Requests,
 }
 
 impl<C> Listener<C> {
     /// A backlog of what listen(2) was told; a negative number is a large one, as on Linux.
     #[must_use]
     pub fn new(backlog: i32) -> Self {
-        Self { backlog: Self::clamp(backlog), opening: 0, ready: VecDeque::new(), requests: BTreeMap::new() }
+        Self {
+            backlog: Self::clamp(backlog),
+            opening: 0,
+            ready: VecDeque::new(),
+            requests: Requests::default(),
+        }
     }
 
     /// Takes another number.
@@ -57,20 +56,9 @@ impl<C> Listener<C> {
         self.opening + self.ready.len() > self.backlog
     }
 
-    /// Keeps a handshake over a network, whose `number` is larger than those before, and gives the one that has to give
-    /// way for it.
-    #[must_use]
-    pub fn request(&mut self, number: u64, connection: C) -> Option<C> {
-        self.requests.insert(number, connection);
-        if self.requests.len() <= MOST_REQUESTS {
-            return None;
-        }
-        self.requests.pop_first().map(|(_, oldest)| oldest)
-    }
-
-    /// A handshake over a network has failed, or is complete: it is kept no longer. `None`: it has given way.
-    pub fn withdraw(&mut self, number: u64) -> Option<C> {
-        self.requests.remove(&number)
+    /// Handshakes over a network, which take no place before they are complete.
+    pub const fn requests(&mut self) -> &mut Requests {
+        &mut self.requests
     }
 
     /// Lets a connection wait to be accepted.
@@ -126,7 +114,7 @@ impl<C> Listener<C> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listener, MOST_REQUESTS};
+    use super::Listener;
 
     #[test]
     fn one_more_than_the_backlog_may_wait_and_the_first_is_first() {
@@ -142,22 +130,6 @@ mod tests {
         assert!(listener.begin());
         assert_eq!(listener.accept(), Some('b'));
         assert!(listener.is_empty());
-    }
-
-    #[test]
-    fn the_oldest_request_gives_way_and_none_takes_a_place() {
-        let mut listener = Listener::new(0);
-        let most = MOST_REQUESTS as u64;
-        assert!((0..most).all(|number| listener.request(number, number).is_none()));
-        assert_eq!(listener.withdraw(1), Some(1));
-        assert_eq!(listener.request(most, most), None);
-        assert_eq!(listener.request(most + 1, most + 1), Some(0));
-        assert_eq!(listener.request(most + 2, most + 2), Some(2));
-        assert!(!listener.is_full());
-        let connection = listener.withdraw(5).unwrap();
-        listener.admit(connection);
-        assert!(listener.is_full());
-        assert_eq!((listener.withdraw(0), listener.accept()), (None, Some(5)));
     }
 
     #[test]

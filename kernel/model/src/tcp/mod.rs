@@ -14,6 +14,8 @@
 //! | `patience` | how long a silent peer is waited for |
 //! | `readiness` | what poll(2) says in every state |
 //! | `listener` | the backlog |
+//! | `request` | who has asked for a connection over a network and said no more |
+//! | `requests` | all of them that a listener has |
 //! | `socket` | the states of a socket, and which call is an error in which |
 //! | `port` | who has which port |
 //! | `time_wait` | what is left of a connection for a minute |
@@ -29,6 +31,8 @@ mod phase;
 pub mod port;
 mod queue;
 pub mod readiness;
+pub mod request;
+pub mod requests;
 pub mod segment;
 pub mod socket;
 mod spare;
