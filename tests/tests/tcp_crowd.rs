@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pollux_tests::pollee::Counters;
-use pollux_tests::{Fd, child, limit, poll, socket};
+use pollux_tests::{Errno, Fd, child, limit, poll, socket};
 
 /// Connections; each has two ends.
 const CONNECTIONS: usize = 225;
@@ -128,6 +128,37 @@ fn connections_come_and_go_and_give_their_memory_back() {
             missing <= tolerated,
             "{missing} bytes are missing after {ROUNDS} rounds of {taken}"
         );
+    });
+}
+
+#[test]
+fn what_waits_for_late_packets_has_no_buffers_and_keeps_its_port() {
+    // A TIME_WAIT with buffers would have tens of thousands of bytes.
+    const MOST: u64 = 1024;
+    let count = short_or_long(4000, 12_000);
+    child::run(|| {
+        let (listener, address) = socket::listener(16, 0);
+        let visit = || {
+            let client = socket::tcp(0);
+            socket::connect(&client, &address).unwrap();
+            let server = socket::accept(&listener, 0).unwrap();
+            let name = socket::name(&client).unwrap();
+            drop(client);
+            assert_eq!(server.read(1), Ok(Vec::new()));
+            name
+        };
+        for _ in 0..500 {
+            visit();
+        }
+        let before = free_memory();
+        let names: Vec<_> = (0..count).map(|_| visit()).collect();
+        let tolerated = MOST * count as u64;
+        let missing = missing_memory(before, tolerated);
+        assert!(missing <= tolerated, "{missing} bytes for {count}");
+        println!("{} bytes for each of {count}", missing / count as u64);
+        for name in [names[0], names[count / 2], names[count - 1]] {
+            assert_eq!(socket::bind(&socket::tcp(0), &name), Err(Errno::EADDRINUSE));
+        }
     });
 }
 

@@ -30,6 +30,8 @@ pub struct Options {
     pub keep_interval: Duration,
     /// `TCP_KEEPCNT`: how often.
     pub keep_count: u8,
+    /// `TCP_SYNCNT`: how often a SYN is repeated.
+    pub syn_count: u8,
     /// `TCP_USER_TIMEOUT`: how long bytes may wait for their acknowledgment.
     pub user_timeout: Option<Duration>,
     /// `TCP_MAXSEG`: bytes of a segment at most.
@@ -59,6 +61,7 @@ impl Default for Options {
             keep_idle: Duration::from_secs(7200),
             keep_interval: Duration::from_secs(75),
             keep_count: 9,
+            syn_count: 6,
             user_timeout: None,
             max_segment: None,
             linger: None,

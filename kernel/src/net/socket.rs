@@ -12,7 +12,7 @@ use core::task::Poll;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
-use model::abi::ioctl::SIOCOUTQ;
+use model::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
 use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
@@ -20,7 +20,7 @@ use model::abi::stat::Stat;
 use model::socket::Options;
 use model::tcp::connection::{Connection, Pace, Taking};
 use model::tcp::port::{self, Purpose, Sharing};
-use model::tcp::segment::Tuple;
+use model::tcp::segment::{self, Tuple};
 use model::tcp::socket::{Attempt, Socket};
 use pollee::{Events, Share};
 
@@ -68,8 +68,10 @@ impl TcpSocket {
     /// # Errors
     /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
     pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
-        let is_ours = address.ip().is_unspecified() || route::is_local(*address.ip());
-        if !is_ours {
+        let ip = *address.ip();
+        // Nobody can connect to several, but Linux allows that somebody waits for it.
+        let is_one = segment::is_unicast(ip);
+        if is_one && !route::is_local(ip) {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let mut state = self.endpoint.state.lock();
@@ -126,7 +128,8 @@ impl TcpSocket {
     ) -> Result<Tuple, Errno> {
         let now = clock::now();
         let bound = socket.local();
-        let source = bound.map(|address| *address.ip()).filter(|ip| !ip.is_unspecified()).unwrap_or(source);
+        let source =
+            bound.map(|address| *address.ip()).filter(|ip| segment::is_unicast(*ip)).unwrap_or(source);
         route::check(source, *remote.ip())?;
         let sharing = endpoint::sharing(socket.options());
         let take = |port, sharing: Sharing| {
@@ -416,8 +419,11 @@ impl File for TcpSocket {
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
-        if request != SIOCOUTQ {
-            return Poll::Ready(Err(Errno::ENOTTY));
+        match request {
+            SIOCOUTQ => {}
+            // The time of a packet, which bytes of a stream do not have.
+            SIOCGSTAMP | SIOCGSTAMPNS => return Poll::Ready(Err(Errno::ENOENT)),
+            _ => return Poll::Ready(Err(Errno::ENOTTY)),
         }
         let queued = self.queued().map(|queued| u32::try_from(queued).unwrap_or(u32::MAX));
         Poll::Ready(queued.and_then(|queued| UserPtr::new(space, argument).write(&queued)).map(|()| 0))

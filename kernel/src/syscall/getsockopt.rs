@@ -4,6 +4,7 @@
 
 mod tcp;
 
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
@@ -21,6 +22,9 @@ use crate::net::unix::UnixSocket;
 /// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
 const LEAST_BUFFER: i32 = 2304;
 const MOST_BUFFER: i32 = 212_992;
+
+/// The numbers of the options of ip(7), up to `IP_BIND_ADDRESS_NO_PORT` and from `IP_MULTICAST_IF` on.
+const OPTIONS_OF_IP: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];
 
 /// Where an answer goes.
 struct Answer<'a, 'b> {
@@ -52,7 +56,8 @@ impl Answer<'_, '_> {
 /// Tells an option's value.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: negative room. `EFAULT`: not writable.
+/// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: negative room.
+/// `EFAULT`: not writable.
 pub(crate) fn getsockopt(
     cx: &mut Context<'_>,
     fd: Fd,
@@ -67,7 +72,8 @@ pub(crate) fn getsockopt(
         SOL_SOCKET => get_socket(socket, name, &answer),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
         IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::EOPNOTSUPP)?, name, &answer),
-        _ => Err(Errno::ENOPROTOOPT),
+        IPPROTO_IP => Err(Errno::ENOPROTOOPT),
+        _ => Err(Errno::EOPNOTSUPP),
     }
 }
 
@@ -119,7 +125,9 @@ pub(crate) fn setsockopt(
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
         IPPROTO_TCP => tcp::set(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
         // What the headers of packets say of priorities and the like changes nothing here.
-        IPPROTO_IP => given.number().map(drop),
+        IPPROTO_IP if OPTIONS_OF_IP.iter().any(|names| names.contains(&name)) => {
+            given.small_number().map(drop)
+        }
         _ => Err(Errno::ENOPROTOOPT),
     }?;
     Ok(0)
@@ -142,6 +150,11 @@ impl Given<'_, '_> {
 
     fn number(&self) -> Result<i32, Errno> {
         self.read()
+    }
+
+    /// A number of one byte or of four.
+    fn small_number(&self) -> Result<i32, Errno> {
+        if self.len < size_of::<i32>() { self.read::<u8>().map(i32::from) } else { self.number() }
     }
 
     fn flag(&self) -> Result<bool, Errno> {

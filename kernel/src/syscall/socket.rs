@@ -29,10 +29,13 @@ use crate::net::unix::{self, UnixSocket};
 /// `struct sockaddr_storage`: no address is longer.
 const ADDRESS_MAX: usize = 128;
 
+/// How many protocols there may be: `IPPROTO_MAX`.
+const PROTOCOLS: u32 = 263;
+
 /// Makes a socket and returns its number.
 ///
 /// # Errors
-/// `EINVAL`: an unknown flag, family or type. `EAFNOSUPPORT`: a family that is not here. `ESOCKTNOSUPPORT`,
+/// `EINVAL`: an unknown flag or type, or no number of a protocol. `EAFNOSUPPORT`: a family that is not here. `ESOCKTNOSUPPORT`,
 /// `EPROTONOSUPPORT`: a type or protocol that the family has not. `EMFILE`: no number is free. `ENOMEM`.
 pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32) -> SysResult {
     let flags = SocketFlags::from_bits(kind & !kind::SOCK_TYPE_MASK).ok_or(Errno::EINVAL)?;
@@ -45,10 +48,13 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     }
     let flags = open_flags(flags);
     let file = match (u16::try_from(family), kind, protocol) {
+        (Ok(family::AF_INET), _, PROTOCOLS..) => return Err(Errno::EINVAL),
         (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags)?,
         (Ok(family::AF_INET), kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
         (Ok(family::AF_INET), kind::SOCK_DGRAM, 0 | IPPROTO_UDP) => udp::create(flags)?,
-        (Ok(family::AF_INET), kind::SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
+        (Ok(family::AF_INET), kind::SOCK_DGRAM, _) | (Ok(family::AF_INET), kind::SOCK_RAW, 0) => {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
         (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
         (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags)?,
         _ => return Err(Errno::EAFNOSUPPORT),

@@ -66,7 +66,7 @@ pub(crate) struct Stage<'a> {
 
 type Errand = (&'static str, fn(&mut Stage<'_>) -> Result<()>);
 
-const STAGES: [Errand; 15] = [
+const STAGES: [Errand; 16] = [
     ("requests that nobody follows up", floods::memory),
     ("headers that are none", malformed::headers),
     ("wrong checksums", malformed::checksums),
@@ -80,6 +80,7 @@ const STAGES: [Errand; 15] = [
     ("all flags without a connection", states::flags),
     ("all flags in all states", states::every),
     ("numbers far from the window", states::blind),
+    ("numbers within the window", states::inexact),
     ("a flood of requests", floods::requests),
     ("frames changed at random", fuzz::run),
 ];

@@ -14,6 +14,9 @@ use super::{
 /// How long an answer takes at most.
 const SOON: Duration = Duration::from_millis(20);
 
+/// How long an answer takes that has to come.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What brings a connection into a state.
 type Way = (&'static str, fn(&Wire) -> Result<Talk<'_>>);
 
@@ -136,4 +139,31 @@ pub(super) fn blind(stage: &mut Stage<'_>) -> Result<()> {
     ensure!(!talk.has_rst, "the connection is gone");
     talk.compare_bytes(2000)?;
     talk.reset()
+}
+
+/// A RST or a SYN within the window is answered with where the guest is, and does no harm; a RST that is exact does.
+pub(super) fn inexact(stage: &mut Stage<'_>) -> Result<()> {
+    for flags in [flag::RST, flag::RST | flag::ACK, flag::SYN, flag::SYN | flag::ACK] {
+        let mut talk = Talk::open(stage.wire)?;
+        talk.compare_bytes(100)?;
+        for distance in [1, 2, 100, 8000] {
+            let mut segment = talk.segment(flags);
+            segment.sequence = talk.next.wrapping_add(distance);
+            talk.send(&segment)?;
+        }
+        let answer = talk.take(PATIENCE)?;
+        let is_challenge = answer.is_some_and(|seen| {
+            seen.has(flag::ACK) && !seen.has(flag::RST) && seen.acknowledgment == talk.next
+        });
+        ensure!(is_challenge, "flags {flags:#x}: no answer that says where the guest is");
+        ensure!(talk.take(SOON)?.is_none(), "flags {flags:#x}: more than one answer");
+        talk.compare_bytes(2000)?;
+        let mut exact = talk.segment(flag::RST);
+        exact.sequence = talk.next;
+        talk.send(&exact)?;
+        talk.say(b"x")?;
+        talk.take(PATIENCE)?;
+        ensure!(talk.has_rst, "flags {flags:#x}: an exact RST does nothing");
+    }
+    Ok(())
 }

@@ -14,3 +14,7 @@ pub const FIOASYNC: u32 = 0x5452;
 pub const FIONREAD: u32 = 0x541b;
 /// How many bytes of a socket the peer has not acknowledged.
 pub const SIOCOUTQ: u32 = 0x5411;
+/// When the last packet came.
+pub const SIOCGSTAMP: u32 = 0x8906;
+/// The same, with nanoseconds.
+pub const SIOCGSTAMPNS: u32 = 0x8907;

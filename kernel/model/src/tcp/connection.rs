@@ -6,6 +6,7 @@
 //! (the last `held`); the FIN follows the last of them.
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
 
+mod blind;
 mod progress;
 
 use alloc::boxed::Box;
@@ -76,6 +77,8 @@ pub struct Connection {
     has_sent_fin: bool,
     /// The machine's buffers have been too small.
     is_crowded: bool,
+    /// When a segment was answered that was not exact enough.
+    challenged_at: Option<Duration>,
     patience: Patience,
     /// When patience is to be asked.
     deadline: Option<Duration>,
@@ -121,8 +124,13 @@ impl Connection {
     #[must_use]
     pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
         let mut engine = Engine::new(route, options.max_segment, seed, now);
-        engine.connect(tuple);
-        Self::new(engine, tuple, options, now, patience::HANDSHAKE)
+        let has_begun = engine.connect(tuple);
+        let mut connection = Self::new(engine, tuple, options, now, patience::handshake(options.syn_count));
+        if !has_begun {
+            // Nobody is behind port 0.
+            connection.error = Some(Errno::ECONNREFUSED);
+        }
+        connection
     }
 
     /// A connection that waits for the SYN, which must be the next packet.
@@ -148,6 +156,7 @@ impl Connection {
             is_orphan: false,
             has_sent_fin: false,
             is_crowded: false,
+            challenged_at: None,
             patience,
             deadline: Some(now + limit),
             received: Queue::default(),

@@ -241,6 +241,11 @@ impl Engine {
         self.view.phase
     }
 
+    /// What the way to the peer is like.
+    pub(super) const fn route(&self) -> Route {
+        self.route
+    }
+
     /// Numbers of the last segment sent.
     pub(super) const fn sent(&self) -> Sent {
         self.sent

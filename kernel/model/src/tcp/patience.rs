@@ -7,8 +7,14 @@ use core::time::Duration;
 
 use crate::socket::Options;
 
-/// How long a handshake is tried: Linux's six repetitions of the SYN.
-pub(super) const HANDSHAKE: Duration = Duration::from_secs(127);
+/// How long it is waited at most before a segment is repeated: `TCP_RTO_MAX`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// How long a handshake is tried whose SYN is repeated so often: after a second, and each time after twice as long.
+pub(super) fn handshake(repetitions: u8) -> Duration {
+    let pause = |count| Duration::from_secs(1 << u64::min(count, 7)).min(LONGEST_PAUSE);
+    (0..=u64::from(repetitions)).map(pause).sum()
+}
 
 /// How long a handshake that others began is tried: Linux's five repetitions of the SYN|ACK.
 pub(super) const REQUEST: Duration = Duration::from_secs(63);

@@ -7,12 +7,14 @@ use core::time::Duration;
 use std::vec;
 
 use pollee::{Events, Readiness};
+use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 use super::Phase;
 use super::connection::{Connection, End, Hardness, Pace, Taking};
 use super::packet::{Burst, Packet};
 use super::readiness::Shutdown;
 use super::segment::{Segment, Tuple};
+use super::stray;
 use super::wire::Route;
 use crate::abi::errno::Errno;
 use crate::socket::Options;
@@ -299,4 +301,61 @@ fn a_peer_that_is_not_there_ends_a_handshake_and_nothing_else() {
     let mut pair = Pair::new(Route::Link { mtu: 1500 });
     assert_eq!(pair.client.fail(Errno::EHOSTUNREACH).end, None);
     assert_eq!((pair.client.phase(), pair.client.take_error()), (Phase::Established, None));
+}
+
+/// A segment of the client's with these flags, so far from where the server is.
+fn forged(pair: &mut Pair, distance: u32, change: impl FnOnce(&mut TcpRepr<'_>)) -> Packet {
+    write(&mut pair.client, b"x").is_ready().then_some(()).unwrap();
+    pair.run();
+    let mut tcp = TcpRepr {
+        src_port: 0,
+        dst_port: 0,
+        control: TcpControl::None,
+        seq_number: TcpSeqNumber(0),
+        ack_number: None,
+        window_len: 1000,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    // Where that is, says the answer to something far away.
+    tcp.control = TcpControl::Syn;
+    let [mut packet, mut out] = [Burst::new(), Burst::new()];
+    packet.push(stray::packet(pair.client.tuple(), &tcp, Route::Local));
+    pair.now += Duration::from_secs(1);
+    let segment = Segment::parse(packet[0].ip()).unwrap();
+    let _ = pair.server.process(&segment, &mut packet[0], pair.now, &mut out);
+    let answer = Segment::parse(out[0].ip()).unwrap();
+    tcp.seq_number = TcpSeqNumber(answer.acknowledgment.wrapping_add(distance).cast_signed());
+    pair.now += Duration::from_secs(1);
+    change(&mut tcp);
+    stray::packet(pair.client.tuple(), &tcp, Route::Local)
+}
+
+#[test]
+fn only_an_exact_rst_ends_a_connection_and_no_syn_does() {
+    for (control, distance, answers, phase) in [
+        (TcpControl::Rst, 0, 0, Phase::Closed),
+        (TcpControl::Rst, 1, 1, Phase::Established),
+        (TcpControl::Rst, 16_000, 1, Phase::Established),
+        (TcpControl::Rst, 70_000, 0, Phase::Established),
+        (TcpControl::Rst, u32::MAX, 0, Phase::Established),
+        (TcpControl::Syn, 0, 1, Phase::Established),
+        (TcpControl::Syn, 5, 1, Phase::Established),
+        (TcpControl::Syn, 70_000, 1, Phase::Established),
+    ] {
+        let mut pair = Pair::new(Route::Local);
+        let mut packet = forged(&mut pair, distance, |tcp| tcp.control = control);
+        let segment = Segment::parse(packet.ip()).unwrap();
+        let mut out = Burst::new();
+        let _ = pair.server.process(&segment, &mut packet, pair.now, &mut out);
+        let context = std::format!("{control:?} at {distance}");
+        assert_eq!((out.len(), pair.server.phase()), (answers, phase), "{context}");
+        // Not twice in half a second.
+        let _ = pair.server.process(&segment, &mut packet, pair.now, &mut out);
+        assert_eq!(out.len(), answers, "{context}");
+    }
 }

@@ -17,6 +17,8 @@ use crate::net::socket::TcpSocket;
 const KEEP_SECONDS: RangeInclusive<i32> = 1..=32_767;
 /// `MAX_TCP_KEEPCNT`.
 const KEEP_COUNT: RangeInclusive<i32> = 1..=127;
+/// `MAX_TCP_SYNCNT`.
+const SYN_COUNT: RangeInclusive<i32> = 1..=127;
 /// `TCP_MIN_MSS` and `MAX_TCP_WINDOW`.
 const SEGMENT: RangeInclusive<i32> = 88..=32_767;
 
@@ -32,6 +34,7 @@ pub(super) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> Sys
         tcp::KEEPIDLE => answer.write(options.keep_idle.as_secs() as i32),
         tcp::KEEPINTVL => answer.write(options.keep_interval.as_secs() as i32),
         tcp::KEEPCNT => answer.write(i32::from(options.keep_count)),
+        tcp::SYNCNT => answer.write(i32::from(options.syn_count)),
         tcp::USER_TIMEOUT => answer.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
         tcp::MAXSEG => answer.write(socket.segment_len() as i32),
         tcp::INFO => answer.write(socket.info()),
@@ -64,6 +67,10 @@ pub(super) fn set(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Resul
         tcp::KEEPCNT => {
             let count = within(KEEP_COUNT)? as u8;
             socket.update_options(&mut |options| options.keep_count = count);
+        }
+        tcp::SYNCNT => {
+            let count = within(SYN_COUNT)? as u8;
+            socket.update_options(&mut |options| options.syn_count = count);
         }
         tcp::USER_TIMEOUT => {
             let time = Duration::from_millis(u64::from(within(0..=i32::MAX)?));

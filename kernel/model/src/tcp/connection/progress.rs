@@ -33,6 +33,10 @@ impl Connection {
         now: Duration,
         out: &mut Burst,
     ) -> Outcome {
+        if (segment.has_rst || segment.has_syn) && self.parries(segment, now, out) {
+            self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
+            return Outcome::default();
+        }
         let refuses_bytes = self.refuses_bytes();
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
