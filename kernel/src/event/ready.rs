@@ -30,6 +30,12 @@ impl Readiness for State {
     }
 }
 
+/// Places that are taken at a time.
+pub(crate) const CHUNK: usize = 32;
+
+/// Places that were taken, and what becomes of them.
+pub(crate) type Batch = heapless::Vec<(Taken, Settle), CHUNK>;
+
 /// One item's place, as its file knows it.
 #[derive(Clone)]
 pub(crate) struct Mark {
@@ -86,18 +92,37 @@ impl ReadyQueue {
         self.0.read().0.now()
     }
 
-    /// Settles the place that the scan has looked at, and takes the next one that was queued before `start`.
-    pub(crate) fn next(&self, start: Stamp, looked_at: Option<(Taken, Settle)>) -> Option<Taken> {
+    /// Takes up to `most` places that were queued before `start` into `batch`, to be [settled](Self::settle) as
+    /// [`Settle::Gone`] if nothing else is said.
+    #[inline(always)]
+    pub(crate) fn take(&self, start: Stamp, most: usize, batch: &mut Batch) {
         let mut state = self.0.lock();
-        if let Some((taken, how)) = looked_at {
-            state.0.settle(taken, how);
+        while batch.len() < most
+            && let Some(taken) = state.0.take(start)
+        {
+            // There is room, if `most` is no more than that.
+            let _ = batch.push((taken, Settle::Gone));
         }
-        state.0.take(start)
     }
 
-    /// Settles the last place that a scan looks at.
-    pub(crate) fn settle(&self, taken: Taken, how: Settle) {
-        self.0.lock().0.settle(taken, how);
+    /// Settles the places that were taken.
+    #[inline(always)]
+    pub(crate) fn settle(&self, batch: &Batch) {
+        let mut state = self.0.lock();
+        let mut is_kept = false;
+        for (taken, how) in batch {
+            if *how == Settle::Front {
+                is_kept = true;
+            } else {
+                state.0.settle(taken, *how);
+            }
+        }
+        if is_kept {
+            // The first of them is to be the first again.
+            for (taken, _) in batch.iter().rev().filter(|(_, how)| *how == Settle::Front) {
+                state.0.settle(taken, Settle::Front);
+            }
+        }
     }
 
     /// Whether nothing is queued; under a caching policy one load.

@@ -10,11 +10,13 @@ use model::abi::epoll::{EPOLL_CLOEXEC, EpollEvent, Operation};
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
+use ostd::mm::VmReader;
 use pollee::{Events, Share};
 
 use super::context::{Context, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
+use crate::event::ready::CHUNK;
 use crate::event::wait::{self, Source, Stop};
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
@@ -137,9 +139,7 @@ fn wait_until(
     let file = cx.file(epfd)?;
     let instance = file.downcast::<Epoll>().ok_or(Errno::EINVAL)?;
     let scan = || {
-        let put = |nr, event: EpollEvent| {
-            events.part(nr * EpollEvent::SIZE, EpollEvent::SIZE).write_bytes(&event.to_bytes())
-        };
+        let put = |nr, reports: &[EpollEvent]| put(events.part(nr * EpollEvent::SIZE, usize::MAX), reports);
         match instance.scan(max, put) {
             Ok(0) => Poll::Pending,
             result => Poll::Ready(result),
@@ -162,4 +162,14 @@ fn wait_until(
         Err(Stop::TimedOut) => Ok(0),
         Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),
     }
+}
+
+/// Writes reports one behind the other, and returns how many were written.
+fn put(to: UserSlice<'_>, reports: &[EpollEvent]) -> usize {
+    let mut bytes: heapless::Vec<u8, { CHUNK * EpollEvent::SIZE }> = heapless::Vec::new();
+    for report in reports {
+        // There is room: a scan reports no more at a time.
+        let _ = bytes.extend_from_slice(&report.to_bytes());
+    }
+    to.copy_from(&mut VmReader::from(&bytes[..])) / EpollEvent::SIZE
 }

@@ -165,7 +165,7 @@ impl Queue {
     }
 
     /// Ends what [`take`](Self::take) began.
-    pub fn settle(&mut self, taken: Taken, how: Settle) {
+    pub fn settle(&mut self, taken: &Taken, how: Settle) {
         self.in_flight -= 1;
         let index = taken.key.0;
         match how {
@@ -260,7 +260,7 @@ mod tests {
         let mut seen = Vec::new();
         while let Some(taken) = queue.take(start) {
             seen.push(taken.key);
-            queue.settle(taken, how);
+            queue.settle(&taken, how);
         }
         seen
     }
@@ -295,7 +295,7 @@ mod tests {
             let start = queue.now();
             let taken = queue.take(start).unwrap();
             assert_eq!(taken.key, keys[nr]);
-            queue.settle(taken, Settle::Back);
+            queue.settle(&taken, Settle::Back);
         }
     }
 
@@ -306,7 +306,7 @@ mod tests {
         let taken = queue.take(queue.now()).unwrap();
         assert!(!queue.is_empty(), "in flight, and in sight");
         queue.mark(keys[0]);
-        queue.settle(taken, Settle::Gone);
+        queue.settle(&taken, Settle::Gone);
         assert_eq!(scan(&mut queue, Settle::Gone), [keys[0]]);
     }
 
@@ -316,7 +316,7 @@ mod tests {
         queue.mark(keys[0]);
         queue.mark(keys[1]);
         let taken = queue.take(queue.now()).unwrap();
-        queue.settle(taken, Settle::Front);
+        queue.settle(&taken, Settle::Front);
         assert_eq!(scan(&mut queue, Settle::Gone), [keys[0], keys[1]]);
     }
 
@@ -326,7 +326,7 @@ mod tests {
         queue.mark(keys[0]);
         let taken = queue.take(queue.now()).unwrap();
         queue.mark(keys[0]);
-        queue.settle(taken, Settle::Disarmed);
+        queue.settle(&taken, Settle::Disarmed);
         assert!(queue.is_empty());
         assert!(!queue.mark(keys[0]));
         queue.arm(keys[0]);

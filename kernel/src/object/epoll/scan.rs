@@ -1,103 +1,105 @@
 //! Asking the queued items whether they are ready.
 //!
-//! An item is taken out of the queue, asked, reported, and settled; only a report that has arrived in the
+//! Items are taken out of the queue, asked, reported and settled, some at a time; only a report that has arrived in the
 //! program's memory uses up an edge or a one-shot, so a fault loses nothing. Items that are level-triggered go
 //! behind the others, where the next scan finds them: no item waits for ever because another is always ready.
 
 use model::abi::epoll::EpollEvent;
 use model::abi::errno::Errno;
-use model::epoll::queue::{Settle, Stamp, Taken};
+use model::epoll::queue::Settle;
 use pollee::Events;
 
-use super::Epoll;
-
-/// Items that are asked without letting go of the interest lock.
-const CHUNK: usize = 32;
-
-/// What a scan does with one item.
-enum Look {
-    /// Goes on.
-    Next(Settle),
-    /// Ends here.
-    Last(Settle),
-}
+use super::{Epoll, Item};
+use crate::event::ready::{Batch, CHUNK};
 
 impl Epoll {
-    /// Reports up to `max` ready items to `put`, which is given their number and their events, and returns how
-    /// many were reported.
+    /// Reports up to `max` ready items to `put`, which is given how many were reported before and some events, and
+    /// says how many of them arrived. Returns how many were reported.
     ///
     /// # Errors
-    /// That of `put`, if it is about the first item. What could not be put remains ready.
+    /// `EFAULT`: the first did not arrive. What did not remains ready.
     pub(crate) fn scan(
         &self,
         max: usize,
-        mut put: impl FnMut(usize, EpollEvent) -> Result<(), Errno>,
+        mut put: impl FnMut(usize, &[EpollEvent]) -> usize,
     ) -> Result<usize, Errno> {
-        let mut count = 0;
-        let mut error = None;
-        self.look_at_each(|event, ready| {
-            if ready.is_empty() {
-                return Look::Next(Settle::Gone);
-            }
-            let report = EpollEvent { events: u32::from(ready.bits()), data: event.data };
-            if let Err(fault) = put(count, report) {
-                error = Some(fault);
-                return Look::Last(Settle::Front);
-            }
-            count += 1;
-            let settle = event.settle_reported();
-            if count == max { Look::Last(settle) } else { Look::Next(settle) }
-        });
-        match error {
-            Some(error) if count == 0 => Err(error),
-            _ => Ok(count),
+        if self.ready.is_empty() {
+            return Ok(0);
         }
+        let start = self.ready.now();
+        let mut count = 0;
+        while count < max {
+            let table = self.interest.lock();
+            let most = CHUNK.min(max - count);
+            let mut batch = Batch::new();
+            self.ready.take(start, most, &mut batch);
+            let is_last = batch.len() < most;
+            let mut reports: heapless::Vec<EpollEvent, CHUNK> = heapless::Vec::new();
+            // A bit for each of the batch.
+            let mut reported = 0_u32;
+            for (nr, (taken, settle)) in batch.iter_mut().enumerate() {
+                // An item's place is closed with it, so a place that was queued has its item.
+                let Some(item) = table.get(taken.key) else { continue };
+                let ready = ask(item);
+                if ready.is_empty() {
+                    continue;
+                }
+                // There is room: the batch is no longer.
+                let _ = reports.push(EpollEvent { events: u32::from(ready.bits()), data: item.event.data });
+                *settle = item.event.settle_reported();
+                reported |= 1 << nr;
+            }
+            let arrived = if reports.is_empty() { 0 } else { put(count, &reports) };
+            let is_fault = arrived < reports.len();
+            if is_fault {
+                keep_ready(&mut batch, reported, arrived);
+            }
+            self.ready.settle(&batch);
+            drop(table);
+            count += arrived;
+            if is_fault && count == 0 {
+                return Err(Errno::EFAULT);
+            }
+            if is_fault || is_last {
+                break;
+            }
+        }
+        Ok(count)
     }
 
     /// Whether an item is ready. Those that are queued and not ready leave the queue.
     pub(super) fn has_ready_item(&self) -> bool {
-        let mut is_ready = false;
-        self.look_at_each(|_, ready| {
-            is_ready = !ready.is_empty();
-            if is_ready { Look::Last(Settle::Front) } else { Look::Next(Settle::Gone) }
-        });
-        is_ready
-    }
-
-    /// Lets `look` decide about each item that is queued now, given what is wanted of it and what is ready.
-    fn look_at_each(&self, mut look: impl FnMut(&EpollEvent, Events) -> Look) {
         if self.ready.is_empty() {
-            return;
+            return false;
         }
         let start = self.ready.now();
-        while self.look_at_some(start, &mut look) {}
-    }
-
-    /// Looks at up to [`CHUNK`] items; whether there may be more.
-    fn look_at_some(&self, start: Stamp, look: &mut impl FnMut(&EpollEvent, Events) -> Look) -> bool {
-        let table = self.interest.lock();
-        let mut looked_at: Option<(Taken, Settle)> = None;
-        for _ in 0..CHUNK {
-            let Some(taken) = self.ready.next(start, looked_at.take()) else {
-                return false;
-            };
-            // An item's place is closed with it, so a place that was queued has its item.
-            let Some(item) = table.get(taken.key) else {
-                looked_at = Some((taken, Settle::Gone));
-                continue;
-            };
-            let ready = item.file.file.poll(item.event.interest());
-            match look(&item.event, ready) {
-                Look::Next(settle) => looked_at = Some((taken, settle)),
-                Look::Last(settle) => {
-                    self.ready.settle(taken, settle);
-                    return false;
-                }
+        loop {
+            let table = self.interest.lock();
+            let mut batch = Batch::new();
+            self.ready.take(start, 1, &mut batch);
+            let Some((taken, settle)) = batch.first_mut() else { return false };
+            let is_ready = table.get(taken.key).is_some_and(|item| !ask(item).is_empty());
+            if is_ready {
+                *settle = Settle::Front;
+            }
+            self.ready.settle(&batch);
+            if is_ready {
+                return true;
             }
         }
-        if let Some((taken, settle)) = looked_at {
-            self.ready.settle(taken, settle);
-        }
-        true
+    }
+}
+
+/// What an item is ready for.
+fn ask(item: &Item) -> Events {
+    item.file.file.poll(item.event.interest())
+}
+
+/// Keeps those of the `reported` ready that come after the first `arrived`.
+#[cold]
+fn keep_ready(batch: &mut Batch, reported: u32, arrived: usize) {
+    let reports = batch.iter_mut().enumerate().filter(|(nr, _)| reported & (1 << nr) != 0);
+    for (_, (_, settle)) in reports.skip(arrived) {
+        *settle = Settle::Front;
     }
 }
