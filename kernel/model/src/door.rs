@@ -7,17 +7,18 @@
 use core::net::Ipv4Addr;
 
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    IPV4_HEADER_LEN, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, TcpPacket,
-};
+use smoltcp::wire::{IPV4_HEADER_LEN, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
 
+use crate::checksum;
 use crate::network::Network;
 use crate::tcp::packet::Packet;
 use crate::tcp::segment;
+use crate::virtio::prefix::Trust;
 
-/// Whether a packet that has come from `network` may come in.
+/// Whether a packet that has come from `network` may come in. Checksums of what `trust` answers for are not looked at,
+/// except that of the header.
 #[must_use]
-pub fn admits(packet: &[u8], network: &Network) -> bool {
+pub fn admits(packet: &[u8], network: &Network, trust: Trust) -> bool {
     let Ok(ip) = Ipv4Packet::new_checked(packet) else { return false };
     let (from, to) = (ip.src_addr(), ip.dst_addr());
     let is_ours = to == network.address || to.is_broadcast() || network.is_broadcast(to);
@@ -26,7 +27,8 @@ pub fn admits(packet: &[u8], network: &Network) -> bool {
         && from != network.address
         && !network.is_broadcast(from);
     let is_for_one = to == network.address || ip.next_header() != IpProtocol::Tcp;
-    is_ours && is_somebody && is_for_one && is_intact(packet)
+    let is_trusted = trust == Trust::Card && ip.version() == 4 && ip.verify_checksum();
+    is_ours && is_somebody && is_for_one && (is_trusted || is_intact(packet))
 }
 
 /// Whether a packet is as it was sent, as far as its checksums say.
@@ -40,8 +42,7 @@ pub fn is_intact(packet: &[u8]) -> bool {
     if ip.next_header() != IpProtocol::Tcp {
         return true;
     }
-    let [source, destination] = [ip.src_addr(), ip.dst_addr()].map(IpAddress::Ipv4);
-    TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| tcp.verify_checksum(&source, &destination))
+    checksum::is_right(packet)
 }
 
 /// The answer to a ping.
@@ -103,7 +104,11 @@ mod tests {
             (Ipv4Addr::BROADCAST, us, false),
             (Ipv4Addr::new(10, 0, 2, 255), us, false),
         ] {
-            assert_eq!(admits(datagram(from, to).ip(), &NETWORK), expected, "{from} to {to}");
+            assert_eq!(
+                admits(datagram(from, to).ip(), &NETWORK, Trust::Checksum),
+                expected,
+                "{from} to {to}"
+            );
         }
     }
 
@@ -113,10 +118,10 @@ mod tests {
         for byte in 0..IPV4_HEADER_LEN {
             let mut bad = good.clone();
             bad.ip_mut()[byte] ^= 1;
-            assert!(!admits(bad.ip(), &NETWORK), "{byte}");
+            assert!(!admits(bad.ip(), &NETWORK, Trust::Checksum), "{byte}");
         }
         for len in 0..good.ip().len() {
-            assert!(!admits(&good.ip()[..len], &NETWORK), "{len}");
+            assert!(!admits(&good.ip()[..len], &NETWORK, Trust::Checksum), "{len}");
         }
     }
 

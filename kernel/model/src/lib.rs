@@ -12,6 +12,7 @@ extern crate std;
 pub mod abi;
 pub mod access;
 pub mod bits;
+pub mod checksum;
 pub mod command_line;
 pub mod cpio;
 pub mod door;

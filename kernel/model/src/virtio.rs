@@ -2,6 +2,7 @@
 //!
 //! Source: Virtual I/O Device (VIRTIO) 1.2, sections 2.7 (queue), 4.1.4 (PCI), 5.1 (network device).
 
+pub mod prefix;
 pub mod queue;
 
 use crate::pci::{Capability, Config, Function};
@@ -29,6 +30,10 @@ pub mod status {
 
 /// Features, as bits.
 pub mod feature {
+    /// A network device completes the checksums of frames that leave.
+    pub const CHECKSUM: u64 = 1;
+    /// The driver takes frames whose checksums are not complete, or were looked at.
+    pub const GUEST_CHECKSUM: u64 = 1 << 1;
     /// A network device has a hardware address.
     pub const MAC: u64 = 1 << 5;
     /// The device keeps to the standard's first version.

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::net::Ipv4Addr;
 
 use model::abi::errno::Errno;
+use model::checksum;
 use model::command_line;
 use model::door;
 use model::ethernet::{self, Arp, Header, Mac};
@@ -14,6 +15,7 @@ use model::neighbour::{Ask, Neighbours, Way};
 use model::network::Network;
 use model::tcp::Route;
 use model::tcp::packet::{Burst, Packet};
+use model::virtio::prefix::Trust;
 use ostd::boot::boot_info;
 use ostd::sync::SpinLock;
 use ostd_pod::{FromBytes, IntoBytes};
@@ -55,14 +57,14 @@ pub(super) fn get() -> Option<&'static Ethernet> {
 /// Sends a frame that has waited.
 pub(super) fn leave(frame: Packet) {
     if let Some(interface) = get() {
-        interface.card.send(frame, ethernet::HEADER);
+        interface.card.send(frame, ethernet::HEADER, None);
     }
 }
 
 /// Takes in a packet that has waited.
 pub(super) fn arrive(packet: &mut Packet) {
     if let Some(ethernet) = get() {
-        ethernet.arrive(packet);
+        ethernet.arrive(packet, Trust::Checksum);
     }
 }
 
@@ -75,7 +77,9 @@ pub(crate) fn start() {
     };
     let server = Arc::new(Parker::default());
     let parker = server.clone();
-    let started = virtio::start(move || {
+    // Where packets are damaged, that has to be seen.
+    let trust = if impairment::is_on() { Trust::Checksum } else { Trust::Card };
+    let started = virtio::start(trust, move || {
         parker.unpark();
     });
     let Some((card, receiving)) = started else { return };
@@ -119,7 +123,7 @@ impl Ethernet {
     /// Takes in some frames. Says whether there may be more.
     fn take_in(&self, receiving: &mut Receiving) -> bool {
         for count in 0..BATCH {
-            let Some(mut packet) = receiving.next(ethernet::HEADER) else {
+            let Some((mut packet, trust)) = receiving.next(ethernet::HEADER) else {
                 if count > 0 {
                     receiving.notify();
                 }
@@ -134,7 +138,8 @@ impl Ethernet {
             match header.kind() {
                 ethernet::ARP => self.hear(packet.ip()),
                 ethernet::IPV4 => {
-                    impairment::pass(Place::Arriving, packet, |mut packet| self.arrive(&mut packet))
+                    let take = |mut packet: Packet| self.arrive(&mut packet, trust);
+                    impairment::pass(Place::Arriving, packet, take);
                 }
                 _ => {}
             }
@@ -144,9 +149,12 @@ impl Ethernet {
     }
 
     /// Takes in a packet.
-    fn arrive(&self, packet: &mut Packet) {
-        if !door::admits(packet.ip(), &self.network) {
+    fn arrive(&self, packet: &mut Packet, trust: Trust) {
+        if !door::admits(packet.ip(), &self.network, trust) {
             return;
+        }
+        if trust == Trust::Card {
+            checksum::waive(packet.ip_mut());
         }
         let mut answers = Burst::new();
         match door::pong(packet.ip(), self.network.address) {
@@ -190,10 +198,17 @@ impl Ethernet {
         let header = Header::new(to, self.card.mac, kind);
         packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].copy_from_slice(header.as_bytes());
         if kind == ethernet::IPV4 {
-            impairment::pass(Place::Leaving, packet, |packet| self.card.send(packet, ethernet::HEADER));
+            let segment = if self.card.completes_checksums {
+                checksum::leave(packet.ip_mut())
+            } else {
+                checksum::complete(packet.ip_mut());
+                None
+            };
+            let send = |packet| self.card.send(packet, ethernet::HEADER, segment);
+            impairment::pass(Place::Leaving, packet, send);
         } else {
             // Nothing in it would tell that it was damaged.
-            self.card.send(packet, ethernet::HEADER);
+            self.card.send(packet, ethernet::HEADER, None);
         }
     }
 }

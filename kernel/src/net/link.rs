@@ -35,13 +35,13 @@ impl Inbox {
 
 /// A network interface.
 pub(crate) trait Link: Send + Sync {
-    /// How many bytes of IP fit into a packet, and who computes checksums.
+    /// How many bytes of IP fit into a packet.
     fn route(&self) -> Route;
 
     /// The address of this machine on the link.
     fn address(&self) -> Ipv4Addr;
 
-    /// Sends `packet` towards `next_hop`, which is on the link. A packet for which there is no room is lost. What comes
+    /// Sends `packet` towards `next_hop`, which is on the link, with the checksum that a TCP segment in it has not yet. A packet for which there is no room is lost. What comes
     /// back at once, as all packets do on the loopback, goes to `inbox`; a device leaves that alone.
     ///
     /// Called in task context with no lock held.

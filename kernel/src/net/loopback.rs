@@ -5,6 +5,7 @@
 
 use core::net::Ipv4Addr;
 
+use model::checksum;
 use model::tcp::Route;
 use model::tcp::packet::Packet;
 
@@ -25,7 +26,10 @@ impl Link for Loopback {
         Ipv4Addr::LOCALHOST
     }
 
-    fn transmit(&self, packet: Packet, _: Ipv4Addr, inbox: &mut Inbox) {
+    fn transmit(&self, mut packet: Packet, _: Ipv4Addr, inbox: &mut Inbox) {
+        if impairment::is_on() {
+            checksum::complete(packet.ip_mut());
+        }
         traffic::count(Direction::Loopback, packet.ip().len());
         impairment::pass(Place::Loopback, packet, |packet| inbox.push_back(packet));
     }

@@ -1,7 +1,7 @@
 //! A virtio network card: frames to it and from it.
 //!
 //! Owns: the two queues and the memory of their buffers, one of [`FRAME`] bytes for each descriptor, so that nothing is
-//! allocated for DMA after the start. Frames are copied in and out.
+//! allocated for DMA after the start. Frames are copied in and out. Checksums are the card's where it offers that.
 //! Locks: `sending` (rank 4). The receiving queue is the one task's that serves the card.
 //! Source: VIRTIO 1.2, sections 3.1.1 (start), 5.1 (network device).
 
@@ -12,10 +12,13 @@ use alloc::collections::VecDeque;
 
 use model::ethernet::Mac;
 use model::tcp::packet::Packet;
+use model::virtio::feature;
+use model::virtio::prefix::{LEN as PREFIX, Prefix, Trust};
 use model::virtio::queue::{Layout, Memory, Queue, Way};
 use ostd::mm::dma::DmaCoherent;
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{HasDaddr, PAGE_SIZE, VmIo, VmIoOnce, VmReader, VmWriter};
+use ostd_pod::IntoBytes;
 
 use self::registers::{Bell, Registers};
 use crate::event::rank::{Rank, Ranked};
@@ -25,9 +28,6 @@ const MOST: u16 = 256;
 
 /// Bytes of a buffer.
 const FRAME: usize = 2048;
-
-/// What stands in front of every frame; zero throughout means nothing out of the ordinary.
-const PREFIX: usize = 12;
 
 /// Frames that wait for a descriptor at most: `txqueuelen`.
 const MOST_WAITING: usize = 1000;
@@ -40,20 +40,31 @@ const SENDING: u16 = 1;
 pub(super) struct Card {
     /// Its address.
     pub(super) mac: Mac,
+    /// Whether it completes the checksums of TCP segments.
+    pub(super) completes_checksums: bool,
     sending: Ranked<Sending>,
 }
 
 /// The side that frames come from.
 pub(super) struct Receiving {
     ring: Ring,
+    /// Whether the card may answer for frames.
+    is_trusted: bool,
 }
 
 struct Sending {
     ring: Ring,
-    /// Frames for which there was no descriptor, with their headers' length.
-    waiting: VecDeque<(Packet, usize)>,
+    /// Frames for which there was no descriptor.
+    waiting: VecDeque<Frame>,
     /// The descriptor that is looked at first.
     next: u16,
+}
+
+/// A packet with so many bytes of a header in front of it.
+struct Frame {
+    packet: Packet,
+    header: usize,
+    prefix: Prefix,
 }
 
 /// A queue with its buffers.
@@ -67,34 +78,44 @@ struct Ring {
 /// Memory of a queue.
 struct Shared(DmaCoherent);
 
-/// Starts the first network card there is; `heard` is called in interrupt context when it has something to say.
+/// Starts the first network card there is, which may answer for checksums as far as `trust` goes; `heard` is called in interrupt context when it has something to say.
 /// `None`: there is none that works, which has been said.
-pub(super) fn start(heard: impl Fn() + Send + Sync + 'static) -> Option<(Card, Receiving)> {
+pub(super) fn start(trust: Trust, heard: impl Fn() + Send + Sync + 'static) -> Option<(Card, Receiving)> {
     let mut registers = Registers::find(heard)?;
-    let mac = registers.begin()?;
+    let welcome = match trust {
+        Trust::Checksum => 0,
+        Trust::Card => feature::CHECKSUM | feature::GUEST_CHECKSUM,
+    };
+    let (mac, features) = registers.begin(welcome)?;
     let receiving = Ring::make(&registers, RECEIVING)?;
     let sending = Ring::make(&registers, SENDING)?;
     registers.finish();
-    let mut receiving = Receiving { ring: receiving };
+    let is_trusted = features & feature::GUEST_CHECKSUM != 0;
+    let mut receiving = Receiving { ring: receiving, is_trusted };
     for descriptor in 0..receiving.ring.size {
         receiving.ring.offer(descriptor, FRAME, Way::In);
     }
     receiving.ring.notify();
     let mut sending = Sending { ring: sending, waiting: VecDeque::new(), next: 0 };
     sending.ring.queue.set_interrupts(false);
-    Some((Card { mac, sending: Ranked::new(Rank::Interface, sending) }, receiving))
+    let completes_checksums = features & feature::CHECKSUM != 0;
+    let sending = Ranked::new(Rank::Interface, sending);
+    Some((Card { mac, completes_checksums, sending }, receiving))
 }
 
 impl Card {
     /// Sends a frame: `packet` with the `header` bytes in front of it. Without room it waits; without room for that,
-    /// it is lost.
-    pub(super) fn send(&self, packet: Packet, header: usize) {
+    /// it is lost. The card completes the checksum of the segment that begins at `segment` of the packet.
+    pub(super) fn send(&self, packet: Packet, header: usize, segment: Option<usize>) {
+        let prefix =
+            segment.map_or_else(Prefix::default, |start| Prefix::completing((header + start) as u16));
+        let frame = Frame { packet, header, prefix };
         let mut sending = self.sending.lock();
         sending.reclaim();
-        if sending.waiting.is_empty() && sending.put(&packet, header) {
+        if sending.waiting.is_empty() && sending.put(&frame) {
             sending.ring.notify();
         } else if sending.waiting.len() < MOST_WAITING {
-            sending.waiting.push_back((packet, header));
+            sending.waiting.push_back(frame);
             if sending.ring.queue.set_interrupts(true) {
                 sending.go_on();
             }
@@ -116,9 +137,9 @@ impl Sending {
     fn go_on(&mut self) {
         self.reclaim();
         let mut is_any = false;
-        while let Some((packet, header)) = self.waiting.pop_front() {
-            if !self.put(&packet, header) {
-                self.waiting.push_front((packet, header));
+        while let Some(frame) = self.waiting.pop_front() {
+            if !self.put(&frame) {
+                self.waiting.push_front(frame);
                 break;
             }
             is_any = true;
@@ -130,33 +151,35 @@ impl Sending {
     }
 
     /// Offers a frame; `false`: every descriptor is in use.
-    fn put(&mut self, packet: &Packet, header: usize) -> bool {
+    fn put(&mut self, frame: &Frame) -> bool {
         let descriptor = self.next;
         if !self.ring.queue.is_free(descriptor) {
             return false;
         }
         self.next = (descriptor + 1) % self.ring.size;
-        let frame = packet.frame(header);
-        let len = frame.len().min(FRAME - PREFIX);
+        let bytes = frame.packet.frame(frame.header);
+        let len = bytes.len().min(FRAME - PREFIX);
         let mut writer = self.ring.buffers.writer();
-        writer.skip(usize::from(descriptor) * FRAME + PREFIX).write(&mut VmReader::from(&frame[..len]));
+        writer.skip(usize::from(descriptor) * FRAME).write(&mut VmReader::from(frame.prefix.as_bytes()));
+        writer.write(&mut VmReader::from(&bytes[..len]));
         self.ring.offer(descriptor, PREFIX + len, Way::Out);
         true
     }
 }
 
 impl Receiving {
-    /// The next frame that has come, with `header` bytes of it in front of the packet.
-    pub(super) fn next(&mut self, header: usize) -> Option<Packet> {
+    /// The next frame that has come, with `header` bytes of it in front of the packet, and who answers for it.
+    pub(super) fn next(&mut self, header: usize) -> Option<(Packet, Trust)> {
         loop {
             let (descriptor, len) = self.ring.queue.take()?;
             let len = (len as usize).min(FRAME);
             let packet = len.checked_sub(PREFIX + header).map(|len| {
                 let mut packet = Packet::new(len);
                 let mut reader = self.ring.buffers.reader();
-                let start = usize::from(descriptor) * FRAME + PREFIX;
-                reader.skip(start).read(&mut VmWriter::from(packet.frame_mut(header)));
-                packet
+                let mut prefix = Prefix::default();
+                reader.skip(usize::from(descriptor) * FRAME).read(&mut VmWriter::from(prefix.as_mut_bytes()));
+                reader.read(&mut VmWriter::from(packet.frame_mut(header)));
+                (packet, if self.is_trusted { prefix.trust() } else { Trust::Checksum })
             });
             self.ring.offer(descriptor, FRAME, Way::In);
             if packet.is_some() {

@@ -54,7 +54,13 @@ pub(crate) struct Talk<'a> {
 pub(crate) fn address() -> SocketAddrV4 {
     // Not side by side: what is changed at random may hit the next.
     static NEXT: AtomicU16 = AtomicU16::new(1024);
-    SocketAddrV4::new(HERE, NEXT.fetch_add(13, Ordering::Relaxed).max(1024))
+    loop {
+        // Another round has other ports: 13 does not divide their number.
+        let port = NEXT.fetch_add(13, Ordering::Relaxed);
+        if port >= 1024 {
+            return SocketAddrV4::new(HERE, port);
+        }
+    }
 }
 
 impl<'a> Talk<'a> {

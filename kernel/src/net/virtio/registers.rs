@@ -75,8 +75,9 @@ impl Registers {
         })
     }
 
-    /// Wakes the card up to the choice of features. Gives its address.
-    pub(super) fn begin(&mut self) -> Option<Mac> {
+    /// Wakes the card up to the choice of features, some of which are `welcome` if it has them. Gives its address, and
+    /// which of those it has.
+    pub(super) fn begin(&mut self, welcome: u64) -> Option<(Mac, u64)> {
         self.write(common::STATUS, 0_u8);
         if !(0..PATIENCE).any(|_| self.read::<u8>(common::STATUS) == 0) {
             return None;
@@ -93,9 +94,10 @@ impl Registers {
             println!("pollux: the network card has no address, or is of a kind from before virtio 1.0");
             return None;
         }
+        let chosen = wanted | (offered & welcome);
         for half in 0..2_u32 {
             self.write(common::CHOSEN_SELECT, half);
-            self.write(common::CHOSEN, (wanted >> (32 * half)) as u32);
+            self.write(common::CHOSEN, (chosen >> (32 * half)) as u32);
         }
         steps |= status::FEATURES_OK;
         self.write(common::STATUS, steps);
@@ -106,7 +108,7 @@ impl Registers {
         for (offset, byte) in mac.iter_mut().enumerate() {
             *byte = self.device.read_once(offset).ok()?;
         }
-        Some(Mac(mac))
+        Some((Mac(mac), offered & welcome))
     }
 
     /// Descriptors that queue `number` may have.
