@@ -93,7 +93,7 @@ impl<P: Policy> Instance<P> {
             let nr = taken.key.index();
             let is_ready = !self.files[nr].poll(Events::IN).is_empty();
             let how = if is_ready { self.settle } else { Settle::Gone };
-            self.ready.lock().0.settle(taken, how);
+            self.ready.lock().0.settle(&taken, how);
             if is_ready {
                 return Some(nr);
             }
