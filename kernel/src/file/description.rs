@@ -19,7 +19,7 @@ use pollee::{Events, NoMemory};
 use spin::Once;
 use yoke::Yoke;
 
-use super::file::File;
+use super::file::{File, WriteExtent};
 use super::release::{Observers, Release};
 use crate::event;
 use crate::event::class::Hits;
@@ -35,6 +35,11 @@ pub(crate) struct DescriptionId(u64);
 pub(crate) struct OpenFile {
     id: DescriptionId,
     access: AccessMode,
+    /// Whether it may be read and written: what `access` says, unless it is only a place in the tree.
+    may_read: bool,
+    may_write: bool,
+    /// When a blocking write is done.
+    write_extent: WriteExtent,
     /// `OpenFlags`; each is looked at alone, so the atomic orders nothing.
     status: AtomicU32,
     offset: Mutex<u64>,
@@ -94,7 +99,8 @@ impl OpenFile {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         budget::try_reserve(PAGE_SIZE)?;
         let polling = Polling::of(&*file, flags);
-        let is_seekable = file.is_seekable();
+        let is_path = flags.contains(OpenFlags::PATH);
+        let (is_seekable, write_extent) = (file.is_seekable(), file.write_extent());
         let mut shown = Events::empty();
         let file = Yoke::attach_to_cart(file, |file| {
             let (front, events) = file.front().filter(|_| matches!(polling, Polling::Ask))?;
@@ -104,6 +110,9 @@ impl OpenFile {
         Ok(Arc::new(Self {
             id: DescriptionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             access,
+            may_read: access.reads() && !is_path,
+            may_write: access.writes() && !is_path,
+            write_extent,
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
@@ -139,6 +148,11 @@ impl OpenFile {
     /// Whether it has offsets.
     pub(crate) const fn is_seekable(&self) -> bool {
         self.is_seekable
+    }
+
+    /// When a blocking write is done; no file changes that.
+    pub(crate) const fn write_extent(&self) -> WriteExtent {
+        self.write_extent
     }
 
     /// The file status flags, and what else was asked for at open(2).
@@ -325,7 +339,7 @@ impl OpenFile {
     /// # Errors
     /// `EBADF`: it was not.
     pub(crate) fn require_read(&self) -> Result<(), Errno> {
-        if self.access.reads() && !self.is_path() { Ok(()) } else { Err(Errno::EBADF) }
+        if self.may_read { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// Checks that it was opened for writing.
@@ -333,7 +347,7 @@ impl OpenFile {
     /// # Errors
     /// `EBADF`: it was not.
     pub(crate) fn require_write(&self) -> Result<(), Errno> {
-        if self.access.writes() && !self.is_path() { Ok(()) } else { Err(Errno::EBADF) }
+        if self.may_write { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     fn require_seekable(&self) -> Result<(), Errno> {

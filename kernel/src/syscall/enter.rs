@@ -84,12 +84,10 @@ fn syscall(
         *held = Held::of(thread);
     }
     match result {
-        Ok(Some(value)) => {
+        Ok(value) => {
             trace::syscall(Kind::Leave, thread.tid(), value);
             user.general_regs_mut().rax = value;
         }
-        // The syscall has written the registers itself: execve(2), rt_sigreturn(2).
-        Ok(None) => {}
         Err(errno) => {
             let value = errno.to_return_value();
             trace::syscall(Kind::Leave, thread.tid(), value);

@@ -28,9 +28,23 @@ pub(super) fn until_ready<T>(
     waits_for: Events,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
-    if let Poll::Ready(result) = attempt() {
-        return result;
+    match attempt() {
+        Poll::Ready(result) => result,
+        Poll::Pending => after_a_try(cx, file, waits_for, attempt),
     }
+}
+
+/// As [`until_ready`], after the caller has tried once, where it costs less than here.
+///
+/// # Errors
+/// As [`until_ready`].
+#[cold]
+pub(super) fn after_a_try<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    waits_for: Events,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }

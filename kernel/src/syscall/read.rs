@@ -3,6 +3,8 @@
 //! Not here: what a read does (`File::read_at`), offsets (file/description).
 //! Source: Linux 6.1 fs/read_write.c.
 
+use core::task::Poll;
+
 use model::abi::errno::Errno;
 use model::abi::rw::RwFlags;
 use model::fd::Fd;
@@ -12,6 +14,8 @@ use pollee::Events;
 use super::buffers::{Buffers, Place};
 use super::context::{Context, SysResult};
 use super::patience;
+use crate::file::description::OpenFile;
+use crate::memory::transfer::Sink;
 
 /// Reads at most `len` bytes to `addr` and returns how many; 0 is the end.
 ///
@@ -77,8 +81,18 @@ fn read_to(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place) -> SysResul
     if buffers.is_vector() && to.remaining() == 0 {
         return Ok(0);
     }
-    patience::until_ready(cx, &file, Events::READABLE, || match place {
-        Place::Offset => file.read(&mut to),
-        Place::At(offset) => file.read_at(offset, &mut to),
-    })
+    match attempt(&file, &mut to, place) {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            patience::after_a_try(cx, &file, Events::READABLE, || attempt(&file, &mut to, place))
+        }
+    }
+}
+
+#[inline(always)]
+fn attempt(file: &OpenFile, to: &mut dyn Sink, place: Place) -> Poll<Result<usize, Errno>> {
+    match place {
+        Place::Offset => file.read(to),
+        Place::At(offset) => file.read_at(offset, to),
+    }
 }

@@ -139,8 +139,9 @@ pub(crate) fn sigaltstack(cx: &mut Context<'_>, new: usize, old: usize) -> SysRe
 }
 
 /// rt_sigreturn(2): a frame that is none is `SIGSEGV`.
-pub(crate) fn rt_sigreturn(cx: &mut Context<'_>) {
+pub(crate) fn rt_sigreturn(cx: &mut Context<'_>) -> SysResult {
     if frame::pop(cx.thread(), cx.user).is_err() {
         send::fault(cx.thread(), Info::kernel(Signal::SEGV));
     }
+    Ok(cx.user.general_regs().rax)
 }

@@ -8,7 +8,7 @@ use model::abi::errno::Errno;
 use model::fd::Fd;
 use syscalls::Sysno;
 
-use super::context::Context;
+use super::context::{Context, SysResult};
 use super::xattr::Which;
 use super::{
     accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, copy_file_range, dup, epoll,
@@ -24,14 +24,14 @@ use crate::memory::pages::Mappable;
 /// Numbers below this are in use on Linux 6.1.
 const NUMBERS: usize = 451;
 
-/// Performs a syscall. `None` says that the registers are already as they shall be.
+/// Performs a syscall.
 ///
 /// # Errors
 /// What the syscall returns; `ENOSYS` for one that does not exist here.
 // Into its only caller: as a function of its own it saves and restores every register for the shortest call.
 #[inline(always)]
-pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result<Option<usize>, Errno> {
-    let result = match number {
+pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
+    match number {
         0 => read::read(cx, fd(a[0]), a[1], a[2]),
         1 => write::write(cx, fd(a[0]), a[1], a[2]),
         2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
@@ -49,10 +49,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         12 => memory::brk(cx.space(), a[0]),
         13 => signal::rt_sigaction(cx, a[0], a[1], a[2], a[3]),
         14 => signal::rt_sigprocmask(cx, a[0], a[1], a[2], a[3]),
-        15 => {
-            signal::rt_sigreturn(cx);
-            return Ok(None);
-        }
+        15 => signal::rt_sigreturn(cx),
         16 => ioctl::ioctl(cx, fd(a[0]), a[1] as u32, a[2]),
         17 => read::pread64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         18 => write::pwrite64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
@@ -93,10 +90,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),
         57 => clone::fork(cx),
         58 => clone::vfork(cx),
-        59 => {
-            execve::execve(cx, a[0], a[1], a[2])?;
-            return Ok(None);
-        }
+        59 => execve::execve(cx, a[0], a[1], a[2]),
         60 => exit::exit(cx, a[0]),
         61 => wait::wait4(cx, a[0], a[1], a[2], a[3]),
         62 => kill::kill(cx, a[0], a[1]),
@@ -271,8 +265,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> Result
             log_unknown(number);
             Err(Errno::ENOSYS)
         }
-    };
-    result.map(Some)
+    }
 }
 
 /// A descriptor as a register holds it: the upper half is ignored, and a negative one is beyond all tables.

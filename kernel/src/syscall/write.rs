@@ -7,6 +7,7 @@
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::abi::open::OpenFlags;
 use model::abi::rw::RwFlags;
 use model::fd::Fd;
 use model::transfer::Source as _;
@@ -92,18 +93,32 @@ fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: R
     {
         from.truncate(room);
     }
-    let attempt = |from: &mut dyn Source| match place {
-        Place::Offset => file.write(from, status),
-        Place::At(offset) => file.write_at(offset, from, status),
-    };
-    let result = match file.file().write_extent() {
-        WriteExtent::Everything => return write_everything(cx, &file, &mut from, attempt),
-        // What a try that was not ready has taken is offered again.
-        WriteExtent::Some => {
-            patience::until_ready(cx, &file, Events::WRITABLE, || attempt(&mut from.clone()))
-        }
+    if file.write_extent() == WriteExtent::Everything {
+        return write_everything(cx, &file, &mut from, |from| attempt(&file, from, place, status));
+    }
+    let start = from.position();
+    let result = match attempt(&file, &mut from, place, status) {
+        Poll::Ready(result) => result,
+        Poll::Pending => patience::after_a_try(cx, &file, Events::WRITABLE, || {
+            // What a try that was not ready has taken is offered again.
+            from.rewind(start);
+            attempt(&file, &mut from, place, status)
+        }),
     };
     result.inspect_err(|error| signal_broken_pipe(cx, *error))
+}
+
+#[inline(always)]
+fn attempt(
+    file: &OpenFile,
+    from: &mut dyn Source,
+    place: Place,
+    status: OpenFlags,
+) -> Poll<Result<usize, Errno>> {
+    match place {
+        Place::Offset => file.write(from, status),
+        Place::At(offset) => file.write_at(offset, from, status),
+    }
 }
 
 /// Writes piece by piece until `from` is empty; with `O_NONBLOCK`, until there is no more room.

@@ -17,9 +17,19 @@ pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 
 /// The user's buffers in order; the first is kept apart because mostly it is the only one.
 pub(super) struct Segments<'a> {
-    current: UserSlice<'a>,
-    /// The others, the next one last.
+    at: Position<'a>,
+    /// The others.
     later: Vec<UserSlice<'a>>,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy)]
+pub(crate) struct Position<'a> {
+    /// What is left of the piece that it is in.
+    current: UserSlice<'a>,
+    /// Which of the later pieces comes next.
+    next: usize,
+    /// Bytes left in all of them.
     remaining: usize,
 }
 
@@ -28,7 +38,7 @@ impl Clone for Segments<'_> {
     #[inline]
     fn clone(&self) -> Self {
         let later = if self.later.is_empty() { Vec::new() } else { self.later.clone() };
-        Self { later, ..*self }
+        Self { later, at: self.at }
     }
 }
 
@@ -37,7 +47,7 @@ impl<'a> Segments<'a> {
     #[inline]
     pub(super) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         let current = UserSlice::new(space, addr, len)?.part(0, MAX_RW_COUNT);
-        Ok(Self { current, later: Vec::new(), remaining: current.len() })
+        Ok(Self { at: Position { current, next: 0, remaining: current.len() }, later: Vec::new() })
     }
 
     /// The buffers that an array of `count` `struct iovec` describes.
@@ -51,30 +61,43 @@ impl<'a> Segments<'a> {
             return Err(Errno::EINVAL);
         }
         let mut remaining = 0;
-        let mut segments = Vec::with_capacity(count);
+        let mut later = Vec::with_capacity(count);
         for [base, len] in vector {
             let segment = UserSlice::new(space, base, len)?.part(0, MAX_RW_COUNT - remaining);
             remaining += segment.len();
-            segments.push(segment);
+            later.push(segment);
         }
-        segments.reverse();
-        let current = segments.pop().map_or_else(|| UserSlice::new(space, 0, 0), Ok)?;
-        Ok(Self { current, later: segments, remaining })
+        let current = UserSlice::new(space, 0, 0)?;
+        Ok(Self { at: Position { current, next: 0, remaining }, later })
     }
 
     /// Bytes left in all of them.
+    #[inline]
     pub(super) fn remaining(&self) -> usize {
-        self.remaining
+        self.at.remaining
+    }
+
+    /// Where it is now, to [go back](Self::rewind) to.
+    #[inline]
+    pub(super) const fn position(&self) -> Position<'a> {
+        self.at
+    }
+
+    /// Goes on from where it was before.
+    #[inline]
+    pub(super) const fn rewind(&mut self, position: Position<'a>) {
+        self.at = position;
     }
 
     /// Forgets what is beyond the first `most` bytes.
     pub(super) fn truncate(&mut self, most: usize) {
         let mut room = most;
-        for segment in core::iter::once(&mut self.current).chain(self.later.iter_mut().rev()) {
+        for segment in core::iter::once(&mut self.at.current).chain(self.later.iter_mut().skip(self.at.next))
+        {
             *segment = segment.part(0, room);
             room -= segment.len();
         }
-        self.remaining = self.remaining.min(most);
+        self.at.remaining = self.at.remaining.min(most);
     }
 
     /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
@@ -82,23 +105,36 @@ impl<'a> Segments<'a> {
     /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
     #[inline(always)]
     pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
-        let len = len.min(self.remaining);
+        // Mostly there is one piece that has room for everything.
+        if len <= self.at.current.len() {
+            let copied = copy(self.at.current.stretch());
+            self.at.current.skip(copied);
+            self.at.remaining -= copied;
+            return copied;
+        }
+        self.advance_through(len, &mut copy)
+    }
+
+    #[inline(never)]
+    fn advance_through(&mut self, len: usize, copy: &mut dyn FnMut(Stretch<'a>) -> usize) -> usize {
+        let len = len.min(self.at.remaining);
         let mut done = 0;
         while done < len {
-            if self.current.is_empty() {
-                let Some(next) = self.later.pop() else { break };
-                self.current = next;
+            if self.at.current.is_empty() {
+                let Some(next) = self.later.get(self.at.next) else { break };
+                self.at.current = *next;
+                self.at.next += 1;
                 continue;
             }
-            let expected = self.current.len().min(len - done);
-            let copied = copy(self.current.stretch());
-            self.current = self.current.part(copied, usize::MAX);
+            let expected = self.at.current.len().min(len - done);
+            let copied = copy(self.at.current.stretch());
+            self.at.current.skip(copied);
             done += copied;
             if copied < expected {
                 break;
             }
         }
-        self.remaining -= done;
+        self.at.remaining -= done;
         done
     }
 }

@@ -52,6 +52,7 @@ impl model::transfer::Sink for UserSink<'_> {
 }
 
 impl transfer::Sink for UserSink<'_> {
+    #[inline(always)]
     fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
         let Self { segments, window } = self;
         segments.advance(from.remain(), |stretch| stretch.copy_from(window, from))

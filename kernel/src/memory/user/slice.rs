@@ -55,6 +55,14 @@ impl<'a> UserSlice<'a> {
         Self { space: self.space, addr: self.addr + offset, len }
     }
 
+    /// Leaves out the first `len` bytes; not more than there are.
+    #[inline]
+    pub(super) const fn skip(&mut self, len: usize) {
+        debug_assert!(len <= self.len);
+        self.addr += len;
+        self.len -= len;
+    }
+
     /// Copies from user memory as much as both have room for; less where it is not readable.
     pub(crate) fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
         if to.avail().min(self.len) < bulk::LARGE {

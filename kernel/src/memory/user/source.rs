@@ -6,11 +6,10 @@ use ostd::mm::{Infallible, VmWriter};
 use super::super::fault::Access;
 use super::super::space::AddressSpace;
 use super::super::transfer;
-use super::iovec::Segments;
+use super::iovec::{Position, Segments};
 use super::window::Window;
 
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
-#[derive(Clone)]
 pub(crate) struct UserSource<'a> {
     segments: Segments<'a>,
     window: Window<'a>,
@@ -36,6 +35,18 @@ impl<'a> UserSource<'a> {
         Segments::vector(space, addr, count).map(|segments| Self::new(space, segments))
     }
 
+    /// How far the bytes have been taken.
+    #[inline]
+    pub(crate) const fn position(&self) -> Position<'a> {
+        self.segments.position()
+    }
+
+    /// Offers again what was taken since it was at `position`.
+    #[inline]
+    pub(crate) const fn rewind(&mut self, position: Position<'a>) {
+        self.segments.rewind(position);
+    }
+
     /// Offers the first `most` bytes only.
     pub(crate) fn truncate(&mut self, most: usize) {
         self.segments.truncate(most);
@@ -57,6 +68,7 @@ impl model::transfer::Source for UserSource<'_> {
 }
 
 impl transfer::Source for UserSource<'_> {
+    #[inline(always)]
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
         let Self { segments, window } = self;
         segments.advance(space.avail(), |stretch| stretch.copy_to(window, space))
