@@ -4,6 +4,8 @@
 
 use core::time::Duration;
 
+use pollee::Events;
+
 /// `net.ipv4.tcp_wmem`: what may wait to be sent without a word from the program. As much as the protocol's own buffer
 /// holds at its largest, so that bulk data needs no queue in front of it.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -48,6 +50,14 @@ pub struct Options {
     pub receive_timeout: Option<Duration>,
     /// `SO_SNDTIMEO`.
     pub send_timeout: Option<Duration>,
+}
+
+impl Options {
+    /// How long a blocking read ([`Events::READABLE`]) or write waits at most.
+    #[must_use]
+    pub fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
+        if waits_for == Events::READABLE { self.receive_timeout } else { self.send_timeout }
+    }
 }
 
 impl Default for Options {

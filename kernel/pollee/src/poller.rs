@@ -86,17 +86,26 @@ pub struct Waiting<'a, H: Host, W: Watch<H> + ?Sized> {
     file: &'a W,
     /// `None` only while it is being dropped.
     token: Option<Token>,
+    ready: Events,
     host: core::marker::PhantomData<H>,
 }
 
 impl<'a, H: Host, W: Watch<H> + ?Sized> Waiting<'a, H, W> {
-    /// Registers `task` with `file`. The operation must be tried once more after this, before sleeping.
+    /// Registers `task` with `file`. Before sleeping, the operation must be tried once more, or
+    /// [`ready`](Self::ready) looked at.
     ///
     /// # Errors
     /// [`NoMemory`]; nothing was registered.
     pub fn new(file: &'a W, task: H::Task, interest: Events, share: Share) -> Result<Self, NoMemory> {
-        let (token, _) = file.register(Watcher::Task(task), interest, share)?;
-        Ok(Self { file, token: Some(token), host: core::marker::PhantomData })
+        let (token, ready) = file.register(Watcher::Task(task), interest, share)?;
+        Ok(Self { file, token: Some(token), ready, host: core::marker::PhantomData })
+    }
+
+    /// What the file was ready for just after the registration. For an operation that finds nothing where that is
+    /// empty, it stands for the try: a change before it would be in it, and one after it wakes the task.
+    #[must_use]
+    pub const fn ready(&self) -> Events {
+        self.ready
     }
 
     /// Makes an exclusive waiter eligible again: after each wake, before the try.

@@ -9,8 +9,8 @@
 //! try → Pending                      wake whoever is registered
 //! sleep (at once over, if woken since the last sleep)
 //! ```
-//! A change before the registration is seen by the second try. A change after it finds the watcher, and its
-//! wake, which sticks, ends the sleep.
+//! A change before the registration is seen by the second try, or by the readiness that is looked at instead. A change
+//! after it finds the watcher, and its wake, which sticks, ends the sleep.
 
 use core::task::Poll;
 
@@ -75,6 +75,18 @@ pub(crate) struct Source<'a> {
     pub(crate) interest: Events,
     /// Whether one event suffices for one waiter only.
     pub(crate) share: Share,
+    /// What follows the registration.
+    pub(crate) check: Check,
+}
+
+/// How a thread that has registered finds out whether it was too late.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Check {
+    /// By another try.
+    Try,
+    /// By the file's readiness, mostly without a lock: where a try would find nothing as long as the file is not
+    /// ready.
+    Readiness,
 }
 
 /// Tries `attempt` until it is ready, sleeping in between; it is tried before the thread registers.
@@ -114,7 +126,8 @@ pub(crate) fn registered<S: Sleep, T>(
         deadline,
         || {
             if core::mem::take(&mut is_first) {
-                return attempt();
+                let is_late = source.check == Check::Try || !waiting.ready().is_empty();
+                return if is_late { attempt() } else { Poll::Pending };
             }
             // Mostly the wake was meant for this thread, and what it waited for is there.
             if let Poll::Ready(value) = attempt() {

@@ -7,6 +7,7 @@
 use alloc::sync::Arc;
 use core::any::Any;
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
@@ -101,6 +102,18 @@ pub(crate) trait File: Any + Send + Sync {
     fn share(&self, waits_for: Events) -> Share {
         let _ = waits_for;
         Share::All
+    }
+
+    /// Whether a read finds nothing as long as the file is not ready for [`Events::READABLE`], so that a look at its
+    /// readiness can stand for a try.
+    fn reads_when_ready(&self) -> bool {
+        false
+    }
+
+    /// How long a blocking read or write waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
+    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
+        let _ = waits_for;
+        None
     }
 
     /// Whether the open file description keeps an offset for this file, which pread(2) and pwrite(2) can do

@@ -409,6 +409,14 @@ impl File for TcpSocket {
         if is_accept { Share::One } else { Share::All }
     }
 
+    fn reads_when_ready(&self) -> bool {
+        self.endpoint.state.read().options().low_water <= 1
+    }
+
+    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
+        self.endpoint.state.read().options().wait_limit(waits_for)
+    }
+
     fn stat(&self) -> Stat {
         let mode = FileType::Socket.to_mode() | 0o777;
         Stat { inode: self.endpoint.owner.0 + 1, links: 1, mode, block_size: 4096, ..Stat::default() }

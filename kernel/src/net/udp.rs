@@ -8,6 +8,7 @@
 use alloc::sync::{Arc, Weak};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::ioctl::SIOCOUTQ;
@@ -266,6 +267,14 @@ impl File for UdpSocket {
 
     fn watch(&self) -> Option<&event::Watch> {
         Some(&self.endpoint.state)
+    }
+
+    fn reads_when_ready(&self) -> bool {
+        true
+    }
+
+    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
+        self.endpoint.state.read().options().wait_limit(waits_for)
     }
 
     fn stat(&self) -> Stat {

@@ -12,6 +12,7 @@ pub(crate) mod names;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Poll;
+use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
@@ -401,6 +402,14 @@ impl File for UnixSocket {
     fn share(&self, waits_for: Events) -> Share {
         let is_accept = waits_for == Events::READABLE && self.endpoint.state.read().is_listening();
         if is_accept { Share::One } else { Share::All }
+    }
+
+    fn reads_when_ready(&self) -> bool {
+        true
+    }
+
+    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
+        self.endpoint.state.read().options().wait_limit(waits_for)
     }
 
     fn stat(&self) -> Stat {

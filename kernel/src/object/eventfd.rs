@@ -84,6 +84,10 @@ impl File for EventFd {
         if waits_for == Events::READABLE { Share::One } else { Share::All }
     }
 
+    fn reads_when_ready(&self) -> bool {
+        true
+    }
+
     /// There is no offset, but to ask for it is no error (`noop_llseek`).
     fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
         Ok(current)

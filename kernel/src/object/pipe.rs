@@ -210,6 +210,10 @@ impl File for PipeEnd {
         Share::One
     }
 
+    fn reads_when_ready(&self) -> bool {
+        true
+    }
+
     fn finish_open(&self) -> Poll<()> {
         match self.missed {
             Some(missed) if !missed.is_past(&self.pipe.state.read()) => Poll::Pending,

@@ -146,6 +146,10 @@ impl File for TimerFd {
         Share::One
     }
 
+    fn reads_when_ready(&self) -> bool {
+        true
+    }
+
     /// There is no offset, but to ask for it is no error (`noop_llseek`).
     fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
         Ok(current)

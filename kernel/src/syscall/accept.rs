@@ -28,7 +28,8 @@ pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, fla
     let listener = socket::of(&file)?;
     let number = cx.files().reserve(Fd::new(0), cx.file_limit())?;
     let limit = socket::limit(&file, listener.options().receive_timeout);
-    let accepted = patience::within(cx, &file, Events::READABLE, limit, || listener.accept())?;
+    let check = patience::check(&file, Events::READABLE);
+    let accepted = patience::within(cx, &file, (Events::READABLE, check), limit, || listener.accept())?;
     if addr != 0 {
         socket::write_address(cx, addr, len, &accepted.peer()?)?;
     }

@@ -11,6 +11,7 @@ use pollee::Events;
 use super::context::{Context, SysResult};
 use super::patience;
 use crate::clock;
+use crate::event::wait::Check;
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::net::socket::TcpSocket;
@@ -46,7 +47,7 @@ fn linger(cx: &Context<'_>, file: &Arc<OpenFile>, socket: &TcpSocket) {
     }
     let Some(time) = socket.begin_lingering() else { return };
     let until = Timeout::At(clock::now() + time);
-    let _ = patience::within(cx, file, Events::WRITABLE, until, || {
+    let _ = patience::within(cx, file, (Events::WRITABLE, Check::Try), until, || {
         if socket.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }

@@ -12,6 +12,7 @@ use pollee::Events;
 use super::context::{Context, SysResult};
 use super::socket::InetAddress;
 use super::{patience, socket, unix};
+use crate::event::wait::Check;
 use crate::file::many::Timeout;
 use crate::net::call::Socket as _;
 use crate::net::socket::TcpSocket;
@@ -53,7 +54,7 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
         return Err(going_on);
     }
     let mut is_over = false;
-    let result = patience::within(cx, &file, Events::WRITABLE, limit, || {
+    let result = patience::within(cx, &file, (Events::WRITABLE, Check::Try), limit, || {
         let result = socket.connecting();
         is_over = matches!(result, Poll::Ready(_));
         result

@@ -17,7 +17,7 @@ use super::context::{Context, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
 use crate::event::ready::CHUNK;
-use crate::event::wait::{self, Source, Stop};
+use crate::event::wait::{self, Check, Source, Stop};
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::object::epoll::{self, Epoll};
@@ -156,7 +156,12 @@ fn wait_until(
         Timeout::Never => None,
     };
     // One waiter for each event; whoever leaves passes on what is left.
-    let source = Source { file: instance.queue(), interest: Events::READABLE, share: Share::Relay };
+    let source = Source {
+        file: instance.queue(),
+        interest: Events::READABLE,
+        share: Share::Relay,
+        check: Check::Readiness,
+    };
     match wait::registered(cx.myself(), source, deadline, scan) {
         Ok(result) => result,
         Err(Stop::TimedOut) => Ok(0),

@@ -12,7 +12,7 @@ use pollee::Share;
 
 use super::at;
 use super::context::{Context, SysResult};
-use crate::event::wait::{self, Source};
+use crate::event::wait::{self, Check, Source};
 use crate::fs::lock;
 
 /// flock(2).
@@ -44,7 +44,7 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
         },
         Some(mode) => {
             let (watch, interest) = lock.watch(mode);
-            let source = Source { file: watch, interest, share: Share::All };
+            let source = Source { file: watch, interest, share: Share::All, check: Check::Try };
             wait::until(cx.myself(), source, None, || lock.acquire(&file, mode))
                 .map_err(Errno::from)
                 .flatten()

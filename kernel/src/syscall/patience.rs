@@ -9,10 +9,9 @@ use model::abi::errno::Errno;
 use pollee::{Events, Share};
 
 use super::context::Context;
-use super::socket;
 use crate::clock;
 use crate::event::Watch;
-use crate::event::wait::{self, Source};
+use crate::event::wait::{self, Check, Source};
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 
@@ -48,18 +47,27 @@ pub(super) fn after_a_try<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    let deadline = socket::timeout(file, waits_for).map(|timeout| clock::now() + timeout);
-    wait(cx, file, (waits_for, file.file().share(waits_for)), deadline, attempt)
+    let deadline = file.file().wait_limit(waits_for).map(|limit| clock::now() + limit);
+    wait(cx, file, (waits_for, check(file, waits_for)), deadline, attempt)
 }
 
-/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says.
+/// How a read or write of `file` that has registered finds out whether it was too late.
+pub(super) fn check(file: &OpenFile, waits_for: Events) -> Check {
+    if waits_for == Events::READABLE && file.file().reads_when_ready() {
+        Check::Readiness
+    } else {
+        Check::Try
+    }
+}
+
+/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `check` as in [`Source`].
 ///
 /// # Errors
 /// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
 pub(super) fn within<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    waits_for: Events,
+    (waits_for, check): (Events, Check),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -67,7 +75,7 @@ pub(super) fn within<T>(
         return result;
     }
     let deadline = deadline(limit)?;
-    wait(cx, file, (waits_for, file.file().share(waits_for)), deadline, attempt)
+    wait(cx, file, (waits_for, check), deadline, attempt)
 }
 
 /// As [`within`], waiting for changes of something else than the file.
@@ -84,7 +92,7 @@ pub(super) fn until_changed<T>(
         return result;
     }
     let deadline = deadline(limit)?;
-    wait::registered(cx.myself(), Source { file, interest, share }, deadline, attempt)?
+    wait::registered(cx.myself(), Source { file, interest, share, check: Check::Try }, deadline, attempt)?
 }
 
 /// When patience ends.
@@ -109,19 +117,21 @@ pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
         return Ok(());
     }
     let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
+    let Some(watch) = file.file().watch() else { return Ok(()) };
     // One partner suffices for all who wait for one.
-    wait(cx, file, (waits_for, Share::All), None, attempt)
+    until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
 }
 
 #[inline(never)]
 fn wait<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    (interest, share): (Events, Share),
+    (interest, check): (Events, Check),
     deadline: Option<Duration>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
+    let share = file.file().share(interest);
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
-    wait::registered(cx.myself(), Source { file, interest, share }, deadline, attempt)?
+    wait::registered(cx.myself(), Source { file, interest, share, check }, deadline, attempt)?
 }

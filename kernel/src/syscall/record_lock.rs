@@ -13,7 +13,7 @@ use model::record_lock::argument::{self as flock, Flock, RawFlock};
 use pollee::{Events, Share};
 
 use super::context::{Context, SysResult};
-use crate::event::wait::{self, Source};
+use crate::event::wait::{self, Check, Source};
 use crate::file::description::OpenFile;
 use crate::file::record_lock::{self, FileLocks, Holder, Owner, Waiting};
 use crate::file::release::Release;
@@ -88,7 +88,8 @@ fn acquire(
     wanted: Flock,
 ) -> Result<(), Errno> {
     let mut waiting = Waiting::new(holder.owner);
-    let source = Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All };
+    let source =
+        Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All, check: Check::Try };
     wait::until(cx.myself(), source, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()

@@ -14,6 +14,7 @@ use pollee::Events;
 
 use super::context::{Context, SysResult};
 use super::{cmsg, patience, socket};
+use crate::event::wait::Check;
 use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::transfer::Sink;
@@ -125,7 +126,8 @@ fn receive(
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
-        return patience::within(cx, file, Events::READABLE, limit, || {
+        let check = patience::check(file, Events::READABLE);
+        return patience::within(cx, file, (Events::READABLE, check), limit, || {
             socket.receive(&mut to.clone(), Taking::Peek)
         });
     }
@@ -141,8 +143,10 @@ fn receive_to(
 ) -> Result<Incoming, Errno> {
     let least = least.min(to.remaining());
     let mut all = Incoming::bytes(0);
-    let result =
-        patience::within(cx, file, Events::READABLE, limit, || match socket.receive(to, Taking::Consume) {
+    // Some bytes that are not yet enough do not make the socket readable.
+    let check = if least > 1 { Check::Try } else { patience::check(file, Events::READABLE) };
+    let result = patience::within(cx, file, (Events::READABLE, check), limit, || {
+        match socket.receive(to, Taking::Consume) {
             Poll::Ready(Ok(part)) => {
                 let is_whole = part.count == 0 || !part.rights.is_empty();
                 all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
@@ -150,7 +154,8 @@ fn receive_to(
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
-        });
+        }
+    });
     match result {
         Err(error) if all.count == 0 => Err(error),
         _ => Ok(all),

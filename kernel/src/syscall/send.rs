@@ -13,6 +13,7 @@ use pollee::Events;
 
 use super::context::{Context, SysResult};
 use super::{cmsg, patience, socket, write};
+use crate::event::wait::Check;
 use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::file::many::Timeout;
@@ -102,7 +103,7 @@ fn send(
     };
     let is_stream = socket.write_extent() == WriteExtent::Everything;
     let mut total = 0;
-    let result = patience::within(cx, file, Events::WRITABLE, limit, || {
+    let result = patience::within(cx, file, (Events::WRITABLE, Check::Try), limit, || {
         if total > 0 && socket::has_error(file) {
             return Poll::Ready(Ok(()));
         }

@@ -114,12 +114,6 @@ pub(super) fn has_error(file: &OpenFile) -> bool {
     of(file).is_ok_and(|socket| socket.poll(Events::ERR).contains(Events::ERR))
 }
 
-/// How long a read or a write of a socket waits: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
-pub(super) fn timeout(file: &OpenFile, waits_for: Events) -> Option<Duration> {
-    let options = of(file).ok()?.options();
-    if waits_for == Events::READABLE { options.receive_timeout } else { options.send_timeout }
-}
-
 /// Who calls, as the other end of a local socket sees it.
 pub(super) fn caller(cx: &Context<'_>) -> Ucred {
     let credentials = cx.credentials();
