@@ -167,7 +167,8 @@ impl Engine {
         now: Duration,
         out: &mut Burst,
     ) -> usize {
-        self.next = None;
+        let known = self.next.take();
+        let is_next = segment.sequence == self.expected();
         self.peer.window = segment.window;
         if segment.has_syn {
             self.note_request(packet);
@@ -186,8 +187,34 @@ impl Engine {
         }
         let arrived = self.received().saturating_sub(before.received);
         self.unanswered += arrived;
-        self.note(out, first);
+        if out.len() > first {
+            self.note(out, first);
+        } else if is_next && arrived == segment.len && self.foresees(segment, before) {
+            self.next = known.map(|at| Some(at.unwrap_or(Duration::MAX).min(now + ACKNOWLEDGMENT)));
+        }
         arrived
+    }
+
+    /// Whether a segment that was expected, and is all taken, has left nothing to do before its acknowledgment is due:
+    /// everything sent is acknowledged, and what came needs no answer at once.
+    fn foresees(&self, segment: &Segment, before: View) -> bool {
+        self.is_quiet()
+            && before.phase == Phase::Established
+            && !segment.has_fin
+            && self.unacknowledged() == 0
+            && self.unanswered < LONG.min(self.peer_segment)
+    }
+
+    /// Whether nothing happens by itself sooner than after [`ACKNOWLEDGMENT`], as long as no bytes wait to be sent.
+    fn is_quiet(&self) -> bool {
+        self.route == Route::Local && self.phase() == Phase::Established && self.patience == Patience::Waits
+    }
+
+    /// Whether the first packet of `sent` took everything along that waited.
+    fn is_all_out(&self, sent: &[Packet]) -> bool {
+        let [packet] = sent else { return false };
+        let tcp = TcpPacket::new_unchecked(&packet.ip()[IPV4_HEADER_LEN..]);
+        self.is_quiet() && !tcp.fin() && tcp.payload().len() == self.unacknowledged()
     }
 
     /// Sends what is due, and says when there will be more to do.
@@ -212,6 +239,13 @@ impl Engine {
             let mut wire =
                 Wire { packet: None, out: Some(out), route: self.route, packet_len: self.packet_len };
             let result = self.interface.poll_egress(instant, &mut wire, &mut self.machine.set);
+            if has_written && self.is_all_out(&out[first..]) {
+                // What comes next is a repetition, which is not due so soon: smoltcp is asked then.
+                self.look();
+                self.note(out, first);
+                self.next = Some(Some(now + ACKNOWLEDGMENT));
+                return now.checked_add(ACKNOWLEDGMENT);
+            }
             at = self.interface.poll_at(instant, &self.machine.set);
             match result {
                 PollResult::None => break,
