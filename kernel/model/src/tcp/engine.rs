@@ -298,8 +298,11 @@ impl Engine {
     /// Takes bytes from `from`, as many as there is room for, and returns how many.
     pub(super) fn send(&mut self, from: &mut dyn Source) -> usize {
         let mut total = 0;
-        // The buffer is a ring: twice, for the part before its end and the one after.
+        // The buffer is a ring: twice at most, for the part before its end and the one after.
         for _ in 0..2 {
+            if from.remaining() == 0 {
+                break;
+            }
             let part = self.socket_mut().send(|space| {
                 let len = space.len().min(from.remaining());
                 let taken = if len == 0 { 0 } else { from.take(&mut space[..len]) };
@@ -319,6 +322,9 @@ impl Engine {
     pub(super) fn receive(&mut self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         for _ in 0..2 {
+            if total == self.view.received || to.remaining() == 0 {
+                break;
+            }
             let part = self.socket_mut().recv(|bytes| {
                 let len = bytes.len().min(to.remaining());
                 let put = if len == 0 { 0 } else { to.put(&bytes[..len]) };

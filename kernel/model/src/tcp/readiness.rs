@@ -38,6 +38,12 @@ impl View {
     #[must_use]
     pub fn events(self) -> Events {
         let mut events = Events::empty();
+        if self.phase == Phase::Established && self.shutdown.is_empty() && !self.has_error {
+            // What the rest comes to for nearly all that are asked.
+            events.set(Events::READABLE, self.is_readable);
+            events.set(Events::WRITABLE, self.is_writable);
+            return events;
+        }
         if self.shutdown.is_all() || self.phase == Phase::Closed {
             events |= Events::HUP;
         }

@@ -197,8 +197,8 @@ impl Connection {
         }
         if self.engine.is_some() {
             self.deadline = self.patience.next(self.standing(), now);
-            let at = [poll_at.map(|at| at.max(now + LEAST_PAUSE)), self.deadline, self.held_until];
-            outcome.wake_at = at.into_iter().flatten().min();
+            let at = poll_at.map(|at| at.max(now + LEAST_PAUSE));
+            outcome.wake_at = sooner(sooner(at, self.deadline), self.held_until);
         }
         outcome
     }
@@ -253,6 +253,15 @@ impl Connection {
         if len > 0 && is_due && !self.is_orphan && self.received.len() < limit {
             self.received.push(&mut Received(engine), len);
         }
+    }
+}
+
+/// The first of two times, of which each may be none.
+#[inline]
+fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
