@@ -176,6 +176,13 @@ impl OpenFile {
         matches!(self.polling, Polling::Ask)
     }
 
+    /// Whether it is known without asking it that it is not ready for `interest`, and has neither failed nor ended.
+    #[inline]
+    pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
+        let known = self.file.get().and_then(event::Front::peek);
+        known.is_some_and(|events| !events.intersects(self.shown & (interest | Events::ALWAYS)))
+    }
+
     /// As [`poll`](Self::poll), for one of many: an answer from the cache is left to be counted in `hits`.
     #[inline]
     pub(crate) fn glance(&self, interest: Events, hits: &mut Hits) -> Option<Events> {

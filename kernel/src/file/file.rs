@@ -29,6 +29,28 @@ pub(crate) enum WriteExtent {
     Everything,
 }
 
+/// How threads wait for a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// How many of them one event may wake: [`Share::One`] only where it lets *any* of them go on.
+    pub(crate) share: Share,
+    /// How long one waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
+    pub(crate) limit: Option<Duration>,
+}
+
+impl Default for Manner {
+    /// Every one hears of each event and waits for ever.
+    fn default() -> Self {
+        Self { share: Share::All, limit: None }
+    }
+}
+
+impl From<Share> for Manner {
+    fn from(share: Share) -> Self {
+        Self { share, limit: None }
+    }
+}
+
 /// A file behind an open file description.
 ///
 /// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
@@ -97,23 +119,17 @@ pub(crate) trait File: Any + Send + Sync {
         None
     }
 
-    /// How many blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) one event may
-    /// wake: [`Share::One`] only where the event lets *any* of them go on.
-    fn share(&self, waits_for: Events) -> Share {
+    /// How blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) wait.
+    fn manner(&self, waits_for: Events) -> Manner {
         let _ = waits_for;
-        Share::All
+        Manner::default()
     }
 
-    /// Whether a read finds nothing as long as the file is not ready for [`Events::READABLE`], so that a look at its
-    /// readiness can stand for a try.
-    fn reads_when_ready(&self) -> bool {
+    /// Whether a read of `len` bytes finds nothing as long as the file is not ready for [`Events::READABLE`], nor for
+    /// [`Events::ALWAYS`]: then a look at its readiness can stand for a try.
+    fn reads_when_ready(&self, len: usize) -> bool {
+        let _ = len;
         false
-    }
-
-    /// How long a blocking read or write waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
-    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
-        let _ = waits_for;
-        None
     }
 
     /// Whether the open file description keeps an offset for this file, which pread(2) and pwrite(2) can do

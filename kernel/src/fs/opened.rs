@@ -11,14 +11,14 @@ use model::abi::open::OpenFlags;
 use model::abi::stat::Stat;
 use model::seek::{self, Whence};
 use ostd::sync::SpinLock;
-use pollee::{Events, Share};
+use pollee::Events;
 
 use super::mount::Location;
 use super::stat;
 use super::tmpfs::inode::Content;
 use super::tmpfs::regular::{Position, Regular};
 use crate::event;
-use crate::file::file::{File, WriteExtent};
+use crate::file::file::{File, Manner, WriteExtent};
 use crate::memory::pages::Pages;
 use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
@@ -165,8 +165,12 @@ impl File for OpenInode {
         self.other().and_then(File::watch)
     }
 
-    fn share(&self, waits_for: Events) -> Share {
-        self.other().map_or(Share::All, |file| file.share(waits_for))
+    fn manner(&self, waits_for: Events) -> Manner {
+        self.other().map_or_else(Manner::default, |file| file.manner(waits_for))
+    }
+
+    fn reads_when_ready(&self, len: usize) -> bool {
+        self.other().is_some_and(|file| file.reads_when_ready(len))
     }
 
     fn is_seekable(&self) -> bool {

@@ -31,7 +31,7 @@ use super::stack::CONNECTION_BYTES;
 use super::{demux, ports, route};
 use crate::event;
 use crate::file::description::OpenFile;
-use crate::file::file::{File, WriteExtent};
+use crate::file::file::{File, Manner, WriteExtent};
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
@@ -404,17 +404,17 @@ impl File for TcpSocket {
     }
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn share(&self, waits_for: Events) -> Share {
-        let is_accept = waits_for == Events::READABLE && self.endpoint.state.read().is_listening();
-        if is_accept { Share::One } else { Share::All }
+    fn manner(&self, waits_for: Events) -> Manner {
+        let state = self.endpoint.state.read();
+        let is_accept = waits_for == Events::READABLE && state.is_listening();
+        let share = if is_accept { Share::One } else { Share::All };
+        Manner { share, limit: state.options().wait_limit(waits_for) }
     }
 
-    fn reads_when_ready(&self) -> bool {
-        self.endpoint.state.read().options().low_water <= 1
-    }
-
-    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
-        self.endpoint.state.read().options().wait_limit(waits_for)
+    /// Less than `SO_RCVLOWAT` can be read and does not make it readable.
+    fn reads_when_ready(&self, len: usize) -> bool {
+        let state = self.endpoint.state.read();
+        len > 0 && state.options().low_water <= 1 && !state.is_listening()
     }
 
     fn stat(&self) -> Stat {

@@ -8,7 +8,6 @@
 use alloc::sync::{Arc, Weak};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
-use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::ioctl::SIOCOUTQ;
@@ -32,7 +31,7 @@ use crate::event;
 use crate::event::class::Class;
 use crate::event::rank::{Rank, Ranked};
 use crate::file::description::OpenFile;
-use crate::file::file::File;
+use crate::file::file::{File, Manner};
 use crate::memory::budget;
 use crate::memory::space::AddressSpace;
 use crate::memory::transfer::{Sink, Source};
@@ -269,12 +268,13 @@ impl File for UdpSocket {
         Some(&self.endpoint.state)
     }
 
-    fn reads_when_ready(&self) -> bool {
+    fn reads_when_ready(&self, _len: usize) -> bool {
         true
     }
 
-    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
-        self.endpoint.state.read().options().wait_limit(waits_for)
+    fn manner(&self, waits_for: Events) -> Manner {
+        let limit = self.endpoint.state.read().options().wait_limit(waits_for);
+        Manner { limit, ..Manner::default() }
     }
 
     fn stat(&self) -> Stat {

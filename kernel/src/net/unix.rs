@@ -12,7 +12,6 @@ pub(crate) mod names;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Poll;
-use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::mode::FileType;
@@ -31,7 +30,7 @@ use self::names::Key;
 use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
 use crate::event;
 use crate::file::description::OpenFile;
-use crate::file::file::{File, WriteExtent};
+use crate::file::file::{File, Manner, WriteExtent};
 use crate::memory::budget;
 use crate::memory::transfer::{Sink, Source};
 
@@ -399,17 +398,15 @@ impl File for UnixSocket {
     }
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn share(&self, waits_for: Events) -> Share {
-        let is_accept = waits_for == Events::READABLE && self.endpoint.state.read().is_listening();
-        if is_accept { Share::One } else { Share::All }
+    fn manner(&self, waits_for: Events) -> Manner {
+        let state = self.endpoint.state.read();
+        let is_accept = waits_for == Events::READABLE && state.is_listening();
+        let share = if is_accept { Share::One } else { Share::All };
+        Manner { share, limit: state.options().wait_limit(waits_for) }
     }
 
-    fn reads_when_ready(&self) -> bool {
-        true
-    }
-
-    fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
-        self.endpoint.state.read().options().wait_limit(waits_for)
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len > 0 && !self.endpoint.state.read().is_listening()
     }
 
     fn stat(&self) -> Stat {

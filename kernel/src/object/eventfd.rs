@@ -15,7 +15,7 @@ use pollee::{Events, Share};
 use crate::event;
 use crate::event::class::Class;
 use crate::file::description::OpenFile;
-use crate::file::file::File;
+use crate::file::file::{File, Manner};
 use crate::memory::transfer::{Sink, Source};
 
 /// A counter to wait for.
@@ -80,12 +80,12 @@ impl File for EventFd {
     }
 
     /// Any reader can take what there is; but of the writers one may need more room than another.
-    fn share(&self, waits_for: Events) -> Share {
-        if waits_for == Events::READABLE { Share::One } else { Share::All }
+    fn manner(&self, waits_for: Events) -> Manner {
+        if waits_for == Events::READABLE { Share::One.into() } else { Manner::default() }
     }
 
-    fn reads_when_ready(&self) -> bool {
-        true
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len >= VALUE_SIZE
     }
 
     /// There is no offset, but to ask for it is no error (`noop_llseek`).

@@ -26,7 +26,7 @@ use self::pool::Pool;
 use crate::event::class::Class;
 use crate::event::{self, Pollux};
 use crate::file::description::OpenFile;
-use crate::file::file::{File, WriteExtent};
+use crate::file::file::{File, Manner, WriteExtent};
 use crate::memory::budget;
 use crate::memory::transfer::{Sink, Source};
 
@@ -206,12 +206,12 @@ impl File for PipeEnd {
     }
 
     /// Whatever made a pipe readable, or freed a slot, lets any one reader or writer go on.
-    fn share(&self, _waits_for: Events) -> Share {
-        Share::One
+    fn manner(&self, _waits_for: Events) -> Manner {
+        Share::One.into()
     }
 
-    fn reads_when_ready(&self) -> bool {
-        true
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len > 0
     }
 
     fn finish_open(&self) -> Poll<()> {

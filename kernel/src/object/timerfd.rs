@@ -20,7 +20,7 @@ use crate::clock::{self, timer::Timer};
 use crate::event;
 use crate::event::class::Class;
 use crate::file::description::OpenFile;
-use crate::file::file::File;
+use crate::file::file::{File, Manner};
 use crate::memory::transfer::Sink;
 
 /// A timer to wait for.
@@ -142,12 +142,8 @@ impl File for TimerFd {
     }
 
     /// One reader takes all there is.
-    fn share(&self, _waits_for: Events) -> Share {
-        Share::One
-    }
-
-    fn reads_when_ready(&self) -> bool {
-        true
+    fn manner(&self, _waits_for: Events) -> Manner {
+        Share::One.into()
     }
 
     /// There is no offset, but to ask for it is no error (`noop_llseek`).

@@ -7,6 +7,7 @@ use pollee::Events;
 
 use super::context::{Context, SysResult};
 use super::{patience, socket};
+use crate::event::wait::Check;
 
 /// Takes the connection that has waited longest, tells the address of its other end, and returns its number.
 ///
@@ -28,8 +29,9 @@ pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, fla
     let listener = socket::of(&file)?;
     let number = cx.files().reserve(Fd::new(0), cx.file_limit())?;
     let limit = socket::limit(&file, listener.options().receive_timeout);
-    let check = patience::check(&file, Events::READABLE);
-    let accepted = patience::within(cx, &file, (Events::READABLE, check), limit, || listener.accept())?;
+    // A listener is readable exactly while there is a connection to be accepted.
+    let how = (Events::READABLE, Check::Readiness);
+    let accepted = patience::within(cx, &file, how, limit, || listener.accept())?;
     if addr != 0 {
         socket::write_address(cx, addr, len, &accepted.peer()?)?;
     }

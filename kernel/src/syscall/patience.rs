@@ -13,6 +13,7 @@ use crate::clock;
 use crate::event::Watch;
 use crate::event::wait::{self, Check, Source};
 use crate::file::description::OpenFile;
+use crate::file::file::Manner;
 use crate::file::many::Timeout;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
@@ -47,17 +48,35 @@ pub(super) fn after_a_try<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    let deadline = file.file().wait_limit(waits_for).map(|limit| clock::now() + limit);
-    wait(cx, file, (waits_for, check(file, waits_for)), deadline, attempt)
+    wait(cx, file, (waits_for, Check::Try), None, attempt)
 }
 
-/// How a read or write of `file` that has registered finds out whether it was too late.
-pub(super) fn check(file: &OpenFile, waits_for: Events) -> Check {
-    if waits_for == Events::READABLE && file.file().reads_when_ready() {
-        Check::Readiness
-    } else {
-        Check::Try
+/// Whether it is known without a try that a read of `len` bytes would find nothing.
+#[inline]
+pub(super) fn is_vain(file: &OpenFile, len: usize) -> bool {
+    file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)
+}
+
+/// Waits until a read of `len` bytes that has found nothing, by a [look](is_vain) or a try, finds something.
+///
+/// # Errors
+/// As [`until_ready`].
+#[cold]
+pub(super) fn until_read<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    len: usize,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if file.is_nonblocking() {
+        return Err(Errno::EAGAIN);
     }
+    wait(cx, file, (Events::READABLE, check_of_read(file, len)), None, attempt)
+}
+
+/// How a read that has registered finds out whether it was too late.
+pub(super) fn check_of_read(file: &OpenFile, len: usize) -> Check {
+    if file.file().reads_when_ready(len) { Check::Readiness } else { Check::Try }
 }
 
 /// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `check` as in [`Source`].
@@ -71,11 +90,25 @@ pub(super) fn within<T>(
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
-    if let Poll::Ready(result) = attempt() {
-        return result;
+    match attempt() {
+        Poll::Ready(result) => result,
+        Poll::Pending => within_after_a_try(cx, file, (waits_for, check), limit, attempt),
     }
+}
+
+/// As [`within`], after the caller has tried once, or [knows](is_vain) what comes of it.
+///
+/// # Errors
+/// As [`within`].
+pub(super) fn within_after_a_try<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    how: (Events, Check),
+    limit: Timeout<Duration>,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
     let deadline = deadline(limit)?;
-    wait(cx, file, (waits_for, check), deadline, attempt)
+    wait(cx, file, how, Some(deadline), attempt)
 }
 
 /// As [`within`], waiting for changes of something else than the file.
@@ -122,15 +155,17 @@ pub(super) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
     until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
 }
 
+/// Waits until `deadline`, or as long as the file's own manner is.
 #[inline(never)]
 fn wait<T>(
     cx: &Context<'_>,
     file: &OpenFile,
     (interest, check): (Events, Check),
-    deadline: Option<Duration>,
+    deadline: Option<Option<Duration>>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
-    let share = file.file().share(interest);
+    let Manner { share, limit } = file.file().manner(interest);
+    let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
     wait::registered(cx.myself(), Source { file, interest, share, check }, deadline, attempt)?

@@ -9,7 +9,6 @@ use model::abi::errno::Errno;
 use model::abi::rw::RwFlags;
 use model::fd::Fd;
 use model::transfer::Sink as _;
-use pollee::Events;
 
 use super::buffers::{Buffers, Place};
 use super::context::{Context, SysResult};
@@ -81,12 +80,13 @@ fn read_to(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place) -> SysResul
     if buffers.is_vector() && to.remaining() == 0 {
         return Ok(0);
     }
-    match attempt(&file, &mut to, place) {
-        Poll::Ready(result) => result,
-        Poll::Pending => {
-            patience::after_a_try(cx, &file, Events::READABLE, || attempt(&file, &mut to, place))
-        }
+    let len = to.remaining();
+    if !patience::is_vain(&file, len)
+        && let Poll::Ready(result) = attempt(&file, &mut to, place)
+    {
+        return result;
     }
+    patience::until_read(cx, &file, len, || attempt(&file, &mut to, place))
 }
 
 #[inline(always)]

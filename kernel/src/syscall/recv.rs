@@ -126,7 +126,7 @@ fn receive(
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
-        let check = patience::check(file, Events::READABLE);
+        let check = patience::check_of_read(file, to.remaining());
         return patience::within(cx, file, (Events::READABLE, check), limit, || {
             socket.receive(&mut to.clone(), Taking::Peek)
         });
@@ -144,18 +144,24 @@ fn receive_to(
     let least = least.min(to.remaining());
     let mut all = Incoming::bytes(0);
     // Some bytes that are not yet enough do not make the socket readable.
-    let check = if least > 1 { Check::Try } else { patience::check(file, Events::READABLE) };
-    let result = patience::within(cx, file, (Events::READABLE, check), limit, || {
-        match socket.receive(to, Taking::Consume) {
-            Poll::Ready(Ok(part)) => {
-                let is_whole = part.count == 0 || !part.rights.is_empty();
-                all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
-                if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
+    let len = if least > 1 { 0 } else { to.remaining() };
+    let mut attempt = || match socket.receive(to, Taking::Consume) {
+        Poll::Ready(Ok(part)) => {
+            let is_whole = part.count == 0 || !part.rights.is_empty();
+            all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
+            if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
         }
-    });
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => Poll::Pending,
+    };
+    let first = if len > 0 && patience::is_vain(file, len) { Poll::Pending } else { attempt() };
+    let result = match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            let check = if len > 0 { patience::check_of_read(file, len) } else { Check::Try };
+            patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
+        }
+    };
     match result {
         Err(error) if all.count == 0 => Err(error),
         _ => Ok(all),
