@@ -140,28 +140,30 @@ impl<H: Host> List<H> {
 
     /// Appends a watcher. The caller has seen [`has_room`](Self::has_room) under the same lock.
     pub(crate) fn push(&mut self, watcher: Watcher<H>, interest: Events, share: Share) -> Token {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let queue = self.queue_of(share);
+        let prev = queue.tail;
         let slot = Slot {
-            prev: NIL,
+            prev,
             next: NIL,
-            ticket: 0,
+            ticket,
             interest,
             share,
             chosen: false,
             owes: share == Share::Relay,
             watcher: Some(watcher),
         };
-        let index = self.free;
-        let index = if index == NIL {
-            self.slots.push(slot);
-            (self.slots.len() - 1) as u32
-        } else {
-            self.free = self.slots[index as usize].next;
-            self.slots[index as usize] = slot;
-            index
-        };
-        self.link(index);
+        self.takers += u32::from(slot.is_taker());
         self.eligible += 1;
-        self.takers += u32::from(self.slots[index as usize].is_taker());
+        let index = match self.slots.get_mut(self.free as usize) {
+            Some(room) => core::mem::replace(&mut self.free, core::mem::replace(room, slot).next),
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.append(index, prev, share);
         Token(index)
     }
 
@@ -282,20 +284,23 @@ impl<H: Host> List<H> {
 
     /// Puts a slot at the end of its queue, with a new ticket.
     fn link(&mut self, index: u32) {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
         let share = self.slots[index as usize].share;
-        let queue = self.queue_of(share);
-        let tail = core::mem::replace(&mut queue.tail, index);
-        if tail == NIL {
-            queue.head = index;
-        } else {
-            self.slots[tail as usize].next = index;
-        }
+        let tail = self.queue_of(share).tail;
         let slot = &mut self.slots[index as usize];
         slot.prev = tail;
         slot.next = NIL;
-        slot.ticket = ticket;
+        slot.ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.append(index, tail, share);
+    }
+
+    /// Lets the queue end with a slot that comes after `tail`.
+    fn append(&mut self, index: u32, tail: u32, share: Share) {
+        match self.slots.get_mut(tail as usize) {
+            Some(last) => last.next = index,
+            None => self.queue_of(share).head = index,
+        }
+        self.queue_of(share).tail = index;
     }
 
     fn unlink(&mut self, index: u32) {

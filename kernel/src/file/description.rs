@@ -270,7 +270,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not opened for reading. Those of [`File::read_at`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.require_read()?;
         if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
@@ -286,7 +286,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`: not opened for writing. Those of [`File::write_at`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
         self.require_write()?;
         if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }

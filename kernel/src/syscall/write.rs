@@ -125,35 +125,63 @@ fn attempt(
 ///
 /// # Errors
 /// Nothing was written. An error after the first piece ends the write with a short count.
+#[inline(always)]
 pub(super) fn write_everything(
     cx: &Context<'_>,
     file: &OpenFile,
     from: &mut dyn Source,
     mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
 ) -> SysResult {
+    let len = from.remaining();
+    match attempt(from) {
+        // As mostly.
+        Poll::Ready(Ok(written)) if written == len => Ok(written),
+        first => write_rest(cx, file, from, (len, first), attempt),
+    }
+}
+
+/// Goes on after the first piece, which was tried when there were `len` bytes.
+#[inline(never)]
+fn write_rest(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    from: &mut dyn Source,
+    (len, first): (usize, Poll<Result<usize, Errno>>),
+    mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
+) -> SysResult {
     let mut total = 0;
-    let result = patience::until_ready(cx, file, Events::WRITABLE, || {
-        if total > 0 && socket::has_error(file) {
-            return Poll::Ready(Ok(()));
-        }
-        let before = from.remaining();
-        let written = match attempt(from) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => return Poll::Pending,
-        };
-        total += written;
-        // Where more was taken than was written, the bytes in between were not readable.
-        let is_torn = before - from.remaining() != written;
-        if is_torn || from.remaining() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
-    });
+    let mut result = add(&mut total, (len, from.remaining()), first);
+    if result.is_pending() {
+        result = Poll::Ready(patience::after_a_try(cx, file, Events::WRITABLE, || {
+            if total > 0 && socket::has_error(file) {
+                return Poll::Ready(Ok(()));
+            }
+            let before = from.remaining();
+            let piece = attempt(from);
+            add(&mut total, (before, from.remaining()), piece)
+        }));
+    }
     match result {
-        Ok(()) => Ok(total),
-        Err(error) => {
+        Poll::Ready(Err(error)) => {
             // Linux signals even where the bytes written before make the write a success.
             signal_broken_pipe(cx, error);
             if total > 0 { Ok(total) } else { Err(error) }
         }
+        Poll::Ready(Ok(())) | Poll::Pending => Ok(total),
     }
+}
+
+/// Adds a piece to the `total`, and says whether there is more to write. There were so many bytes before and after it.
+fn add(
+    total: &mut usize,
+    (before, after): (usize, usize),
+    piece: Poll<Result<usize, Errno>>,
+) -> Poll<Result<(), Errno>> {
+    let Poll::Ready(written) = piece? else { return Poll::Pending };
+    *total += written;
+    // Where more was taken than was written, the bytes in between were not readable.
+    let is_torn = before - after != written;
+    if is_torn || after == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
 }
 
 /// Sends the SIGPIPE that goes with `EPIPE`, if `error` is that.
