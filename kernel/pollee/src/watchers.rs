@@ -127,6 +127,7 @@ impl<H: Host> Watchers<H> {
     }
 
     /// Tells everybody who is interested in `hint`, and one exclusive watcher. No lock may be held.
+    #[inline]
     pub(crate) fn wake(&self, front: &Front<H>, hint: Events) {
         if self.deliver(front, Walk::new(hint)) == 0 {
             self.forget_old_interests(front);

@@ -87,16 +87,12 @@ impl ReadyQueue {
         self.0.lock().0.arm(key);
     }
 
-    /// The beginning of a scan.
-    pub(crate) fn now(&self) -> Stamp {
-        self.0.read().0.now()
-    }
-
-    /// Takes up to `most` places that were queued before `start` into `batch`, to be [settled](Self::settle) as
-    /// [`Settle::Gone`] if nothing else is said.
+    /// Takes up to `most` places into `batch` that were queued before `start`, which is the first time that a scan
+    /// takes any. They are to be [settled](Self::settle), as [`Settle::Gone`] if nothing else is said.
     #[inline(always)]
-    pub(crate) fn take(&self, start: Stamp, most: usize, batch: &mut Batch) {
+    pub(crate) fn take(&self, start: &mut Option<Stamp>, most: usize, batch: &mut Batch) {
         let mut state = self.0.lock();
+        let start = *start.get_or_insert(state.0.now());
         while batch.len() < most
             && let Some(taken) = state.0.take(start)
         {

@@ -21,10 +21,15 @@ impl Pipe {
     /// # Errors
     /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
     pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
+        let wanted = to.remaining();
         let mut total = 0;
-        while to.remaining() > 0 && !self.slots.is_empty() {
-            let batch =
-                if self.slots.len() == 1 { self.read_slot(to, pages) } else { self.read_batch(to, pages) };
+        while total < wanted && !self.slots.is_empty() {
+            let room = wanted - total;
+            let batch = if self.slots.len() == 1 {
+                self.read_slot(to, room, pages)
+            } else {
+                self.read_batch(to, room, pages)
+            };
             total += batch.copied;
             match batch.end {
                 None => {}
@@ -33,7 +38,7 @@ impl Pipe {
                 Some(BatchEnd::Fault) => break,
             }
         }
-        let must_wait = total == 0 && to.remaining() > 0 && !self.is_closed(End::Writer);
+        let must_wait = total == 0 && wanted > 0 && !self.is_closed(End::Writer);
         if must_wait { Poll::Pending } else { Poll::Ready(Ok(total)) }
     }
 
@@ -48,21 +53,23 @@ impl Pipe {
         kind: Kind,
         pages: &mut dyn Pages,
     ) -> Poll<Result<usize, Errno>> {
-        if from.remaining() == 0 {
+        let wanted = from.remaining();
+        if wanted == 0 {
             return Poll::Ready(Ok(0));
         }
         if self.is_closed(End::Reader) {
             return Poll::Ready(Err(Errno::EPIPE));
         }
-        let mut total = match self.merge(from) {
+        let mut total = match self.merge(from, wanted) {
             Ok(merged) => merged,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        while from.remaining() > 0 && !self.is_full() {
-            let written = if from.remaining() <= PAGE_SIZE {
-                self.write_slot(from, kind, pages)
+        while total < wanted && !self.is_full() {
+            let rest = wanted - total;
+            let written = if rest <= PAGE_SIZE {
+                self.write_slot(from, rest, kind, pages)
             } else {
-                self.write_batch(from, kind, pages)
+                self.write_batch(from, rest, kind, pages)
             };
             match written {
                 Ok(written) => total += written,
@@ -75,8 +82,8 @@ impl Pipe {
 
     /// Lets the odd bytes at the start of a write join the last page if all of them fit, so that small writes
     /// share pages and the rest of a large one is aligned to them.
-    fn merge(&mut self, from: &mut dyn Source) -> Result<usize, Errno> {
-        let odd = from.remaining() % PAGE_SIZE;
+    fn merge(&mut self, from: &mut dyn Source, wanted: usize) -> Result<usize, Errno> {
+        let odd = wanted % PAGE_SIZE;
         let Some(slot) = self.slots.back_mut() else { return Ok(0) };
         if odd == 0 || slot.kind() == Kind::Packet || odd > slot.room() {
             return Ok(0);
@@ -89,9 +96,9 @@ impl Pipe {
     }
 
     /// [`read_batch`](Self::read_batch) for the only slot, which is what small messages come to.
-    fn read_slot(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Batch {
+    fn read_slot(&mut self, to: &mut dyn Sink, room: usize, pages: &mut dyn Pages) -> Batch {
         let Some(slot) = self.slots.front() else { return Batch { copied: 0, end: None } };
-        let wanted = slot.len().min(to.remaining());
+        let wanted = slot.len().min(room);
         if to.put(&slot.bytes()[..wanted]) < wanted {
             return Batch { copied: 0, end: Some(BatchEnd::Fault) };
         }
@@ -99,11 +106,10 @@ impl Pipe {
         Batch { copied: wanted, end: (kind == Kind::Packet).then_some(BatchEnd::Packet) }
     }
 
-    /// Reads from the first slots. There is one, and room in `to`.
-    fn read_batch(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Batch {
+    /// Reads from the first slots. There is one, and `room` for as many bytes.
+    fn read_batch(&mut self, to: &mut dyn Sink, mut room: usize, pages: &mut dyn Pages) -> Batch {
         let mut pieces = [&[][..]; BATCH];
         let mut count = 0;
-        let mut room = to.remaining();
         for (piece, slot) in pieces.iter_mut().zip(&self.slots) {
             *piece = &slot.bytes()[..slot.len().min(room)];
             room -= piece.len();
@@ -143,10 +149,10 @@ impl Pipe {
     fn write_slot(
         &mut self,
         from: &mut dyn Source,
+        wanted: usize,
         kind: Kind,
         pages: &mut dyn Pages,
     ) -> Result<usize, Errno> {
-        let wanted = from.remaining();
         self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
         if from.take(slot.space(wanted)) < wanted {
@@ -158,19 +164,19 @@ impl Pipe {
         Ok(wanted)
     }
 
-    /// Writes to new slots; to at least one, or it fails.
+    /// Writes `rest` bytes, or the first of them, to new slots; to at least one, or it fails.
     fn write_batch(
         &mut self,
         from: &mut dyn Source,
+        mut rest: usize,
         kind: Kind,
         pages: &mut dyn Pages,
     ) -> Result<usize, Errno> {
         let first = self.slots.len();
-        let wanted = from.remaining().div_ceil(PAGE_SIZE).min(BATCH).min(self.capacity - first);
+        let wanted = rest.div_ceil(PAGE_SIZE).min(BATCH).min(self.capacity - first);
         self.slots.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
         self.slots.extend((0..wanted).map_while(|_| pages.allocate()).map(|page| Slot::new(page, kind)));
         let count = self.slots.len() - first;
-        let mut rest = from.remaining();
         let mut spaces: [&mut [u8]; BATCH] = array::from_fn(|_| &mut [][..]);
         for (space, slot) in spaces.iter_mut().zip(self.slots.range_mut(first..)) {
             *space = slot.space(rest.min(PAGE_SIZE));

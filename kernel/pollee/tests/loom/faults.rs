@@ -37,6 +37,8 @@ const CASES: &[Case] = &[
     case(Fault::WatchAfterCompute, "awake locked hybrid", LOST_WAKE),
     case(Fault::WatchAfterCompute, "awake locked stateful", LOST_WAKE),
     case(Fault::WatchAfterCompute, "awake locked stateless", LOST_WAKE),
+    case(Fault::WatchAfterCompute, "once looks hybrid", LOST_WAKE),
+    case(Fault::WatchAfterCompute, "once looks stateless", LOST_WAKE),
     case(Fault::UnwatchOutsideLock, "awake leaver hybrid", LOST_WAKE),
     case(Fault::UnwatchOutsideLock, "awake leaver stateful", LOST_WAKE),
     case(Fault::UnwatchOutsideLock, "awake leaver stateless", LOST_WAKE),

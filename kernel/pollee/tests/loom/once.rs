@@ -13,6 +13,7 @@ pub(crate) fn checks() -> Vec<Check> {
     [
         for_each_policy!("once", "takers", 2, two_takers),
         for_each_policy!("once", "silent", 2, two_takers_of_silent_items),
+        for_each_policy!("once", "looks", 2, two_takers_that_look),
         for_each_policy!("once", "impatient", 3, one_gives_up),
         for_each_policy!("once", "herd", 2, one_item_wakes_one),
     ]
@@ -32,18 +33,48 @@ fn take_one<P: Policy>(file: &File<P>) {
     }
 }
 
+/// The same, for an operation that finds nothing where the file is not ready: it looks at the word before the first try
+/// and, once registered, at the readiness of that moment.
+fn look_and_take_one<P: Policy>(file: &File<P>) {
+    let is_vain = file.front().peek().is_some_and(|events| !events.intersects(WANTED));
+    if !is_vain && take(file) {
+        return;
+    }
+    let sleeper = Sleeper::new();
+    let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+    if !waiting.ready().is_empty() && take(file) {
+        return;
+    }
+    loop {
+        sleeper.wait();
+        if take(file) {
+            return;
+        }
+        waiting.rearm();
+        if take(file) {
+            return;
+        }
+    }
+}
+
 /// Two takers and two items: each gets one.
 fn two_takers<P: Policy>() {
-    takers::<P>(put);
+    takers::<P>(take_one, put);
+}
+
+/// The same with takers that look before they try.
+fn two_takers_that_look<P: Policy>() {
+    takers::<P>(look_and_take_one, put);
 }
 
 /// The same where a change forgets to report: the second item makes nothing ready and chooses nobody.
 fn two_takers_of_silent_items<P: Policy>() {
-    takers::<P>(|file| file.lock().items += 1);
+    takers::<P>(take_one, |file| file.lock().items += 1);
 }
 
-fn takers<P: Policy>(put: fn(&File<P>)) {
+fn takers<P: Policy>(take_one: fn(&File<P>), put: fn(&File<P>)) {
     let file = Arc::new(file::<P>(0));
+    file.poll(WANTED);
     let takers: Vec<_> = (0..2)
         .map(|_| {
             let file = Arc::clone(&file);

@@ -18,21 +18,27 @@ impl Epoll {
     ///
     /// # Errors
     /// `EFAULT`: the first did not arrive. What did not remains ready.
+    #[inline(always)]
     pub(crate) fn scan(
+        &self,
+        max: usize,
+        put: impl FnMut(usize, &[EpollEvent]) -> usize,
+    ) -> Result<usize, Errno> {
+        if self.ready.is_empty() { Ok(0) } else { self.scan_queue(max, put) }
+    }
+
+    fn scan_queue(
         &self,
         max: usize,
         mut put: impl FnMut(usize, &[EpollEvent]) -> usize,
     ) -> Result<usize, Errno> {
-        if self.ready.is_empty() {
-            return Ok(0);
-        }
-        let start = self.ready.now();
+        let mut start = None;
         let mut count = 0;
         while count < max {
             let table = self.interest.lock();
             let most = CHUNK.min(max - count);
             let mut batch = Batch::new();
-            self.ready.take(start, most, &mut batch);
+            self.ready.take(&mut start, most, &mut batch);
             let is_last = batch.len() < most;
             let mut reports: heapless::Vec<EpollEvent, CHUNK> = heapless::Vec::new();
             // A bit for each of the batch.
@@ -72,11 +78,11 @@ impl Epoll {
         if self.ready.is_empty() {
             return false;
         }
-        let start = self.ready.now();
+        let mut start = None;
         loop {
             let table = self.interest.lock();
             let mut batch = Batch::new();
-            self.ready.take(start, 1, &mut batch);
+            self.ready.take(&mut start, 1, &mut batch);
             let Some((taken, settle)) = batch.first_mut() else { return false };
             let is_ready = table.get(taken.key).is_some_and(|item| !ask(item).is_empty());
             if is_ready {
