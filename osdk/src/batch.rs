@@ -1,6 +1,7 @@
 //! Many jobs, as few boots as possible: one, and one more for each job that takes the kernel down.
 
 use std::{
+    collections::VecDeque,
     mem,
     time::{Duration, Instant},
 };
@@ -89,25 +90,32 @@ impl<'a> Boot<'a> {
     /// Attends to the guest until all jobs have ended or one has taken the kernel down.
     fn attend(mut self, mut seen: impl FnMut(usize, Record)) -> Result<Summary> {
         let mut deadline = self.limited.then(|| Instant::now() + BOOT);
-        let mut end: Option<End> = None;
+        // The next job may end before all that this one wrote is here: the ports are independent of each other.
+        let mut ends = VecDeque::new();
+        let mut started = 0;
         let reason = loop {
             match self.session.next(deadline)? {
                 Event::Output(Stream::Stdout, bytes) => self.stdout.extend(bytes),
                 Event::Output(Stream::Stderr, bytes) => self.stderr.extend(bytes),
                 Event::Message(Message::Ready) => self.spoke = true,
-                Event::Message(Message::Start(index)) => deadline = self.deadline(index),
+                Event::Message(Message::Start(index)) => {
+                    deadline = self.deadline(index);
+                    started = index + 1;
+                }
                 Event::Message(Message::More) => self.session.input().send(&Frame::End),
-                Event::Message(Message::End(seen)) => end = Some(seen),
+                Event::Message(Message::End(end)) => ends.push_back(end),
                 Event::Message(Message::Done) => {}
                 Event::Message(Message::Fault(reason)) => break format!("init: {reason}"),
                 Event::Exited(status) => break self.session.downfall(status),
                 Event::TimedOut => break format!("{}the kernel hangs", self.session.whereabouts()),
             }
-            if let Some(record) = end.and_then(|end| self.record(&end)) {
+            while let Some(record) = ends.front().and_then(|end| self.record(end)) {
+                ends.pop_front();
                 seen(self.recorded, record);
                 self.recorded += 1;
-                end = None;
-                deadline = self.limited.then(|| Instant::now() + GRACE);
+                if started == self.recorded {
+                    deadline = self.limited.then(|| Instant::now() + GRACE);
+                }
                 if self.recorded == self.jobs.len() {
                     self.session.finish()?;
                     return Ok(Summary { spoke: self.spoke, recorded: self.recorded });
