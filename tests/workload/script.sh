@@ -153,6 +153,9 @@ step 'mkfifo back; { read q < queue; echo "answer to $q" > back; } & echo questi
 step 'tee queue < log > /dev/null & wc -l < queue; wait'
 step 'mkfifo queue; test -p queue; rm queue back'
 
+# What the kernel tells of the network
+step 'ip -4 addr; ip link show lo; ip -4 route show table all'
+
 # Larger things
 step 'seq 20000 | awk "{ print \$1 % 97, \$1 }" | sort -k1,1n -k2,2nr | md5sum'
 step 'seq 2000 | sed "s/^/file./" | head -n 150 | (mkdir many; cd many; xargs touch; ls | wc -l; rm -r ../many)'

@@ -11,7 +11,7 @@ use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::abi::socket::{How, MessageFlags, SockAddrIn, Ucred};
+use model::abi::socket::{How, MessageFlags, SockAddrIn, SockAddrNl, Ucred};
 use model::socket::Options;
 use model::tcp::connection::Taking;
 use model::unix::name::Name;
@@ -39,6 +39,8 @@ pub(crate) enum Address {
     Inet(SocketAddrV4),
     /// `AF_UNIX`; perhaps without a name.
     Unix(Option<Name>),
+    /// `AF_NETLINK`.
+    Netlink(SockAddrNl),
 }
 
 impl Address {
@@ -47,8 +49,17 @@ impl Address {
         match self {
             Self::Inet(address) => SockAddrIn::from(*address).as_bytes().to_vec(),
             Self::Unix(name) => Name::address(name.as_ref()),
+            Self::Netlink(address) => address.as_bytes().to_vec(),
         }
     }
+}
+
+/// Where a message is to go.
+pub(crate) enum Destination {
+    /// An internet address.
+    Inet(SocketAddrV4),
+    /// The number of a netlink socket.
+    Netlink(u32),
 }
 
 /// What a message is sent with.
@@ -57,7 +68,7 @@ pub(crate) struct Outgoing {
     /// `MSG_MORE` and the like.
     pub(crate) flags: MessageFlags,
     /// Where to, if not to the other end.
-    pub(crate) to: Option<SocketAddrV4>,
+    pub(crate) to: Option<Destination>,
     /// Descriptors that go with its first byte. Whoever takes that takes them.
     pub(crate) rights: Vec<Arc<OpenFile>>,
 }

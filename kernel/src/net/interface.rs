@@ -6,9 +6,12 @@ use core::net::Ipv4Addr;
 
 use model::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
 
-use super::ethernet;
+use model::netlink::dump::Facts;
+use model::route::{self, Route};
+
 use super::link::Link as _;
 use super::loopback::Loopback;
+use super::{ethernet, traffic};
 
 /// The largest packet of the loopback, as Linux has it.
 const LOOPBACK_MTU: u32 = 65536;
@@ -39,4 +42,15 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
         }
     });
     core::iter::once(loopback).chain(ethernet)
+}
+
+/// The routes, by table and destination.
+pub(crate) fn routes() -> alloc::vec::Vec<Route> {
+    route::all(ethernet::get().map(ethernet::Ethernet::network))
+}
+
+/// All that programs may know.
+pub(super) fn facts() -> Facts {
+    let interfaces = all().map(|interface| (interface, traffic::of(&interface))).collect();
+    Facts { interfaces, routes: routes() }
 }

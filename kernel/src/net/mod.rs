@@ -16,6 +16,7 @@ pub(crate) mod impairment;
 pub(crate) mod interface;
 pub(crate) mod link;
 mod loopback;
+pub(crate) mod netlink;
 mod ports;
 mod request;
 mod route;

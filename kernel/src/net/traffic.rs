@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use model::abi::netdevice::{Flags, Interface};
+use model::netlink::dump::{Amount, Traffic};
 use ostd::cpu::CpuId;
 
 use super::interface;
@@ -43,10 +45,21 @@ pub(super) fn count(direction: Direction, bytes: usize) {
     total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
 }
 
-fn sums(direction: Direction) -> [u64; 2] {
-    [0, 1].map(|which| {
+fn sum(direction: Direction) -> Amount {
+    let [packets, bytes] = [0, 1].map(|which| {
         CELLS.iter().map(|cells| cells.0[direction as usize][which].load(Ordering::Relaxed)).sum()
-    })
+    });
+    Amount { packets, bytes }
+}
+
+/// What went over `interface`.
+pub(super) fn of(interface: &Interface) -> Traffic {
+    let (received, sent) = if interface.flags.contains(Flags::LOOPBACK) {
+        (Direction::Loopback, Direction::Loopback)
+    } else {
+        (Direction::Arriving, Direction::Leaving)
+    };
+    Traffic { received: sum(received), sent: sum(sent) }
 }
 
 /// The table, of which only packets and bytes are counted: nothing else ever happens to a packet here.
@@ -57,18 +70,13 @@ pub(crate) fn table() -> Vec<u8> {
          carrier compressed\n",
     );
     for interface in interface::all() {
-        let (received, sent) = if interface.index == 1 {
-            (Direction::Loopback, Direction::Loopback)
-        } else {
-            (Direction::Arriving, Direction::Leaving)
-        };
-        let ([packets_in, bytes_in], [packets_out, bytes_out]) = (sums(received), sums(sent));
+        let Traffic { received, sent } = of(&interface);
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:>6}: {bytes_in:7} {packets_in:7}    0    0    0     0          0         0 {bytes_out:8} \
-             {packets_out:7}    0    0    0     0       0          0",
-            interface.name
+            "{:>6}: {:7} {:7}    0    0    0     0          0         0 {:8} {:7}    0    0    0     0       0          \
+             0",
+            interface.name, received.bytes, received.packets, sent.bytes, sent.packets
         );
     }
     text.into_bytes()

@@ -24,7 +24,7 @@ use model::udp::port::Ports;
 use model::udp::socket::Socket;
 use pollee::Events;
 
-use super::call::{Address, Incoming, Nature, Outgoing};
+use super::call::{Address, Destination, Incoming, Nature, Outgoing};
 use super::socket::next_port;
 use super::{endpoint, ports, route, stack};
 use crate::event;
@@ -206,8 +206,12 @@ impl super::call::Socket for UdpSocket {
             return Poll::Ready(Err(Errno::EMSGSIZE));
         }
         let (local, to) = {
+            let given = match message.to {
+                Some(Destination::Inet(to)) => Some(to),
+                _ => None,
+            };
             let mut state = self.endpoint.state.lock();
-            let to = routed(state.destination(message.to)?);
+            let to = routed(state.destination(given)?);
             (self.bound(&mut state)?, to)
         };
         if to.ip().is_broadcast() {

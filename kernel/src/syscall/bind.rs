@@ -5,6 +5,7 @@ use model::fd::Fd;
 
 use super::context::{Context, SysResult};
 use super::{socket, unix};
+use crate::net::netlink::NetlinkSocket;
 use crate::net::socket::TcpSocket;
 use crate::net::udp::UdpSocket;
 use crate::net::unix::UnixSocket;
@@ -23,6 +24,9 @@ pub(crate) fn bind(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysRe
     let address = socket::read_address(cx, addr, len)?;
     if let Some(socket) = file.downcast::<UnixSocket>() {
         return unix::bind(cx, socket, address.unix()?);
+    }
+    if let Some(socket) = file.downcast::<NetlinkSocket>() {
+        return socket.bind(address.netlink()?, cx.process().pid()).map(|()| 0);
     }
     let address = address.inet()?.for_bind()?;
     let is_reserved = address.port() != 0 && address.port() < FIRST_UNPRIVILEGED;

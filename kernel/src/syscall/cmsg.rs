@@ -53,7 +53,7 @@ pub(super) fn read_rights(
         }
         let is_known = word(&header[8..12]) == SOL_SOCKET as usize;
         if is_known {
-            if word(&header[12..]) != SCM_RIGHTS as usize {
+            if word(&header[12..]) != SCM_RIGHTS as usize || nature.family == family::AF_NETLINK {
                 return Err(Errno::EINVAL);
             }
             // The internet's sockets do not look at descriptors.

@@ -10,11 +10,12 @@ use model::tcp::socket::Attempt;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
-use super::socket::InetAddress;
+use super::socket::{InetAddress, RawAddress};
 use super::{patience, socket, unix};
 use crate::event::wait::Check;
 use crate::file::many::Timeout;
 use crate::net::call::Socket as _;
+use crate::net::netlink::NetlinkSocket;
 use crate::net::socket::TcpSocket;
 use crate::net::udp::UdpSocket;
 use crate::net::unix::UnixSocket;
@@ -25,7 +26,7 @@ use crate::net::unix::UnixSocket;
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: no address. `EFAULT`: not readable. `EAFNOSUPPORT`: another family.
 /// `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is up.
 /// `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: how it went. `ENETUNREACH`: no way leads
-/// there. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; the connection goes on. `ENOBUFS`: no memory.
+/// there. `EPERM`: only root speaks to others than the kernel. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; the connection goes on. `ENOBUFS`: no memory.
 /// Those of [`unix::connect`].
 pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysResult {
     let file = socket::find(cx, fd)?;
@@ -35,6 +36,9 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
     }
     if let Some(socket) = file.downcast::<UdpSocket>() {
         return connect_datagrams(socket, address.inet()?);
+    }
+    if let Some(socket) = file.downcast::<NetlinkSocket>() {
+        return connect_to_kernel(cx, socket, &address);
     }
     let socket: &TcpSocket = file.downcast().ok_or(Errno::EOPNOTSUPP)?;
     let remote = match address.inet()? {
@@ -72,5 +76,15 @@ fn connect_datagrams(socket: &UdpSocket, address: InetAddress) -> SysResult {
         InetAddress::Foreign => return Err(Errno::EAFNOSUPPORT),
         InetAddress::Unspecified(_) => socket.disconnect(),
     }
+    Ok(0)
+}
+
+/// Notes whom the messages of a netlink socket are for.
+fn connect_to_kernel(cx: &Context<'_>, socket: &NetlinkSocket, address: &RawAddress) -> SysResult {
+    let peer = if address.is_unspecified()? { None } else { Some(address.netlink()?) };
+    if peer.is_some_and(|peer| peer.port != 0 || peer.groups != 0) && cx.credentials().uid != 0 {
+        return Err(Errno::EPERM);
+    }
+    socket.connect(peer, cx.process().pid());
     Ok(0)
 }

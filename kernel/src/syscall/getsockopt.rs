@@ -2,6 +2,7 @@
 //!
 //! Source: socket(7), tcp(7); Linux 6.1 net/core/sock.c, net/ipv4/tcp.c.
 
+mod netlink;
 mod tcp;
 
 use core::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use super::context::{Context, SysResult};
 use super::socket;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::net::call::Socket;
+use crate::net::netlink::NetlinkSocket;
 use crate::net::unix::UnixSocket;
 
 /// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
@@ -42,6 +44,15 @@ impl Answer<'_, '_> {
         let written = room.min(bytes.len());
         UserSlice::new(self.cx.space(), self.value, written)?.write_bytes(&bytes[..written])?;
         len.write(&(written as i32)).map(|()| 0)
+    }
+
+    /// Checks that there is room for `len` bytes.
+    ///
+    /// # Errors
+    /// `EINVAL`: there is not. `EFAULT`: that cannot be read.
+    fn require(&self, len: usize) -> Result<(), Errno> {
+        let room = UserPtr::<i32>::new(self.cx.space(), self.len).read()?;
+        if usize::try_from(room).is_ok_and(|room| room >= len) { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     fn write_flag(&self, is_on: bool) -> SysResult {
@@ -71,6 +82,9 @@ pub(crate) fn getsockopt(
     match level {
         SOL_SOCKET => get_socket(socket, name, &answer),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
+        _ if let Some(socket) = file.downcast::<NetlinkSocket>() => {
+            netlink::get(socket, level, name, &answer)
+        }
         IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::EOPNOTSUPP)?, name, &answer),
         IPPROTO_IP => Err(Errno::ENOPROTOOPT),
         _ => Err(Errno::EOPNOTSUPP),
@@ -123,6 +137,7 @@ pub(crate) fn setsockopt(
     match level {
         SOL_SOCKET => set_socket(socket, name, &given),
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
+        _ if let Some(socket) = file.downcast::<NetlinkSocket>() => netlink::set(socket, level, name, &given),
         IPPROTO_TCP => tcp::set(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
         // What the headers of packets say of priorities and the like changes nothing here.
         IPPROTO_IP if OPTIONS_OF_IP.iter().any(|names| names.contains(&name)) => {

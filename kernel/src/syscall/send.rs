@@ -2,7 +2,6 @@
 //!
 //! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
-use core::net::SocketAddrV4;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
@@ -18,7 +17,7 @@ use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSource};
-use crate::net::call::{Outgoing, Socket};
+use crate::net::call::{Destination, Outgoing, Socket};
 
 /// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
 /// look at an address.
@@ -67,7 +66,7 @@ fn read_destination(
     cx: &Context<'_>,
     socket: &dyn Socket,
     (addr, len): (usize, u32),
-) -> Result<Option<SocketAddrV4>, Errno> {
+) -> Result<Option<Destination>, Errno> {
     let nature = socket.nature();
     let address = socket::read_address(cx, addr, len)?;
     match (nature.family, nature.kind) {
@@ -78,7 +77,14 @@ fn read_destination(
             address.unix()?.name()?;
             Err(Errno::ECONNREFUSED)
         }
-        (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(Some),
+        (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(|to| Some(Destination::Inet(to))),
+        (family::AF_NETLINK, _) => {
+            let to = address.netlink()?;
+            if (to.port != 0 || to.groups != 0) && cx.credentials().uid != 0 {
+                return Err(Errno::EPERM);
+            }
+            Ok(Some(Destination::Netlink(to.port)))
+        }
         _ => Ok(None),
     }
 }

@@ -9,11 +9,13 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
-use model::abi::socket::{IPPROTO_TCP, IPPROTO_UDP, SockAddrIn, SocketFlags, Ucred, family, kind};
+use model::abi::socket::{
+    IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, SockAddrIn, SockAddrNl, SocketFlags, Ucred, family, kind,
+};
 use model::fd::{Fd, OnExec};
 use model::unix::name::Given;
 use model::unix::socket::Kind;
-use ostd_pod::{FromZeros, IntoBytes};
+use ostd_pod::{FromBytes, FromZeros, IntoBytes};
 use pollee::Events;
 
 use super::context::{Context, SysResult};
@@ -22,6 +24,7 @@ use crate::file::description::OpenFile;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSlice};
 use crate::net::call::{Address, Socket};
+use crate::net::netlink::{self, NetlinkSocket};
 use crate::net::socket::{self, TcpSocket};
 use crate::net::udp::{self, UdpSocket};
 use crate::net::unix::{self, UnixSocket};
@@ -57,6 +60,13 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
         }
         (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
         (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags)?,
+        (Ok(family::AF_NETLINK), kind::SOCK_RAW | kind::SOCK_DGRAM, NETLINK_ROUTE) => {
+            netlink::create(kind, flags, caller(cx))?
+        }
+        (Ok(family::AF_NETLINK), kind::SOCK_RAW | kind::SOCK_DGRAM, _) => {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
+        (Ok(family::AF_NETLINK), ..) => return Err(Errno::ESOCKTNOSUPPORT),
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
@@ -105,7 +115,10 @@ pub(super) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
     if let Some(socket) = file.downcast::<UdpSocket>() {
         return Ok(socket);
     }
-    let socket: &UnixSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
+    if let Some(socket) = file.downcast::<UnixSocket>() {
+        return Ok(socket);
+    }
+    let socket: &NetlinkSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
     Ok(socket)
 }
 
@@ -185,6 +198,25 @@ impl RawAddress {
             InetAddress::Inet(to) | InetAddress::Unspecified(to) if to.port() != 0 => Ok(to),
             InetAddress::Inet(_) | InetAddress::Unspecified(_) => Err(Errno::EINVAL),
         }
+    }
+
+    /// Whether it is of no family at all.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is too short for a family.
+    pub(super) fn is_unspecified(&self) -> Result<bool, Errno> {
+        let family = self.bytes[..self.len].first_chunk().ok_or(Errno::EINVAL)?;
+        Ok(u16::from_ne_bytes(*family) == family::AF_UNSPEC)
+    }
+
+    /// As a netlink socket reads it.
+    ///
+    /// # Errors
+    /// `EINVAL`: too short, or of another family.
+    pub(super) fn netlink(&self) -> Result<SockAddrNl, Errno> {
+        let (address, _) =
+            SockAddrNl::read_from_prefix(&self.bytes[..self.len]).map_err(|_| Errno::EINVAL)?;
+        if address.family == family::AF_NETLINK { Ok(address) } else { Err(Errno::EINVAL) }
     }
 
     /// As a local socket reads it.

@@ -29,7 +29,7 @@ pub(crate) fn socketpair(
     let flags = socket::open_flags(flags);
     match u16::try_from(family) {
         Ok(family::AF_UNIX) => {}
-        Ok(family::AF_INET) => return Err(Errno::EOPNOTSUPP),
+        Ok(family::AF_INET | family::AF_NETLINK) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::EAFNOSUPPORT),
     }
     let kind = socket::unix_kind(kind & kind::SOCK_TYPE_MASK, protocol)?;

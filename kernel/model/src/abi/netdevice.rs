@@ -64,6 +64,10 @@ bitflags::bitflags! {
 /// Bytes of an interface's name, with the zero at its end: `IFNAMSIZ`.
 const NAME: usize = 16;
 
+/// Packets that may wait to be sent. Nothing waits here: what a card does not take is lost. This is what Linux says of
+/// such a card.
+pub const QUEUE_LEN: u32 = 1000;
+
 /// An interface, as far as programs may ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Interface {
@@ -159,8 +163,7 @@ impl Interface {
             SIOCGIFMETRIC => answer.answer(&[0; 4]),
             SIOCGIFMTU => answer.answer(&self.mtu.to_ne_bytes()),
             SIOCGIFINDEX => answer.answer(&self.index.to_ne_bytes()),
-            // Nothing waits here: what a card does not take is lost. This is what Linux says of such a card.
-            SIOCGIFTXQLEN => answer.answer(&1000_u32.to_ne_bytes()),
+            SIOCGIFTXQLEN => answer.answer(&QUEUE_LEN.to_ne_bytes()),
             SIOCGIFMAP => answer.answer(&[0; 24]),
             SIOCGIFHWADDR => {
                 let mut bytes = [0; 16];

@@ -19,6 +19,8 @@ pub mod family {
     pub const AF_UNIX: u16 = 1;
     /// Internet protocol, version 4.
     pub const AF_INET: u16 = 2;
+    /// Messages to the kernel.
+    pub const AF_NETLINK: u16 = 16;
     /// The first number that no family has.
     pub const AF_MAX: u32 = 46;
 }
@@ -47,6 +49,10 @@ pub const IPPROTO_UDP: u32 = 17;
 pub const SOL_SOCKET: u32 = 1;
 /// Options of the internet protocol.
 pub const IPPROTO_IP: u32 = 0;
+/// Options of netlink.
+pub const SOL_NETLINK: u32 = 270;
+/// The protocol of netlink that tells of interfaces, addresses and routes.
+pub const NETLINK_ROUTE: u32 = 0;
 
 /// Options of the level [`SOL_SOCKET`].
 #[expect(missing_docs, reason = "the names of socket(7)")]
@@ -93,6 +99,17 @@ pub mod tcp {
     pub const CONGESTION: u32 = 13;
     pub const USER_TIMEOUT: u32 = 18;
     pub const FASTOPEN: u32 = 23;
+}
+
+/// Options of the level [`SOL_NETLINK`].
+#[expect(missing_docs, reason = "the names of netlink(7)")]
+pub mod netlink {
+    pub const ADD_MEMBERSHIP: u32 = 1;
+    pub const DROP_MEMBERSHIP: u32 = 2;
+    pub const BROADCAST_ERROR: u32 = 4;
+    pub const NO_ENOBUFS: u32 = 5;
+    pub const CAP_ACK: u32 = 10;
+    pub const EXT_ACK: u32 = 11;
 }
 
 bitflags! {
@@ -204,6 +221,28 @@ impl From<SocketAddrV4> for SockAddrIn {
             address: address.ip().octets(),
             zero: [0; 8],
         }
+    }
+}
+
+/// `struct sockaddr_nl`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct SockAddrNl {
+    /// [`family::AF_NETLINK`].
+    pub family: u16,
+    /// Nothing.
+    pub padding: u16,
+    /// The number of a socket; 0 is the kernel.
+    pub port: u32,
+    /// A bit for each of the first 32 groups.
+    pub groups: u32,
+}
+
+impl SockAddrNl {
+    /// The address of a socket, or of groups.
+    #[must_use]
+    pub const fn new(port: u32, groups: u32) -> Self {
+        Self { family: family::AF_NETLINK, padding: 0, port, groups }
     }
 }
 

@@ -1,0 +1,637 @@
+//! netlink(7), rtnetlink(7): what a program is told of interfaces, addresses and routes.
+
+use std::ffi::CStr;
+use std::net::Ipv4Addr;
+
+use libc::{
+    AF_INET, AF_NETLINK, AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP, MSG_DONTWAIT,
+    MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_ROUTE, NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST,
+    POLLIN, POLLOUT, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK,
+    RTM_NEWROUTE, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
+};
+use pollux_tests::socket::{self, get, recv, send, set};
+use pollux_tests::sys::Result;
+use pollux_tests::unix::{self, Address};
+use pollux_tests::{Errno, Fd, child, poll, sys, time};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const SOL_NETLINK: i32 = 270;
+const REQUEST: u16 = NLM_F_REQUEST as u16;
+const DUMP: u16 = NLM_F_DUMP as u16;
+const MULTI: u16 = NLM_F_MULTI as u16;
+const ACK: u16 = NLM_F_ACK as u16;
+
+/// The address of a port, with groups.
+fn address(port: u32, groups: u32) -> Address {
+    let mut bytes = (AF_NETLINK as u16).to_ne_bytes().to_vec();
+    bytes.extend([0; 2]);
+    bytes.extend(port.to_ne_bytes());
+    bytes.extend(groups.to_ne_bytes());
+    Address(bytes)
+}
+
+/// The port of an address.
+fn port(address: &Address) -> u32 {
+    assert_eq!(address.0.len(), 12);
+    u32::from_ne_bytes(address.0[4..8].try_into().unwrap())
+}
+
+fn route() -> Fd {
+    socket::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE).unwrap()
+}
+
+/// A message as it came, or as it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Message {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    port: u32,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn new(kind: u16, flags: u16, body: &[u8]) -> Self {
+        Self { kind, flags, sequence: 7, port: 0, body: body.to_vec() }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = (16 + self.body.len() as u32).to_ne_bytes().to_vec();
+        bytes.extend(self.kind.to_ne_bytes());
+        bytes.extend(self.flags.to_ne_bytes());
+        bytes.extend(self.sequence.to_ne_bytes());
+        bytes.extend(self.port.to_ne_bytes());
+        bytes.extend(&self.body);
+        bytes
+    }
+
+    /// The error that it tells; 0 is none.
+    fn error(&self) -> i32 {
+        assert_eq!(self.kind, NLMSG_ERROR, "{self:?}");
+        -i32::from_ne_bytes(self.body[..4].try_into().unwrap())
+    }
+
+    /// The attributes behind a header of `skip` bytes.
+    fn attributes(&self, skip: usize) -> Vec<(u16, Vec<u8>)> {
+        let mut rest = &self.body[skip..];
+        let mut all = Vec::new();
+        while rest.len() >= 4 {
+            let len = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
+            all.push((u16::from_ne_bytes([rest[2], rest[3]]), rest[4..len].to_vec()));
+            rest = &rest[len.next_multiple_of(4).min(rest.len())..];
+        }
+        all
+    }
+
+    fn attribute(&self, skip: usize, kind: u16) -> Option<Vec<u8>> {
+        self.attributes(skip)
+            .into_iter()
+            .find_map(|(known, value)| (known == kind).then_some(value))
+    }
+}
+
+/// The messages of a datagram.
+fn parse(mut bytes: &[u8]) -> Vec<Message> {
+    let word = |at: &[u8]| u32::from_ne_bytes(at.try_into().unwrap());
+    let half = |at: &[u8]| u16::from_ne_bytes(at.try_into().unwrap());
+    let mut messages = Vec::new();
+    while bytes.len() >= 16 {
+        let len = word(&bytes[..4]) as usize;
+        messages.push(Message {
+            kind: half(&bytes[4..6]),
+            flags: half(&bytes[6..8]),
+            sequence: word(&bytes[8..12]),
+            port: word(&bytes[12..16]),
+            body: bytes[16..len].to_vec(),
+        });
+        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
+    }
+    messages
+}
+
+/// The next datagram's messages.
+fn answers(fd: &Fd) -> Vec<Message> {
+    parse(&recv(fd, 65_536, MSG_DONTWAIT).unwrap())
+}
+
+/// Asks, and takes the only answer.
+fn ask(fd: &Fd, message: &Message) -> Message {
+    let bytes = message.bytes();
+    assert_eq!(send(fd, &bytes, 0), Ok(bytes.len()));
+    let mut answers = answers(fd);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    answers.remove(0)
+}
+
+/// Everything of a kind, up to the end.
+fn dump(fd: &Fd, kind: u16, family: i32) -> Vec<Message> {
+    let request = Message::new(kind, REQUEST | DUMP, &[family as u8, 0, 0, 0]).bytes();
+    assert_eq!(send(fd, &request, 0), Ok(request.len()));
+    let own = port(&unix::name(fd).unwrap());
+    let mut all = Vec::new();
+    loop {
+        for message in answers(fd) {
+            let about = (message.flags & MULTI, message.sequence, message.port);
+            assert_eq!(about, (MULTI, 7, own), "{message:?}");
+            if message.kind == NLMSG_DONE {
+                assert_eq!(message.body, [0; 4]);
+                assert_eq!(recv(fd, 99, MSG_DONTWAIT), Err(Errno::EAGAIN));
+                return all;
+            }
+            all.push(message);
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    CStr::from_bytes_with_nul(bytes).unwrap().to_str().unwrap()
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_ne_bytes(bytes.try_into().unwrap())
+}
+
+#[test]
+fn the_kinds_that_there_are_can_be_made() {
+    for kind in [SOCK_RAW, SOCK_DGRAM] {
+        let fd = socket::socket(AF_NETLINK, kind, NETLINK_ROUTE).unwrap();
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_TYPE), Ok(kind));
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_DOMAIN), Ok(AF_NETLINK));
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_PROTOCOL), Ok(NETLINK_ROUTE));
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_ACCEPTCONN), Ok(0));
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_SNDBUF), Ok(212_992));
+        assert_eq!(get(&fd, SOL_SOCKET, libc::SO_RCVBUF), Ok(212_992));
+        assert_eq!(fd.unread(), Err(Errno::ENOTTY));
+    }
+    let made = |kind, protocol| socket::socket(AF_NETLINK, kind, protocol).map(drop);
+    assert_eq!(made(libc::SOCK_STREAM, NETLINK_ROUTE), Err(Errno::ESOCKTNOSUPPORT));
+    assert_eq!(made(libc::SOCK_SEQPACKET, 99), Err(Errno::ESOCKTNOSUPPORT));
+    for protocol in [22, 31, 32, -1] {
+        assert_eq!(made(SOCK_RAW, protocol), Err(Errno::EPROTONOSUPPORT), "{protocol}");
+    }
+}
+
+#[test]
+fn calls_of_connections_mean_nothing() {
+    let fd = route();
+    assert_eq!(socket::listen(&fd, 1), Err(Errno::EOPNOTSUPP));
+    assert_eq!(socket::accept(&fd, 0).map(drop), Err(Errno::EOPNOTSUPP));
+    assert_eq!(socket::shutdown(&fd, libc::SHUT_RDWR), Err(Errno::EOPNOTSUPP));
+    let mut numbers = [0_i32; 2];
+    let arguments = [AF_NETLINK as usize, SOCK_RAW as usize, 0, &raw mut numbers as usize];
+    // SAFETY: the numbers are ours.
+    let pair = unsafe { sys::call(libc::SYS_socketpair, arguments) };
+    assert_eq!(pair, Err(Errno::EOPNOTSUPP));
+    assert_eq!(recv(&fd, 9, MSG_DONTWAIT), Err(Errno::EAGAIN));
+    assert_eq!(recv(&fd, 9, MSG_OOB), Err(Errno::EOPNOTSUPP));
+    assert_eq!(send(&fd, &[0; 16], MSG_OOB), Err(Errno::EOPNOTSUPP));
+}
+
+#[test]
+fn the_first_socket_has_the_number_of_its_process() {
+    let first = route();
+    assert_eq!(unix::name(&first).unwrap(), address(0, 0), "not yet");
+    unix::bind(&first, &address(0, 0)).unwrap();
+    assert_eq!(unix::name(&first).unwrap(), address(std::process::id(), 0));
+    let second = route();
+    unix::bind(&second, &address(0, 0)).unwrap();
+    let other = port(&unix::name(&second).unwrap());
+    assert!(other as i32 <= -4097, "{other:#x}");
+    let third = route();
+    assert_eq!(unix::bind(&third, &address(other, 0)), Err(Errno::EADDRINUSE));
+    unix::bind(&third, &address(123_456, 1)).unwrap();
+    assert_eq!(unix::name(&third).unwrap(), address(123_456, 1));
+    drop(first);
+    let fourth = route();
+    assert_eq!(send(&fourth, &[0; 4], 0), Ok(4), "which chooses an address, too");
+    assert_eq!(unix::name(&fourth).unwrap(), address(std::process::id(), 0));
+}
+
+#[test]
+fn bind_refuses_what_linux_refuses() {
+    let fd = route();
+    assert_eq!(unix::bind(&fd, &Address(address(0, 0).0[..11].to_vec())), Err(Errno::EINVAL));
+    let mut foreign = address(0, 0);
+    foreign.0[0] = 2;
+    assert_eq!(unix::bind(&fd, &foreign), Err(Errno::EINVAL));
+    unix::bind(&fd, &address(77, 0)).unwrap();
+    assert_eq!(unix::bind(&fd, &address(78, 0)), Err(Errno::EINVAL));
+    assert_eq!(unix::bind(&fd, &address(0, 0)), Err(Errno::EINVAL));
+    unix::bind(&fd, &address(77, 3)).unwrap();
+    assert_eq!(unix::name(&fd).unwrap(), address(77, 3), "groups may change");
+    unix::bind(&fd, &address(77, 0)).unwrap();
+    assert_eq!(unix::name(&fd).unwrap(), address(77, 0));
+}
+
+#[test]
+fn connect_keeps_whom_messages_are_for() {
+    let fd = route();
+    assert_eq!(unix::peer(&fd).unwrap(), address(0, 0), "the kernel");
+    assert_eq!(unix::connect(&fd, &Address(vec![16])), Err(Errno::EINVAL));
+    assert_eq!(unix::connect(&fd, &Address(address(0, 0).0[..11].to_vec())), Err(Errno::EINVAL));
+    let mut foreign = address(0, 0);
+    foreign.0[0] = 2;
+    assert_eq!(unix::connect(&fd, &foreign), Err(Errno::EINVAL));
+    unix::connect(&fd, &address(4_000_000, 6)).unwrap();
+    assert_eq!(unix::peer(&fd).unwrap(), address(4_000_000, 2), "the first of the groups");
+    assert_ne!(port(&unix::name(&fd).unwrap()), 0, "it has one now");
+    unix::connect(&fd, &address(4_000_000, 0)).unwrap();
+    assert_eq!(send(&fd, &[0; 16], 0), Err(Errno::ECONNREFUSED), "nobody is there");
+    unix::connect(&fd, &Address(vec![0, 0])).unwrap();
+    assert_eq!(unix::peer(&fd).unwrap(), address(0, 0));
+    assert_eq!(send(&fd, &[0; 16], 0), Ok(16));
+}
+
+#[test]
+fn only_root_speaks_to_others_than_the_kernel_and_changes_anything() {
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        unsafe { sys::call(libc::SYS_setresuid, [1000; 3]) }.unwrap();
+        let fd = route();
+        unix::bind(&fd, &address(0, 1)).unwrap();
+        assert_eq!(unix::connect(&fd, &address(1, 0)), Err(Errno::EPERM));
+        assert_eq!(unix::connect(&fd, &address(0, 1)), Err(Errno::EPERM));
+        assert_eq!(send_to(&fd, &[0; 16], &address(1, 0)), Err(Errno::EPERM));
+        unix::connect(&fd, &address(0, 0)).unwrap();
+        let change = Message::new(RTM_NEWLINK, REQUEST, &[0; 16]);
+        assert_eq!(ask(&fd, &change).error(), libc::EPERM);
+        assert!(!dump(&fd, RTM_GETLINK, AF_UNSPEC).is_empty());
+    });
+}
+
+fn send_to(fd: &Fd, bytes: &[u8], to: &Address) -> Result<usize> {
+    let [at, address] = [bytes.as_ptr() as usize, to.0.as_ptr() as usize];
+    let arguments = [fd.number() as usize, at, bytes.len(), 0, address, to.0.len()];
+    // SAFETY: the kernel only reads.
+    unsafe { sys::call(libc::SYS_sendto, arguments) }
+}
+
+#[test]
+fn a_destination_may_be_named() {
+    let fd = route();
+    let request = Message::new(RTM_GETLINK, REQUEST | DUMP, &[0; 4]).bytes();
+    assert_eq!(send_to(&fd, &request, &address(0, 0)), Ok(20));
+    assert_eq!(answers(&fd)[0].kind, RTM_NEWLINK);
+    assert_eq!(answers(&fd)[0].kind, NLMSG_DONE);
+    assert_eq!(send_to(&fd, &request, &address(4_000_000, 0)), Err(Errno::ECONNREFUSED));
+    assert_eq!(send_to(&fd, &request, &Address(vec![16, 0, 0])), Err(Errno::EINVAL));
+    let mut foreign = address(0, 0);
+    foreign.0[0] = 2;
+    assert_eq!(send_to(&fd, &request, &foreign), Err(Errno::EINVAL));
+}
+
+#[test]
+fn the_length_of_what_is_sent_has_bounds() {
+    let fd = route();
+    assert_eq!(send(&fd, b"", 0), Err(Errno::ENODATA));
+    assert_eq!(send(&fd, &vec![0; 212_992], 0), Err(Errno::EMSGSIZE));
+    assert_eq!(send(&fd, &vec![0; 212_960], 0), Ok(212_960));
+    assert_eq!(recv(&fd, 9, MSG_DONTWAIT), Err(Errno::EAGAIN), "a length of 0 ends it");
+}
+
+#[test]
+fn all_interfaces_are_told_and_then_the_end() {
+    let fd = route();
+    let links = dump(&fd, RTM_GETLINK, AF_UNSPEC);
+    let lo = &links[0];
+    assert_eq!(lo.kind, RTM_NEWLINK);
+    assert_eq!(lo.body[..2], [AF_UNSPEC as u8, 0]);
+    assert_eq!(u16::from_ne_bytes([lo.body[2], lo.body[3]]), libc::ARPHRD_LOOPBACK);
+    assert_eq!(number(&lo.body[4..8]), 1);
+    let flags = (IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP) as u32;
+    assert_eq!(number(&lo.body[8..12]), flags);
+    assert_eq!(number(&lo.body[12..16]), 0, "what has changed");
+    let attribute = |kind: u16| lo.attribute(16, kind).unwrap_or_else(|| panic!("{kind}: {lo:?}"));
+    assert_eq!(text(&attribute(libc::IFLA_IFNAME)), "lo");
+    assert_eq!(number(&attribute(libc::IFLA_MTU)), 65_536);
+    assert_eq!(number(&attribute(libc::IFLA_TXQLEN)), 1000);
+    assert_eq!(attribute(libc::IFLA_OPERSTATE), [0], "unknown");
+    assert_eq!(attribute(libc::IFLA_LINKMODE), [0]);
+    assert_eq!(attribute(libc::IFLA_CARRIER), [1]);
+    assert_eq!(attribute(libc::IFLA_ADDRESS), [0; 6]);
+    assert_eq!(attribute(libc::IFLA_BROADCAST), [0; 6]);
+    assert_eq!(text(&attribute(libc::IFLA_QDISC)), "noqueue");
+    assert_eq!(attribute(libc::IFLA_MAP).len(), 32);
+    assert_eq!(attribute(libc::IFLA_STATS).len(), 96);
+    let long = attribute(libc::IFLA_STATS64);
+    assert!(long.len() >= 192, "{}", long.len());
+    for (position, link) in links.iter().enumerate() {
+        assert_eq!(number(&link.body[4..8]) as usize, position + 1, "in order of their numbers");
+    }
+}
+
+#[test]
+fn one_interface_is_found_by_its_number_or_its_name() {
+    let fd = route();
+    let mut by_number = [0; 16];
+    by_number[4] = 1;
+    let lo = ask(&fd, &Message::new(RTM_GETLINK, REQUEST, &by_number));
+    assert_eq!((lo.kind, lo.flags, lo.sequence), (RTM_NEWLINK, 0, 7));
+    assert_eq!(text(&lo.attribute(16, libc::IFLA_IFNAME).unwrap()), "lo");
+    let named = |name: &[u8]| {
+        let mut body = vec![0; 16];
+        body.extend((4 + name.len() as u16).to_ne_bytes());
+        body.extend(libc::IFLA_IFNAME.to_ne_bytes());
+        body.extend(name);
+        Message::new(RTM_GETLINK, REQUEST, &body)
+    };
+    assert_eq!(ask(&fd, &named(b"lo\0")).body[..16], lo.body[..16]);
+    assert_eq!(ask(&fd, &named(b"none\0")).error(), libc::ENODEV);
+    assert_eq!(ask(&fd, &named(b"a-name-that-is-too-long\0")).error(), libc::ERANGE);
+    by_number[4] = 99;
+    assert_eq!(ask(&fd, &Message::new(RTM_GETLINK, REQUEST, &by_number)).error(), libc::ENODEV);
+    let neither = Message::new(RTM_GETLINK, REQUEST, &[0; 16]);
+    assert_eq!(ask(&fd, &neither).error(), libc::EINVAL);
+    let short = Message::new(RTM_GETLINK, REQUEST, &[0; 15]);
+    assert_eq!(ask(&fd, &short).error(), libc::EINVAL);
+    by_number[4] = 1;
+    let request = Message::new(RTM_GETLINK, REQUEST | ACK, &by_number).bytes();
+    send(&fd, &request, 0).unwrap();
+    assert_eq!(answers(&fd)[0].kind, RTM_NEWLINK);
+    assert_eq!(answers(&fd)[0].error(), 0, "and an acknowledgment");
+}
+
+#[test]
+fn the_address_of_the_loopback_is_told() {
+    let fd = route();
+    for family in [AF_UNSPEC, AF_INET] {
+        let addresses = dump(&fd, RTM_GETADDR, family);
+        let lo = addresses.iter().find(|message| message.body[0] == AF_INET as u8).unwrap();
+        assert_eq!(lo.kind, RTM_NEWADDR);
+        assert_eq!(lo.body[..8], [AF_INET as u8, 8, 0x80, 254, 1, 0, 0, 0]);
+        let attribute = |kind: u16| lo.attribute(8, kind);
+        assert_eq!(attribute(libc::IFA_ADDRESS).unwrap(), [127, 0, 0, 1]);
+        assert_eq!(attribute(libc::IFA_LOCAL).unwrap(), [127, 0, 0, 1]);
+        assert_eq!(attribute(libc::IFA_BROADCAST), None);
+        assert_eq!(text(&attribute(libc::IFA_LABEL).unwrap()), "lo");
+        assert_eq!(number(&attribute(8).unwrap()), 0x80, "IFA_FLAGS: permanent");
+        assert_eq!(attribute(libc::IFA_CACHEINFO).unwrap()[..8], [0xff; 8], "for ever");
+    }
+}
+
+/// The routes of a table, as kind, scope, who made it, destination and length.
+fn routes(fd: &Fd, table: u8) -> Vec<([u8; 3], Option<Vec<u8>>, u8)> {
+    let all = dump(fd, RTM_GETROUTE, AF_INET);
+    let of_table = all.iter().filter(|message| message.body[4] == table);
+    of_table
+        .map(|message| {
+            assert_eq!(message.kind, RTM_NEWROUTE);
+            assert_eq!(message.body[0], AF_INET as u8);
+            let tables = message.attribute(12, libc::RTA_TABLE).unwrap();
+            assert_eq!(number(&tables), u32::from(table));
+            assert!(message.attribute(12, libc::RTA_OIF).is_some());
+            let [.., protocol, scope, kind] = message.body[..8] else { unreachable!() };
+            let to = message.attribute(12, libc::RTA_DST);
+            ([kind, scope, protocol], to, message.body[1])
+        })
+        .collect()
+}
+
+#[test]
+fn the_routes_of_the_loopback_are_told() {
+    const LOCAL: u8 = 255;
+    let fd = route();
+    let local = routes(&fd, LOCAL);
+    let own = [libc::RTN_LOCAL, libc::RT_SCOPE_HOST, libc::RTPROT_KERNEL];
+    let everybody = [libc::RTN_BROADCAST, libc::RT_SCOPE_LINK, libc::RTPROT_KERNEL];
+    let expected = [
+        (own, Some(vec![127, 0, 0, 0]), 8),
+        (own, Some(vec![127, 0, 0, 1]), 32),
+        (everybody, Some(vec![127, 255, 255, 255]), 32),
+    ];
+    let of_loopback = local.iter().filter(|(_, to, _)| to.as_ref().is_some_and(|to| to[0] == 127));
+    assert_eq!(of_loopback.cloned().collect::<Vec<_>>(), expected);
+    let (main, table) = (routes(&fd, 254), std::fs::read_to_string("/proc/net/dev").unwrap());
+    assert_eq!(main.is_empty(), !table.contains("eth0"), "{main:?}");
+}
+
+#[test]
+fn what_is_no_request_is_skipped_and_what_is_cut_short_ends_it() {
+    let fd = route();
+    let silent = [
+        Message::new(RTM_GETLINK, 0, &[0; 16]),
+        Message::new(RTM_GETLINK, DUMP, &[0; 16]),
+        Message::new(0, REQUEST, b""),
+        Message::new(NLMSG_DONE, REQUEST, b""),
+        Message::new(15, REQUEST, &[1; 3]),
+        Message::new(RTM_GETLINK, REQUEST, b""),
+        Message::new(RTM_GETLINK, REQUEST | DUMP, b""),
+    ];
+    for message in silent {
+        let bytes = message.bytes();
+        assert_eq!(send(&fd, &bytes, 0), Ok(bytes.len()));
+        assert_eq!(recv(&fd, 99, MSG_DONTWAIT), Err(Errno::EAGAIN), "{message:?}");
+    }
+    for len in [0_u32, 15, 21, u32::MAX] {
+        let mut bytes = Message::new(99, REQUEST, &[0; 4]).bytes();
+        bytes[..4].copy_from_slice(&len.to_ne_bytes());
+        assert_eq!(send(&fd, &bytes, 0), Ok(20));
+        assert_eq!(recv(&fd, 99, MSG_DONTWAIT), Err(Errno::EAGAIN), "{len}");
+    }
+    assert_eq!(send(&fd, &[1; 15], 0), Ok(15));
+    assert_eq!(recv(&fd, 99, MSG_DONTWAIT), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn errors_come_back_with_the_request() {
+    let fd = route();
+    let unknown = [
+        (200, REQUEST, libc::EOPNOTSUPP),
+        (u16::MAX, REQUEST, libc::EOPNOTSUPP),
+        (RTM_GETADDR, REQUEST, libc::EOPNOTSUPP),
+        (92, REQUEST, libc::EOPNOTSUPP),
+        (18 + 3 * 32, REQUEST | DUMP, libc::EOPNOTSUPP),
+    ];
+    for (kind, flags, errno) in unknown {
+        let request = Message::new(kind, flags, &[0, 1, 2, 3, 4]);
+        let answer = ask(&fd, &request);
+        assert_eq!(answer.error(), errno, "{kind}");
+        assert_eq!((answer.flags, answer.sequence), (0, 7));
+        assert_eq!(answer.port, port(&unix::name(&fd).unwrap()));
+        assert_eq!(answer.body[4..25], request.bytes(), "the whole of it");
+        assert_eq!(answer.body[25..], [0; 3]);
+    }
+    // Nothing more than who asked, if that is enough.
+    set(&fd, SOL_NETLINK, 10, 1).unwrap();
+    let request = Message::new(200, REQUEST, &[0, 1, 2, 3, 4]);
+    let answer = ask(&fd, &request);
+    assert_eq!((answer.error(), answer.flags), (libc::EOPNOTSUPP, 0x100));
+    assert_eq!(answer.body[4..], request.bytes()[..16]);
+    set(&fd, SOL_NETLINK, 10, 0).unwrap();
+    // What has nothing to say is acknowledged on request.
+    let answer = ask(&fd, &Message::new(0, REQUEST | ACK, &[9; 8]));
+    assert_eq!((answer.error(), answer.flags), (0, 0x100));
+    assert_eq!(answer.body[4..], Message::new(0, REQUEST | ACK, &[9; 8]).bytes()[..16]);
+    let answer = ask(&fd, &Message::new(RTM_GETLINK, ACK, &[0; 16]));
+    assert_eq!(answer.error(), 0, "even of what is no request");
+}
+
+#[test]
+fn several_requests_may_come_at_once() {
+    let fd = route();
+    let mut bytes = Message { sequence: 1, ..Message::new(200, REQUEST, &[0; 5]) }.bytes();
+    bytes.resize(24, 0);
+    bytes.extend(Message { sequence: 2, ..Message::new(0, REQUEST | ACK, b"") }.bytes());
+    bytes.extend(Message { sequence: 3, ..Message::new(200, REQUEST, &[0; 1]) }.bytes());
+    bytes.extend([0; 3]);
+    assert_eq!(send(&fd, &bytes, 0), Ok(bytes.len()));
+    let told: Vec<_> = (0..3).flat_map(|_| answers(&fd)).map(|m| (m.sequence, m.error())).collect();
+    assert_eq!(told, [(1, libc::EOPNOTSUPP), (2, 0), (3, libc::EOPNOTSUPP)]);
+    assert_eq!(recv(&fd, 99, MSG_DONTWAIT), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn one_list_at_a_time_is_told() {
+    let fd = route();
+    let request = Message::new(RTM_GETLINK, REQUEST | DUMP, &[0; 16]).bytes();
+    send(&fd, &request, 0).unwrap();
+    send(&fd, &request, 0).unwrap();
+    assert_eq!(answers(&fd)[0].kind, RTM_NEWLINK);
+    assert_eq!(answers(&fd)[0].error(), libc::EBUSY);
+    assert_eq!(answers(&fd)[0].kind, NLMSG_DONE);
+    send(&fd, &request, 0).unwrap();
+    assert_eq!(answers(&fd)[0].kind, RTM_NEWLINK);
+    assert_eq!(answers(&fd)[0].kind, NLMSG_DONE);
+}
+
+#[test]
+fn flags_of_recv() {
+    let fd = route();
+    let request = Message::new(200, REQUEST, &[0; 4]).bytes();
+    send(&fd, &request, 0).unwrap();
+    let whole = recv(&fd, 999, MSG_PEEK).unwrap();
+    assert_eq!(whole.len(), 40);
+    let message = unix::receive(&fd, 10, 0, MSG_PEEK | MSG_TRUNC).unwrap();
+    assert_eq!((message.told, message.flags), (40, MSG_TRUNC));
+    assert_eq!(message.from, address(0, 0).0, "from the kernel");
+    let message = unix::receive(&fd, 10, 0, 0).unwrap();
+    assert_eq!((message.told, message.flags), (10, MSG_TRUNC));
+    assert_eq!(message.bytes, whole[..10]);
+    assert_eq!(recv(&fd, 999, MSG_DONTWAIT), Err(Errno::EAGAIN), "the rest is lost");
+    send(&fd, &request, 0).unwrap();
+    assert_eq!(fd.read(999).unwrap(), whole);
+}
+
+#[test]
+fn readiness_is_whether_something_has_come() {
+    let fd = route();
+    assert_eq!(poll::ready(&fd, POLLIN | POLLOUT), POLLOUT);
+    let request = Message::new(200, REQUEST, &[0; 4]).bytes();
+    assert_eq!(fd.write(&request), Ok(20));
+    assert_eq!(poll::ready(&fd, POLLIN | POLLOUT), POLLIN | POLLOUT);
+    answers(&fd);
+    assert_eq!(poll::ready(&fd, POLLIN | POLLOUT), POLLOUT);
+    let waiting = fd.dup().unwrap();
+    let reading = time::soon(move || waiting.read(999).map(|bytes| bytes.len()));
+    time::settle();
+    fd.write(&request).unwrap();
+    assert_eq!(reading.join().unwrap(), Ok(40));
+    let limit = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
+    socket::set_value(&fd, SOL_SOCKET, libc::SO_RCVTIMEO, &limit).unwrap();
+    assert_eq!(fd.read(9), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn who_does_not_read_hears_that_something_was_lost() {
+    let fd = route();
+    set(&fd, SOL_SOCKET, libc::SO_RCVBUF, 4_000).unwrap();
+    let request = Message::new(200, REQUEST, &[0; 4]).bytes();
+    for _ in 0..200 {
+        assert_eq!(send(&fd, &request, 0), Ok(20));
+    }
+    assert_eq!(
+        poll::ready(&fd, POLLIN | POLLOUT) & (POLLIN | libc::POLLERR),
+        POLLIN | libc::POLLERR
+    );
+    assert_eq!(recv(&fd, 99, MSG_DONTWAIT), Err(Errno::ENOBUFS));
+    let mut received = 0;
+    while recv(&fd, 99, MSG_DONTWAIT).is_ok() {
+        received += 1;
+    }
+    assert!((2..100).contains(&received), "{received}");
+    assert_eq!(ask(&fd, &Message::new(200, REQUEST, &[0; 4])).error(), libc::EOPNOTSUPP);
+}
+
+#[test]
+fn options_of_netlink() {
+    const ADD: i32 = 1;
+    const DROP: i32 = 2;
+    let fd = route();
+    for name in [4, 5, 10, 11] {
+        assert_eq!(get(&fd, SOL_NETLINK, name), Ok(0), "{name}");
+        set(&fd, SOL_NETLINK, name, 5).unwrap();
+        assert_eq!(get(&fd, SOL_NETLINK, name), Ok(1), "{name}");
+        set(&fd, SOL_NETLINK, name, 0).unwrap();
+        assert_eq!(get(&fd, SOL_NETLINK, name), Ok(0), "{name}");
+    }
+    unix::bind(&fd, &address(88, 0)).unwrap();
+    set(&fd, SOL_NETLINK, ADD, libc::RTNLGRP_LINK as i32).unwrap();
+    set(&fd, SOL_NETLINK, ADD, libc::RTNLGRP_IPV4_IFADDR as i32).unwrap();
+    assert_eq!(unix::name(&fd).unwrap(), address(88, 0x11));
+    set(&fd, SOL_NETLINK, DROP, libc::RTNLGRP_LINK as i32).unwrap();
+    assert_eq!(unix::name(&fd).unwrap(), address(88, 0x10));
+    assert_eq!(set(&fd, SOL_NETLINK, ADD, 0), Err(Errno::EINVAL));
+    assert_eq!(set(&fd, SOL_NETLINK, ADD, 1000), Err(Errno::EINVAL));
+    assert_eq!(set(&fd, SOL_NETLINK, 99, 1), Err(Errno::ENOPROTOOPT));
+    assert_eq!(get(&fd, SOL_NETLINK, 99), Err(Errno::ENOPROTOOPT));
+    assert_eq!(set(&fd, libc::IPPROTO_TCP, 1, 1), Err(Errno::ENOPROTOOPT));
+    assert_eq!(get(&fd, libc::IPPROTO_TCP, 1), Err(Errno::ENOPROTOOPT));
+    assert_eq!(set(&socket::tcp(0), SOL_NETLINK, ADD, 1), Err(Errno::ENOPROTOOPT));
+}
+
+#[test]
+fn getifaddrs_agrees_with_the_numbers_of_the_interfaces() {
+    let mut first: *mut libc::ifaddrs = core::ptr::null_mut();
+    // SAFETY: the pointer is ours.
+    assert_eq!(unsafe { libc::getifaddrs(&raw mut first) }, 0);
+    let (mut names, mut found, mut next) = (Vec::new(), false, first);
+    while !next.is_null() {
+        // SAFETY: the list is whole until it is freed.
+        let entry = unsafe { &*next };
+        // SAFETY: a name with a zero at its end.
+        let name = unsafe { CStr::from_ptr(entry.ifa_name) }.to_str().unwrap().to_owned();
+        let family = match entry.ifa_addr.is_null() {
+            true => AF_UNSPEC,
+            // SAFETY: it is an address.
+            false => i32::from(unsafe { (*entry.ifa_addr).sa_family }),
+        };
+        if family == libc::AF_PACKET {
+            assert!(!entry.ifa_data.is_null(), "statistics");
+            names.push(name.clone());
+        }
+        if family == AF_INET && name == "lo" {
+            // SAFETY: an address of that family.
+            let [address, mask] = [entry.ifa_addr, entry.ifa_netmask]
+                .map(|at| unsafe { *at.cast::<libc::sockaddr_in>() }.sin_addr.s_addr)
+                .map(|bits| Ipv4Addr::from(bits.to_ne_bytes()));
+            assert_eq!((address, mask), (Ipv4Addr::LOCALHOST, Ipv4Addr::new(255, 0, 0, 0)));
+            assert_eq!(entry.ifa_flags & IFF_LOOPBACK as u32, IFF_LOOPBACK as u32);
+            found = true;
+        }
+        next = entry.ifa_next;
+    }
+    // SAFETY: it is not used any more.
+    unsafe { libc::freeifaddrs(first) };
+    assert!(found);
+    assert_eq!(names, indexed());
+}
+
+/// What `if_nameindex` tells, in the order of the numbers.
+fn indexed() -> Vec<String> {
+    // SAFETY: the list ends with an entry without a name, and is freed once.
+    unsafe {
+        let list = libc::if_nameindex();
+        assert!(!list.is_null());
+        let mut names = Vec::new();
+        let mut next = list;
+        while !(*next).if_name.is_null() {
+            let name = CStr::from_ptr((*next).if_name);
+            assert_eq!(libc::if_nametoindex(name.as_ptr()), (*next).if_index);
+            names.push(name.to_str().unwrap().to_owned());
+            next = next.add(1);
+        }
+        libc::if_freenameindex(list);
+        names
+    }
+}
