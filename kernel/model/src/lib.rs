@@ -28,6 +28,7 @@ pub mod network;
 pub mod path;
 pub mod pci;
 pub mod pipe;
+pub mod proc_net;
 pub mod pty;
 pub mod record_lock;
 pub mod route;

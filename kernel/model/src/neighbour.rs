@@ -12,7 +12,7 @@ use crate::ethernet::Mac;
 use crate::tcp::packet::Packet;
 
 /// How many neighbours are kept.
-const MOST: usize = 1024;
+pub const MOST: usize = 1024;
 
 /// How many packets wait for one; the oldest is lost for the next.
 const MOST_WAITING: usize = 64;
@@ -74,6 +74,14 @@ impl Neighbours {
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())
+    }
+
+    /// All of them, by address; without a card's as long as they have not answered.
+    pub fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, Option<Mac>)> {
+        self.0.iter().map(|(&ip, neighbour)| match neighbour {
+            Neighbour::Asked { .. } => (ip, None),
+            Neighbour::Known { mac, .. } => (ip, Some(*mac)),
+        })
     }
 
     /// Finds the way for `packet` to `neighbour`.

@@ -60,9 +60,9 @@ pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
         make_report(origin, name, text)?;
     }
     make(origin, b"mounts", NewFile::Symlink(Box::from(&b"self/mounts"[..])), 0o777)?;
+    make(origin, b"net", NewFile::Symlink(Box::from(&b"self/net"[..])), 0o777)?;
     sysctl::populate(origin)?;
     let Some(provider) = PROVIDER.get() else { return Ok(()) };
-    make(origin, b"net", NewFile::Directory, 0o555)?;
     for &(name, text) in provider.reports {
         make_report(origin, name, text)?;
     }

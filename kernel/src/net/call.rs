@@ -101,11 +101,11 @@ pub(crate) trait Accepted {
     /// `ECONNABORTED`: it is not known any more.
     fn peer(&self) -> Result<Address, Errno>;
 
-    /// Makes it a file.
+    /// Makes it a file of the user `uid`.
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
-    fn open(self: Box<Self>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno>;
+    fn open(self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>;
 }
 
 /// A socket. What a kind has not, it refuses with the error given as the default.

@@ -6,6 +6,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::time::Duration;
 
@@ -73,6 +74,22 @@ fn shard(tuple: &Tuple) -> RankedGuard<'static, Shard> {
 /// What `tuple` stands for.
 pub(super) fn find(tuple: &Tuple) -> Option<Found> {
     shard(tuple).get(tuple).map(|entry| entry.found.clone())
+}
+
+/// Everything that is in the table.
+///
+/// # Errors
+/// `ENOMEM`: it is too much.
+pub(super) fn all() -> Result<Vec<(Tuple, Found)>, Errno> {
+    let mut all = Vec::new();
+    for shard in &table().shards {
+        let expected = shard.lock().len();
+        all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+        // Nothing is allocated under the lock: what has come meanwhile is left out.
+        let shard = shard.lock();
+        all.extend(shard.iter().take(expected).map(|(tuple, entry)| (*tuple, entry.found.clone())));
+    }
+    Ok(all)
 }
 
 /// Lets packets for `tuple` reach what is `found` there.

@@ -15,6 +15,8 @@ use model::tcp::segment::{Segment, Tuple};
 use model::tcp::socket::Socket;
 use pollee::Events;
 
+use super::census::{Kind, Member};
+use super::holder::Holder;
 use super::timer::{self, Armed};
 use super::{demux, ports, request, stack};
 use crate::clock;
@@ -30,6 +32,8 @@ pub(super) struct Endpoint {
     /// Whether the parent has heard that the handshake is complete.
     is_reported: AtomicBool,
     armed: Armed,
+    pub(super) holder: Holder,
+    _member: Member,
 }
 
 /// What a socket with these options allows others to have.
@@ -45,7 +49,14 @@ impl Endpoint {
             parent,
             is_reported: AtomicBool::new(false),
             armed: Armed::new(),
+            holder: Holder::nobody(),
+            _member: Member::new(Kind::Tcp),
         })
+    }
+
+    /// The number of its inode.
+    pub(super) const fn inode(&self) -> u64 {
+        self.owner.0 + 1
     }
 
     pub(super) const fn armed(&self) -> &Armed {

@@ -4,6 +4,7 @@
 //! While frames come, the card is silent and the task asks it; it sleeps when there are none.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use model::abi::errno::Errno;
@@ -30,6 +31,9 @@ use crate::clock;
 use crate::console::println;
 use crate::event::parker::{Bed, Parker};
 use crate::event::rank::{Rank, Ranked};
+
+/// What programs call it.
+pub(super) const NAME: &str = "eth0";
 
 /// Bytes of a packet.
 pub(super) const MTU: u16 = 1500;
@@ -113,6 +117,13 @@ impl Ethernet {
     /// Its addresses.
     pub(super) fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Who is known on it, by address.
+    pub(super) fn neighbours(&self) -> Vec<(Ipv4Addr, Option<Mac>)> {
+        let mut all = Vec::with_capacity(model::neighbour::MOST);
+        all.extend(self.neighbours.lock().iter().take(model::neighbour::MOST));
+        all
     }
 
     /// The card's address.

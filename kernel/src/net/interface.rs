@@ -31,7 +31,7 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
     let ethernet = ethernet::get().map(|ethernet| {
         let network = ethernet.network();
         Interface {
-            name: "eth0",
+            name: ethernet::NAME,
             index: 2,
             flags: Flags::UP | Flags::BROADCAST | Flags::RUNNING | Flags::MULTICAST,
             address: network.address,

@@ -9,9 +9,11 @@
 //! No two of the locks of rank 4 (`demux`, `ports`, `timer`) are held together, nor two endpoints.
 
 pub(crate) mod call;
+mod census;
 mod demux;
 mod endpoint;
 pub(crate) mod ethernet;
+mod holder;
 pub(crate) mod impairment;
 pub(crate) mod interface;
 pub(crate) mod link;
@@ -22,6 +24,7 @@ mod request;
 mod route;
 pub(crate) mod socket;
 mod stack;
+pub(crate) mod tables;
 mod timer;
 pub(crate) mod traffic;
 pub(crate) mod udp;

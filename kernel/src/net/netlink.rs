@@ -8,7 +8,6 @@ use alloc::sync::Arc;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, NETLINK_ROUTE, SockAddrNl, Ucred, family};
 use model::abi::stat::Stat;
@@ -20,6 +19,8 @@ use model::tcp::connection::Taking;
 use pollee::Events;
 
 use super::call::{Address, Destination, Incoming, Nature, Outgoing};
+use super::census::{Kind, Member};
+use super::holder::Holder;
 use super::{interface, ports};
 use crate::event;
 use crate::event::class::Class;
@@ -36,6 +37,7 @@ pub(crate) struct NetlinkSocket {
     kind: u32,
     maker: Ucred,
     inode: u64,
+    _member: Member,
 }
 
 static PORTS: Ranked<Ports> = Ranked::new(Rank::Interface, Ports::new());
@@ -46,7 +48,8 @@ static PORTS: Ranked<Ports> = Ranked::new(Rank::Interface, Ports::new());
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(kind: u32, flags: OpenFlags, maker: Ucred) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, Socket::new());
-    let socket = NetlinkSocket { state, kind, maker, inode: ports::new_owner().0 + 1 };
+    let (inode, member) = (ports::new_owner().0 + 1, Member::new(Kind::Netlink));
+    let socket = NetlinkSocket { state, kind, maker, inode, _member: member };
     OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
@@ -218,7 +221,6 @@ impl File for NetlinkSocket {
     }
 
     fn stat(&self) -> Stat {
-        let mode = FileType::Socket.to_mode() | 0o777;
-        Stat { inode: self.inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+        Holder::new(self.maker.uid).stat(self.inode)
     }
 }

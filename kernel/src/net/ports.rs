@@ -1,8 +1,10 @@
 //! The one table of ports.
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use model::abi::errno::Errno;
 use model::tcp::port::{Owner, Ports};
 
 use super::endpoint::Endpoint;
@@ -22,6 +24,19 @@ pub(super) fn lock() -> RankedGuard<'static, Table> {
 pub(super) fn new_owner() -> Owner {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     Owner(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// All who listen, by port.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(super) fn listeners() -> Result<Vec<Arc<Endpoint>>, Errno> {
+    let expected = PORTS.lock().listeners().count();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(PORTS.lock().listeners().take(expected).cloned());
+    Ok(all.iter().filter_map(Weak::upgrade).collect())
 }
 
 /// Who listens at the local end of `tuple`.

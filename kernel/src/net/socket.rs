@@ -13,7 +13,6 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
-use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
 use model::abi::stat::Stat;
@@ -43,15 +42,16 @@ pub(crate) struct TcpSocket {
     endpoint: Arc<Endpoint>,
 }
 
-/// Makes a socket.
+/// Makes a socket of the user `uid`.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    open(Endpoint::new(Socket::new(), None), flags)
+pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    open(Endpoint::new(Socket::new(), None), flags, uid)
 }
 
-fn open(endpoint: Arc<Endpoint>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    endpoint.holder.open(uid);
     OpenFile::new(Arc::new(TcpSocket { endpoint }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
@@ -238,9 +238,9 @@ impl Accepted for Taken<'_> {
         tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
     }
 
-    fn open(mut self: Box<Self>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
         let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
-        open(child, flags)
+        open(child, flags, uid)
     }
 }
 
@@ -260,6 +260,7 @@ impl Drop for Taken<'_> {
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
+        self.endpoint.holder.close();
         self.stop_listening();
         let port = self.endpoint.change(|socket| {
             socket.close(clock::now());
@@ -418,8 +419,7 @@ impl File for TcpSocket {
     }
 
     fn stat(&self) -> Stat {
-        let mode = FileType::Socket.to_mode() | 0o777;
-        Stat { inode: self.endpoint.owner.0 + 1, links: 1, mode, block_size: 4096, ..Stat::default() }
+        self.endpoint.holder.stat(self.endpoint.inode())
     }
 
     fn unread(&self, _offset: u64) -> Result<usize, Errno> {

@@ -65,6 +65,12 @@ pub(super) fn arm(endpoint: &Arc<Endpoint>, at: Duration) {
     }
 }
 
+/// When `endpoint` is looked at next.
+pub(super) fn next(endpoint: &Endpoint) -> Option<Duration> {
+    let time = endpoint.armed().0.load(Ordering::Relaxed);
+    (time != NEVER).then(|| Duration::from_nanos(time))
+}
+
 /// Lets the task look again at when it is wanted.
 pub(super) fn wake() {
     if let Some(server) = SERVER.get() {

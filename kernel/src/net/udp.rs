@@ -6,15 +6,16 @@
 //! Source: udp(7), ip(7); Linux 6.1 net/ipv4/udp.c, net/ipv4/datagram.c.
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::ioctl::SIOCOUTQ;
-use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, IPPROTO_UDP, family, kind};
 use model::abi::stat::Stat;
+use model::proc_net::{Inet, NOWHERE, Timer};
 use model::socket::Options;
 use model::tcp::connection::Taking;
 use model::tcp::packet::{Burst, Packet};
@@ -25,6 +26,8 @@ use model::udp::socket::Socket;
 use pollee::Events;
 
 use super::call::{Address, Destination, Incoming, Nature, Outgoing};
+use super::census::{Kind, Member};
+use super::holder::Holder;
 use super::socket::next_port;
 use super::{endpoint, ports, route, stack};
 use crate::event;
@@ -46,17 +49,21 @@ pub(crate) struct UdpSocket {
 struct Endpoint {
     state: event::Locked<Socket>,
     owner: Owner,
+    holder: Holder,
+    _member: Member,
 }
 
 static PORTS: Ranked<Ports<Weak<Endpoint>>> = Ranked::new(Rank::Interface, Ports::new());
 
-/// Makes a socket.
+/// Makes a socket of the user `uid`.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, Socket::new());
-    let socket = UdpSocket { endpoint: Arc::new(Endpoint { state, owner: ports::new_owner() }) };
+    let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
+    let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
+    let socket = UdpSocket { endpoint: Arc::new(endpoint) };
     OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
@@ -85,6 +92,40 @@ pub(super) fn receive(packet: &Packet, out: &mut Burst) {
             }
         }
     }
+}
+
+impl Endpoint {
+    const fn inode(&self) -> u64 {
+        self.owner.0 + 1
+    }
+}
+
+/// All that have a port, by port, and how many datagrams each has lost.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(super) fn all() -> Result<Vec<(Inet, u64)>, Errno> {
+    let expected = PORTS.lock().sockets().count();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(PORTS.lock().sockets().take(expected).cloned());
+    let row = |endpoint: Arc<Endpoint>| {
+        let state = endpoint.state.read();
+        let socket = Inet {
+            local: state.local(),
+            remote: state.remote().unwrap_or(NOWHERE),
+            // As TCP has it: established, or closed.
+            state: if state.remote().is_some() { 1 } else { 7 },
+            sent: 0,
+            received: state.held(),
+            timer: Timer::None,
+            uid: endpoint.holder.uid().unwrap_or(0),
+            inode: endpoint.inode(),
+        };
+        (socket, state.lost())
+    };
+    Ok(all.iter().filter_map(Weak::upgrade).map(row).collect())
 }
 
 fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {
@@ -282,8 +323,7 @@ impl File for UdpSocket {
     }
 
     fn stat(&self) -> Stat {
-        let mode = FileType::Socket.to_mode() | 0o777;
-        Stat { inode: self.endpoint.owner.0 + 1, links: 1, mode, block_size: 4096, ..Stat::default() }
+        self.endpoint.holder.stat(self.endpoint.inode())
     }
 
     fn unread(&self, _offset: u64) -> Result<usize, Errno> {

@@ -6,7 +6,7 @@
 //! Descriptors travel with bytes, except those of local sockets (`ETOOMANYREFS`): so a queue never keeps itself alive.
 //! Source: unix(7), socketpair(2); Linux 6.1 net/unix/af_unix.c.
 
-mod endpoint;
+pub(super) mod endpoint;
 pub(crate) mod names;
 
 use alloc::boxed::Box;
@@ -14,7 +14,6 @@ use alloc::sync::Arc;
 use core::task::Poll;
 
 use model::abi::errno::Errno;
-use model::abi::mode::FileType;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, Ucred, family, kind};
 use model::abi::stat::Stat;
@@ -25,6 +24,7 @@ use model::unix::queue::Piece;
 use model::unix::socket::{DEFAULT_BUFFER, Kind};
 use pollee::{Events, Share};
 
+pub(super) use self::endpoint::all;
 use self::endpoint::Endpoint;
 use self::names::Key;
 use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
@@ -45,17 +45,18 @@ pub(crate) struct UnixSocket {
     endpoint: Arc<Endpoint>,
 }
 
-fn open(endpoint: Arc<Endpoint>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    endpoint.holder.open(uid);
     let socket = UnixSocket { endpoint };
     OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
-/// Makes a socket. Of `flags` only `O_NONBLOCK` means something.
+/// Makes a socket of the user `uid`. Of `flags` only `O_NONBLOCK` means something.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(kind: Kind, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    open(Endpoint::new(kind), flags)
+pub(crate) fn create(kind: Kind, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    open(Endpoint::new(kind), flags, uid)
 }
 
 /// Makes two sockets that are connected with each other, by `caller`.
@@ -66,6 +67,9 @@ pub(crate) fn create_pair(kind: Kind, flags: OpenFlags, caller: Ucred) -> Result
     let (first, second) = (Endpoint::new(kind), Endpoint::new(kind));
     first.state.lock().connect(second.clone(), caller, DEFAULT_BUFFER);
     second.state.lock().connect(first.clone(), caller, DEFAULT_BUFFER);
+    for endpoint in [&first, &second] {
+        endpoint.holder.open(caller.uid);
+    }
     // If one cannot be opened, its drop ends the other.
     let [first, second] = [first, second].map(|endpoint| UnixSocket { endpoint });
     let open = |socket| OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK);
@@ -190,10 +194,10 @@ impl Accepted for Taken<'_> {
         Ok(Address::Unix(peer.and_then(|peer| peer.state.read().name().cloned())))
     }
 
-    fn open(mut self: Box<Self>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
         let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
         self.listener.state.lock().report(Events::WRITABLE);
-        open(child, flags)
+        open(child, flags, uid)
     }
 }
 
@@ -410,8 +414,7 @@ impl File for UnixSocket {
     }
 
     fn stat(&self) -> Stat {
-        let mode = FileType::Socket.to_mode() | 0o777;
-        Stat { inode: self.endpoint.inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+        self.endpoint.holder.stat(self.endpoint.inode)
     }
 
     /// `FIONREAD`: all that waits (`unix_inq_len`).

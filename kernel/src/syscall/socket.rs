@@ -49,17 +49,17 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     if kind >= kind::SOCK_MAX {
         return Err(Errno::EINVAL);
     }
-    let flags = open_flags(flags);
+    let (flags, uid) = (open_flags(flags), cx.credentials().uid);
     let file = match (u16::try_from(family), kind, protocol) {
         (Ok(family::AF_INET), _, PROTOCOLS..) => return Err(Errno::EINVAL),
-        (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags)?,
+        (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags, uid)?,
         (Ok(family::AF_INET), kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
-        (Ok(family::AF_INET), kind::SOCK_DGRAM, 0 | IPPROTO_UDP) => udp::create(flags)?,
+        (Ok(family::AF_INET), kind::SOCK_DGRAM, 0 | IPPROTO_UDP) => udp::create(flags, uid)?,
         (Ok(family::AF_INET), kind::SOCK_DGRAM, _) | (Ok(family::AF_INET), kind::SOCK_RAW, 0) => {
             return Err(Errno::EPROTONOSUPPORT);
         }
         (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
-        (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags)?,
+        (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags, uid)?,
         (Ok(family::AF_NETLINK), kind::SOCK_RAW | kind::SOCK_DGRAM, NETLINK_ROUTE) => {
             netlink::create(kind, flags, caller(cx))?
         }

@@ -163,6 +163,11 @@ impl<L> Ports<L> {
 }
 
 impl<L: Clone> Ports<L> {
+    /// All who listen, by port.
+    pub fn listeners(&self) -> impl Iterator<Item = &L> {
+        self.ports.values().flat_map(|port| &port.bindings).filter_map(|binding| binding.listener.as_ref())
+    }
+
     /// Who listens at `address`: for this address before for any; among equals `hash` decides.
     #[must_use]
     pub fn listener(&self, address: SocketAddrV4, hash: usize) -> Option<L> {

@@ -101,6 +101,11 @@ impl<S> Ports<S> {
         }
     }
 
+    /// All who have a port, by port.
+    pub fn sockets(&self) -> impl Iterator<Item = &S> {
+        self.ports.values().flatten().map(|holder| &holder.socket)
+    }
+
     /// Who gets what comes from `from` to `to`: who is connected with `from` before others, who has the address before
     /// who has any; among equals the last who came.
     #[must_use]

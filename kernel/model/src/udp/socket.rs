@@ -52,6 +52,8 @@ pub struct Socket {
     remote: Option<SocketAddrV4>,
     queue: VecDeque<Waiting>,
     held: usize,
+    /// Datagrams for which there was no room.
+    lost: u64,
     error: Option<Errno>,
     shutdown: Shutdown,
     options: Options,
@@ -75,6 +77,7 @@ impl Socket {
             remote: None,
             queue: VecDeque::new(),
             held: 0,
+            lost: 0,
             error: None,
             shutdown: Shutdown::empty(),
             options,
@@ -154,6 +157,7 @@ impl Socket {
     pub fn push(&mut self, from: SocketAddrV4, bytes: &[u8]) -> bool {
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
         if is_over || self.held > self.options.receive_buffer || self.queue.try_reserve(1).is_err() {
+            self.lost += 1;
             return false;
         }
         self.held += bytes.len() + OVERHEAD;
@@ -198,6 +202,18 @@ impl Socket {
     #[must_use]
     pub fn unread(&self) -> usize {
         self.queue.front().map_or(0, |first| first.bytes.len())
+    }
+
+    /// What the datagrams that wait take.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// How many datagrams were lost, because there was no room.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Ends reading, writing or both.

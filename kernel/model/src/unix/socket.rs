@@ -359,6 +359,12 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         self.error = Some(error);
     }
 
+    /// Whether nobody has it open any more.
+    #[must_use]
+    pub const fn is_dead(&self) -> bool {
+        self.is_dead
+    }
+
     /// Ends reading, writing or both, and says who must hear of it.
     pub fn shut_down(&mut self, how: How) -> Option<P> {
         self.shutdown |= shutdown(how.reads(), how.writes());

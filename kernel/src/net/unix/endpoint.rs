@@ -2,33 +2,62 @@
 //!
 //! Lock: rank 3; no thread holds two. What lies in the queue is dropped when none is held.
 
-use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
-use model::unix::socket::{Kind, Remains, Socket};
+use model::unix::socket::{self, Remains, Socket};
 use pollee::Events;
 use spin::Once;
 
+use super::super::census::{Kind, Member};
+use super::super::holder::Holder;
+use super::super::ports;
 use super::names::{self, Key};
 use crate::event;
 use crate::event::class::Class;
+use crate::event::rank::{Rank, Ranked};
 use crate::file::description::OpenFile;
 
 /// A socket's state, which the other end and its listener know, too.
 pub(crate) struct Endpoint {
-    pub(super) state: event::Locked<Socket<Arc<Endpoint>, Arc<OpenFile>>>,
-    pub(super) inode: u64,
+    pub(in super::super) state: event::Locked<Socket<Arc<Endpoint>, Arc<OpenFile>>>,
+    pub(in super::super) inode: u64,
+    pub(in super::super) holder: Holder,
     /// What it is found by.
     pub(super) key: Once<Key>,
+    _member: Member,
+}
+
+/// All of them, by inode.
+static ALL: Ranked<BTreeMap<u64, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
+
+/// All of them, by inode.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(in super::super) fn all() -> Result<Vec<Arc<Endpoint>>, Errno> {
+    let expected = ALL.lock().len();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(ALL.lock().values().take(expected).cloned());
+    Ok(all.iter().filter_map(Weak::upgrade).collect())
 }
 
 impl Endpoint {
     /// A socket that is nothing yet.
-    pub(super) fn new(kind: Kind) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let state = event::Locked::new(Class::Socket, Socket::new(kind));
-        Arc::new(Self { state, inode: NEXT.fetch_add(1, Ordering::Relaxed), key: Once::new() })
+    pub(super) fn new(kind: socket::Kind) -> Arc<Self> {
+        let endpoint = Arc::new(Self {
+            state: event::Locked::new(Class::Socket, Socket::new(kind)),
+            inode: ports::new_owner().0 + 1,
+            holder: Holder::nobody(),
+            key: Once::new(),
+            _member: Member::new(Kind::Local),
+        });
+        ALL.lock().insert(endpoint.inode, Arc::downgrade(&endpoint));
+        endpoint
     }
 
     /// Nobody has it open any more, or nobody will. `error` is what the other end hears beside the end.
@@ -72,5 +101,11 @@ impl Endpoint {
     /// The other end.
     pub(super) fn peer(&self) -> Option<Arc<Self>> {
         self.state.read().peer().cloned()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let _gone = ALL.lock().remove(&self.inode);
     }
 }

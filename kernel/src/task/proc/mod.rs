@@ -9,6 +9,7 @@
 
 mod descriptors;
 mod maps;
+mod net;
 pub(crate) mod system;
 mod text;
 
@@ -28,7 +29,6 @@ use crate::fs::proc;
 use crate::fs::tmpfs::directory::Directory;
 use crate::fs::tmpfs::inode::Content;
 use crate::fs::tmpfs::live::{Destination, Found, Listed, Names};
-use crate::net::traffic;
 
 /// Whom a directory is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,6 +81,7 @@ enum Entry {
     Text(Text),
     Link(Link),
     Descriptors,
+    Net,
     Threads,
 }
 
@@ -93,6 +94,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Text(maps::maps)),
     (b"mounts", Entry::Text(|_| Ok(proc::report::mounts()))),
+    (b"net", Entry::Net),
     (b"root", Entry::Link(root)),
     (b"stat", Entry::Text(text::stat)),
     (b"statm", Entry::Text(text::statm)),
@@ -106,7 +108,7 @@ impl Entry {
         match self {
             Self::Text(_) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
-            Self::Descriptors | Self::Threads => FileType::Directory,
+            Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
         }
     }
 
@@ -115,7 +117,7 @@ impl Entry {
             Self::Text(_) => 0o444,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
-            Self::Threads => 0o555,
+            Self::Net | Self::Threads => 0o555,
         }
     }
 
@@ -124,6 +126,7 @@ impl Entry {
             Self::Text(text) => Content::Report(Box::new(move || text(subject))),
             Self::Link(link) => Content::LiveSymlink(Box::new(move || link(subject))),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
+            Self::Net => directory(net::Tables(subject)),
             Self::Threads => directory(Threads(subject)),
         }
     }
@@ -252,7 +255,6 @@ pub(crate) fn register() {
         own_thread,
         reports: &[
             (b"loadavg", system::loadavg),
-            (b"net/dev", traffic::table),
             (b"stat", system::stat),
             (b"uptime", system::uptime),
         ],
