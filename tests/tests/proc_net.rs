@@ -82,9 +82,11 @@ fn row(file: &str, local: &Address, remote: Option<&Address>) -> Option<Row> {
 #[test]
 fn net_is_what_a_process_sees_of_the_network() {
     assert_eq!(fs::read_link("/proc/net").unwrap().to_str(), Some("self/net"));
-    let names: Vec<_> = fs::read_dir("/proc/self/net/").unwrap().map(|entry| entry.unwrap()).collect();
+    let names: Vec<_> =
+        fs::read_dir("/proc/self/net/").unwrap().map(|entry| entry.unwrap()).collect();
     for file in ["arp", "dev", "route", "sockstat", "tcp", "udp", "unix"] {
-        let entry = names.iter().find(|entry| entry.file_name().to_str() == Some(file)).expect(file);
+        let entry =
+            names.iter().find(|entry| entry.file_name().to_str() == Some(file)).expect(file);
         assert!(entry.file_type().unwrap().is_file());
         let metadata = entry.metadata().unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()), 0o100_444);
@@ -253,7 +255,8 @@ fn no_two_sockets_have_one_inode() {
 fn routes_and_neighbours_have_a_table() {
     let route = text("route");
     let mut lines = route.lines();
-    let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
+    let head =
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
     assert_eq!(lines.next(), Some(&format!("{head:<127}")[..]));
     for line in lines {
         let words: Vec<_> = line.split_whitespace().collect();

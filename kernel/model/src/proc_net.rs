@@ -58,7 +58,8 @@ pub const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 /// The head of the table of TCP's sockets.
 #[must_use]
 pub fn tcp_head() -> String {
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+    const HEAD: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
     format!("{HEAD:<TCP_WIDTH$}\n")
 }
 
@@ -76,8 +77,7 @@ pub fn tcp(number: usize, socket: &Inet) -> String {
 /// The head of the table of UDP's sockets.
 #[must_use]
 pub fn udp_head() -> String {
-    const HEAD: &str =
-        "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+    const HEAD: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
     format!("{HEAD:<UDP_WIDTH$}\n")
 }
 
@@ -186,7 +186,8 @@ pub fn route(interface: &str, route: &Route) -> String {
 }
 
 /// The head of the table of neighbours.
-pub const NEIGHBOUR_HEAD: &str = "IP address       HW type     Flags       HW address            Mask     Device\n";
+pub const NEIGHBOUR_HEAD: &str =
+    "IP address       HW type     Flags       HW address            Mask     Device\n";
 
 /// A neighbour on the interface of that name; without an address as long as it has not answered.
 #[must_use]

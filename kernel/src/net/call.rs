@@ -17,6 +17,7 @@ use model::tcp::connection::Taking;
 use model::unix::name::Name;
 use ostd_pod::IntoBytes;
 
+use super::unix::endpoint::Endpoint;
 use crate::file::description::OpenFile;
 use crate::file::file::File;
 use crate::memory::transfer::{Sink, Source};
@@ -60,6 +61,8 @@ pub(crate) enum Destination {
     Inet(SocketAddrV4),
     /// The number of a netlink socket.
     Netlink(u32),
+    /// A local socket.
+    Local(Arc<Endpoint>),
 }
 
 /// What a message is sent with.

@@ -2,10 +2,11 @@
 //!
 //! Owns: what calls mean that touch both ends.   Not here: the states of one end (`model::unix`), paths (syscall/bind).
 //! Each end has a lock of its own (rank 3); no thread holds two. What lies in a queue is dropped when none is held.
-//! Datagrams have no names here: a pair of them is all there is.
+//! Not here either: who hears of room for datagrams (`datagram`).
 //! Descriptors travel with bytes, except those of local sockets (`ETOOMANYREFS`): so a queue never keeps itself alive.
 //! Source: unix(7), socketpair(2); Linux 6.1 net/unix/af_unix.c.
 
+pub(crate) mod datagram;
 pub(super) mod endpoint;
 pub(crate) mod names;
 
@@ -21,13 +22,13 @@ use model::socket::Options;
 use model::tcp::connection::Taking;
 use model::unix::name::Name;
 use model::unix::queue::Piece;
-use model::unix::socket::{DEFAULT_BUFFER, Kind};
+use model::unix::socket::{DEFAULT_BUFFER, Kind, Writer};
 use pollee::{Events, Share};
 
+pub(crate) use self::endpoint::Endpoint;
 pub(super) use self::endpoint::all;
-use self::endpoint::Endpoint;
 use self::names::Key;
-use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
+use super::call::{Accepted, Address, Destination, Incoming, Nature, Outgoing};
 use crate::event;
 use crate::file::description::OpenFile;
 use crate::file::file::{File, Manner, WriteExtent};
@@ -84,9 +85,14 @@ pub(crate) fn find(key: &Key) -> Result<Arc<Endpoint>, Errno> {
     names::find(key).ok_or(Errno::ECONNREFUSED)
 }
 
-/// What to wait on for room in the backlog of `listener`: [`Events::WRITABLE`].
-pub(crate) fn backlog(listener: &Endpoint) -> &event::Watch {
-    &listener.state
+/// What `endpoint` carries.
+pub(crate) fn kind(endpoint: &Endpoint) -> Kind {
+    endpoint.state.read().kind()
+}
+
+/// What to wait on for room in a backlog, or for a datagram: [`Events::WRITABLE`].
+pub(crate) fn room(endpoint: &Endpoint) -> &event::Watch {
+    &endpoint.state
 }
 
 impl UnixSocket {
@@ -98,14 +104,11 @@ impl UnixSocket {
     /// Gives it `name`, by which `key` finds it.
     ///
     /// # Errors
-    /// `EINVAL`: it has a name. `EADDRINUSE`: somebody else has it. `EOPNOTSUPP`: a datagram socket.
+    /// `EINVAL`: it has a name. `EADDRINUSE`: somebody else has it.
     pub(crate) fn bind(&self, name: Name, key: Key) -> Result<(), Errno> {
         let mut state = self.endpoint.state.lock();
         if state.name().is_some() {
             return Err(Errno::EINVAL);
-        }
-        if state.kind() == Kind::Datagram {
-            return Err(Errno::EOPNOTSUPP);
         }
         names::insert(key.clone(), &self.endpoint)?;
         self.endpoint.key.call_once(|| key);
@@ -127,7 +130,7 @@ impl UnixSocket {
         }
     }
 
-    /// Connects with whom `listener` will accept. `Pending`: its backlog is full; see [`backlog`].
+    /// Connects with whom `listener` will accept. `Pending`: its backlog is full; see [`room`].
     ///
     /// # Errors
     /// `EPROTOTYPE`: the listener carries something else. `ECONNREFUSED`: it does not listen. `EISCONN`: the socket is
@@ -274,39 +277,56 @@ impl super::call::Socket for UnixSocket {
 
     fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
         let mut own = self.endpoint.state.lock();
-        let had_room = own.has_room();
+        let is_datagram = own.kind() == Kind::Datagram;
+        let (had_room, was_full) =
+            (own.has_room(Writer::Peer), is_datagram && !own.has_room(Writer::Stranger));
         let result = own.receive(to, taking);
-        let makes_room = !had_room && own.has_room();
+        let makes_room = !had_room && own.has_room(Writer::Peer);
         let peer = if makes_room { own.peer().cloned() } else { None };
+        let is_full = was_full && !own.has_room(Writer::Stranger);
         drop(own);
-        if let Some(peer) = peer {
+        if let Some(peer) = peer
+            && (!is_datagram || peer.sends_to(&self.endpoint))
+        {
             peer.announce_room();
+        }
+        if was_full && !is_full {
+            self.endpoint.tell_of_room();
         }
         result.map_ok(|taken| Incoming {
             count: taken.count,
             len: taken.len,
-            from: None,
+            from: taken.from.map(|name| Address::Unix(Some(name))),
             rights: taken.rights,
         })
     }
 
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
-        let (kind, other, limit) = {
+        let (kind, other, limit, from_name) = {
             let mut own = self.endpoint.state.lock();
             let kind = own.kind();
-            let (other, limit) = own.write_to()?;
-            (kind, other.clone(), limit)
+            let name = if kind == Kind::Datagram { own.name().cloned() } else { None };
+            match &message.to {
+                Some(Destination::Local(to)) => (kind, to.clone(), own.write_elsewhere()?, name),
+                _ => {
+                    let (other, limit) = own.write_to()?;
+                    (kind, other.clone(), limit, name)
+                }
+            }
         };
         let count = from.remaining();
         if kind != Kind::Stream && count > limit.saturating_sub(MESSAGE_OVERHEAD) {
             return Poll::Ready(Err(Errno::EMSGSIZE));
         }
-        let may_take = other.state.read().may_take();
+        let writer = if kind == Kind::Datagram { other.writer(&self.endpoint)? } else { Writer::Peer };
+        let may_take = other.state.read().may_take(writer);
         match may_take {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.refused(kind, error))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.refused(&other, error))),
             Poll::Pending => {
-                self.endpoint.note_room(&other);
+                if self.endpoint.sends_to(&other) {
+                    self.endpoint.note_room(&other, writer);
+                }
                 return Poll::Pending;
             }
         }
@@ -322,16 +342,18 @@ impl super::call::Socket for UnixSocket {
         }
         bytes.truncate(taken);
         let mut state = other.state.lock();
-        if let Poll::Ready(Err(error)) = state.may_take() {
+        if let Poll::Ready(Err(error)) = state.may_take(writer) {
             drop(state);
-            return Poll::Ready(Err(self.refused(kind, error)));
+            return Poll::Ready(Err(self.refused(&other, error)));
         }
-        state.push(Piece { bytes, rights: core::mem::take(&mut message.rights) });
+        state.push(Piece { bytes, rights: core::mem::take(&mut message.rights), from: from_name });
         state.report(Events::READABLE);
-        let is_full = !state.has_room();
+        let is_full = !state.has_room(writer);
         drop(state);
-        if is_full {
-            self.endpoint.note_room(&other);
+        match writer {
+            Writer::Peer if is_full => self.endpoint.note_room(&other, writer),
+            Writer::Stranger if is_full => other.tell_clients(),
+            _ => {}
         }
         Poll::Ready(Ok(taken))
     }
@@ -354,7 +376,7 @@ impl super::call::Socket for UnixSocket {
             change(state.options_mut());
             (state.options().send_buffer, state.peer().cloned())
         };
-        if let Some(peer) = peer {
+        if let Some(peer) = peer.filter(|peer| peer.sends_to(&self.endpoint)) {
             let has_room = peer.state.lock().set_peer_limit(limit);
             self.endpoint.state.lock().set_peer_has_room(has_room);
         }
@@ -362,9 +384,9 @@ impl super::call::Socket for UnixSocket {
 }
 
 impl UnixSocket {
-    /// A write that the other end did not take. A datagram socket forgets it then.
-    fn refused(&self, kind: Kind, error: Errno) -> Errno {
-        if kind == Kind::Datagram && error == Errno::ECONNREFUSED {
+    /// A write that `other` did not take. A datagram socket that is connected with it forgets it then.
+    fn refused(&self, other: &Endpoint, error: Errno) -> Errno {
+        if error == Errno::ECONNREFUSED && self.endpoint.sends_to(other) {
             let unread = self.endpoint.state.lock().disconnect();
             drop(unread);
         }

@@ -7,6 +7,7 @@ use core::task::Poll;
 use model::abi::errno::Errno;
 use model::fd::Fd;
 use model::tcp::socket::Attempt;
+use model::unix::socket::Kind;
 use pollee::Events;
 
 use super::context::{Context, SysResult};
@@ -32,6 +33,9 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
     let file = socket::find(cx, fd)?;
     let address = socket::read_address(cx, addr, len)?;
     if let Some(socket) = file.downcast::<UnixSocket>() {
+        if socket.kind() == Kind::Datagram && address.is_unspecified()? {
+            return socket.associate(None).map(|()| 0);
+        }
         return unix::connect(cx, &file, socket, address.unix()?);
     }
     if let Some(socket) = file.downcast::<UdpSocket>() {

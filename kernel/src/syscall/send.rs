@@ -8,16 +8,19 @@ use model::abi::errno::Errno;
 use model::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use model::fd::Fd;
 use model::transfer::Source as _;
-use pollee::Events;
+use model::unix::socket::Kind;
+use pollee::{Events, Share};
 
 use super::context::{Context, SysResult};
-use super::{cmsg, patience, socket, write};
+use super::{cmsg, patience, socket, unix, write};
 use crate::event::wait::Check;
 use crate::file::description::OpenFile;
 use crate::file::file::WriteExtent;
 use crate::file::many::Timeout;
 use crate::memory::user::{UserPtr, UserSource};
+use crate::net;
 use crate::net::call::{Destination, Outgoing, Socket};
+use crate::net::unix::datagram::Stranger;
 
 /// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
 /// look at an address.
@@ -38,7 +41,7 @@ pub(crate) fn sendto(
     let file = socket::find(cx, fd)?;
     let mut message = Outgoing::default();
     if addr != 0 {
-        message.to = read_destination(cx, socket::of(&file)?, (addr, addr_len))?;
+        message.to = read_destination(cx, socket::of(&file)?, (addr, addr_len), flags)?;
     }
     send(cx, &file, &mut from, &mut message, flags)
 }
@@ -56,7 +59,7 @@ pub(crate) fn sendmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
     let rights = cmsg::read_rights(cx, &header, socket.nature())?;
     let mut message = Outgoing { rights, ..Outgoing::default() };
     if header.name != 0 && header.name_len != 0 {
-        message.to = read_destination(cx, socket, (header.name as usize, header.name_len))?;
+        message.to = read_destination(cx, socket, (header.name as usize, header.name_len), flags)?;
     }
     send(cx, &file, &mut from, &mut message, flags)
 }
@@ -66,6 +69,7 @@ fn read_destination(
     cx: &Context<'_>,
     socket: &dyn Socket,
     (addr, len): (usize, u32),
+    flags: u32,
 ) -> Result<Option<Destination>, Errno> {
     let nature = socket.nature();
     let address = socket::read_address(cx, addr, len)?;
@@ -73,9 +77,10 @@ fn read_destination(
         (family::AF_UNIX, kind::SOCK_STREAM) if socket.peer().is_ok() => Err(Errno::EISCONN),
         (family::AF_UNIX, kind::SOCK_STREAM) => Err(Errno::EOPNOTSUPP),
         (family::AF_UNIX, kind::SOCK_DGRAM) => {
-            // Datagrams have no names.
-            address.unix()?.name()?;
-            Err(Errno::ECONNREFUSED)
+            if MessageFlags::from_bits_truncate(flags).contains(MessageFlags::OUT_OF_BAND) {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            unix::find(cx, Kind::Datagram, address.unix()?).map(|to| Some(Destination::Local(to)))
         }
         (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(|to| Some(Destination::Inet(to))),
         (family::AF_NETLINK, _) => {
@@ -107,6 +112,13 @@ fn send(
     } else {
         socket::limit(file, socket.options().send_timeout)
     };
+    if let Some(Destination::Local(to)) = &message.to {
+        // Room is not the sender's to tell.
+        let to = to.clone();
+        let _stranger = Stranger::new(&to);
+        let for_room = (net::unix::room(&to), Events::WRITABLE, Share::All);
+        return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
+    }
     let is_stream = socket.write_extent() == WriteExtent::Everything;
     let mut total = 0;
     let result = patience::within(cx, file, (Events::WRITABLE, Check::Try), limit, || {

@@ -9,6 +9,7 @@ use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 use model::access::Access;
 use model::unix::name::{Given, Name};
+use model::unix::socket::Kind;
 use pollee::{Events, Share};
 
 use super::context::{Context, SysResult};
@@ -21,7 +22,7 @@ use crate::fs::stat;
 use crate::fs::tmpfs::inode::Content;
 use crate::net::call::Socket as _;
 use crate::net::unix::names::Key;
-use crate::net::unix::{self, UnixSocket};
+use crate::net::unix::{self, Endpoint, UnixSocket};
 
 /// What the inode at `location` is known by.
 fn key(location: &Location) -> Key {
@@ -55,15 +56,14 @@ pub(super) fn bind(cx: &Context<'_>, socket: &UnixSocket, given: Given) -> SysRe
     Ok(0)
 }
 
-/// Connects the socket with the one that has the name.
+/// The socket of this kind that has the name.
 ///
 /// # Errors
-/// `EINVAL`: no name, or the socket listens. `ECONNREFUSED`: nobody listens there. `EPROTOTYPE`: a socket of another
-/// type. `EAGAIN`: the backlog is full, and it must not wait, or not for longer. `EINTR`: a signal came first.
-/// `EISCONN`: it is connected. `EACCES`, `ENOENT` and the like: the path. `EOPNOTSUPP`: a datagram socket.
-pub(super) fn connect(cx: &Context<'_>, file: &OpenFile, socket: &UnixSocket, given: Given) -> SysResult {
+/// `EINVAL`: no name. `ECONNREFUSED`: nobody has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the
+/// like: the path.
+pub(super) fn find(cx: &Context<'_>, kind: Kind, given: Given) -> Result<Arc<Endpoint>, Errno> {
     let key = match given.name()? {
-        name @ Name::Abstract(_) => Key::Abstract(socket.kind(), name),
+        name @ Name::Abstract(_) => Key::Abstract(kind, name),
         Name::Path(path) => {
             let origin = cx.origin();
             let location = path::lookup(&origin, &path, LastLink::Follow)?;
@@ -74,10 +74,24 @@ pub(super) fn connect(cx: &Context<'_>, file: &OpenFile, socket: &UnixSocket, gi
             key(&location)
         }
     };
-    let listener = unix::find(&key)?;
+    let found = unix::find(&key)?;
+    if unix::kind(&found) == kind { Ok(found) } else { Err(Errno::EPROTOTYPE) }
+}
+
+/// Connects the socket with the one that has the name.
+///
+/// # Errors
+/// `EINVAL`: no name, or the socket listens. `ECONNREFUSED`: nobody listens there. `EPROTOTYPE`: a socket of another
+/// type. `EAGAIN`: the backlog is full, and it must not wait, or not for longer. `EINTR`: a signal came first.
+/// `EISCONN`: it is connected. `EPERM`: it hears datagrams of somebody else. `EACCES`, `ENOENT` and the like: the path.
+pub(super) fn connect(cx: &Context<'_>, file: &OpenFile, socket: &UnixSocket, given: Given) -> SysResult {
+    let listener = find(cx, socket.kind(), given)?;
+    if socket.kind() == Kind::Datagram {
+        return socket.associate(Some(&listener)).map(|()| 0);
+    }
     let caller = socket::caller(cx);
     let limit = socket::limit(file, socket.options().send_timeout);
-    let for_room = (unix::backlog(&listener), Events::WRITABLE, Share::All);
+    let for_room = (unix::room(&listener), Events::WRITABLE, Share::All);
     patience::until_changed(cx, for_room, limit, || socket.connect(&Arc::clone(&listener), caller))?;
     Ok(0)
 }

@@ -6,6 +6,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::name::Name;
 use super::socket::Kind;
 use crate::abi::errno::Errno;
 use crate::tcp::connection::Taking;
@@ -21,6 +22,8 @@ pub struct Piece<R> {
     pub bytes: Vec<u8>,
     /// Delivered with the first of the bytes.
     pub rights: Vec<R>,
+    /// Who sent it, if it is a datagram of somebody who has a name.
+    pub from: Option<Name>,
 }
 
 /// What a reader gets beside the bytes.
@@ -32,6 +35,15 @@ pub struct Taken<R> {
     pub len: usize,
     /// Descriptors.
     pub rights: Vec<R>,
+    /// Who sent the datagram, if he has a name.
+    pub from: Option<Name>,
+}
+
+impl<R> Taken<R> {
+    /// Nothing.
+    pub(super) const fn nothing() -> Self {
+        Self { count: 0, len: 0, rights: Vec::new(), from: None }
+    }
 }
 
 /// Pieces in order.
@@ -77,6 +89,13 @@ impl<R: Clone> Queue<R> {
         self.held < self.limit
     }
 
+    /// Whether so many datagrams wait that strangers cannot add another: more than `net.unix.max_dgram_qlen`.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        const MOST: usize = 10;
+        self.pieces.len() > MOST
+    }
+
     /// Whether a writer hears of the room: when three quarters are free.
     #[must_use]
     pub const fn has_room(&self) -> bool {
@@ -110,7 +129,7 @@ impl<R: Clone> Queue<R> {
                 if let Some(piece) = self.pieces.pop_front() {
                     self.unread -= piece.bytes.len();
                     self.held -= piece.bytes.len() + OVERHEAD;
-                    taken.rights = piece.rights;
+                    (taken.rights, taken.from) = (piece.rights, piece.from);
                 }
                 Ok(taken)
             }
@@ -118,7 +137,7 @@ impl<R: Clone> Queue<R> {
     }
 
     fn take_bytes(&mut self, to: &mut dyn Sink) -> Result<Taken<R>, Errno> {
-        let mut taken = Taken { count: 0, len: 0, rights: Vec::new() };
+        let mut taken = Taken::nothing();
         while to.remaining() > 0
             && let Some(piece) = self.pieces.front_mut()
         {
@@ -149,7 +168,7 @@ impl<R: Clone> Queue<R> {
     }
 
     fn peek(&self, kind: Kind, to: &mut dyn Sink) -> Result<Taken<R>, Errno> {
-        let mut taken = Taken { count: 0, len: 0, rights: Vec::new() };
+        let mut taken = Taken::nothing();
         let mut read = self.read;
         for piece in &self.pieces {
             let rest = &piece.bytes[read..];
@@ -161,6 +180,7 @@ impl<R: Clone> Queue<R> {
             taken.count += put;
             taken.len += rest.len();
             taken.rights.clone_from(&piece.rights);
+            taken.from.clone_from(&piece.from);
             read = 0;
             let goes_on = kind == Kind::Stream && put == wanted && to.remaining() > 0;
             if !goes_on || !taken.rights.is_empty() {

@@ -54,6 +54,15 @@ enum Stage<P> {
     Connected(P),
 }
 
+/// What a writer is to who shall take what it writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Writer {
+    /// The other end. Its `SO_SNDBUF` says how much may be on its way.
+    Peer,
+    /// One of many who send datagrams to a name. What all of them have on their way is counted together.
+    Stranger,
+}
+
 /// What a connection inherits from the socket that listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Heritage {
@@ -284,7 +293,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             return Poll::Ready(Err(error));
         }
         if self.shutdown.contains(Shutdown::RECEIVE) {
-            return Poll::Ready(Ok(Taken { count: 0, len: 0, rights: alloc::vec::Vec::new() }));
+            return Poll::Ready(Ok(Taken::nothing()));
         }
         Poll::Pending
     }
@@ -310,11 +319,23 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         Ok((peer, self.options.send_buffer))
     }
 
-    /// Whether a piece may come.
+    /// Checks that a datagram may be sent to somebody else, and says how long it may be.
+    ///
+    /// # Errors
+    /// What became of one before, once. `EPIPE`: writing was shut down.
+    pub fn write_elsewhere(&mut self) -> Result<usize, Errno> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let is_over = self.shutdown.contains(Shutdown::SEND);
+        if is_over { Err(Errno::EPIPE) } else { Ok(self.options.send_buffer) }
+    }
+
+    /// Whether a piece of `writer` may come.
     ///
     /// # Errors
     /// `EPIPE`: nobody will read it. `ECONNREFUSED`: nobody will read the datagram.
-    pub fn may_take(&self) -> Poll<Result<(), Errno>> {
+    pub fn may_take(&self, writer: Writer) -> Poll<Result<(), Errno>> {
         if self.is_dead {
             let is_datagram = self.kind == Kind::Datagram;
             return Poll::Ready(Err(if is_datagram { Errno::ECONNREFUSED } else { Errno::EPIPE }));
@@ -322,7 +343,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         if self.shutdown.contains(Shutdown::RECEIVE) {
             return Poll::Ready(Err(Errno::EPIPE));
         }
-        if self.queue.takes_more() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        let takes_more = self.queue.takes_more() && (writer == Writer::Peer || !self.queue.is_crowded());
+        if takes_more { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Takes a piece in.
@@ -330,10 +352,14 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         self.queue.push(piece);
     }
 
-    /// Whether a writer at the other end hears of room.
+    /// Whether `writer` hears of room.
     #[must_use]
-    pub const fn has_room(&self) -> bool {
-        self.is_dead || self.queue.has_room()
+    pub fn has_room(&self, writer: Writer) -> bool {
+        self.is_dead
+            || match writer {
+                Writer::Peer => self.queue.has_room(),
+                Writer::Stranger => self.queue.takes_more() && !self.queue.is_crowded(),
+            }
     }
 
     /// Notes whether the other end has room. `true`: it was not so before.
@@ -396,6 +422,23 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             self.shutdown = Shutdown::all();
             self.error = error.or(self.error);
         }
+    }
+
+    /// Sends datagrams to `peer` from now on, or to nobody in particular. Who it was before.
+    pub fn associate(&mut self, peer: Option<P>) -> Option<P> {
+        let stage = match peer {
+            Some(peer) => Stage::Connected(peer),
+            None => Stage::Unconnected,
+        };
+        match core::mem::replace(&mut self.stage, stage) {
+            Stage::Connected(before) => Some(before),
+            _ => None,
+        }
+    }
+
+    /// Forgets what waits to be read, for the caller to drop.
+    pub fn discard(&mut self) -> VecDeque<Piece<R>> {
+        self.queue.clear()
     }
 
     /// Forgets the other end, which took no datagram, and what it had sent.

@@ -8,7 +8,7 @@ use pollee::{Events, Readiness as _};
 
 use super::name::{Given, Name};
 use super::queue::Piece;
-use super::socket::{Kind, Socket};
+use super::socket::{Kind, Socket, Writer};
 use crate::abi::errno::Errno;
 use crate::abi::socket::{How, Ucred};
 use crate::tcp::connection::Taking;
@@ -22,7 +22,7 @@ fn connected(kind: Kind) -> Local {
 }
 
 fn piece(bytes: &[u8]) -> Piece<char> {
-    Piece { bytes: bytes.to_vec(), rights: vec![] }
+    Piece { bytes: bytes.to_vec(), rights: vec![], from: None }
 }
 
 fn read(socket: &mut Local, len: usize, taking: Taking) -> Result<(Vec<u8>, Vec<char>), Errno> {
@@ -41,7 +41,7 @@ fn read(socket: &mut Local, len: usize, taking: Taking) -> Result<(Vec<u8>, Vec<
 fn a_stream_joins_pieces_but_stops_behind_descriptors() {
     let mut socket = connected(Kind::Stream);
     socket.push(piece(b"ab"));
-    socket.push(Piece { bytes: b"cd".to_vec(), rights: vec!['x'] });
+    socket.push(Piece { bytes: b"cd".to_vec(), rights: vec!['x'], from: None });
     socket.push(piece(b"ef"));
     assert_eq!(read(&mut socket, 9, Taking::Peek), Ok((b"abcd".to_vec(), vec!['x'])));
     assert_eq!(read(&mut socket, 3, Taking::Consume), Ok((b"abc".to_vec(), vec!['x'])));
@@ -65,12 +65,12 @@ fn messages_stay_apart_and_lose_what_does_not_fit() {
 #[test]
 fn room_is_announced_when_three_quarters_are_free() {
     let mut socket = connected(Kind::Stream);
-    while socket.may_take().is_ready() {
-        assert_eq!(socket.may_take(), Poll::Ready(Ok(())));
+    while socket.may_take(Writer::Peer).is_ready() {
+        assert_eq!(socket.may_take(Writer::Peer), Poll::Ready(Ok(())));
         socket.push(piece(&[0; 1000]));
     }
-    assert!(!socket.has_room());
-    while !socket.has_room() {
+    assert!(!socket.has_room(Writer::Peer));
+    while !socket.has_room(Writer::Peer) {
         read(&mut socket, 100, Taking::Consume).unwrap();
     }
     assert!((1000..=2500).contains(&socket.unread().unwrap()));
@@ -122,4 +122,27 @@ fn names_are_told_as_they_were_given() {
     assert_eq!(parse(&[b'x'; 109]), Err(Errno::EINVAL));
     assert_eq!(Given::parse(&[2, 0, b'x']), Err(Errno::EINVAL));
     assert_eq!(Given::parse(&[1]), Err(Errno::EINVAL));
+}
+
+#[test]
+fn strangers_wait_when_eleven_datagrams_do() {
+    let mut socket = Local::new(Kind::Datagram);
+    let sender = Name::Abstract(b"\0sender"[..].into());
+    for number in 0..11 {
+        assert_eq!(socket.may_take(Writer::Stranger), Poll::Ready(Ok(())), "{number}");
+        socket.push(Piece { from: Some(sender.clone()), ..piece(b"x") });
+    }
+    assert!(socket.may_take(Writer::Stranger).is_pending() && !socket.has_room(Writer::Stranger));
+    assert_eq!(socket.may_take(Writer::Peer), Poll::Ready(Ok(())), "who has a buffer of its own for that");
+    let Poll::Ready(Ok(taken)) = socket.receive(&mut &mut [0; 9][..], Taking::Consume) else {
+        panic!("something waits")
+    };
+    assert_eq!(taken.from, Some(sender));
+    assert!(socket.has_room(Writer::Stranger));
+    assert_eq!(socket.associate(Some(7)), None);
+    assert_eq!(socket.associate(None), Some(7));
+    assert_eq!(socket.discard().len(), 10);
+    let _ = socket.close();
+    assert_eq!(socket.may_take(Writer::Stranger), Poll::Ready(Err(Errno::ECONNREFUSED)));
+    assert!(socket.has_room(Writer::Stranger), "to hear that");
 }

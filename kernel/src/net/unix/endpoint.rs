@@ -5,9 +5,10 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicUsize;
 
 use model::abi::errno::Errno;
-use model::unix::socket::{self, Remains, Socket};
+use model::unix::socket::{self, Remains, Socket, Writer};
 use pollee::Events;
 use spin::Once;
 
@@ -27,6 +28,10 @@ pub(crate) struct Endpoint {
     pub(in super::super) holder: Holder,
     /// What it is found by.
     pub(super) key: Once<Key>,
+    /// Who sends datagrams here with connect(2), and hears of room.
+    pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
+    /// How many wait for room to send a datagram here, without being connected.
+    pub(super) strangers: AtomicUsize,
     _member: Member,
 }
 
@@ -54,6 +59,8 @@ impl Endpoint {
             inode: ports::new_owner().0 + 1,
             holder: Holder::nobody(),
             key: Once::new(),
+            clients: Ranked::new(Rank::Interface, Vec::new()),
+            strangers: AtomicUsize::new(0),
             _member: Member::new(Kind::Local),
         });
         ALL.lock().insert(endpoint.inode, Arc::downgrade(&endpoint));
@@ -68,10 +75,14 @@ impl Endpoint {
         let Remains { peer, waiting, unread, .. } = self.state.lock().close();
         let error = error.or((!unread.is_empty()).then_some(Errno::ECONNRESET));
         if let Some(peer) = peer {
-            let mut peer = peer.state.lock();
-            peer.lose_peer(error);
-            peer.report(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
+            peer.forget_client(self);
+            if peer.sends_to(self) {
+                let mut peer = peer.state.lock();
+                peer.lose_peer(error);
+                peer.report(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
+            }
         }
+        self.tell_clients();
         for child in waiting {
             child.close(Some(Errno::ECONNRESET));
         }
@@ -81,11 +92,11 @@ impl Endpoint {
 
     /// Brings what this end knows of the other's room up to date: asked again after it was noted, because the other
     /// may have read in between.
-    pub(super) fn note_room(&self, other: &Self) {
+    pub(super) fn note_room(&self, other: &Self, writer: Writer) {
         loop {
-            let has_room = other.state.read().has_room();
+            let has_room = other.state.read().has_room(writer);
             self.state.lock().set_peer_has_room(has_room);
-            if other.state.read().has_room() == has_room {
+            if other.state.read().has_room(writer) == has_room {
                 return;
             }
         }

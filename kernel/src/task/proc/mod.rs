@@ -253,10 +253,6 @@ pub(crate) fn register() {
         processes: || Box::new(Processes),
         own,
         own_thread,
-        reports: &[
-            (b"loadavg", system::loadavg),
-            (b"stat", system::stat),
-            (b"uptime", system::uptime),
-        ],
+        reports: &[(b"loadavg", system::loadavg), (b"stat", system::stat), (b"uptime", system::uptime)],
     });
 }
