@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use libc::{O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 use pollux_tests::child::{self, Status};
 use pollux_tests::memory::{PAGE, UNMAPPED};
-use pollux_tests::{Errno, Fd, fd, sys};
+use pollux_tests::{Errno, Fd, fd, poll, signal, socket, sys, unix};
 
 /// A file in `/tmp` with this many bytes, each unlike its neighbours.
 fn file(name: &str, len: usize) -> (String, Vec<u8>) {
     let path = format!("/tmp/sendfile-{name}");
-    let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+    let mut content = (0..251).collect::<Vec<u8>>().repeat(len.div_ceil(251));
+    content.truncate(len);
     fs::write(&path, &content).unwrap();
     (path, content)
 }
@@ -109,4 +110,127 @@ fn a_process_that_copies_gigabytes_can_be_killed() {
     assert_eq!(child.wait(), Status::Killed(libc::SIGKILL));
     assert!(start.elapsed() < Duration::from_millis(700), "it took {:?}", start.elapsed());
     fs::remove_file(path).unwrap();
+}
+
+/// Everything that comes until the end.
+fn read_all(fd: &Fd) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let bytes = fd.read(1 << 20).unwrap();
+        if bytes.is_empty() {
+            return all;
+        }
+        all.extend(bytes);
+    }
+}
+
+#[test]
+fn a_connection_gets_the_whole_of_a_file() {
+    let (path, content) = file("tcp", 3_000_001);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (client, server) = socket::pair();
+    let reading = thread::spawn(move || read_all(&client));
+    assert_eq!(sendfile(&server, &from, 0, 4_000_000), Ok(content.len()), "a blocking one waits for room");
+    assert_eq!(sendfile(&server, &from, 0, 1), Ok(0));
+    let mut offset = 2_999_991_u64;
+    assert_eq!(sendfile(&server, &from, &raw mut offset as usize, 99), Ok(10));
+    assert_eq!(offset, 3_000_001);
+    drop(server);
+    let received = reading.join().unwrap();
+    assert!(received == [&content[..], &content[2_999_991..]].concat());
+}
+
+#[test]
+fn a_full_connection_takes_a_part_and_then_nothing() {
+    let (path, content) = file("tcp-full", 8_000_000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    for has_offset in [false, true] {
+        // SAFETY: no memory is involved.
+        unsafe { sys::call(libc::SYS_lseek, [from.number() as usize, 0, 0]) }.unwrap();
+        let (client, server) = socket::pair();
+        server.set_flags(O_NONBLOCK).unwrap();
+        let mut offset = 0_u64;
+        let place = if has_offset { &raw mut offset as usize } else { 0 };
+        let mut sent = sendfile(&server, &from, place, content.len()).unwrap();
+        assert!(sent > 0 && sent < content.len(), "{sent}");
+        // What travels makes room for a while.
+        loop {
+            match sendfile(&server, &from, place, content.len() - sent) {
+                Ok(more) => sent += more,
+                Err(error) => {
+                    assert_eq!(error, Errno::EAGAIN);
+                    thread::sleep(Duration::from_millis(10));
+                    if poll::ready(&server, libc::POLLOUT) == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(sent < content.len());
+        // SAFETY: no memory is involved.
+        let here = unsafe { sys::call(libc::SYS_lseek, [from.number() as usize, 0, 1]) }.unwrap();
+        assert_eq!((here, offset), if has_offset { (0, sent as u64) } else { (sent, 0) });
+        let reading = thread::spawn(move || read_all(&client));
+        while sent < content.len() {
+            let mut entries = [poll::entry(server.number(), libc::POLLOUT)];
+            assert_eq!(poll::poll(&mut entries, 10_000), Ok(1));
+            match sendfile(&server, &from, place, content.len() - sent) {
+                Ok(more) => sent += more,
+                Err(error) => assert_eq!(error, Errno::EAGAIN),
+            }
+        }
+        drop(server);
+        assert!(reading.join().unwrap() == content);
+    }
+}
+
+#[test]
+fn time_to_send_ends_a_wait_for_room() {
+    let (path, content) = file("tcp-time", 8_000_000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (_client, server) = socket::pair();
+    let limit = libc::timeval { tv_sec: 0, tv_usec: 50_000 };
+    socket::set_value(&server, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit).unwrap();
+    let sent = sendfile(&server, &from, 0, content.len()).unwrap();
+    assert!(sent > 0 && sent < content.len(), "{sent}");
+    // What was on its way may have made room once more.
+    let mut results = (0..20).map(|_| sendfile(&server, &from, 0, content.len()));
+    assert!(results.any(|result| result == Err(Errno::EAGAIN)));
+}
+
+#[test]
+fn a_connection_that_is_gone_is_an_error_once_and_then_a_broken_pipe() {
+    let (path, _) = file("tcp-gone", 100);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (client, server) = socket::pair();
+    server.write(b"unread").unwrap();
+    poll::poll(&mut [poll::entry(client.number(), libc::POLLIN)], 1000).unwrap();
+    drop(client);
+    poll::poll(&mut [poll::entry(server.number(), 0)], 1000).unwrap();
+    let mut offset = 7_u64;
+    let place = &raw mut offset as usize;
+    assert_eq!(sendfile(&server, &from, place, 9), Err(Errno::ECONNRESET));
+    assert_eq!(sendfile(&server, &from, place, 9), Err(Errno::EPIPE));
+    assert_eq!(offset, 7);
+    let (_client, server) = socket::pair();
+    socket::shutdown(&server, libc::SHUT_WR).unwrap();
+    assert_eq!(sendfile(&server, &from, place, 9), Err(Errno::EPIPE));
+    assert_eq!(sendfile(&socket::tcp(0), &from, place, 9), Err(Errno::EPIPE), "no connection at all");
+    let child = child::spawn(|| {
+        signal::default(libc::SIGPIPE);
+        let _ = sendfile(&server, &from, 0, 9);
+    });
+    assert_eq!(child.wait(), Status::Killed(libc::SIGPIPE));
+}
+
+#[test]
+fn local_sockets_and_datagrams_take_files_too() {
+    let (path, content) = file("local", 70_000);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let (one, other) = unix::pair(libc::SOCK_STREAM);
+    let reading = thread::spawn(move || read_all(&other));
+    assert_eq!(sendfile(&one, &from, 0, content.len()), Ok(content.len()));
+    drop(one);
+    assert!(reading.join().unwrap() == content);
+    assert_eq!(sendfile(&socket::tcp(0), &socket::tcp(0), 0, 1), Err(Errno::EINVAL), "a socket is no file");
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pollux_tests::pollee::Counters;
+use pollux_tests::select::{Sets, select};
 use pollux_tests::{Errno, Fd, child, limit, poll, socket};
 
 /// Connections; each has two ends.
@@ -39,6 +40,46 @@ fn polling_idle_connections_asks_none_of_them() {
         let is_cached = moved("hits") > 0;
         assert!(!is_cached || moved("misses") == 0, "{} misses", moved("misses"));
         assert!(!is_cached || moved("hits") == ROUNDS * entries.len() as u64);
+    }
+}
+
+#[test]
+fn select_over_idle_connections_takes_no_lock_of_theirs() {
+    const ROUNDS: u64 = 100;
+    let crowd = crowd(CONNECTIONS);
+    let numbers: Vec<i32> =
+        crowd.iter().flat_map(|(client, server)| [client.number(), server.number()]).collect();
+    let ask = || {
+        let mut sets = Sets::reading(&numbers);
+        select(libc::FD_SETSIZE as i32, &mut sets, Some(Duration::ZERO)).0
+    };
+    let at_first = Counters::read();
+    assert_eq!(ask(), Ok(0));
+    let before = Counters::read();
+    for _ in 0..ROUNDS {
+        assert_eq!(ask(), Ok(0));
+    }
+    let after = Counters::read();
+    // Linux has no such counters. A miss is a poll that takes the connection's lock.
+    if let (Some(at_first), Some(before), Some(after)) = (at_first, before, after) {
+        let moved = |from: &Counters, to: &Counters| {
+            ["hits", "misses", "computes"].map(|column| to.get("socket", column) - from.get("socket", column))
+        };
+        let each = 2 * CONNECTIONS as u64;
+        match moved(&at_first, &before) {
+            // Kept for who asked: the first has to look.
+            [0, misses, _] if moved(&before, &after)[1] == 0 => assert_eq!(misses, each),
+            // Kept always.
+            [hits, 0, 0] => assert_eq!(hits, each),
+            // Never kept.
+            [0, misses, _] => {
+                assert_eq!(misses, each);
+                assert_eq!(moved(&before, &after)[1], ROUNDS * each);
+                return;
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(moved(&before, &after), [ROUNDS * each, 0, 0], "hits, misses, computes");
     }
 }
 
