@@ -163,6 +163,47 @@ step 'seq 2000 | sed "s/^/file./" | head -n 150 | (mkdir many; cd many; xargs to
 step 'i=0; while [ $i -lt 40 ]; do echo $i; i=$((i + 1)); done | sort | while read x; do echo -n "$x "; done'
 step 'dd if=/dev/zero bs=64k count=64 2>/dev/null | gzip -1 | gunzip | md5sum'
 step 'a=$(seq 5000); echo "$a" | md5sum; echo ${#a}'
+
+# Servers and clients. A client tries until the port is open. nc ends as soon as the other end does, whatever it has still
+# to send: so one end has nothing to send and an input that does not end, `hold`, or it answers when the question is over.
+mkfifo hold; exec 8<> hold
+seq 30000 > numbers
+step 'nc 127.0.0.1 7000 < numbers; echo $?; nc -w 5 127.0.0.1 7000 <&8'
+step 'nc -l -p 7001 <&8 > sent & until nc 127.0.0.1 7001 < numbers 2> /dev/null; do usleep 10000; done; wait; cmp numbers sent && echo same'
+step 'nc -l -p 7002 < numbers > sent & until nc 127.0.0.1 7002 <&8 2> /dev/null; do usleep 10000; done | md5sum; wait; wc -c sent'
+step 'nc -l -p 7003 -e tr 0-9 a-j & until seq 500 | nc 127.0.0.1 7003 2> /dev/null; do usleep 10000; done | md5sum; wait'
+step 'nc -l -p 7003 -e sh -c "read q; echo \"answer to \$q\"; exit 3" & until echo question | nc 127.0.0.1 7003 2> /dev/null; do usleep 10000; done; wait $!'
+step '{ nc -ll -p 7004 -e md5sum & server=$!
+until nc 127.0.0.1 7004 < /dev/null; do usleep 10000; done
+clients=; for n in 1 2 3 4 5 6 7 8; do seq $((n * 1000)) | nc 127.0.0.1 7004 > sum.$n & clients="$clients $!"; done; wait $clients
+kill $server; wait $server; } 2> /dev/null; cat sum.*'
+step 'timeout 0.2 nc -l -p 7005 <&8; nc -l -p 7005 < /dev/null & until nc 127.0.0.1 7005 <&8 2> /dev/null; do usleep 10000; done; wait $!'
+
+mkdir -p www/cgi-bin www/list
+seq 50000 > www/numbers; echo "<p>page</p>" > www/index.html; echo in a directory > www/list/index.html
+printf "#!/tmp/bin/sh\nprintf \"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n\"\necho \$REQUEST_METHOD \$QUERY_STRING\ncat\n" > www/cgi-bin/echo
+chmod +x www/cgi-bin/echo
+httpd -f -p 127.0.0.1:8080 -h www & server=$!
+site=http://127.0.0.1:8080
+step 'until wget -q -O - $site/ 2> /dev/null; do usleep 10000; done'
+step 'wget -q -O - $site/numbers | md5sum; md5sum < www/numbers'
+step 'wget -q -O - $site/list/; wget -q -O - $site/list; wget -q -O - $site/none'
+step 'wget -q -S -O /dev/null $site/none 2>&1 | grep -v Date'
+step 'head -c 100000 www/numbers > numbers; wget -q -c $site/numbers && cmp numbers www/numbers && echo same'
+step 'wget -q -O - --post-data "a=1&b=2" "$site/cgi-bin/echo?q"; echo; wget -q -O - "$site/cgi-bin/echo?q=1"'
+step 'wget -q -O - --post-file www/numbers $site/cgi-bin/echo | md5sum'
+step 'wget --spider $site/numbers; wget -q --spider $site/none'
+step 'clients=; for n in 1 2 3 4 5 6 7 8; do wget -q -O - $site/numbers | md5sum & clients="$clients $!"; done; wait $clients'
+step 'printf "GET / HTTP/1.0\r\n\r\n" | nc 127.0.0.1 8080 | tail -n 1; printf "nonsense\r\n\r\n" | nc 127.0.0.1 8080 | head -n 1'
+step '{ kill $server; wait $server; } 2> /dev/null; wget -O - $site/'
+
+printf "#!/tmp/bin/sh\nprintf \"name? \"\nread name\ntest -t 0 && stty -a | grep -o \"isig [a-z]*\" && echo hello \$name\n" > login; chmod +x login
+telnetd -F -b 127.0.0.1 -p 8023 -l ./login & server=$!
+step '{ until grep -qs name visit; do usleep 10000; done; echo pollux >&8; } &
+until telnet 127.0.0.1 8023 <&8 > visit 2> /dev/null; grep -q Connected visit; do usleep 10000; done; wait $!; cat visit'
+step '{ kill $server; wait $server; } 2> /dev/null; telnet 127.0.0.1 8023 <&8'
+exec 8>&-; rm hold
+
 # Programs with shared libraries
 step '/usr/bin/ls -a /usr/bin; /usr/bin/ls /no/such'
 step 'seq 3000 | /usr/bin/sort -r | md5sum; seq 20 | /usr/bin/sort | head -n 3'
