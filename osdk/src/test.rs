@@ -55,8 +55,10 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
             total += over_the_network(visited, run, options)?;
         }
     }
-    if is_wanted(options, peer::NAME, Place::Pollux) {
-        total += on_a_cable(options)?;
+    if is_meant(options, peer::NAME) {
+        for kernel in on_cables(&runs, &options.smp) {
+            total += on_a_cable(kernel, options)?;
+        }
     }
     if is_wanted(options, impairment::NAME, Place::Pollux) {
         total += on_bad_networks(options)?;
@@ -112,12 +114,22 @@ fn over_the_network(
     Ok(report(visited.name, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))
 }
 
-/// Boots a machine whose network cable ends here, with the most CPUs that were asked for, and sends it bad packets.
-fn on_a_cable(options: &TestOptions) -> Result<Tally> {
-    let smp = options.smp.iter().copied().max().unwrap_or(1);
-    let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
+/// The runs with a cable: with the most CPUs that were asked for, and one policy.
+fn on_cables(runs: &[KernelOptions], cpus: &[u8]) -> Vec<KernelOptions> {
+    let most = cpus.iter().copied().max().unwrap_or(1);
+    let policy = runs.iter().find(|run| run.on == Kernel::Pollux).map(|run| run.policy);
+    let is_meant = |run: &&KernelOptions| {
+        run.smp == most && (run.on == Kernel::Linux || Some(run.policy) == policy)
+    };
+    runs.iter().filter(is_meant).copied().collect()
+}
+
+/// Boots a machine whose network cable ends here, and sends it bad packets.
+fn on_a_cable(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
     println!("{}, with a network cable", title(kernel));
-    build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
+    if kernel.on == Kernel::Pollux {
+        build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
+    }
     let started = Instant::now();
     let (tally, note) = peer::run(kernel, &options.hardware, options.long, options.seed)?;
     Ok(report(peer::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed: started.elapsed(), note }))

@@ -20,6 +20,7 @@ use super::{
     talk::{SERVER, Talk, address},
     wire::{GUEST, HONEST, Wire, card, packet},
 };
+use crate::cli::Kernel;
 
 /// How long an answer would take.
 const SOON: Duration = Duration::from_millis(60);
@@ -67,10 +68,19 @@ pub(super) fn headers(stage: &mut Stage<'_>) -> Result<()> {
     }
     // Lengths of the TCP header.
     (0..16).filter(|words| *words != 5).for_each(|words| change(&mut |p| p[32] = words << 4));
-    // Port 0, which nobody has.
-    change(&mut |p| p[20..22].fill(0));
-    change(&mut |p| p[22..24].fill(0));
     expect_silence(stage.wire, bad)?;
+    // Port 0, which nobody has. Linux answers all the same.
+    let answered = [20..22, 22..24].map(|place| {
+        let mut packet = good.clone();
+        packet[place].fill(0);
+        mend(&mut packet);
+        packet
+    });
+    if stage.on == Kernel::Linux {
+        answered.iter().try_for_each(|packet| stage.wire.send_from(HONEST, packet))?;
+    } else {
+        expect_silence(stage.wire, answered)?;
+    }
     // And frames that are too short or of no kind; QEMU takes none at all for the end of the cable.
     for len in 1..60 {
         stage.wire.send_frame(&vec![0xff; len])?;
@@ -152,28 +162,31 @@ pub(super) fn options(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 pub(super) fn senders(stage: &mut Stage<'_>) -> Result<()> {
+    let network = Ipv4Addr::new(10, 0, 2, 255);
     let nobody = [
         Ipv4Addr::UNSPECIFIED,
         Ipv4Addr::BROADCAST,
         Ipv4Addr::LOCALHOST,
         Ipv4Addr::new(127, 255, 255, 255),
-        Ipv4Addr::new(10, 0, 2, 255),
+        network,
         Ipv4Addr::new(224, 0, 0, 1),
         Ipv4Addr::new(239, 255, 255, 255),
         GUEST,
     ];
+    // Linux answers the whole network unless it is told to filter (`rp_filter`).
+    let nobody = nobody.into_iter().filter(|ip| stage.on == Kernel::Pollux || *ip != network);
     let others = [
         Ipv4Addr::BROADCAST,
         Ipv4Addr::LOCALHOST,
         Ipv4Addr::UNSPECIFIED,
-        Ipv4Addr::new(10, 0, 2, 255),
+        network,
         Ipv4Addr::new(224, 0, 0, 1),
         Ipv4Addr::new(10, 0, 2, 16),
         HONEST,
     ];
     let mut bad = Vec::new();
     for flags in [flag::SYN, flag::ACK, flag::RST, flag::FIN | flag::ACK] {
-        for ip in nobody {
+        for ip in nobody.clone() {
             let from = SocketAddrV4::new(ip, 1234);
             bad.push(Segment::new(from, SERVER, flags).packet());
             // Both ends the same: the "land" attack.

@@ -60,8 +60,9 @@ fn cut(random: &mut fastrand::Rng, len: usize) -> Vec<(usize, usize)> {
 pub(super) fn windows(stage: &mut Stage<'_>) -> Result<()> {
     // It closes before the answer and opens late.
     let mut talk = Talk::open(stage.wire)?;
+    talk.say(b"GET ")?;
     talk.window = 0;
-    talk.say(b"GET /bytes/30000 HTTP/1.1\r\n\r\n")?;
+    talk.say(b"/bytes/30000 HTTP/1.1\r\n\r\n")?;
     for _ in 0..3 {
         if let Some(seen) = talk.take(Duration::from_millis(600))? {
             ensure!(seen.payload.len() <= 1, "{} bytes into a window of none", seen.payload.len());

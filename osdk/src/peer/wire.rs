@@ -200,14 +200,20 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes what has come, and says how many packets of IP there were.
+    /// Takes what has come, and says how many packets of IP there were, but for complaints about the options of one,
+    /// which nobody has to make (RFC 1122 section 3.2.2.5).
     pub(crate) fn drain(&self, patience: Duration) -> Result<usize> {
         let mut count = 0;
         while let Some(frame) = self.receive(patience)? {
-            count += usize::from(packet(&frame).is_some());
+            count += usize::from(packet(&frame).is_some_and(|packet| !is_complaint(&packet)));
         }
         Ok(count)
     }
+}
+
+/// Whether it is ICMP's "parameter problem".
+fn is_complaint(packet: &Ipv4Packet<&[u8]>) -> bool {
+    packet.next_header() == IpProtocol::Icmp && packet.payload().first() == Some(&12)
 }
 
 /// The IP packet in a frame.
