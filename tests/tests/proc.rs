@@ -76,12 +76,23 @@ fn a_process_that_is_gone_has_no_directory() {
     }
 }
 
+/// Whether the state in this `stat` is or becomes `wanted`.
+fn becomes(path: &str, wanted: &str) -> bool {
+    for _ in 0..1000 {
+        if stat_fields(path)[0] == wanted {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    false
+}
+
 #[test]
 fn stat_has_52_fields() {
+    // The first thread waits for the tests' threads.
+    assert!(becomes("/proc/self/stat", "S"), "{}", text("/proc/self/stat"));
     let fields = stat_fields("/proc/self/stat");
     assert_eq!(fields.len(), 50);
-    // The first thread waits for the tests' threads.
-    assert_eq!(fields[0], "S");
     assert_eq!(stat_fields("/proc/thread-self/stat")[0], "R");
     // SAFETY: these ask and change nothing.
     let (parent, group, session) = unsafe { (libc::getppid(), libc::getpgrp(), libc::getsid(0)) };
@@ -96,22 +107,15 @@ fn stat_has_52_fields() {
 fn who_has_ended_is_a_zombie_until_waited_for() {
     let ended = child::spawn(|| ());
     let path = format!("/proc/{}/stat", ended.pid());
-    let state = |wanted: &str| {
-        for _ in 0..1000 {
-            if stat_fields(&path)[0] == wanted {
-                return true;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        false
-    };
-    assert!(state("Z"), "{}", text(&path));
+    assert!(becomes(&path, "Z"), "{}", text(&path));
     assert_eq!(value(&format!("/proc/{}/status", ended.pid()), "State"), "Z (zombie)");
 }
 
 #[test]
 fn status_names_the_ids() {
     let status = "/proc/self/status";
+    // The first thread waits for the tests' threads.
+    assert!(becomes("/proc/self/stat", "S"), "{}", text("/proc/self/stat"));
     assert_eq!(value(status, "Pid"), process::id().to_string());
     assert_eq!(value(status, "Tgid"), process::id().to_string());
     assert_eq!(value(status, "State"), "S (sleeping)");

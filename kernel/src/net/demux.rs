@@ -15,12 +15,13 @@ use hashbrown::HashMap;
 use model::abi::errno::Errno;
 use model::tcp::port::Sharing;
 use model::tcp::segment::Tuple;
-use model::tcp::time_wait::TimeWait;
+use model::tcp::time_wait::{self, TimeWait};
 use spin::Once;
 
 use super::endpoint::Endpoint;
 use super::{ports, timer};
 use crate::event::rank::{Rank, Ranked, RankedGuard};
+use crate::memory::budget;
 use crate::random;
 
 const SHARDS: usize = 64;
@@ -156,8 +157,11 @@ fn remove_if(tuple: &Tuple, is_meant: impl FnOnce(&Entry) -> bool) {
     }
 }
 
-/// Keeps of `endpoint` only what answers late packets.
+/// Keeps of `endpoint` only what answers late packets; or nothing, where too many wait already.
 pub(super) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
+    let Some(is_first) = wait(tuple, &rest) else {
+        return remove(tuple, endpoint);
+    };
     let replaced = {
         let mut shard = shard(tuple);
         match shard.get_mut(tuple) {
@@ -167,16 +171,20 @@ pub(super) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
             _ => None,
         }
     };
-    if replaced.is_some() {
-        let is_first = {
-            let mut waiting = WAITING.lock();
-            waiting.push_back((rest.end(), *tuple));
-            waiting.len() == 1
-        };
-        if is_first {
-            timer::wake();
-        }
+    if replaced.is_some() && is_first {
+        timer::wake();
     }
+}
+
+/// Keeps a place until `rest` ends, and says whether it is the first. `None`: there are too many, those that became
+/// connections again counted as well.
+fn wait(tuple: &Tuple, rest: &TimeWait) -> Option<bool> {
+    let mut waiting = WAITING.lock();
+    if waiting.len() >= time_wait::most(budget::total()) || waiting.try_reserve(1).is_err() {
+        return None;
+    }
+    waiting.push_back((rest.end(), *tuple));
+    Some(waiting.len() == 1)
 }
 
 /// Forgets what has waited long enough, and says when the next has.

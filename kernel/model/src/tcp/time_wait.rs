@@ -14,6 +14,18 @@ pub const LENGTH: Duration = Duration::from_secs(60);
 /// packet is on its way for that long.
 const REUSE_AFTER: Duration = Duration::from_secs(1);
 
+/// For how many bytes of memory there is one place in Linux's table of connections, and how many places at most.
+const BYTES_FOR_A_PLACE: usize = 128 << 10;
+const MOST_PLACES: usize = 512 << 10;
+
+/// How many a machine with so much memory has at most: `net.ipv4.tcp_max_tw_buckets`. Who ends a connection beyond that
+/// does not wait (`tcp_time_wait`).
+#[must_use]
+pub const fn most(memory: usize) -> usize {
+    let places = (memory / BYTES_FOR_A_PLACE).next_power_of_two();
+    (if places < MOST_PLACES { places } else { MOST_PLACES }) / 2
+}
+
 /// A connection that both ends have closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeWait {
@@ -64,5 +76,17 @@ impl TimeWait {
         }
         let is_pure = !segment.has_syn && !segment.has_fin && segment.len == 0;
         if is_pure && segment.sequence == self.expected { Answer::Ignore } else { Answer::Acknowledge }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most;
+
+    #[test]
+    fn so_many_wait_as_in_linux_with_this_memory() {
+        const MIB: usize = 1 << 20;
+        let seen = [1000, 1950, 2950, 200_000].map(|size| most(size * MIB));
+        assert_eq!(seen, [4096, 8192, 16_384, 262_144]);
     }
 }

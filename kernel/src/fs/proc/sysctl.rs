@@ -9,18 +9,27 @@ use alloc::vec::Vec;
 use model::abi::errno::Errno;
 use model::abi::utsname;
 use model::pipe;
-use model::tcp::listener;
+use model::tcp::{listener, time_wait};
 use spin::Once;
 
 use super::super::name::NewFile;
 use super::super::path::Origin;
 use super::{Text, make, make_report};
+use crate::memory::budget;
 use crate::random;
 
-const DIRECTORIES: [&[u8]; 7] =
-    [b"sys", b"sys/fs", b"sys/kernel", b"sys/kernel/random", b"sys/net", b"sys/net/core", b"sys/vm"];
+const DIRECTORIES: [&[u8]; 8] = [
+    b"sys",
+    b"sys/fs",
+    b"sys/kernel",
+    b"sys/kernel/random",
+    b"sys/net",
+    b"sys/net/core",
+    b"sys/net/ipv4",
+    b"sys/vm",
+];
 
-const FILES: [(&[u8], Text); 14] = [
+const FILES: [(&[u8], Text); 15] = [
     (b"sys/fs/file-max", || number(i64::MAX.cast_unsigned())),
     (b"sys/fs/nr_open", || number(1 << 20)),
     (b"sys/fs/pipe-max-size", || number(pipe::UNPRIVILEGED_CAPACITY as u64)),
@@ -34,6 +43,7 @@ const FILES: [(&[u8], Text); 14] = [
     (b"sys/kernel/threads-max", || number(1 << 16)),
     (b"sys/kernel/version", || line(utsname::VERSION)),
     (b"sys/net/core/somaxconn", || number(listener::SOMAXCONN.into())),
+    (b"sys/net/ipv4/tcp_max_tw_buckets", || number(time_wait::most(budget::total()) as u64)),
     (b"sys/vm/overcommit_memory", || number(0)),
 ];
 
