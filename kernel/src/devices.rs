@@ -6,7 +6,7 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::stat::Stat;
-use model::access::Credentials;
+use model::credentials::Credentials;
 
 use crate::file::file::File;
 use crate::fs;

@@ -46,9 +46,9 @@ const PACKAGES: [&str; 19] = [
     "libxxhash0",
 ];
 
-/// What is done twice at a time, one after the other. Not `fork`, which gives up its capabilities, as nobody can here.
-const STRESSORS: [&str; 10] =
-    ["pipe", "eventfd", "poll", "epoll", "sigfd", "timer", "timerfd", "futex", "switch", "fault"];
+/// What is done twice at a time, one after the other.
+const STRESSORS: [&str; 11] =
+    ["fork", "pipe", "eventfd", "poll", "epoll", "sigfd", "timer", "timerfd", "futex", "switch", "fault"];
 
 /// Seconds for each stressor, and in the long form.
 const SHORT: u32 = 1;

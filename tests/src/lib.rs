@@ -6,6 +6,7 @@
 //! `/tmp` and `/dev` but no `/proc`. A case that changes what belongs to a whole process (a signal
 //! action, a limit) does so in a [`child`].
 
+pub mod capability;
 pub mod child;
 pub mod epoll;
 pub mod errno;

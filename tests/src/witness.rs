@@ -6,7 +6,7 @@
 use core::hint::black_box;
 use std::{env, process};
 
-use crate::{fd, signal};
+use crate::{capability, fd, signal};
 
 /// The environment variable that holds the question.
 pub const QUESTION: &str = "POLLUX_WITNESS";
@@ -29,6 +29,17 @@ pub extern "C" fn answer() {
             print!("{}", join((3..256).filter(is_open).map(|number| number.to_string())));
         }
         "signals" => print!("{}", join(signals())),
+        "capabilities" => print!("{}", join(capability::get().iter().map(u64::to_string))),
+        "users" => {
+            let mut ids = [0_u32; 3];
+            let [real, effective, saved] = &mut ids;
+            // SAFETY: the three are ours; an entry of the auxiliary vector is a number.
+            let is_secure = unsafe {
+                libc::getresuid(real, effective, saved);
+                libc::getauxval(libc::AT_SECURE)
+            };
+            print!("{}|{is_secure}", join(ids.iter().map(u32::to_string)));
+        }
         "process" => print!("{}", process::id()),
         "stack" => print!("{}", use_stack(6 << 20)),
         "deeper stack" => print!("{}", use_stack(100 << 20)),

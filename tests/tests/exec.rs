@@ -275,3 +275,33 @@ fn no_arguments_at_all_become_one_empty_argument() {
     assert_eq!(reader.read(100).unwrap(), b"1");
     child.join();
 }
+
+#[test]
+fn a_program_may_bring_its_owner() {
+    let path = "/tmp/exec-owner";
+    let users = || {
+        let mut command = Command::new(path);
+        command.env(QUESTION, "users");
+        answer(&mut command)
+    };
+    fs::copy(witness(), path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let as_user = |expected: &str| {
+        child::run(|| {
+            // SAFETY: no memory is involved.
+            assert_eq!(unsafe { libc::setuid(5) }, 0);
+            assert_eq!(users(), expected);
+        });
+    };
+    as_user("5|5|5|0");
+    std::os::unix::fs::chown(path, Some(7), Some(7)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o4755)).unwrap();
+    as_user("5|7|7|1");
+    assert_eq!(users(), "0|7|7|1");
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        as_user("5|5|5|0");
+    });
+    fs::remove_file(path).unwrap();
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use pollux_tests::{Errno, child, fd};
+use pollux_tests::{Errno, child, fd, time};
 
 fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -124,6 +124,17 @@ fn status_names_the_ids() {
     assert!(value(status, "Threads").parse::<u32>().unwrap() >= 1);
     assert!(value(status, "VmRSS").ends_with(" kB"));
     assert_eq!(value(status, "SigBlk").len(), 16);
+    for name in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(value(status, name), "000001ffffffffff", "{name}");
+    }
+    for name in ["CapInh", "CapAmb"] {
+        assert_eq!(value(status, name), "0000000000000000", "{name}");
+    }
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::setresuid(1, 2, 3) }, 0);
+        assert_eq!(value("/proc/self/status", "Uid"), "1\t2\t3\t2");
+    });
     child::run(|| {
         assert_eq!(value("/proc/self/status", "Threads"), "1");
     });

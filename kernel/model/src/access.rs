@@ -1,32 +1,14 @@
 //! Who may do what with a file: the permission bits against a user and a group.
 //!
-//! Not here: capabilities and access control lists. User 0 is the one privileged user.
+//! Not here: who a process is (`credentials`). Missing: access control lists.
 //! Source: path_resolution(7) "Permissions"; Linux 6.1 fs/namei.c (`acl_permission_check`, `generic_permission`).
 
 use bitflags::bitflags;
 
 use crate::abi::errno::Errno;
 use crate::abi::mode::{FileType, Permissions};
-
-/// On whose behalf a file is looked up, opened or changed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Credentials {
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-}
-
-impl Credentials {
-    /// The privileged user.
-    pub const ROOT: Self = Self { uid: 0, gid: 0 };
-
-    /// Whether permission bits and ownership do not bind.
-    #[must_use]
-    pub const fn is_privileged(self) -> bool {
-        self.uid == 0
-    }
-}
+use crate::capability::Capability;
+use crate::credentials::Credentials;
 
 bitflags! {
     /// What is asked for; the bits are those of access(2) and of each group of permission bits.
@@ -58,37 +40,52 @@ impl Ownership {
     /// Whether `credentials` have all of `wanted`.
     ///
     /// # Errors
-    /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one. The
-    /// privileged user lacks only the right to execute a file that nobody may execute.
+    /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one, and no
+    /// capability makes up for it. None does where a file that nobody may execute is to be executed.
     pub fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
         let bits = self.permissions.bits();
-        let granted = if credentials.is_privileged() {
-            let executable = self.file_type == FileType::Directory || bits & 0o111 != 0;
-            if executable { Access::all() } else { Access::READ | Access::WRITE }
-        } else if credentials.uid == self.uid {
+        let granted = if credentials.uid() == self.uid {
             Access::from_bits_truncate(bits >> 6)
-        } else if credentials.gid == self.gid {
+        } else if credentials.gid() == self.gid {
             Access::from_bits_truncate(bits >> 3)
         } else {
             Access::from_bits_truncate(bits)
         };
-        if granted.contains(wanted) { Ok(()) } else { Err(Errno::EACCES) }
+        if granted.contains(wanted) || self.overrides(credentials).contains(wanted) {
+            return Ok(());
+        }
+        Err(Errno::EACCES)
+    }
+
+    /// What capabilities grant, whatever the bits say.
+    fn overrides(&self, credentials: Credentials) -> Access {
+        let is_directory = self.file_type == FileType::Directory;
+        if credentials.can(Capability::DAC_OVERRIDE) {
+            let is_executable = is_directory || self.permissions.bits() & 0o111 != 0;
+            if is_executable { Access::all() } else { Access::READ | Access::WRITE }
+        } else if credentials.can(Capability::DAC_READ_SEARCH) {
+            if is_directory { Access::READ | Access::EXECUTE } else { Access::READ }
+        } else {
+            Access::empty()
+        }
     }
 
     /// Whether `credentials` may do what only owners do: chmod(2), set times.
     ///
     /// # Errors
-    /// `EPERM`: neither the owner nor privileged.
+    /// `EPERM`: neither the owner nor with `CAP_FOWNER`.
     pub fn check_owner(&self, credentials: Credentials) -> Result<(), Errno> {
-        if credentials.is_privileged() || credentials.uid == self.uid { Ok(()) } else { Err(Errno::EPERM) }
+        let may = credentials.uid() == self.uid || credentials.can(Capability::FOWNER);
+        if may { Ok(()) } else { Err(Errno::EPERM) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Credentials, Ownership};
+    use super::{Access, Ownership};
     use crate::abi::errno::Errno;
     use crate::abi::mode::{FileType, Permissions};
+    use crate::credentials::Credentials;
 
     fn file(mode: u32) -> Ownership {
         let file_type = FileType::Regular;
@@ -97,9 +94,9 @@ mod tests {
 
     #[test]
     fn only_the_first_matching_class_counts() {
-        let owner = Credentials { uid: 7, gid: 1 };
-        let member = Credentials { uid: 8, gid: 70 };
-        let other = Credentials { uid: 8, gid: 1 };
+        let owner = Credentials::of(7, 1);
+        let member = Credentials::of(8, 70);
+        let other = Credentials::of(8, 1);
         assert_eq!(file(0o077).check(owner, Access::READ), Err(Errno::EACCES));
         assert_eq!(file(0o707).check(member, Access::READ), Err(Errno::EACCES));
         assert_eq!(file(0o770).check(other, Access::READ), Err(Errno::EACCES));

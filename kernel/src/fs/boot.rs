@@ -5,7 +5,7 @@
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::credentials::Credentials;
 
 use super::device;
 use super::initramfs;

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::credentials::Credentials;
 use ostd::sync::SpinLock;
 use spin::Once;
 
@@ -64,8 +64,8 @@ pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Resu
     let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
     let made = name::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
     made.inode.with_attributes(|attributes| {
-        attributes.uid = uid.unwrap_or(opener.uid);
-        attributes.gid = gid.unwrap_or(opener.gid);
+        attributes.uid = uid.unwrap_or(opener.uid());
+        attributes.gid = gid.unwrap_or(opener.gid());
     });
     Ok(())
 }

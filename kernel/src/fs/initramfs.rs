@@ -11,8 +11,8 @@ use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 use model::abi::stat::Timestamp;
-use model::access::Credentials;
 use model::cpio::{self, Entry, Malformed};
+use model::credentials::Credentials;
 
 use super::mount::{self, Location};
 use super::name::{self, NewFile};

@@ -9,7 +9,8 @@ use alloc::sync::Arc;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::{Access, Credentials};
+use model::access::Access;
+use model::credentials::Credentials;
 
 use super::mount::Location;
 use super::path::{Last, Origin, Walk};
@@ -90,7 +91,7 @@ pub(crate) fn make_nameless(
     let mut permissions = permissions.masked_by(origin.umask);
     let inherited = parent.attributes();
     if inherited.permissions.contains(Permissions::SET_GID) {
-        owner.gid = inherited.gid;
+        owner.groups.effective = inherited.gid;
         if matches!(new, NewFile::Directory) {
             permissions |= Permissions::SET_GID;
         }

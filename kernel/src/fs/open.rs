@@ -8,7 +8,8 @@ use alloc::sync::Arc;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 use model::abi::open::{AccessMode, OpenFlags};
-use model::access::{Access, Credentials};
+use model::access::Access;
+use model::credentials::Credentials;
 use ostd::sync::SpinLock;
 
 use super::device;

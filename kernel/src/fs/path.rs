@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::{Access, Credentials};
+use model::access::Access;
+use model::credentials::Credentials;
 use model::path::{self, SYMLINKS_MAX};
 
 use super::mount::{self, Location};

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::credentials::Credentials;
 use ostd::mm::PAGE_SIZE;
 use spin::Once;
 
@@ -62,14 +62,14 @@ fn populate_devices(origin: &Origin) -> Result<(), Errno> {
 fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {
     let mut limits = Limits::default();
     let mut permissions = Permissions::from_mode(0o1777);
-    let mut owner = Credentials::ROOT;
+    let (mut uid, mut gid) = (0, 0);
     for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
         let option = core::str::from_utf8(option).map_err(|_| Errno::EINVAL)?;
         let (key, value) = option.split_once('=').ok_or(Errno::EINVAL)?;
         match key {
             "mode" => permissions = Permissions::from_mode(number(value, 8)? as u32),
-            "uid" => owner.uid = number(value, 10)? as u32,
-            "gid" => owner.gid = number(value, 10)? as u32,
+            "uid" => uid = number(value, 10)? as u32,
+            "gid" => gid = number(value, 10)? as u32,
             "size" => limits.pages = size(value)?.map(|bytes| bytes.div_ceil(PAGE_SIZE as u64)),
             "nr_blocks" => limits.pages = size(value)?,
             "nr_inodes" => limits.inodes = size(value)?,
@@ -77,7 +77,7 @@ fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {
         }
     }
     let root = Inode::new_root(&Superblock::new(FileSystemType::Tmpfs, limits), permissions)?;
-    root.with_attributes(|attributes| (attributes.uid, attributes.gid) = (owner.uid, owner.gid));
+    root.with_attributes(|attributes| (attributes.uid, attributes.gid) = (uid, gid));
     Ok(root)
 }
 

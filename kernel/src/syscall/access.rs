@@ -19,7 +19,7 @@ pub(crate) fn faccessat(cx: &mut Context<'_>, directory: i32, path: usize, mode:
     faccessat2(cx, directory, path, mode, 0)
 }
 
-/// faccessat2(2). Real and effective ids are the same here.
+/// faccessat2(2): on behalf of the real IDs, unless `AT_EACCESS` asks about the effective ones.
 pub(crate) fn faccessat2(
     cx: &mut Context<'_>,
     directory: i32,
@@ -31,7 +31,9 @@ pub(crate) fn faccessat2(
     // The bit of AT_REMOVEDIR means AT_EACCESS here.
     let flags = at::flags(flags, AtFlags::REMOVEDIR | AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     if let Found::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
-        location.inode.check(cx.credentials(), wanted)?;
+        let own = cx.credentials();
+        let who = if flags.contains(AtFlags::REMOVEDIR) { own } else { own.real() };
+        location.inode.check(who, wanted)?;
     }
     Ok(0)
 }

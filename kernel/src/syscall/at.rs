@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::credentials::Credentials;
 use model::fd::Fd;
 
 use super::context::Context;

@@ -1,6 +1,7 @@
 //! bind(2).
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
 use model::fd::Fd;
 
 use super::context::{Context, SysResult};
@@ -17,7 +18,7 @@ const FIRST_UNPRIVILEGED: u16 = 1024;
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it has an address, or this is none. `EAFNOSUPPORT`: another family.
-/// `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: taken. `EACCES`: a port below 1024, and not root.
+/// `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: taken. `EACCES`: a port below 1024 without `CAP_NET_BIND_SERVICE`.
 /// `EFAULT`: not readable. Those of [`unix::bind`].
 pub(crate) fn bind(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysResult {
     let file = socket::find(cx, fd)?;
@@ -30,7 +31,7 @@ pub(crate) fn bind(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> SysRe
     }
     let address = address.inet()?.for_bind()?;
     let is_reserved = address.port() != 0 && address.port() < FIRST_UNPRIVILEGED;
-    if is_reserved && cx.process().credentials.lock().uid != 0 {
+    if is_reserved && !cx.credentials().can(Capability::NET_BIND_SERVICE) {
         return Err(Errno::EACCES);
     }
     if let Some(socket) = file.downcast::<UdpSocket>() {

@@ -1,9 +1,10 @@
-//! capget(2), capset(2): root has every capability, others have none, and none can be given up alone.
+//! capget(2), capset(2).
 //!
+//! Not here: what may be set (`model::capability`).
 //! Source: Linux 6.1 kernel/capability.c.
 
 use model::abi::errno::Errno;
-use model::access::Credentials;
+use model::capability::{Set, Sets};
 
 use super::context::{Context, SysResult};
 use crate::memory::user::UserPtr;
@@ -14,9 +15,6 @@ const NEWEST: u32 = 0x2008_0522;
 
 /// Of these versions, the first has 32 capabilities and the others have 64.
 const VERSIONS: [u32; 3] = [0x1998_0330, 0x2007_1026, NEWEST];
-
-/// `CAP_CHOWN` to `CAP_CHECKPOINT_RESTORE`.
-const ALL: u64 = (1 << 41) - 1;
 
 /// capget(2): the capabilities of the thread that the header at `header` names. Without `data`, the newest version.
 ///
@@ -31,11 +29,11 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
         return Ok(0);
     }
     let sets = match tid(cx, header)? {
-        0 => held(*cx.process().credentials.lock()),
+        0 => words(&cx.credentials().capabilities),
         tid if tid < 0 => return Err(Errno::EINVAL),
         tid => {
             let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
-            held(*thread.process().credentials.lock())
+            words(&thread.process().credentials.lock().capabilities)
         }
     };
     if version == VERSIONS[0] {
@@ -47,25 +45,26 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
     Ok(0)
 }
 
-/// capset(2): sets what the caller has already.
+/// capset(2).
 ///
 /// # Errors
-/// `EINVAL`: the version is not known. `EPERM`: another thread, more than one has, or less. `EFAULT`.
+/// `EINVAL`: the version is not known. `EPERM`: another thread, or those of [`Sets::set`]. `EFAULT`.
 pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
     let version = version(cx, header)?;
     let tid = tid(cx, header)?;
     if tid != 0 && tid.cast_unsigned() != cx.thread().tid() {
         return Err(Errno::EPERM);
     }
-    let held = held(*cx.process().credentials.lock());
-    let is_same = if version == VERSIONS[0] {
+    let mut words = [0u32; 6];
+    if version == VERSIONS[0] {
         let asked: [u32; 3] = UserPtr::new(cx.space(), data).read()?;
-        asked == held[..3]
+        words[..3].copy_from_slice(&asked);
     } else {
-        let asked: [u32; 6] = UserPtr::new(cx.space(), data).read()?;
-        asked == held
-    };
-    if is_same { Ok(0) } else { Err(Errno::EPERM) }
+        words = UserPtr::new(cx.space(), data).read()?;
+    }
+    let set = |at: usize| Set::from_bits(u64::from(words[at]) | u64::from(words[at + 3]) << 32);
+    cx.process().credentials.lock().capabilities.set(set(0), set(1), set(2))?;
+    Ok(0)
 }
 
 /// The version in the header; one that is not known is replaced there.
@@ -85,8 +84,7 @@ fn tid(cx: &Context<'_>, header: usize) -> Result<i32, Errno> {
 }
 
 /// Effective, permitted, inheritable: of the first 32, then of the others.
-fn held(credentials: Credentials) -> [u32; 6] {
-    let all = if credentials.is_privileged() { ALL } else { 0 };
-    let (low, high) = (all as u32, (all >> 32) as u32);
-    [low, low, 0, high, high, 0]
+fn words(sets: &Sets) -> [u32; 6] {
+    let bits = [sets.effective, sets.permitted, sets.inheritable].map(Set::bits);
+    core::array::from_fn(|at| if at < 3 { bits[at] as u32 } else { (bits[at - 3] >> 32) as u32 })
 }

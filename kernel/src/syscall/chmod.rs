@@ -5,6 +5,7 @@
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
+use model::capability::Capability;
 use model::fd::Fd;
 
 use super::at::{self, Lookup};
@@ -32,7 +33,7 @@ fn change_mode(cx: &mut Context<'_>, location: &Location, mode: u32) -> SysResul
     let ownership = inode.ownership();
     ownership.check_owner(cx.credentials())?;
     let mut permissions = Permissions::from_mode(mode);
-    if !cx.credentials().is_privileged() && cx.credentials().gid != ownership.gid {
+    if !cx.credentials().can(Capability::FSETID) && cx.credentials().gid() != ownership.gid {
         permissions -= Permissions::SET_GID;
     }
     inode.with_attributes(|attributes| {

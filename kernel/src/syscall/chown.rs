@@ -5,6 +5,7 @@
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
+use model::capability::Capability;
 use model::fd::Fd;
 
 use super::at::{self, Lookup};
@@ -47,9 +48,10 @@ fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -
     let ownership = inode.ownership();
     let who = cx.credentials();
     let keeps_uid = uid == KEEP || uid == ownership.uid;
-    let own_gid = gid == KEEP || gid == ownership.gid || gid == who.gid;
-    let is_owner = who.uid == ownership.uid;
-    let allowed = who.is_privileged() || keeps_uid && own_gid && (is_owner || uid == KEEP && gid == KEEP);
+    let own_gid = gid == KEEP || gid == ownership.gid || gid == who.gid();
+    let is_owner = who.uid() == ownership.uid;
+    let allowed =
+        who.can(Capability::CHOWN) || keeps_uid && own_gid && (is_owner || uid == KEEP && gid == KEEP);
     if !allowed {
         return Err(Errno::EPERM);
     }

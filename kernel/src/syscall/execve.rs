@@ -10,7 +10,6 @@ use model::access::Access;
 
 use super::context::{Context, SysResult};
 use crate::event::wait::Sleep;
-use crate::file::file::File;
 use crate::file::table::FdTable;
 use crate::fs::opened::{OpenInode, Target};
 use crate::fs::path::{self, LastLink, Origin};
@@ -58,8 +57,8 @@ pub(crate) fn start_program(
     envp: Vec<Vec<u8>>,
 ) -> Result<(), Errno> {
     let process = thread.process();
-    let credentials = *process.credentials.lock();
-    let mut arguments = Arguments { argv, envp, path: path.clone(), ids: (credentials.uid, credentials.gid) };
+    let mut arguments =
+        Arguments { argv, envp, path: path.clone(), who: (*process.credentials.lock(), false) };
     let mut program = path.clone();
     let mut file = open_program(origin, &program)?;
     let mut depth = 0;
@@ -76,11 +75,13 @@ pub(crate) fn start_program(
         file = open_program(origin, &interpreter)?;
         program = interpreter;
     }
+    let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
+    arguments.who = arguments.who.0.for_program(file.location().inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&*file, &arguments, limits, |path| open_program(origin, path))?;
+    let image = exec::load(&*file, &arguments, limits, |path| Ok(open_program(origin, path)?))?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
@@ -91,6 +92,7 @@ pub(crate) fn start_program(
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
+    *process.credentials.lock() = arguments.who.0;
     process.signals.lock().actions.reset_handlers();
     process.timers.forget_created();
     process.has_executed.store(true, Ordering::Relaxed);
@@ -148,7 +150,7 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<dyn File>, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenInode>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);

@@ -8,6 +8,7 @@ use core::any::Any;
 use model::abi::errno::Errno;
 use model::abi::fcntl::{Command, F_UNLCK, FD_CLOEXEC};
 use model::abi::open::OpenFlags;
+use model::capability::Capability;
 use model::fd::{Fd, OnExec};
 use model::pipe::Privilege;
 
@@ -67,5 +68,6 @@ fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
 }
 
 fn privilege(cx: &Context<'_>) -> Privilege {
-    if cx.process().credentials.lock().is_privileged() { Privilege::SysResource } else { Privilege::None }
+    let may = cx.credentials().can(Capability::SYS_RESOURCE);
+    if may { Privilege::SysResource } else { Privilege::None }
 }

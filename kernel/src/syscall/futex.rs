@@ -1,9 +1,11 @@
 //! futex(2), set_robust_list(2), get_robust_list(2).
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
 
 use super::context::{Context, SysResult};
 use super::time;
@@ -141,7 +143,8 @@ pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len
         tid => process::find_thread(tid).ok_or(Errno::ESRCH)?,
     };
     let credentials = *cx.process().credentials.lock();
-    if !credentials.is_privileged() && thread.process().credentials.lock().uid != credentials.uid {
+    let is_own = Arc::ptr_eq(thread.process(), cx.process());
+    if !is_own && !credentials.may_govern(&thread.process().credentials.lock(), Capability::SYS_PTRACE) {
         return Err(Errno::EPERM);
     }
     UserPtr::<usize>::new(cx.space(), len).write(&24)?;

@@ -1,8 +1,12 @@
 //! getpid(2), getppid(2), gettid(2), getuid(2), setuid(2) and their kin.
+//!
+//! Not here: who may become whom (`model::credentials`).
 
 use core::sync::atomic::Ordering;
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
+use model::credentials::Ids;
 
 use super::context::{Context, SysResult};
 use crate::memory::user::UserPtr;
@@ -28,14 +32,24 @@ pub(crate) fn set_tid_address(cx: &mut Context<'_>, at: usize) -> SysResult {
     gettid(cx)
 }
 
-/// getuid(2), geteuid(2).
+/// getuid(2).
 pub(crate) fn getuid(cx: &mut Context<'_>) -> SysResult {
-    Ok(cx.process().credentials.lock().uid as usize)
+    Ok(cx.credentials().users.real as usize)
 }
 
-/// getgid(2), getegid(2).
+/// geteuid(2).
+pub(crate) fn geteuid(cx: &mut Context<'_>) -> SysResult {
+    Ok(cx.credentials().users.effective as usize)
+}
+
+/// getgid(2).
 pub(crate) fn getgid(cx: &mut Context<'_>) -> SysResult {
-    Ok(cx.process().credentials.lock().gid as usize)
+    Ok(cx.credentials().groups.real as usize)
+}
+
+/// getegid(2).
+pub(crate) fn getegid(cx: &mut Context<'_>) -> SysResult {
+    Ok(cx.credentials().groups.effective as usize)
 }
 
 /// getgroups(2): nobody is in any but their own.
@@ -46,42 +60,56 @@ pub(crate) fn getgroups(room: i32) -> SysResult {
     if room < 0 { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
-/// setuid(2), setreuid(2), setresuid(2), all IDs at once: `u32::MAX` leaves them.
+/// Which IDs of the caller shall change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Users,
+    Groups,
+}
+
+/// How they shall change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// setuid(2), setgid(2).
+    One(usize),
+    /// setreuid(2), setregid(2): real and effective.
+    Two(usize, usize),
+    /// setresuid(2), setresgid(2): real, effective and saved.
+    Three(usize, usize, usize),
+}
+
+/// setuid(2), setgid(2) and their kin.
 ///
 /// # Errors
-/// `EPERM`: not root, and not one's own ID.
-pub(crate) fn setuid(cx: &mut Context<'_>, uid: usize) -> SysResult {
+/// Those of [`Ids::set`], [`Ids::set_two`] and [`Ids::set_three`]; the privilege is `CAP_SETUID` or `CAP_SETGID`.
+pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysResult {
     let mut credentials = cx.process().credentials.lock();
-    let uid = uid as u32;
-    if uid != u32::MAX && uid != credentials.uid {
-        if !credentials.is_privileged() {
-            return Err(Errno::EPERM);
+    let (before, capability) = match kind {
+        Kind::Users => (credentials.users, Capability::SETUID),
+        Kind::Groups => (credentials.groups, Capability::SETGID),
+    };
+    let is_privileged = credentials.can(capability);
+    let after: Ids = match change {
+        Change::One(id) => before.set(id as u32, is_privileged)?,
+        Change::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
+        Change::Three(real, effective, saved) => {
+            before.set_three([real as u32, effective as u32, saved as u32], is_privileged)?
         }
-        credentials.uid = uid;
+    };
+    match kind {
+        Kind::Users => credentials.change_users(after),
+        Kind::Groups => credentials.groups = after,
     }
     Ok(0)
 }
 
-/// setgid(2) and its kin.
+/// getresuid(2), getresgid(2): writes `ids` to three places.
 ///
 /// # Errors
-/// `EPERM`: not root, and not one's own ID.
-pub(crate) fn setgid(cx: &mut Context<'_>, gid: usize) -> SysResult {
-    let mut credentials = cx.process().credentials.lock();
-    let gid = gid as u32;
-    if gid != u32::MAX && gid != credentials.gid {
-        if !credentials.is_privileged() {
-            return Err(Errno::EPERM);
-        }
-        credentials.gid = gid;
-    }
-    Ok(0)
-}
-
-/// getresuid(2), getresgid(2): `id` thrice.
-pub(crate) fn getres(cx: &mut Context<'_>, id: usize, at: [usize; 3]) -> SysResult {
-    for at in at {
-        UserPtr::<u32>::new(cx.space(), at).write(&(id as u32))?;
+/// `EFAULT`; what came before has been written.
+pub(crate) fn getres(cx: &mut Context<'_>, ids: Ids, at: [usize; 3]) -> SysResult {
+    for (id, at) in [ids.real, ids.effective, ids.saved].into_iter().zip(at) {
+        UserPtr::<u32>::new(cx.space(), at).write(&id)?;
     }
     Ok(0)
 }

@@ -36,7 +36,7 @@ pub(super) fn check_permission(
     signal: Option<Signal>,
 ) -> Result<(), Errno> {
     let own = *cx.process().credentials.lock();
-    if own.is_privileged() || own.uid == process.credentials.lock().uid {
+    if own.may_signal(&process.credentials.lock()) {
         return Ok(());
     }
     if signal == Some(Signal::CONT) && process.session() == cx.process().session() {
@@ -51,7 +51,7 @@ pub(super) fn check_permission(
 /// `EINVAL`: no such signal. `ESRCH`: nobody to send to. `EPERM`: none of them is the caller's.
 pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult {
     let signal = parse(number)?;
-    let uid = cx.process().credentials.lock().uid;
+    let uid = cx.process().credentials.lock().users.real;
     let info = signal.map(|signal| Info::user(signal, SI_USER, cx.process().pid(), uid));
     let pid = pid as u32 as i32;
     if pid > 0 {
@@ -124,7 +124,7 @@ fn send_to_thread(cx: &Context<'_>, thread: &Thread, number: usize) -> SysResult
     let signal = parse(number)?;
     check_permission(cx, thread.process(), signal)?;
     if let Some(signal) = signal {
-        let uid = cx.process().credentials.lock().uid;
+        let uid = cx.process().credentials.lock().users.real;
         send::to_thread(thread, Info::user(signal, SI_TKILL, cx.process().pid(), uid));
     }
     Ok(0)

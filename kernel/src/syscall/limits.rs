@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
 use model::fd;
 
 use super::context::{Context, SysResult};
@@ -29,12 +30,13 @@ pub(crate) fn prlimit(
     };
     let before = target.limits.get(resource).ok_or(Errno::EINVAL)?;
     let own = *cx.process().credentials.lock();
-    if !own.is_privileged() && target.credentials.lock().uid != own.uid {
+    let is_own = Arc::ptr_eq(&target, cx.process());
+    if !is_own && !own.may_govern(&target.credentials.lock(), Capability::SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
     if new != 0 {
         let wanted = UserPtr::<[u64; 2]>::new(cx.space(), new).read()?;
-        set(&target, resource, wanted, before[1], own.is_privileged())?;
+        set(&target, resource, wanted, before[1], own.can(Capability::SYS_RESOURCE))?;
     }
     if old != 0 {
         UserPtr::<[u64; 2]>::new(cx.space(), old).write(&before)?;

@@ -5,6 +5,7 @@
 
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
+use model::capability::Capability;
 
 use super::at::{self, Lookup};
 use super::context::{Context, SysResult};
@@ -26,7 +27,7 @@ pub(crate) fn linkat(
     flags: u32,
 ) -> SysResult {
     let flags = at::flags(flags, AtFlags::SYMLINK_FOLLOW | AtFlags::EMPTY_PATH)?;
-    if flags.contains(AtFlags::EMPTY_PATH) && !cx.credentials().is_privileged() {
+    if flags.contains(AtFlags::EMPTY_PATH) && !cx.credentials().can(Capability::DAC_READ_SEARCH) {
         return Err(Errno::ENOENT);
     }
     let follows = flags.contains(AtFlags::SYMLINK_FOLLOW);

@@ -6,6 +6,7 @@ use model::abi::at::AT_FDCWD;
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
+use model::capability::Capability;
 
 use super::context::{Context, SysResult};
 use crate::fs::name::NewFile;
@@ -35,7 +36,7 @@ pub(crate) fn mknodat(
         FileType::Socket => NewFile::Special(Content::Socket),
         FileType::Directory => return Err(Errno::EPERM),
         FileType::Symlink => return Err(Errno::EINVAL),
-        FileType::CharacterDevice | FileType::BlockDevice if !cx.credentials().is_privileged() => {
+        FileType::CharacterDevice | FileType::BlockDevice if !cx.credentials().can(Capability::MKNOD) => {
             return Err(Errno::EPERM);
         }
         FileType::CharacterDevice => NewFile::Special(Content::Device(DeviceKind::Character, device)),

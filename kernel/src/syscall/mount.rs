@@ -6,6 +6,7 @@
 
 use model::abi::at::AT_FDCWD;
 use model::abi::errno::Errno;
+use model::capability::Capability;
 use model::path::PATH_MAX;
 
 use super::at::Lookup;
@@ -35,7 +36,7 @@ pub(crate) fn mount(
     let source = optional(cx, source, PATH_MAX)?;
     let options = optional(cx, options, PAGE_SIZE)?;
     let target = cx.locate(AT_FDCWD, target, Lookup::FOLLOW)?;
-    if !cx.credentials().is_privileged() {
+    if !cx.credentials().can(Capability::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
     if flags & MS_REMOUNT != 0 || flags & MS_PROPAGATION != 0 {
@@ -71,7 +72,7 @@ pub(crate) fn umount2(cx: &mut Context<'_>, target: usize, flags: u32) -> SysRes
     }
     let lookup = if flags & UMOUNT_NOFOLLOW != 0 { Lookup::KEEP } else { Lookup::FOLLOW };
     let target = cx.locate(AT_FDCWD, target, lookup)?;
-    if !cx.credentials().is_privileged() {
+    if !cx.credentials().can(Capability::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
     mount::unmount(target, if flags & MNT_DETACH != 0 { Busy::Detach } else { Busy::Refuse })?;

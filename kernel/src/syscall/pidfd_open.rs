@@ -62,7 +62,7 @@ pub(crate) fn pidfd_send_signal(
     let process = process_of(cx, fd)?;
     let signal = kill::parse(number)?;
     let info = if info == 0 {
-        let uid = cx.process().credentials.lock().uid;
+        let uid = cx.process().credentials.lock().users.real;
         signal.map(|signal| Info::user(signal, SI_USER, cx.process().pid(), uid))
     } else {
         kill::read_info(cx, info, signal, &process)?

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use model::abi::errno::Errno;
+use model::capability::{Capability, SecureBits, Set, Sets};
 
 use super::context::{Context, SysResult};
 use crate::memory::user::{self, UserPtr, UserSlice};
@@ -14,8 +15,8 @@ const NAME: usize = 16;
 /// prctl(2).
 ///
 /// # Errors
-/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EFAULT`.
-pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> SysResult {
+/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EPERM`: as [`Sets`] says. `EFAULT`.
+pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) -> SysResult {
     const SET_PDEATHSIG: u32 = 1;
     const GET_PDEATHSIG: u32 = 2;
     const GET_DUMPABLE: u32 = 3;
@@ -29,6 +30,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> Sys
     const SET_NO_NEW_PRIVS: u32 = 38;
     const GET_NO_NEW_PRIVS: u32 = 39;
     let process = cx.process();
+    let [argument, rest @ ..] = arguments;
     match option as u32 {
         SET_PDEATHSIG => {
             if argument != 0 {
@@ -65,13 +67,61 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, argument: usize) -> Sys
             UserPtr::<u32>::new(cx.space(), argument).write(&flag)?;
             Ok(0)
         }
-        SET_NO_NEW_PRIVS if argument == 1 => {
+        SET_NO_NEW_PRIVS if argument == 1 && rest == [0; 3] => {
             process.no_new_privileges.store(true, Ordering::Relaxed);
             Ok(0)
         }
-        GET_NO_NEW_PRIVS => Ok(process.no_new_privileges.load(Ordering::Relaxed).into()),
-        _ => Err(Errno::EINVAL),
+        GET_NO_NEW_PRIVS if arguments == [0; 4] => {
+            Ok(process.no_new_privileges.load(Ordering::Relaxed).into())
+        }
+        option => capabilities(&mut process.credentials.lock().capabilities, option, arguments),
     }
+}
+
+/// The options that are about capabilities.
+fn capabilities(sets: &mut Sets, option: u32, arguments: [usize; 4]) -> SysResult {
+    const GET_KEEPCAPS: u32 = 7;
+    const SET_KEEPCAPS: u32 = 8;
+    const CAPBSET_READ: u32 = 23;
+    const CAPBSET_DROP: u32 = 24;
+    const GET_SECUREBITS: u32 = 27;
+    const SET_SECUREBITS: u32 = 28;
+    const CAP_AMBIENT: u32 = 47;
+    let argument = arguments[0];
+    match option {
+        GET_KEEPCAPS => return Ok(sets.secure.contains(SecureBits::KEEP).into()),
+        SET_KEEPCAPS => sets.set_keep(argument)?,
+        CAPBSET_READ => return Ok(sets.bounding.has(Capability::new(argument)?).into()),
+        CAPBSET_DROP => sets.drop_from_bounding(argument)?,
+        GET_SECUREBITS => return Ok(sets.secure.bits() as usize),
+        SET_SECUREBITS => sets.set_secure(argument)?,
+        CAP_AMBIENT => return ambient(sets, arguments),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// `PR_CAP_AMBIENT`.
+fn ambient(sets: &mut Sets, [what, capability, rest @ ..]: [usize; 4]) -> SysResult {
+    const IS_SET: usize = 1;
+    const RAISE: usize = 2;
+    const LOWER: usize = 3;
+    const CLEAR_ALL: usize = 4;
+    if rest != [0; 2] || what == CLEAR_ALL && capability != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if what == CLEAR_ALL {
+        sets.ambient = Set::EMPTY;
+        return Ok(0);
+    }
+    let capability = Capability::new(capability)?;
+    match what {
+        IS_SET => return Ok(sets.ambient.has(capability).into()),
+        RAISE => sets.raise_ambient(capability)?,
+        LOWER => sets.ambient = sets.ambient.without(capability.alone()),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
 }
 
 fn set_name(cx: &Context<'_>, at: usize) -> SysResult {

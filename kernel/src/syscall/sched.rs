@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
 use ostd::cpu::{CpuSet, num_cpus};
 use ostd::task::Task;
 
@@ -48,7 +49,9 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     UserSlice::new(cx.space(), at, len)?.read_bytes(&mut bytes[..len])?;
     let thread = find(cx, tid)?;
     let own = *cx.process().credentials.lock();
-    if !own.is_privileged() && thread.process().credentials.lock().uid != own.uid {
+    let of_thread = *thread.process().credentials.lock();
+    let is_own = [of_thread.users.real, of_thread.users.effective].contains(&own.uid());
+    if !is_own && !own.can(Capability::SYS_NICE) {
         return Err(Errno::EPERM);
     }
     let set = u64::from_le_bytes(bytes) & all();

@@ -130,7 +130,7 @@ pub(super) fn has_error(file: &OpenFile) -> bool {
 /// Who calls, as the other end of a local socket sees it.
 pub(super) fn caller(cx: &Context<'_>) -> Ucred {
     let credentials = cx.credentials();
-    Ucred { pid: cx.process().pid(), uid: credentials.uid, gid: credentials.gid }
+    Ucred { pid: cx.process().pid(), uid: credentials.uid(), gid: credentials.gid() }
 }
 
 /// An address that a program passed: its bytes.

@@ -2,6 +2,7 @@
 
 use model::abi::errno::Errno;
 use model::abi::utsname;
+use model::capability::Capability;
 use ostd::power::{self, ExitCode};
 
 use super::context::{Context, SysResult};
@@ -77,7 +78,7 @@ pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command:
     const HALT: u32 = 0xcdef_0123;
     const RESTART: u32 = 0x0123_4567;
     const CAD: [u32; 2] = [0, 0x89ab_cdef];
-    if !cx.process().credentials.lock().is_privileged() {
+    if !cx.credentials().can(Capability::SYS_BOOT) {
         return Err(Errno::EPERM);
     }
     if magic as u32 != MAGIC || !MAGIC2.contains(&(magic2 as u32)) {

@@ -8,6 +8,7 @@ use bitflags::bitflags;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::abi::time::Timespec;
+use model::capability::Capability;
 use model::fd::{Fd, OnExec};
 use model::timerfd::Setting;
 
@@ -47,7 +48,7 @@ pub(crate) fn timerfd_create(cx: &mut Context<'_>, clock: u32, flags: u32) -> Sy
         MONOTONIC | BOOTTIME | BOOTTIME_ALARM => false,
         _ => return Err(Errno::EINVAL),
     };
-    if clock >= REALTIME_ALARM && !cx.credentials().is_privileged() {
+    if clock >= REALTIME_ALARM && !cx.credentials().can(Capability::WAKE_ALARM) {
         return Err(Errno::EPERM);
     }
     let file = timerfd::create(is_realtime, flags)?;

@@ -115,6 +115,6 @@ fn describe(child: &Process, state: State) -> Info {
         State::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
         State::Changed(Change::Continued) => (CLD_CONTINUED, 18),
     };
-    let uid = child.credentials.lock().uid;
+    let uid = child.credentials.lock().users.real;
     Info::child(code, child.pid(), uid, status.into(), Usage::default())
 }

@@ -13,6 +13,7 @@ use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD}
 use elf::endian::LittleEndian;
 use model::abi::errno::Errno;
 use model::abi::mman::Prot;
+use model::credentials::Credentials;
 use model::vma::Traits;
 
 use super::thread;
@@ -32,14 +33,14 @@ pub(crate) struct Image {
 }
 
 /// What a program is started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arguments {
     pub(crate) argv: Vec<Vec<u8>>,
     pub(crate) envp: Vec<Vec<u8>>,
     /// The path by which it was found, for `AT_EXECFN`.
     pub(crate) path: Vec<u8>,
-    /// uid and gid, for the auxiliary vector.
-    pub(crate) ids: (u32, u32),
+    /// On whose behalf it runs, and whether that is not who started it, for the auxiliary vector.
+    pub(crate) who: (Credentials, bool),
 }
 
 /// Bytes of a file that hold its headers.
@@ -287,7 +288,7 @@ fn fill_stack(
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
-    let (uid, gid) = arguments.ids;
+    let (Credentials { users, groups, .. }, is_secure) = arguments.who;
     let vector = [
         (AT_PHDR, base + program.headers.0),
         (AT_PHENT, program.headers.2),
@@ -296,13 +297,13 @@ fn fill_stack(
         (AT_BASE, linker_base),
         (AT_FLAGS, 0),
         (AT_ENTRY, base + program.entry),
-        (AT_UID, uid as usize),
-        (AT_EUID, uid as usize),
-        (AT_GID, gid as usize),
-        (AT_EGID, gid as usize),
+        (AT_UID, users.real as usize),
+        (AT_EUID, users.effective as usize),
+        (AT_GID, groups.real as usize),
+        (AT_EGID, groups.effective as usize),
         (AT_HWCAP, 0x0f8b_fbff),
         (AT_CLKTCK, 100),
-        (AT_SECURE, 0),
+        (AT_SECURE, usize::from(is_secure)),
         (AT_RANDOM, seed),
         (AT_EXECFN, path),
         (AT_NULL, 0),

@@ -154,7 +154,7 @@ fn signal_parent(child: &Process, parent: &Arc<Process>) {
             End::Exited(status) => (CLD_EXITED, status),
             End::Killed(signal) => (CLD_KILLED, signal),
         };
-        let uid = child.credentials.lock().uid;
+        let uid = child.credentials.lock().users.real;
         let used = child.used.lock().threads;
         send::to_process(parent, Info { signal, ..Info::child(code, child.pid(), uid, status.into(), used) });
     }

@@ -11,7 +11,8 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::capability::Capability;
+use model::credentials::Credentials;
 use ostd::sync::SpinLock;
 
 use super::limits::{Limits, Resource};
@@ -400,12 +401,15 @@ pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
     if processes.len() >= MOST {
         return Err(Errno::EAGAIN);
     }
-    if most == u64::MAX || credentials.is_privileged() {
+    let is_bound = credentials.users.real != 0
+        && !credentials.can(Capability::SYS_RESOURCE)
+        && !credentials.can(Capability::SYS_ADMIN);
+    if most == u64::MAX || !is_bound {
         return Ok(());
     }
     let of_user = |process: &Arc<Process>| {
         // Linux counts threads.
-        let is_users = process.credentials.lock().uid == credentials.uid;
+        let is_users = process.credentials.lock().users.real == credentials.users.real;
         if is_users { process.threads.lock().len() } else { 0 }
     };
     let count: usize = processes.values().map(of_user).sum();

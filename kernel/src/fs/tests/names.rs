@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
-use model::access::Credentials;
+use model::credentials::Credentials;
 use ostd::prelude::ktest;
 
 use super::{O_CREAT, O_RDWR, contents, find, make_directory, put, scratch, try_open};
@@ -25,7 +25,7 @@ fn only_those_with_permission_search_and_write() {
     put(&at, "closed/f", b"");
     let closed = path::lookup(&at, b"closed", LastLink::Follow).unwrap();
     closed.inode.with_attributes(|attributes| attributes.permissions = Permissions::from_mode(0o711));
-    let other = Origin { credentials: Credentials { uid: 5, gid: 5 }, ..at.clone() };
+    let other = Origin { credentials: Credentials::of(5, 5), ..at.clone() };
     assert_eq!(try_open(&other, "closed/f", 0).err(), None);
     assert_eq!(try_open(&other, "closed/f", O_RDWR).err(), Some(Errno::EACCES));
     assert_eq!(name::unlink(&other, b"closed/f"), Err(Errno::EACCES));

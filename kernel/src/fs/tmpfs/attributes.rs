@@ -2,7 +2,7 @@
 
 use model::abi::mode::Permissions;
 use model::abi::stat::Timestamp;
-use model::access::Credentials;
+use model::credentials::Credentials;
 
 use crate::fs::time;
 
@@ -33,8 +33,8 @@ impl Attributes {
         let now = time::now();
         Self {
             permissions,
-            uid: owner.uid,
-            gid: owner.gid,
+            uid: owner.uid(),
+            gid: owner.gid(),
             links: 0,
             accessed: now,
             modified: now,

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use model::abi::device::DeviceNumber;
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
-use model::access::{Access, Credentials, Ownership};
+use model::access::{Access, Ownership};
+use model::credentials::Credentials;
 use ostd::mm::UFrame;
 use ostd::sync::SpinLock;
 

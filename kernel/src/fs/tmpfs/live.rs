@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
-use model::access::Credentials;
+use model::credentials::Credentials;
 use spin::Once;
 
 use super::inode::{Content, Inode};

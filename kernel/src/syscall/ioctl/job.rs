@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 
 use model::abi::errno::Errno;
 use model::abi::termios::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
+use model::capability::Capability;
 
 use super::super::context::{Context, SysResult};
 use super::pty::Through;
@@ -77,7 +78,7 @@ fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: Owner, argument: u
         return Err(Errno::EPERM);
     }
     if owner.session != 0 {
-        if argument != 1 || !process.credentials.lock().is_privileged() {
+        if argument != 1 || !process.credentials.lock().can(Capability::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
         session::forget_terminal(owner.session);

@@ -10,6 +10,7 @@ use model::abi::netdevice::{
     SIOCSIFADDR, SIOCSIFFLAGS, SIOCSIFNETMASK,
 };
 use model::abi::socket::family;
+use model::capability::Capability;
 
 use super::super::context::{Context, SysResult};
 use super::super::socket;
@@ -65,7 +66,7 @@ pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: u
         return place.write(&asked.0).map(|()| 0);
     }
     let sets = matches!(request, SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK);
-    if sets && cx.process().credentials.lock().uid != 0 {
+    if sets && !cx.credentials().can(Capability::NET_ADMIN) {
         return Err(Errno::EPERM);
     }
     let found = interface::all().find(|interface| interface.name.as_bytes() == asked.name());

@@ -1,6 +1,6 @@
 //! The texts in `/proc/PID` that are about a process or a thread as a whole.
 //!
-//! What there is nothing of here (capabilities, namespaces, swap) is left out of `status`, or 0 in `stat`.
+//! What there is nothing of here (namespaces, swap) is left out of `status`, or 0 in `stat`.
 //! Source: proc(5); Linux 6.1 fs/proc/array.c, fs/proc/base.c (`lnames`).
 
 use alloc::format;
@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
+use model::credentials::Ids;
 
 use super::super::process::Process;
 use super::super::session;
@@ -143,16 +144,18 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
     let state = State::of(&process, thread.as_deref());
     let ids = *process.credentials.lock();
-    let (uid, gid) = (ids.uid, ids.gid);
+    let all = |ids: Ids| format!("{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.effective);
     let mut text = format!(
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{id}\nPPid:\t{}\nTracerPid:\t0\n\
-         Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\nFDSize:\t{}\nGroups:\t \n",
+         Uid:\t{}\nGid:\t{}\nFDSize:\t{}\nGroups:\t \n",
         name(&process, thread.as_deref()),
         process.paths.lock().umask.to_mode(),
         state.letter(),
         state.word(),
         process.pid(),
         process.parent.pid(),
+        all(ids.users),
+        all(ids.groups),
         process.files().read().capacity(),
     );
     if !process.has_ended() {
@@ -167,12 +170,19 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
         let signals = thread.signals.lock();
         (signals.pending.signals().bits(), signals.mask.bits())
     });
+    let sets = ids.capabilities;
     text.push_str(&format!(
         "Threads:\t{}\nSigPnd:\t{pending:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{mask:016x}\nSigIgn:\t{:016x}\n\
-         SigCgt:\t{:016x}\nNoNewPrivs:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t0\n",
+         SigCgt:\t{:016x}\nCapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\n\
+         CapAmb:\t{:016x}\nNoNewPrivs:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t0\n",
         process.threads.lock().len(),
         ignored.bits(),
         caught.bits(),
+        sets.inheritable.bits(),
+        sets.permitted.bits(),
+        sets.effective.bits(),
+        sets.bounding.bits(),
+        sets.ambient.bits(),
         u8::from(process.no_new_privileges.load(Ordering::Relaxed)),
         thread.as_ref().map_or(0, |thread| thread.usage().voluntary_switches),
     ));

@@ -87,7 +87,7 @@ fn tell_parent(process: &Process, code: i32, status: Signal) {
     let Some(parent) = process.parent.get() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     if action.handler != action::IGNORE && !action.flags.contains(Flags::NOCLDSTOP) {
-        let uid = process.credentials.lock().uid;
+        let uid = process.credentials.lock().users.real;
         let status = u32::from(status.number());
         send::to_process(&parent, Info::child(code, process.pid(), uid, status, process.usage()));
     }
