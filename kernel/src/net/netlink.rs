@@ -26,7 +26,7 @@ use crate::event;
 use crate::event::class::Class;
 use crate::event::rank::{Rank, Ranked};
 use crate::file::description::OpenFile;
-use crate::file::file::File;
+use crate::file::file::{File, Manner};
 use crate::memory::budget;
 use crate::memory::transfer::{Sink, Source};
 use crate::random;
@@ -218,6 +218,14 @@ impl File for NetlinkSocket {
 
     fn watch(&self) -> Option<&event::Watch> {
         Some(&self.state)
+    }
+
+    fn manner(&self, waits_for: Events) -> Manner {
+        Manner { limit: self.state.read().options().wait_limit(waits_for), ..Manner::default() }
+    }
+
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len > 0
     }
 
     fn stat(&self) -> Stat {

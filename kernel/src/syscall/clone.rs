@@ -192,7 +192,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
     if is_interrupted {
         // The signal may be one for the group that the child is to be in: it comes first.
-        cx.restart = Restart::Always;
+        cx.restart.set(Restart::Always);
     }
     started?;
     if has(VFORK) {

@@ -47,7 +47,7 @@ pub(crate) struct Context<'a> {
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
     /// What becomes of the syscall if it ends with `EINTR`.
-    pub(crate) restart: Restart,
+    pub(crate) restart: Cell<Restart>,
     /// When its wait ends, if it is begun again after an interruption: what is left of its time limit counts.
     pub(crate) resume: Option<Duration>,
     /// Whether what was held is not the process's any more.
@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
         user: &'a mut UserContext,
         resume: Option<Duration>,
     ) -> Self {
-        Self { myself, held, user, restart: Restart::AsHandlersSay, resume, is_outdated: false }
+        Self { myself, held, user, restart: Cell::new(Restart::AsHandlersSay), resume, is_outdated: false }
     }
 
     /// Says that the process has another address space or table of descriptors from the next syscall on.

@@ -79,7 +79,7 @@ fn syscall(
     trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, held, user, resume);
     let result = table::call(&mut context, number, arguments);
-    let restart = context.restart;
+    let restart = context.restart.get();
     if context.is_outdated() {
         *held = Held::of(thread);
     }

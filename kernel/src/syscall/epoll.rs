@@ -133,7 +133,7 @@ fn wait_until(
 ) -> SysResult {
     /// `EP_MAX_EVENTS`.
     const MOST: usize = i32::MAX as usize / EpollEvent::SIZE;
-    cx.restart = Restart::Never;
+    cx.restart.set(Restart::Never);
     let max = usize::try_from(max).ok().filter(|max| (1..=MOST).contains(max)).ok_or(Errno::EINVAL)?;
     let events = UserSlice::new(cx.space(), events, max * EpollEvent::SIZE)?;
     let file = cx.file(epfd)?;

@@ -49,7 +49,7 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
             if bits == 0 {
                 return Err(Errno::EINVAL);
             }
-            cx.restart = deadline.map_or(Restart::AsHandlersSay, Restart::Until);
+            cx.restart.set(deadline.map_or(Restart::AsHandlersSay, Restart::Until));
             let word = Word::new(cx.space(), addr, scope)?;
             futex::wait(cx.myself(), word, value, bits, deadline).map(|()| 0)
         }

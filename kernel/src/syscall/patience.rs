@@ -15,6 +15,7 @@ use crate::event::wait::{self, Check, Source};
 use crate::file::description::OpenFile;
 use crate::file::file::Manner;
 use crate::file::many::Timeout;
+use crate::task::signal::deliver::Restart;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
 ///
@@ -125,7 +126,15 @@ pub(super) fn until_changed<T>(
         return result;
     }
     let deadline = deadline(limit)?;
+    limit_restarts(cx, deadline);
     wait::registered(cx.myself(), Source { file, interest, share, check: Check::Try }, deadline, attempt)?
+}
+
+/// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
+fn limit_restarts(cx: &Context<'_>, deadline: Option<Duration>) {
+    if deadline.is_some() {
+        cx.restart.set(Restart::Never);
+    }
 }
 
 /// When patience ends.
@@ -168,5 +177,6 @@ fn wait<T>(
     let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
+    limit_restarts(cx, deadline);
     wait::registered(cx.myself(), Source { file, interest, share, check }, deadline, attempt)?
 }

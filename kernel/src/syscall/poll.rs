@@ -25,7 +25,7 @@ use crate::task::signal::deliver::Restart;
 pub(crate) fn poll(cx: &mut Context<'_>, array: usize, count: u32, milliseconds: i32) -> SysResult {
     let timeout = cx.resume.take().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
     if let Timeout::At(end) = timeout {
-        cx.restart = Restart::Until(end);
+        cx.restart.set(Restart::Until(end));
     }
     poll_until(cx, array, count, timeout)
 }
@@ -51,8 +51,8 @@ pub(crate) fn ppoll(
 }
 
 fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<Duration>) -> SysResult {
-    if cx.restart == Restart::AsHandlersSay {
-        cx.restart = Restart::WithoutHandler;
+    if cx.restart.get() == Restart::AsHandlersSay {
+        cx.restart.set(Restart::WithoutHandler);
     }
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);

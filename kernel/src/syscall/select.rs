@@ -67,7 +67,7 @@ fn select_until(
     addresses: [usize; 3],
     timeout: Timeout<Duration>,
 ) -> SysResult {
-    cx.restart = Restart::WithoutHandler;
+    cx.restart.set(Restart::WithoutHandler);
     let count = u32::try_from(count).map_err(|_| Errno::EINVAL)?;
     let files = cx.files();
     // As Linux: what is beyond the table's capacity is not looked at, not even for being open.

@@ -29,7 +29,7 @@ pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> Sys
 /// # Errors
 /// `EINTR`: always, after a handler ran.
 pub(crate) fn pause(cx: &mut Context<'_>) -> SysResult {
-    cx.restart = Restart::WithoutHandler;
+    cx.restart.set(Restart::WithoutHandler);
     while !cx.myself().is_interrupted() {
         cx.myself().sleep(None);
     }
@@ -54,7 +54,7 @@ pub(crate) fn rt_sigtimedwait(
         0 => None,
         at => Some(clock::now().saturating_add(time::read_timespec(cx.space(), at)?)),
     };
-    cx.restart = Restart::Never;
+    cx.restart.set(Restart::Never);
     let thread = cx.myself();
     let take = || {
         let mut shared = cx.process().signals.lock();

@@ -161,14 +161,14 @@ pub(crate) fn clock_nanosleep(
     if flags & TIMER_ABSTIME == 0 {
         return sleep_for(cx, time, remaining);
     }
-    cx.restart = Restart::WithoutHandler;
+    cx.restart.set(Restart::WithoutHandler);
     let span = time.saturating_sub(clock.read());
     sleep_until(cx, clock::now().saturating_add(span))
 }
 
 fn sleep_for(cx: &mut Context<'_>, span: Duration, remaining: usize) -> SysResult {
     let deadline = cx.resume.take().unwrap_or_else(|| clock::now().saturating_add(span));
-    cx.restart = Restart::Until(deadline);
+    cx.restart.set(Restart::Until(deadline));
     let result = sleep_until(cx, deadline);
     if result == Err(Errno::EINTR) && remaining != 0 {
         write_timespec(cx.space(), remaining, deadline.saturating_sub(clock::now()))?;
