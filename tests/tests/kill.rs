@@ -21,6 +21,41 @@ fn kill_checks_its_arguments() {
     assert_eq!(signal::send(sys::getpid(), 65), Err(Errno::EINVAL));
     assert_eq!(signal::send(sys::getpid(), -1), Err(Errno::EINVAL));
     assert_eq!(signal::send(sys::getpid(), 0), Ok(()));
+    assert_eq!(signal::send(i32::MAX, 65), Err(Errno::ESRCH), "who is not there comes first");
+    assert_eq!(signal::send(0, 65), Err(Errno::EINVAL));
+    assert_eq!(signal::send(-i32::MAX, 65), Err(Errno::ESRCH));
+}
+
+#[test]
+fn any_thread_stands_for_its_process() {
+    let (sender, receiver) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let other = thread::spawn(move || {
+        sender.send(sys::gettid()).unwrap();
+        let _ = stopped.recv();
+    });
+    let tid = receiver.recv().unwrap();
+    assert_ne!(tid, sys::getpid());
+    assert_eq!(signal::send(tid, 0), Ok(()));
+    // SAFETY: no memory is involved.
+    unsafe {
+        assert_eq!(libc::getpgid(tid), libc::getpgrp());
+        assert_eq!(libc::getsid(tid), libc::getsid(0));
+        let set = sys::call(libc::SYS_setpgid, [tid as usize, 0]);
+        assert_eq!(set, Err(Errno::EINVAL));
+    }
+    drop(stop);
+    other.join().unwrap();
+}
+
+#[test]
+fn to_all_others_it_is_no_error_that_none_may_be_signalled() {
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::setuid(1234) }, 0);
+        assert_eq!(signal::send(-1, SIGTERM), Ok(()));
+        assert_eq!(signal::send(-1, 65), Err(Errno::EINVAL));
+    });
 }
 
 #[test]

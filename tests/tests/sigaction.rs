@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use libc::{SA_SIGINFO, SIGALRM, SIGSEGV, SIGUSR1, SIGUSR2, c_void, siginfo_t, ucontext_t};
 use pollux_tests::child::{self, Status};
 use pollux_tests::memory::{PAGE, Pages, UNMAPPED};
-use pollux_tests::{Errno, signal, sys};
+use pollux_tests::{Errno, signal, sys, time};
 
 type Handler = extern "C" fn(i32, *mut siginfo_t, *mut c_void);
 
@@ -207,6 +207,7 @@ fn sigaction_checks_its_arguments() {
     assert_eq!(call(10, 0, 0, 4), Err(Errno::EINVAL));
     assert_eq!(call(10, UNMAPPED, 0, 8), Err(Errno::EFAULT));
     assert_eq!(call(10, 0, UNMAPPED, 8), Err(Errno::EFAULT));
+    assert_eq!(call(65, UNMAPPED, 0, 8), Err(Errno::EFAULT));
     assert_eq!(call(9, 0, 0, 8), Ok(0), "looking at SIGKILL is allowed");
 }
 
@@ -223,4 +224,79 @@ fn handlers_nest() {
         signal::raise(SIGUSR1);
         assert_eq!(DEPTH.load(Ordering::SeqCst), 51);
     });
+}
+
+#[test]
+fn flags_that_mean_nothing_are_not_kept() {
+    const EXPOSE_TAGBITS: u64 = 0x800;
+    child::run(|| {
+        let mut words = [libc::SIG_IGN as u64, !0_u64, 0, !0];
+        let at = words.as_mut_ptr().addr();
+        // SAFETY: the words are as large as the kernel's structure.
+        unsafe {
+            sys::call(libc::SYS_rt_sigaction, [SIGUSR1 as usize, at, 0, 8]).unwrap();
+            sys::call(libc::SYS_rt_sigaction, [SIGUSR1 as usize, 0, at, 8]).unwrap();
+        }
+        let known = [
+            libc::SA_NOCLDSTOP,
+            libc::SA_NOCLDWAIT,
+            libc::SA_SIGINFO,
+            libc::SA_ONSTACK,
+            libc::SA_RESTART,
+            libc::SA_NODEFER,
+            libc::SA_RESETHAND,
+            0x0400_0000,
+        ];
+        let known = known.iter().fold(EXPOSE_TAGBITS, |all, &flag| all | u64::from(flag as u32));
+        assert_eq!(words[1], known, "{:#x}", words[1]);
+        assert_eq!(words[3], !signal::mask(&[libc::SIGKILL, libc::SIGSTOP]));
+    });
+}
+
+#[test]
+fn a_handler_for_once_that_does_not_block_its_signal_can_be_killed_by_it() {
+    extern "C" fn again(number: i32, _: *mut siginfo_t, _: *mut c_void) {
+        signal::raise(number);
+    }
+    let status = child::status(|| {
+        handle(SIGUSR1, libc::SA_RESETHAND | libc::SA_NODEFER, again);
+        signal::raise(SIGUSR1);
+    });
+    assert_eq!(status, Status::Killed(SIGUSR1));
+    child::run(|| {
+        handle(SIGUSR1, libc::SA_RESETHAND, record);
+        signal::raise(SIGUSR1);
+        assert_eq!(signal::action(SIGUSR1), libc::SIG_DFL);
+    });
+}
+
+#[test]
+fn who_wants_no_zombies_still_hears_of_ends() {
+    child::run(|| {
+        signal::count(libc::SIGCHLD, libc::SA_NOCLDWAIT);
+        let child = child::spawn(|| ());
+        assert_eq!(child::wait4(child.pid(), 0), Err(Errno::ECHILD));
+        assert_eq!(signal::seen(libc::SIGCHLD), 1);
+        core::mem::forget(child);
+    });
+}
+
+#[test]
+fn who_does_not_want_to_hear_of_stops_does_not() {
+    for (flags, heard) in [(libc::SA_NOCLDSTOP, 0), (0, 2)] {
+        child::run(|| {
+            signal::count(libc::SIGCHLD, flags | libc::SA_RESTART);
+            let child = child::spawn(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+            child.kill(libc::SIGSTOP);
+            child::wait4(child.pid(), libc::WUNTRACED).unwrap();
+            child.kill(libc::SIGCONT);
+            child::wait4(child.pid(), libc::WCONTINUED).unwrap();
+            time::settle();
+            assert_eq!(signal::seen(libc::SIGCHLD), heard);
+        });
+    }
 }

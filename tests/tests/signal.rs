@@ -215,3 +215,32 @@ fn the_lowest_number_comes_first_on_top() {
         assert_eq!(order, [SIGUSR2, SIGUSR1]);
     });
 }
+
+#[test]
+fn a_stop_does_not_end_pause_or_sigsuspend() {
+    let empty = 0_u64;
+    let (number, argument) = (libc::SYS_rt_sigsuspend, (&raw const empty).addr());
+    for (number, arguments) in [(libc::SYS_pause, [0, 0]), (number, [argument, 8])] {
+        child::run(|| {
+            let (reader, writer) = pollux_tests::fd::pipe();
+            let child = child::spawn(|| {
+                signal::count(SIGUSR1, libc::SA_RESTART);
+                // SAFETY: the set is ours.
+                let result = unsafe { sys::call(number, arguments) };
+                assert_eq!((result, signal::seen(SIGUSR1)), (Err(Errno::EINTR), 1));
+                writer.write(b"x").unwrap();
+            });
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            for _ in 0..2 {
+                child.kill(libc::SIGSTOP);
+                child::wait4(child.pid(), libc::WUNTRACED).unwrap();
+                child.kill(libc::SIGCONT);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            reader.set_flags(libc::O_NONBLOCK).unwrap();
+            assert_eq!(reader.read(1), Err(Errno::EAGAIN));
+            child.kill(SIGUSR1);
+            child.join();
+        });
+    }
+}

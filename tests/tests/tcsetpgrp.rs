@@ -136,3 +136,83 @@ fn the_foreground_hangs_up_when_the_leader_leaves() {
         assert_eq!(foreground(terminal), Err(Errno::ENOTTY));
     });
 }
+
+/// Runs `work` in a group of the session that nobody could continue, and hands its report on.
+fn orphaned(work: impl FnOnce() -> String) -> String {
+    let (report, reporter) = fd::pipe();
+    child::run(|| {
+        set_group(0, 0);
+        let orphan = child::spawn(|| {
+            // SAFETY: no memory is involved.
+            while unsafe { libc::getppid() } != 1 {
+                std::thread::sleep(ms(2));
+            }
+            reporter.write(work().as_bytes()).unwrap();
+        });
+        core::mem::forget(orphan);
+    });
+    drop(reporter);
+    String::from_utf8(report.read(1000).unwrap()).unwrap()
+}
+
+#[test]
+fn an_orphaned_group_gets_errors_and_does_not_stop() {
+    in_session(|terminal| {
+        let told = orphaned(|| {
+            let read = terminal.read(1);
+            // SAFETY: no memory is involved.
+            let taken = set_foreground(terminal, unsafe { libc::getpgrp() });
+            // SAFETY: the settings are ours.
+            let set = result(unsafe {
+                let mut settings = core::mem::zeroed();
+                libc::tcgetattr(terminal.number(), &mut settings);
+                libc::tcsetattr(terminal.number(), libc::TCSANOW, &settings)
+            });
+            for stop in [libc::SIGTSTP, SIGTTIN, SIGTTOU] {
+                signal::raise(stop);
+            }
+            format!("{read:?} {taken:?} {set:?}")
+        });
+        assert_eq!(told, "Err(EIO) Err(ENOTTY) Err(EIO)");
+    });
+}
+
+#[test]
+fn what_continues_and_what_stops_cancel_each_other() {
+    child::run(|| {
+        signal::count(SIGCONT, 0);
+        signal::block(&[SIGCONT, libc::SIGTSTP, SIGTTIN]);
+        signal::raise(libc::SIGTSTP);
+        signal::raise(SIGTTIN);
+        signal::raise(SIGCONT);
+        assert!(!signal::is_pending(libc::SIGTSTP) && !signal::is_pending(SIGTTIN));
+        assert!(signal::is_pending(SIGCONT));
+        signal::raise(libc::SIGTSTP);
+        assert!(!signal::is_pending(SIGCONT) && signal::is_pending(libc::SIGTSTP));
+        signal::raise(SIGCONT);
+        signal::unblock(&[SIGCONT, libc::SIGTSTP, SIGTTIN]);
+        assert_eq!(signal::seen(SIGCONT), 1);
+    });
+}
+
+#[test]
+fn it_goes_on_though_it_blocks_or_ignores_what_continues_it() {
+    for ignores in [false, true] {
+        child::run(|| {
+            let (reader, writer) = fd::pipe();
+            let child = child::spawn(|| {
+                if ignores {
+                    signal::handle(SIGCONT, 0, libc::SIG_IGN);
+                } else {
+                    signal::block(&[SIGCONT]);
+                }
+                signal::raise(libc::SIGSTOP);
+                writer.write(b"x").unwrap();
+            });
+            assert_eq!(change(child.pid()) & 0xff, 0x7f);
+            child.kill(SIGCONT);
+            reader.read(1).unwrap();
+            child.join();
+        });
+    }
+}

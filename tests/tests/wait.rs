@@ -277,3 +277,81 @@ fn waitid_tells_more_and_may_leave_the_child() {
         assert_eq!(waitid(0), Err(Errno::EINVAL));
     });
 }
+
+/// A child whose end sends `signal`, and which has ended soon.
+fn ending_with(signal: i32) -> i32 {
+    // SAFETY: the child has a copy of all memory.
+    let pid = unsafe { sys::call(libc::SYS_clone, [signal as usize]) }.unwrap() as i32;
+    if pid == 0 {
+        child::exit(3);
+    }
+    pid
+}
+
+#[test]
+fn children_of_clone_are_waited_for_apart() {
+    child::run(|| {
+        signal::count(libc::SIGUSR1, 0);
+        for signal in [0, libc::SIGUSR1] {
+            let pid = ending_with(signal);
+            assert_eq!(wait4(pid, 0), Err(Errno::ECHILD));
+            assert_eq!(wait4(-1, WNOHANG), Err(Errno::ECHILD));
+            while wait4(pid, libc::__WCLONE | WNOHANG) == Ok(None) {
+                thread::yield_now();
+            }
+            assert_eq!(wait4(pid, libc::__WALL), Err(Errno::ECHILD));
+            let pid = ending_with(signal);
+            while !matches!(wait4(pid, libc::__WALL), Ok(Some(_)) | Err(Errno::ECHILD)) {}
+            assert_eq!(wait4(-1, libc::__WALL), Err(Errno::ECHILD));
+        }
+        assert_eq!(signal::seen(libc::SIGUSR1), 2);
+        let pid = ending_with(libc::SIGCHLD);
+        assert_eq!(wait4(pid, libc::__WCLONE), Err(Errno::ECHILD));
+        assert_eq!(wait4(pid, 0), Ok(Some((pid, 3 << 8))));
+    });
+}
+
+#[test]
+fn waitid_writes_what_it_has_to_say_and_no_more() {
+    child::run(|| {
+        let waitid = |pid: i32, info: &mut [i32; 32], options: i32| {
+            let arguments =
+                [libc::P_PID as usize, pid as usize, info.as_mut_ptr().addr(), options as usize, 0];
+            // SAFETY: the information is ours.
+            unsafe { sys::call(libc::SYS_waitid, arguments) }
+        };
+        let (pid, held) = held(7);
+        let mut info = [-1; 32];
+        assert_eq!(waitid(pid, &mut info, libc::WEXITED | WNOHANG), Ok(0));
+        assert_eq!(info[..3], [0, 0, 0]);
+        assert_eq!(info[4..9], [0, 0, 0, -1, -1]);
+        drop(held);
+        assert_eq!(waitid(pid, &mut info, libc::WEXITED), Ok(0));
+        assert_eq!(info[..3], [libc::SIGCHLD, 0, libc::CLD_EXITED]);
+        assert_eq!(info[4..9], [pid, 0, 7, -1, -1]);
+    });
+}
+
+#[test]
+fn a_descriptor_that_does_not_block_does_not_wait() {
+    child::run(|| {
+        let (pid, held) = held(0);
+        // SAFETY: no memory is involved.
+        let open =
+            |flags: i32| unsafe { sys::call(libc::SYS_pidfd_open, [pid as usize, flags as usize]) };
+        let fd = open(libc::O_NONBLOCK).unwrap();
+        let waitid = |options: i32| {
+            // SAFETY: nothing is written.
+            unsafe {
+                sys::call(libc::SYS_waitid, [libc::P_PIDFD as usize, fd, 0, options as usize, 0])
+            }
+        };
+        assert_eq!(waitid(libc::WEXITED), Err(Errno::EAGAIN));
+        assert_eq!(waitid(libc::WEXITED | WNOHANG), Ok(0));
+        drop(held);
+        while waitid(libc::WEXITED) == Err(Errno::EAGAIN) {
+            thread::yield_now();
+        }
+        assert_eq!(waitid(libc::WEXITED), Err(Errno::ECHILD));
+    });
+}

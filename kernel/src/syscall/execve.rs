@@ -19,6 +19,7 @@ use crate::memory::user::{self, PATH_MAX};
 use crate::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::task::exit;
 use crate::task::process::Process;
+use crate::task::signal::set::Signal;
 use crate::task::thread::{self, Myself, Registers, Thread};
 use ostd::arch::cpu::context::UserContext;
 
@@ -96,6 +97,7 @@ pub(crate) fn start_program(
     process.signals.lock().actions.reset_handlers();
     process.timers.forget_created();
     process.has_executed.store(true, Ordering::Relaxed);
+    process.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
     {
         let mut own = thread.signals.lock();
         own.alt_stack = Default::default();

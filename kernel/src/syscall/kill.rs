@@ -6,11 +6,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use model::abi::errno::Errno;
+use model::abi::siginfo;
 
 use super::context::{Context, SysResult};
 use crate::memory::user::UserPtr;
 use crate::task::process::{self, Process};
-use crate::task::signal::pending::{INFO_WORDS, Info, SI_TKILL, SI_USER};
+use crate::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, SI_USER};
 use crate::task::signal::send;
 use crate::task::signal::set::Signal;
 use crate::task::thread::Thread;
@@ -45,22 +46,34 @@ pub(super) fn check_permission(
     Err(Errno::EPERM)
 }
 
+/// The process with that ID, or whose thread has it (`pid_task`).
+///
+/// # Errors
+/// `ESRCH`: there is none.
+pub(super) fn find_process(id: usize) -> Result<Arc<Process>, Errno> {
+    let id = id as u32;
+    let of_thread = || process::find_thread(id).map(|thread| thread.process().clone());
+    process::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
+}
+
 /// kill(2).
 ///
 /// # Errors
-/// `EINVAL`: no such signal. `ESRCH`: nobody to send to. `EPERM`: none of them is the caller's.
+/// `EINVAL`: no such signal. `ESRCH`: nobody to send to. `EPERM`: none of them is the caller's, unless all were meant.
 pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult {
-    let signal = parse(number)?;
+    let signal = parse(number);
     let uid = cx.process().credentials.lock().users.real;
-    let info = signal.map(|signal| Info::user(signal, SI_USER, cx.process().pid(), uid));
+    let send = |process: &Arc<Process>| {
+        let signal = signal?;
+        check_permission(cx, process, signal)?;
+        if let Some(signal) = signal {
+            send::to_process(process, Info::user(signal, SI_USER, cx.process().pid(), uid));
+        }
+        Ok(0)
+    };
     let pid = pid as u32 as i32;
     if pid > 0 {
-        let process = process::find(pid.unsigned_abs()).ok_or(Errno::ESRCH)?;
-        check_permission(cx, &process, signal)?;
-        if let Some(info) = info {
-            send::to_process(&process, info);
-        }
-        return Ok(0);
+        return send(&find_process(pid as usize)?);
     }
     let _membership = process::MEMBERSHIP.lock();
     let receivers = match pid {
@@ -69,17 +82,14 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
         0 => group(cx.process().group()),
         _ => group(pid.unsigned_abs()),
     };
-    if receivers.is_empty() {
-        return Err(Errno::ESRCH);
-    }
-    let mut result = Err(Errno::EPERM);
+    let mut result = Err(Errno::ESRCH);
     for process in receivers {
-        if check_permission(cx, &process, signal).is_ok() {
-            result = Ok(0);
-            if let Some(info) = info {
-                send::to_process(&process, info);
-            }
-        }
+        result = match send(&process) {
+            // That others are not the caller's goes without saying.
+            Err(Errno::EPERM) if pid == -1 => result.or(Ok(0)),
+            Err(error) if pid == -1 => Err(error),
+            sent => result.or(sent),
+        };
     }
     result
 }
@@ -130,38 +140,73 @@ fn send_to_thread(cx: &Context<'_>, thread: &Thread, number: usize) -> SysResult
     Ok(0)
 }
 
-/// The `siginfo_t` at `at`, for a signal of that number.
-///
-/// # Errors
-/// `EFAULT`. `EPERM`: it claims to come from the kernel or from kill(2), and the receiver is not the caller.
-pub(super) fn read_info(
-    cx: &Context<'_>,
-    at: usize,
-    signal: Option<Signal>,
-    receiver: &Process,
-) -> Result<Option<Info>, Errno> {
-    let words = UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).read()?;
-    let code = words[1] as u32 as i32;
-    if (code >= 0 || code == SI_TKILL) && receiver.pid() != cx.process().pid() {
-        return Err(Errno::EPERM);
+/// A `siginfo_t` that a program sends.
+pub(super) struct Told {
+    words: [u64; INFO_WORDS],
+}
+
+impl Told {
+    /// The structure at `at`, for a signal of that number.
+    ///
+    /// # Errors
+    /// `EFAULT`. `E2BIG`: it holds more than a signal keeps, and perhaps means it.
+    pub(super) fn read(cx: &Context<'_>, at: usize, number: usize) -> Result<Self, Errno> {
+        /// Words that a signal keeps.
+        const KEPT: usize = 6;
+        let words = UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).read()?;
+        let told = Self { words };
+        if !siginfo::is_known(number as u32, told.code()) && words[KEPT..].iter().any(|word| *word != 0) {
+            return Err(Errno::E2BIG);
+        }
+        Ok(told)
     }
-    Ok(signal.map(|signal| Info { signal, code, fields: [words[2], words[3], words[4], words[5]] }))
+
+    /// Its `si_signo`.
+    pub(super) fn number(&self) -> u32 {
+        self.words[0] as u32
+    }
+
+    fn code(&self) -> i32 {
+        self.words[1] as u32 as i32
+    }
+
+    /// Whether the caller may say so of a signal to the thread or process with the ID `receiver`.
+    ///
+    /// # Errors
+    /// `EPERM`: it claims to come from the kernel or from kill(2), and the receiver is not the caller.
+    pub(super) fn check_claim(&self, cx: &Context<'_>, receiver: u32) -> Result<(), Errno> {
+        let is_claim = self.code() >= 0 || self.code() == SI_TKILL;
+        if is_claim && receiver != cx.thread().tid() { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
+    /// What the receiver of `signal` is told.
+    pub(super) fn info(&self, signal: Signal) -> Info {
+        let errno = (self.words[0] >> 32) as u32;
+        let [_, _, fields @ ..] = self.words;
+        let fields = [fields[0], fields[1], fields[2], fields[3]];
+        Info { signal, errno: errno.cast_signed(), code: self.code(), fields }
+    }
+}
+
+/// # Errors
+/// `EAGAIN`: what a real-time signal says finds no room.
+fn check_room(pending: &Pending, info: &Info, most: u64) -> Result<(), Errno> {
+    let may_be_lost = !info.signal.is_queued() || info.code == SI_USER;
+    if may_be_lost || pending.has_room(info, most) { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
 /// rt_sigqueueinfo(2), what sigqueue(3) calls.
 ///
 /// # Errors
-/// As [`kill`] and [`read_info`]. `EAGAIN`: the receiver's queue is full.
+/// As [`kill`], [`Told::read`] and [`Told::check_claim`]. `EAGAIN`: the receiver's queue is full.
 pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, info: usize) -> SysResult {
-    let process = process::find(pid as u32);
-    let receiver = process.as_ref().unwrap_or(cx.process());
-    let info = read_info(cx, info, parse(number)?, receiver)?;
-    let process = process.ok_or(Errno::ESRCH)?;
-    check_permission(cx, &process, info.map(|info| info.signal))?;
-    if let Some(info) = info {
-        if info.signal.is_queued() && !process.signals.lock().pending.has_room() {
-            return Err(Errno::EAGAIN);
-        }
+    let told = Told::read(cx, info, number)?;
+    told.check_claim(cx, pid as u32)?;
+    let process = find_process(pid)?;
+    let signal = parse(number)?;
+    check_permission(cx, &process, signal)?;
+    if let Some(info) = signal.map(|signal| told.info(signal)) {
+        check_room(&process.signals.lock().pending, &info, send::most(&process))?;
         send::to_process(&process, info);
     }
     Ok(0)
@@ -178,13 +223,16 @@ pub(crate) fn rt_tgsigqueueinfo(
     number: usize,
     info: usize,
 ) -> SysResult {
+    let told = Told::read(cx, info, number)?;
+    if (tid as u32).cast_signed() <= 0 || (group as u32).cast_signed() <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    told.check_claim(cx, tid as u32)?;
     let thread = find(Some(group), tid)?;
-    let info = read_info(cx, info, parse(number)?, thread.process())?;
-    check_permission(cx, thread.process(), info.map(|info| info.signal))?;
-    if let Some(info) = info {
-        if info.signal.is_queued() && !thread.signals.lock().pending.has_room() {
-            return Err(Errno::EAGAIN);
-        }
+    let signal = parse(number)?;
+    check_permission(cx, thread.process(), signal)?;
+    if let Some(info) = signal.map(|signal| told.info(signal)) {
+        check_room(&thread.signals.lock().pending, &info, send::most(thread.process()))?;
         send::to_thread(&thread, info);
     }
     Ok(0)

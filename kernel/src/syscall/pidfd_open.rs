@@ -9,7 +9,7 @@ use model::abi::open::OpenFlags;
 use model::fd::{Fd, OnExec};
 
 use super::context::{Context, SysResult};
-use super::kill;
+use super::kill::{self, Told};
 use crate::task::pidfd::{self, PidFd};
 use crate::task::process::{self, Process};
 use crate::task::signal::pending::{Info, SI_USER};
@@ -48,7 +48,7 @@ pub(super) fn process_of(cx: &Context<'_>, fd: usize) -> Result<Arc<Process>, Er
 ///
 /// # Errors
 /// `EBADF`: no descriptor of a process. `EINVAL`: no such signal, or one that `info` contradicts; flags. `ESRCH`: it was
-/// waited for. `EPERM`, `EFAULT`.
+/// waited for. `EPERM`, `EFAULT`, `E2BIG`.
 pub(crate) fn pidfd_send_signal(
     cx: &mut Context<'_>,
     fd: usize,
@@ -60,13 +60,19 @@ pub(crate) fn pidfd_send_signal(
         return Err(Errno::EINVAL);
     }
     let process = process_of(cx, fd)?;
+    let told = if info == 0 { None } else { Some(Told::read(cx, info, number)?) };
+    if let Some(told) = &told {
+        if told.number() != number as u32 {
+            return Err(Errno::EINVAL);
+        }
+        told.check_claim(cx, process.pid())?;
+    }
     let signal = kill::parse(number)?;
-    let info = if info == 0 {
-        let uid = cx.process().credentials.lock().users.real;
-        signal.map(|signal| Info::user(signal, SI_USER, cx.process().pid(), uid))
-    } else {
-        kill::read_info(cx, info, signal, &process)?
-    };
+    let uid = cx.process().credentials.lock().users.real;
+    let info = signal.map(|signal| match told {
+        Some(told) => told.info(signal),
+        None => Info::user(signal, SI_USER, cx.process().pid(), uid),
+    });
     kill::check_permission(cx, &process, signal)?;
     if process::find(process.pid()).is_none() {
         return Err(Errno::ESRCH);

@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 use model::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
+use super::kill;
 use crate::task::process::{self, Process};
 use crate::task::session;
 
@@ -15,7 +16,7 @@ use crate::task::session;
 fn find(cx: &Context<'_>, pid: usize) -> Result<Arc<Process>, Errno> {
     match pid as u32 {
         0 => Ok(cx.process().clone()),
-        pid => process::find(pid).ok_or(Errno::ESRCH),
+        _ => kill::find_process(pid),
     }
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn getsid(cx: &mut Context<'_>, pid: usize) -> SysResult {
 /// setpgid(2).
 ///
 /// # Errors
-/// `EINVAL`: negative. `ESRCH`: neither the caller nor its child. `EACCES`: a child that runs another program already.
+/// `EINVAL`: negative, or a thread that does not lead. `ESRCH`: neither the caller nor its child. `EACCES`: a child that runs another program already.
 /// `EPERM`: another session, its leader, or no such group in it.
 pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResult {
     let own = cx.process();
@@ -50,7 +51,10 @@ pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResu
         own.clone()
     } else {
         let child = own.children.lock().iter().find(|child| child.pid() == pid).cloned();
-        let child = child.ok_or(Errno::ESRCH)?;
+        let Some(child) = child else {
+            let is_thread = process::find(pid).is_none() && process::find_thread(pid).is_some();
+            return Err(if is_thread { Errno::EINVAL } else { Errno::ESRCH });
+        };
         if child.session() != own.session() {
             return Err(Errno::EPERM);
         }

@@ -28,22 +28,23 @@ pub(crate) fn rt_sigaction(
     size: usize,
 ) -> SysResult {
     check_set_size(size)?;
-    let signal = Signal::new(number as u32 as usize).ok_or(Errno::EINVAL)?;
     let wanted = match new {
         0 => None,
         at => {
-            if signal.is_absolute() {
-                return Err(Errno::EINVAL);
-            }
             let [handler, flags, restorer, mask] = UserPtr::<[u64; 4]>::new(cx.space(), at).read()?;
             Some(Action {
                 handler: handler as usize,
-                flags: Flags::from_bits_retain(flags),
+                // Programs ask which flags there are by setting them and looking what stayed.
+                flags: Flags::from_bits_truncate(flags),
                 restorer: restorer as usize,
                 mask: SigSet::mask(mask),
             })
         }
     };
+    let signal = Signal::new(number as u32 as usize).ok_or(Errno::EINVAL)?;
+    if wanted.is_some() && signal.is_absolute() {
+        return Err(Errno::EINVAL);
+    }
     let previous = {
         let mut signals = cx.process().signals.lock();
         let previous = signals.actions.get(signal);

@@ -11,8 +11,8 @@ use crate::task::signal::pending::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_ST
 use crate::task::usage::Usage;
 use crate::task::wait::{self, Options, State, Which};
 
-/// `__WNOTHREAD`, `__WALL`, `__WCLONE`.
-const CLONE_OPTIONS: u32 = 0xe000_0000;
+/// What both calls take.
+const CHILDREN: Options = Options::NO_THREAD.union(Options::ALL).union(Options::CLONE);
 
 /// wait4(2).
 ///
@@ -25,10 +25,9 @@ pub(crate) fn wait4(
     options: usize,
     usage: usize,
 ) -> SysResult {
-    let options = options as u32 & !CLONE_OPTIONS;
-    let known = Options::NOHANG | Options::STOPPED | Options::CONTINUED;
+    let known = CHILDREN | Options::NOHANG | Options::STOPPED | Options::CONTINUED;
     let options =
-        Options::from_bits(options).filter(|options| known.contains(*options)).ok_or(Errno::EINVAL)?;
+        Options::from_bits(options as u32).filter(|options| known.contains(*options)).ok_or(Errno::EINVAL)?;
     let which = match pid as u32 as i32 {
         i32::MIN => return Err(Errno::ESRCH),
         -1 => Which::Any,
@@ -67,7 +66,8 @@ fn word(state: State) -> u32 {
 /// waitid(2).
 ///
 /// # Errors
-/// `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or nothing to wait for. `EBADF`: no pidfd. `EFAULT`.
+/// `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or nothing to wait for. `EBADF`: no pidfd.
+/// `EAGAIN`: one with `O_NONBLOCK`, and nothing to tell. `EFAULT`.
 pub(crate) fn waitid(
     cx: &mut Context<'_>,
     kind: usize,
@@ -80,14 +80,21 @@ pub(crate) fn waitid(
     const P_PID: u32 = 1;
     const P_PGID: u32 = 2;
     let states = Options::EXITED | Options::STOPPED | Options::CONTINUED;
-    let options = Options::from_bits(options as u32 & !CLONE_OPTIONS)
+    let mut options = Options::from_bits(options as u32)
         .filter(|options| options.intersects(states))
         .ok_or(Errno::EINVAL)?;
     let number = id as u32;
     let is_positive = number.cast_signed() > 0;
     const P_PIDFD: u32 = 3;
+    let may_wait = !options.contains(Options::NOHANG);
+    let mut gives_up = false;
     let which = match kind as u32 {
-        P_PIDFD => Which::Process(pidfd_open::process_of(cx, id)?.pid()),
+        P_PIDFD => {
+            let process = pidfd_open::process_of(cx, id)?;
+            gives_up = may_wait && cx.file(id)?.is_nonblocking();
+            options.set(Options::NOHANG, gives_up || !may_wait);
+            Which::Process(process.pid())
+        }
         P_ALL => Which::Any,
         P_PID if is_positive => Which::Process(number),
         P_PGID if number == 0 => Which::Group(cx.process().group()),
@@ -95,6 +102,9 @@ pub(crate) fn waitid(
         _ => return Err(Errno::EINVAL),
     };
     let found = wait::child(cx.myself(), which, options)?;
+    if gives_up && found.is_none() {
+        return Err(Errno::EAGAIN);
+    }
     if usage != 0
         && let Some((child, _)) = &found
     {
@@ -102,7 +112,11 @@ pub(crate) fn waitid(
     }
     if info != 0 {
         let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
-        UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), info).write(&words)?;
+        // Number and code, then process, user and status: what lies between and behind is not touched.
+        let number = words[0] as u32;
+        UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
+        let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
+        UserPtr::new(cx.space(), info.wrapping_add(16)).write(&rest)?;
     }
     Ok(0)
 }

@@ -114,6 +114,7 @@ fn give_away_children(process: &Arc<Process>) {
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
         child.parent.replace(&new_parent);
+        child.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
         new_parent.children.lock().push(child.clone());
         if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
             send::to_process(&child, Info::kernel(signal));

@@ -20,11 +20,14 @@ pub(crate) enum Resource {
     Processes = 6,
     Files = 7,
     AddressSpace = 9,
+    PendingSignals = 11,
 }
 
 const RESOURCES: usize = 16;
 const DEFAULT_STACK: u64 = 8 << 20;
 const DEFAULT_FILES: [u64; 2] = [1024, 4096];
+/// Linux derives it from the memory; so many cost nobody too much.
+const DEFAULT_SIGNALS: u64 = 1024;
 
 /// Soft and hard limits, by number.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ impl Limits {
         limits.set(Resource::Stack as usize, [DEFAULT_STACK, UNLIMITED]);
         limits.set(Resource::Files as usize, DEFAULT_FILES);
         limits.set(Resource::Core as usize, [0, UNLIMITED]);
+        limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
         limits
     }
 

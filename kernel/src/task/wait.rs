@@ -1,12 +1,14 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use bitflags::bitflags;
 use model::abi::errno::Errno;
 
 use super::process::{self, End, Process};
 use super::signal::job::Change;
+use super::signal::set::Signal;
 use super::thread::Myself;
 use crate::event::wait::Sleep;
 
@@ -42,6 +44,12 @@ bitflags! {
         const EXITED = 4;
         /// Tell of children that went on.
         const CONTINUED = 8;
+        /// `__WNOTHREAD`: only children of the calling thread. Here they are the process's.
+        const NO_THREAD = 0x2000_0000;
+        /// `__WALL`: whatever signal tells of the child's end.
+        const ALL = 0x4000_0000;
+        /// `__WCLONE`: children whose end is told by another signal than `SIGCHLD`, or none; without it, only others.
+        const CLONE = 0x8000_0000;
         /// Leave the child to be found again.
         const NOWAIT = 0x0100_0000;
     }
@@ -73,7 +81,13 @@ pub(crate) fn child(
 
 fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<Process>, State)>, Errno> {
     let mut children = parent.children.lock();
+    // `eligible_child`.
+    let is_of_kind = |child: &Process| {
+        let is_clone = child.exit_signal.load(Ordering::Relaxed) != u32::from(Signal::CHLD.number());
+        options.contains(Options::ALL) || is_clone == options.contains(Options::CLONE)
+    };
     let is_meant = |child: &&Arc<Process>| match which {
+        _ if !is_of_kind(child) => false,
         Which::Any => true,
         Which::Process(pid) => child.pid() == pid,
         Which::Group(group) => child.group() == group,

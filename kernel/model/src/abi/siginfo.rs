@@ -16,6 +16,24 @@ const SIGCHLD: u32 = 17;
 /// What an instruction caused: `SIGILL`, `SIGTRAP`, `SIGBUS`, `SIGFPE`, `SIGSEGV`.
 const FAULTS: [u32; 5] = [4, 5, 7, 8, 11];
 
+/// The largest code of each signal that has codes of its own (`sig_sicodes`).
+const CODES: [(u32, i32); 8] = [(4, 11), (5, 6), (7, 5), (8, 15), (11, 9), (SIGCHLD, 6), (29, 6), (31, 2)];
+
+/// Whether the kernel knows what a `siginfo_t` of this signal and code holds, which is then no more than its first 48
+/// bytes (`known_siginfo_layout`).
+#[must_use]
+pub fn is_known(signal: u32, code: i32) -> bool {
+    /// Codes of other signals are `SIGPOLL`'s.
+    const NSIGPOLL: i32 = 6;
+    const SI_DETHREAD: i32 = -7;
+    const SI_ASYNCNL: i32 = -60;
+    if code > 0 {
+        let own = CODES.iter().find(|(other, _)| *other == signal);
+        return code == SI_KERNEL || code <= own.map_or(NSIGPOLL, |(_, most)| *most);
+    }
+    code >= SI_DETHREAD || code == SI_ASYNCNL
+}
+
 /// Where fields are in a record.
 mod at {
     pub(super) const SIGNO: usize = 0;
@@ -90,6 +108,14 @@ mod tests {
 
     fn number(record: &[u8; RECORD_SIZE], at: usize) -> u32 {
         u32::from_ne_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
+    }
+
+    #[test]
+    fn codes_are_known_by_signal() {
+        assert!(super::is_known(11, 9) && !super::is_known(11, 10));
+        assert!(super::is_known(10, 6) && !super::is_known(10, 7));
+        assert!(super::is_known(10, 0x80) && super::is_known(10, -7) && super::is_known(10, -60));
+        assert!(!super::is_known(10, -8) && !super::is_known(10, i32::MIN));
     }
 
     #[test]

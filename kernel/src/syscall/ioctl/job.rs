@@ -24,8 +24,8 @@ pub(super) const fn is_one(request: u32) -> bool {
 ///
 /// # Errors
 /// `ENOTTY`: it is not the caller's controlling terminal. `EPERM`: the caller leads no session, or the terminal or the
-/// group is another session's. `ESRCH`: no such group. `EINVAL`: no group at all. `EFAULT`. `EINTR`, `EIO`: the caller
-/// is in the background.
+/// group is another session's. `ESRCH`: no such group. `EINVAL`: no group at all. `EFAULT`. `EINTR`: the caller is in
+/// the background.
 pub(super) fn serve(
     cx: &Context<'_>,
     terminal: &Arc<Terminal>,
@@ -54,7 +54,11 @@ pub(super) fn serve(
             }
         }
         _ => {
-            session::admit(owner, Use::Change)?;
+            // `tiocspgrp`: who could not be continued has no terminal to speak of.
+            session::admit(owner, Use::Change).map_err(|error| match error {
+                Errno::EIO => Errno::ENOTTY,
+                error => error,
+            })?;
             let group = UserPtr::<i32>::new(cx.space(), argument).read()?;
             let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
             if !session::has_group(owner.session, group) {

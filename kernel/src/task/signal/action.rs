@@ -11,12 +11,13 @@ bitflags! {
         const NOCLDSTOP = 1;
         const NOCLDWAIT = 2;
         const SIGINFO = 4;
+        /// Addresses have no tags here that could be shown.
+        const EXPOSE_TAGBITS = 0x800;
         const RESTORER = 0x0400_0000;
         const ONSTACK = 0x0800_0000;
         const RESTART = 0x1000_0000;
         const NODEFER = 0x4000_0000;
         const RESETHAND = 0x8000_0000;
-        const _ = !0;
     }
 }
 

@@ -199,7 +199,7 @@ pub(crate) fn parse(start: u64, flags: u64, size: u64) -> Result<AltStack, Errno
     let flags = flags & 0xffff_ffff;
     let is_disarmed_by_use = flags & SS_AUTODISARM != 0;
     match flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(AltStack::default()),
+        SS_DISABLE => Ok(AltStack { is_disarmed_by_use, ..AltStack::default() }),
         0 | SS_ONSTACK if size < SMALLEST_STACK => Err(Errno::ENOMEM),
         0 | SS_ONSTACK => Ok(AltStack { start: start as usize, size: size as usize, is_disarmed_by_use }),
         _ => Err(Errno::EINVAL),

@@ -8,13 +8,12 @@ use super::action::SigActions;
 use super::job::Change;
 use super::set::{SigSet, Signal};
 
-/// Real-time signals that may be queued at a time for one receiver.
-const QUEUE_MOST: usize = 1024;
-
 /// Why a signal was sent: the parts of `siginfo_t` that differ.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Info {
     pub(crate) signal: Signal,
+    /// `si_errno`, which only programs set.
+    pub(crate) errno: i32,
     /// `si_code`.
     pub(crate) code: i32,
     /// What is behind the head of 16 bytes; the code tells how to read it.
@@ -46,17 +45,17 @@ const CLOCK_TICK_NANOS: u128 = 10_000_000;
 impl Info {
     /// Sent by the kernel without details.
     pub(crate) fn kernel(signal: Signal) -> Self {
-        Self { signal, code: SI_KERNEL, fields: [0; 4] }
+        Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4] }
     }
 
     /// Sent by a process.
     pub(crate) fn user(signal: Signal, code: i32, pid: u32, uid: u32) -> Self {
-        Self { signal, code, fields: [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0] }
+        Self { signal, errno: 0, code, fields: [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0] }
     }
 
     /// Caused by an instruction.
     pub(crate) fn fault(signal: Signal, code: i32, addr: usize) -> Self {
-        Self { signal, code, fields: [addr as u64, 0, 0, 0] }
+        Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0] }
     }
 
     /// A child changed its state: `SIGCHLD`.
@@ -64,13 +63,13 @@ impl Info {
         let ticks = |time: core::time::Duration| (time.as_nanos() / CLOCK_TICK_NANOS) as u64;
         let ids = u64::from(pid) | u64::from(uid) << 32;
         let fields = [ids, status.into(), ticks(usage.user()), ticks(usage.system())];
-        Self { signal: Signal::CHLD, code, fields }
+        Self { signal: Signal::CHLD, errno: 0, code, fields }
     }
 
     /// A timer of timer_create(2) fired; `overrun` times more than this signal says.
     pub(crate) fn timer(signal: Signal, id: u32, overrun: u32, value: u64) -> Self {
         let fields = [u64::from(id) | u64::from(overrun) << 32, value, 0, 0];
-        Self { signal, code: SI_TIMER, fields }
+        Self { signal, errno: 0, code: SI_TIMER, fields }
     }
 
     /// The timer's number and its overruns, if one sent this.
@@ -81,7 +80,7 @@ impl Info {
     /// `siginfo_t`.
     pub(crate) fn to_words(self) -> [u64; INFO_WORDS] {
         let mut words = [0; INFO_WORDS];
-        words[0] = self.signal.number().into();
+        words[0] = u64::from(self.signal.number()) | u64::from(self.errno.cast_unsigned()) << 32;
         words[1] = self.code.cast_unsigned().into();
         words[2..6].copy_from_slice(&self.fields);
         words
@@ -89,6 +88,8 @@ impl Info {
 }
 
 /// Signals that wait. Standard ones are kept once each, real-time ones in the order they came.
+///
+/// A signal may wait without an [`Info`], where there was no room for one.
 #[derive(Default)]
 pub(crate) struct Pending {
     signals: SigSet,
@@ -101,14 +102,16 @@ impl Pending {
         self.signals
     }
 
-    /// Whether another real-time signal finds room.
-    pub(crate) fn has_room(&self) -> bool {
-        self.infos.len() < QUEUE_MOST
+    /// Whether what `info` says finds room, if `most` are enough (`RLIMIT_SIGPENDING`). What comes from the kernel or
+    /// kill(2) always does, so that no signal is lost for what another's sender does; but for real-time signals.
+    pub(crate) fn has_room(&self, info: &Info, most: u64) -> bool {
+        let is_free = !info.signal.is_queued() && info.code >= 0 || info.of_timer().is_some();
+        is_free || (self.infos.len() as u64) < most
     }
 
-    /// Adds one. A full queue takes one of each signal still, so that none is lost for what another's sender does
-    /// (`__send_signal_locked`); only repetitions are dropped.
-    pub(crate) fn add(&mut self, info: Info) {
+    /// Adds one. Where it finds no [room](Self::has_room), the signal waits all the same, but nothing is known of it
+    /// (`__send_signal_locked`).
+    pub(crate) fn add(&mut self, info: Info, most: u64) {
         if let Some((id, overrun)) = info.of_timer() {
             let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
             if let Some(queued) = self.infos.iter_mut().find(of_same) {
@@ -117,32 +120,32 @@ impl Pending {
                 return;
             }
         }
-        let is_standard = info.signal.number() < 32;
-        let is_repeated = self.signals.contains(info.signal);
-        if is_repeated && (is_standard || !self.has_room()) {
+        if self.signals.contains(info.signal) && !info.signal.is_queued() {
             return;
         }
         self.signals = self.signals.with(info.signal);
-        self.infos.push_back(info);
+        if self.has_room(&info, most) {
+            self.infos.push_back(info);
+        }
     }
 
     /// The first of those in `allowed`.
     pub(crate) fn first(&self, allowed: SigSet) -> Option<Info> {
-        self.infos.get(self.position(allowed)?).copied()
+        let signal = self.signals.intersection(allowed).first()?;
+        let known = self.infos.iter().find(|info| info.signal == signal);
+        Some(known.copied().unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
     }
 
     /// Takes the first of those in `allowed`.
     pub(crate) fn take(&mut self, allowed: SigSet) -> Option<Info> {
-        let info = self.infos.remove(self.position(allowed)?)?;
+        let info = self.first(allowed)?;
+        if let Some(position) = self.infos.iter().position(|other| other.signal == info.signal) {
+            self.infos.remove(position);
+        }
         if !self.infos.iter().any(|other| other.signal == info.signal) {
             self.signals = self.signals.without(SigSet::EMPTY.with(info.signal));
         }
         Some(info)
-    }
-
-    fn position(&self, allowed: SigSet) -> Option<usize> {
-        let signal = self.signals.intersection(allowed).first()?;
-        self.infos.iter().position(|info| info.signal == signal)
     }
 
     /// Drops `signals`.

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::super::exit;
+use super::super::limits::Resource;
 use super::super::process::{End, Process};
 use super::super::thread::Thread;
 use super::pending::{Info, ProcessSignals};
@@ -13,7 +14,7 @@ use super::{action, job, signalfd};
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
     let first = process.threads.lock().first().cloned();
     let is_blocked = first.is_some_and(|thread| thread.signals.lock().mask.contains(info.signal));
-    if queue(process, info, is_blocked, |signals| signals.pending.add(info)) {
+    if queue(process, info, is_blocked, |signals| signals.pending.add(info, most(process))) {
         offer(process, SigSet::EMPTY.with(info.signal));
     }
 }
@@ -21,9 +22,17 @@ pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
 /// Sends to one thread.
 pub(crate) fn to_thread(thread: &Thread, info: Info) {
     let is_blocked = thread.signals.lock().mask.contains(info.signal);
-    if queue(thread.process(), info, is_blocked, |_| thread.signals.lock().pending.add(info)) {
+    if queue(thread.process(), info, is_blocked, |_| {
+        thread.signals.lock().pending.add(info, most(thread.process()))
+    }) {
         thread.call_attention();
     }
+}
+
+/// How many signals may wait for a process, or for one of its threads. Missing: one count for all that wait for a user's
+/// processes.
+pub(crate) fn most(process: &Process) -> u64 {
+    process.limits.soft(Resource::PendingSignals)
 }
 
 /// Looks for a thread for each of `signals` that wait for the process: one that took no notice so far, because another
@@ -83,7 +92,7 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
             signals.actions.set(info.signal, act);
             own.mask = own.mask.without(SigSet::EMPTY.with(info.signal));
         }
-        own.pending.add(info);
+        own.pending.add(info, u64::MAX);
     }
     thread.call_attention();
 }
