@@ -35,6 +35,7 @@ pub mod pty;
 pub mod record_lock;
 pub mod route;
 pub mod screen;
+pub mod seals;
 pub mod seek;
 pub mod socket;
 pub mod tcp;

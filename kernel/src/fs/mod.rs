@@ -9,6 +9,7 @@ pub(crate) mod devpts;
 pub(crate) mod fifo;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
+pub(crate) mod memfd;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod open;

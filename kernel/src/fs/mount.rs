@@ -61,6 +61,12 @@ pub(crate) fn root() -> &'static Location {
     })
 }
 
+/// A mount that no path leads to, with this root.
+pub(crate) fn outside(root: Arc<Inode>) -> Location {
+    let mount = Mount { number: next_number(), root: root.clone(), covers: None, source: Vec::new() };
+    Location { mount: Arc::new(mount), inode: root }
+}
+
 /// Lets `root` cover the directory at `at`.
 ///
 /// # Errors

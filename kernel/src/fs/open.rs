@@ -182,5 +182,7 @@ fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInod
     directory.inode.directory()?;
     directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = name::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
+    // Whoever says that it has to be new does not want to name it.
+    inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));
     open_permitted(directory.sibling(inode), how)
 }

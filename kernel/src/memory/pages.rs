@@ -29,7 +29,29 @@ pub(crate) trait Pages: Any + Send + Sync {
         let _ = index;
         None
     }
+
+    /// Asks for a mapping that shows what others write, through a descriptor that can write; `writes` says whether it
+    /// is to be writable at once.
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it.
+    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+        let _ = writes;
+        Ok(Shared::default())
+    }
 }
+
+/// What [`Pages::share`] gives.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Kept as long as the mapping is there, or a part or a copy of it.
+    pub hold: Hold,
+    /// Whether nobody may write through it, also later.
+    pub is_read_only: bool,
+}
+
+/// Something that is told of the end of all mappings by its own.
+pub(crate) type Hold = Option<Arc<dyn Any + Send + Sync>>;
 
 /// Why there is no page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

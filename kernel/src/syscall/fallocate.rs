@@ -33,7 +33,7 @@ pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, le
         });
     };
     if mode & PUNCH_HOLE != 0 {
-        regular.punch_hole(inode.superblock(), offset, length);
+        regular.punch_hole(inode.superblock(), offset, length)?;
     } else {
         regular.fill_holes(inode.superblock(), offset..end)?;
         if mode & KEEP_SIZE == 0 && end > regular.size() {

@@ -1,6 +1,6 @@
 //! fcntl(2).
 //!
-//! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`).
+//! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`), mm/memfd.c (`memfd_fcntl`).
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -11,11 +11,13 @@ use model::abi::open::OpenFlags;
 use model::capability::Capability;
 use model::fd::{Fd, OnExec};
 use model::pipe::Privilege;
+use model::seals::Seals;
 
 use super::context::{Context, SysResult};
 use super::record_lock::{self, Wait};
 use crate::file::description::OpenFile;
 use crate::fs::opened::OpenInode;
+use crate::fs::tmpfs::regular::Regular;
 use crate::object::pipe::PipeEnd;
 
 /// Does `command` to `fd`.
@@ -48,6 +50,17 @@ pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize)
         Command::SetLock(owner) => record_lock::set(cx, &file, owner, argument, Wait::No),
         Command::SetLockWait(owner) => record_lock::set(cx, &file, owner, argument, Wait::Yes),
         Command::GetPipeSize => pipe(&file).map(PipeEnd::capacity),
+        Command::GetSeals => {
+            regular(&file)?.with_seals(|sealing| Ok(sealing.seals())).map(|seals| seals.bits() as usize)
+        }
+        Command::AddSeals => {
+            let wanted = u32::try_from(argument).map_err(|_| Errno::EINVAL)?;
+            if !file.access().writes() {
+                return Err(Errno::EPERM);
+            }
+            let seals = Seals::from_bits(wanted).ok_or(Errno::EINVAL)?;
+            regular(&file)?.with_seals(|sealing| sealing.add(seals)).map(|()| 0)
+        }
         Command::SetPipeSize => pipe(&file)?.set_capacity(argument, privilege(cx)),
     }
 }
@@ -65,6 +78,14 @@ fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
     let behind_name = file.downcast::<OpenInode>().and_then(OpenInode::other);
     let any: &dyn Any = behind_name.unwrap_or(&**file.file());
     any.downcast_ref().ok_or(Errno::EBADF)
+}
+
+/// The regular file, which may have seals.
+///
+/// # Errors
+/// `EINVAL`: another kind of file.
+fn regular(file: &OpenFile) -> Result<&Regular, Errno> {
+    file.downcast::<OpenInode>().and_then(|opened| opened.regular().ok()).ok_or(Errno::EINVAL)
 }
 
 fn privilege(cx: &Context<'_>) -> Privilege {

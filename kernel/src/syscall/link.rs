@@ -1,13 +1,12 @@
 //! link(2), linkat(2).
 //!
-//! Missing: a name for a file of O_TMPFILE (`ENOENT`).
 //! Source: Linux 6.1 fs/namei.c (`do_linkat`).
 
 use model::abi::at::{AT_FDCWD, AtFlags};
 use model::abi::errno::Errno;
 use model::capability::Capability;
 
-use super::at::{self, Lookup};
+use super::at::{self, Found, Lookup};
 use super::context::{Context, SysResult};
 use crate::fs::name;
 use crate::fs::path::LastLink;
@@ -35,7 +34,10 @@ pub(crate) fn linkat(
         last_link: if follows { LastLink::Follow } else { LastLink::Keep },
         empty_path: Lookup::with(flags).empty_path,
     };
-    let file = cx.locate(old_directory, old, lookup)?;
+    let Found::Place(file) = cx.find(old_directory, old, lookup)? else {
+        // A pipe, a socket: they are in a file system of their own.
+        return Err(Errno::EXDEV);
+    };
     let path = cx.path(new)?;
     name::link(&cx.origin_at(new_directory, &path)?, &file, &path)?;
     Ok(0)

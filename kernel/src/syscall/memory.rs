@@ -15,7 +15,7 @@ use model::vma::Traits;
 
 use crate::memory::budget;
 use crate::memory::layout::{PAGE_SIZE, TASK_SIZE, page_down, page_up};
-use crate::memory::pages::Mappable;
+use crate::memory::pages::{Mappable, Shared};
 use crate::memory::shared::SharedPages;
 use crate::memory::space::{AddressSpace, Backing, Locking, MapRequest, Move, Placement};
 use crate::memory::user::UserSlice;
@@ -95,7 +95,7 @@ fn anonymous_backing(kind: u32, traits: Traits) -> Result<(Backing, Prot), Errno
     let backing = match kind {
         MAP_PRIVATE => Backing::Anonymous,
         MAP_SHARED if !traits.contains(Traits::GROWS_DOWN) => {
-            Backing::Shared { pages: SharedPages::new_shared(), index: 0 }
+            Backing::Shared { pages: SharedPages::new_shared(), index: 0, hold: None }
         }
         _ => return Err(Errno::EINVAL),
     };
@@ -133,9 +133,16 @@ fn file_backing(
     if traits.contains(Traits::GROWS_DOWN) {
         return Err(Errno::EINVAL);
     }
-    let max_prot = if shared && !file.writable { Prot::all() - Prot::WRITE } else { Prot::all() };
-    let backing = if shared { Backing::Shared { pages, index } } else { Backing::Private { pages, index } };
-    Ok((backing, max_prot))
+    if !shared {
+        return Ok((Backing::Private { pages, index }, Prot::all()));
+    }
+    let mut hold = None;
+    let mut is_read_only = !file.writable;
+    if file.writable {
+        Shared { hold, is_read_only } = pages.clone().share(prot.contains(Prot::WRITE))?;
+    }
+    let max_prot = if is_read_only { Prot::all() - Prot::WRITE } else { Prot::all() };
+    Ok((Backing::Shared { pages, index, hold }, max_prot))
 }
 
 /// munmap(2).

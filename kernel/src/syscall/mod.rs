@@ -41,6 +41,7 @@ pub(crate) mod link;
 pub(crate) mod listen;
 pub(crate) mod lseek;
 mod mask;
+pub(crate) mod memfd_create;
 pub(crate) mod memory;
 pub(crate) mod mkdir;
 pub(crate) mod mknod;

@@ -14,10 +14,11 @@ use super::xattr::Which;
 use super::{
     accept, access, bind, capget, chdir, chmod, chown, clone, close, connect, copy_file_range, dup, epoll,
     eventfd, execve, exit, fallocate, fcntl, flock, futex, getdents, getrandom, getrusage, getsockname,
-    getsockopt, identity, ioctl, kill, limits, link, listen, lseek, memory, mkdir, mknod, mount, open,
-    pidfd_open, pipe, poll, prctl, read, readlink, recv, rename, sched, select, send, sendfile, sendmmsg,
-    session, setitimer, shutdown, signal, signalfd, sigtimedwait, socket, socketpair, splice, stat, statfs,
-    symlink, sync, system, time, timer_create, timerfd, truncate, unlink, utimensat, wait, write, xattr,
+    getsockopt, identity, ioctl, kill, limits, link, listen, lseek, memfd_create, memory, mkdir, mknod,
+    mount, open, pidfd_open, pipe, poll, prctl, read, readlink, recv, rename, sched, select, send, sendfile,
+    sendmmsg, session, setitimer, shutdown, signal, signalfd, sigtimedwait, socket, socketpair, splice, stat,
+    statfs, symlink, sync, system, time, timer_create, timerfd, truncate, unlink, utimensat, wait, write,
+    xattr,
 };
 use crate::console::println;
 use crate::memory::pages::Mappable;
@@ -251,6 +252,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         306 => sync::syncfs(cx, fd(a[0])),
         316 => rename::renameat2(cx, a[0] as i32, a[1], a[2] as i32, a[3], a[4] as u32),
         318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
+        319 => memfd_create::memfd_create(cx, a[0], a[1] as u32),
         324 => sched::membarrier(a[0], a[1]),
         325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
         326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),

@@ -43,13 +43,17 @@ pub enum Command {
     SetPipeSize,
     /// `F_GETPIPE_SZ`.
     GetPipeSize,
+    /// `F_ADD_SEALS`.
+    AddSeals,
+    /// `F_GET_SEALS`.
+    GetSeals,
 }
 
 impl Command {
     /// The meaning of `raw`.
     ///
     /// # Errors
-    /// `EINVAL`: unknown, or about signals, leases and seals, which no file here has.
+    /// `EINVAL`: unknown, or about signals and leases, which no file here has.
     pub const fn parse(raw: u32) -> Result<Self, Errno> {
         Ok(match raw {
             0 => Self::Duplicate,
@@ -67,6 +71,8 @@ impl Command {
             1030 => Self::DuplicateCloseOnExec,
             1031 => Self::SetPipeSize,
             1032 => Self::GetPipeSize,
+            1033 => Self::AddSeals,
+            1034 => Self::GetSeals,
             _ => return Err(Errno::EINVAL),
         })
     }

@@ -68,7 +68,7 @@ fn a_punched_hole_reads_as_zeros_and_gives_its_pages_back() {
     let bytes = alloc::vec![7; 3 * 4096];
     assert_eq!(file.write_at(0, &mut &bytes[..]), Poll::Ready(Ok(bytes.len())));
     let superblock = file.location().inode.superblock();
-    file.regular().unwrap().punch_hole(superblock, 4000, 4096 + 196);
+    file.regular().unwrap().punch_hole(superblock, 4000, 4096 + 196).unwrap();
     assert_eq!(file.location().inode.pages(), 2);
     let after = read(&*file, 0, bytes.len());
     let zeros = after.iter().filter(|&&byte| byte == 0).count();

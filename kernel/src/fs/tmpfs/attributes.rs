@@ -17,6 +17,8 @@ pub(crate) struct Attributes {
     pub(crate) gid: u32,
     /// Names that lead here; a directory counts its own `.` and each child's `..`.
     pub(crate) links: u32,
+    /// Whether it may get a name though it has none: it was made so (`O_TMPFILE`).
+    pub(crate) is_linkable: bool,
     /// Last read, kept as `relatime` does: see [`Attributes::mark_accessed`].
     pub(crate) accessed: Timestamp,
     /// Last write.
@@ -36,6 +38,7 @@ impl Attributes {
             uid: owner.uid(),
             gid: owner.gid(),
             links: 0,
+            is_linkable: false,
             accessed: now,
             modified: now,
             changed: now,

@@ -13,6 +13,7 @@ use model::abi::errno::Errno;
 use model::abi::mode::{FileType, Permissions};
 use model::access::{Access, Ownership};
 use model::credentials::Credentials;
+use model::seals::Sharing;
 use ostd::mm::UFrame;
 use ostd::sync::SpinLock;
 
@@ -21,7 +22,7 @@ use super::directory::Directory;
 use super::live::{self, Link, Report};
 use super::regular::Regular;
 use super::superblock::Superblock;
-use crate::memory::pages::{PageError, Pages};
+use crate::memory::pages::{PageError, Pages, Shared};
 
 /// A file in memory.
 pub(crate) struct Inode {
@@ -244,6 +245,29 @@ impl Pages for Inode {
         match &self.content {
             Content::Regular(regular) => regular.present_page(index),
             _ => None,
+        }
+    }
+
+    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+        let sharing = match &self.content {
+            Content::Regular(regular) => regular.share(writes)?,
+            _ => None,
+        };
+        Ok(match sharing {
+            None => Shared::default(),
+            Some(Sharing::Free) => Shared { hold: Some(Arc::new(SharedInode(self))), is_read_only: false },
+            Some(Sharing::ReadOnly) => Shared { hold: None, is_read_only: true },
+        })
+    }
+}
+
+/// A sealed file that is mapped for all to see.
+struct SharedInode(Arc<Inode>);
+
+impl Drop for SharedInode {
+    fn drop(&mut self) {
+        if let Content::Regular(regular) = &self.0.content {
+            regular.unshare();
         }
     }
 }

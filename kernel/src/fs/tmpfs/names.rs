@@ -2,7 +2,7 @@
 //!
 //! Not here: permissions (the caller's `accept` decides, under the lock), paths (`fs/path`).
 //! Invariant: an inode's link count is the number of names that lead to it, seen under their directories'
-//! locks; an inode whose count reached zero gets no name again.
+//! locks; an inode whose count reached zero gets no name again, but for one that was made without a name (`O_TMPFILE`).
 
 use alloc::sync::Arc;
 
@@ -35,15 +35,20 @@ pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>)
 pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
-    inode.with_attributes(|attributes| {
-        if attributes.links == 0 {
+    let is_first = inode.with_attributes(|attributes| {
+        let is_first = attributes.links == 0;
+        if is_first && !attributes.is_linkable {
             return Err(Errno::ENOENT);
         }
         attributes.links = attributes.links.checked_add(1).ok_or(Errno::EMLINK)?;
+        attributes.is_linkable = false;
         attributes.mark_changed();
-        Ok(())
+        Ok(is_first)
     })?;
     names.insert(name, inode);
+    if is_first {
+        inode.set_home(directory);
+    }
     directory.with_attributes(Attributes::mark_modified);
     Ok(())
 }

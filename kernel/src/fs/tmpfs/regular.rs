@@ -6,12 +6,14 @@
 //! fault needs only `contents`); `contents` is a spin lock and is never held during such a copy.
 //! Source: Linux 6.1 mm/shmem.c, mm/filemap.c (`generic_perform_write`).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Slot;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use model::abi::errno::Errno;
+use model::seals::{Sealing, Seals, Sharing};
 use model::seek::{OFFSET_MAX, Whence};
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{PAGE_SIZE, UFrame};
@@ -32,6 +34,14 @@ pub(crate) struct Regular {
 struct Contents {
     size: u64,
     pages: BTreeMap<u64, UFrame>,
+    /// Of a file of memfd_create(2).
+    sealed: Option<Box<Sealed>>,
+}
+
+/// What a file has that no path leads to.
+struct Sealed {
+    name: Box<[u8]>,
+    sealing: Sealing,
 }
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -48,8 +58,49 @@ pub(crate) enum Position {
 impl Regular {
     /// No bytes.
     pub(crate) const fn new() -> Self {
-        let contents = Contents { size: 0, pages: BTreeMap::new() };
+        let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: None };
         Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
+    }
+
+    /// No bytes, and what memfd_create(2) adds to them.
+    pub(crate) fn sealed(name: &[u8], seals: Seals) -> Self {
+        let sealed = Box::new(Sealed { name: name.into(), sealing: Sealing::new(seals) });
+        let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: Some(sealed) };
+        Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
+    }
+
+    /// The name that it was given instead of a path.
+    pub(crate) fn name(&self) -> Option<Vec<u8>> {
+        self.contents.lock().sealed.as_ref().map(|sealed| sealed.name.to_vec())
+    }
+
+    /// Gives the seals to `change`; no write is under way meanwhile.
+    ///
+    /// # Errors
+    /// `EINVAL`: this file has none. Those of `change`.
+    pub(crate) fn with_seals<R>(
+        &self,
+        change: impl FnOnce(&mut Sealing) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        change(&mut contents.sealed.as_mut().ok_or(Errno::EINVAL)?.sealing)
+    }
+
+    /// Maps it for all to see: [`Sealing::map`]. A file without seals is [`Sharing::Free`], and is not counted.
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it.
+    pub(crate) fn share(&self, writes: bool) -> Result<Option<Sharing>, Errno> {
+        let mut contents = self.contents.lock();
+        contents.sealed.as_mut().map(|sealed| sealed.sealing.map(writes)).transpose()
+    }
+
+    /// Ends what [`share`](Self::share) began.
+    pub(crate) fn unshare(&self) {
+        if let Some(sealed) = &mut self.contents.lock().sealed {
+            sealed.sealing.unmap();
+        }
     }
 
     /// The length in bytes.
@@ -126,6 +177,7 @@ impl Regular {
         if wanted == 0 {
             return Err(Errno::EFBIG);
         }
+        self.contents.lock().check(|sealing, size| sealing.check_write(at + wanted as u64, size))?;
         let page = self.page_for_writing(superblock, at / PAGE)?;
         let taken = from.take_into(page.writer().skip(skip(at)).limit(wanted));
         if taken == 0 {
@@ -183,13 +235,14 @@ impl Regular {
     /// Cuts the file to `size` bytes, or lets it grow to it by a hole.
     ///
     /// # Errors
-    /// `EFBIG`: past the largest offset.
+    /// `EFBIG`: past the largest offset. `EPERM`: a seal forbids it.
     pub(crate) fn truncate(&self, superblock: &Superblock, size: u64) -> Result<(), Errno> {
         if size > OFFSET_MAX {
             return Err(Errno::EFBIG);
         }
         let _turn = self.writing.lock();
         let mut contents = self.contents.lock();
+        contents.check(|sealing, before| sealing.check_length(size, before))?;
         let cut = if size < contents.size {
             if let Some(last) = contents.pages.get(&(size / PAGE)) {
                 let mut tail = last.writer();
@@ -210,9 +263,11 @@ impl Regular {
     /// Lets every page of a range of bytes be present.
     ///
     /// # Errors
-    /// `ENOSPC`, `ENOMEM`: pages that were added stay, as they read as the zeros they replace.
+    /// `EPERM`: a seal forbids it. `ENOSPC`, `ENOMEM`: pages that were added stay, as they read as the zeros they
+    /// replace.
     pub(crate) fn fill_holes(&self, superblock: &Superblock, bytes: Range<u64>) -> Result<(), Errno> {
         let _turn = self.writing.lock();
+        self.contents.lock().check(|sealing, size| sealing.check_growth(bytes.end, size))?;
         for index in bytes.start / PAGE..bytes.end.div_ceil(PAGE) {
             self.page_for_writing(superblock, index)?;
             pause_between_pages(index);
@@ -228,11 +283,15 @@ impl Regular {
     }
 
     /// Makes a hole of `length` bytes at `offset`; the length of the file stays.
-    pub(crate) fn punch_hole(&self, superblock: &Superblock, offset: u64, length: u64) {
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it.
+    pub(crate) fn punch_hole(&self, superblock: &Superblock, offset: u64, length: u64) -> Result<(), Errno> {
         let _turn = self.writing.lock();
         let end = offset.saturating_add(length);
         let mut cut = Vec::new();
         let mut contents = self.contents.lock();
+        contents.check(|sealing, _| sealing.check_change())?;
         let touched: Vec<u64> =
             contents.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(&index, _)| index).collect();
         for index in touched {
@@ -246,6 +305,7 @@ impl Regular {
         }
         drop(contents);
         superblock.pages.refund(cut.len() as u64);
+        Ok(())
     }
 
     /// Where `SEEK_DATA` and `SEEK_HOLE` lead: pages that are present are data, all others holes.
@@ -272,6 +332,11 @@ impl Regular {
 }
 
 impl Contents {
+    /// Asks the seals, if there are any; `allow` gets the length, too.
+    fn check(&self, allow: impl FnOnce(&Sealing, u64) -> Result<(), Errno>) -> Result<(), Errno> {
+        self.sealed.as_ref().map_or(Ok(()), |sealed| allow(&sealed.sealing, self.size))
+    }
+
     fn check_within(&self, index: u64) -> Result<(), PageError> {
         if index < self.size.div_ceil(PAGE) { Ok(()) } else { Err(PageError::BeyondEnd) }
     }

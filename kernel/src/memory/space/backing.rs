@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::super::layout::PAGE_SIZE;
-use super::super::pages::Pages;
+use super::super::pages::{Hold, Pages};
 
 /// What is behind an area.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) enum Backing {
         pages: Arc<dyn Pages>,
         /// The page at the area's start.
         index: u64,
+        /// What is to hear of the end of the mapping.
+        hold: Hold,
     },
 }
 
@@ -31,7 +33,7 @@ impl Backing {
     pub(super) fn page_at(&self, bytes: usize) -> Option<(&dyn Pages, u64)> {
         match self {
             Self::Anonymous => None,
-            Self::Private { pages, index } | Self::Shared { pages, index } => {
+            Self::Private { pages, index } | Self::Shared { pages, index, .. } => {
                 Some((&**pages, index.wrapping_add(page_count(bytes))))
             }
         }
@@ -53,8 +55,8 @@ impl model::vma::Backing for Backing {
             Self::Private { pages, index } => {
                 Self::Private { pages: pages.clone(), index: index.wrapping_add(by) }
             }
-            Self::Shared { pages, index } => {
-                Self::Shared { pages: pages.clone(), index: index.wrapping_add(by) }
+            Self::Shared { pages, index, hold } => {
+                Self::Shared { pages: pages.clone(), index: index.wrapping_add(by), hold: hold.clone() }
             }
         }
     }
@@ -65,10 +67,13 @@ impl model::vma::Backing for Backing {
         };
         match (self, next) {
             (Self::Anonymous, Self::Anonymous) => true,
-            (Self::Private { pages, index }, Self::Private { pages: next, index: next_index })
-            | (Self::Shared { pages, index }, Self::Shared { pages: next, index: next_index }) => {
+            (Self::Private { pages, index }, Self::Private { pages: next, index: next_index }) => {
                 continues(pages, index, next, next_index)
             }
+            (
+                Self::Shared { pages, index, hold },
+                Self::Shared { pages: next, index: next_index, hold: next_hold },
+            ) => hold.is_some() == next_hold.is_some() && continues(pages, index, next, next_index),
             (Self::Anonymous | Self::Private { .. } | Self::Shared { .. }, _) => false,
         }
     }

@@ -44,7 +44,7 @@ impl AddressSpace {
         let state = self.state.lock();
         let area = state.areas.at(addr).ok_or(Errno::EFAULT)?;
         Ok(match &area.backing {
-            Backing::Shared { pages, index } => {
+            Backing::Shared { pages, index, .. } => {
                 let page = index.wrapping_add(((addr - area.start) / PAGE_SIZE) as u64);
                 let offset = page.wrapping_mul(PAGE_SIZE as u64) + (addr % PAGE_SIZE) as u64;
                 Identity::Shared { pages: alloc::sync::Arc::as_ptr(pages).addr(), offset }

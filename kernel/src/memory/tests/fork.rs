@@ -50,7 +50,7 @@ fn map_shared(space: &super::AddressSpace, backing: Backing, pages: usize) -> us
 fn shared_memory_stays_shared_and_a_private_view_parts_at_the_first_write() {
     let parent = new_space();
     let pages = SharedPages::new_shared();
-    let shared = map_shared(&parent, Backing::Shared { pages: pages.clone(), index: 0 }, 4);
+    let shared = map_shared(&parent, Backing::Shared { pages: pages.clone(), index: 0, hold: None }, 4);
     let private = map_shared(&parent, Backing::Private { pages, index: 1 }, 3);
     write(&parent, shared + PAGE_SIZE, 11).unwrap();
     assert_eq!(read(&parent, private), Ok(11));
@@ -103,7 +103,7 @@ fn a_stack_that_grows_in_the_child_does_not_grow_in_the_parent() {
 #[ktest]
 fn shared_memory_has_one_identity_and_private_memory_one_for_each() {
     let parent = new_space();
-    let backing = Backing::Shared { pages: SharedPages::new_shared(), index: 0 };
+    let backing = Backing::Shared { pages: SharedPages::new_shared(), index: 0, hold: None };
     let shared = map_shared(&parent, backing, 4);
     let private = map_pages(&parent, 1);
     let child = parent.fork().unwrap();

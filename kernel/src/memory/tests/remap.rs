@@ -76,7 +76,7 @@ fn the_emptied_range_can_stay() {
 #[ktest]
 fn shared_pages_can_be_had_twice_and_private_ones_cannot() {
     let space = new_space();
-    let backing = Backing::Shared { pages: SharedPages::new_shared(), index: 0 };
+    let backing = Backing::Shared { pages: SharedPages::new_shared(), index: 0, hold: None };
     let request = MapRequest::anonymous(Placement::Anywhere(0), LEN, READ_WRITE);
     let shared = space.map(MapRequest { backing, ..request }).unwrap();
     write(&space, shared + PAGE_SIZE, 5).unwrap();

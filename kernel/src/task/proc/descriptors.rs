@@ -16,9 +16,9 @@ use super::{Subject, number};
 use crate::event::class::Class;
 use crate::file::description::OpenFile;
 use crate::fs::opened::OpenInode;
-use crate::fs::path;
 use crate::fs::tmpfs::inode::Content;
 use crate::fs::tmpfs::live::{Destination, Found, Listed, Names};
+use crate::fs::{memfd, path};
 
 /// The descriptors of a subject.
 pub(super) struct Descriptors(pub(super) Subject);
@@ -61,7 +61,9 @@ impl Names for Descriptors {
 fn destination(file: &OpenFile) -> Destination {
     if let Some(opened) = file.downcast::<OpenInode>() {
         let place = opened.location();
-        let text = path::of_inode(&place.inode).unwrap_or_else(|| b"/ (deleted)".to_vec());
+        let text = memfd::text(&place.inode)
+            .or_else(|| path::of_inode(&place.inode))
+            .unwrap_or_else(|| b"/ (deleted)".to_vec());
         return Destination { text, place: Some(place.clone()) };
     }
     let stat = file.file().stat();

@@ -12,8 +12,8 @@ use model::abi::errno::Errno;
 use model::abi::mman::Prot;
 
 use super::Subject;
-use crate::fs::path;
 use crate::fs::tmpfs::inode::Inode;
+use crate::fs::{memfd, path};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::pages::Pages;
 use crate::memory::space::{Backing, Purpose, Region};
@@ -33,7 +33,7 @@ fn line(text: &mut String, region: &Region) {
     let (source, sharing) = match backing {
         Backing::Anonymous => (None, 'p'),
         Backing::Private { pages, index } => (Some((pages, index)), 'p'),
-        Backing::Shared { pages, index } => (Some((pages, index)), 's'),
+        Backing::Shared { pages, index, .. } => (Some((pages, index)), 's'),
     };
     let offset = source.map_or(0, |(_, index)| index.wrapping_mul(PAGE_SIZE as u64));
     let file = source.and_then(|(pages, _)| inode(pages));
@@ -41,7 +41,9 @@ fn line(text: &mut String, region: &Region) {
         file.as_ref().map_or((None, 0), |file| (Some(file.superblock().device()), file.number()));
     let (major, minor) = device.map_or((0, 0), |device| (device.major, device.minor));
     let name = match (&file, source, purpose) {
-        (Some(file), ..) => path::of_inode(file).unwrap_or_else(|| b"/ (deleted)".to_vec()),
+        (Some(file), ..) => {
+            memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
+        }
         (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),
         (None, None, Purpose::Heap) => b"[heap]".to_vec(),
         (None, None, Purpose::Stack) => b"[stack]".to_vec(),
