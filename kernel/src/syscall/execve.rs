@@ -86,6 +86,7 @@ pub(crate) fn start_program(
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
+    process.keep_peak(&old);
     drop(old);
     drop(process.replace_space(image.space.clone()));
     process.release_lender();

@@ -13,6 +13,7 @@ use crate::task::usage::Usage;
 /// 64-bit words of `struct rusage`.
 const WORDS: usize = 18;
 /// Where its fields are.
+const PEAK: usize = 4;
 const FAULTS: usize = 8;
 const VOLUNTARY_SWITCHES: usize = 16;
 
@@ -26,6 +27,7 @@ pub(super) fn write(space: &AddressSpace, at: usize, usage: Usage) -> Result<(),
         words[at] = time.as_secs();
         words[at + 1] = time.subsec_micros().into();
     }
+    words[PEAK] = usage.peak as u64 >> 10;
     words[FAULTS] = usage.faults;
     words[VOLUNTARY_SWITCHES] = usage.voluntary_switches;
     UserPtr::<[u64; WORDS]>::new(space, at).write(&words)
@@ -39,12 +41,16 @@ pub(crate) fn getrusage(cx: &mut Context<'_>, who: usize, at: usize) -> SysResul
     const SELF: i32 = 0;
     const CHILDREN: i32 = -1;
     const THREAD: i32 = 1;
-    let usage = match who as u32 as i32 {
+    let mut usage = match who as u32 as i32 {
         SELF => cx.process().usage(),
         CHILDREN => cx.process().used.lock().children,
         THREAD => cx.thread().usage(),
         _ => return Err(Errno::EINVAL),
     };
+    if who as u32 as i32 != CHILDREN {
+        // Memory is the process's, whoever of its threads asks.
+        usage.peak = cx.process().peak();
+    }
     write(cx.space(), at, usage)?;
     Ok(0)
 }

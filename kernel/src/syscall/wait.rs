@@ -50,6 +50,7 @@ pub(crate) fn wait4(
 /// What a child and those that it waited for used.
 fn used(child: &Process) -> Usage {
     let mut used = child.usage();
+    used.peak = child.peak();
     used += child.used.lock().children;
     used
 }

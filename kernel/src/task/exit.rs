@@ -70,6 +70,7 @@ fn bury(process: &Arc<Process>) {
     process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
     // Nobody can tell how long the parent takes to look; the memory goes now.
+    process.keep_peak(&process.space());
     let nobody = AddressSpace::of_nobody();
     drop(thread::move_to_space(nobody.clone()));
     drop(process.replace_space(nobody));

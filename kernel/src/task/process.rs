@@ -344,6 +344,18 @@ impl Process {
         sum
     }
 
+    /// Bytes of the largest resident set that it ever had.
+    pub(crate) fn peak(&self) -> usize {
+        self.space().statistics().peak.max(self.used.lock().threads.peak)
+    }
+
+    /// Notes the largest resident set of memory that it gives up.
+    pub(crate) fn keep_peak(&self, space: &AddressSpace) {
+        let peak = space.statistics().peak;
+        let mut used = self.used.lock();
+        used.threads.peak = used.threads.peak.max(peak);
+    }
+
     /// Notes that `lender` waits in vfork(2) until [`Process::release_lender`]. Before the process runs.
     pub(crate) fn lend(&self, lender: &Thread) {
         *self.lender.lock() = Some(lender.parker().clone());

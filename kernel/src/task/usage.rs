@@ -21,6 +21,8 @@ pub(crate) struct Usage {
     pub(crate) faults: u64,
     /// Sleeps.
     pub(crate) voluntary_switches: u64,
+    /// Bytes of the largest resident set, of memory that is gone.
+    pub(crate) peak: usize,
 }
 
 impl Usage {
@@ -47,6 +49,7 @@ impl AddAssign for Usage {
         self.system_ticks += other.system_ticks;
         self.faults += other.faults;
         self.voluntary_switches += other.voluntary_switches;
+        self.peak = self.peak.max(other.peak);
     }
 }
 
@@ -127,6 +130,7 @@ impl Meter {
             system_ticks: self.system_ticks.load(Ordering::Relaxed),
             faults: self.faults.load(Ordering::Relaxed),
             voluntary_switches: sleeps,
+            peak: 0,
         }
     }
 }

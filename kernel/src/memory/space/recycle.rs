@@ -71,6 +71,7 @@ pub(super) fn give(mut empty: Empty) {
         residency.subtract(part.start, pages);
         reclaim::note_unmapped(pages);
     }
+    residency.forget_peak();
     let mut pool = POOL.lock();
     if pool.len() < KEPT {
         pool.push(empty);

@@ -32,6 +32,8 @@ pub(super) struct Residency {
 #[derive(Default)]
 struct Totals {
     pages: usize,
+    /// The most pages there ever were.
+    peak: usize,
     /// Leaf tables that are there and hold no page.
     idle: usize,
 }
@@ -68,6 +70,7 @@ impl LeafMut<'_> {
         }
         self.totals.idle -= usize::from(self.leaf.pages == 0);
         self.totals.pages += pages;
+        self.totals.peak = self.totals.peak.max(self.totals.pages);
         self.leaf.pages += pages;
         self.leaf.low = self.leaf.low.min(range.start);
         self.leaf.high = self.leaf.high.max(range.end);
@@ -78,6 +81,16 @@ impl Residency {
     /// All pages.
     pub(super) fn pages(&self) -> usize {
         self.totals.pages
+    }
+
+    /// The most pages there ever were at a time.
+    pub(super) fn peak(&self) -> usize {
+        self.totals.peak
+    }
+
+    /// Begins to look for the most pages anew, for another owner.
+    pub(super) fn forget_peak(&mut self) {
+        self.totals.peak = self.totals.pages;
     }
 
     /// How many leaf tables there are.

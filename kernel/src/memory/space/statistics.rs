@@ -16,6 +16,8 @@ pub(crate) struct Statistics {
     pub virtual_size: usize,
     /// Pages in memory (`VmRSS`).
     pub resident: usize,
+    /// The most there ever were (`VmHWM`).
+    pub peak: usize,
     /// Private writable addresses (`VmData`).
     pub data: usize,
 }
@@ -51,6 +53,7 @@ impl AddressSpace {
         Statistics {
             virtual_size: state.areas.total(),
             resident: state.residency.pages() * PAGE_SIZE,
+            peak: state.residency.peak() * PAGE_SIZE,
             data: state.areas.data(),
         }
     }

@@ -160,9 +160,15 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
     );
     if !process.has_ended() {
         let sizes = process.space().statistics();
-        let [size, resident, data] =
-            [sizes.virtual_size, sizes.resident, sizes.data].map(|bytes| bytes >> 10);
-        text.push_str(&format!("VmSize:\t{size:>8} kB\nVmRSS:\t{resident:>8} kB\nVmData:\t{data:>8} kB\n"));
+        let sizes = [
+            ("VmSize", sizes.virtual_size),
+            ("VmHWM", sizes.peak),
+            ("VmRSS", sizes.resident),
+            ("VmData", sizes.data),
+        ];
+        for (name, bytes) in sizes {
+            text.push_str(&format!("{name}:\t{:>8} kB\n", bytes >> 10));
+        }
     }
     let (ignored, caught) = actions(&process);
     let shared = process.signals.lock().pending.signals().bits();
