@@ -118,9 +118,8 @@ fn over_the_network(
 fn on_cables(runs: &[KernelOptions], cpus: &[u8]) -> Vec<KernelOptions> {
     let most = cpus.iter().copied().max().unwrap_or(1);
     let policy = runs.iter().find(|run| run.on == Kernel::Pollux).map(|run| run.policy);
-    let is_meant = |run: &&KernelOptions| {
-        run.smp == most && (run.on == Kernel::Linux || Some(run.policy) == policy)
-    };
+    let is_meant =
+        |run: &&KernelOptions| run.smp == most && (run.on == Kernel::Linux || Some(run.policy) == policy);
     runs.iter().filter(is_meant).copied().collect()
 }
 

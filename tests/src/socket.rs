@@ -110,7 +110,8 @@ fn named(call: libc::c_long, fd: &Fd) -> Result<Address> {
 
 /// How many closed connections wait for late packets at most: `tcp_max_tw_buckets`.
 pub fn most_waiting() -> usize {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_max_tw_buckets").expect("the number");
+    let text =
+        std::fs::read_to_string("/proc/sys/net/ipv4/tcp_max_tw_buckets").expect("the number");
     text.trim().parse().expect("a number")
 }
 

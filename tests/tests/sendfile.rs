@@ -130,7 +130,11 @@ fn a_connection_gets_the_whole_of_a_file() {
     let from = fd::open(&path, O_RDONLY, 0).unwrap();
     let (client, server) = socket::pair();
     let reading = thread::spawn(move || read_all(&client));
-    assert_eq!(sendfile(&server, &from, 0, 4_000_000), Ok(content.len()), "a blocking one waits for room");
+    assert_eq!(
+        sendfile(&server, &from, 0, 4_000_000),
+        Ok(content.len()),
+        "a blocking one waits for room"
+    );
     assert_eq!(sendfile(&server, &from, 0, 1), Ok(0));
     let mut offset = 2_999_991_u64;
     assert_eq!(sendfile(&server, &from, &raw mut offset as usize, 99), Ok(10));
@@ -215,7 +219,11 @@ fn a_connection_that_is_gone_is_an_error_once_and_then_a_broken_pipe() {
     let (_client, server) = socket::pair();
     socket::shutdown(&server, libc::SHUT_WR).unwrap();
     assert_eq!(sendfile(&server, &from, place, 9), Err(Errno::EPIPE));
-    assert_eq!(sendfile(&socket::tcp(0), &from, place, 9), Err(Errno::EPIPE), "no connection at all");
+    assert_eq!(
+        sendfile(&socket::tcp(0), &from, place, 9),
+        Err(Errno::EPIPE),
+        "no connection at all"
+    );
     let child = child::spawn(|| {
         signal::default(libc::SIGPIPE);
         let _ = sendfile(&server, &from, 0, 9);
@@ -232,5 +240,9 @@ fn local_sockets_and_datagrams_take_files_too() {
     assert_eq!(sendfile(&one, &from, 0, content.len()), Ok(content.len()));
     drop(one);
     assert!(reading.join().unwrap() == content);
-    assert_eq!(sendfile(&socket::tcp(0), &socket::tcp(0), 0, 1), Err(Errno::EINVAL), "a socket is no file");
+    assert_eq!(
+        sendfile(&socket::tcp(0), &socket::tcp(0), 0, 1),
+        Err(Errno::EINVAL),
+        "a socket is no file"
+    );
 }

@@ -63,7 +63,8 @@ fn select_over_idle_connections_takes_no_lock_of_theirs() {
     // Linux has no such counters. A miss is a poll that takes the connection's lock.
     if let (Some(at_first), Some(before), Some(after)) = (at_first, before, after) {
         let moved = |from: &Counters, to: &Counters| {
-            ["hits", "misses", "computes"].map(|column| to.get("socket", column) - from.get("socket", column))
+            ["hits", "misses", "computes"]
+                .map(|column| to.get("socket", column) - from.get("socket", column))
         };
         let each = 2 * CONNECTIONS as u64;
         match moved(&at_first, &before) {

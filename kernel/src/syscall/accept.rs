@@ -35,6 +35,6 @@ pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, fla
     if addr != 0 {
         socket::write_address(cx, addr, len, &accepted.peer()?)?;
     }
-    let connection = accepted.open(flags, cx.credentials().uid)?;
+    let connection = accepted.open(flags, cx.credentials().uid())?;
     Ok(number.commit(connection, OnExec::from_flags(flags)).index())
 }

@@ -5,6 +5,7 @@
 use core::task::Poll;
 
 use model::abi::errno::Errno;
+use model::capability::Capability;
 use model::fd::Fd;
 use model::tcp::socket::Attempt;
 use model::unix::socket::Kind;
@@ -86,7 +87,9 @@ fn connect_datagrams(socket: &UdpSocket, address: InetAddress) -> SysResult {
 /// Notes whom the messages of a netlink socket are for.
 fn connect_to_kernel(cx: &Context<'_>, socket: &NetlinkSocket, address: &RawAddress) -> SysResult {
     let peer = if address.is_unspecified()? { None } else { Some(address.netlink()?) };
-    if peer.is_some_and(|peer| peer.port != 0 || peer.groups != 0) && cx.credentials().uid != 0 {
+    if peer.is_some_and(|peer| peer.port != 0 || peer.groups != 0)
+        && !cx.credentials().can(Capability::NET_ADMIN)
+    {
         return Err(Errno::EPERM);
     }
     socket.connect(peer, cx.process().pid());

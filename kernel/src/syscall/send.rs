@@ -6,6 +6,7 @@ use core::task::Poll;
 
 use model::abi::errno::Errno;
 use model::abi::socket::{MessageFlags, MessageHeader, family, kind};
+use model::capability::Capability;
 use model::fd::Fd;
 use model::transfer::Source as _;
 use model::unix::socket::Kind;
@@ -85,7 +86,7 @@ fn read_destination(
         (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(|to| Some(Destination::Inet(to))),
         (family::AF_NETLINK, _) => {
             let to = address.netlink()?;
-            if (to.port != 0 || to.groups != 0) && cx.credentials().uid != 0 {
+            if (to.port != 0 || to.groups != 0) && !cx.credentials().can(Capability::NET_ADMIN) {
                 return Err(Errno::EPERM);
             }
             Ok(Some(Destination::Netlink(to.port)))

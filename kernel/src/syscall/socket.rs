@@ -49,7 +49,7 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     if kind >= kind::SOCK_MAX {
         return Err(Errno::EINVAL);
     }
-    let (flags, uid) = (open_flags(flags), cx.credentials().uid);
+    let (flags, uid) = (open_flags(flags), cx.credentials().uid());
     let file = match (u16::try_from(family), kind, protocol) {
         (Ok(family::AF_INET), _, PROTOCOLS..) => return Err(Errno::EINVAL),
         (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags, uid)?,
