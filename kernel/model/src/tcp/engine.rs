@@ -443,16 +443,25 @@ impl Engine {
     }
 
     /// What follows the numbers of what was sent.
-    fn note(&mut self, out: &[Packet], first: usize) {
-        if let Some(packet) = out.get(first..).and_then(|sent| sent.last()) {
-            let tcp = TcpPacket::new_unchecked(&packet.ip()[IPV4_HEADER_LEN..]);
+    ///
+    /// To send bytes again smoltcp goes back to the first that was not acknowledged, and from there it numbers
+    /// acknowledgments as well. Its peer has got further, takes them for old and ignores them; where both ends have gone
+    /// back, neither ever hears the other. So a segment without bytes leaves with the number after all that was ever
+    /// sent (RFC 9293: `SND.NXT`; `tcp_acceptable_seq`). Its checksum is not made here.
+    fn note(&mut self, out: &mut [Packet], first: usize) {
+        if let Some(packet) = out.get_mut(first..).and_then(|sent| sent.last_mut()) {
+            let mut tcp = TcpPacket::new_unchecked(&mut packet.ip_mut()[IPV4_HEADER_LEN..]);
             let next = tcp.seq_number() + tcp.segment_len();
             let before = TcpSeqNumber(self.sent.next.cast_signed());
-            // What is sent again is not the last.
-            let next = if tcp.syn() || next > before { next } else { before };
+            let (is_new, is_bare) = (tcp.syn() || next > before, tcp.segment_len() == 0 && !tcp.rst());
             let expected = tcp.ack_number().0.cast_unsigned();
+            // What is sent again is not the last.
+            let next = if is_new { next } else { before };
             self.sent = Sent { next: next.0.cast_unsigned(), expected };
             (self.untold, self.unanswered) = (0, 0);
+            if is_bare && !is_new {
+                tcp.set_seq_number(before);
+            }
         }
     }
 

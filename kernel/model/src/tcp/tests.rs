@@ -1,5 +1,7 @@
 //! Two connections that exchange packets in memory.
 
+mod both_ways;
+
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
