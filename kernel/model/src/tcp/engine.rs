@@ -3,9 +3,10 @@
 //! Each connection has a `SocketSet` of one and an `Interface` of its own, so that a packet costs the same however
 //! many connections there are: smoltcp would search one shared set from end to end.
 //!
-//! Two defects of smoltcp 0.14 are fenced off. A receive buffer of 65 536 bytes lets a peer that scales windows panic
+//! Three defects of smoltcp 0.14 are fenced off. A receive buffer of 65 536 bytes lets a peer that scales windows panic
 //! it: no buffer is that large. `Interface::poll` may never return in FIN-WAIT-2: it is never called, and
-//! [`dispatch`](Engine::dispatch) has a bound.
+//! [`dispatch`](Engine::dispatch) has a bound. Acknowledgments are numbered from where it goes back to: they get other
+//! numbers (`note`).
 
 mod growth;
 mod machine;

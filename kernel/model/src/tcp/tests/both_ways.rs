@@ -105,7 +105,7 @@ impl Side {
 fn exchange(seed: u64) {
     let Pair { client, server, mut now, .. } = Pair::new(Route::Link { mtu: 1500 });
     let mut network = Network { random: seed };
-    let bytes: Vec<u8> = (0..LEN).map(|n| (n * 13 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..LEN).map(|n| ((n * 13) >> 3) as u8).collect();
     let (mut client, mut server) = (Side::new(client), Side::new(server));
     let mut heard = now;
     while client.got.len() + server.got.len() < 2 * LEN {
