@@ -33,20 +33,38 @@ const PROMPT: &str = "# ";
 /// Between keys that a person would not press at once.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What is typed at a prompt, and what the terminal has to show after it. It shows what is typed, too: the answers are
-/// words that were not.
-const DIALOGUE: [(&str, &str); 11] = [
-    ("", "The end: 8 steps, every result as Linux has it."),
-    ("echo $((6 * 7)) | tr 24 xy\r", "yx"),
-    ("stty size\r", "30 90"),
-    ("sleep 100\r\x03", "^C"),
-    ("echo was $?\r", "was 130"),
-    ("sleep 100\r\x1a", "Stopped"),
-    ("jobs | tr a-z A-Z\r", "SLEEP 100"),
-    ("kill -9 %1; wait; seq 500 1000 | sort -r | uniq | wc -l\r", "501"),
-    ("\x1b[A\r", "501"),
-    ("wget -q -O - http://127.0.0.1/bytes/1234 | wc -c | tr 1-4 5-8\r", "5678"),
-    ("echo never\x15exho\x7f\x7f\x7fcho ok | tr k K\r", "oK"),
+/// What somebody waits for after an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Then {
+    /// The next prompt.
+    Prompt,
+    /// Nothing: the program goes on and takes what is typed next.
+    More,
+}
+use Then::{More, Prompt};
+
+/// What is typed, and what the terminal has to show after it. It shows what is typed, too: the answers are words that
+/// were not.
+const DIALOGUE: [(&str, &str, Then); 19] = [
+    ("", "The end: 8 steps, every result as Linux has it.", Prompt),
+    ("echo $((6 * 7)) | tr 24 xy\r", "yx", Prompt),
+    ("stty size\r", "30 90", Prompt),
+    ("sleep 100\r\x03", "^C", Prompt),
+    ("echo was $?\r", "was 130", Prompt),
+    ("sleep 100\r\x1a", "Stopped", Prompt),
+    ("jobs | tr a-z A-Z\r", "SLEEP 100", Prompt),
+    ("kill -9 %1; wait; seq 500 1000 | sort -r | uniq | wc -l\r", "501", Prompt),
+    ("\x1b[A\r", "501", Prompt),
+    ("wget -q -O - http://127.0.0.1/bytes/1234 | wc -c | tr 1-4 5-8\r", "5678", Prompt),
+    ("echo never\x15exho\x7f\x7f\x7fcho ok | tr k K\r", "oK", Prompt),
+    ("ps | grep httpd | tr a-z A-Z\r", "/HTTPD", Prompt),
+    ("top -b -n 1 | head -n 1 | tr a-z A-Z\r", "K USED, ", Prompt),
+    ("top\r", "Load average: ", More),
+    ("q", "", Prompt),
+    ("vi /tmp/note\r", "1/1", More),
+    ("isome words\x1b", "words", More),
+    (":wq\r", "", Prompt),
+    ("tr a-z A-Z </tmp/note\r", "SOME WORDS", Prompt),
 ];
 
 /// The end of the input.
@@ -63,8 +81,8 @@ struct Typist {
 /// Holds the conversation. `Err` if it could not begin.
 pub(crate) fn run(kernel: KernelOptions) -> Result<(Tally, String)> {
     let mut typist = Typist::sit_down(kernel)?;
-    for (typed, answer) in DIALOGUE {
-        if let Err(error) = typist.ask(typed, answer) {
+    for (typed, answer, then) in DIALOGUE {
+        if let Err(error) = typist.ask(typed, answer, then) {
             let note = format!("{error:#} after typing {typed:?}; the terminal:\n{}", typist.seen);
             return Ok((Tally { failed: 1, ..Tally::default() }, note));
         }
@@ -115,11 +133,11 @@ impl Typist {
         Ok(Self { terminal, output, seen: String::new(), child })
     }
 
-    /// Types, and waits for the answer and for the next prompt.
-    fn ask(&mut self, typed: &str, answer: &str) -> Result<()> {
+    /// Types, and waits for the answer and for what comes then.
+    fn ask(&mut self, typed: &str, answer: &str, then: Then) -> Result<()> {
         self.say(typed)?;
         self.hear(answer)?;
-        self.hear(PROMPT)
+        if then == Prompt { self.hear(PROMPT) } else { Ok(()) }
     }
 
     /// Types; what follows a control character a moment later, as a person would.

@@ -71,7 +71,7 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     if options.on.contains(&Place::Pollux) && is_meant(stress::NAME) && debian::is_here() {
         tests.push(Box::new(Stress::new(options)));
     }
-    if options.on.contains(&Place::Pollux) && is_meant(fuzz::NAME) && options.operations > 0 {
+    if is_meant(fuzz::NAME) && options.operations > 0 {
         tests.push(Box::new(Fuzz::new(options)));
     }
     tests

@@ -8,8 +8,8 @@ use std::ffi::CString;
 use std::time::Duration;
 
 use libc::{
-    AF_UNIX, CLOCK_MONOTONIC, SA_RESTART, SIGCONT, SIGSTOP, SIGUSR1, SO_RCVTIMEO, SO_SNDTIMEO,
-    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
+    CLOCK_MONOTONIC, SA_RESTART, SIGCONT, SIGSTOP, SIGUSR1, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
+    SOL_SOCKET,
 };
 use pollux_tests::child::{self, Child};
 use pollux_tests::sys::Result;
@@ -74,7 +74,14 @@ fn on_pipe(
     call: impl Fn(&Fd) -> Result<usize> + 'static,
 ) -> Case {
     let (reader, writer) = fd::pipe();
-    case(name, fates, move || call(&reader), move || drop(writer.write(b"x").unwrap()))
+    case(
+        name,
+        fates,
+        move || call(&reader),
+        move || {
+            writer.write(b"x").unwrap();
+        },
+    )
 }
 
 /// A pipe that is full until the test reads.
@@ -197,7 +204,9 @@ fn on_grandchild(name: &'static str, call: impl Fn(i32) -> Result<usize> + 'stat
         }
         result
     };
-    case(name, [Waits, Waits], call, move || drop(writer.write(b"xx").unwrap()))
+    case(name, [Waits, Waits], call, move || {
+        writer.write(b"xx").unwrap();
+    })
 }
 
 fn pollfd(fd: &Fd) -> libc::pollfd {
@@ -326,7 +335,9 @@ fn sockets() -> Vec<Case> {
     let mut cases = Vec::new();
     for limit in [None, Some(SO_RCVTIMEO)] {
         let named = |without, with| if limit.is_none() { without } else { with };
-        let send = |others: Fd| drop(socket::send(&others, b"x", 0).unwrap());
+        let send = |others: Fd| {
+            socket::send(&others, b"x", 0).unwrap();
+        };
         cases.push(on_pair(
             named("recv", "recv with a limit"),
             limit,
@@ -359,7 +370,9 @@ fn sockets() -> Vec<Case> {
             named("recvfrom of datagrams", "recvfrom of datagrams with a limit"),
             fates(limit),
             limited(own, limit, |own| socket::recv(own, 1, 0).map(|_| 0)),
-            move || drop(socket::send_to(&socket::udp(0), b"x", &address).unwrap()),
+            move || {
+                socket::send_to(&socket::udp(0), b"x", &address).unwrap();
+            },
         ));
     }
     for limit in [None, Some(SO_SNDTIMEO)] {

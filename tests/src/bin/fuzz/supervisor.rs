@@ -144,10 +144,10 @@ impl Supervisor {
 
     /// Reaps who has ended and kills who sleeps.
     fn look(&mut self) {
+        let reaped = reap();
         for (place, made) in self.places.iter_mut().zip(self.made) {
             let Some(victim) = place else { continue };
-            let ended =
-                child::wait4(victim.pid, libc::WNOHANG).map_or(true, |found| found.is_some());
+            let ended = reaped.contains(&victim.pid);
             let seen = made.load(Ordering::Relaxed);
             if ended {
                 self.idle = if seen == victim.first { self.idle + 1 } else { 0 };
@@ -186,4 +186,17 @@ impl Supervisor {
             println!("{total} calls, seeds from {}", self.seed.wrapping_add(oldest));
         }
     }
+}
+
+/// Waits for all who have ended. With ptrace(2), which Linux has, a thread of a victim may have made this process its
+/// tracer: it is waited for like a child, and its process does not end before.
+fn reap() -> Vec<i32> {
+    let mut reaped = Vec::new();
+    while let Ok(Some((pid, status))) = child::wait4(-1, libc::WNOHANG | libc::__WALL) {
+        // A tracer hears of stops, too; who is stopped makes no calls, and is killed.
+        if !libc::WIFSTOPPED(status) {
+            reaped.push(pid);
+        }
+    }
+    reaped
 }
