@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 
+use bitflags::bitflags;
 use pollee::Events;
 
 /// `net.ipv4.tcp_wmem`: what may wait to be sent without a word from the program. As much as the protocol's own buffer
@@ -12,6 +13,41 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// `net.ipv4.tcp_rmem`: what may wait to be read.
 const RECEIVE_BUFFER: usize = 256 * 1024;
+
+/// `net.ipv4.ip_default_ttl`.
+pub const DEFAULT_TTL: u8 = 64;
+
+/// `IP_PMTUDISC_WANT`.
+const DISCOVERY_WANTED: u8 = 1;
+
+bitflags! {
+    /// What is on or off, and is told as it was set, without any effect here.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub struct Switches: u16 {
+        /// `SO_BROADCAST`.
+        const BROADCAST = 1;
+        /// `SO_OOBINLINE`.
+        const OUT_OF_BAND_INLINE = 2;
+        /// `SO_DONTROUTE`.
+        const DONT_ROUTE = 4;
+        /// `SO_DEBUG`.
+        const DEBUG = 8;
+        /// `TCP_QUICKACK`, when it is off.
+        const SLOW_ACK = 0x10;
+        /// `IP_PKTINFO`.
+        const PACKET_INFO = 0x20;
+        /// `IP_RECVERR`.
+        const RECEIVE_ERRORS = 0x40;
+        /// `IP_RECVTTL`.
+        const RECEIVE_TTL = 0x80;
+        /// `IP_RECVTOS`.
+        const RECEIVE_TOS = 0x100;
+        /// `IP_FREEBIND`.
+        const FREE_BIND = 0x200;
+        /// `IP_BIND_ADDRESS_NO_PORT`.
+        const BIND_WITHOUT_PORT = 0x400;
+    }
+}
 
 /// What setsockopt(2) changes.
 #[derive(Clone, Debug)]
@@ -40,6 +76,20 @@ pub struct Options {
     pub max_segment: Option<u16>,
     /// `SO_LINGER`: for how long close(2) waits.
     pub linger: Option<Duration>,
+    /// The seconds that `SO_LINGER` was told last, when it was on.
+    pub linger_told: u32,
+    /// `TCP_DEFER_ACCEPT`: seconds, which have no effect here.
+    pub defer_accept: u16,
+    /// What has no effect here.
+    pub switches: Switches,
+    /// `SO_PRIORITY`, without effect.
+    pub priority: i32,
+    /// `IP_TOS`, without effect.
+    pub tos: u8,
+    /// `IP_TTL`, without effect.
+    pub ttl: u8,
+    /// `IP_MTU_DISCOVER`, without effect.
+    pub mtu_discovery: u8,
     /// `SO_SNDBUF`, in bytes.
     pub send_buffer: usize,
     /// `SO_RCVBUF`, in bytes.
@@ -75,6 +125,13 @@ impl Default for Options {
             user_timeout: None,
             max_segment: None,
             linger: None,
+            linger_told: 0,
+            defer_accept: 0,
+            switches: Switches::empty(),
+            priority: 0,
+            tos: 0,
+            ttl: DEFAULT_TTL,
+            mtu_discovery: DISCOVERY_WANTED,
             send_buffer: SEND_BUFFER,
             receive_buffer: RECEIVE_BUFFER,
             low_water: 1,

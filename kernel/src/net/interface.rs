@@ -2,12 +2,14 @@
 //!
 //! Not here: sending (`link`), which one is taken (`route`).
 
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use model::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
 
 use model::netlink::dump::Facts;
-use model::route::{self, Route};
+use model::route;
+use model::tcp::Route;
 
 use super::link::Link as _;
 use super::loopback::Loopback;
@@ -44,8 +46,18 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
     core::iter::once(loopback).chain(ethernet)
 }
 
+/// Bytes of a packet to `address`. `None`: no way leads there.
+pub(crate) fn mtu_to(address: Ipv4Addr) -> Option<u32> {
+    // No packet of IP is longer.
+    const MOST: u32 = 65535;
+    match super::route::to(address).ok()?.link.route() {
+        Route::Local => Some(MOST),
+        Route::Link { mtu } => Some(mtu.into()),
+    }
+}
+
 /// The routes, by table and destination.
-pub(crate) fn routes() -> alloc::vec::Vec<Route> {
+pub(crate) fn routes() -> Vec<route::Route> {
     route::all(ethernet::get().map(ethernet::Ethernet::network))
 }
 

@@ -1,13 +1,14 @@
-//! Local sockets: pairs, and streams and sequences of messages by name.
+//! Local sockets: pairs, and streams, sequences of messages and datagrams by name.
 //!
-//! Owns: what calls mean that touch both ends.   Not here: the states of one end (`model::unix`), paths (syscall/bind).
+//! Owns: what calls mean that touch both ends.   Not here: the states of one end (`model::unix`), paths (syscall/bind),
+//! who hears of room for datagrams (`datagram`).
 //! Each end has a lock of its own (rank 3); no thread holds two. What lies in a queue is dropped when none is held.
-//! Not here either: who hears of room for datagrams (`datagram`).
 //! Descriptors travel with bytes, except those of local sockets (`ETOOMANYREFS`): so a queue never keeps itself alive.
 //! Source: unix(7), socketpair(2); Linux 6.1 net/unix/af_unix.c.
 
 pub(crate) mod datagram;
 pub(super) mod endpoint;
+mod file;
 pub(crate) mod names;
 
 use alloc::boxed::Box;
@@ -17,13 +18,12 @@ use core::task::Poll;
 use model::abi::errno::Errno;
 use model::abi::open::{AccessMode, OpenFlags};
 use model::abi::socket::{How, Ucred, family, kind};
-use model::abi::stat::Stat;
 use model::socket::Options;
 use model::tcp::connection::Taking;
 use model::unix::name::Name;
 use model::unix::queue::Piece;
 use model::unix::socket::{DEFAULT_BUFFER, Kind, Writer};
-use pollee::{Events, Share};
+use pollee::Events;
 
 pub(crate) use self::endpoint::Endpoint;
 pub(super) use self::endpoint::all;
@@ -31,7 +31,6 @@ use self::names::Key;
 use super::call::{Accepted, Address, Destination, Incoming, Nature, Outgoing};
 use crate::event;
 use crate::file::description::OpenFile;
-use crate::file::file::{File, Manner, WriteExtent};
 use crate::memory::budget;
 use crate::memory::transfer::{Sink, Source};
 
@@ -391,56 +390,5 @@ impl UnixSocket {
             drop(unread);
         }
         error
-    }
-}
-
-impl File for UnixSocket {
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        // Descriptors that nobody asked for are closed.
-        super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
-    }
-
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        super::call::Socket::send(self, from, &mut Outgoing::default())
-    }
-
-    fn write_extent(&self) -> WriteExtent {
-        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
-    }
-
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Watch> {
-        Some(&self.endpoint.state)
-    }
-
-    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
-        let state = self.endpoint.state.read();
-        let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { Share::One } else { Share::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
-    }
-
-    fn reads_when_ready(&self, len: usize) -> bool {
-        len > 0 && !self.endpoint.state.read().is_listening()
-    }
-
-    fn stat(&self) -> Stat {
-        self.endpoint.holder.stat(self.endpoint.inode)
-    }
-
-    /// `FIONREAD`: all that waits (`unix_inq_len`).
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
-        self.endpoint.state.read().unread()
     }
 }

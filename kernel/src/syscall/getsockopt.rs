@@ -2,6 +2,7 @@
 //!
 //! Source: socket(7), tcp(7); Linux 6.1 net/core/sock.c, net/ipv4/tcp.c.
 
+mod ip;
 mod netlink;
 mod tcp;
 
@@ -9,9 +10,10 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use model::abi::errno::Errno;
-use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, so};
+use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, family, so};
 use model::abi::time::Timeval;
 use model::fd::Fd;
+use model::socket::Switches;
 use ostd_pod::{Immutable, IntoBytes, Pod};
 
 use super::context::{Context, SysResult};
@@ -21,12 +23,24 @@ use crate::net::call::Socket;
 use crate::net::netlink::NetlinkSocket;
 use crate::net::unix::UnixSocket;
 
-/// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, and half of `wmem_max`.
-const LEAST_BUFFER: i32 = 2304;
-const MOST_BUFFER: i32 = 212_992;
+/// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, `SOCK_MIN_RCVBUF`, and half of `wmem_max`.
+const LEAST_SEND_BUFFER: u32 = 4608;
+const LEAST_RECEIVE_BUFFER: u32 = 2304;
+const MOST_BUFFER: u32 = 212_992;
 
-/// The numbers of the options of ip(7), up to `IP_BIND_ADDRESS_NO_PORT` and from `IP_MULTICAST_IF` on.
-const OPTIONS_OF_IP: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];
+/// The priorities that every program may set.
+const PRIORITIES: RangeInclusive<i32> = 0..=6;
+
+/// What is told as it was set.
+const fn switch(name: u32) -> Option<Switches> {
+    match name {
+        so::DEBUG => Some(Switches::DEBUG),
+        so::DONTROUTE => Some(Switches::DONT_ROUTE),
+        so::BROADCAST => Some(Switches::BROADCAST),
+        so::OOBINLINE => Some(Switches::OUT_OF_BAND_INLINE),
+        _ => None,
+    }
+}
 
 /// Where an answer goes.
 struct Answer<'a, 'b> {
@@ -86,7 +100,7 @@ pub(crate) fn getsockopt(
             netlink::get(socket, level, name, &answer)
         }
         IPPROTO_TCP => tcp::get(file.downcast().ok_or(Errno::EOPNOTSUPP)?, name, &answer),
-        IPPROTO_IP => Err(Errno::ENOPROTOOPT),
+        IPPROTO_IP => ip::get(socket, name, &answer),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }
@@ -110,11 +124,10 @@ fn get_socket(socket: &dyn Socket, name: u32, answer: &Answer<'_, '_>) -> SysRes
         so::SNDLOWAT => answer.write(1_i32),
         so::RCVTIMEO => answer.write_time(options.receive_timeout),
         so::SNDTIMEO => answer.write_time(options.send_timeout),
-        so::LINGER => answer.write(Linger {
-            on: i32::from(options.linger.is_some()),
-            seconds: options.linger.map_or(0, |time| time.as_secs() as i32),
-        }),
-        so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => answer.write(0_i32),
+        so::LINGER => answer
+            .write(Linger { on: i32::from(options.linger.is_some()), seconds: options.linger_told as i32 }),
+        so::PRIORITY => answer.write(options.priority),
+        _ if let Some(switch) = switch(name) => answer.write_flag(options.switches.contains(switch)),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }
@@ -123,7 +136,8 @@ fn get_socket(socket: &dyn Socket, name: u32, answer: &Answer<'_, '_>) -> SysRes
 ///
 /// # Errors
 /// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for
-/// it. `EDOM`: no time. `EFAULT`: not readable.
+/// it. `EDOM`: no time. `EOPNOTSUPP`: not of this family. `EPERM`, `EACCES`: not everybody's to set. `EFAULT`: not
+/// readable.
 pub(crate) fn setsockopt(
     cx: &mut Context<'_>,
     fd: Fd,
@@ -139,10 +153,7 @@ pub(crate) fn setsockopt(
         _ if file.downcast::<UnixSocket>().is_some() => Err(Errno::EOPNOTSUPP),
         _ if let Some(socket) = file.downcast::<NetlinkSocket>() => netlink::set(socket, level, name, &given),
         IPPROTO_TCP => tcp::set(file.downcast().ok_or(Errno::ENOPROTOOPT)?, name, &given),
-        // What the headers of packets say of priorities and the like changes nothing here.
-        IPPROTO_IP if OPTIONS_OF_IP.iter().any(|names| names.contains(&name)) => {
-            given.small_number().map(drop)
-        }
+        IPPROTO_IP => ip::set(socket, name, &given),
         _ => Err(Errno::ENOPROTOOPT),
     }?;
     Ok(0)
@@ -186,10 +197,10 @@ impl Given<'_, '_> {
         Ok(Some(time).filter(|time| !time.is_zero()))
     }
 
-    /// A buffer's size, which Linux doubles for its own needs.
-    fn size(&self) -> Result<usize, Errno> {
-        let bytes = self.number()?.clamp(0, MOST_BUFFER) * 2;
-        Ok(bytes.max(LEAST_BUFFER) as usize)
+    /// A buffer's size, which Linux doubles for its own needs. A negative one is as large as can be.
+    fn size(&self, least: u32) -> Result<usize, Errno> {
+        let bytes = self.number()?.cast_unsigned().min(MOST_BUFFER) * 2;
+        Ok(bytes.max(least) as usize)
     }
 }
 
@@ -201,6 +212,9 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
         }
         so::REUSEPORT => {
             let is_on = given.flag()?;
+            if is_on && socket.nature().family != family::AF_INET {
+                return Err(Errno::EOPNOTSUPP);
+            }
             socket.update_options(&mut |options| options.reuse_port = is_on);
         }
         so::KEEPALIVE => {
@@ -208,11 +222,11 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
             socket.update_options(&mut |options| options.keep_alive = is_on);
         }
         so::SNDBUF => {
-            let bytes = given.size()?;
+            let bytes = given.size(LEAST_SEND_BUFFER)?;
             socket.update_options(&mut |options| options.send_buffer = bytes);
         }
         so::RCVBUF => {
-            let bytes = given.size()?;
+            let bytes = given.size(LEAST_RECEIVE_BUFFER)?;
             socket.update_options(&mut |options| options.receive_buffer = bytes);
         }
         so::RCVLOWAT => {
@@ -231,10 +245,26 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
         so::LINGER => {
             let linger = given.read::<Linger>()?;
             let time = Duration::from_secs(u64::try_from(linger.seconds).unwrap_or(0));
-            socket.update_options(&mut |options| options.linger = (linger.on != 0).then_some(time));
+            socket.update_options(&mut |options| {
+                options.linger = (linger.on != 0).then_some(time);
+                if linger.on != 0 {
+                    options.linger_told = linger.seconds.cast_unsigned();
+                }
+            });
         }
-        so::DEBUG | so::DONTROUTE | so::BROADCAST | so::OOBINLINE | so::PRIORITY => {
-            given.number()?;
+        so::PRIORITY => {
+            let number = given.number()?;
+            if !PRIORITIES.contains(&number) && given.cx.credentials().uid != 0 {
+                return Err(Errno::EPERM);
+            }
+            socket.update_options(&mut |options| options.priority = number);
+        }
+        _ if let Some(switch) = switch(name) => {
+            let is_on = given.flag()?;
+            if switch == Switches::DEBUG && is_on && given.cx.credentials().uid != 0 {
+                return Err(Errno::EACCES);
+            }
+            socket.update_options(&mut |options| options.switches.set(switch, is_on));
         }
         _ => return Err(Errno::ENOPROTOOPT),
     }

@@ -101,6 +101,21 @@ pub mod tcp {
     pub const FASTOPEN: u32 = 23;
 }
 
+/// Options of the level [`IPPROTO_IP`].
+#[expect(missing_docs, reason = "the names of ip(7)")]
+pub mod ip {
+    pub const TOS: u32 = 1;
+    pub const TTL: u32 = 2;
+    pub const PKTINFO: u32 = 8;
+    pub const MTU_DISCOVER: u32 = 10;
+    pub const RECVERR: u32 = 11;
+    pub const RECVTTL: u32 = 12;
+    pub const RECVTOS: u32 = 13;
+    pub const MTU: u32 = 14;
+    pub const FREEBIND: u32 = 15;
+    pub const BIND_ADDRESS_NO_PORT: u32 = 24;
+}
+
 /// Options of the level [`SOL_NETLINK`].
 #[expect(missing_docs, reason = "the names of netlink(7)")]
 pub mod netlink {

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use model::abi::errno::Errno;
 use model::abi::socket::tcp;
+use model::socket::Switches;
 
 use super::super::context::SysResult;
 use super::{Answer, Given};
@@ -21,6 +22,24 @@ const KEEP_COUNT: RangeInclusive<i32> = 1..=127;
 const SYN_COUNT: RangeInclusive<i32> = 1..=127;
 /// `TCP_MIN_MSS` and `MAX_TCP_WINDOW`.
 const SEGMENT: RangeInclusive<i32> = 88..=32_767;
+
+/// `net.ipv4.tcp_fin_timeout`, in seconds.
+const FIN_TIMEOUT: i32 = 60;
+
+/// The seconds until so many repetitions of a SYN have been answered that `seconds` are over (`secs_to_retrans`,
+/// `retrans_to_secs`).
+fn repetitions(seconds: i32) -> u16 {
+    const MOST: u16 = 120;
+    let (mut pause, mut total) = (1, 0_u16);
+    for _ in 0..u8::MAX {
+        if i32::from(total) >= seconds {
+            break;
+        }
+        total += pause;
+        pause = MOST.min(pause * 2);
+    }
+    total
+}
 
 /// Tells an option's value.
 ///
@@ -38,6 +57,12 @@ pub(super) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> Sys
         tcp::USER_TIMEOUT => answer.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
         tcp::MAXSEG => answer.write(socket.segment_len() as i32),
         tcp::INFO => answer.write(socket.info()),
+        tcp::QUICKACK => answer.write_flag(!options.switches.contains(Switches::SLOW_ACK)),
+        tcp::DEFER_ACCEPT => answer.write(i32::from(options.defer_accept)),
+        // How long the other end's FIN is waited for, which cannot be changed.
+        tcp::LINGER2 => answer.write(FIN_TIMEOUT),
+        // Connections carry nothing before they are there.
+        tcp::FASTOPEN => answer.write(0_i32),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }
@@ -81,7 +106,13 @@ pub(super) fn set(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Resul
             socket.update_options(&mut |options| options.max_segment = len);
         }
         // The protocol machine decides these by itself.
-        tcp::QUICKACK | tcp::DEFER_ACCEPT => {}
+        tcp::QUICKACK => {
+            socket.update_options(&mut |options| options.switches.set(Switches::SLOW_ACK, !is_on));
+        }
+        tcp::DEFER_ACCEPT => {
+            let seconds = repetitions(number);
+            socket.update_options(&mut |options| options.defer_accept = seconds);
+        }
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(())
