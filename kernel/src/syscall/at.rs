@@ -95,8 +95,8 @@ impl Context<'_> {
             return Ok(origin);
         }
         let file = self.files().get_any(descriptor(directory)?)?;
-        let start = place(&file).ok_or(Errno::ENOTDIR)?;
         // An empty path is missing, whatever the descriptor is.
+        let start = place(&file).ok_or(if path.is_empty() { Errno::ENOENT } else { Errno::ENOTDIR })?;
         if !path.is_empty() {
             start.inode.directory()?;
         }

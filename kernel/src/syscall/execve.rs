@@ -98,6 +98,7 @@ pub(crate) fn start_program(
     process.signals.lock().actions.reset_handlers();
     process.timers.forget_created();
     process.has_executed.store(true, Ordering::Relaxed);
+    process.has_registered_barriers.store(false, Ordering::Relaxed);
     process.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
     {
         let mut own = thread.signals.lock();

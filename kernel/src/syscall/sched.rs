@@ -161,11 +161,14 @@ pub(crate) fn getcpu(cx: &mut Context<'_>, cpu: usize, node: usize) -> SysResult
 /// membarrier(2): every CPU takes an interrupt, which orders its memory accesses.
 ///
 /// # Errors
-/// `EINVAL`: an unknown command, or flags.
-pub(crate) fn membarrier(command: usize, flags: usize) -> SysResult {
+/// `EINVAL`: an unknown command, or flags. `EPERM`: a private barrier, and the process has not registered for one.
+pub(crate) fn membarrier(cx: &mut Context<'_>, command: usize, flags: usize) -> SysResult {
     /// Query, global, global expedited and private expedited with their registrations.
     const KNOWN: u32 = 0b1_1111;
-    const REGISTRATIONS: [u32; 2] = [4, 16];
+    const REGISTER_GLOBAL: u32 = 4;
+    const PRIVATE: u32 = 8;
+    const REGISTER_PRIVATE: u32 = 16;
+    let is_registered = &cx.process().has_registered_barriers;
     let command = command as u32;
     if flags as u32 != 0 || (command != 0 && (!command.is_power_of_two() || command & KNOWN == 0)) {
         return Err(Errno::EINVAL);
@@ -173,8 +176,12 @@ pub(crate) fn membarrier(command: usize, flags: usize) -> SysResult {
     if command == 0 {
         return Ok(KNOWN as usize);
     }
-    if !REGISTRATIONS.contains(&command) {
-        barrier();
+    match command {
+        // Everybody takes part in global ones.
+        REGISTER_GLOBAL => {}
+        REGISTER_PRIVATE => is_registered.store(true, Ordering::Relaxed),
+        PRIVATE if !is_registered.load(Ordering::Relaxed) => return Err(Errno::EPERM),
+        _ => barrier(),
     }
     Ok(0)
 }

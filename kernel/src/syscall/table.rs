@@ -253,7 +253,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         316 => rename::renameat2(cx, a[0] as i32, a[1], a[2] as i32, a[3], a[4] as u32),
         318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
         319 => memfd_create::memfd_create(cx, a[0], a[1] as u32),
-        324 => sched::membarrier(a[0], a[1]),
+        324 => sched::membarrier(cx, a[0], a[1]),
         325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
         326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
         327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),

@@ -131,6 +131,8 @@ pub(crate) struct Process {
     pub(crate) is_subreaper: AtomicBool,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub(crate) no_new_privileges: AtomicBool,
+    /// Whether its program may ask for private barriers of membarrier(2).
+    pub(crate) has_registered_barriers: AtomicBool,
 }
 
 /// What is added up of those that are gone.
@@ -238,6 +240,7 @@ impl Process {
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
             no_new_privileges: AtomicBool::new(false),
+            has_registered_barriers: AtomicBool::new(false),
         });
         PROCESSES.lock().insert(pid, process.clone());
         process
@@ -289,6 +292,7 @@ impl Process {
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
             no_new_privileges: flag(&parent.no_new_privileges),
+            has_registered_barriers: flag(&parent.has_registered_barriers),
         }))
     }
 

@@ -293,13 +293,21 @@ impl Myself {
         Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
     }
 
-    /// Moves the current thread to a CPU that it may run on.
+    /// Moves the current thread to a CPU that it may run on, if this is none.
     pub(crate) fn leave_cpu(&self) {
-        // A sleep that is over at once: whoever wakes a thread chooses its CPU anew.
-        let parker = self.parker.clone();
-        let timer = timer::arm(clock::now(), parker);
-        self.bed.sleep();
-        drop(timer);
+        /// Longer than it takes to fall asleep, most times.
+        const NAP: Duration = Duration::from_micros(50);
+        let may_stay = || {
+            let cpu = self.last_cpu.load(Ordering::Relaxed);
+            self.affinity.load(Ordering::Relaxed).checked_shr(cpu).unwrap_or(1) & 1 != 0
+        };
+        // A short sleep: whoever wakes a thread chooses its CPU anew. One that is over before it began moves nobody.
+        while !may_stay() {
+            let parker = self.parker.clone();
+            let timer = timer::arm(clock::now().saturating_add(NAP), parker);
+            self.bed.sleep();
+            drop(timer);
+        }
     }
 }
 
