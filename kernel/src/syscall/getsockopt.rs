@@ -12,6 +12,7 @@ use core::time::Duration;
 use model::abi::errno::Errno;
 use model::abi::socket::{IPPROTO_IP, IPPROTO_TCP, Linger, SOL_SOCKET, Ucred, family, so};
 use model::abi::time::Timeval;
+use model::capability::Capability;
 use model::fd::Fd;
 use model::socket::Switches;
 use ostd_pod::{Immutable, IntoBytes, Pod};
@@ -254,14 +255,14 @@ fn set_socket(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(
         }
         so::PRIORITY => {
             let number = given.number()?;
-            if !PRIORITIES.contains(&number) && given.cx.credentials().uid != 0 {
+            if !PRIORITIES.contains(&number) && !given.cx.credentials().can(Capability::NET_ADMIN) {
                 return Err(Errno::EPERM);
             }
             socket.update_options(&mut |options| options.priority = number);
         }
         _ if let Some(switch) = switch(name) => {
             let is_on = given.flag()?;
-            if switch == Switches::DEBUG && is_on && given.cx.credentials().uid != 0 {
+            if switch == Switches::DEBUG && is_on && !given.cx.credentials().can(Capability::NET_ADMIN) {
                 return Err(Errno::EACCES);
             }
             socket.update_options(&mut |options| options.switches.set(switch, is_on));
