@@ -452,15 +452,16 @@ impl Engine {
     fn note(&mut self, out: &mut [Packet], first: usize) {
         if let Some(packet) = out.get_mut(first..).and_then(|sent| sent.last_mut()) {
             let mut tcp = TcpPacket::new_unchecked(&mut packet.ip_mut()[IPV4_HEADER_LEN..]);
-            let next = tcp.seq_number() + tcp.segment_len();
+            let len = tcp.segment_len();
+            let next = tcp.seq_number() + len;
             let before = TcpSeqNumber(self.sent.next.cast_signed());
-            let (is_new, is_bare) = (tcp.syn() || next > before, tcp.segment_len() == 0 && !tcp.rst());
+            let is_new = tcp.syn() || next > before;
             let expected = tcp.ack_number().0.cast_unsigned();
             // What is sent again is not the last.
             let next = if is_new { next } else { before };
             self.sent = Sent { next: next.0.cast_unsigned(), expected };
             (self.untold, self.unanswered) = (0, 0);
-            if is_bare && !is_new {
+            if !is_new && len == 0 && !tcp.rst() {
                 tcp.set_seq_number(before);
             }
         }
