@@ -96,8 +96,7 @@ fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
 
 impl Queues {
     /// The CPU for a task that becomes runnable. Preemption is off.
-    fn choose(&self, here: CpuId, task: &Arc<Task>) -> CpuId {
-        let affinity = thread_of(task).map_or(u64::MAX, |thread| thread.affinity.load(Ordering::Relaxed));
+    fn choose(&self, here: CpuId, affinity: u64) -> CpuId {
         // Nobody has clearly less to do than who runs nothing but the waker.
         if self.load(here) <= 1 && allows(affinity, here) { here } else { self.search(here, affinity) }
     }
@@ -126,13 +125,17 @@ fn allows(affinity: u64, cpu: CpuId) -> bool {
 
 impl Scheduler<Task> for Queues {
     fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
-        if let Some(&Idle(cpu)) = task.data().downcast_ref::<Idle>() {
+        let thread = thread_of(&task);
+        if thread.is_none()
+            && let Some(&Idle(cpu)) = task.data().downcast_ref::<Idle>()
+        {
             task.cpu().set_anyway(cpu);
             self.queues[cpu.as_usize()].lock().idle = Some(task);
             return Some(cpu);
         }
         let guard = disable_preempt();
-        let wanted = self.choose(guard.current_cpu(), &task);
+        let affinity = thread.map_or(u64::MAX, |thread| thread.affinity.load(Ordering::Relaxed));
+        let wanted = self.choose(guard.current_cpu(), affinity);
         let (cpu, was_queued) = match task.cpu().set_if_is_none(wanted) {
             Ok(()) => (wanted, false),
             Err(cpu) => (cpu, true),
@@ -191,15 +194,15 @@ impl LocalRunQueue<Task> for Queue {
     }
 
     fn try_pick_next(&mut self) -> Option<&Arc<Task>> {
-        let next = match self.waiting.pop_front() {
-            Some(task) => task,
+        let (next, is_idle) = match self.waiting.pop_front() {
+            Some(task) => (task, false),
             // Only a grace period is worth leaving a task that could go on.
             None if self.current.is_some() && (self.is_idle || !reclaim::wants_quiesce()) => return None,
-            None => self.idle.take()?,
+            None => (self.idle.take()?, true),
         };
         self.ticks = 0;
         self.spent.switches += 1;
-        let was_idle = core::mem::replace(&mut self.is_idle, next.data().is::<Idle>());
+        let was_idle = core::mem::replace(&mut self.is_idle, is_idle);
         if let Some(previous) = self.current.replace(next) {
             if was_idle {
                 self.idle = Some(previous);
