@@ -455,7 +455,10 @@ impl Engine {
             let len = tcp.segment_len();
             let next = tcp.seq_number() + len;
             let before = TcpSeqNumber(self.sent.next.cast_signed());
-            let is_new = tcp.syn() || next > before;
+            // Not the byte that asks whether a closed window is still closed: smoltcp goes on from before it, and a peer
+            // without a window takes no other number.
+            let is_probe = len == 1 && self.peer.window == 0 && !tcp.syn() && !tcp.fin();
+            let is_new = tcp.syn() || (next > before && !is_probe);
             let expected = tcp.ack_number().0.cast_unsigned();
             // What is sent again is not the last.
             let next = if is_new { next } else { before };

@@ -19,13 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Network {
     random: u64,
+    /// It does harm in one case of so many; in none, if that is 0.
+    harm: u64,
 }
 
 impl Network {
-    /// True in one case of twenty.
+    /// Whether it does harm now.
     fn strikes(&mut self) -> bool {
         self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.random >> 33).is_multiple_of(20)
+        self.harm > 0 && (self.random >> 33).is_multiple_of(self.harm)
     }
 
     fn carry(&mut self, packets: &mut Burst) -> Vec<Packet> {
@@ -47,6 +49,9 @@ impl Network {
 /// An end, with what it has sent and got.
 struct Side {
     connection: Connection,
+    /// When it begins to send, and how many bytes it sends before it reads.
+    begins: Duration,
+    reads_after: usize,
     sent: usize,
     got: Vec<u8>,
     wake_at: Option<Duration>,
@@ -54,22 +59,25 @@ struct Side {
 }
 
 impl Side {
-    fn new(connection: Connection) -> Self {
-        Self { connection, sent: 0, got: vec![], wake_at: None, out: Burst::new() }
+    fn new(connection: Connection, (begins, reads_after): (Duration, usize)) -> Self {
+        Self { connection, begins, reads_after, sent: 0, got: vec![], wake_at: None, out: Burst::new() }
     }
 
     /// Writes and reads what it can, and says whether that was anything.
     fn use_it(&mut self, bytes: &[u8], now: Duration) -> bool {
         let before = (self.sent, self.got.len());
         let mut rest = &bytes[self.sent..];
-        if !rest.is_empty()
+        if now >= self.begins
+            && !rest.is_empty()
             && self.connection.can_send()
             && let Poll::Ready(count) = self.connection.send(&mut rest, Pace::Send)
         {
             self.sent += count.unwrap();
             self.settle(now);
         }
-        if let Poll::Ready(more) = read(&mut self.connection) {
+        if self.sent >= self.reads_after
+            && let Poll::Ready(more) = read(&mut self.connection)
+        {
             self.got.extend(more.unwrap());
             if !self.connection.is_at_rest() {
                 self.settle(now);
@@ -102,11 +110,12 @@ impl Side {
     }
 }
 
-fn exchange(seed: u64) {
+fn exchange(seed: u64, harm: u64, (silence, reads_after): (Duration, usize)) {
     let Pair { client, server, mut now, .. } = Pair::new(Route::Link { mtu: 1500 });
-    let mut network = Network { random: seed };
+    let mut network = Network { random: seed, harm };
     let bytes: Vec<u8> = (0..LEN).map(|n| ((n * 13) >> 3) as u8).collect();
-    let (mut client, mut server) = (Side::new(client), Side::new(server));
+    let (mut client, mut server) =
+        (Side::new(client, (now, 0)), Side::new(server, (now + silence, reads_after)));
     let mut heard = now;
     while client.got.len() + server.got.len() < 2 * LEN {
         let is_used = client.use_it(&bytes, now) | server.use_it(&bytes, now);
@@ -130,5 +139,11 @@ fn exchange(seed: u64) {
 
 #[test]
 fn two_who_have_both_to_repeat_hear_each_other() {
-    (1..=8).for_each(exchange);
+    (1..=8).for_each(|seed| exchange(seed, 20, (Duration::ZERO, 0)));
+}
+
+/// The one who writes first asks again and again whether there is room; after that, its acknowledgments must still be heard.
+#[test]
+fn who_reads_only_after_it_has_written_hears_what_the_other_got() {
+    exchange(1, 0, (Duration::from_secs(9), LEN));
 }
