@@ -182,6 +182,28 @@ fn the_queue_has_a_limit() {
 }
 
 #[test]
+fn who_claims_to_be_a_timer_is_queued_like_others() {
+    const SI_TIMER: i32 = -2;
+    child::run(|| {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::setuid(54_001) }, 0);
+        let number = real_time();
+        let own = sys::getpid();
+        signal::block(&[number]);
+        limit::set(RLIMIT_SIGPENDING, 3, 3).unwrap();
+        let claim = info(number, SI_TIMER, 5);
+        for _ in 0..3 {
+            assert_eq!(queue(own, number, &claim), Ok(0));
+        }
+        assert_eq!(queue(own, number, &claim), Err(Errno::EAGAIN));
+        for _ in 0..3 {
+            assert_eq!(take(&[number]).map(|info| info[2]), Ok(SI_TIMER));
+        }
+        assert!(!signal::is_pending(number));
+    });
+}
+
+#[test]
 fn through_a_descriptor_the_same_rules_hold() {
     child::run(|| {
         let other = sleeping();

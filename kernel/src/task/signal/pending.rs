@@ -18,6 +18,8 @@ pub(crate) struct Info {
     pub(crate) code: i32,
     /// What is behind the head of 16 bytes; the code tells how to read it.
     pub(crate) fields: [u64; 4],
+    /// Whether a timer sent it, which its code alone does not prove: programs may claim any below 0.
+    pub(crate) is_timers: bool,
 }
 
 /// `SI_USER`.
@@ -45,17 +47,18 @@ const CLOCK_TICK_NANOS: u128 = 10_000_000;
 impl Info {
     /// Sent by the kernel without details.
     pub(crate) fn kernel(signal: Signal) -> Self {
-        Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4] }
+        Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4], is_timers: false }
     }
 
     /// Sent by a process.
     pub(crate) fn user(signal: Signal, code: i32, pid: u32, uid: u32) -> Self {
-        Self { signal, errno: 0, code, fields: [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0] }
+        let fields = [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0];
+        Self { signal, errno: 0, code, fields, is_timers: false }
     }
 
     /// Caused by an instruction.
     pub(crate) fn fault(signal: Signal, code: i32, addr: usize) -> Self {
-        Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0] }
+        Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0], is_timers: false }
     }
 
     /// A child changed its state: `SIGCHLD`.
@@ -63,18 +66,18 @@ impl Info {
         let ticks = |time: core::time::Duration| (time.as_nanos() / CLOCK_TICK_NANOS) as u64;
         let ids = u64::from(pid) | u64::from(uid) << 32;
         let fields = [ids, status.into(), ticks(usage.user()), ticks(usage.system())];
-        Self { signal: Signal::CHLD, errno: 0, code, fields }
+        Self { signal: Signal::CHLD, errno: 0, code, fields, is_timers: false }
     }
 
     /// A timer of timer_create(2) fired; `overrun` times more than this signal says.
     pub(crate) fn timer(signal: Signal, id: u32, overrun: u32, value: u64) -> Self {
         let fields = [u64::from(id) | u64::from(overrun) << 32, value, 0, 0];
-        Self { signal, errno: 0, code: SI_TIMER, fields }
+        Self { signal, errno: 0, code: SI_TIMER, fields, is_timers: true }
     }
 
     /// The timer's number and its overruns, if one sent this.
     pub(crate) fn of_timer(&self) -> Option<(u32, u32)> {
-        (self.code == SI_TIMER).then_some((self.fields[0] as u32, (self.fields[0] >> 32) as u32))
+        self.is_timers.then_some((self.fields[0] as u32, (self.fields[0] >> 32) as u32))
     }
 
     /// `siginfo_t`.
@@ -124,7 +127,7 @@ impl Pending {
             return;
         }
         self.signals = self.signals.with(info.signal);
-        if self.has_room(&info, most) {
+        if self.has_room(&info, most) && self.infos.try_reserve(1).is_ok() {
             self.infos.push_back(info);
         }
     }
