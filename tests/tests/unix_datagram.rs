@@ -376,3 +376,25 @@ fn many_clients_speak_to_one_server() {
     clients.into_iter().for_each(|client| client.join().unwrap());
     assert_eq!(next, [100; 8]);
 }
+
+#[test]
+fn room_at_a_socket_that_has_left_its_pair_is_told_to_the_other() {
+    let (writer, reader) = unix::pair(SOCK_DGRAM);
+    let nobody = [0_u16];
+    let arguments = [reader.number() as usize, nobody.as_ptr().addr(), size_of_val(&nobody)];
+    // SAFETY: the kernel only reads.
+    assert_eq!(unsafe { sys::call(libc::SYS_connect, arguments) }, Ok(0));
+    let mut count = 0;
+    while send(&writer, b"x", MSG_DONTWAIT).is_ok() {
+        count += 1;
+    }
+    assert!(poll::ready(&writer, POLLOUT) == 0);
+    let writing = time::soon(move || send(&writer, b"last", 0).map(|_| writer));
+    time::settle();
+    for _ in 0..count {
+        assert_eq!(reader.read(9).unwrap(), b"x");
+    }
+    assert_eq!(reader.read(9).unwrap(), b"last");
+    let writer = writing.join().unwrap().unwrap();
+    assert_eq!(poll::ready(&writer, POLLOUT), POLLOUT);
+}

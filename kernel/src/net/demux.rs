@@ -162,7 +162,7 @@ pub(super) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
     let Some(is_first) = wait(tuple, &rest) else {
         return remove(tuple, endpoint);
     };
-    let replaced = {
+    let _replaced = {
         let mut shard = shard(tuple);
         match shard.get_mut(tuple) {
             Some(entry) if matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
@@ -171,7 +171,7 @@ pub(super) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
             _ => None,
         }
     };
-    if replaced.is_some() && is_first {
+    if is_first {
         timer::wake();
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct NetlinkSocket {
     state: event::Locked<Socket>,
     kind: u32,
     maker: Ucred,
+    privilege: Privilege,
     inode: u64,
     _member: Member,
 }
@@ -46,10 +47,15 @@ static PORTS: Ranked<Ports> = Ranked::new(Rank::Interface, Ports::new());
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(kind: u32, flags: OpenFlags, maker: Ucred) -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(
+    kind: u32,
+    flags: OpenFlags,
+    maker: Ucred,
+    privilege: Privilege,
+) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, Socket::new());
     let (inode, member) = (ports::new_owner().0 + 1, Member::new(Kind::Netlink));
-    let socket = NetlinkSocket { state, kind, maker, inode, _member: member };
+    let socket = NetlinkSocket { state, kind, maker, privilege, inode, _member: member };
     OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
@@ -170,10 +176,9 @@ impl super::call::Socket for NetlinkSocket {
         if from.take(&mut datagram) < count {
             return Poll::Ready(Err(Errno::EFAULT));
         }
-        let privilege = if self.maker.uid == 0 { Privilege::Root } else { Privilege::None };
         let facts = interface::facts();
         let mut state = self.state.lock();
-        if state.ask(&datagram, privilege, &facts) {
+        if state.ask(&datagram, self.privilege, &facts) {
             state.report(Events::READABLE);
         }
         Poll::Ready(Ok(count))

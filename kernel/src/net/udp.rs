@@ -313,8 +313,8 @@ impl File for UdpSocket {
         Some(&self.endpoint.state)
     }
 
-    fn reads_when_ready(&self, _len: usize) -> bool {
-        true
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len > 0
     }
 
     fn manner(&self, waits_for: Events) -> Manner {

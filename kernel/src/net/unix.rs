@@ -67,6 +67,10 @@ pub(crate) fn create_pair(kind: Kind, flags: OpenFlags, caller: Ucred) -> Result
     let (first, second) = (Endpoint::new(kind), Endpoint::new(kind));
     first.state.lock().connect(second.clone(), caller, DEFAULT_BUFFER);
     second.state.lock().connect(first.clone(), caller, DEFAULT_BUFFER);
+    if kind == Kind::Datagram {
+        first.clients.lock().push(Arc::downgrade(&second));
+        second.clients.lock().push(Arc::downgrade(&first));
+    }
     for endpoint in [&first, &second] {
         endpoint.holder.open(caller.uid);
     }
@@ -388,6 +392,7 @@ impl UnixSocket {
         if error == Errno::ECONNREFUSED && self.endpoint.sends_to(other) {
             let unread = self.endpoint.state.lock().disconnect();
             drop(unread);
+            self.endpoint.tell_of_room();
         }
         error
     }

@@ -12,7 +12,9 @@ use model::abi::open::OpenFlags;
 use model::abi::socket::{
     IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, SockAddrIn, SockAddrNl, SocketFlags, Ucred, family, kind,
 };
+use model::capability::Capability;
 use model::fd::{Fd, OnExec};
+use model::netlink::request::Privilege;
 use model::unix::name::Given;
 use model::unix::socket::Kind;
 use ostd_pod::{FromBytes, FromZeros, IntoBytes};
@@ -61,7 +63,9 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
         (Ok(family::AF_INET), ..) => return Err(Errno::ESOCKTNOSUPPORT),
         (Ok(family::AF_UNIX), ..) => unix::create(unix_kind(kind, protocol)?, flags, uid)?,
         (Ok(family::AF_NETLINK), kind::SOCK_RAW | kind::SOCK_DGRAM, NETLINK_ROUTE) => {
-            netlink::create(kind, flags, caller(cx))?
+            let may_change = cx.credentials().can(Capability::NET_ADMIN);
+            let privilege = if may_change { Privilege::Root } else { Privilege::None };
+            netlink::create(kind, flags, caller(cx), privilege)?
         }
         (Ok(family::AF_NETLINK), kind::SOCK_RAW | kind::SOCK_DGRAM, _) => {
             return Err(Errno::EPROTONOSUPPORT);

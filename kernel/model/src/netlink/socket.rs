@@ -234,8 +234,9 @@ impl Socket {
     /// # Errors
     /// `ENOBUFS`: answers were lost, once. `EFAULT`: `to` is not writable; the datagram is gone.
     pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<(usize, usize), Errno>> {
+        let before = self.queue.len();
         let result = self.take(to, taking);
-        if matches!(result, Poll::Ready(Ok(_))) && self.held <= self.options.receive_buffer / 2 {
+        if self.queue.len() < before && self.held <= self.options.receive_buffer / 2 {
             self.tell_more();
         }
         if self.queue.is_empty() {

@@ -98,8 +98,9 @@ impl Endpoint {
     pub(super) fn tell_clients(&self) {
         let clients = self.clients.lock().clone();
         for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {
-            client.note_room(self, Writer::Stranger);
-            if self.state.read().has_room(Writer::Stranger) {
+            let writer = self.writer(&client).unwrap_or(Writer::Stranger);
+            client.note_room(self, writer);
+            if self.state.read().has_room(writer) {
                 client.state.lock().report(Events::WRITABLE);
             }
         }
