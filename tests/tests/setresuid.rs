@@ -216,3 +216,62 @@ fn signals_go_from_real_or_effective_to_real_or_saved() {
     assert!(is_allowed([9, 3, 9], &other));
     assert!(is_allowed([9, 0, 9], &other));
 }
+
+/// Runs `work` as somebody without rights, who is in no group but his own.
+fn as_nobody(work: impl FnOnce()) {
+    child::run(|| {
+        assert_eq!(call(GROUP.setres, [1000; 3]), Ok(0));
+        assert_eq!(call(USER.setres, [1000; 3]), Ok(0));
+        call(libc::SYS_umask, [0]).unwrap();
+        work();
+    });
+}
+
+fn mode(path: &str) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_change_by_others_takes_from_a_program_the_rights_that_it_gives() {
+    let path = "/tmp/setresuid-changed";
+    let changes: [fn(&str); 5] = [
+        |path| drop(fd::open(path, libc::O_WRONLY, 0).unwrap().write(b"x").unwrap()),
+        |path| drop(fd::open(path, libc::O_WRONLY | libc::O_TRUNC, 0).unwrap()),
+        |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1).unwrap(),
+        |path| {
+            let path = std::ffi::CString::new(path).unwrap();
+            assert_eq!(call(libc::SYS_truncate, [path.as_ptr().addr(), 1]), Ok(0));
+        },
+        |path| {
+            let file = fd::open(path, libc::O_WRONLY, 0).unwrap();
+            assert_eq!(call(libc::SYS_fallocate, [file.number() as usize, 0, 0, 9]), Ok(0));
+        },
+    ];
+    for change in changes {
+        for (before, after) in [(0o6777, 0o777), (0o4666, 0o666), (0o2767, 0o767)] {
+            fs::write(path, b"#!").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(before)).unwrap();
+            as_nobody(|| change(path));
+            assert_eq!(mode(path), after, "{before:o}");
+        }
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o6777)).unwrap();
+    fs::write(path, b"root may").unwrap();
+    assert_eq!(mode(path), 0o6777);
+}
+
+#[test]
+fn a_directory_gives_its_group_but_not_the_right_to_run_with_it() {
+    let directory = "/tmp/setresuid-group";
+    let _ = fs::remove_dir_all(directory);
+    fs::create_dir(directory).unwrap();
+    std::os::unix::fs::chown(directory, None, Some(70)).unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o2777)).unwrap();
+    as_nobody(|| {
+        for (wanted, given) in [(0o2770, 0o770), (0o2760, 0o2760), (0o770, 0o770)] {
+            let path = format!("{directory}/{wanted:o}");
+            drop(fd::open(&path, libc::O_CREAT | libc::O_WRONLY, wanted).unwrap());
+            assert_eq!((fs::metadata(&path).unwrap().gid(), mode(&path)), (70, given));
+        }
+    });
+}

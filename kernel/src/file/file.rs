@@ -12,6 +12,7 @@ use core::time::Duration;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::abi::stat::Stat;
+use model::credentials::Credentials;
 use model::seek::{self, Whence};
 use pollee::{Events, Share};
 
@@ -166,6 +167,11 @@ pub(crate) trait File: Any + Send + Sync {
     fn truncate(&self, len: u64) -> Result<(), Errno> {
         let _ = len;
         Err(Errno::EINVAL)
+    }
+
+    /// Ceases to give rights to whoever executes it, because `by` changes its contents.
+    fn drop_rights(&self, by: &Credentials) {
+        let _ = by;
     }
 
     /// Brings everything to where it is safe: fsync(2).

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use model::abi::errno::Errno;
 use model::abi::mode::Permissions;
 use model::access::Access;
+use model::capability::Capability;
 use model::credentials::Credentials;
 
 use super::mount::Location;
@@ -91,9 +92,13 @@ pub(crate) fn make_nameless(
     let mut permissions = permissions.masked_by(origin.umask);
     let inherited = parent.attributes();
     if inherited.permissions.contains(Permissions::SET_GID) {
+        // Nobody gives a group to a program that is not in it (`mode_strip_sgid`).
+        let may_give = owner.gid() == inherited.gid || owner.can(Capability::FSETID);
         owner.groups.effective = inherited.gid;
         if matches!(new, NewFile::Directory) {
             permissions |= Permissions::SET_GID;
+        } else if permissions.contains(Permissions::GROUP_EXECUTE) && !may_give {
+            permissions -= Permissions::SET_GID;
         }
     }
     let content = match new {

@@ -116,6 +116,9 @@ pub(crate) fn open_found(
     if how.has(OpenFlags::NO_ACCESS_TIME) {
         inode.ownership().check_owner(credentials)?;
     }
+    if how.has(OpenFlags::TRUNCATE) && matches!(inode.content(), Content::Regular(_)) {
+        inode.with_attributes(|attributes| attributes.drop_rights(&credentials));
+    }
     open_permitted(location, how)
 }
 

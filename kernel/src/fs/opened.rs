@@ -9,6 +9,7 @@ use core::task::Poll;
 use model::abi::errno::Errno;
 use model::abi::open::OpenFlags;
 use model::abi::stat::Stat;
+use model::credentials::Credentials;
 use model::seek::{self, Whence};
 use ostd::sync::SpinLock;
 use pollee::Events;
@@ -147,6 +148,12 @@ impl File for OpenInode {
         match self.other() {
             Some(file) => file.append(from),
             None => Poll::Ready(self.write(Position::End, from)),
+        }
+    }
+
+    fn drop_rights(&self, by: &Credentials) {
+        if matches!(self.location.inode.content(), Content::Regular(_)) {
+            self.location.inode.with_attributes(|attributes| attributes.drop_rights(by));
         }
     }
 

@@ -95,6 +95,10 @@ pub(crate) fn start_program(
     }
     process.files().close_on_exec();
     *process.credentials.lock() = arguments.who.0;
+    if arguments.who.1 {
+        // Whoever started it has no right to end it (`begin_new_exec`).
+        process.parent_death_signal.store(0, Ordering::Relaxed);
+    }
     process.signals.lock().actions.reset_handlers();
     process.timers.forget_created();
     process.has_executed.store(true, Ordering::Relaxed);

@@ -24,6 +24,7 @@ pub(super) fn room(
     place: Place,
     status: OpenFlags,
 ) -> Result<Option<usize>, Errno> {
+    file.file().drop_rights(&cx.credentials());
     let limit = cx.process().limits.soft(Resource::FileSize);
     if limit == u64::MAX || FileType::from_mode(file.file().stat().mode) != Some(FileType::Regular) {
         return Ok(None);

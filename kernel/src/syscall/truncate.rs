@@ -24,6 +24,7 @@ pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysRes
         _ => return Err(Errno::EINVAL),
     };
     location.inode.check(cx.credentials(), Access::WRITE)?;
+    location.inode.with_attributes(|attributes| attributes.drop_rights(&cx.credentials()));
     stat::truncate(&location.inode, regular, length)?;
     Ok(0)
 }
@@ -36,6 +37,7 @@ pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: Fd, length: i64) -> SysResult 
         return Err(Errno::EINVAL);
     }
     file_size::check(cx, length)?;
+    file.file().drop_rights(&cx.credentials());
     file.file().truncate(length)?;
     Ok(0)
 }

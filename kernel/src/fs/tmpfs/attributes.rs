@@ -2,6 +2,7 @@
 
 use model::abi::mode::Permissions;
 use model::abi::stat::Timestamp;
+use model::capability::Capability;
 use model::credentials::Credentials;
 
 use crate::fs::time;
@@ -62,6 +63,22 @@ impl Attributes {
         let now = time::now();
         self.modified = now;
         self.changed = now;
+    }
+
+    /// Takes away what gives rights to whoever executes the file, because `by` changes its contents
+    /// (`file_remove_privs`).
+    pub(crate) fn drop_rights(&mut self, by: &Credentials) {
+        if by.can(Capability::FSETID) {
+            return;
+        }
+        let mut given = Permissions::SET_UID;
+        if self.permissions.contains(Permissions::GROUP_EXECUTE) || by.gid() != self.gid {
+            given |= Permissions::SET_GID;
+        }
+        if self.permissions.intersects(given) {
+            self.permissions -= given;
+            self.mark_changed();
+        }
     }
 
     /// Notes a change of the attributes themselves.
