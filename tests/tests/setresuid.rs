@@ -235,7 +235,7 @@ fn mode(path: &str) -> u32 {
 fn a_change_by_others_takes_from_a_program_the_rights_that_it_gives() {
     let path = "/tmp/setresuid-changed";
     let changes: [fn(&str); 5] = [
-        |path| drop(fd::open(path, libc::O_WRONLY, 0).unwrap().write(b"x").unwrap()),
+        |path| assert_eq!(fd::open(path, libc::O_WRONLY, 0).unwrap().write(b"x"), Ok(1)),
         |path| drop(fd::open(path, libc::O_WRONLY | libc::O_TRUNC, 0).unwrap()),
         |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1).unwrap(),
         |path| {
