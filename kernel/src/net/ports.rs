@@ -30,13 +30,13 @@ pub(super) fn new_owner() -> Owner {
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(super) fn listeners() -> Result<Vec<Arc<Endpoint>>, Errno> {
+pub(super) fn listeners() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = PORTS.lock().listeners().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
     // Nothing is allocated under the lock.
     all.extend(PORTS.lock().listeners().take(expected).cloned());
-    Ok(all.iter().filter_map(Weak::upgrade).collect())
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
 }
 
 /// Who listens at the local end of `tuple`.

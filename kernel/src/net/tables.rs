@@ -52,7 +52,7 @@ pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::tcp_head())?;
     let mut connections = demux::all()?;
     connections.sort_unstable_by_key(|(tuple, _)| *tuple);
-    let listening = ports::listeners()?.into_iter().map(|endpoint| listener(&endpoint));
+    let listening = ports::listeners()?.map(|endpoint| listener(&endpoint));
     let connected = connections.iter().map(|(tuple, found)| connection(tuple, found));
     for (number, socket) in listening.chain(connected).enumerate() {
         lines.push(&proc_net::tcp(number, &socket))?;
@@ -135,8 +135,8 @@ fn connection(tuple: &Tuple, found: &Found) -> Inet {
 /// `ENOMEM`: there are too many to tell.
 pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::udp_head())?;
-    for (number, (socket, lost)) in udp::all()?.iter().enumerate() {
-        lines.push(&proc_net::udp(number, socket, *lost))?;
+    for (number, (socket, lost)) in udp::all()?.enumerate() {
+        lines.push(&proc_net::udp(number, &socket, lost))?;
     }
     Ok(lines.finish())
 }
@@ -198,7 +198,7 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
     let mut counts = Counts {
         all: census::total(),
-        tcp: ports::listeners()?.len(),
+        tcp: ports::listeners()?.count(),
         tcp_made: census::count(Kind::Tcp),
         ..Counts::default()
     };
@@ -216,8 +216,11 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
         }
     }
     counts.tcp_pages = pages(bytes);
-    let datagrams = udp::all()?;
-    counts.udp = datagrams.len();
-    counts.udp_pages = pages(datagrams.iter().map(|(socket, _)| socket.received).sum());
+    let mut held = 0;
+    for (socket, _) in udp::all()? {
+        counts.udp += 1;
+        held += socket.received;
+    }
+    counts.udp_pages = pages(held);
     Ok(proc_net::counts(&counts).into_bytes())
 }

@@ -104,7 +104,7 @@ impl Endpoint {
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(super) fn all() -> Result<Vec<(Inet, u64)>, Errno> {
+pub(super) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
@@ -125,7 +125,7 @@ pub(super) fn all() -> Result<Vec<(Inet, u64)>, Errno> {
         };
         (socket, state.lost())
     };
-    Ok(all.iter().filter_map(Weak::upgrade).map(row).collect())
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(row))
 }
 
 fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {

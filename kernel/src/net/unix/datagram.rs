@@ -38,10 +38,13 @@ impl UnixSocket {
     /// peer before had sent is lost.
     ///
     /// # Errors
-    /// `EPERM`: it hears somebody else.
+    /// `EPERM`: it hears somebody else. `ENOMEM`: too many send to it.
     pub(crate) fn associate(&self, peer: Option<&Arc<Endpoint>>) -> Result<(), Errno> {
         let own = &self.endpoint;
         let writer = peer.map(|peer| peer.writer(own)).transpose()?;
+        if let Some(peer) = peer {
+            peer.clients.lock().try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        }
         let (before, lost) = {
             let mut state = own.state.lock();
             let before = state.associate(peer.cloned());
@@ -89,9 +92,10 @@ impl Endpoint {
         self.state.read().peer().is_some_and(|peer| core::ptr::eq(Arc::as_ptr(peer), other))
     }
 
-    /// `client` sends to somebody else.
+    /// `client` sends to somebody else. Those that are gone are forgotten, too.
     pub(super) fn forget_client(&self, client: &Self) {
-        self.clients.lock().retain(|known| !core::ptr::eq(known.as_ptr(), client));
+        let is_other = |known: &Weak<Self>| !core::ptr::eq(known.as_ptr(), client);
+        self.clients.lock().retain(|known| known.strong_count() > 0 && is_other(known));
     }
 
     /// Lets those who are connected note whether there is room, and hear of it if there is.

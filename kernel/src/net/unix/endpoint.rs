@@ -42,13 +42,13 @@ static ALL: Ranked<BTreeMap<u64, Weak<Endpoint>>> = Ranked::new(Rank::Interface,
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(in super::super) fn all() -> Result<Vec<Arc<Endpoint>>, Errno> {
+pub(in super::super) fn all() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = ALL.lock().len();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
     // Nothing is allocated under the lock.
     all.extend(ALL.lock().values().take(expected).cloned());
-    Ok(all.iter().filter_map(Weak::upgrade).collect())
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
 }
 
 impl Endpoint {
