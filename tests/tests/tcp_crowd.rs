@@ -160,15 +160,19 @@ fn connections_come_and_go_and_give_their_memory_back() {
         // first round takes that; were a quarter of the connections lost, this would be missing.
         let taken = come_and_go(count);
         println!("{} bytes for each of {count} connections", taken / count as u64);
-        let before = free_memory();
-        for _ in 0..ROUNDS {
-            come_and_go(count);
-        }
         let tolerated = taken * ROUNDS / 4;
-        let missing = missing_memory(before, tolerated);
+        let missing_after_rounds = || {
+            let before = free_memory();
+            for _ in 0..ROUNDS {
+                come_and_go(count);
+            }
+            missing_memory(before, tolerated)
+        };
+        // What is lost is lost each time; what others take meanwhile is not.
+        let missing = (0..3).map(|_| missing_after_rounds()).find(|missing| *missing <= tolerated);
         assert!(
-            missing <= tolerated,
-            "{missing} bytes are missing after {ROUNDS} rounds of {taken}"
+            missing.is_some(),
+            "over {tolerated} bytes are missing after {ROUNDS} rounds of {taken}, each time"
         );
     });
 }

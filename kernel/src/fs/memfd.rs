@@ -16,6 +16,13 @@ use super::opened::{OpenInode, Target};
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::Regular;
 use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use crate::memory::budget;
+use crate::memory::layout::PAGE_SIZE;
+
+/// How much of the memory all of them may take: an eighth. A tmpfs may have half, and the last of it must not be in files,
+/// which nobody can be killed to get back: OSTD keeps free frames for each CPU, and one may find none while another has
+/// some.
+const SHARE: usize = 8;
 
 /// Makes a file of that name, which only tells people what it is.
 ///
@@ -33,7 +40,8 @@ pub(crate) fn create(name: &[u8], seals: Seals, owner: Credentials) -> Result<Op
 fn place() -> Result<&'static Location, Errno> {
     static PLACE: Once<Location> = Once::new();
     PLACE.try_call_once(|| {
-        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
+        let pages = Some((budget::total() / PAGE_SIZE / SHARE) as u64);
+        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits { pages, ..Limits::default() });
         Inode::new_root(&superblock, Permissions::from_mode(0o1777)).map(mount::outside)
     })
 }
