@@ -127,8 +127,10 @@ fn receive(
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
         let check = patience::check_of_read(file, to.remaining());
+        let start = to.position();
         return patience::within(cx, file, (Events::READABLE, check), limit, || {
-            socket.receive(&mut to.clone(), Taking::Peek)
+            to.rewind(start);
+            socket.receive(to, Taking::Peek)
         });
     }
     receive_to(cx, (file, socket), to, least, limit)

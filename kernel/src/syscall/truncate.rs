@@ -23,8 +23,9 @@ pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysRes
         Content::Regular(regular) => regular,
         _ => return Err(Errno::EINVAL),
     };
-    location.inode.check(cx.credentials(), Access::WRITE)?;
-    location.inode.with_attributes(|attributes| attributes.drop_rights(&cx.credentials()));
+    let who = cx.credentials();
+    location.inode.check(who, Access::WRITE)?;
+    location.inode.with_attributes(|attributes| attributes.drop_rights(&who));
     stat::truncate(&location.inode, regular, length)?;
     Ok(0)
 }

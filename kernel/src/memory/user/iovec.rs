@@ -33,15 +33,6 @@ pub(crate) struct Position<'a> {
     remaining: usize,
 }
 
-/// Does not ask the allocator about a list of nothing, which is what nearly all have.
-impl Clone for Segments<'_> {
-    #[inline]
-    fn clone(&self) -> Self {
-        let later = if self.later.is_empty() { Vec::new() } else { self.later.clone() };
-        Self { later, at: self.at }
-    }
-}
-
 impl<'a> Segments<'a> {
     /// One buffer.
     #[inline]

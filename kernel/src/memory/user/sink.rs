@@ -6,11 +6,10 @@ use ostd::mm::{Infallible, VmReader};
 use super::super::fault::Access;
 use super::super::space::AddressSpace;
 use super::super::transfer;
-use super::iovec::Segments;
+use super::iovec::{Position, Segments};
 use super::window::Window;
 
 /// A `read(2)` buffer or the buffers of a `readv(2)`.
-#[derive(Clone)]
 pub(crate) struct UserSink<'a> {
     segments: Segments<'a>,
     window: Window<'a>,
@@ -34,6 +33,18 @@ impl<'a> UserSink<'a> {
     /// leaves user space.
     pub(crate) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
         Segments::vector(space, addr, count).map(|segments| Self::new(space, segments))
+    }
+
+    /// How far the place has been filled.
+    #[inline]
+    pub(crate) const fn position(&self) -> Position<'a> {
+        self.segments.position()
+    }
+
+    /// Fills again what was filled since it was at `position`.
+    #[inline]
+    pub(crate) const fn rewind(&mut self, position: Position<'a>) {
+        self.segments.rewind(position);
     }
 
     fn new(space: &'a AddressSpace, segments: Segments<'a>) -> Self {

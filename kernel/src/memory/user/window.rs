@@ -35,13 +35,6 @@ pub(super) struct Window<'a> {
     lookup: Option<Box<Lookup>>,
 }
 
-/// The clone looks for itself.
-impl Clone for Window<'_> {
-    fn clone(&self) -> Self {
-        Self::new(self.space, self.access)
-    }
-}
-
 impl<'a> Window<'a> {
     /// On no page yet.
     #[inline]
