@@ -14,7 +14,7 @@ use crate::{
 /// The crates that run on the host, as arguments for cargo.
 const HOST: [&str; 5] = [
     "--package=pollee",
-    "--package=model",
+    "--package=rules",
     "--package=handover",
     "--package=pollux-osdk",
     "--package=pollux-protocol",

@@ -1,7 +1,7 @@
 //! The test of bad networks: connections on a Pollux where packets are lost, out of order, doubled and damaged.
 //!
 //! Owns: how bad they are.   Not here: what the connections do (tests/tests/tcp_bulk.rs), what happens to a packet
-//! (kernel/model, `impairment`).
+//! (kernel/rules, `net/impairment`).
 
 use std::{path::Path, time::Duration};
 

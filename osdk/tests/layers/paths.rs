@@ -8,11 +8,11 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// A path, cut off after the first module.
+/// A path, cut off after the second module.
 pub(crate) struct Used {
     /// `crate`, or the name of another crate (or of something local, which looks the same).
     pub(crate) root: String,
-    /// The first module below the root; empty if there is none.
+    /// The first two modules below the root, as `core::event`; empty if there are none.
     pub(crate) module: String,
     pub(crate) line: usize,
 }
@@ -67,11 +67,13 @@ impl Finder {
         let names: Vec<&String> =
             if absolute { here.iter().chain(rest).collect() } else { rest.iter().collect() };
         let line = span.start().line;
-        let name = |at: usize| names.get(at).map_or(String::new(), |name| (*name).clone());
-        self.found.push(match absolute {
-            true => Used { root: "crate".into(), module: name(0), line },
-            false => Used { root: name(0), module: name(1), line },
-        });
+        let root = if absolute {
+            "crate".to_owned()
+        } else {
+            names.first().map_or(String::new(), |name| (*name).clone())
+        };
+        let below = names.iter().skip(usize::from(!absolute)).take(2).map(|name| name.as_str());
+        self.found.push(Used { root, module: below.collect::<Vec<_>>().join("::"), line });
     }
 
     fn tree(&mut self, before: &[String], tree: &UseTree, span: Span) {

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use model::epoll::queue::{Key, Queue, Settle};
 use pollee::{Events, Hybrid, Locked, Mark, Marked, Policy, Readiness, Share, Stateful, Stateless};
 use pollee::{Waiting, Watch, Watcher};
+use rules::core::epoll::queue::{Key, Queue, Settle};
 use shuttle::thread;
 
 use crate::check;

@@ -1,0 +1,391 @@
+//! The open file description: what all duplicates of a descriptor share.
+//!
+//! Owns: the offset, the file status flags, who is to hear of its end.   Not here: the numbers (`table`), sleeping
+//! (`event::wait`).
+//! Lock order: the offset's mutex is taken first of all, in task context, and held across reads and writes of
+//! seekable files only, which never wait for an event.
+//! Source: open(2), lseek(2), fcntl(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::task::Poll;
+
+use ostd::sync::{Mutex, MutexGuard};
+use pollee::{Events, NoMemory};
+use rules::abi::errno::Errno;
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::core::seek::{OFFSET_MAX, Whence};
+use spin::Once;
+use yoke::Yoke;
+
+use super::file::{File, WriteExtent};
+use super::release::{Observers, Release};
+use crate::core::event;
+use crate::core::event::class::Hits;
+use crate::machine::memory::budget;
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::transfer::{Sink, Source};
+
+/// What an open file description is known by as long as the kernel runs; never used again.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct DescriptionId(u64);
+
+/// A file that was opened, with everything that belongs to this opening and not to a descriptor.
+pub(crate) struct OpenFile {
+    id: DescriptionId,
+    access: AccessMode,
+    /// Whether it may be read and written: what `access` says, unless it is only a place in the tree.
+    may_read: bool,
+    may_write: bool,
+    /// When a blocking write is done.
+    write_extent: WriteExtent,
+    /// `OpenFlags`; each is looked at alone, so the atomic orders nothing.
+    status: AtomicU32,
+    offset: Mutex<u64>,
+    observers: Observers,
+    polling: Polling,
+    /// For the first thread that waits for this file among many.
+    standing: Once<Arc<event::Standing>>,
+    /// Whether it has offsets; no file changes that.
+    is_seekable: bool,
+    /// The file, and its front, if it has one and may be polled.
+    file: Yoke<Option<&'static event::Front>, Arc<dyn File>>,
+    /// Which of the front's events are the file's.
+    shown: Events,
+}
+
+/// How a poll is answered. Decided when the file is opened, because select(2) and poll(2) ask thousands of files,
+/// most of which need not be asked.
+#[derive(Clone, Copy)]
+enum Polling {
+    /// As if it were not open: `O_PATH`.
+    Closed,
+    /// Always the same: a file that nobody can watch does not change.
+    Always(Events),
+    /// By the file.
+    Ask,
+}
+
+impl Polling {
+    fn of(file: &dyn File, flags: OpenFlags) -> Self {
+        if flags.contains(OpenFlags::PATH) {
+            Self::Closed
+        } else if file.watch().is_none() {
+            Self::Always(file.poll(Events::all()))
+        } else {
+            Self::Ask
+        }
+    }
+}
+
+/// Flags of open(2) that are about the opening, and forgotten after it.
+const TRANSIENT: OpenFlags = OpenFlags::CREATE
+    .union(OpenFlags::EXCLUSIVE)
+    .union(OpenFlags::NO_CONTROLLING_TTY)
+    .union(OpenFlags::TRUNCATE)
+    .union(OpenFlags::CLOSE_ON_EXEC);
+
+/// Flags that `F_SETFL` changes: Linux's `SETFL_MASK`.
+const CHANGEABLE: OpenFlags =
+    OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NO_ACCESS_TIME);
+
+impl OpenFile {
+    /// Opens `file`.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn new(file: Arc<dyn File>, access: AccessMode, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        budget::try_reserve(PAGE_SIZE)?;
+        let polling = Polling::of(&*file, flags);
+        let is_path = flags.contains(OpenFlags::PATH);
+        let (is_seekable, write_extent) = (file.is_seekable(), file.write_extent());
+        let mut shown = Events::empty();
+        let file = Yoke::attach_to_cart(file, |file| {
+            let (front, events) = file.front().filter(|_| matches!(polling, Polling::Ask))?;
+            shown = events;
+            Some(front)
+        });
+        Ok(Arc::new(Self {
+            id: DescriptionId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            access,
+            may_read: access.reads() && !is_path,
+            may_write: access.writes() && !is_path,
+            write_extent,
+            status: AtomicU32::new((flags - TRANSIENT).bits()),
+            offset: Mutex::new(0),
+            observers: Observers::new(),
+            polling,
+            standing: Once::new(),
+            is_seekable,
+            file,
+            shown,
+        }))
+    }
+
+    /// The name of this description, for tables that must not keep it open.
+    pub(crate) const fn id(&self) -> DescriptionId {
+        self.id
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        self.file.backing_cart()
+    }
+
+    /// The file as what it really is, if it is an `F`.
+    pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
+        let any: &dyn core::any::Any = &**self.file();
+        any.downcast_ref()
+    }
+
+    /// What it was opened for.
+    pub(crate) const fn access(&self) -> AccessMode {
+        self.access
+    }
+
+    /// Whether it has offsets.
+    pub(crate) const fn is_seekable(&self) -> bool {
+        self.is_seekable
+    }
+
+    /// When a blocking write is done; no file changes that.
+    pub(crate) const fn write_extent(&self) -> WriteExtent {
+        self.write_extent
+    }
+
+    /// The file status flags, and what else was asked for at open(2).
+    pub(crate) fn status(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.status.load(Ordering::Relaxed))
+    }
+
+    /// Whether operations must not sleep: `O_NONBLOCK`.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.status().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// Whether it is only a place in the tree: `O_PATH`.
+    pub(crate) fn is_path(&self) -> bool {
+        self.status().contains(OpenFlags::PATH)
+    }
+
+    /// Whether it may become ready or cease to be.
+    #[inline]
+    pub(crate) const fn is_watchable(&self) -> bool {
+        matches!(self.polling, Polling::Ask)
+    }
+
+    /// Whether it is known without asking it that it is not ready for `interest`, and has neither failed nor ended.
+    #[inline]
+    pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
+        let known = self.file.get().and_then(event::Front::peek);
+        known.is_some_and(|events| !events.intersects(self.shown & (interest | Events::ALWAYS)))
+    }
+
+    /// As [`poll`](Self::poll), for one of many: an answer from the cache is left to be counted in `hits`.
+    #[inline]
+    pub(crate) fn glance(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
+        if let Some(front) = self.file.get()
+            && let Some(events) = front.peek()
+        {
+            hits.add(front.class());
+            return Some(events & self.shown & interest);
+        }
+        self.poll(interest)
+    }
+
+    /// Makes it part of a wait for many files, and then [glances](Self::glance) at it. `None`: the place is taken by
+    /// another thread.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    #[inline]
+    pub(crate) fn keep(
+        &self,
+        bell: &event::Bell,
+        interest: Events,
+        hits: &mut Hits,
+    ) -> Result<Option<Events>, NoMemory> {
+        let Some(standing) = self.standing.get() else {
+            return self.stand(bell, interest);
+        };
+        let is_kept = standing.keep(|| self.watched(), bell, interest);
+        Ok(if is_kept { self.glance(interest, hits) } else { None })
+    }
+
+    /// Takes the place for `bell` and then looks. `None`: another thread was quicker.
+    #[cold]
+    fn stand(&self, bell: &event::Bell, interest: Events) -> Result<Option<Events>, NoMemory> {
+        let mut begun = None;
+        self.standing.try_call_once(|| {
+            budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
+            let (standing, ready) = event::Standing::begin(self.watched(), bell, interest)?;
+            begun = Some(ready);
+            Ok(standing)
+        })?;
+        Ok(begun)
+    }
+
+    /// What to register with, of a file that [can be watched](Self::is_watchable).
+    pub(crate) fn watched(&self) -> &event::Watch {
+        #[expect(clippy::expect_used, reason = "asked of files that have it, and what a file has it keeps")]
+        self.file().watch().expect("a file that can be watched")
+    }
+
+    /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
+    #[inline]
+    pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
+        match self.polling {
+            Polling::Ask => Some(self.file().poll(interest)),
+            Polling::Always(events) => Some(events & interest),
+            Polling::Closed => None,
+        }
+    }
+
+    /// Changes the file status flags to those in `wanted`; others stay.
+    ///
+    /// # Errors
+    /// All flags stay. `EINVAL`: the file has no use for one of them.
+    pub(crate) fn set_status(&self, wanted: OpenFlags) -> Result<(), Errno> {
+        let wanted = wanted & CHANGEABLE;
+        self.file().set_status(wanted)?;
+        self.update_status(|status| (status - CHANGEABLE) | wanted);
+        Ok(())
+    }
+
+    /// Sets or clears `O_NONBLOCK` alone: `FIONBIO`.
+    pub(crate) fn update_status(&self, change: impl Fn(OpenFlags) -> OpenFlags) {
+        let change = |bits| Some(change(OpenFlags::from_bits_retain(bits)).bits());
+        // `change` always answers, so the update cannot fail.
+        let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// The offset, for as long as it must not move.
+    pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
+        self.offset.lock()
+    }
+
+    /// Reads from the offset on and moves it.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for reading. Those of [`File::read_at`].
+    #[inline(always)]
+    pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_read()?;
+        if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
+    }
+
+    fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
+    }
+
+    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset behind what was written.
+    /// `status` is the description's own, or what replaces it for this one write.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for writing. Those of [`File::write_at`].
+    #[inline(always)]
+    pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        self.require_write()?;
+        if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }
+    }
+
+    fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(at, written)| {
+                *offset = at;
+                advance(&mut offset, written)
+            });
+        }
+        self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
+    }
+
+    /// Reads from `at` on: pread(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of [`File::read_at`].
+    pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_read()?;
+        self.file().read_at(at, to)
+    }
+
+    /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of [`File::write_at`].
+    pub(crate) fn write_at(
+        &self,
+        at: u64,
+        from: &mut dyn Source,
+        status: OpenFlags,
+    ) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_write()?;
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(_, written)| written);
+        }
+        self.file().write_at(at, from)
+    }
+
+    /// Moves the offset and returns it.
+    ///
+    /// # Errors
+    /// Those of [`File::seek`].
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let mut current = self.offset.lock();
+        *current = self.file().seek(*current, offset, whence)?;
+        Ok(*current)
+    }
+
+    /// Checks that it was opened for reading.
+    ///
+    /// # Errors
+    /// `EBADF`: it was not.
+    pub(crate) fn require_read(&self) -> Result<(), Errno> {
+        if self.may_read { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Checks that it was opened for writing.
+    ///
+    /// # Errors
+    /// `EBADF`: it was not.
+    pub(crate) fn require_write(&self) -> Result<(), Errno> {
+        if self.may_write { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    fn require_seekable(&self) -> Result<(), Errno> {
+        if self.is_seekable { Ok(()) } else { Err(Errno::ESPIPE) }
+    }
+
+    /// Lets `observer` hear when this description goes: once, after the last descriptor was closed and the last
+    /// syscall that used it has returned. To ask again changes nothing.
+    ///
+    /// # Errors
+    /// `ENOMEM`: it will not hear.
+    pub(crate) fn observe(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+        self.observers.add(observer)
+    }
+
+    /// Those who asked and are still there, some of whom may have lost interest.
+    pub(crate) fn observers(&self) -> Vec<Arc<dyn Release>> {
+        self.observers.all()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some(standing) = self.standing.get() {
+            standing.end(self.watched());
+        }
+        self.observers.tell(self.id);
+    }
+}
+
+fn advance(offset: &mut u64, by: usize) -> usize {
+    *offset = offset.saturating_add(by as u64).min(OFFSET_MAX);
+    by
+}

@@ -1,0 +1,55 @@
+//! Who hears when an open file description goes.
+//!
+//! Owns: the list of observers of one description.   Not here: what they do then (an epoll drops its items).
+//! Invariant: no observer twice; those that are gone themselves leave at the next addition, so that the list of a
+//! description that outlives many epolls stays short.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::any::Any;
+
+use ostd::sync::SpinLock;
+use rules::abi::errno::Errno;
+
+use super::description::DescriptionId;
+
+/// Somebody who keeps something about an open file description, without keeping it open.
+pub(crate) trait Release: Any + Send + Sync {
+    /// The description is gone. Called in task context with no lock held; the file behind it still exists.
+    fn release(&self, description: DescriptionId);
+}
+
+/// The observers of one description.
+pub(super) struct Observers(SpinLock<Vec<Weak<dyn Release>>>);
+
+impl Observers {
+    pub(super) const fn new() -> Self {
+        Self(SpinLock::new(Vec::new()))
+    }
+
+    pub(super) fn add(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+        let observer = Arc::downgrade(observer);
+        let mut observers = self.0.lock();
+        if observers.iter().any(|known| known.ptr_eq(&observer)) {
+            return Ok(());
+        }
+        observers.retain(|known| known.strong_count() > 0);
+        observers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        observers.push(observer);
+        Ok(())
+    }
+
+    /// Those that are still there.
+    pub(super) fn all(&self) -> Vec<Arc<dyn Release>> {
+        let observers = self.0.lock().clone();
+        observers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn tell(&self, description: DescriptionId) {
+        // Nobody can add: the description is being dropped.
+        let observers = core::mem::take(&mut *self.0.lock());
+        for observer in observers.iter().filter_map(Weak::upgrade) {
+            observer.release(description);
+        }
+    }
+}

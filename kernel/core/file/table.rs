@@ -1,0 +1,207 @@
+//! A process's file descriptors: shared by threads, copied by fork(2).
+//!
+//! Owns: the lock around the rules of [`rules::core::fd`].   Not here: RLIMIT_NOFILE's value (the caller has it).
+//! Lock: rank 1, shared for lookups. A lookup under [`FdTable::read`] borrows and counts no reference, because
+//! select(2) and poll(2) make thousands of them. No file is dropped under the lock: to close one may run
+//! anything, down to an epoll that forgets it.
+
+use alloc::sync::Arc;
+
+use rules::abi::errno::Errno;
+use rules::core::fd::{self, Fd, OnExec};
+
+use super::description::OpenFile;
+use crate::core::event::rank::{Rank, RankedShared, ReadGuard};
+use crate::linux::fs::record_lock::LockHolder;
+
+/// The table, behind an `Arc` of those who share it.
+pub(crate) struct FdTable {
+    descriptors: RankedShared<fd::FdTable<Arc<OpenFile>>>,
+    /// What the record locks of those who share the table belong to.
+    locks: LockHolder,
+}
+
+/// Shared access to a table, for looking at many descriptors. Preemption is off while it lives.
+pub(crate) type Reading<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
+
+/// A number that nobody else gets. Dropped without [`commit`](Self::commit), it is free again.
+#[must_use]
+pub(crate) struct ReservedFd<'a> {
+    table: &'a FdTable,
+    fd: Fd,
+    /// `None` only once it is committed.
+    reserved: Option<fd::Reserved>,
+}
+
+/// Descriptors that are taken out under the lock before their files are dropped without it.
+const BATCH: usize = 32;
+
+impl FdTable {
+    /// A table with nothing in it.
+    pub(crate) fn new() -> Self {
+        Self::with(fd::FdTable::new())
+    }
+
+    /// Looks at descriptors; [`get`](fd::FdTable::get) borrows. `O_PATH` descriptors are among them.
+    #[inline]
+    pub(crate) fn read(&self) -> Reading<'_> {
+        self.descriptors.read()
+    }
+
+    /// The description behind `fd`, for an operation on the file itself.
+    ///
+    /// # Errors
+    /// `EBADF`: not open, or only a place in the tree (`O_PATH`).
+    #[inline]
+    pub(crate) fn get(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
+        self.get_any(fd).and_then(|file| if file.is_path() { Err(Errno::EBADF) } else { Ok(file) })
+    }
+
+    /// The description behind `fd`, whatever it is.
+    ///
+    /// # Errors
+    /// `EBADF`: not open.
+    pub(crate) fn get_any(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
+        self.descriptors.read().get(fd).cloned().ok_or(Errno::EBADF)
+    }
+
+    /// Takes the lowest free number from `from` on and below `limit`.
+    ///
+    /// # Errors
+    /// `EMFILE`: there is none. `ENOMEM`: the table cannot grow.
+    pub(crate) fn reserve(&self, from: Fd, limit: u32) -> Result<ReservedFd<'_>, Errno> {
+        let reserved = self.descriptors.write().reserve(from, limit)?;
+        Ok(ReservedFd { table: self, fd: reserved.fd(), reserved: Some(reserved) })
+    }
+
+    /// Gives `file` the lowest free number below `limit`.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub(crate) fn open(&self, file: Arc<OpenFile>, on_exec: OnExec, limit: u32) -> Result<Fd, Errno> {
+        Ok(self.reserve(Fd::new(0), limit)?.commit(file, on_exec))
+    }
+
+    /// Lets `to` be what `from` is, closing what it was: dup2(2) of two different numbers.
+    ///
+    /// # Errors
+    /// Nothing changed. `EBADF`: `from` is not open, or `to` is not below `limit`. `EBUSY`: another thread is about
+    /// to open `to`. `ENOMEM`: the table cannot grow.
+    pub(crate) fn duplicate(&self, from: Fd, to: Fd, limit: u32, on_exec: OnExec) -> Result<(), Errno> {
+        let replaced = {
+            let mut table = self.descriptors.write();
+            let file = table.get(from).cloned().ok_or(Errno::EBADF)?;
+            table.replace(to, limit, file, on_exec)?
+        };
+        if let Some(replaced) = replaced {
+            self.locks.close(&replaced);
+        }
+        Ok(())
+    }
+
+    /// Frees `fd`. The file goes with the last reference to the returned description.
+    ///
+    /// # Errors
+    /// `EBADF`: not open.
+    pub(crate) fn close(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
+        let file = self.descriptors.write().close(fd)?;
+        self.locks.close(&file);
+        Ok(file)
+    }
+
+    /// Frees all numbers from `first` to `last`.
+    pub(crate) fn close_range(&self, first: Fd, last: Fd) {
+        self.close_each(first, |table, from| table.next_open(from, last));
+    }
+
+    /// Frees what does not survive execve(2).
+    pub(crate) fn close_on_exec(&self) {
+        self.close_each(Fd::new(0), fd::FdTable::next_close_on_exec);
+    }
+
+    /// What execve(2) will do to `fd`.
+    ///
+    /// # Errors
+    /// `EBADF`: not open.
+    pub(crate) fn on_exec(&self, fd: Fd) -> Result<OnExec, Errno> {
+        self.descriptors.read().on_exec(fd)
+    }
+
+    /// Decides what execve(2) will do to `fd`.
+    ///
+    /// # Errors
+    /// `EBADF`: not open.
+    pub(crate) fn set_on_exec(&self, fd: Fd, on_exec: OnExec) -> Result<(), Errno> {
+        self.descriptors.write().set_on_exec(fd, on_exec)
+    }
+
+    /// Lets execve(2) close all numbers from `first` to `last`.
+    pub(crate) fn set_close_on_exec(&self, first: Fd, last: Fd) {
+        let mut table = self.descriptors.write();
+        let mut next = table.next_open(first, last);
+        while let Some(fd) = next {
+            // It is open: the lock has been held since it was found.
+            let _ = table.set_on_exec(fd, OnExec::Close);
+            next = table.next_open(Fd::new(fd.number() + 1), last);
+        }
+    }
+
+    /// A table of its own with the same descriptions, for fork(2) and for unshare(2).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn try_clone(&self) -> Result<Self, Errno> {
+        let copy = self.descriptors.read().try_clone()?;
+        Ok(Self::with(copy))
+    }
+
+    /// The owner of the record locks that a process with this table takes.
+    pub(crate) const fn locks(&self) -> &LockHolder {
+        &self.locks
+    }
+
+    fn with(descriptors: fd::FdTable<Arc<OpenFile>>) -> Self {
+        Self { descriptors: RankedShared::new(Rank::FdTable, descriptors), locks: LockHolder::new() }
+    }
+
+    fn close_each(&self, first: Fd, next: impl Fn(&fd::FdTable<Arc<OpenFile>>, Fd) -> Option<Fd>) {
+        let mut from = first;
+        loop {
+            let mut closed = [const { None }; BATCH];
+            let mut table = self.descriptors.write();
+            for place in &mut closed {
+                let Some(fd) = next(&table, from) else { break };
+                *place = table.close(fd).ok();
+                from = Fd::new(fd.number() + 1);
+            }
+            drop(table);
+            closed.iter().flatten().for_each(|file| self.locks.close(file));
+            if closed[BATCH - 1].is_none() {
+                return;
+            }
+        }
+    }
+}
+
+impl ReservedFd<'_> {
+    /// The number, to be told to the program before it works.
+    pub(crate) const fn fd(&self) -> Fd {
+        self.fd
+    }
+
+    /// Lets the number stand for `file`.
+    pub(crate) fn commit(mut self, file: Arc<OpenFile>, on_exec: OnExec) -> Fd {
+        if let Some(reserved) = self.reserved.take() {
+            self.table.descriptors.write().commit(reserved, file, on_exec);
+        }
+        self.fd
+    }
+}
+
+impl Drop for ReservedFd<'_> {
+    fn drop(&mut self) {
+        if let Some(reserved) = self.reserved.take() {
+            self.table.descriptors.write().cancel(reserved);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! epoll_ctl(2): items come, change, and go.
+//!
+//! Owns: the number of all items.   Not here: parsing (`syscall/epoll`), what is allowed (`rules::core::epoll`).
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use pollee::{Events, NoMemory, Share, Watcher};
+use rules::abi::epoll::{EpollEvent, EpollFlags, Operation};
+use rules::abi::errno::Errno;
+use rules::core::epoll::interest::{self, Identity, Target};
+use rules::core::epoll::queue::Key;
+
+use super::nesting::Graph;
+use super::{Epoll, Item, Watched, as_epoll};
+use crate::core::event::ready::Mark;
+use crate::core::file::description::{DescriptionId, OpenFile};
+use crate::core::file::release::Release;
+use crate::machine::memory::budget;
+use crate::machine::memory::layout::PAGE_SIZE;
+
+/// What Linux reckons for an item: a 25th of memory may be items.
+const ITEM_COST: usize = 200;
+const SHARE_OF_MEMORY: usize = 25;
+
+/// Items in all instances, each alone, so the atomic orders nothing.
+static ITEMS: AtomicUsize = AtomicUsize::new(0);
+
+/// `/proc/sys/fs/epoll/max_user_watches`.
+pub(crate) fn max_user_watches() -> usize {
+    budget::total() / SHARE_OF_MEMORY / ITEM_COST
+}
+
+/// Counts one more item.
+fn charge() -> Result<(), Errno> {
+    if ITEMS.fetch_add(1, Ordering::Relaxed) >= max_user_watches() {
+        uncharge();
+        return Err(Errno::ENOSPC);
+    }
+    Ok(())
+}
+
+/// Counts one item less.
+pub(super) fn uncharge() {
+    ITEMS.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Does `operation` (`None`: a number that means nothing) on the item of `target`, open as `fd`, in the
+/// instance `file`. The checks come in Linux's order.
+///
+/// # Errors
+/// Nothing changed. `EPERM`: `target` is always ready. `EINVAL`: `file` is no instance or is `target`, no such
+/// operation, `EPOLLEXCLUSIVE` where it is not allowed, too many paths of wake-ups. `EEXIST`, `ENOENT`: there
+/// is (not) such an item. `ELOOP`: instances would nest in a circle or too deep. `ENOSPC`: too many items.
+/// `ENOMEM`.
+pub(crate) fn control(
+    file: &Arc<OpenFile>,
+    operation: Option<Operation>,
+    target: &Arc<OpenFile>,
+    fd: i32,
+    event: EpollEvent,
+) -> Result<(), Errno> {
+    if target.file().watch().is_none() {
+        return Err(Errno::EPERM);
+    }
+    let epoll = file.downcast::<Epoll>().ok_or(Errno::EINVAL)?;
+    if file.id() == target.id() {
+        return Err(Errno::EINVAL);
+    }
+    let operation = operation.ok_or(Errno::EINVAL)?;
+    let kind = if as_epoll(&**target.file()).is_some() { Target::Epoll } else { Target::Other };
+    interest::check(operation, &event, kind)?;
+    let identity = Identity { description: target.id(), fd };
+    match operation {
+        Operation::Add => epoll.add(identity, target, event),
+        Operation::Delete => epoll.delete(identity),
+        Operation::Modify => epoll.modify(identity, event),
+    }
+}
+
+impl Epoll {
+    fn add(
+        &self,
+        identity: Identity<DescriptionId>,
+        target: &Arc<OpenFile>,
+        event: EpollEvent,
+    ) -> Result<(), Errno> {
+        let inner = as_epoll(&**target.file());
+        let mut graph = inner.map(|_| Graph::lock());
+        if let (Some(graph), Some(inner)) = (&graph, inner) {
+            graph.check_nesting(self, inner)?;
+        }
+        let key = loop {
+            match self.insert(identity, target, event, graph.as_ref())? {
+                Some(key) => break key,
+                None => graph = Some(Graph::lock()),
+            }
+        };
+        let result = match &graph {
+            Some(graph) => graph.check_paths(inner, target),
+            None => Ok(()),
+        };
+        let result = result.and_then(|()| self.connect(key, identity));
+        if result.is_err() {
+            // Unless another thread, which could see it, has removed it.
+            let _ = self.delete(identity);
+        }
+        result
+    }
+
+    /// Puts an item into the table that hears of nothing yet. `None`: this instance is an item of others, and
+    /// the way up from it counts, so the graph has to be locked first.
+    fn insert(
+        &self,
+        identity: Identity<DescriptionId>,
+        target: &Arc<OpenFile>,
+        event: EpollEvent,
+        graph: Option<&Graph>,
+    ) -> Result<Option<Key>, Errno> {
+        let me: Arc<dyn Release> = self.me.upgrade().ok_or(Errno::EBADF)?;
+        target.observe(&me)?;
+        let mut table = self.interest.lock();
+        if graph.is_none() && self.outer.is_watched() {
+            return Ok(None);
+        }
+        if table.find(identity).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        budget::try_reserve(PAGE_SIZE)?;
+        charge()?;
+        let file = Watched { file: target.file().clone(), description: Arc::downgrade(target), token: None };
+        let key = self.ready.open().inspect_err(|_| uncharge())?;
+        let inserted = table.insert(key, Item { identity, file, event });
+        if let Err(error) = inserted {
+            self.ready.close(key);
+            uncharge();
+            return Err(error);
+        }
+        if let Some(inner) = as_epoll(&**target.file()) {
+            inner.outer.add(&self.me);
+        }
+        Ok(Some(key))
+    }
+
+    /// Registers an item with its file, and queues it if that is ready.
+    fn connect(&self, key: Key, identity: Identity<DescriptionId>) -> Result<(), Errno> {
+        let mut table = self.interest.lock();
+        let item = table.get_mut(key).filter(|item| item.identity == identity && item.file.token.is_none());
+        let Some(item) = item else {
+            // Another thread has removed it, or has connected one like it at its place.
+            return Ok(());
+        };
+        let Some(watch) = item.file.file.watch() else {
+            return Err(Errno::EPERM);
+        };
+        let is_exclusive = item.event.flags().contains(EpollFlags::EXCLUSIVE);
+        let share = if is_exclusive { Share::One } else { Share::All };
+        let mark = Watcher::Mark(Mark::new(self.ready.clone(), key));
+        let registered = watch.register(mark, item.event.interest(), share);
+        let (token, events) = registered.map_err(|NoMemory| Errno::ENOMEM)?;
+        item.file.token = Some(token);
+        let wakeup = (!events.is_empty()).then(|| self.ready.mark(key));
+        drop(table);
+        drop(wakeup);
+        Ok(())
+    }
+
+    fn delete(&self, identity: Identity<DescriptionId>) -> Result<(), Errno> {
+        let mut table = self.interest.lock();
+        let item = self.disconnect(&mut table, identity).ok_or(Errno::ENOENT)?;
+        drop(table);
+        self.forget(&item);
+        Ok(())
+    }
+
+    fn modify(&self, identity: Identity<DescriptionId>, event: EpollEvent) -> Result<(), Errno> {
+        let mut table = self.interest.lock();
+        let key = table.find(identity).ok_or(Errno::ENOENT)?;
+        let item = table.get_mut(key).ok_or(Errno::ENOENT)?;
+        if item.event.flags().contains(EpollFlags::EXCLUSIVE) {
+            return Err(Errno::EINVAL);
+        }
+        item.event = event;
+        // Armed and interested first, asked after: an event in between marks the place.
+        self.ready.arm(key);
+        let events = match (&item.file.token, item.file.file.watch()) {
+            (Some(token), Some(watch)) => watch.set_interest(token, event.interest()),
+            _ => Events::empty(),
+        };
+        let wakeup = (!events.is_empty()).then(|| self.ready.mark(key));
+        drop(table);
+        drop(wakeup);
+        Ok(())
+    }
+}

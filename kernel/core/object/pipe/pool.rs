@@ -1,0 +1,73 @@
+//! Pages that pipes have used and will use again.
+//!
+//! Owns: a few pages for each CPU.   Not here: which page holds what (`rules::core::pipe`).
+//! Lock: a leaf; taken under the lock of a pipe, and nothing is locked or copied under it.
+//!
+//! A fresh page has to be found and cleared, which takes longer than to copy it full; a used one needs neither,
+//! because a pipe never shows what it did not write. Linux keeps a spare page in each pipe instead: that costs
+//! memory for every idle pipe, and helps only with one page at a time.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use ostd::cpu::CpuId;
+use ostd::sync::SpinLock;
+use rules::core::pipe::{PAGE_SIZE, Page, Pages};
+
+use crate::machine::memory::budget;
+
+/// Pages kept for one CPU: two full pipes.
+const MOST: usize = 32;
+
+/// CPUs beyond so many share.
+const CPUS: usize = 16;
+
+struct Shelf {
+    pages: [Option<Page>; MOST],
+    len: usize,
+}
+
+static SHELVES: [SpinLock<Shelf>; CPUS] =
+    [const { SpinLock::new(Shelf { pages: [const { None }; MOST], len: 0 }) }; CPUS];
+
+/// Where pipes get their pages.
+pub(super) struct Pool;
+
+impl Pages for Pool {
+    fn allocate(&mut self) -> Option<Page> {
+        shelf().lock().pop().or_else(fresh)
+    }
+
+    fn free(&mut self, page: Page) {
+        let surplus = shelf().lock().push(page);
+        drop(surplus);
+    }
+}
+
+impl Shelf {
+    fn pop(&mut self) -> Option<Page> {
+        self.len = self.len.checked_sub(1)?;
+        self.pages[self.len].take()
+    }
+
+    /// Keeps `page`, or gives it back if there is no room.
+    fn push(&mut self, page: Page) -> Option<Page> {
+        let Some(place) = self.pages.get_mut(self.len) else { return Some(page) };
+        *place = Some(page);
+        self.len += 1;
+        None
+    }
+}
+
+/// The shelf of this CPU, or of one that the task has just left: any will do.
+fn shelf() -> &'static SpinLock<Shelf> {
+    &SHELVES[u32::from(CpuId::current_racy()) as usize % CPUS]
+}
+
+fn fresh() -> Option<Page> {
+    budget::try_reserve(PAGE_SIZE).ok()?;
+    let mut page = Vec::new();
+    page.try_reserve_exact(PAGE_SIZE).ok()?;
+    page.resize(PAGE_SIZE, 0);
+    Box::try_from(page).ok()
+}

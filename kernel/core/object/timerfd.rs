@@ -1,0 +1,154 @@
+//! Timerfds: the rules of [`rules::core::timerfd`] behind a lock, and the clock that calls them.
+//!
+//! Owns: the timer that is armed.   Not here: sleeping (event/wait), which clock a program means (syscall/timerfd).
+//! Invariant: whenever the lock is free, a timer is armed for the time that is due, if one is. It is never late; an
+//! expiration that was taken back may come all the same, and finds nothing due.
+//! Source: timerfd_create(2); Linux 6.1 fs/timerfd.c.
+
+use alloc::sync::{Arc, Weak};
+use core::task::Poll;
+use core::time::Duration;
+
+use pollee::{Events, Readiness, Share};
+use rules::abi::errno::Errno;
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::core::seek::Whence;
+use rules::core::timerfd::{Setting, VALUE_SIZE};
+
+use crate::core::event;
+use crate::core::event::class::Class;
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::{File, Manner};
+use crate::machine::clock;
+use crate::machine::clock::deferred::{self, Work};
+use crate::machine::clock::timer::Timer;
+use crate::machine::memory::transfer::Sink;
+
+/// A timer to wait for.
+pub(crate) struct TimerFd {
+    state: event::Locked<State>,
+    alarm: Arc<Alarm>,
+    /// Whether absolute times are of the wall clock.
+    is_realtime: bool,
+}
+
+struct State {
+    rule: rules::core::timerfd::TimerFd,
+    armed: Option<Timer>,
+}
+
+/// What the clock calls; it keeps no timer alive.
+struct Alarm(Weak<TimerFd>);
+
+/// Makes and opens a timer that is not set. Of `flags` only `O_NONBLOCK` means something.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(is_realtime: bool, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    let state = State { rule: rules::core::timerfd::TimerFd::default(), armed: None };
+    let file = Arc::new_cyclic(|me| TimerFd {
+        state: event::Locked::new(Class::TimerFd, state),
+        alarm: Arc::new(Alarm(me.clone())),
+        is_realtime,
+    });
+    OpenFile::new(file, AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+impl TimerFd {
+    /// Whether absolute times are of the wall clock.
+    pub(crate) fn is_realtime(&self) -> bool {
+        self.is_realtime
+    }
+
+    /// Sets the timer to expire at `first` of the monotonic clock, or never; returns what was set before.
+    pub(crate) fn set(&self, first: Option<Duration>, interval: Duration) -> Setting {
+        let mut state = self.state.lock();
+        let before = state.rule.set(clock::now(), first, interval);
+        // What is due already has expired when the call returns.
+        if state.rule.expire(clock::now()) {
+            state.report(Events::IN);
+        }
+        let taken_back = state.arm(&self.alarm);
+        drop(state);
+        drop(taken_back);
+        before
+    }
+
+    /// What is set.
+    pub(crate) fn get(&self) -> Setting {
+        let mut state = self.state.lock();
+        let setting = state.rule.get(clock::now());
+        let taken_back = state.arm(&self.alarm);
+        drop(state);
+        drop(taken_back);
+        setting
+    }
+}
+
+impl State {
+    /// Arms the clock for what is due; returns the timer that was armed before, to be dropped without the lock.
+    #[must_use]
+    fn arm(&mut self, alarm: &Arc<Alarm>) -> Option<Timer> {
+        let timer = self.rule.due().map(|due| deferred::arm(due, alarm.clone()));
+        core::mem::replace(&mut self.armed, timer)
+    }
+}
+
+impl Readiness for State {
+    fn readiness(&self) -> Events {
+        self.rule.readiness()
+    }
+}
+
+impl Work for Alarm {
+    fn run(&self) {
+        let Some(timer) = self.0.upgrade() else { return };
+        let mut state = timer.state.lock();
+        if state.rule.expire(clock::now()) {
+            state.report(Events::IN);
+        }
+    }
+}
+
+impl File for TimerFd {
+    /// Gives the number of expirations, and takes it when it has arrived.
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() < VALUE_SIZE {
+            return Poll::Ready(Err(Errno::EINVAL));
+        }
+        let mut state = self.state.lock();
+        let Poll::Ready(count) = state.rule.peek(clock::now()) else { return Poll::Pending };
+        let result = if to.put(&count.to_ne_bytes()) < VALUE_SIZE {
+            Err(Errno::EFAULT)
+        } else {
+            state.rule.take();
+            Ok(VALUE_SIZE)
+        };
+        let taken_back = state.arm(&self.alarm);
+        drop(state);
+        drop(taken_back);
+        Poll::Ready(result)
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.state.poll(interest)
+    }
+
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.state.front(), Events::all()))
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.state)
+    }
+
+    /// One reader takes all there is.
+    fn manner(&self, _waits_for: Events) -> Manner {
+        Share::One.into()
+    }
+
+    /// There is no offset, but to ask for it is no error (`noop_llseek`).
+    fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
+        Ok(current)
+    }
+}

@@ -1,0 +1,46 @@
+//! dup(2), dup2(2), dup3(2).
+//!
+//! Source: Linux 6.1 fs/file.c (`ksys_dup3`, `do_dup2`).
+
+use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::core::fd::{Fd, OnExec};
+
+use crate::linux::syscall::context::{Context, SysResult};
+
+/// Gives the file behind `fd` the lowest free number as well.
+///
+/// # Errors
+/// `EBADF`: not open. `EMFILE`: no number is free. `ENOMEM`: the table cannot grow.
+pub(crate) fn dup(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+    let files = cx.files();
+    let file = files.get_any(fd)?;
+    files.open(file, OnExec::Keep, cx.file_limit()).map(Fd::index)
+}
+
+/// Lets `to` be what `from` is, closing what it was. Of one number with itself nothing happens.
+///
+/// # Errors
+/// Nothing changed. `EBADF`: `from` is not open, or `to` is not below `RLIMIT_NOFILE`. `EBUSY`: another thread is about
+/// to open `to`. `ENOMEM`: the table cannot grow.
+pub(crate) fn dup2(cx: &mut Context<'_>, from: Fd, to: Fd) -> SysResult {
+    if from == to {
+        cx.files().get_any(from)?;
+    } else {
+        cx.files().duplicate(from, to, cx.file_limit(), OnExec::Keep)?;
+    }
+    Ok(to.index())
+}
+
+/// [`dup2`] with `O_CLOEXEC` or without, of two different numbers.
+///
+/// # Errors
+/// As [`dup2`]. `EINVAL`: other flags, or one number twice.
+pub(crate) fn dup3(cx: &mut Context<'_>, from: Fd, to: Fd, flags: u32) -> SysResult {
+    let flags = OpenFlags::from_bits_retain(flags);
+    if !(flags - OpenFlags::CLOSE_ON_EXEC).is_empty() || from == to {
+        return Err(Errno::EINVAL);
+    }
+    cx.files().duplicate(from, to, cx.file_limit(), OnExec::from_flags(flags))?;
+    Ok(to.index())
+}

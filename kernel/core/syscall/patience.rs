@@ -1,0 +1,182 @@
+//! Whether and how an operation on a file waits.
+//!
+//! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
+
+use core::task::Poll;
+use core::time::Duration;
+
+use pollee::{Events, Share};
+use rules::abi::errno::Errno;
+
+use crate::core::event::Watch;
+use crate::core::event::wait::{self, Check, Source};
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::Manner;
+use crate::core::file::many::Timeout;
+use crate::linux::syscall::context::Context;
+use crate::linux::task::signal::deliver::Restart;
+use crate::machine::clock;
+
+/// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
+///
+/// # Errors
+/// `EAGAIN`: `O_NONBLOCK`, and it was not ready; or a socket's time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
+/// Those of `attempt`.
+#[inline(always)]
+pub(crate) fn until_ready<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    waits_for: Events,
+    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    match attempt() {
+        Poll::Ready(result) => result,
+        Poll::Pending => after_a_try(cx, file, waits_for, attempt),
+    }
+}
+
+/// As [`until_ready`], after the caller has tried once, where it costs less than here.
+///
+/// # Errors
+/// As [`until_ready`].
+#[cold]
+pub(crate) fn after_a_try<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    waits_for: Events,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if file.is_nonblocking() {
+        return Err(Errno::EAGAIN);
+    }
+    wait(cx, file, (waits_for, Check::Try), None, attempt)
+}
+
+/// Whether it is known without a try that a read of `len` bytes would find nothing.
+#[inline]
+pub(crate) fn is_vain(file: &OpenFile, len: usize) -> bool {
+    file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)
+}
+
+/// Waits until a read of `len` bytes that has found nothing, by a [look](is_vain) or a try, finds something.
+///
+/// # Errors
+/// As [`until_ready`].
+#[cold]
+pub(crate) fn until_read<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    len: usize,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if file.is_nonblocking() {
+        return Err(Errno::EAGAIN);
+    }
+    wait(cx, file, (Events::READABLE, check_of_read(file, len)), None, attempt)
+}
+
+/// How a read that has registered finds out whether it was too late.
+pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Check {
+    if file.file().reads_when_ready(len) { Check::Readiness } else { Check::Try }
+}
+
+/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `check` as in [`Source`].
+///
+/// # Errors
+/// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
+pub(crate) fn within<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    (waits_for, check): (Events, Check),
+    limit: Timeout<Duration>,
+    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    match attempt() {
+        Poll::Ready(result) => result,
+        Poll::Pending => within_after_a_try(cx, file, (waits_for, check), limit, attempt),
+    }
+}
+
+/// As [`within`], after the caller has tried once, or [knows](is_vain) what comes of it.
+///
+/// # Errors
+/// As [`within`].
+pub(crate) fn within_after_a_try<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    how: (Events, Check),
+    limit: Timeout<Duration>,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    let deadline = deadline(limit)?;
+    wait(cx, file, how, Some(deadline), attempt)
+}
+
+/// As [`within`], waiting for changes of something else than the file.
+///
+/// # Errors
+/// As [`within`].
+pub(crate) fn until_changed<T>(
+    cx: &Context<'_>,
+    (file, interest, share): (&Watch, Events, Share),
+    limit: Timeout<Duration>,
+    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    if let Poll::Ready(result) = attempt() {
+        return result;
+    }
+    let deadline = deadline(limit)?;
+    limit_restarts(cx, deadline);
+    wait::registered(cx.myself(), Source { file, interest, share, check: Check::Try }, deadline, attempt)?
+}
+
+/// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
+fn limit_restarts(cx: &Context<'_>, deadline: Option<Duration>) {
+    if deadline.is_some() {
+        cx.restart.set(Restart::Never);
+    }
+}
+
+/// When patience ends.
+///
+/// # Errors
+/// `EAGAIN`: there is none.
+fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
+    match limit {
+        Timeout::Now => Err(Errno::EAGAIN),
+        Timeout::At(deadline) => Ok(Some(deadline)),
+        Timeout::Never => Ok(None),
+    }
+}
+
+/// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO.
+///
+/// # Errors
+/// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
+pub(crate) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errno> {
+    let attempt = || file.file().finish_open().map(Ok);
+    if file.is_nonblocking() || attempt().is_ready() {
+        return Ok(());
+    }
+    let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
+    let Some(watch) = file.file().watch() else { return Ok(()) };
+    // One partner suffices for all who wait for one.
+    until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
+}
+
+/// Waits until `deadline`, or as long as the file's own manner is.
+#[inline(never)]
+fn wait<T>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    (interest, check): (Events, Check),
+    deadline: Option<Option<Duration>>,
+    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+) -> Result<T, Errno> {
+    let Manner { share, limit } = file.file().manner(interest);
+    let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
+    // What is not ready and never changes would be waited for in vain.
+    let file = file.file().watch().ok_or(Errno::EAGAIN)?;
+    limit_restarts(cx, deadline);
+    wait::registered(cx.myself(), Source { file, interest, share, check }, deadline, attempt)?
+}

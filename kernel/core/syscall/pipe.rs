@@ -1,0 +1,38 @@
+//! pipe(2), pipe2(2).
+//!
+//! Not here: the pipe (object/pipe).
+
+use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::core::fd::{Fd, OnExec};
+
+use crate::core::object::pipe;
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::machine::memory::user::UserPtr;
+
+/// Makes a pipe and writes the numbers of its reading and its writing end to `fds`.
+///
+/// # Errors
+/// As [`pipe2`].
+pub(crate) fn pipe(cx: &mut Context<'_>, fds: usize) -> SysResult {
+    pipe2(cx, fds, 0)
+}
+
+/// [`pipe()`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT`, or without.
+///
+/// # Errors
+/// There is no pipe, and no number was taken. `EINVAL`: another flag. `EMFILE`: no two numbers are free. `EFAULT`: they
+/// cannot be written. `ENOMEM`.
+pub(crate) fn pipe2(cx: &mut Context<'_>, fds: usize, flags: u32) -> SysResult {
+    const KNOWN: OpenFlags = OpenFlags::CLOSE_ON_EXEC.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT);
+    let flags = OpenFlags::from_bits(flags).filter(|flags| KNOWN.contains(*flags)).ok_or(Errno::EINVAL)?;
+    let ends = pipe::create(flags)?;
+    let files = cx.files();
+    let reader = files.reserve(Fd::new(0), cx.file_limit())?;
+    let writer = files.reserve(Fd::new(0), cx.file_limit())?;
+    let numbers = [reader.fd().number(), writer.fd().number()];
+    UserPtr::<[u32; 2]>::new(cx.space(), fds).write(&numbers)?;
+    reader.commit(ends.reader, OnExec::from_flags(flags));
+    writer.commit(ends.writer, OnExec::from_flags(flags));
+    Ok(0)
+}

@@ -1,0 +1,186 @@
+//! The array of `struct pollfd`, copied in, and its `revents`, copied out.
+//!
+//! What the program asks is never written back: another thread may be changing it. Of the answers those are
+//! written that differ from what is there, and one in each page, for the fault that a page may hold. (To write
+//! them all costs a copy of two bytes each, for nothing: most answers are 0, before and after.)
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use ostd_pod::IntoBytes;
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::poll::{POLLNVAL, PollFd};
+use rules::core::fd::{self, ROW, Row};
+use rules::linux::bits;
+
+use crate::core::file::description::OpenFile;
+use crate::core::file::many::Question;
+use crate::machine::memory::budget;
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::{UserPtr, UserSlice};
+
+/// Entries whose changes are noted in one word.
+const GROUP: usize = u64::BITS as usize;
+
+/// Groups in a piece: one page, since larger allocations need contiguous frames.
+const MOST: usize = PAGE_SIZE / size_of::<Group>();
+
+/// Entries that are neighbours.
+pub(crate) type Group = [PollFd; GROUP];
+
+/// What an entry is before it is copied in.
+const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
+
+/// The entries: few on the stack, or many in pieces of a page.
+pub(super) struct PollArray {
+    few: Piece<[Group; 1]>,
+    many: Vec<Piece<Vec<Group>>>,
+}
+
+/// Neighbouring entries, in up to [`MOST`] groups.
+struct Piece<G> {
+    /// Where they are in the program's memory.
+    address: usize,
+    len: usize,
+    /// Bit n: `revents` of the group's n-th entry may not be what the program has there.
+    changed: [u64; MOST],
+    /// As they were copied in; `revents` is the last answer.
+    groups: G,
+}
+
+impl PollArray {
+    /// No entries. Filled where it is, because it is large.
+    pub(super) const fn new() -> Self {
+        Self { few: Piece::new([NOTHING]), many: Vec::new() }
+    }
+
+    /// What the next one need not allocate: a page, if this one has many entries.
+    pub(super) fn take_room(&mut self) -> Option<Vec<Group>> {
+        self.many.first_mut().map(|piece| core::mem::take(&mut piece.groups))
+    }
+
+    /// Copies in the `count` entries at `address`. If they are many, the first go where an earlier array had
+    /// [room](Self::take_room).
+    ///
+    /// # Errors
+    /// `EFAULT`: not all of them are readable. `ENOMEM`.
+    pub(super) fn read(
+        &mut self,
+        space: &AddressSpace,
+        (address, count): (usize, usize),
+        room: &Cell<Vec<Group>>,
+    ) -> Result<(), Errno> {
+        let slice = UserSlice::new(space, address, count * size_of::<PollFd>())?;
+        if count <= GROUP {
+            self.few.read(&slice, 0, count)?;
+        } else {
+            self.many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
+            for start in (0..count).step_by(MOST * GROUP) {
+                let len = (count - start).min(MOST * GROUP);
+                let mut groups = room.take();
+                if groups.len() < len.div_ceil(GROUP) {
+                    budget::try_reserve(PAGE_SIZE)?;
+                    groups
+                        .try_reserve_exact(len.div_ceil(GROUP) - groups.len())
+                        .map_err(|_| Errno::ENOMEM)?;
+                    groups.resize(len.div_ceil(GROUP), NOTHING);
+                }
+                let mut piece = Piece::new(groups);
+                piece.read(&slice, start, len)?;
+                self.many.push(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the answers out.
+    ///
+    /// # Errors
+    /// `EFAULT`: not all of them are writable; those before are written.
+    pub(super) fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
+        self.few.write_answers(space)?;
+        self.many.iter().try_for_each(|piece| piece.write_answers(space))
+    }
+}
+
+impl Question for PollArray {
+    fn parts(&self) -> usize {
+        1 + self.many.len()
+    }
+
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
+        match part.checked_sub(1) {
+            None => self.few.ask(table, look),
+            Some(part) => self.many[part].ask(table, look),
+        }
+    }
+}
+
+impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
+    const fn new(groups: G) -> Self {
+        Self { address: 0, len: 0, changed: [0; MOST], groups }
+    }
+
+    fn read(&mut self, slice: &UserSlice<'_>, start: usize, len: usize) -> Result<(), Errno> {
+        let part = slice.part(start * size_of::<PollFd>(), len * size_of::<PollFd>());
+        (self.address, self.len) = (part.addr(), len);
+        part.read_bytes(self.groups.as_mut().as_flattened_mut()[..len].as_mut_bytes())
+    }
+
+    /// Neighbours in the array are mostly neighbours in the table.
+    fn ask(
+        &mut self,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
+        let mut count = 0;
+        let mut row = (usize::MAX, Row::empty());
+        let entries = &mut self.groups.as_mut().as_flattened_mut()[..self.len];
+        for (group, changed) in entries.chunks_mut(GROUP).zip(&mut self.changed) {
+            for (nr, entry) in group.iter_mut().enumerate() {
+                // Of a negative number, one that is beyond every table.
+                let fd = entry.fd.cast_unsigned() as usize;
+                if row.0 != fd / ROW {
+                    row = (fd / ROW, table.row(fd / ROW));
+                }
+                let events = row.1.get(fd).and_then(|file| look(file, entry.interest()));
+                let answer = events.map_or_else(|| not_open(entry.fd), |events| events.bits());
+                count += usize::from(answer != 0);
+                if entry.revents != answer {
+                    entry.revents = answer;
+                    *changed |= 1 << nr;
+                }
+            }
+        }
+        count
+    }
+
+    fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
+        let entries = &self.groups.as_ref().as_flattened()[..self.len];
+        let address = |nr: usize| self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
+        let write = |nr: usize| UserPtr::<u16>::new(space, address(nr)).write(&entries[nr].revents);
+        // A piece is as long as a page, so it reaches into two.
+        let second_page = (PAGE_SIZE - address(0) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
+        let firsts = [0, second_page].into_iter().filter(|nr| *nr < self.len);
+        for (group, changed) in self.changed.iter().enumerate().take(self.len.div_ceil(GROUP)) {
+            let firsts = firsts.clone().filter(|nr| nr / GROUP == group);
+            let written = firsts.fold(*changed, |bits, nr| bits | 1 << (nr % GROUP));
+            bits::ones(written).try_for_each(|bit| write(group * GROUP + bit as usize))?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer for a number without a file: a negative one asks for nothing.
+#[cold]
+const fn not_open(fd: i32) -> u16 {
+    if fd < 0 { 0 } else { POLLNVAL }
+}

@@ -1,0 +1,98 @@
+//! read(2), readv(2), pread64(2), preadv(2), preadv2(2).
+//!
+//! Not here: what a read does (`File::read_at`), offsets (file/description).
+//! Source: Linux 6.1 fs/read_write.c.
+
+use core::task::Poll;
+
+use rules::abi::errno::Errno;
+use rules::abi::rw::RwFlags;
+use rules::core::fd::Fd;
+use rules::core::transfer::Sink as _;
+
+use super::buffers::{Buffers, Place};
+use super::patience;
+use crate::core::file::description::OpenFile;
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::machine::memory::transfer::Sink;
+
+/// Reads at most `len` bytes to `addr` and returns how many; 0 is the end.
+///
+/// # Errors
+/// `EBADF`: not open, or not for reading. `EFAULT`: the buffer is not writable. `EINVAL`, `EISDIR`: the file cannot
+/// be read. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the first byte.
+pub(crate) fn read(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
+    read_to(cx, fd, Buffers::One { addr, len }, Place::Offset)
+}
+
+/// Reads to the `count` buffers that are described at `iov`.
+///
+/// # Errors
+/// As [`read`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
+pub(crate) fn readv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> SysResult {
+    read_to(cx, fd, Buffers::Vector { iov, count }, Place::Offset)
+}
+
+/// Reads from `offset` on, and leaves the file's own offset alone.
+///
+/// # Errors
+/// As [`read`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
+pub(crate) fn pread64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
+    read_to(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?)
+}
+
+/// [`readv`] and [`pread64`] together.
+///
+/// # Errors
+/// Theirs.
+pub(crate) fn preadv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
+    read_to(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?)
+}
+
+/// [`preadv`] with flags, or [`readv`] with flags if `offset` is -1.
+///
+/// # Errors
+/// Theirs. `EOPNOTSUPP`: an unknown flag.
+pub(crate) fn preadv2(
+    cx: &mut Context<'_>,
+    fd: Fd,
+    iov: usize,
+    count: usize,
+    offset: i64,
+    flags: u32,
+) -> SysResult {
+    let place = Place::parse_optional(offset)?;
+    // Not one of the flags that are known changes a read.
+    if let Err(unknown) = RwFlags::parse(flags) {
+        return cx.files().get(fd).and(Err(unknown));
+    }
+    read_to(cx, fd, Buffers::Vector { iov, count }, place)
+}
+
+// Every caller but one knows half of the arguments; inlined, read(2) pays for none of the others' cases.
+#[inline(always)]
+fn read_to(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place) -> SysResult {
+    let file = cx.files().get(fd)?;
+    if matches!(place, Place::At(_)) && !file.is_seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let mut to = buffers.to_sink(cx.space(), || file.require_read())?;
+    if buffers.is_vector() && to.remaining() == 0 {
+        return Ok(0);
+    }
+    let len = to.remaining();
+    if !patience::is_vain(&file, len)
+        && let Poll::Ready(result) = attempt(&file, &mut to, place)
+    {
+        return result;
+    }
+    patience::until_read(cx, &file, len, || attempt(&file, &mut to, place))
+}
+
+#[inline(always)]
+fn attempt(file: &OpenFile, to: &mut dyn Sink, place: Place) -> Poll<Result<usize, Errno>> {
+    match place {
+        Place::Offset => file.read(to),
+        Place::At(offset) => file.read_at(offset, to),
+    }
+}

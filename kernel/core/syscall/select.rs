@@ -1,0 +1,80 @@
+//! select(2), pselect(2).
+//!
+//! Not here: the sets (`select/sets`), waiting (`file::many`), times and masks (`timeout`, `mask`).
+//! Source: Linux 6.1 fs/select.c (`core_sys_select`).
+
+mod sets;
+
+use core::time::Duration;
+
+use rules::abi::errno::Errno;
+
+use self::sets::Sets;
+use super::mask;
+use super::timeout::TimeLimit;
+use crate::core::file::many::{self, Timeout};
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::task::signal::deliver::Restart;
+use crate::machine::memory::user::UserPtr;
+
+/// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none)
+/// is ready, for at most the `struct timeval` at `time` (null: for ever), and leaves the ready ones in the sets.
+/// What remains of the time is written back.
+///
+/// # Errors
+/// The sets are as they were. `EINVAL`: `count` is negative, or no valid time. `EBADF`: a descriptor is not open.
+/// `EFAULT`: a set or the time is not readable, or a set is not writable. `EINTR`: a signal came first. `ENOMEM`.
+pub(crate) fn select(
+    cx: &mut Context<'_>,
+    count: i32,
+    read: usize,
+    write: usize,
+    except: usize,
+    time: usize,
+) -> SysResult {
+    let limit = TimeLimit::timeval(cx.space(), time)?;
+    let result = select_until(cx, count, [read, write, except], limit.timeout());
+    limit.write_back(cx.space());
+    result
+}
+
+/// [`select`] with a `struct timespec`, and with the signal mask that the two words at `mask` point to and have
+/// the size of (null: as it is).
+///
+/// # Errors
+/// As [`select`]. `EFAULT`: the words or the mask are not readable. `EINVAL`: its size is not 8.
+pub(crate) fn pselect6(
+    cx: &mut Context<'_>,
+    count: i32,
+    read: usize,
+    write: usize,
+    except: usize,
+    time: usize,
+    mask: usize,
+) -> SysResult {
+    let [mask, size] = if mask == 0 { [0; 2] } else { UserPtr::new(cx.space(), mask).read()? };
+    let limit = TimeLimit::timespec(cx.space(), time)?;
+    let mask = mask::read(cx.space(), mask, size)?;
+    let sets = [read, write, except];
+    let result = mask::replaced(cx, mask, |cx| select_until(cx, count, sets, limit.timeout()));
+    limit.write_back(cx.space());
+    result
+}
+
+fn select_until(
+    cx: &mut Context<'_>,
+    count: i32,
+    addresses: [usize; 3],
+    timeout: Timeout<Duration>,
+) -> SysResult {
+    cx.restart.set(Restart::WithoutHandler);
+    let count = u32::try_from(count).map_err(|_| Errno::EINVAL)?;
+    let files = cx.files();
+    // As Linux: what is beyond the table's capacity is not looked at, not even for being open.
+    let count = count.min(files.read().capacity());
+    let mut sets = Sets::read(cx.space(), addresses, count as usize)?;
+    sets.require_open(&files.read())?;
+    let ready = many::wait(cx.myself(), files, timeout, &mut sets)?;
+    sets.write_answers(cx.space(), addresses)?;
+    Ok(ready)
+}

@@ -1,0 +1,184 @@
+//! The three sets of select(2), copied in and out by words.
+//!
+//! Source: Linux 6.1 fs/select.c (`max_select_fd`, `do_select`).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ostd_pod::IntoBytes;
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::poll::Set;
+use rules::core::fd::{self, Row};
+use rules::linux::bits;
+
+use crate::core::file::description::OpenFile;
+use crate::core::file::many::Question;
+use crate::core::file::table::Reading;
+use crate::machine::memory::budget;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::UserSlice;
+
+const BITS: usize = u64::BITS as usize;
+
+/// Words of each set that need no allocation: libc's `FD_SETSIZE`.
+const FEW: usize = 1024 / BITS;
+
+/// Words that are looked at together. [`FEW`] is a multiple of it.
+const PART: usize = 4;
+
+/// The same word of all three sets.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    asked: [u64; 3],
+    answers: [u64; 3],
+}
+
+/// The sets, as far as select looks.
+pub(super) struct Sets {
+    few: [Word; FEW],
+    /// Beyond [`FEW`] words.
+    many: Vec<Word>,
+    /// Descriptors that are looked at.
+    count: usize,
+}
+
+impl Sets {
+    /// Copies in the sets at `addresses` (null: empty) for `count` descriptors.
+    ///
+    /// # Errors
+    /// `EFAULT`: a set is not readable. `ENOMEM`.
+    pub(super) fn read(space: &AddressSpace, addresses: [usize; 3], count: usize) -> Result<Self, Errno> {
+        let mut sets = Self { few: [Word::default(); FEW], many: Vec::new(), count };
+        let more = count.div_ceil(BITS).saturating_sub(FEW);
+        if more > 0 {
+            budget::try_reserve(more * size_of::<Word>())?;
+            sets.many.try_reserve_exact(more).map_err(|_| Errno::ENOMEM)?;
+            sets.many.resize(more, Word::default());
+        }
+        for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
+            let slice = sets.claim(space, address)?;
+            let mut offset = 0;
+            for piece in sets.pieces_mut() {
+                let mut buffer = [0_u64; FEW];
+                let bytes = buffer[..piece.len()].as_mut_bytes();
+                slice.part(offset, bytes.len()).read_bytes(bytes)?;
+                offset += bytes.len();
+                for (word, asked) in piece.iter_mut().zip(buffer) {
+                    word.asked[set] = asked;
+                }
+            }
+        }
+        sets.trim();
+        Ok(sets)
+    }
+
+    /// Copies the answers out to where the sets came from.
+    ///
+    /// # Errors
+    /// `EFAULT`: a set is not writable; those before are written.
+    pub(super) fn write_answers(&mut self, space: &AddressSpace, addresses: [usize; 3]) -> Result<(), Errno> {
+        for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
+            let slice = self.claim(space, address)?;
+            let mut offset = 0;
+            for piece in self.pieces_mut() {
+                let mut buffer = [0_u64; FEW];
+                for (word, answers) in piece.iter().zip(&mut buffer) {
+                    *answers = word.answers[set];
+                }
+                let bytes = buffer[..piece.len()].as_bytes();
+                let part = slice.part(offset, bytes.len());
+                part.write_bytes(bytes)?;
+                offset += bytes.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every descriptor in the sets is open.
+    ///
+    /// # Errors
+    /// `EBADF`: one is not.
+    pub(super) fn require_open(&mut self, files: &Reading<'_>) -> Result<(), Errno> {
+        let is_open = |(nr, word): (usize, &mut Word)| word.union() & !files.row(nr).open() == 0;
+        if self.pieces_mut().flatten().enumerate().all(is_open) { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Takes out what is not to be looked at: the last word is copied as a whole.
+    fn trim(&mut self) {
+        let rest = self.count % BITS;
+        if rest > 0
+            && let Some(word) = self.pieces_mut().flatten().last()
+        {
+            for asked in &mut word.asked {
+                *asked &= (1 << rest) - 1;
+            }
+        }
+    }
+
+    fn claim<'a>(&self, space: &'a AddressSpace, address: usize) -> Result<UserSlice<'a>, Errno> {
+        UserSlice::new(space, address, self.count.div_ceil(BITS) * size_of::<u64>())
+    }
+
+    /// The words of one part of a question, and the number of the first.
+    fn part_mut(&mut self, part: usize) -> (usize, &mut [Word]) {
+        let len = self.count.div_ceil(BITS);
+        let first = part * PART;
+        let words = match first.checked_sub(FEW) {
+            None => &mut self.few[first..len.min(first + PART)],
+            Some(first) => &mut self.many[first..(len - FEW).min(first + PART)],
+        };
+        (first, words)
+    }
+
+    /// All words, at most [`FEW`] at a time.
+    fn pieces_mut(&mut self) -> impl Iterator<Item = &mut [Word]> {
+        let few = self.count.div_ceil(BITS).min(FEW);
+        core::iter::once(&mut self.few[..few]).chain(self.many.chunks_mut(FEW))
+    }
+}
+
+impl Question for Sets {
+    fn parts(&self) -> usize {
+        self.count.div_ceil(BITS * PART)
+    }
+
+    /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
+    /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
+        let (first, words) = self.part_mut(part);
+        words.iter_mut().enumerate().map(|(nr, word)| word.ask(&table.row(first + nr), look)).sum()
+    }
+}
+
+impl Word {
+    /// Asks for each set alone: hardly a descriptor is in two of them.
+    fn ask(
+        &mut self,
+        row: &Row<'_, Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize {
+        let mut count = 0;
+        for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
+            // What was closed meanwhile is a member.
+            let mut found = asked & !row.open();
+            for bit in bits::ones(asked & row.open()) {
+                let events = row.get(bit as usize).and_then(|file| look(file, set.events()));
+                found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
+            }
+            *answers = found;
+            count += found.count_ones() as usize;
+        }
+        count
+    }
+
+    const fn union(&self) -> u64 {
+        let [read, write, except] = self.asked;
+        read | write | except
+    }
+}

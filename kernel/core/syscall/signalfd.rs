@@ -1,0 +1,41 @@
+//! signalfd(2), signalfd4(2).
+//!
+//! Not here: the file (task/signal/signalfd).
+//! Source: Linux 6.1 fs/signalfd.c (`do_signalfd4`).
+
+use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::core::fd::{Fd, OnExec};
+
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::signal;
+use crate::linux::task::signal::set::SigSet;
+use crate::linux::task::signal::signalfd::{self, SignalFd};
+use crate::machine::memory::user::UserPtr;
+
+/// [`signalfd4`] without flags.
+///
+/// # Errors
+/// As [`signalfd4`].
+pub(crate) fn signalfd(cx: &mut Context<'_>, fd: i32, set: usize, size: usize) -> SysResult {
+    signalfd4(cx, fd, set, size, 0)
+}
+
+/// Opens the signals at `set` as a file, or with `fd` not -1 changes which signals that file means; returns its number.
+///
+/// # Errors
+/// `EINVAL`: the set has another size, an unknown flag, or `fd` is something else. `EFAULT`: the set is not readable.
+/// `EBADF`: `fd` is not open. `EMFILE`: no number is free. `ENOMEM`.
+pub(crate) fn signalfd4(cx: &mut Context<'_>, fd: i32, set: usize, size: usize, flags: u32) -> SysResult {
+    let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
+    signal::check_set_size(size)?;
+    let wanted = SigSet::mask(UserPtr::<u64>::new(cx.space(), set).read()?);
+    let flags = OpenFlags::from_bits(flags).filter(|flags| known.contains(*flags)).ok_or(Errno::EINVAL)?;
+    if fd == -1 {
+        let file = signalfd::create(wanted, flags)?;
+        return cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index);
+    }
+    let file = cx.file(fd as usize)?;
+    file.downcast::<SignalFd>().ok_or(Errno::EINVAL)?.set_wanted(wanted);
+    Ok(fd as usize)
+}

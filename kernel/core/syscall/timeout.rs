@@ -1,0 +1,96 @@
+//! How long a syscall may wait, as programs say it, and what remains of that.
+//!
+//! Source: Linux 6.1 fs/select.c (`poll_select_set_timeout`, `poll_select_finish`).
+
+use core::time::Duration;
+
+use rules::abi::errno::Errno;
+use rules::abi::time::{Timespec, Timeval};
+
+use crate::core::file::many::Timeout;
+use crate::machine::clock;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::UserPtr;
+
+/// Later than any moment: `TIME64_MAX` seconds.
+const END_OF_TIME: Duration = Duration::from_secs(i64::MAX.cast_unsigned());
+
+/// A time limit in the program's memory, which is told what remains of it.
+pub(crate) struct TimeLimit {
+    timeout: Timeout<Duration>,
+    rest: Rest,
+}
+
+/// Where the rest goes.
+enum Rest {
+    Nowhere,
+    Timespec(usize),
+    Timeval(usize),
+}
+
+/// poll(2)'s and epoll_wait(2)'s way: a negative number is for ever.
+#[inline]
+pub(crate) fn from_milliseconds(milliseconds: i32) -> Timeout<Duration> {
+    match u64::try_from(milliseconds) {
+        Err(_) => Timeout::Never,
+        Ok(0) => Timeout::Now,
+        Ok(milliseconds) => from_now(Duration::from_millis(milliseconds)),
+    }
+}
+
+fn from_now(time: Duration) -> Timeout<Duration> {
+    if time.is_zero() {
+        return Timeout::Now;
+    }
+    Timeout::At(clock::now().saturating_add(time).min(END_OF_TIME))
+}
+
+impl TimeLimit {
+    /// The `struct timespec` at `address`; null is for ever.
+    ///
+    /// # Errors
+    /// `EFAULT`: not readable. `EINVAL`: negative, or with a second or more of nanoseconds.
+    pub(crate) fn timespec(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
+        let read = || UserPtr::<Timespec>::new(space, address).read()?.to_duration();
+        Self::new(address, read, Rest::Timespec(address))
+    }
+
+    /// The `struct timeval` at `address`; null is for ever.
+    ///
+    /// # Errors
+    /// `EFAULT`: not readable. `EINVAL`: negative.
+    pub(crate) fn timeval(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
+        let read = || UserPtr::<Timeval>::new(space, address).read()?.to_duration();
+        Self::new(address, read, Rest::Timeval(address))
+    }
+
+    fn new(
+        address: usize,
+        read: impl FnOnce() -> Result<Duration, Errno>,
+        rest: Rest,
+    ) -> Result<Self, Errno> {
+        if address == 0 {
+            return Ok(Self { timeout: Timeout::Never, rest: Rest::Nowhere });
+        }
+        Ok(Self { timeout: from_now(read()?), rest })
+    }
+
+    /// When the time is up.
+    pub(crate) const fn timeout(&self) -> Timeout<Duration> {
+        self.timeout
+    }
+
+    /// Tells the program what remains. That a fault is no error, and a limit of zero is not written, is Linux's way:
+    /// the limit may be in memory that is only readable.
+    pub(crate) fn write_back(&self, space: &AddressSpace) {
+        let Timeout::At(end) = self.timeout else {
+            return;
+        };
+        let rest = end.saturating_sub(clock::now());
+        let _ = match self.rest {
+            Rest::Nowhere => Ok(()),
+            Rest::Timespec(address) => UserPtr::new(space, address).write(&Timespec::from(rest)),
+            Rest::Timeval(address) => UserPtr::new(space, address).write(&Timeval::from(rest)),
+        };
+    }
+}

@@ -1,0 +1,106 @@
+//! timerfd_create(2), timerfd_settime(2), timerfd_gettime(2).
+//!
+//! Not here: the timer (object/timerfd).
+//! The wall clock is never set here, so `TFD_TIMER_CANCEL_ON_SET` has nothing to cancel.
+//! Source: Linux 6.1 fs/timerfd.c.
+
+use bitflags::bitflags;
+use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::abi::time::Timespec;
+use rules::core::fd::{Fd, OnExec};
+use rules::core::timerfd::Setting;
+use rules::linux::capability::Capability;
+
+use crate::core::object::timerfd::{self, TimerFd};
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::machine::clock;
+use crate::machine::memory::user::UserPtr;
+
+bitflags! {
+    /// The flags of timerfd_settime(2).
+    struct SetFlags: u32 {
+        /// `TFD_TIMER_ABSTIME`.
+        const ABSOLUTE = 1;
+        /// `TFD_TIMER_CANCEL_ON_SET`.
+        const CANCEL_ON_SET = 2;
+    }
+}
+
+/// `struct itimerspec`: the interval and the value.
+type Itimerspec = [Timespec; 2];
+
+/// Makes a timer of one of the clocks and returns its number.
+///
+/// # Errors
+/// `EINVAL`: an unknown clock or flag. `EPERM`: a clock that wakes the machine, and not root. `EMFILE`: no number is
+/// free. `ENOMEM`.
+pub(crate) fn timerfd_create(cx: &mut Context<'_>, clock: u32, flags: u32) -> SysResult {
+    const REALTIME: u32 = 0;
+    const MONOTONIC: u32 = 1;
+    const BOOTTIME: u32 = 7;
+    const REALTIME_ALARM: u32 = 8;
+    const BOOTTIME_ALARM: u32 = 9;
+    let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
+    let flags = OpenFlags::from_bits(flags).filter(|flags| known.contains(*flags)).ok_or(Errno::EINVAL)?;
+    let is_realtime = match clock {
+        REALTIME | REALTIME_ALARM => true,
+        MONOTONIC | BOOTTIME | BOOTTIME_ALARM => false,
+        _ => return Err(Errno::EINVAL),
+    };
+    if clock >= REALTIME_ALARM && !cx.credentials().can(Capability::WAKE_ALARM) {
+        return Err(Errno::EPERM);
+    }
+    let file = timerfd::create(is_realtime, flags)?;
+    cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
+}
+
+/// Sets the timer to what is at `new`, and writes what was set before to `old` (null: nowhere).
+///
+/// # Errors
+/// `EFAULT`: `new` is not readable, and nothing was set; or `old` is not writable, and it was. `EINVAL`: an unknown
+/// flag, no valid time, or `fd` is no timer. `EBADF`: `fd` is not open.
+pub(crate) fn timerfd_settime(
+    cx: &mut Context<'_>,
+    fd: usize,
+    flags: u32,
+    new: usize,
+    old: usize,
+) -> SysResult {
+    let [interval, value] = UserPtr::<Itimerspec>::new(cx.space(), new).read()?;
+    let flags = SetFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let (interval, value) = (interval.to_duration()?, value.to_duration()?);
+    let file = cx.file(fd)?;
+    let timer = file.downcast::<TimerFd>().ok_or(Errno::EINVAL)?;
+    let first = if value.is_zero() {
+        None
+    } else if !flags.contains(SetFlags::ABSOLUTE) {
+        Some(clock::now().saturating_add(value))
+    } else if timer.is_realtime() {
+        // What is past by more than the machine is old has expired as well.
+        let ago = clock::realtime().saturating_sub(value);
+        Some(clock::now().saturating_sub(ago).saturating_add(value.saturating_sub(clock::realtime())))
+    } else {
+        Some(value)
+    };
+    let before = timer.set(first, interval);
+    if old != 0 {
+        write(cx, old, before)?;
+    }
+    Ok(0)
+}
+
+/// Writes what the timer is set to to `to`.
+///
+/// # Errors
+/// `EBADF`: `fd` is not open. `EINVAL`: it is no timer. `EFAULT`: `to` is not writable.
+pub(crate) fn timerfd_gettime(cx: &mut Context<'_>, fd: usize, to: usize) -> SysResult {
+    let file = cx.file(fd)?;
+    let timer = file.downcast::<TimerFd>().ok_or(Errno::EINVAL)?;
+    write(cx, to, timer.get())?;
+    Ok(0)
+}
+
+fn write(cx: &Context<'_>, to: usize, setting: Setting) -> Result<(), Errno> {
+    UserPtr::<Itimerspec>::new(cx.space(), to).write(&[setting.interval.into(), setting.left.into()])
+}

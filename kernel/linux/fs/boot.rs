@@ -1,0 +1,48 @@
+//! The tree as the first program finds it.
+//!
+//! As on Linux nothing is mounted yet but the root: `/dev` holds nodes so that init gets its terminal, and
+//! mount(2) puts devtmpfs and proc in their places.
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::Permissions;
+use rules::linux::credentials::Credentials;
+
+use super::device;
+use super::initramfs;
+use super::mount;
+use super::name::{self, NewFile};
+use super::path::{self, LastLink, Origin};
+use crate::machine::console::println;
+
+/// Unpacks the initramfs and makes what every program counts on; `main` calls it once.
+///
+/// A damaged archive is reported, not fatal: what came before the damage is there.
+pub(crate) fn populate() {
+    device::memory::register();
+    device::random::register();
+    if let Some(archive) = ostd::boot::boot_info().initramfs
+        && let Err(error) = initramfs::unpack(archive)
+    {
+        println!("{}", error);
+    }
+    if let Err(error) = make_skeleton() {
+        println!("/dev cannot be made: {:?}", error);
+    }
+}
+
+/// The privileged user at the root.
+pub(crate) fn origin() -> Origin {
+    Origin { start: mount::root().clone(), credentials: Credentials::ROOT, umask: Permissions::empty() }
+}
+
+fn make_skeleton() -> Result<(), Errno> {
+    let at_root = origin();
+    for (directory, mode) in [("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", 0o1777)] {
+        match name::make(&at_root, directory.as_bytes(), NewFile::Directory, Permissions::from_mode(mode)) {
+            Ok(_) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let start = path::lookup(&at_root, b"dev", LastLink::Follow)?;
+    device::nodes::populate(&Origin { start, ..at_root })
+}

@@ -1,0 +1,62 @@
+//! `/dev/random` and `/dev/urandom`: both never block, as the generator is seeded before programs run.
+//!
+//! Source: random(4); Linux 6.1 drivers/char/random.c.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use rules::abi::errno::Errno;
+
+use super::nodes;
+use crate::core::file::file::File;
+use crate::machine::memory::transfer::{Sink, Source};
+use crate::machine::random::{self, Stream};
+
+/// Lets both be opened.
+pub(crate) fn register() {
+    super::register(nodes::RANDOM, |_, _| Ok(Arc::new(Random)));
+    super::register(nodes::URANDOM, |_, _| Ok(Arc::new(Random)));
+}
+
+struct Random;
+
+impl File for Random {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(fill(to))
+    }
+
+    /// Takes the bytes for nothing: they would be no better than what the generator has.
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(Ok(from.remaining()))
+    }
+}
+
+/// What programs ask for to seed a hash or an allocator is no more than this.
+const FEW: usize = 32;
+
+/// Random bytes up to the end of the sink.
+///
+/// # Errors
+/// `EFAULT`: not one byte could be put.
+pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
+    if to.remaining() <= FEW {
+        let mut few = [0; FEW];
+        let wanted = to.remaining();
+        random::fill_few(&mut few[..wanted]);
+        let put = to.put(&few[..wanted]);
+        return if put == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(put) };
+    }
+    let mut stream = Stream::new();
+    let mut block = [0; 256];
+    let mut done = 0;
+    while to.remaining() > 0 {
+        let wanted = to.remaining().min(block.len());
+        stream.fill(&mut block[..wanted]);
+        let put = to.put(&block[..wanted]);
+        done += put;
+        if put < wanted {
+            return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+        }
+    }
+    Ok(done)
+}

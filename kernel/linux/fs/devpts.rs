@@ -1,0 +1,113 @@
+//! `/dev/pts`: a name for each pseudo-terminal, as long as its master is open.
+//!
+//! Owns: the only tree of its kind, where each mount shows the same names (Linux has one for each mount since 4.7), and
+//! its options.   Not here: the pairs (`object/terminal/pty`).
+//! Source: pts(4), mount(8); Linux 6.1 fs/devpts/inode.c.
+
+use alloc::format;
+use alloc::sync::Arc;
+
+use ostd::sync::SpinLock;
+use rules::abi::errno::Errno;
+use rules::abi::mode::Permissions;
+use rules::linux::abi::device::DeviceNumber;
+use rules::linux::credentials::Credentials;
+use spin::Once;
+
+use super::device::nodes;
+use super::mount::{self, Location};
+use super::name::{self, NewFile};
+use super::path::Origin;
+use super::tmpfs::inode::{Content, DeviceKind, Inode};
+use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tree;
+
+static ROOT: Once<Arc<Inode>> = Once::new();
+static DEFAULTS: SpinLock<Defaults> = SpinLock::new(Defaults { mode: 0o600, uid: None, gid: None });
+
+/// What the names of new pairs start with; who opens the master has those without `uid` or `gid`.
+#[derive(Clone, Copy)]
+struct Defaults {
+    mode: u32,
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+/// The root, for mount(2).
+///
+/// # Errors
+/// `EINVAL`: no such option. `ENOSPC`: no inode to be had.
+pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
+    let mut defaults = Defaults { mode: 0o600, uid: None, gid: None };
+    for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
+        let option = core::str::from_utf8(option).map_err(|_| Errno::EINVAL)?;
+        match option.split_once('=') {
+            Some(("mode", mode)) => defaults.mode = tree::number(mode, 8)? as u32,
+            Some(("uid", uid)) => defaults.uid = Some(tree::number(uid, 10)? as u32),
+            Some(("gid", gid)) => defaults.gid = Some(tree::number(gid, 10)? as u32),
+            Some(("ptmxmode", mode)) => drop(tree::number(mode, 8)?),
+            Some(("max", max)) => drop(tree::number(max, 10)?),
+            None if option == "newinstance" => {}
+            _ => return Err(Errno::EINVAL),
+        }
+    }
+    *DEFAULTS.lock() = defaults;
+    root().cloned()
+}
+
+/// Names a pair after its number.
+///
+/// # Errors
+/// `ENOSPC`: no inode to be had.
+pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Result<(), Errno> {
+    let Defaults { mode, uid, gid } = *DEFAULTS.lock();
+    let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
+    let made = name::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
+    made.inode.with_attributes(|attributes| {
+        attributes.uid = uid.unwrap_or(opener.uid());
+        attributes.gid = gid.unwrap_or(opener.gid());
+    });
+    Ok(())
+}
+
+/// Forgets the name of a pair.
+pub(crate) fn remove(number: u32) {
+    if let Ok(origin) = origin() {
+        // Whoever was quicker has done the same.
+        let _ = name::unlink(&origin, name_of(number).as_bytes());
+    }
+}
+
+/// Where a slave shows.
+///
+/// # Errors
+/// `ENODEV`: no devpts is mounted. `ENOENT`: the name is gone.
+pub(crate) fn find(number: u32) -> Result<Location, Errno> {
+    let root = root()?;
+    let mount = mount::all().into_iter().find(|mount| Arc::ptr_eq(mount.root(), root));
+    let inode = root.find(name_of(number).as_bytes())?;
+    Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode })
+}
+
+fn name_of(number: u32) -> alloc::string::String {
+    format!("{number}")
+}
+
+fn root() -> Result<&'static Arc<Inode>, Errno> {
+    ROOT.try_call_once(|| {
+        let superblock = Superblock::new(FileSystemType::Devpts, Limits::default());
+        let root = Inode::new_root(&superblock, Permissions::from_mode(0o755))?;
+        let ptmx = NewFile::Special(Content::Device(DeviceKind::Character, nodes::PTMX));
+        name::make(&origin_at(&root), b"ptmx", ptmx, Permissions::empty())?;
+        Ok(root)
+    })
+}
+
+fn origin() -> Result<Origin, Errno> {
+    root().map(origin_at)
+}
+
+fn origin_at(root: &Arc<Inode>) -> Origin {
+    let start = mount::root().sibling(root.clone());
+    Origin { start, credentials: Credentials::ROOT, umask: Permissions::empty() }
+}

@@ -1,0 +1,26 @@
+//! The tree of files: what names lead to, and what happens when they are opened.
+//!
+//! All file systems live in memory and share one kind of inode (`tmpfs`); device nodes, `/proc` and `/sys`
+//! are the same inodes with other contents.
+
+pub(crate) mod boot;
+pub(crate) mod device;
+pub(crate) mod devpts;
+pub(crate) mod fifo;
+pub(crate) mod initramfs;
+pub(crate) mod lock;
+pub(crate) mod memfd;
+pub(crate) mod mount;
+pub(crate) mod name;
+pub(crate) mod open;
+pub(crate) mod opened;
+pub(crate) mod path;
+pub(crate) mod proc;
+pub(crate) mod record_lock;
+pub(crate) mod stat;
+pub(crate) mod time;
+pub(crate) mod tmpfs;
+pub(crate) mod tree;
+
+#[cfg(ktest)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Makes, links, removes and renames files by path.
+//!
+//! Owns: who may do it, and which path forms are refused.   Not here: the directories themselves (`tmpfs`).
+//! Source: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2); Linux 6.1 fs/namei.c
+//! (`filename_create`, `may_create`, `may_delete`).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::Permissions;
+use rules::linux::access::Access;
+use rules::linux::capability::Capability;
+use rules::linux::credentials::Credentials;
+
+use super::mount::Location;
+use super::path::{Last, Origin, Walk};
+use super::tmpfs::directory::Directory;
+use super::tmpfs::inode::{Content, Inode};
+use super::tmpfs::names;
+use super::tmpfs::regular::Regular;
+use super::tmpfs::rename::{self, Place, Taken};
+
+/// A file to be made: everything about it but its name.
+pub(crate) enum NewFile {
+    /// An empty directory.
+    Directory,
+    /// No bytes.
+    Regular,
+    /// A symbolic link to a path.
+    Symlink(Box<[u8]>),
+    /// Any other kind.
+    Special(Content),
+}
+
+/// Makes a file under a path that leads nowhere yet.
+///
+/// # Errors
+/// `EEXIST`: it leads somewhere. `ENOENT`: slashes behind the name of anything but a directory, or the directory is
+/// gone. `EACCES`: the directory may not be written. `ENOSPC`, and those of [`super::path::lookup`].
+pub(crate) fn make(
+    origin: &Origin,
+    path: &[u8],
+    new: NewFile,
+    permissions: Permissions,
+) -> Result<Location, Errno> {
+    let mut walk = Walk::new(origin);
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
+        return Err(Errno::EEXIST);
+    };
+    match walk.at.inode.find(&name) {
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    if slash && !matches!(new, NewFile::Directory) {
+        return Err(Errno::ENOENT);
+    }
+    make_at(origin, &walk.at, &name, new, permissions)
+}
+
+/// Makes a file with that name in `directory`.
+///
+/// # Errors
+/// As [`make`].
+pub(crate) fn make_at(
+    origin: &Origin,
+    directory: &Location,
+    name: &[u8],
+    new: NewFile,
+    permissions: Permissions,
+) -> Result<Location, Errno> {
+    let parent = &directory.inode;
+    parent.directory()?.check_makes()?;
+    parent.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    let inode = make_nameless(origin, parent, new, permissions)?;
+    names::add_first(parent, name, &inode)?;
+    Ok(directory.sibling(inode))
+}
+
+/// Makes a file that has no name, in `parent`'s file system and with what it inherits from there.
+///
+/// # Errors
+/// `ENOSPC`: the file system has as many inodes as it may.
+pub(crate) fn make_nameless(
+    origin: &Origin,
+    parent: &Arc<Inode>,
+    new: NewFile,
+    permissions: Permissions,
+) -> Result<Arc<Inode>, Errno> {
+    let mut owner = origin.credentials;
+    let mut permissions = permissions.masked_by(origin.umask);
+    let inherited = parent.attributes();
+    if inherited.permissions.contains(Permissions::SET_GID) {
+        // Nobody gives a group to a program that is not in it (`mode_strip_sgid`).
+        let may_give = owner.gid() == inherited.gid || owner.can(Capability::FSETID);
+        owner.groups.effective = inherited.gid;
+        if matches!(new, NewFile::Directory) {
+            permissions |= Permissions::SET_GID;
+        } else if permissions.contains(Permissions::GROUP_EXECUTE) && !may_give {
+            permissions -= Permissions::SET_GID;
+        }
+    }
+    let content = match new {
+        NewFile::Directory => Content::Directory(Directory::new(Arc::downgrade(parent))),
+        NewFile::Regular => Content::Regular(Regular::new()),
+        NewFile::Symlink(target) => {
+            permissions = Permissions::from_mode(0o777);
+            Content::Symlink(target)
+        }
+        NewFile::Special(content) => content,
+    };
+    Inode::new(parent.superblock(), content, permissions, owner)
+}
+
+/// Gives a file one more name.
+///
+/// # Errors
+/// `EPERM`: a directory. `EXDEV`: another file system. `EEXIST`, `ENOENT`, `EACCES`, as [`make`].
+pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), Errno> {
+    let mut walk = Walk::new(origin);
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
+        return Err(Errno::EEXIST);
+    };
+    let directory = &walk.at.inode;
+    match directory.find(&name) {
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) if slash => return Err(Errno::ENOENT),
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error),
+    }
+    if !Arc::ptr_eq(&walk.at.mount, &file.mount) {
+        return Err(Errno::EXDEV);
+    }
+    directory.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    if file.inode.is_directory() {
+        return Err(Errno::EPERM);
+    }
+    names::add_link(directory, &name, &file.inode)
+}
+
+/// Removes a name that leads to anything but a directory: unlink(2).
+///
+/// # Errors
+/// `EISDIR`: a directory. `ENOENT`: no such name. `EACCES`, `EPERM`: the directory may not be written, or is sticky
+/// and neither it nor the file is the caller's. `EBUSY`. Those of [`super::path::lookup`].
+pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
+    let mut walk = Walk::new(origin);
+    let Last::Name { name, slash } = walk.up_to_last(path)? else {
+        return Err(Errno::EISDIR);
+    };
+    let directory = &walk.at.inode;
+    names::remove(directory, &name, |inode| {
+        if slash {
+            return Err(if inode.is_directory() { Errno::EISDIR } else { Errno::ENOTDIR });
+        }
+        check_removal(origin.credentials, directory, inode)?;
+        if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(()) }
+    })
+}
+
+/// Removes an empty directory: rmdir(2).
+///
+/// # Errors
+/// `ENOTEMPTY`: it holds names, or the path ends in `..`. `EINVAL`: the path ends in `.`. `EBUSY`: it is the root, or
+/// something is mounted on it. `ENOTDIR`: not a directory. Else as [`unlink`].
+pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
+    let mut walk = Walk::new(origin);
+    let name = match walk.up_to_last(path)? {
+        Last::Name { name, .. } => name,
+        Last::Dot => return Err(Errno::EINVAL),
+        Last::DotDot => return Err(Errno::ENOTEMPTY),
+        Last::Root => return Err(Errno::EBUSY),
+    };
+    let directory = &walk.at.inode;
+    names::remove(directory, &name, |inode| {
+        check_removal(origin.credentials, directory, inode)?;
+        inode.directory().map(|_| ())
+    })
+}
+
+/// Moves a name: rename(2), renameat2(2).
+///
+/// # Errors
+/// `EXDEV`: to another mount. `EBUSY`: a path ends in `.`, `..` or is the root (`EEXIST` if `taken` refuses).
+/// `ENOTDIR`: slashes behind what is not a directory. `EACCES`, `EPERM`, as [`unlink`]. Those of [`rename::rename`].
+pub(crate) fn rename(from: (&Origin, &[u8]), to: (&Origin, &[u8]), taken: Taken) -> Result<(), Errno> {
+    let credentials = from.0.credentials;
+    let (mut old, mut new) = (Walk::new(from.0), Walk::new(to.0));
+    let (old_last, new_last) = (old.up_to_last(from.1)?, new.up_to_last(to.1)?);
+    if !Arc::ptr_eq(&old.at.mount, &new.at.mount) {
+        return Err(Errno::EXDEV);
+    }
+    let Last::Name { name: old_name, slash: old_slash } = old_last else {
+        return Err(Errno::EBUSY);
+    };
+    let Last::Name { name: new_name, slash: new_slash } = new_last else {
+        return Err(if taken == Taken::Refuse { Errno::EEXIST } else { Errno::EBUSY });
+    };
+    let (old_directory, new_directory) = (&old.at.inode, &new.at.inode);
+    let old_place = Place { directory: old_directory, name: &old_name };
+    let new_place = Place { directory: new_directory, name: &new_name };
+    rename::rename(old_place, new_place, taken, |source, target| {
+        if taken == Taken::Exchange && new_slash && !target.is_some_and(|target| target.is_directory()) {
+            return Err(Errno::ENOTDIR);
+        }
+        let behind_slash = old_slash || new_slash && taken != Taken::Exchange;
+        if behind_slash && !source.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        check_removal(credentials, old_directory, source)?;
+        match target {
+            Some(target) => check_removal(credentials, new_directory, target)?,
+            None => new_directory.check(credentials, Access::WRITE | Access::EXECUTE)?,
+        }
+        // A directory that gets another `..` is itself written to.
+        let moves = !Arc::ptr_eq(old_directory, new_directory);
+        let rewritten = |inode: &Inode| {
+            if moves && inode.is_directory() { inode.check(credentials, Access::WRITE) } else { Ok(()) }
+        };
+        rewritten(source)?;
+        match target {
+            Some(target) if taken == Taken::Exchange => rewritten(target),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Whether `inode`'s name may be taken out of `directory`.
+fn check_removal(credentials: Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
+    directory.check(credentials, Access::WRITE | Access::EXECUTE)?;
+    let parent = directory.ownership();
+    let sticky = parent.permissions.contains(Permissions::STICKY);
+    if sticky && parent.check_owner(credentials).is_err() {
+        return inode.ownership().check_owner(credentials);
+    }
+    Ok(())
+}
+
+/// The path a symbolic link stands for: readlink(2).
+///
+/// # Errors
+/// `EINVAL`: not a symbolic link. Those of a live link.
+pub(crate) fn read_link(location: &Location) -> Result<alloc::vec::Vec<u8>, Errno> {
+    location.inode.link_target().ok_or(Errno::EINVAL)?
+}

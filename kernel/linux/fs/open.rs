@@ -1,0 +1,191 @@
+//! From a path and flags to an open file: open(2).
+//!
+//! Not here: file descriptors and the open file description (`file`), which keep `O_NONBLOCK` and `O_APPEND`.
+//! Source: open(2); Linux 6.1 fs/namei.c (`open_last_lookups`, `do_open`, `may_open`).
+
+use alloc::sync::Arc;
+
+use ostd::sync::SpinLock;
+use rules::abi::errno::Errno;
+use rules::abi::mode::{FileType, Permissions};
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::linux::access::Access;
+use rules::linux::credentials::Credentials;
+
+use super::device;
+use super::fifo;
+use super::mount::Location;
+use super::name::{self, NewFile};
+use super::opened::{OpenInode, Target};
+use super::path::{self, Last, LastLink, Origin, Walk};
+use super::stat;
+use super::tmpfs::inode::Content;
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// What it is to be used for.
+    pub(crate) access: AccessMode,
+    /// Everything else in the flags.
+    pub(crate) flags: OpenFlags,
+    /// The permissions of a file that is made, before the umask.
+    pub(crate) permissions: Permissions,
+}
+
+impl How {
+    /// Reads the flags of open(2), refusing what contradicts itself.
+    ///
+    /// # Errors
+    /// `EINVAL`: `O_TMPFILE` without write access.
+    pub(crate) fn parse(raw: u32, mode: u32) -> Result<Self, Errno> {
+        let mut flags = OpenFlags::from_flags(raw);
+        let mut access = AccessMode::from_flags(raw);
+        if flags.contains(OpenFlags::PATH) {
+            // open(2): with O_PATH all other flags are ignored but these.
+            flags &= OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NO_FOLLOW | OpenFlags::CLOSE_ON_EXEC;
+            access = AccessMode::Read;
+        }
+        if flags.contains(OpenFlags::TEMPORARY) && (!flags.contains(OpenFlags::DIRECTORY) || !access.writes())
+        {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Self { access, flags, permissions: Permissions::from_mode(mode) })
+    }
+
+    fn has(&self, flags: OpenFlags) -> bool {
+        self.flags.contains(flags)
+    }
+
+    fn last_link(&self) -> LastLink {
+        if self.has(OpenFlags::NO_FOLLOW) { LastLink::Keep } else { LastLink::Follow }
+    }
+
+    /// What the permission bits must grant.
+    fn wanted(&self) -> Access {
+        let mut wanted = match self.access {
+            AccessMode::Read => Access::READ,
+            AccessMode::Write => Access::WRITE,
+            AccessMode::ReadWrite | AccessMode::Neither => Access::READ | Access::WRITE,
+        };
+        if self.has(OpenFlags::TRUNCATE) {
+            wanted |= Access::WRITE;
+        }
+        wanted
+    }
+}
+
+/// Opens the file that `path` leads to, or makes it if the flags say so.
+///
+/// # Errors
+/// `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`: the flags do not go with what is there. `ENXIO`: no
+/// driver for the device. Those of [`path::lookup`] and [`name::make`].
+pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+    if how.has(OpenFlags::TEMPORARY) {
+        return open_temporary(origin, path, how);
+    }
+    if how.has(OpenFlags::CREATE) {
+        return open_or_make(origin, path, how);
+    }
+    let location = path::lookup(origin, path, how.last_link())?;
+    open_found(location, how, origin.credentials)
+}
+
+/// Opens a file that was found already.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_found(
+    location: Location,
+    how: How,
+    credentials: Credentials,
+) -> Result<Arc<OpenInode>, Errno> {
+    let inode = &location.inode;
+    let file_type = inode.file_type();
+    if how.has(OpenFlags::DIRECTORY) && file_type != FileType::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    if how.has(OpenFlags::PATH) {
+        return Ok(Arc::new(OpenInode::new(location, Target::Nowhere)));
+    }
+    match file_type {
+        FileType::Symlink => return Err(Errno::ELOOP),
+        FileType::Directory if how.wanted().contains(Access::WRITE) => return Err(Errno::EISDIR),
+        _ => {}
+    }
+    inode.check(credentials, how.wanted())?;
+    if how.has(OpenFlags::NO_ACCESS_TIME) {
+        inode.ownership().check_owner(credentials)?;
+    }
+    if how.has(OpenFlags::TRUNCATE) && matches!(inode.content(), Content::Regular(_)) {
+        inode.with_attributes(|attributes| attributes.drop_rights(&credentials));
+    }
+    open_permitted(location, how)
+}
+
+fn open_permitted(location: Location, how: How) -> Result<Arc<OpenInode>, Errno> {
+    let target = match location.inode.content() {
+        Content::Directory(_) => Target::Contents,
+        Content::Regular(regular) => {
+            if how.has(OpenFlags::TRUNCATE) {
+                regular.truncate(location.inode.superblock(), 0)?;
+                location.inode.with_attributes(|attributes| attributes.mark_modified());
+            }
+            Target::Contents
+        }
+        Content::Report(_) => Target::Report(SpinLock::new(Arc::new([]))),
+        Content::Device(kind, number) => Target::Other(device::open(*kind, *number, how.flags)?),
+        Content::Fifo => Target::Other(fifo::open(&stat::stat(&location), how.access, how.flags)?),
+        Content::Socket => return Err(Errno::ENXIO),
+        Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
+    };
+    Ok(Arc::new(OpenInode::new(location, target)))
+}
+
+fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+    let mut walk = Walk::new(origin);
+    let mut path = path.to_vec();
+    loop {
+        let Last::Name { name, slash: false } = walk.up_to_last(&path)? else {
+            return Err(Errno::EISDIR);
+        };
+        let found = match walk.child(&name) {
+            Ok(_) if how.has(OpenFlags::EXCLUSIVE) => return Err(Errno::EEXIST),
+            Ok(found) => found,
+            Err(Errno::ENOENT) if how.has(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
+            Err(Errno::ENOENT) => {
+                match name::make_at(origin, &walk.at, &name, NewFile::Regular, how.permissions) {
+                    // Somebody else was faster: the name is there now.
+                    Err(Errno::EEXIST) => continue,
+                    // Whoever made a file may use it, whatever its permissions say.
+                    made => return open_permitted(made?, how),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if !how.has(OpenFlags::NO_FOLLOW)
+            && let Some(link) = walk.follow(&found.inode)?
+        {
+            match link {
+                path::Target::Path(link) => {
+                    path = link;
+                    continue;
+                }
+                path::Target::Place(place) => return open_found(place, how, origin.credentials),
+            }
+        }
+        if found.inode.is_directory() {
+            return Err(Errno::EISDIR);
+        }
+        return open_found(found, how, origin.credentials);
+    }
+}
+
+fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+    let directory = path::lookup(origin, path, how.last_link())?;
+    directory.inode.directory()?;
+    directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    let inode = name::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
+    // Whoever says that it has to be new does not want to name it.
+    inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));
+    open_permitted(directory.sibling(inode), how)
+}

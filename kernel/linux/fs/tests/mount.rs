@@ -1,0 +1,40 @@
+//! Mounts.
+
+use ostd::prelude::ktest;
+use rules::abi::errno::Errno;
+use rules::abi::mode::Permissions;
+
+use super::{find, make_directory, put, scratch};
+use crate::linux::fs::mount::{self, Busy};
+use crate::linux::fs::name;
+use crate::linux::fs::path::{self, LastLink};
+use crate::linux::fs::tmpfs::inode::Inode;
+use crate::linux::fs::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+
+#[ktest]
+fn a_mount_covers_its_directory_until_it_is_taken_away() {
+    let at = scratch("mounts");
+    make_directory(&at, "m");
+    put(&at, "m/below", b"");
+    let location = path::lookup(&at, b"m", LastLink::Follow).unwrap();
+    let root = Inode::new_root(
+        &Superblock::new(FileSystemType::Tmpfs, Limits::default()),
+        Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    mount::mount(&location, root.clone(), b"tmpfs").unwrap();
+    assert_eq!(find(&at, "m/below"), Err(Errno::ENOENT));
+    put(&at, "m/above", b"");
+    assert_eq!(find(&at, "m/above").as_deref(), Ok("a file"));
+    assert_eq!(find(&at, "m/..").as_deref(), Ok(""));
+    assert_eq!(name::remove_directory(&at, b"m"), Err(Errno::EBUSY));
+    let mounted = || path::lookup(&at, b"m", LastLink::Follow).unwrap();
+    assert_eq!(mount::mount(&mounted(), root, b"tmpfs"), Err(Errno::EBUSY));
+    let above = path::lookup(&at, b"m/above", LastLink::Follow).unwrap();
+    assert_eq!(name::link(&at, &above, b"outside"), Err(Errno::EXDEV));
+    assert_eq!(mount::unmount(mounted(), Busy::Refuse), Err(Errno::EBUSY));
+    assert_eq!(mount::unmount(above, Busy::Refuse), Err(Errno::EINVAL));
+    assert_eq!(mount::unmount(mounted(), Busy::Refuse), Ok(()));
+    assert_eq!(find(&at, "m/below").as_deref(), Ok("a file"));
+    assert_eq!(mount::unmount(mount::root().clone(), Busy::Detach), Err(Errno::EINVAL));
+}

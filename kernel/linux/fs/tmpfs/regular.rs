@@ -1,0 +1,379 @@
+//! The bytes of a regular file: pages, present where something was written.
+//!
+//! Owns: the pages and the length.   Not here: offsets of open files, times (the inode's), user memory.
+//! Invariant: bytes beyond the length are zero in every page; a page that is absent reads as zeros.
+//! Locks: `writing` is held for a whole write or truncation, also while bytes come from user memory (a page
+//! fault needs only `contents`); `contents` is a spin lock and is never held during such a copy.
+//! Source: Linux 6.1 mm/shmem.c, mm/filemap.c (`generic_perform_write`).
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry as Slot;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use ostd::mm::io::util::HasVmReaderWriter;
+use ostd::mm::{PAGE_SIZE, UFrame};
+use ostd::sync::{Mutex, SpinLock};
+use ostd::task::Task;
+use rules::abi::errno::Errno;
+use rules::core::seek::{OFFSET_MAX, Whence};
+use rules::linux::seals::{Sealing, Seals, Sharing};
+
+use super::superblock::Superblock;
+use crate::machine::memory::budget;
+use crate::machine::memory::pages::PageError;
+use crate::machine::memory::transfer::{Sink, Source};
+
+/// The contents of a regular inode.
+pub(crate) struct Regular {
+    writing: Mutex<()>,
+    contents: SpinLock<Contents>,
+}
+
+struct Contents {
+    size: u64,
+    pages: BTreeMap<u64, UFrame>,
+    /// Of a file of memfd_create(2).
+    sealed: Option<Box<Sealed>>,
+}
+
+/// What a file has that no path leads to.
+struct Sealed {
+    name: Box<[u8]>,
+    sealing: Sealing,
+}
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Where a write starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    /// At this offset.
+    At(u64),
+    /// Wherever the file ends when its turn comes.
+    End,
+}
+
+impl Regular {
+    /// No bytes.
+    pub(crate) const fn new() -> Self {
+        let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: None };
+        Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
+    }
+
+    /// No bytes, and what memfd_create(2) adds to them.
+    pub(crate) fn sealed(name: &[u8], seals: Seals) -> Self {
+        let sealed = Box::new(Sealed { name: name.into(), sealing: Sealing::new(seals) });
+        let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: Some(sealed) };
+        Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
+    }
+
+    /// The name that it was given instead of a path.
+    pub(crate) fn name(&self) -> Option<Vec<u8>> {
+        self.contents.lock().sealed.as_ref().map(|sealed| sealed.name.to_vec())
+    }
+
+    /// Gives the seals to `change`; no write is under way meanwhile.
+    ///
+    /// # Errors
+    /// `EINVAL`: this file has none. Those of `change`.
+    pub(crate) fn with_seals<R>(
+        &self,
+        change: impl FnOnce(&mut Sealing) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        change(&mut contents.sealed.as_mut().ok_or(Errno::EINVAL)?.sealing)
+    }
+
+    /// Maps it for all to see: [`Sealing::map`]. A file without seals is [`Sharing::Free`], and is not counted.
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it.
+    pub(crate) fn share(&self, writes: bool) -> Result<Option<Sharing>, Errno> {
+        let mut contents = self.contents.lock();
+        contents.sealed.as_mut().map(|sealed| sealed.sealing.map(writes)).transpose()
+    }
+
+    /// Ends what [`share`](Self::share) began.
+    pub(crate) fn unshare(&self) {
+        if let Some(sealed) = &mut self.contents.lock().sealed {
+            sealed.sealing.unmap();
+        }
+    }
+
+    /// The length in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.contents.lock().size
+    }
+
+    /// How many pages are present.
+    pub(crate) fn pages(&self) -> u64 {
+        self.contents.lock().pages.len() as u64
+    }
+
+    /// Copies bytes from `offset` on to `to`, until either ends, and returns how many.
+    ///
+    /// # Errors
+    /// `EFAULT`: not one byte could be put.
+    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let mut done = 0;
+        while to.remaining() > 0 {
+            let at = offset.saturating_add(done as u64);
+            let (page, wanted) = {
+                let contents = self.contents.lock();
+                let wanted = in_page(at, contents.size.saturating_sub(at), to.remaining());
+                if wanted == 0 {
+                    break;
+                }
+                (contents.pages.get(&(at / PAGE)).cloned(), wanted)
+            };
+            let put = match page {
+                Some(page) => to.put_from(page.reader().skip(skip(at)).limit(wanted)),
+                None => to.put(&ZEROS[..wanted]),
+            };
+            done += put;
+            pause_between_pages(at / PAGE);
+            if put < wanted {
+                return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies all of `from` to `position` on; returns where that was and how many bytes.
+    ///
+    /// # Errors
+    /// `EFAULT`: not one byte could be taken. `EFBIG`: the file would pass the largest offset. `ENOSPC`: no
+    /// memory may be taken for it. A write that got some way returns what it got instead.
+    pub(crate) fn write(
+        &self,
+        superblock: &Superblock,
+        position: Position,
+        from: &mut dyn Source,
+    ) -> Result<(u64, usize), Errno> {
+        let _turn = self.writing.lock();
+        let offset = match position {
+            Position::At(offset) => offset,
+            Position::End => self.size(),
+        };
+        let mut done = 0;
+        while from.remaining() > 0 {
+            let at = offset.saturating_add(done as u64);
+            let taken = self.write_in_page(superblock, at, from);
+            pause_between_pages(at / PAGE);
+            match taken {
+                Ok(taken) => done += taken,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok((offset, done))
+    }
+
+    fn write_in_page(&self, superblock: &Superblock, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let wanted = in_page(at, OFFSET_MAX.saturating_sub(at), from.remaining());
+        if wanted == 0 {
+            return Err(Errno::EFBIG);
+        }
+        self.contents.lock().check(|sealing, size| sealing.check_write(at + wanted as u64, size))?;
+        let page = self.page_for_writing(superblock, at / PAGE)?;
+        let taken = from.take_into(page.writer().skip(skip(at)).limit(wanted));
+        if taken == 0 {
+            return Err(Errno::EFAULT);
+        }
+        let mut contents = self.contents.lock();
+        contents.size = contents.size.max(at + taken as u64);
+        Ok(taken)
+    }
+
+    /// The page with that index, if there is one: holes have none, nor has what lies beyond the end.
+    pub(crate) fn present_page(&self, index: u64) -> Option<UFrame> {
+        self.contents.lock().pages.get(&index).cloned()
+    }
+
+    /// The page with that index for a mapping; a hole is filled with a page of zeros.
+    ///
+    /// # Errors
+    /// [`PageError`]: the file ends before, or there is no room.
+    pub(crate) fn mapped_page(&self, superblock: &Superblock, index: u64) -> Result<UFrame, PageError> {
+        {
+            let contents = self.contents.lock();
+            contents.check_within(index)?;
+            if let Some(page) = contents.pages.get(&index) {
+                return Ok(page.clone());
+            }
+        }
+        let page = new_page(superblock).map_err(|_| PageError::OutOfMemory)?;
+        let mut contents = self.contents.lock();
+        // The file may have been cut meanwhile.
+        let still_within = contents.check_within(index);
+        let present = if still_within.is_ok() { contents.insert(index, page) } else { Err(page) };
+        drop(contents);
+        match present {
+            Ok(page) => Ok(page),
+            Err(page) => {
+                superblock.pages.refund(1);
+                still_within.map(|()| page)
+            }
+        }
+    }
+
+    fn page_for_writing(&self, superblock: &Superblock, index: u64) -> Result<UFrame, Errno> {
+        if let Some(page) = self.present_page(index) {
+            return Ok(page);
+        }
+        let page = new_page(superblock)?;
+        let present = self.contents.lock().insert(index, page);
+        Ok(present.unwrap_or_else(|page| {
+            superblock.pages.refund(1);
+            page
+        }))
+    }
+
+    /// Cuts the file to `size` bytes, or lets it grow to it by a hole.
+    ///
+    /// # Errors
+    /// `EFBIG`: past the largest offset. `EPERM`: a seal forbids it.
+    pub(crate) fn truncate(&self, superblock: &Superblock, size: u64) -> Result<(), Errno> {
+        if size > OFFSET_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        contents.check(|sealing, before| sealing.check_length(size, before))?;
+        let cut = if size < contents.size {
+            if let Some(last) = contents.pages.get(&(size / PAGE)) {
+                let mut tail = last.writer();
+                tail.skip(skip(size));
+                let length = tail.avail();
+                tail.fill_zeros(length);
+            }
+            contents.pages.split_off(&size.div_ceil(PAGE))
+        } else {
+            BTreeMap::new()
+        };
+        contents.size = size;
+        drop(contents);
+        superblock.pages.refund(cut.len() as u64);
+        Ok(())
+    }
+
+    /// Lets every page of a range of bytes be present.
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it. `ENOSPC`, `ENOMEM`: pages that were added stay, as they read as the zeros they
+    /// replace.
+    pub(crate) fn fill_holes(&self, superblock: &Superblock, bytes: Range<u64>) -> Result<(), Errno> {
+        let _turn = self.writing.lock();
+        self.contents.lock().check(|sealing, size| sealing.check_growth(bytes.end, size))?;
+        for index in bytes.start / PAGE..bytes.end.div_ceil(PAGE) {
+            self.page_for_writing(superblock, index)?;
+            pause_between_pages(index);
+        }
+        Ok(())
+    }
+
+    /// Lets the file end no earlier than at `size`.
+    pub(crate) fn extend(&self, size: u64) {
+        let _turn = self.writing.lock();
+        let mut contents = self.contents.lock();
+        contents.size = contents.size.max(size);
+    }
+
+    /// Makes a hole of `length` bytes at `offset`; the length of the file stays.
+    ///
+    /// # Errors
+    /// `EPERM`: a seal forbids it.
+    pub(crate) fn punch_hole(&self, superblock: &Superblock, offset: u64, length: u64) -> Result<(), Errno> {
+        let _turn = self.writing.lock();
+        let end = offset.saturating_add(length);
+        let mut cut = Vec::new();
+        let mut contents = self.contents.lock();
+        contents.check(|sealing, _| sealing.check_change())?;
+        let touched: Vec<u64> =
+            contents.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(&index, _)| index).collect();
+        for index in touched {
+            let from = offset.max(index * PAGE);
+            let to = end.min((index + 1).saturating_mul(PAGE));
+            if to - from == PAGE {
+                cut.extend(contents.pages.remove(&index));
+            } else if let Some(page) = contents.pages.get(&index) {
+                page.writer().skip(skip(from)).fill_zeros((to - from) as usize);
+            }
+        }
+        drop(contents);
+        superblock.pages.refund(cut.len() as u64);
+        Ok(())
+    }
+
+    /// Where `SEEK_DATA` and `SEEK_HOLE` lead: pages that are present are data, all others holes.
+    ///
+    /// # Errors
+    /// `ENXIO`: `offset` is at or behind the end, or only a hole follows.
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let contents = self.contents.lock();
+        let size = contents.size;
+        let from = u64::try_from(offset).ok().filter(|from| *from < size).ok_or(Errno::ENXIO)?;
+        if whence == Whence::Data {
+            let (&page, _) = contents.pages.range(from / PAGE..).next().ok_or(Errno::ENXIO)?;
+            return Some(from.max(page * PAGE)).filter(|data| *data < size).ok_or(Errno::ENXIO);
+        }
+        let mut hole = from / PAGE;
+        for (&page, _) in contents.pages.range(hole..) {
+            if page != hole {
+                break;
+            }
+            hole += 1;
+        }
+        Ok(from.max(hole * PAGE).min(size))
+    }
+}
+
+impl Contents {
+    /// Asks the seals, if there are any; `allow` gets the length, too.
+    fn check(&self, allow: impl FnOnce(&Sealing, u64) -> Result<(), Errno>) -> Result<(), Errno> {
+        self.sealed.as_ref().map_or(Ok(()), |sealed| allow(&sealed.sealing, self.size))
+    }
+
+    fn check_within(&self, index: u64) -> Result<(), PageError> {
+        if index < self.size.div_ceil(PAGE) { Ok(()) } else { Err(PageError::BeyondEnd) }
+    }
+
+    /// Puts `page` into a hole, unless a page fault or a writer was faster: then theirs is the error.
+    fn insert(&mut self, index: u64, page: UFrame) -> Result<UFrame, UFrame> {
+        match self.pages.entry(index) {
+            Slot::Vacant(slot) => Ok(slot.insert(page).clone()),
+            Slot::Occupied(slot) => Err(slot.get().clone()),
+        }
+    }
+}
+
+/// A page of zeros that counts as `superblock`'s.
+fn new_page(superblock: &Superblock) -> Result<UFrame, Errno> {
+    superblock.pages.charge()?;
+    budget::zeroed_page().inspect_err(|_| superblock.pages.refund(1))
+}
+
+/// Lets others run now and then: the kernel is preempted only where it says so, and a file is as long as it likes.
+fn pause_between_pages(index: u64) {
+    /// A mebibyte, a few hundred microseconds of copying.
+    const PAGES: u64 = 256;
+    if index % PAGES == PAGES - 1 {
+        Task::yield_now();
+    }
+}
+
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
+/// How far into its page an offset is.
+fn skip(at: u64) -> usize {
+    (at % PAGE) as usize
+}
+
+/// How much of `available` and `wanted` bytes lies in the page that `at` is in.
+fn in_page(at: u64, available: u64, wanted: usize) -> usize {
+    let room = PAGE - at % PAGE;
+    room.min(available).min(wanted as u64) as usize
+}

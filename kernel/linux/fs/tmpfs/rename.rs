@@ -1,0 +1,206 @@
+//! Moves a name, atomically, between directories: rename(2).
+//!
+//! Invariant: no directory ends up below itself; whoever looks finds the old state or the new one.
+//! Locks: `RENAMES`, which alone keeps ancestry still, then both directories (the ancestor first, else by
+//! address), then a directory that is replaced.
+//! Source: rename(2); Linux 6.1 fs/namei.c (`lock_rename`, `vfs_rename`).
+
+use alloc::sync::Arc;
+
+use ostd::sync::{Mutex, PreemptDisabled, SpinLockGuard};
+use rules::abi::errno::Errno;
+
+use super::attributes::Attributes;
+use super::directory::Names;
+use super::inode::Inode;
+use super::names;
+
+static RENAMES: Mutex<()> = Mutex::new(());
+
+/// A name in a directory.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The directory.
+    pub(crate) directory: &'a Arc<Inode>,
+    /// The name in it.
+    pub(crate) name: &'a [u8],
+}
+
+/// What happens to a name that is there already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Taken {
+    /// It is replaced.
+    Replace,
+    /// It stays, and the call fails: `RENAME_NOREPLACE`.
+    Refuse,
+    /// The two change places: `RENAME_EXCHANGE`.
+    Exchange,
+}
+
+/// Moves `from` to `to`, if `accept` agrees with what they lead to.
+///
+/// # Errors
+/// `ENOENT`: `from` leads nowhere, `to`'s directory was removed, or there is nothing to exchange with. `EEXIST`:
+/// `to` is taken and stays. `EINVAL`: a directory would move below itself. `ENOTEMPTY`: `to` is a directory with
+/// names, or above `from`. `EISDIR`, `ENOTDIR`: only one of the two is a directory. `EBUSY`: a mount point. Those of
+/// `accept`. Nothing was moved.
+pub(crate) fn rename(
+    from: Place<'_>,
+    to: Place<'_>,
+    taken: Taken,
+    accept: impl FnOnce(&Arc<Inode>, Option<&Arc<Inode>>) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let _still = RENAMES.lock();
+    let mut pair = Pair::lock(from.directory, to.directory)?;
+    let source = pair.from().find(from.name)?.clone();
+    let target = match pair.to().find(to.name) {
+        Ok(_) if taken == Taken::Refuse => return Err(Errno::EEXIST),
+        Ok(target) => Some(target.clone()),
+        Err(Errno::ENOENT) if taken != Taken::Exchange => None,
+        Err(error) => return Err(error),
+    };
+    accept(&source, target.as_ref())?;
+    check_loops(from, to, &source, target.as_ref(), taken)?;
+    if target.as_ref().is_some_and(|target| Arc::ptr_eq(target, &source)) {
+        return Ok(());
+    }
+    check_mounts(&source, target.as_ref())?;
+
+    match &target {
+        Some(target) if taken == Taken::Exchange => pair.exchange(from, to, &source, target),
+        Some(target) => pair.replace(from, to, &source, target)?,
+        None => pair.carry(from, to, &source)?,
+    }
+    source.with_attributes(Attributes::mark_changed);
+    from.directory.with_attributes(Attributes::mark_modified);
+    to.directory.with_attributes(Attributes::mark_modified);
+    drop(pair);
+    // The last reference to a replaced file may free all of it: not under the locks.
+    drop(target);
+    Ok(())
+}
+
+fn check_loops(
+    from: Place<'_>,
+    to: Place<'_>,
+    source: &Arc<Inode>,
+    target: Option<&Arc<Inode>>,
+    taken: Taken,
+) -> Result<(), Errno> {
+    if is_same_or_above(source, to.directory) {
+        return Err(Errno::EINVAL);
+    }
+    if target.is_some_and(|target| is_same_or_above(target, from.directory)) {
+        return Err(if taken == Taken::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+    }
+    Ok(())
+}
+
+fn check_mounts(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> Result<(), Errno> {
+    let mounted = |inode: &Arc<Inode>| inode.directory().is_ok_and(|directory| directory.is_mount_point());
+    if mounted(source) || target.is_some_and(mounted) { Err(Errno::EBUSY) } else { Ok(()) }
+}
+
+/// Whether `upper` is `lower`, or is met on the way from there to the root.
+fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
+    let mut at = Some(lower.clone());
+    while let Some(inode) = at {
+        if Arc::ptr_eq(&inode, upper) {
+            return true;
+        }
+        at = inode.directory().ok().and_then(|directory| directory.parent());
+    }
+    false
+}
+
+/// The locked names of one directory or two.
+struct Pair<'a> {
+    from: SpinLockGuard<'a, Names, PreemptDisabled>,
+    /// `None`: the same directory.
+    to: Option<SpinLockGuard<'a, Names, PreemptDisabled>>,
+}
+
+impl<'a> Pair<'a> {
+    fn lock(from: &'a Arc<Inode>, to: &'a Arc<Inode>) -> Result<Self, Errno> {
+        let (from_names, to_names) = (&from.directory()?.names, &to.directory()?.names);
+        if Arc::ptr_eq(from, to) {
+            return Ok(Self { from: from_names.lock(), to: None });
+        }
+        let from_first = if is_same_or_above(from, to) {
+            true
+        } else {
+            !is_same_or_above(to, from) && Arc::as_ptr(from) < Arc::as_ptr(to)
+        };
+        Ok(if from_first {
+            let from = from_names.lock();
+            Self { from, to: Some(to_names.lock()) }
+        } else {
+            let to = to_names.lock();
+            Self { from: from_names.lock(), to: Some(to) }
+        })
+    }
+
+    fn from(&mut self) -> &mut Names {
+        &mut self.from
+    }
+
+    fn to(&mut self) -> &mut Names {
+        match &mut self.to {
+            Some(to) => to,
+            None => &mut self.from,
+        }
+    }
+
+    /// To a free name.
+    fn carry(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>) -> Result<(), Errno> {
+        self.to().check_vacant(to.name)?;
+        self.to().insert(to.name, source);
+        let entry = self.from().remove(from.name);
+        debug_assert!(entry.is_some());
+        change_parent(source, from.directory, to.directory);
+        Ok(())
+    }
+
+    /// Over a name that is taken.
+    fn replace(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        source: &Arc<Inode>,
+        target: &Arc<Inode>,
+    ) -> Result<(), Errno> {
+        match (source.is_directory(), target.directory()) {
+            (true, Ok(directory)) => directory.close()?,
+            (true, Err(error)) => return Err(error),
+            (false, Ok(_)) => return Err(Errno::EISDIR),
+            (false, Err(_)) => {}
+        }
+        // `target` is held by the caller: nothing is freed here.
+        let replaced = self.to().replace(to.name, source);
+        let entry = self.from().remove(from.name);
+        debug_assert!(replaced.is_some() && entry.is_some());
+        names::forget(to.directory, target);
+        change_parent(source, from.directory, to.directory);
+        Ok(())
+    }
+
+    fn exchange(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>, target: &Arc<Inode>) {
+        let former = (self.to().replace(to.name, source), self.from().replace(from.name, target));
+        debug_assert!(former.0.is_some() && former.1.is_some());
+        change_parent(source, from.directory, to.directory);
+        change_parent(target, to.directory, from.directory);
+        target.with_attributes(Attributes::mark_changed);
+    }
+}
+
+/// A directory that moved has another `..`, which its parents' link counts include.
+fn change_parent(moved: &Arc<Inode>, from: &Arc<Inode>, to: &Arc<Inode>) {
+    moved.set_home(to);
+    if let Ok(directory) = moved.directory()
+        && !Arc::ptr_eq(from, to)
+    {
+        directory.set_parent(to);
+        from.with_attributes(|attributes| attributes.links -= 1);
+        to.with_attributes(|attributes| attributes.links += 1);
+    }
+}

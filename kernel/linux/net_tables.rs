@@ -1,0 +1,227 @@
+//! The tables of `/proc/net`: sockets, routes and neighbours.
+//!
+//! Not here: how a line looks (`rules::linux::proc_net`), traffic (`traffic`).
+//! First the sockets are gathered, each table under its own lock (rank 4), then each is asked under its own (rank 3).
+//! So a table is no picture of one moment, as it is none on Linux. It is sorted by addresses.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use rules::abi::errno::Errno;
+use rules::linux::proc_net::{self, Counts, Inet, Local, NOWHERE, Timer};
+use rules::net::route::Table;
+use rules::net::tcp::Phase;
+use rules::net::tcp::segment::Tuple;
+
+use super::unix;
+use crate::machine::clock;
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::net::census::{self, Kind};
+use crate::net::demux::{self, Found};
+use crate::net::endpoint::Endpoint;
+use crate::net::{ethernet, interface, ports, timer, udp};
+
+/// A text that grows as long as there is memory for it.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn new(head: &str) -> Result<Self, Errno> {
+        let mut lines = Self::default();
+        lines.push(head)?;
+        Ok(lines)
+    }
+
+    fn push(&mut self, line: &str) -> Result<(), Errno> {
+        self.0.try_reserve(line.len()).map_err(|_| Errno::ENOMEM)?;
+        self.0.push_str(line);
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+}
+
+/// TCP's sockets: those that listen, then connections.
+///
+/// # Errors
+/// `ENOMEM`: there are too many to tell.
+pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
+    let mut lines = Lines::new(&proc_net::tcp_head())?;
+    let mut connections = demux::all()?;
+    connections.sort_unstable_by_key(|(tuple, _)| *tuple);
+    let listening = ports::listeners()?.map(|endpoint| listener(&endpoint));
+    let connected = connections.iter().map(|(tuple, found)| connection(tuple, found));
+    for (number, socket) in listening.chain(connected).enumerate() {
+        lines.push(&proc_net::tcp(number, &socket))?;
+    }
+    Ok(lines.finish())
+}
+
+/// What is known of a socket without asking it.
+fn unasked(endpoint: &Endpoint) -> Inet {
+    let uid = endpoint.holder.uid();
+    Inet {
+        local: NOWHERE,
+        remote: NOWHERE,
+        state: Phase::Closed.number(),
+        sent: 0,
+        received: 0,
+        timer: Timer::None,
+        uid: uid.unwrap_or(0),
+        inode: uid.map_or(0, |_| endpoint.inode()),
+    }
+}
+
+fn listener(endpoint: &Endpoint) -> Inet {
+    let state = endpoint.state.read();
+    Inet {
+        local: state.local().unwrap_or(NOWHERE),
+        state: state.phase().number(),
+        received: state.info().unacked as usize,
+        ..unasked(endpoint)
+    }
+}
+
+fn connection(tuple: &Tuple, found: &Found) -> Inet {
+    let nobodys = Inet {
+        local: tuple.local,
+        remote: tuple.remote,
+        state: 0,
+        sent: 0,
+        received: 0,
+        timer: Timer::None,
+        uid: 0,
+        inode: 0,
+    };
+    let now = clock::now();
+    match found {
+        Found::Endpoint(endpoint) => {
+            let state = endpoint.state.read();
+            let sent = state.queued().unwrap_or(0);
+            let timer = match timer::next(endpoint) {
+                Some(at) if sent > 0 => Timer::Repeat(at.saturating_sub(now)),
+                _ => Timer::None,
+            };
+            Inet {
+                local: tuple.local,
+                remote: tuple.remote,
+                state: state.phase().number(),
+                sent,
+                received: state.unread().unwrap_or(0),
+                timer,
+                ..unasked(endpoint)
+            }
+        }
+        Found::Request(listener) => Inet {
+            state: Phase::SynReceived.number(),
+            timer: Timer::Repeat(timer::next(listener).map_or(Duration::ZERO, |at| at.saturating_sub(now))),
+            uid: listener.holder.uid().unwrap_or(0),
+            ..nobodys
+        },
+        Found::TimeWait(rest) => Inet {
+            state: Phase::TimeWait.number(),
+            timer: Timer::TimeWait(rest.end().saturating_sub(now)),
+            ..nobodys
+        },
+    }
+}
+
+/// UDP's sockets, those with a port.
+///
+/// # Errors
+/// `ENOMEM`: there are too many to tell.
+pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
+    let mut lines = Lines::new(&proc_net::udp_head())?;
+    for (number, (socket, lost)) in udp::all()?.enumerate() {
+        lines.push(&proc_net::udp(number, &socket, lost))?;
+    }
+    Ok(lines.finish())
+}
+
+/// Local sockets.
+///
+/// # Errors
+/// `ENOMEM`: there are too many to tell.
+pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
+    let mut lines = Lines::new(proc_net::LOCAL_HEAD)?;
+    for endpoint in unix::all()? {
+        let state = endpoint.state.read();
+        if state.is_dead() {
+            continue;
+        }
+        let name = state.name().cloned();
+        let uid = endpoint.holder.uid();
+        let socket = Local {
+            // One is ours.
+            references: Arc::strong_count(&endpoint) - 1,
+            kind: state.kind(),
+            is_listening: state.is_listening(),
+            is_connected: state.peer().is_some(),
+            is_open: uid.is_some(),
+            inode: uid.map_or(0, |_| endpoint.inode),
+            name: name.as_ref(),
+        };
+        drop(state);
+        lines.push(&proc_net::local(&socket))?;
+    }
+    Ok(lines.finish())
+}
+
+/// The ways to others.
+pub(crate) fn route() -> Vec<u8> {
+    let mut text = proc_net::route_head();
+    for route in interface::routes().iter().filter(|route| route.table == Table::Main) {
+        if let Some(interface) = interface::all().find(|interface| interface.index == route.interface) {
+            text.push_str(&proc_net::route(interface.name, route));
+        }
+    }
+    text.into_bytes()
+}
+
+/// The neighbours.
+pub(crate) fn arp() -> Vec<u8> {
+    let mut text = String::from(proc_net::NEIGHBOUR_HEAD);
+    for (ip, mac) in ethernet::get().map(ethernet::Ethernet::neighbours).unwrap_or_default() {
+        text.push_str(&proc_net::neighbour(ethernet::NAME, ip, mac));
+    }
+    text.into_bytes()
+}
+
+/// How many sockets there are.
+///
+/// # Errors
+/// `ENOMEM`: there are too many to count.
+pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
+    let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
+    let mut counts = Counts {
+        all: census::total(),
+        tcp: ports::listeners()?.count(),
+        tcp_made: census::count(Kind::Tcp),
+        ..Counts::default()
+    };
+    let mut bytes = 0;
+    for (_, found) in demux::all()? {
+        match found {
+            Found::Endpoint(endpoint) => {
+                counts.tcp += 1;
+                counts.orphans += usize::from(endpoint.holder.has_left());
+                let state = endpoint.state.read();
+                bytes += state.queued().unwrap_or(0) + state.unread().unwrap_or(0);
+            }
+            Found::Request(_) => {}
+            Found::TimeWait(_) => counts.time_wait += 1,
+        }
+    }
+    counts.tcp_pages = pages(bytes);
+    let mut held = 0;
+    for (socket, _) in udp::all()? {
+        counts.udp += 1;
+        held += socket.received;
+    }
+    counts.udp_pages = pages(held);
+    Ok(proc_net::counts(&counts).into_bytes())
+}

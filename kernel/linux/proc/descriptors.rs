@@ -1,0 +1,81 @@
+//! `/proc/PID/fd`: the open files of a process, as links to them.
+//!
+//! Missing: a pipe cannot be opened anew through its link (`ENOENT`).
+//! Source: Linux 6.1 fs/proc/fd.c, fs/d_path.c.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::FileType;
+use rules::core::fd::Fd;
+
+use super::{Subject, number};
+use crate::core::event::class::Class;
+use crate::core::file::description::OpenFile;
+use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::tmpfs::inode::Content;
+use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
+use crate::linux::fs::{memfd, path};
+
+/// The descriptors of a subject.
+pub(super) struct Descriptors(pub(super) Subject);
+
+/// Keeps the numbers of these inodes apart from those of a subject's other files.
+const LOCAL: u64 = 1 << 30;
+
+impl Names for Descriptors {
+    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+        let (subject, fd) = (self.0, Fd::new(number(name)?));
+        let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
+        let access = file.access();
+        let mode = if access.reads() { 0o500 } else { 0 } | if access.writes() { 0o300 } else { 0 };
+        let link = move || {
+            let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
+            Ok(destination(&file))
+        };
+        subject.find(LOCAL | fd.index() as u64, mode, Content::LiveSymlink(Box::new(link)))
+    }
+
+    fn list(&self, from: u64) -> Vec<Listed> {
+        let (Ok(process), Ok(mut next)) = (self.0.process(), u32::try_from(from)) else { return Vec::new() };
+        let files = process.files();
+        let mut listed = Vec::new();
+        // One look at the table for each: nothing is allocated under its lock.
+        loop {
+            let found = files.read().next_open(Fd::new(next), Fd::new(u32::MAX - 1));
+            let Some(fd) = found else { return listed };
+            listed.push(Listed {
+                key: fd.index() as u64,
+                name: fd.index().to_string().into_bytes(),
+                number: self.0.inode(LOCAL | fd.index() as u64),
+                file_type: FileType::Symlink,
+            });
+            next = fd.number() + 1;
+        }
+    }
+}
+
+fn destination(file: &OpenFile) -> Destination {
+    if let Some(opened) = file.downcast::<OpenInode>() {
+        let place = opened.location();
+        let text = memfd::text(&place.inode)
+            .or_else(|| path::of_inode(&place.inode))
+            .unwrap_or_else(|| b"/ (deleted)".to_vec());
+        return Destination { text, place: Some(place.clone()) };
+    }
+    let stat = file.file().stat();
+    let kind = match file.file().front().map(|(front, _)| front.class()) {
+        Some(Class::Pipe) => Some("pipe"),
+        Some(Class::Socket) => Some("socket"),
+        _ => None,
+    };
+    let text = match (kind, file.file().front().map(|(front, _)| front.class())) {
+        (Some(kind), _) => format!("{kind}:[{}]", stat.inode),
+        (None, Some(class)) => format!("anon_inode:[{}]", class.name()),
+        (None, None) => "anon_inode:[eventpoll]".to_string(),
+    };
+    Destination { text: text.into_bytes(), place: None }
+}

@@ -1,0 +1,76 @@
+//! `/proc/PID/maps`: the areas of an address space.
+//!
+//! Source: proc(5); Linux 6.1 fs/proc/task_mmu.c (`show_map_vma`).
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::fmt::Write;
+
+use rules::abi::errno::Errno;
+use rules::machine::abi::mman::Prot;
+
+use super::Subject;
+use crate::linux::fs::tmpfs::inode::Inode;
+use crate::linux::fs::{memfd, path};
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::pages::Pages;
+use crate::machine::memory::space::{Backing, Purpose, Region};
+
+pub(super) fn maps(subject: Subject) -> Result<Vec<u8>, Errno> {
+    let space = subject.process()?.space();
+    let mut text = String::new();
+    for region in space.regions() {
+        line(&mut text, &region);
+    }
+    Ok(text.into_bytes())
+}
+
+fn line(text: &mut String, region: &Region) {
+    let Region { range, prot, backing, purpose } = region;
+    let flag = |flag, letter| if prot.contains(flag) { letter } else { '-' };
+    let (source, sharing) = match backing {
+        Backing::Anonymous => (None, 'p'),
+        Backing::Private { pages, index } => (Some((pages, index)), 'p'),
+        Backing::Shared { pages, index, .. } => (Some((pages, index)), 's'),
+    };
+    let offset = source.map_or(0, |(_, index)| index.wrapping_mul(PAGE_SIZE as u64));
+    let file = source.and_then(|(pages, _)| inode(pages));
+    let (device, number) =
+        file.as_ref().map_or((None, 0), |file| (Some(file.superblock().device()), file.number()));
+    let (major, minor) = device.map_or((0, 0), |device| (device.major, device.minor));
+    let name = match (&file, source, purpose) {
+        (Some(file), ..) => {
+            memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
+        }
+        (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),
+        (None, None, Purpose::Heap) => b"[heap]".to_vec(),
+        (None, None, Purpose::Stack) => b"[stack]".to_vec(),
+        (None, None, Purpose::Other) => Vec::new(),
+    };
+    let start = text.len();
+    // A `String` takes everything.
+    let _ = write!(
+        text,
+        "{:08x}-{:08x} {}{}{}{sharing} {offset:08x} {major:02x}:{minor:02x} {number} ",
+        range.start,
+        range.end,
+        flag(Prot::READ, 'r'),
+        flag(Prot::WRITE, 'w'),
+        flag(Prot::EXEC, 'x'),
+    );
+    if !name.is_empty() {
+        // Where Linux puts it.
+        while text.len() - start < 73 {
+            text.push(' ');
+        }
+        text.push_str(&String::from_utf8_lossy(&name));
+    }
+    text.push('\n');
+}
+
+fn inode(pages: &Arc<dyn Pages>) -> Option<Arc<Inode>> {
+    let any: Arc<dyn Any + Send + Sync> = pages.clone();
+    any.downcast().ok()
+}

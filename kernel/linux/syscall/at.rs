@@ -1,0 +1,161 @@
+//! From the arguments of a syscall to a place in the tree: a directory descriptor, a path, flags.
+//!
+//! Source: openat(2); Linux 6.1 fs/namei.c (`getname_flags`, `path_init`).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::Permissions;
+use rules::core::fd::Fd;
+use rules::linux::abi::at::{AT_FDCWD, AtFlags};
+use rules::linux::credentials::Credentials;
+
+use super::context::Context;
+use crate::core::file::description::OpenFile;
+use crate::linux::fs::mount::Location;
+use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::path::{self, LastLink, Origin};
+use crate::machine::memory::user;
+
+/// What a path, or an empty path, leads to.
+pub(crate) enum Found {
+    /// A place in the tree.
+    Place(Location),
+    /// A file that has none: a pipe, a socket.
+    Elsewhere(Arc<OpenFile>),
+}
+
+/// How [`Context::find`] treats the ends of a lookup.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookup {
+    /// A symbolic link at the end.
+    pub(crate) last_link: LastLink,
+    /// Whether an empty path means the descriptor itself.
+    pub(crate) empty_path: EmptyPath,
+}
+
+/// What an empty path is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum EmptyPath {
+    /// `ENOENT`.
+    Missing,
+    /// The file behind the descriptor: `AT_EMPTY_PATH`.
+    Descriptor,
+}
+
+impl Lookup {
+    /// Follows a last link, and refuses an empty path.
+    pub(crate) const FOLLOW: Self = Self { last_link: LastLink::Follow, empty_path: EmptyPath::Missing };
+
+    /// Means a last link itself, and refuses an empty path.
+    pub(crate) const KEEP: Self = Self { last_link: LastLink::Keep, empty_path: EmptyPath::Missing };
+
+    /// As `flags` say, for a syscall that follows links by default.
+    pub(crate) fn with(flags: AtFlags) -> Self {
+        let keeps = flags.contains(AtFlags::SYMLINK_NOFOLLOW);
+        let takes_empty = flags.contains(AtFlags::EMPTY_PATH);
+        Self {
+            last_link: if keeps { LastLink::Keep } else { LastLink::Follow },
+            empty_path: if takes_empty { EmptyPath::Descriptor } else { EmptyPath::Missing },
+        }
+    }
+}
+
+/// The flags in `raw`.
+///
+/// # Errors
+/// `EINVAL`: any that are not among `allowed`.
+pub(crate) fn flags(raw: u32, allowed: AtFlags) -> Result<AtFlags, Errno> {
+    AtFlags::from_bits(raw).filter(|flags| allowed.contains(*flags)).ok_or(Errno::EINVAL)
+}
+
+impl Context<'_> {
+    /// The path at a user address.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENAMETOOLONG`.
+    pub(crate) fn path(&self, address: usize) -> Result<Vec<u8>, Errno> {
+        user::read_path(self.space(), address)
+    }
+
+    /// Who asks.
+    pub(crate) fn credentials(&self) -> Credentials {
+        *self.process().credentials.lock()
+    }
+
+    /// Where `path` begins: at the root, at the working directory, or at `directory`.
+    ///
+    /// # Errors
+    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is no directory.
+    pub(crate) fn origin_at(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
+        let origin = self.origin();
+        if directory == AT_FDCWD || path.first() == Some(&b'/') {
+            return Ok(origin);
+        }
+        let file = self.files().get_any(descriptor(directory)?)?;
+        // An empty path is missing, whatever the descriptor is.
+        let start = place(&file).ok_or(if path.is_empty() { Errno::ENOENT } else { Errno::ENOTDIR })?;
+        if !path.is_empty() {
+            start.inode.directory()?;
+        }
+        Ok(Origin { start, ..origin })
+    }
+
+    /// What the path at `address` leads to from `directory`.
+    ///
+    /// # Errors
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`path::lookup`].
+    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Found, Errno> {
+        let path = self.path(address)?;
+        if !path.is_empty() || lookup.empty_path == EmptyPath::Missing {
+            let origin = self.origin_at(directory, &path)?;
+            return path::lookup(&origin, &path, lookup.last_link).map(Found::Place);
+        }
+        if directory == AT_FDCWD {
+            return Ok(Found::Place(self.origin().start));
+        }
+        let file = self.files().get_any(descriptor(directory)?)?;
+        Ok(place(&file).map_or(Found::Elsewhere(file), Found::Place))
+    }
+
+    /// As [`Context::find`], where only a place in the tree will do.
+    ///
+    /// # Errors
+    /// As [`Context::find`]. `EINVAL`: the file has no place.
+    pub(crate) fn locate(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Location, Errno> {
+        match self.find(directory, address, lookup)? {
+            Found::Place(location) => Ok(location),
+            Found::Elsewhere(_) => Err(Errno::EINVAL),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Makes a file where the path at `address` leads from `directory`.
+    ///
+    /// # Errors
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`name::make`].
+    pub(crate) fn make(
+        &self,
+        directory: i32,
+        address: usize,
+        new: NewFile,
+        permissions: Permissions,
+    ) -> Result<usize, Errno> {
+        let path = self.path(address)?;
+        name::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
+        Ok(0)
+    }
+}
+
+/// A directory argument that is a descriptor.
+fn descriptor(directory: i32) -> Result<Fd, Errno> {
+    u32::try_from(directory).map(Fd::new).map_err(|_| Errno::EBADF)
+}
+
+/// Where in the tree an open file was found, if it was.
+pub(crate) fn place(file: &OpenFile) -> Option<Location> {
+    file.downcast::<OpenInode>().map(|opened| opened.location().clone())
+}

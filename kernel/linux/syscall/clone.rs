@@ -1,0 +1,225 @@
+//! fork(2), vfork(2), clone(2), clone3(2).
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use rules::abi::errno::Errno;
+
+use super::context::{Context, SysResult};
+use super::enter;
+use crate::core::event::wait::Sleep;
+use crate::linux::task::process::{self, Process};
+use crate::linux::task::signal::deliver::Restart;
+use crate::linux::task::signal::pending::ThreadSignals;
+use crate::linux::task::thread::{self, Thread};
+use crate::machine::memory::layout::TASK_SIZE;
+use crate::machine::memory::user::{UserPtr, UserSlice};
+
+const VM: u64 = 0x100;
+const FS: u64 = 0x200;
+const FILES: u64 = 0x400;
+const SIGHAND: u64 = 0x800;
+const VFORK: u64 = 0x4000;
+const THREAD: u64 = 0x1_0000;
+const SYSVSEM: u64 = 0x4_0000;
+const SETTLS: u64 = 0x8_0000;
+const PARENT_SETTID: u64 = 0x10_0000;
+const CHILD_CLEARTID: u64 = 0x20_0000;
+const DETACHED: u64 = 0x40_0000;
+const CHILD_SETTID: u64 = 0x100_0000;
+const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+const SUPPORTED: u64 = VM
+    | FS
+    | FILES
+    | SIGHAND
+    | VFORK
+    | THREAD
+    | SYSVSEM
+    | SETTLS
+    | PARENT_SETTID
+    | CHILD_CLEARTID
+    | DETACHED
+    | CHILD_SETTID
+    | CLEAR_SIGHAND;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Request {
+    flags: u64,
+    exit_signal: u32,
+    stack: usize,
+    parent_tid: usize,
+    child_tid: usize,
+    tls: usize,
+}
+
+/// fork(2).
+pub(crate) fn fork(cx: &mut Context<'_>) -> SysResult {
+    start(cx, Request { exit_signal: 17, ..Request::default() })
+}
+
+/// vfork(2): the child runs in the caller's memory, and the caller waits until it has ended or runs another program.
+pub(crate) fn vfork(cx: &mut Context<'_>) -> SysResult {
+    start(cx, Request { flags: VM | VFORK, exit_signal: 17, ..Request::default() })
+}
+
+/// clone(2).
+pub(crate) fn clone(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
+    let [flags, stack, parent_tid, child_tid, tls] = arguments;
+    let request = Request {
+        flags: flags as u64 & 0xffff_ff00,
+        exit_signal: (flags & 0xff) as u32,
+        stack,
+        parent_tid,
+        child_tid,
+        tls,
+    };
+    start(cx, request)
+}
+
+/// clone3(2).
+///
+/// # Errors
+/// As [`clone`]; `E2BIG`: the structure is larger than known and not zero there. `EINVAL`: too small.
+pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
+    const KNOWN: usize = 88;
+    if size < 64 {
+        return Err(Errno::EINVAL);
+    }
+    if size > 4096 {
+        return Err(Errno::E2BIG);
+    }
+    let mut bytes = [0u8; 4096];
+    UserSlice::new(cx.space(), at, size)?.read_bytes(&mut bytes[..size])?;
+    if bytes[KNOWN..].iter().any(|byte| *byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    let mut words = [0u64; 11];
+    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*chunk);
+    }
+    let [flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _] =
+        words;
+    if flags & 0xff != 0
+        || exit_signal > 64
+        || set_tid != 0
+        || set_tid_size != 0
+        || (stack == 0) != (stack_size == 0)
+    {
+        return Err(Errno::EINVAL);
+    }
+    let request = Request {
+        flags,
+        exit_signal: exit_signal as u32,
+        stack: (stack + stack_size) as usize,
+        parent_tid: parent_tid as usize,
+        child_tid: child_tid as usize,
+        tls: tls as usize,
+    };
+    start(cx, request)
+}
+
+/// Starts a thread or a process.
+///
+/// # Errors
+/// `EINVAL`: flags that contradict each other or are not supported. `EAGAIN`, `ENOMEM`.
+fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
+    let flags = request.flags;
+    let has = |flag: u64| flags & flag != 0;
+    if flags & !SUPPORTED != 0
+        || (has(SIGHAND) && !has(VM))
+        || (has(THREAD) && !has(SIGHAND))
+        || (has(SIGHAND) && has(CLEAR_SIGHAND))
+        || request.tls >= TASK_SIZE
+    {
+        return Err(Errno::EINVAL);
+    }
+    let parent = cx.process();
+    let mut context = cx.user.clone();
+    let general = context.general_regs_mut();
+    general.rax = 0;
+    if request.stack != 0 {
+        general.rsp = request.stack;
+    }
+    let mut registers = thread::save_registers();
+    if has(SETTLS) {
+        registers.fs_base = request.tls;
+    }
+    let (mask, alt_stack) = {
+        let own = cx.thread().signals.lock();
+        (own.mask, own.alt_stack)
+    };
+    let mut signals = ThreadSignals { mask, ..ThreadSignals::default() };
+    let (process, tid) = if has(THREAD) {
+        process::check_room(parent)?;
+        (parent.clone(), process::next_id())
+    } else {
+        if !has(VM) || has(VFORK) {
+            signals.alt_stack = alt_stack;
+        }
+        let child = copy_process(parent, flags)?;
+        child.exit_signal.store(request.exit_signal, Ordering::Relaxed);
+        if has(VFORK) {
+            child.lend(cx.thread());
+        }
+        let pid = child.pid();
+        (child, pid)
+    };
+    let parent_thread = cx.myself();
+    let space = cx.space();
+    let mut is_interrupted = false;
+    let prepare = |thread: &Arc<Thread>| {
+        if has(CHILD_CLEARTID) {
+            thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
+        }
+        if !has(THREAD) {
+            let _membership = process::MEMBERSHIP.lock();
+            if parent_thread.is_interrupted() {
+                is_interrupted = true;
+                return Err(Errno::EINTR);
+            }
+            process.publish(parent);
+        }
+        // A fault is no error: the child exists.
+        if has(PARENT_SETTID) {
+            let _ = UserPtr::<u32>::new(space, request.parent_tid).write(&tid);
+        }
+        if has(CHILD_SETTID) && has(VM) {
+            let _ = UserPtr::<u32>::new(space, request.child_tid).write(&tid);
+        }
+        Ok(())
+    };
+    let run = if has(CHILD_SETTID) && !has(VM) { run_and_tell } else { enter::run };
+    let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
+    if is_interrupted {
+        // The signal may be one for the group that the child is to be in: it comes first.
+        cx.restart.set(Restart::Always);
+    }
+    started?;
+    if has(VFORK) {
+        // Only death ends this wait early: the child stands on the caller's stack.
+        while process.borrows_space() && !cx.thread().is_dying() {
+            cx.myself().sleep(None);
+        }
+    }
+    Ok(tid as usize)
+}
+
+/// A forked child writes its own ID into its own copy of the memory.
+fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
+    let addr = thread.clear_tid.load(Ordering::Relaxed);
+    if addr != 0 {
+        let space = thread.process().space();
+        let _ = UserPtr::<u32>::new(&space, addr).write(&thread.tid());
+    }
+    enter::run(thread, context);
+}
+
+fn copy_process(parent: &Arc<Process>, flags: u64) -> Result<Arc<Process>, Errno> {
+    let space = if flags & VM != 0 { parent.space() } else { parent.space().fork()? };
+    let files = if flags & FILES != 0 { parent.files() } else { Arc::new(parent.files().try_clone()?) };
+    let child = Process::child(parent, space, files)?;
+    if flags & CLEAR_SIGHAND != 0 {
+        child.signals.lock().actions.reset_handlers();
+    }
+    Ok(child)
+}

@@ -1,0 +1,140 @@
+//! What a syscall knows about its caller.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::time::Duration;
+
+use ostd::arch::cpu::context::UserContext;
+use rules::abi::errno::Errno;
+use rules::core::fd::Fd;
+
+use crate::core::file::description::OpenFile;
+use crate::core::file::table::FdTable;
+use crate::core::syscall::poll::Group;
+use crate::linux::fs::path::Origin;
+use crate::linux::task::limits::Resource;
+use crate::linux::task::process::Process;
+use crate::linux::task::signal::deliver::Restart;
+use crate::linux::task::thread::{Myself, Thread};
+use crate::machine::memory::space::AddressSpace;
+
+/// What a syscall returns: the value for the register, or the error.
+pub(crate) type SysResult = Result<usize, Errno>;
+
+/// What a thread keeps at hand of its process, so that a syscall finds it without a lock or a reference count.
+///
+/// Only the thread's own syscalls put something else in place: execve(2), which no other thread survives, and
+/// close_range(2) with `CLOSE_RANGE_UNSHARE`, which is about the caller alone. They say so with [`Context::renew`].
+pub(crate) struct Held {
+    pub(crate) space: Arc<AddressSpace>,
+    files: Arc<FdTable>,
+    /// Where the last poll(2) of many had its array: programs poll the same descriptors again and again.
+    poll_room: Cell<Vec<Group>>,
+}
+
+impl Held {
+    /// What the process of `thread` has now.
+    pub(crate) fn of(thread: &Thread) -> Self {
+        Self { space: thread.process().space(), files: thread.process().files(), poll_room: Cell::default() }
+    }
+}
+
+/// The caller of a syscall.
+pub(crate) struct Context<'a> {
+    myself: &'a Myself,
+    held: &'a Held,
+    /// The caller's registers.
+    pub(crate) user: &'a mut UserContext,
+    /// What becomes of the syscall if it ends with `EINTR`.
+    pub(crate) restart: Cell<Restart>,
+    /// When its wait ends, if it is begun again after an interruption: what is left of its time limit counts.
+    pub(crate) resume: Option<Duration>,
+    /// Whether what was held is not the process's any more.
+    is_outdated: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a syscall of `thread`.
+    pub(crate) fn new(
+        myself: &'a Myself,
+        held: &'a Held,
+        user: &'a mut UserContext,
+        resume: Option<Duration>,
+    ) -> Self {
+        Self { myself, held, user, restart: Cell::new(Restart::AsHandlersSay), resume, is_outdated: false }
+    }
+
+    /// Says that the process has another address space or table of descriptors from the next syscall on.
+    pub(crate) fn renew(&mut self) {
+        self.is_outdated = true;
+    }
+
+    /// Whether the caller must look again at what it holds.
+    pub(crate) const fn is_outdated(&self) -> bool {
+        self.is_outdated
+    }
+
+    /// The calling thread.
+    pub(crate) fn thread(&self) -> &'a Arc<Thread> {
+        self.myself
+    }
+
+    /// The calling thread as what can sleep: `event::wait` takes it.
+    pub(crate) fn myself(&self) -> &'a Myself {
+        self.myself
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> &'a Arc<Process> {
+        self.myself.process()
+    }
+
+    /// Its memory.
+    pub(crate) fn space(&self) -> &'a AddressSpace {
+        &self.held.space
+    }
+
+    /// Its file descriptors.
+    pub(crate) fn files(&self) -> &'a Arc<FdTable> {
+        &self.held.files
+    }
+
+    /// Room for the array of poll(2).
+    pub(crate) fn poll_room(&self) -> &'a Cell<Vec<Group>> {
+        &self.held.poll_room
+    }
+
+    /// The open file description behind a descriptor that a program passed.
+    ///
+    /// # Errors
+    /// `EBADF`: there is none, or it was opened with `O_PATH`.
+    #[inline]
+    pub(crate) fn file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
+        self.files().get(parse_fd(fd)?)
+    }
+
+    /// `RLIMIT_NOFILE`, the soft limit.
+    pub(crate) fn file_limit(&self) -> u32 {
+        u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
+    }
+
+    /// Where relative paths begin, who asks, and the umask.
+    pub(crate) fn origin(&self) -> Origin {
+        let paths = self.process().paths.lock();
+        Origin {
+            start: paths.cwd.clone(),
+            credentials: *self.process().credentials.lock(),
+            umask: paths.umask,
+        }
+    }
+}
+
+/// A descriptor as a register holds it; the upper half is ignored, as Linux does.
+///
+/// # Errors
+/// `EBADF`: it is negative.
+pub(crate) fn parse_fd(register: usize) -> Result<Fd, Errno> {
+    let number = register as u32;
+    if number > i32::MAX.cast_unsigned() { Err(Errno::EBADF) } else { Ok(Fd::new(number)) }
+}

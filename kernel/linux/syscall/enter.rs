@@ -1,0 +1,179 @@
+//! The loop of a thread: user mode, a syscall or a fault, signals, user mode.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use ostd::arch::cpu::context::{CpuException, UserContext};
+use ostd::user::{ReturnReason, UserMode};
+use rules::abi::errno::Errno;
+
+use super::context::{Context, Held};
+use super::table;
+use crate::core::trace::{self, Kind};
+use crate::linux::task::exit;
+use crate::linux::task::process::End;
+use crate::linux::task::signal::deliver::{self, Interrupted, Next};
+use crate::linux::task::signal::pending::Info;
+use crate::linux::task::signal::send;
+use crate::linux::task::signal::set::Signal;
+use crate::linux::task::thread::{Myself, Thread};
+use crate::machine::memory::fault::{Access, FaultError};
+use crate::machine::memory::reclaim;
+use crate::machine::memory::space::AddressSpace;
+
+/// Runs a thread until it ends: what [`Thread::spawn`] is given.
+pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
+    let myself = Myself::new(&thread);
+    drop(thread);
+    run_as(&myself, context);
+}
+
+/// As [`run`], for a thread that knows itself already.
+pub(crate) fn run_as(thread: &Myself, context: UserContext) {
+    run_until_dying(thread, context);
+    exit::end_thread(thread);
+}
+
+/// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.
+fn run_until_dying(thread: &Myself, context: UserContext) {
+    let mut held = Held::of(thread);
+    let mut mode = UserMode::new(context);
+    let mut resume = None;
+    while !thread.is_dying() {
+        thread.set_in_user(true);
+        let reason = mode.execute(|| thread.needs_attention());
+        thread.set_in_user(false);
+        let mut interrupted = match reason {
+            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut(), resume.take()),
+            ReturnReason::UserException => {
+                exception(thread, &held.space, &mut mode);
+                None
+            }
+            ReturnReason::KernelEvent => None,
+        };
+        while (thread.needs_attention() || interrupted.is_some()) && !thread.is_dying() {
+            thread.take_attention();
+            let next = deliver::deliver(thread, mode.context_mut(), interrupted.take(), &mut resume);
+            if let Next::EndProcess(end) = next {
+                exit::end_process(thread.process(), end);
+            }
+        }
+        if held.space.take_starved() {
+            exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
+        }
+    }
+}
+
+/// Performs the syscall whose number and arguments are in the registers.
+// There is one place from which it is called; the optimizer gives up the inlining when the table grows.
+#[inline(always)]
+fn syscall(
+    thread: &Myself,
+    held: &mut Held,
+    user: &mut UserContext,
+    resume: Option<Duration>,
+) -> Option<Interrupted> {
+    let registers = user.general_regs();
+    let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
+    let number = registers.rax;
+    trace::syscall(Kind::Enter, thread.tid(), number);
+    let mut context = Context::new(thread, held, user, resume);
+    let result = table::call(&mut context, number, arguments);
+    let restart = context.restart.get();
+    if context.is_outdated() {
+        *held = Held::of(thread);
+    }
+    match result {
+        Ok(value) => {
+            trace::syscall(Kind::Leave, thread.tid(), value);
+            user.general_regs_mut().rax = value;
+        }
+        Err(errno) => {
+            let value = errno.to_return_value();
+            trace::syscall(Kind::Leave, thread.tid(), value);
+            user.general_regs_mut().rax = value;
+            if errno == Errno::EINTR && thread.needs_attention() {
+                return Some(Interrupted { number, restart });
+            }
+        }
+    }
+    None
+}
+
+/// Handles an exception of the processor: a page fault is resolved, everything else becomes a signal.
+fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
+    let Some(exception) = mode.context_mut().take_exception() else { return };
+    let described = describe(&exception);
+    if let Some(info) = fault(thread, space, exception, mode.context()) {
+        trace::event(Kind::Fault, thread.tid(), mode.context().general_regs().rip);
+        thread.signals.lock().exception = described;
+        send::fault(thread, info);
+    }
+}
+
+/// What a signal frame shows of an exception: its error code, its number, the address of a page fault.
+fn describe(exception: &CpuException) -> [u64; 3] {
+    let number = match exception {
+        CpuException::PageFault(page) => {
+            return [page.error_code.bits() as u64, 14, page.addr as u64];
+        }
+        CpuException::DivisionError => 0,
+        CpuException::Debug => 1,
+        CpuException::BreakPoint => 3,
+        CpuException::InvalidOpcode => 6,
+        CpuException::GeneralProtectionFault(_) => 13,
+        CpuException::X87FloatingPointException => 16,
+        CpuException::AlignmentCheck => 17,
+        CpuException::SIMDFloatingPointException => 19,
+        _ => 13,
+    };
+    [0, number, 0]
+}
+
+const SEGV_MAPERR: i32 = 1;
+const SEGV_ACCERR: i32 = 2;
+const BUS_ADRERR: i32 = 2;
+const FPE_INTDIV: i32 = 1;
+const ILL_ILLOPN: i32 = 2;
+const TRAP_BRKPT: i32 = 1;
+const TRAP_TRACE: i32 = 2;
+
+/// Resolves a page fault, or says which signal the exception is.
+fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
+    let rip = user.general_regs().rip;
+    let info = match exception {
+        CpuException::PageFault(page) => {
+            let access = Access::from_error_code(page.error_code);
+            match space.fault(page.addr, access) {
+                Ok(()) => {
+                    thread.count_fault();
+                    return None;
+                }
+                Err(FaultError::NotMapped) => Info::fault(Signal::SEGV, SEGV_MAPERR, page.addr),
+                Err(FaultError::Denied) => Info::fault(Signal::SEGV, SEGV_ACCERR, page.addr),
+                Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),
+                Err(FaultError::OutOfMemory) => {
+                    if reclaim::pending() > 0 {
+                        // Memory is about to become free; the access is tried again after other tasks ran.
+                        ostd::task::Task::yield_now();
+                    }
+                    match space.fault(page.addr, access) {
+                        Ok(()) => return None,
+                        Err(_) => Info::kernel(Signal::KILL),
+                    }
+                }
+            }
+        }
+        CpuException::DivisionError => Info::fault(Signal::FPE, FPE_INTDIV, rip),
+        CpuException::X87FloatingPointException | CpuException::SIMDFloatingPointException => {
+            Info::fault(Signal::FPE, 0, rip)
+        }
+        CpuException::InvalidOpcode => Info::fault(Signal::ILL, ILL_ILLOPN, rip),
+        CpuException::BreakPoint => Info::fault(Signal::TRAP, TRAP_BRKPT, rip),
+        CpuException::Debug => Info::fault(Signal::TRAP, TRAP_TRACE, rip),
+        CpuException::AlignmentCheck => Info::fault(Signal::BUS, 1, rip),
+        // The rest is what a program may not do: general protection, stack segment, overflow, bounds.
+        _ => Info::kernel(Signal::SEGV),
+    };
+    Some(info)
+}

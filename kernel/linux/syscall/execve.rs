@@ -1,0 +1,169 @@
+//! execve(2).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::FileType;
+use rules::linux::access::Access;
+
+use super::context::{Context, SysResult};
+use crate::core::event::wait::Sleep;
+use crate::core::file::table::FdTable;
+use crate::linux::fs::opened::{OpenInode, Target};
+use crate::linux::fs::path::{self, LastLink, Origin};
+use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::linux::task::exit;
+use crate::linux::task::process::Process;
+use crate::linux::task::signal::set::Signal;
+use crate::linux::task::thread::{self, Myself, Registers, Thread};
+use crate::machine::memory::limits::Limits as SpaceLimits;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::{self, PATH_MAX};
+use ostd::arch::cpu::context::UserContext;
+
+/// `BINPRM_BUF_SIZE` levels of `#!` that Linux follows.
+const INTERPRETERS_MOST: usize = 5;
+
+/// execve(2).
+///
+/// # Errors
+/// `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`: the path. `ENOEXEC`: not a program. `E2BIG`: too many
+/// arguments. `EFAULT`, `ENOMEM`. `EAGAIN`: another thread is quicker, and ends this one. The caller goes on as it was.
+pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize) -> SysResult {
+    let path = user::read_string(cx.space(), path, PATH_MAX)?;
+    let mut room = ARGUMENTS_MOST;
+    let mut argv = user::read_string_array(cx.space(), argv, &mut room)?;
+    let envp = user::read_string_array(cx.space(), envp, &mut room)?;
+    if argv.is_empty() {
+        // Linux 5.18 and later: an empty argv becomes one empty string.
+        argv.push(Vec::new());
+    }
+    start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
+    cx.renew();
+    Ok(0)
+}
+
+/// Turns the current thread's process into another program.
+///
+/// # Errors
+/// As [`execve`].
+pub(crate) fn start_program(
+    thread: &Myself,
+    context: &mut UserContext,
+    origin: &Origin,
+    path: Vec<u8>,
+    argv: Vec<Vec<u8>>,
+    envp: Vec<Vec<u8>>,
+) -> Result<(), Errno> {
+    let process = thread.process();
+    let mut arguments =
+        Arguments { argv, envp, path: path.clone(), who: (*process.credentials.lock(), false) };
+    let mut program = path.clone();
+    let mut file = open_program(origin, &program)?;
+    let mut depth = 0;
+    while let Some((interpreter, argument)) = exec::interpreter(&*file)? {
+        depth += 1;
+        if depth > INTERPRETERS_MOST {
+            return Err(Errno::ELOOP);
+        }
+        let mut argv = Vec::from([interpreter.clone()]);
+        argv.extend(argument);
+        argv.push(program);
+        argv.extend(arguments.argv.drain(..).skip(1));
+        arguments.argv = argv;
+        file = open_program(origin, &interpreter)?;
+        program = interpreter;
+    }
+    let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
+    arguments.who = arguments.who.0.for_program(file.location().inode.ownership(), no_new_privileges);
+    let limits = SpaceLimits::default();
+    process.limits.apply(&limits);
+    let files = own_files(process)?;
+    let old = process.space();
+    let image = exec::load(&*file, &arguments, limits, |path| Ok(open_program(origin, path)?))?;
+    end_other_threads(thread)?;
+    leave_memory(thread, &old, &image.space);
+    thread.become_first();
+    process.keep_peak(&old);
+    drop(old);
+    drop(process.replace_space(image.space.clone()));
+    process.release_lender();
+    if let Some(files) = files {
+        drop(process.replace_files(files));
+    }
+    process.files().close_on_exec();
+    *process.credentials.lock() = arguments.who.0;
+    if arguments.who.1 {
+        // Whoever started it has no right to end it (`begin_new_exec`).
+        process.parent_death_signal.store(0, Ordering::Relaxed);
+    }
+    process.signals.lock().actions.reset_handlers();
+    process.timers.forget_created();
+    process.has_executed.store(true, Ordering::Relaxed);
+    process.has_registered_barriers.store(false, Ordering::Relaxed);
+    process.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
+    {
+        let mut own = thread.signals.lock();
+        own.alt_stack = Default::default();
+    }
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
+    *process.name.lock() = name[..name.len().min(15)].to_vec();
+    let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
+    *process.arguments.lock() = words.collect();
+    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
+    *context = UserContext::default();
+    let general = context.general_regs_mut();
+    general.rip = image.entry;
+    general.rsp = image.stack;
+    thread::load_registers(Registers::new());
+    Ok(())
+}
+
+/// Gives up what the thread has in its old memory, which is not the current one any more.
+fn leave_memory(thread: &Arc<Thread>, old: &Arc<AddressSpace>, new: &Arc<AddressSpace>) {
+    let clear_tid = thread.clear_tid.swap(0, Ordering::Relaxed);
+    if clear_tid == 0 && thread.robust_list.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    thread::move_to_space(old.clone());
+    exit::release_futexes(thread, old, clear_tid);
+    thread::move_to_space(new.clone());
+}
+
+/// A copy of the descriptors if other processes or threads may have them, too: what execve(2) closes stays open there.
+fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
+    /// References of the process, the current thread, and the question.
+    const OWN: usize = 3;
+    let files = process.files();
+    if Arc::strong_count(&files) > OWN { Ok(Some(Arc::new(files.try_clone()?))) } else { Ok(None) }
+}
+
+/// Makes the thread the only one, and lets it be.
+///
+/// # Errors
+/// `EAGAIN`: another thread does the same, or the process ends. This one is to end, too.
+fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
+    let process = thread.process();
+    process.threads.lock().end_others(thread)?;
+    while process.threads.lock().len() > 1 {
+        thread.sleep(None);
+    }
+    let mut threads = process.threads.lock();
+    // Whoever ends the process says so first, and closes it for good after.
+    if process.end.lock().is_none() {
+        threads.reopen();
+    }
+    Ok(())
+}
+
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenInode>, Errno> {
+    let location = path::lookup(origin, path, LastLink::Follow)?;
+    if location.inode.file_type() != FileType::Regular {
+        return Err(Errno::EACCES);
+    }
+    // A program need not be readable by those who may run it.
+    location.inode.check(origin.credentials, Access::EXECUTE)?;
+    Ok(Arc::new(OpenInode::new(location, Target::Contents)))
+}

@@ -1,0 +1,17 @@
+//! exit(2), exit_group(2).
+
+use super::context::{Context, SysResult};
+use crate::linux::task::exit;
+use crate::linux::task::process::End;
+
+/// exit(2): ends the calling thread. The status of the first thread is the process's, should nobody end that.
+pub(crate) fn exit(cx: &mut Context<'_>, status: usize) -> SysResult {
+    cx.thread().finish(status as u8);
+    Ok(0)
+}
+
+/// exit_group(2): ends the process.
+pub(crate) fn exit_group(cx: &mut Context<'_>, status: usize) -> SysResult {
+    exit::end_process(cx.process(), End::Exited(status as u8));
+    Ok(0)
+}

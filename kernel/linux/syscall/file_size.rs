@@ -1,0 +1,54 @@
+//! `RLIMIT_FSIZE`: how far a process may let a regular file grow.
+//!
+//! Source: getrlimit(2); Linux 6.1 fs/read_write.c (`generic_write_check_limits`), mm/filemap.c.
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::FileType;
+use rules::abi::open::OpenFlags;
+
+use super::context::Context;
+use crate::core::file::description::OpenFile;
+use crate::core::syscall::buffers::Place;
+use crate::linux::task::limits::Resource;
+use crate::linux::task::signal::pending::Info;
+use crate::linux::task::signal::send;
+use crate::linux::task::signal::set::Signal;
+
+/// How many bytes the process may write there; `None` for as many as it likes.
+///
+/// # Errors
+/// `EFBIG`: not one. The caller gets `SIGXFSZ`.
+pub(crate) fn room(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    place: Place,
+    status: OpenFlags,
+) -> Result<Option<usize>, Errno> {
+    file.file().drop_rights(&cx.credentials());
+    let limit = cx.process().limits.soft(Resource::FileSize);
+    if limit == u64::MAX || FileType::from_mode(file.file().stat().mode) != Some(FileType::Regular) {
+        return Ok(None);
+    }
+    let start = match place {
+        _ if status.contains(OpenFlags::APPEND) => file.file().size(),
+        Place::Offset => *file.offset(),
+        Place::At(offset) => offset,
+    };
+    if start >= limit {
+        return Err(exceeded(cx));
+    }
+    Ok(Some(usize::try_from(limit - start).unwrap_or(usize::MAX)))
+}
+
+/// Whether a file of the process may become `length` bytes long.
+///
+/// # Errors
+/// `EFBIG`: no. The caller gets `SIGXFSZ`.
+pub(crate) fn check(cx: &Context<'_>, length: u64) -> Result<(), Errno> {
+    if length > cx.process().limits.soft(Resource::FileSize) { Err(exceeded(cx)) } else { Ok(()) }
+}
+
+fn exceeded(cx: &Context<'_>) -> Errno {
+    send::to_thread(cx.thread(), Info::kernel(Signal::XFSZ));
+    Errno::EFBIG
+}

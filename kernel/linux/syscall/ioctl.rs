@@ -1,0 +1,89 @@
+//! ioctl(2).
+//!
+//! Owns: the requests that every file understands.   Not here: the others (`File::ioctl`).
+//! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
+
+mod job;
+mod netdevice;
+mod pty;
+
+use alloc::sync::Arc;
+use core::any::Any;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
+use rules::abi::open::OpenFlags;
+use rules::core::fd::{Fd, OnExec};
+use rules::linux::abi::termios::{TIOCGPTPEER, TIOCSPGRP};
+
+use self::pty::Through;
+use super::context::{Context, SysResult};
+use crate::core::file::description::OpenFile;
+use crate::core::syscall::patience;
+use crate::linux::fs::opened::OpenInode;
+use crate::linux::terminal::Terminal;
+use crate::machine::memory::user::UserPtr;
+
+/// Does `request` to the file behind `fd`.
+///
+/// # Errors
+/// `EBADF`: not open. `ENOTTY`: this kind of file knows no such request. `EFAULT`: no value at `argument`. Those of the
+/// requests.
+pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize) -> SysResult {
+    let files = cx.files();
+    let file = files.get(fd)?;
+    match request {
+        FIOCLEX => files.set_on_exec(fd, OnExec::Close).map(|()| 0),
+        FIONCLEX => files.set_on_exec(fd, OnExec::Keep).map(|()| 0),
+        FIONBIO => {
+            let on = read_flag(cx, argument)?;
+            file.update_status(
+                |status| if on { status | OpenFlags::NONBLOCK } else { status - OpenFlags::NONBLOCK },
+            );
+            Ok(0)
+        }
+        // Nothing sends SIGIO here, as with a file that has no `fasync`.
+        FIOASYNC => {
+            if read_flag(cx, argument)? {
+                Err(Errno::ENOTTY)
+            } else {
+                Ok(0)
+            }
+        }
+        FIONREAD => unread(cx, &file, argument),
+        TIOCGPTPEER => pty::open_peer(cx, &file, argument),
+        _ if job::is_one(request) => {
+            let (terminal, through) = terminal(&file)?;
+            if terminal.is_hung_up() {
+                return Err(if request == TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO });
+            }
+            job::serve(cx, &terminal, through, request, argument)
+        }
+        _ if netdevice::is_one(request) => netdevice::serve(cx, &file, request, argument),
+        _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
+            file.file().ioctl(request, argument, cx.space())
+        }),
+    }
+}
+
+/// The terminal that `file` is, by whatever name.
+fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, Through), Errno> {
+    let device = file.downcast::<OpenInode>().and_then(OpenInode::device).unwrap_or(file.file());
+    if let Some((terminal, through)) = pty::terminal(device) {
+        return Ok((terminal.clone(), through));
+    }
+    let any: Arc<dyn Any + Send + Sync> = device.clone();
+    any.downcast().map(|terminal| (terminal, Through::Terminal)).map_err(|_| Errno::ENOTTY)
+}
+
+fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {
+    UserPtr::<u32>::new(cx.space(), argument).read().map(|value| value != 0)
+}
+
+fn unread(cx: &Context<'_>, file: &OpenFile, argument: usize) -> SysResult {
+    let unread = file.file().unread(*file.offset())?;
+    let unread = u32::try_from(unread).unwrap_or(i32::MAX.unsigned_abs());
+    UserPtr::<u32>::new(cx.space(), argument).write(&unread)?;
+    Ok(0)
+}

@@ -1,0 +1,92 @@
+//! The requests of ioctl(2) about a terminal's session and foreground: tcgetpgrp(3), tcsetpgrp(3), tcgetsid(3).
+//!
+//! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_jobctrl.c (`tiocsctty`, `tiocspgrp`).
+
+use alloc::sync::Arc;
+
+use rules::abi::errno::Errno;
+use rules::linux::abi::termios::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
+use rules::linux::capability::Capability;
+
+use super::super::context::{Context, SysResult};
+use super::pty::Through;
+use crate::linux::task::{process, session};
+use crate::linux::terminal::Terminal;
+use crate::linux::terminal::control::{Owner, Use};
+use crate::machine::memory::user::UserPtr;
+
+/// Whether `request` is one of these.
+pub(super) const fn is_one(request: u32) -> bool {
+    matches!(request, TIOCGPGRP | TIOCGSID | TIOCNOTTY | TIOCSCTTY | TIOCSPGRP)
+}
+
+/// Does `request` to `terminal`.
+///
+/// # Errors
+/// `ENOTTY`: it is not the caller's controlling terminal. `EPERM`: the caller leads no session, or the terminal or the
+/// group is another session's. `ESRCH`: no such group. `EINVAL`: no group at all. `EFAULT`. `EINTR`: the caller is in
+/// the background.
+pub(super) fn serve(
+    cx: &Context<'_>,
+    terminal: &Arc<Terminal>,
+    through: Through,
+    request: u32,
+    argument: usize,
+) -> SysResult {
+    let process = cx.process();
+    let owner = terminal.owner();
+    if request == TIOCSCTTY {
+        return acquire(cx, terminal, owner, argument);
+    }
+    let asks = matches!(request, TIOCGPGRP | TIOCGSID);
+    let may_ask = asks && through == Through::Master && (owner.session != 0 || request == TIOCGPGRP);
+    let is_own = owner.session != 0 && owner.session == process.session();
+    if !may_ask && !(is_own && (asks || through == Through::Terminal || request == TIOCSPGRP)) {
+        return Err(Errno::ENOTTY);
+    }
+    match request {
+        TIOCGPGRP => UserPtr::<u32>::new(cx.space(), argument).write(&owner.foreground)?,
+        TIOCGSID => UserPtr::<u32>::new(cx.space(), argument).write(&owner.session)?,
+        TIOCNOTTY => {
+            // Anybody but the leader would give up what is the whole session's: it is kept.
+            if process.session() == process.pid() {
+                session::disconnect(process.pid());
+            }
+        }
+        _ => {
+            // `tiocspgrp`: who could not be continued has no terminal to speak of.
+            session::admit(owner, Use::Change).map_err(|error| match error {
+                Errno::EIO => Errno::ENOTTY,
+                error => error,
+            })?;
+            let group = UserPtr::<i32>::new(cx.space(), argument).read()?;
+            let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
+            if !session::has_group(owner.session, group) {
+                let exists = process::any(|other| other.group() == group);
+                return Err(if exists { Errno::EPERM } else { Errno::ESRCH });
+            }
+            terminal.set_owner(Owner { foreground: group, ..owner });
+        }
+    }
+    Ok(0)
+}
+
+/// Makes the terminal the caller's session's; `argument` 1 lets root take it from another one.
+fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: Owner, argument: usize) -> SysResult {
+    let process = cx.process();
+    let is_leader = process.session() == process.pid();
+    if is_leader && owner.session == process.pid() {
+        return Ok(0);
+    }
+    if !is_leader || session::terminal(process.session()).is_some() {
+        return Err(Errno::EPERM);
+    }
+    if owner.session != 0 {
+        if argument != 1 || !process.credentials.lock().can(Capability::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+        session::forget_terminal(owner.session);
+    }
+    session::connect(process, terminal.clone());
+    Ok(0)
+}

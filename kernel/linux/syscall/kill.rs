@@ -1,0 +1,239 @@
+//! kill(2), tkill(2), tgkill(2), sigqueue(3).
+//!
+//! Source: Linux 6.1 kernel/signal.c (`kill_something_info`, `check_kill_permission`, `do_rt_sigqueueinfo`).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::abi::siginfo;
+
+use super::context::{Context, SysResult};
+use crate::linux::task::process::{self, Process};
+use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, SI_USER};
+use crate::linux::task::signal::send;
+use crate::linux::task::signal::set::Signal;
+use crate::linux::task::thread::Thread;
+use crate::machine::memory::user::UserPtr;
+
+/// The signal with that number; `None` for 0, which only asks whether one could be sent.
+///
+/// # Errors
+/// `EINVAL`: no such signal.
+pub(super) fn parse(number: usize) -> Result<Option<Signal>, Errno> {
+    match number as u32 {
+        0 => Ok(None),
+        number => Signal::new(number as usize).map(Some).ok_or(Errno::EINVAL),
+    }
+}
+
+/// Whether the caller may send `signal` to `process`.
+///
+/// # Errors
+/// `EPERM`: it is another user's, and the signal is not `SIGCONT` within one session.
+pub(super) fn check_permission(
+    cx: &Context<'_>,
+    process: &Process,
+    signal: Option<Signal>,
+) -> Result<(), Errno> {
+    let own = *cx.process().credentials.lock();
+    if own.may_signal(&process.credentials.lock()) {
+        return Ok(());
+    }
+    if signal == Some(Signal::CONT) && process.session() == cx.process().session() {
+        return Ok(());
+    }
+    Err(Errno::EPERM)
+}
+
+/// The process with that ID, or whose thread has it (`pid_task`).
+///
+/// # Errors
+/// `ESRCH`: there is none.
+pub(super) fn find_process(id: usize) -> Result<Arc<Process>, Errno> {
+    let id = id as u32;
+    let of_thread = || process::find_thread(id).map(|thread| thread.process().clone());
+    process::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
+}
+
+/// kill(2).
+///
+/// # Errors
+/// `EINVAL`: no such signal. `ESRCH`: nobody to send to. `EPERM`: none of them is the caller's, unless all were meant.
+pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult {
+    let signal = parse(number);
+    let uid = cx.process().credentials.lock().users.real;
+    let send = |process: &Arc<Process>| {
+        let signal = signal?;
+        check_permission(cx, process, signal)?;
+        if let Some(signal) = signal {
+            send::to_process(process, Info::user(signal, SI_USER, cx.process().pid(), uid));
+        }
+        Ok(0)
+    };
+    let pid = pid as u32 as i32;
+    if pid > 0 {
+        return send(&find_process(pid as usize)?);
+    }
+    let _membership = process::MEMBERSHIP.lock();
+    let receivers = match pid {
+        i32::MIN => return Err(Errno::ESRCH),
+        -1 => process::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
+        0 => group(cx.process().group()),
+        _ => group(pid.unsigned_abs()),
+    };
+    let mut result = Err(Errno::ESRCH);
+    for process in receivers {
+        result = match send(&process) {
+            // That others are not the caller's goes without saying.
+            Err(Errno::EPERM) if pid == -1 => result.or(Ok(0)),
+            Err(error) if pid == -1 => Err(error),
+            sent => result.or(sent),
+        };
+    }
+    result
+}
+
+/// The members of a group, zombies included: those count, too.
+fn group(group: u32) -> Vec<Arc<Process>> {
+    process::filter(|process| process.group() == group)
+}
+
+/// The thread with that ID, of the process `group` if that is given.
+fn find(group: Option<usize>, tid: usize) -> Result<Arc<Thread>, Errno> {
+    let (group, tid) = (group.map(|group| group as u32 as i32), tid as u32 as i32);
+    if group.is_some_and(|group| group <= 0) || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+    if group.is_some_and(|group| thread.process().pid() != group.unsigned_abs()) {
+        return Err(Errno::ESRCH);
+    }
+    Ok(thread)
+}
+
+/// tkill(2): as [`tgkill`], whatever process the thread is of.
+///
+/// # Errors
+/// As [`tgkill`].
+pub(crate) fn tkill(cx: &mut Context<'_>, tid: usize, number: usize) -> SysResult {
+    let thread = find(None, tid)?;
+    send_to_thread(cx, &thread, number)
+}
+
+/// tgkill(2).
+///
+/// # Errors
+/// `EINVAL`: no such signal, or a number that is none of a thread. `ESRCH`, `EPERM`.
+pub(crate) fn tgkill(cx: &mut Context<'_>, group: usize, tid: usize, number: usize) -> SysResult {
+    let thread = find(Some(group), tid)?;
+    send_to_thread(cx, &thread, number)
+}
+
+fn send_to_thread(cx: &Context<'_>, thread: &Thread, number: usize) -> SysResult {
+    let signal = parse(number)?;
+    check_permission(cx, thread.process(), signal)?;
+    if let Some(signal) = signal {
+        let uid = cx.process().credentials.lock().users.real;
+        send::to_thread(thread, Info::user(signal, SI_TKILL, cx.process().pid(), uid));
+    }
+    Ok(0)
+}
+
+/// A `siginfo_t` that a program sends.
+pub(super) struct Told {
+    words: [u64; INFO_WORDS],
+}
+
+impl Told {
+    /// The structure at `at`, for a signal of that number.
+    ///
+    /// # Errors
+    /// `EFAULT`. `E2BIG`: it holds more than a signal keeps, and perhaps means it.
+    pub(super) fn read(cx: &Context<'_>, at: usize, number: usize) -> Result<Self, Errno> {
+        /// Words that a signal keeps.
+        const KEPT: usize = 6;
+        let words = UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).read()?;
+        let told = Self { words };
+        if !siginfo::is_known(number as u32, told.code()) && words[KEPT..].iter().any(|word| *word != 0) {
+            return Err(Errno::E2BIG);
+        }
+        Ok(told)
+    }
+
+    /// Its `si_signo`.
+    pub(super) fn number(&self) -> u32 {
+        self.words[0] as u32
+    }
+
+    fn code(&self) -> i32 {
+        self.words[1] as u32 as i32
+    }
+
+    /// Whether the caller may say so of a signal to the thread or process with the ID `receiver`.
+    ///
+    /// # Errors
+    /// `EPERM`: it claims to come from the kernel or from kill(2), and the receiver is not the caller.
+    pub(super) fn check_claim(&self, cx: &Context<'_>, receiver: u32) -> Result<(), Errno> {
+        let is_claim = self.code() >= 0 || self.code() == SI_TKILL;
+        if is_claim && receiver != cx.thread().tid() { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
+    /// What the receiver of `signal` is told.
+    pub(super) fn info(&self, signal: Signal) -> Info {
+        let errno = (self.words[0] >> 32) as u32;
+        let [_, _, fields @ ..] = self.words;
+        let fields = [fields[0], fields[1], fields[2], fields[3]];
+        Info { signal, errno: errno.cast_signed(), code: self.code(), fields, is_timers: false }
+    }
+}
+
+/// # Errors
+/// `EAGAIN`: what a real-time signal says finds no room.
+fn check_room(pending: &Pending, info: &Info, most: u64) -> Result<(), Errno> {
+    let may_be_lost = !info.signal.is_queued() || info.code == SI_USER;
+    if may_be_lost || pending.has_room(info, most) { Ok(()) } else { Err(Errno::EAGAIN) }
+}
+
+/// rt_sigqueueinfo(2), what sigqueue(3) calls.
+///
+/// # Errors
+/// As [`kill`], [`Told::read`] and [`Told::check_claim`]. `EAGAIN`: the receiver's queue is full.
+pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, info: usize) -> SysResult {
+    let told = Told::read(cx, info, number)?;
+    told.check_claim(cx, pid as u32)?;
+    let process = find_process(pid)?;
+    let signal = parse(number)?;
+    check_permission(cx, &process, signal)?;
+    if let Some(info) = signal.map(|signal| told.info(signal)) {
+        check_room(&process.signals.lock().pending, &info, send::most(&process))?;
+        send::to_process(&process, info);
+    }
+    Ok(0)
+}
+
+/// rt_tgsigqueueinfo(2), what pthread_sigqueue(3) calls.
+///
+/// # Errors
+/// As [`tgkill`] and [`rt_sigqueueinfo`].
+pub(crate) fn rt_tgsigqueueinfo(
+    cx: &mut Context<'_>,
+    group: usize,
+    tid: usize,
+    number: usize,
+    info: usize,
+) -> SysResult {
+    let told = Told::read(cx, info, number)?;
+    if (tid as u32).cast_signed() <= 0 || (group as u32).cast_signed() <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    told.check_claim(cx, tid as u32)?;
+    let thread = find(Some(group), tid)?;
+    let signal = parse(number)?;
+    check_permission(cx, thread.process(), signal)?;
+    if let Some(info) = signal.map(|signal| told.info(signal)) {
+        check_room(&thread.signals.lock().pending, &info, send::most(thread.process()))?;
+        send::to_thread(&thread, info);
+    }
+    Ok(0)
+}

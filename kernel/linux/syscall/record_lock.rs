@@ -1,0 +1,132 @@
+//! Record locks: fcntl(2)'s `F_GETLK`, `F_SETLK` and `F_SETLKW`, and their kin of open file descriptions.
+//!
+//! Owns: arguments, and the wait.   Not here: who holds what (file/record_lock).
+//! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_getlk`, `fcntl_setlk`).
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use pollee::{Events, Share};
+use rules::abi::errno::Errno;
+use rules::abi::fcntl::LockOwner;
+use rules::linux::lock::Mode;
+use rules::linux::record_lock::argument as flock;
+use rules::linux::record_lock::argument::{Flock, RawFlock};
+
+use super::context::{Context, SysResult};
+use crate::core::event::wait::{self, Check, Source};
+use crate::core::file::description::OpenFile;
+use crate::core::file::release::Release;
+use crate::linux::fs::record_lock::{self, FileLocks, Holder, Owner, Waiting};
+use crate::machine::memory::user::UserPtr;
+
+/// Whether a lock may be waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wait {
+    /// It is had at once or not at all.
+    No,
+    /// It is waited for.
+    Yes,
+}
+
+/// Says at `argument` who is in the way of the lock that is described there.
+///
+/// # Errors
+/// `EFAULT`: no `struct flock` there. `EINVAL`, `EOVERFLOW`: a senseless one.
+pub(super) fn get(cx: &Context<'_>, file: &Arc<OpenFile>, owner: LockOwner, argument: usize) -> SysResult {
+    let place = UserPtr::<RawFlock>::new(cx.space(), argument);
+    let raw = place.read()?;
+    let wanted = parse(file, owner, raw)?;
+    let mode = wanted.mode.ok_or(Errno::EINVAL)?;
+    let locks = record_lock::of(file);
+    let answer = match locks.in_the_way(holder(cx, file, owner), mode, wanted.bytes) {
+        None => flock::unlocked(raw),
+        Some(held) => flock::held(raw, held.mode, held.bytes, held.owner.process),
+    };
+    locks.forget_unused();
+    place.write(&answer)?;
+    Ok(0)
+}
+
+/// Takes or releases the lock at `argument`.
+///
+/// # Errors
+/// Nothing changed. As [`get`]. `EBADF`: not opened for what the lock is to protect. `EAGAIN`: others are in the way, and
+/// the lock is not waited for. `EDEADLK`: the others wait for the caller. `EINTR`: a signal came first. `ENOMEM`.
+pub(super) fn set(
+    cx: &Context<'_>,
+    file: &Arc<OpenFile>,
+    owner: LockOwner,
+    argument: usize,
+    wait: Wait,
+) -> SysResult {
+    let raw = UserPtr::<RawFlock>::new(cx.space(), argument).read()?;
+    let wanted = parse(file, owner, raw)?;
+    let holder = holder(cx, file, owner);
+    let locks = record_lock::of(file);
+    let result = match wanted.mode {
+        None => locks.release(holder, wanted.bytes),
+        Some(mode) => {
+            let check = if mode == Mode::Shared { file.require_read() } else { file.require_write() };
+            check.and_then(|()| observe(file, owner, &locks)).and_then(|()| match wait {
+                Wait::Yes => acquire(cx, &locks, holder, mode, wanted),
+                Wait::No => match locks.acquire(holder, mode, wanted.bytes) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Err(Errno::EAGAIN),
+                },
+            })
+        }
+    };
+    locks.forget_unused();
+    result.map(|()| 0)
+}
+
+fn acquire(
+    cx: &Context<'_>,
+    locks: &FileLocks,
+    holder: Holder,
+    mode: Mode,
+    wanted: Flock,
+) -> Result<(), Errno> {
+    let mut waiting = Waiting::new(holder.owner);
+    let source =
+        Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All, check: Check::Try };
+    wait::until(cx.myself(), source, None, || {
+        let result = locks.acquire(holder, mode, wanted.bytes);
+        if result.is_pending()
+            && matches!(holder.owner, Owner::Table(_))
+            && let Some(held) = locks.in_the_way(holder, mode, wanted.bytes)
+        {
+            waiting.blame(held.owner.owner)?;
+        }
+        result
+    })?
+}
+
+/// Lets the locks of an open file description go with it.
+fn observe(file: &OpenFile, owner: LockOwner, locks: &Arc<FileLocks>) -> Result<(), Errno> {
+    match owner {
+        LockOwner::Process => Ok(()),
+        LockOwner::Description => {
+            let observer: Arc<dyn Release> = locks.clone();
+            file.observe(&observer)
+        }
+    }
+}
+
+fn holder(cx: &Context<'_>, file: &OpenFile, owner: LockOwner) -> Holder {
+    match owner {
+        LockOwner::Process => {
+            Holder { owner: cx.files().locks().owner(), process: cx.process().pid().cast_signed() }
+        }
+        LockOwner::Description => Holder { owner: Owner::Description(file.id()), process: -1 },
+    }
+}
+
+fn parse(file: &OpenFile, owner: LockOwner, raw: RawFlock) -> Result<Flock, Errno> {
+    if owner == LockOwner::Description && flock::process(raw) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let current = *file.offset();
+    Flock::parse(raw, current, file.file().size())
+}

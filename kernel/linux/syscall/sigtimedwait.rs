@@ -1,0 +1,99 @@
+//! sigsuspend(2), pause(2), sigtimedwait(2).
+//!
+//! Source: Linux 6.1 kernel/signal.c (`sigsuspend`, `do_sigtimedwait`).
+
+use rules::abi::errno::Errno;
+
+use super::context::{Context, SysResult};
+use super::{signal, time};
+use crate::core::event::wait::{Sleep, Wake};
+use crate::core::syscall::mask;
+use crate::linux::task::signal::deliver::Restart;
+use crate::linux::task::signal::pending::{INFO_WORDS, Info};
+use crate::linux::task::signal::set::SigSet;
+use crate::linux::task::timer;
+use crate::machine::clock;
+use crate::machine::memory::user::UserPtr;
+
+/// rt_sigsuspend(2).
+///
+/// # Errors
+/// `EINTR`: always, after a handler ran. `EINVAL`: the set has another size. `EFAULT`.
+pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
+    signal::check_set_size(size)?;
+    let mask = SigSet::mask(UserPtr::<u64>::new(cx.space(), at).read()?);
+    mask::replaced(cx, Some(mask), pause)
+}
+
+/// pause(2).
+///
+/// # Errors
+/// `EINTR`: always, after a handler ran.
+pub(crate) fn pause(cx: &mut Context<'_>) -> SysResult {
+    cx.restart.set(Restart::WithoutHandler);
+    while !cx.myself().is_interrupted() {
+        cx.myself().sleep(None);
+    }
+    Err(Errno::EINTR)
+}
+
+/// rt_sigtimedwait(2).
+///
+/// # Errors
+/// `EAGAIN`: none of the signals came in time. `EINTR`: another one did. `EINVAL`: the set has another size, or the time
+/// is none. `EFAULT`.
+pub(crate) fn rt_sigtimedwait(
+    cx: &mut Context<'_>,
+    set: usize,
+    info: usize,
+    timeout: usize,
+    size: usize,
+) -> SysResult {
+    signal::check_set_size(size)?;
+    let wanted = SigSet::mask(UserPtr::<u64>::new(cx.space(), set).read()?);
+    let deadline = match timeout {
+        0 => None,
+        at => Some(clock::now().saturating_add(time::read_timespec(cx.space(), at)?)),
+    };
+    cx.restart.set(Restart::Never);
+    let thread = cx.myself();
+    let take = || {
+        let mut shared = cx.process().signals.lock();
+        let mut own = thread.signals.lock();
+        own.pending.take(wanted).or_else(|| shared.pending.take(wanted))
+    };
+    // While it waits it blocks none of them, so that whoever sends one turns to this thread.
+    let before = {
+        let mut own = thread.signals.lock();
+        let before = own.mask;
+        own.mask = before.without(wanted);
+        before
+    };
+    let mut is_over = false;
+    let found = loop {
+        if let Some(found) = take() {
+            break Ok(found);
+        }
+        if is_over {
+            break Err(Errno::EAGAIN);
+        }
+        if thread.is_interrupted() {
+            // One that is wanted may have come after the look.
+            break take().ok_or(Errno::EINTR);
+        }
+        is_over = thread.sleep(deadline) == Wake::TimedOut;
+    };
+    thread.signals.lock().mask = before;
+    let found = found?;
+    write_info(cx, found, info)
+}
+
+fn write_info(cx: &Context<'_>, found: Info, at: usize) -> SysResult {
+    if let Some((id, overrun)) = found.of_timer() {
+        timer::note_delivered(cx.process(), id, overrun);
+    }
+    if at != 0 {
+        UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).write(&found.to_words())?;
+    }
+    Ok(usize::from(found.signal.number()))
+}

@@ -1,0 +1,44 @@
+//! truncate(2), ftruncate(2).
+//!
+//! Source: Linux 6.1 fs/open.c (`do_sys_truncate`, `do_sys_ftruncate`).
+
+use rules::abi::errno::Errno;
+use rules::core::fd::Fd;
+use rules::linux::abi::at::AT_FDCWD;
+use rules::linux::access::Access;
+
+use super::at::Lookup;
+use super::context::{Context, SysResult};
+use super::file_size;
+use crate::linux::fs::stat;
+use crate::linux::fs::tmpfs::inode::Content;
+
+/// truncate(2).
+pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysResult {
+    let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
+    file_size::check(cx, length)?;
+    let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
+    let regular = match location.inode.content() {
+        Content::Directory(_) => return Err(Errno::EISDIR),
+        Content::Regular(regular) => regular,
+        _ => return Err(Errno::EINVAL),
+    };
+    let who = cx.credentials();
+    location.inode.check(who, Access::WRITE)?;
+    location.inode.with_attributes(|attributes| attributes.drop_rights(&who));
+    stat::truncate(&location.inode, regular, length)?;
+    Ok(0)
+}
+
+/// ftruncate(2).
+pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: Fd, length: i64) -> SysResult {
+    let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
+    let file = cx.files().get(fd)?;
+    if !file.access().writes() {
+        return Err(Errno::EINVAL);
+    }
+    file_size::check(cx, length)?;
+    file.file().drop_rights(&cx.credentials());
+    file.file().truncate(length)?;
+    Ok(0)
+}

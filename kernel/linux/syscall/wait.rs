@@ -1,0 +1,137 @@
+//! wait4(2), waitid(2).
+
+use rules::abi::errno::Errno;
+
+use super::context::{Context, SysResult};
+use super::{getrusage, pidfd_open};
+use crate::linux::task::process::{End, Process};
+use crate::linux::task::signal::job::Change;
+use crate::linux::task::signal::pending::{
+    CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, INFO_WORDS, Info,
+};
+use crate::linux::task::usage::Usage;
+use crate::linux::task::wait::{self, Options, State, Which};
+use crate::machine::memory::user::UserPtr;
+
+/// What both calls take.
+const CHILDREN: Options = Options::NO_THREAD.union(Options::ALL).union(Options::CLONE);
+
+/// wait4(2).
+///
+/// # Errors
+/// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child is gone all the same, as on Linux.
+pub(crate) fn wait4(
+    cx: &mut Context<'_>,
+    pid: usize,
+    status: usize,
+    options: usize,
+    usage: usize,
+) -> SysResult {
+    let known = CHILDREN | Options::NOHANG | Options::STOPPED | Options::CONTINUED;
+    let options =
+        Options::from_bits(options as u32).filter(|options| known.contains(*options)).ok_or(Errno::EINVAL)?;
+    let which = match pid as u32 as i32 {
+        i32::MIN => return Err(Errno::ESRCH),
+        -1 => Which::Any,
+        0 => Which::Group(cx.process().group()),
+        group if group < 0 => Which::Group(group.unsigned_abs()),
+        pid => Which::Process(pid.unsigned_abs()),
+    };
+    let Some((child, state)) = wait::child(cx.myself(), which, options | Options::EXITED)? else {
+        return Ok(0);
+    };
+    if status != 0 {
+        UserPtr::<u32>::new(cx.space(), status).write(&word(state))?;
+    }
+    if usage != 0 {
+        getrusage::write(cx.space(), usage, used(&child))?;
+    }
+    Ok(child.pid() as usize)
+}
+
+/// What a child and those that it waited for used.
+fn used(child: &Process) -> Usage {
+    let mut used = child.usage();
+    used.peak = child.peak();
+    used += child.used.lock().children;
+    used
+}
+
+fn word(state: State) -> u32 {
+    match state {
+        State::Ended(End::Exited(status)) => u32::from(status) << 8,
+        State::Ended(End::Killed(signal)) => u32::from(signal),
+        State::Changed(Change::Stopped(signal)) => u32::from(signal.number()) << 8 | 0x7f,
+        State::Changed(Change::Continued) => 0xffff,
+    }
+}
+
+/// waitid(2).
+///
+/// # Errors
+/// `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or nothing to wait for. `EBADF`: no pidfd.
+/// `EAGAIN`: one with `O_NONBLOCK`, and nothing to tell. `EFAULT`.
+pub(crate) fn waitid(
+    cx: &mut Context<'_>,
+    kind: usize,
+    id: usize,
+    info: usize,
+    options: usize,
+    usage: usize,
+) -> SysResult {
+    const P_ALL: u32 = 0;
+    const P_PID: u32 = 1;
+    const P_PGID: u32 = 2;
+    let states = Options::EXITED | Options::STOPPED | Options::CONTINUED;
+    let mut options = Options::from_bits(options as u32)
+        .filter(|options| options.intersects(states))
+        .ok_or(Errno::EINVAL)?;
+    let number = id as u32;
+    let is_positive = number.cast_signed() > 0;
+    const P_PIDFD: u32 = 3;
+    let may_wait = !options.contains(Options::NOHANG);
+    let mut gives_up = false;
+    let which = match kind as u32 {
+        P_PIDFD => {
+            let process = pidfd_open::process_of(cx, id)?;
+            gives_up = may_wait && cx.file(id)?.is_nonblocking();
+            options.set(Options::NOHANG, gives_up || !may_wait);
+            Which::Process(process.pid())
+        }
+        P_ALL => Which::Any,
+        P_PID if is_positive => Which::Process(number),
+        P_PGID if number == 0 => Which::Group(cx.process().group()),
+        P_PGID if is_positive => Which::Group(number),
+        _ => return Err(Errno::EINVAL),
+    };
+    let found = wait::child(cx.myself(), which, options)?;
+    if gives_up && found.is_none() {
+        return Err(Errno::EAGAIN);
+    }
+    if usage != 0
+        && let Some((child, _)) = &found
+    {
+        getrusage::write(cx.space(), usage, used(child))?;
+    }
+    if info != 0 {
+        let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
+        // Number and code, then process, user and status: what lies between and behind is not touched.
+        let number = words[0] as u32;
+        UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
+        let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
+        UserPtr::new(cx.space(), info.wrapping_add(16)).write(&rest)?;
+    }
+    Ok(0)
+}
+
+/// `siginfo_t` of a child.
+fn describe(child: &Process, state: State) -> Info {
+    let (code, status) = match state {
+        State::Ended(End::Exited(status)) => (CLD_EXITED, status),
+        State::Ended(End::Killed(signal)) => (CLD_KILLED, signal),
+        State::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
+        State::Changed(Change::Continued) => (CLD_CONTINUED, 18),
+    };
+    let uid = child.credentials.lock().users.real;
+    Info::child(code, child.pid(), uid, status.into(), Usage::default())
+}

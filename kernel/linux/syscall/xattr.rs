@@ -1,0 +1,77 @@
+//! xattr(7): getxattr(2), setxattr(2), listxattr(2), removexattr(2).
+//!
+//! No file has extended attributes, as on a Linux whose tmpfs was built without them: none are listed, and to ask for one
+//! by name is not supported.
+//! Source: Linux 6.1 fs/xattr.c.
+
+use rules::abi::errno::Errno;
+use rules::core::fd::Fd;
+use rules::linux::abi::at::AT_FDCWD;
+
+use super::at::Lookup;
+use super::context::{Context, SysResult};
+use crate::machine::memory::user;
+
+/// `XATTR_NAME_MAX`, with the zero byte.
+const NAME_MAX: usize = 256;
+
+/// Which file a call is about.
+pub(crate) enum Which {
+    /// What the path at this address leads to.
+    Path(usize),
+    /// The same, or the symbolic link at the end of it.
+    Link(usize),
+    /// An open file.
+    Open(Fd),
+}
+
+/// getxattr(2), setxattr(2), removexattr(2) and their kin, of which `which` is the file and `name` the attribute.
+///
+/// # Errors
+/// `EOPNOTSUPP`: as for any attribute. `ERANGE`: an empty name, or one of more than 255 bytes. `EFAULT`: the name is not
+/// readable. `EBADF`, and those of a path.
+pub(crate) fn named(cx: &mut Context<'_>, which: &Which, name: usize) -> SysResult {
+    find(cx, which)?;
+    check_name(cx, name)?;
+    Err(Errno::EOPNOTSUPP)
+}
+
+/// [`named`] for setxattr(2), which looks at its flags and at the length of the value first.
+///
+/// # Errors
+/// As [`named`]. `EINVAL`: an unknown flag. `E2BIG`: more than 64 KiB.
+pub(crate) fn set(cx: &mut Context<'_>, which: &Which, name: usize, size: usize, flags: u32) -> SysResult {
+    /// `XATTR_CREATE` and `XATTR_REPLACE`.
+    const KNOWN: u32 = 3;
+    const SIZE_MAX: usize = 1 << 16;
+    find(cx, which)?;
+    if flags & !KNOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_name(cx, name)?;
+    if size > SIZE_MAX { Err(Errno::E2BIG) } else { Err(Errno::EOPNOTSUPP) }
+}
+
+/// listxattr(2) and its kin: there are none, which takes no bytes.
+///
+/// # Errors
+/// `EBADF`, and those of a path.
+pub(crate) fn list(cx: &mut Context<'_>, which: &Which) -> SysResult {
+    find(cx, which).map(|()| 0)
+}
+
+fn find(cx: &mut Context<'_>, which: &Which) -> Result<(), Errno> {
+    match *which {
+        Which::Path(path) => cx.locate(AT_FDCWD, path, Lookup::FOLLOW).map(drop),
+        Which::Link(path) => cx.locate(AT_FDCWD, path, Lookup::KEEP).map(drop),
+        Which::Open(fd) => cx.files().get(fd).map(drop),
+    }
+}
+
+fn check_name(cx: &Context<'_>, name: usize) -> Result<(), Errno> {
+    match user::read_string(cx.space(), name, NAME_MAX) {
+        Ok(name) if name.is_empty() => Err(Errno::ERANGE),
+        Err(Errno::ENAMETOOLONG) => Err(Errno::ERANGE),
+        result => result.map(drop),
+    }
+}

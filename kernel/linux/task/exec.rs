@@ -1,0 +1,354 @@
+//! From a file to a program in memory: execve(2).
+//!
+//! Owns: the image and the initial stack.   Not here: which file (syscall/execve), what becomes of the threads.
+//! Source: execve(2), elf(5); Linux 6.1 fs/binfmt_elf.c; System V ABI AMD64 3.4.1 (initial stack).
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::task::Poll;
+
+use elf::ElfBytes;
+use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD};
+use elf::endian::LittleEndian;
+use rules::abi::errno::Errno;
+use rules::linux::credentials::Credentials;
+use rules::machine::abi::mman::Prot;
+use rules::machine::vma::Traits;
+
+use super::thread;
+use crate::core::file::file::File;
+use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
+use crate::machine::memory::limits::Limits;
+use crate::machine::memory::pages::Pages;
+use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Placement};
+use crate::machine::memory::user::UserSlice;
+use crate::machine::random;
+
+/// A program ready to run.
+pub(crate) struct Image {
+    pub(crate) space: Arc<AddressSpace>,
+    pub(crate) entry: usize,
+    pub(crate) stack: usize,
+}
+
+/// What a program is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    pub(crate) argv: Vec<Vec<u8>>,
+    pub(crate) envp: Vec<Vec<u8>>,
+    /// The path by which it was found, for `AT_EXECFN`.
+    pub(crate) path: Vec<u8>,
+    /// On whose behalf it runs, and whether that is not who started it, for the auxiliary vector.
+    pub(crate) who: (Credentials, bool),
+}
+
+/// Bytes of a file that hold its headers.
+const HEAD: usize = 4096;
+/// Where position-independent programs go, as on Linux: two thirds of the address space.
+const DYNAMIC_BASE: usize = page_down(TASK_SIZE / 3 * 2);
+/// `MAX_ARG_STRLEN * ...`: a quarter of the default stack limit for all strings and pointers.
+pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
+
+/// What a `#!` line names: the interpreter and its optional argument.
+pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
+/// Reads the `#!` line of a file that begins with one.
+pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno> {
+    let mut head = [0u8; 256];
+    let read = read(file, 0, &mut head)?;
+    let Some(line) = head[..read].strip_prefix(b"#!") else { return Ok(None) };
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let mut words = line.splitn(2, |byte| *byte == b' ' || *byte == b'\t');
+    let program = words.next().filter(|word| !word.is_empty()).ok_or(Errno::ENOEXEC)?;
+    Ok(Some((program.to_vec(), words.next().map(|word| word.trim_ascii().to_vec()))))
+}
+
+/// Loads the program in `file` into an address space of its own, and moves the current thread there.
+///
+/// `find` opens the dynamic linker that the program names.
+///
+/// # Errors
+/// `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the arguments do not fit. `EACCES`, `ENOENT`,
+/// `ELIBBAD` as `ENOEXEC`: the dynamic linker.
+pub(crate) fn load(
+    file: &dyn File,
+    arguments: &Arguments,
+    limits: Limits,
+    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+) -> Result<Image, Errno> {
+    let program = Program::read(file)?;
+    let space = AddressSpace::new(limits)?;
+    // The stack is filled through its own addresses, so the thread moves in before the program is complete.
+    let previous = thread::move_to_space(space.clone());
+    let image = build(file, &program, space, arguments, find);
+    if image.is_err() {
+        thread::move_to_space(previous);
+    }
+    image
+}
+
+fn build(
+    file: &dyn File,
+    program: &Program,
+    space: Arc<AddressSpace>,
+    arguments: &Arguments,
+    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+) -> Result<Image, Errno> {
+    let base = if program.is_dynamic { DYNAMIC_BASE } else { 0 };
+    let end = program.map(&space, file, base)?;
+    space.place_heap(page_up(end).ok_or(Errno::ENOEXEC)?);
+    let mut entry = base.wrapping_add(program.entry);
+    let mut linker_base = 0;
+    if let Some(path) = &program.linker {
+        let linker = find(path)?;
+        let loaded = Program::read(&*linker)?;
+        let room = page_up(loaded.end).ok_or(Errno::ENOEXEC)?;
+        let hole = space.map(MapRequest::anonymous(Placement::Anywhere(0), room, Prot::empty()))?;
+        space.unmap(hole, room)?;
+        loaded.map(&space, &*linker, hole)?;
+        linker_base = hole;
+        entry = hole.wrapping_add(loaded.entry);
+    }
+    map_stack(&space)?;
+    let stack = fill_stack(&space, program, base, linker_base, arguments)?;
+    Ok(Image { space, entry, stack })
+}
+
+struct Segment {
+    offset: u64,
+    start: usize,
+    file_len: usize,
+    len: usize,
+    prot: Prot,
+}
+
+struct Program {
+    is_dynamic: bool,
+    entry: usize,
+    /// Address, count and size of the program headers in memory.
+    headers: (usize, usize, usize),
+    segments: Vec<Segment>,
+    end: usize,
+    linker: Option<Vec<u8>>,
+}
+
+impl Program {
+    fn read(file: &dyn File) -> Result<Self, Errno> {
+        let mut head = vec![0u8; HEAD];
+        let len = read(file, 0, &mut head)?;
+        head.truncate(len);
+        let noexec = |_| Errno::ENOEXEC;
+        if !head.starts_with(b"\x7fELF\x02\x01") {
+            return Err(Errno::ENOEXEC);
+        }
+        // Section headers are at the end of the file; this reader wants none.
+        if let Some(sections) = head.get_mut(40..48) {
+            sections.fill(0);
+        }
+        if let Some(counts) = head.get_mut(58..64) {
+            counts.fill(0);
+        }
+        let elf = ElfBytes::<LittleEndian>::minimal_parse(&head).map_err(noexec)?;
+        let header = elf.ehdr;
+        if header.e_machine != EM_X86_64 || (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+            return Err(Errno::ENOEXEC);
+        }
+        let table = elf.segments().ok_or(Errno::ENOEXEC)?;
+        let number = |value: u64| usize::try_from(value).map_err(|_| Errno::ENOEXEC);
+        let mut program = Self {
+            is_dynamic: header.e_type == ET_DYN,
+            entry: number(header.e_entry)?,
+            headers: (0, table.len(), usize::from(header.e_phentsize)),
+            segments: Vec::new(),
+            end: 0,
+            linker: None,
+        };
+        for segment in table.iter() {
+            match segment.p_type {
+                PT_LOAD => program.add(&segment, header.e_phoff)?,
+                PT_INTERP => program.linker = Some(linker_path(file, segment.p_offset, segment.p_filesz)?),
+                _ => {}
+            }
+        }
+        if program.segments.is_empty() { Err(Errno::ENOEXEC) } else { Ok(program) }
+    }
+
+    fn add(&mut self, header: &elf::segment::ProgramHeader, table: u64) -> Result<(), Errno> {
+        let number = |value: u64| usize::try_from(value).map_err(|_| Errno::ENOEXEC);
+        let mut prot = Prot::empty();
+        prot.set(Prot::READ, header.p_flags & PF_R != 0);
+        prot.set(Prot::WRITE, header.p_flags & PF_W != 0);
+        prot.set(Prot::EXEC, header.p_flags & PF_X != 0);
+        let (start, len, file_len) =
+            (number(header.p_vaddr)?, number(header.p_memsz)?, number(header.p_filesz)?);
+        let end = start.checked_add(len).filter(|end| *end <= TASK_SIZE / 3).ok_or(Errno::ENOEXEC)?;
+        if file_len > len || start % PAGE_SIZE != number(header.p_offset)? % PAGE_SIZE {
+            return Err(Errno::ENOEXEC);
+        }
+        if (header.p_offset..header.p_offset + header.p_filesz).contains(&table) {
+            self.headers.0 = start + number(table - header.p_offset)?;
+        }
+        self.end = self.end.max(end);
+        self.segments.push(Segment { offset: header.p_offset, start, file_len, len, prot });
+        Ok(())
+    }
+
+    /// Maps all segments `base` bytes above where the file wants them; returns the end of the last.
+    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<usize, Errno> {
+        for segment in &self.segments {
+            segment.map(space, file, base)?;
+        }
+        Ok(base + self.end)
+    }
+}
+
+impl Segment {
+    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<(), Errno> {
+        let start = base + self.start;
+        let in_page = start % PAGE_SIZE;
+        let file_end = start + self.file_len;
+        let memory_end = page_up(start + self.len).ok_or(Errno::ENOEXEC)?;
+        let mapped_end = page_up(file_end).ok_or(Errno::ENOEXEC)?;
+        if self.file_len > 0 {
+            let pages: Arc<dyn Pages> = file.pages().map_err(|_| Errno::ENOEXEC)?;
+            let index = (self.offset - in_page as u64) / PAGE_SIZE as u64;
+            space.map(MapRequest {
+                placement: Placement::Replacing(page_down(start)),
+                len: mapped_end - page_down(start),
+                prot: self.prot,
+                max_prot: Prot::all(),
+                traits: Traits::empty(),
+                backing: Backing::Private { pages, index },
+            })?;
+        }
+        let zero_from = if self.file_len > 0 { mapped_end } else { page_down(start) };
+        if memory_end > zero_from {
+            let placement = Placement::Replacing(zero_from);
+            space.map(MapRequest::anonymous(placement, memory_end - zero_from, self.prot))?;
+        }
+        if self.len > self.file_len
+            && self.file_len > 0
+            && self.prot.contains(Prot::WRITE)
+            && mapped_end > file_end
+        {
+            UserSlice::new(space, file_end, mapped_end - file_end)?.clear()?;
+        }
+        Ok(())
+    }
+}
+
+fn linker_path(file: &dyn File, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
+    let mut path = vec![0u8; usize::try_from(len).ok().filter(|len| *len <= 4096).ok_or(Errno::ENOEXEC)?];
+    let len = read(file, offset, &mut path)?;
+    path.truncate(len);
+    while path.last() == Some(&0) {
+        path.pop();
+    }
+    Ok(path)
+}
+
+fn map_stack(space: &AddressSpace) -> Result<(), Errno> {
+    const FIRST: usize = ARGUMENTS_MOST / 16;
+    let mut request =
+        MapRequest::anonymous(Placement::Replacing(STACK_TOP - FIRST), FIRST, Prot::READ | Prot::WRITE);
+    request.traits = Traits::GROWS_DOWN;
+    space.map(request).map(|_| ())
+}
+
+const AT_NULL: usize = 0;
+const AT_PHDR: usize = 3;
+const AT_PHENT: usize = 4;
+const AT_PHNUM: usize = 5;
+const AT_PAGESZ: usize = 6;
+const AT_BASE: usize = 7;
+const AT_FLAGS: usize = 8;
+const AT_ENTRY: usize = 9;
+const AT_UID: usize = 11;
+const AT_EUID: usize = 12;
+const AT_GID: usize = 13;
+const AT_EGID: usize = 14;
+const AT_HWCAP: usize = 16;
+const AT_CLKTCK: usize = 17;
+const AT_SECURE: usize = 23;
+const AT_RANDOM: usize = 25;
+const AT_EXECFN: usize = 31;
+
+fn fill_stack(
+    space: &AddressSpace,
+    program: &Program,
+    base: usize,
+    linker_base: usize,
+    arguments: &Arguments,
+) -> Result<usize, Errno> {
+    let mut stack = Stack { space, at: STACK_TOP - size_of::<usize>() };
+    let path = stack.push_string(&arguments.path)?;
+    let envp = arguments.envp.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
+    let argv = arguments.argv.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
+    let mut seed = [0u8; 16];
+    random::fill_few(&mut seed);
+    let seed = stack.push(&seed)?;
+    let (Credentials { users, groups, .. }, is_secure) = arguments.who;
+    let vector = [
+        (AT_PHDR, base + program.headers.0),
+        (AT_PHENT, program.headers.2),
+        (AT_PHNUM, program.headers.1),
+        (AT_PAGESZ, PAGE_SIZE),
+        (AT_BASE, linker_base),
+        (AT_FLAGS, 0),
+        (AT_ENTRY, base + program.entry),
+        (AT_UID, users.real as usize),
+        (AT_EUID, users.effective as usize),
+        (AT_GID, groups.real as usize),
+        (AT_EGID, groups.effective as usize),
+        (AT_HWCAP, 0x0f8b_fbff),
+        (AT_CLKTCK, 100),
+        (AT_SECURE, usize::from(is_secure)),
+        (AT_RANDOM, seed),
+        (AT_EXECFN, path),
+        (AT_NULL, 0),
+    ];
+    let mut words = vec![argv.len()];
+    words.extend(argv.iter().rev());
+    words.push(0);
+    words.extend(envp.iter().rev());
+    words.push(0);
+    words.extend(vector.iter().flat_map(|(key, value)| [*key, *value]));
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    // The ABI wants the stack pointer on a multiple of 16 at the entry.
+    stack.at = (stack.at - bytes.len()) & !15;
+    UserSlice::new(space, stack.at, bytes.len())?.write_bytes(&bytes)?;
+    Ok(stack.at)
+}
+
+struct Stack<'a> {
+    space: &'a AddressSpace,
+    at: usize,
+}
+
+impl Stack<'_> {
+    fn push(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        self.at -= bytes.len();
+        UserSlice::new(self.space, self.at, bytes.len())?.write_bytes(bytes)?;
+        Ok(self.at)
+    }
+
+    fn push_string(&mut self, string: &[u8]) -> Result<usize, Errno> {
+        self.push(&[0])?;
+        self.push(string)
+    }
+}
+
+fn read(file: &dyn File, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let mut rest = &mut buffer[filled..];
+        match file.read_at(at + filled as u64, &mut rest) {
+            Poll::Ready(Ok(0)) => break,
+            Poll::Ready(Ok(n)) => filled += n,
+            Poll::Ready(Err(errno)) => return Err(errno),
+            Poll::Pending => return Err(Errno::EACCES),
+        }
+    }
+    Ok(filled)
+}

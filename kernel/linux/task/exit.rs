@@ -1,0 +1,163 @@
+//! The end of threads and processes.
+//!
+//! Source: exit(2), exit_group(2), wait(2); Linux 6.1 kernel/exit.c.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use super::process::{self, End, Process};
+use super::signal::action::{self, Flags};
+use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
+use super::signal::send;
+use super::signal::set::{SigSet, Signal};
+use super::thread::{self, Thread};
+use super::{futex, pidfd, robust, session};
+use crate::core::file::table::FdTable;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::UserPtr;
+
+/// Makes all threads of the process end; the first to ask decides how it ended.
+pub(crate) fn end_process(process: &Process, end: End) {
+    {
+        let mut ended = process.end.lock();
+        if ended.is_some() {
+            return;
+        }
+        *ended = Some(end);
+    }
+    process.threads.lock().end_all();
+}
+
+/// Ends the current thread, and with the last one the process.
+pub(crate) fn end_thread(thread: &Arc<Thread>) {
+    let process = thread.process();
+    let space = process.space();
+    release_futexes(thread, &space, thread.clear_tid.load(Ordering::Relaxed));
+    drop(space);
+    let left = {
+        let mut threads = process.threads.lock();
+        threads.remove(thread);
+        process.used.lock().threads += thread.usage();
+        threads.len()
+    };
+    if left == 0 {
+        let status = process.first_status.load(Ordering::Relaxed);
+        process.end.lock().get_or_insert(End::Exited(status));
+        bury(process);
+    } else {
+        // It may have been the one that was to take a signal.
+        let waiting = process.signals.lock().pending.signals();
+        if !waiting.is_empty() {
+            send::offer(process, SigSet::from_bits(waiting.bits()));
+        }
+        if left == 1 {
+            // execve(2) waits for the others to end; that is all that anybody waits for here.
+            process.wake_threads();
+        }
+    }
+}
+
+/// Lets those go on who wait for the current thread to leave this memory: its robust futexes, and set_tid_address(2).
+pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: usize) {
+    robust::release(thread, space);
+    if clear_tid != 0 && UserPtr::<u32>::new(space, clear_tid).write(&0).is_ok() {
+        futex::wake_any(space, clear_tid);
+    }
+}
+
+/// What is left of a process when its last thread has ended: a zombie for its parent to find.
+fn bury(process: &Arc<Process>) {
+    process.timers.clear();
+    drop(process.replace_files(Arc::new(FdTable::new())));
+    // Nobody can tell how long the parent takes to look; the memory goes now.
+    process.keep_peak(&process.space());
+    let nobody = AddressSpace::of_nobody();
+    drop(thread::move_to_space(nobody.clone()));
+    drop(process.replace_space(nobody));
+    process.release_lender();
+    session::leave(process);
+    give_away_children(process);
+    let parent = process.parent.get().map(|parent| {
+        let is_unwanted = is_unwanted(process, &parent);
+        // One step for who waits: a child that leaves no zombie is not seen as one.
+        let mut children = parent.children.lock();
+        if is_unwanted {
+            children.retain(|other| !Arc::ptr_eq(other, process));
+        }
+        process.set_ended();
+        drop(children);
+        (parent, is_unwanted)
+    });
+    process.set_ended();
+    pidfd::tell(process);
+    match parent {
+        Some((parent, false)) => tell_parent(process, &parent),
+        Some((parent, true)) => {
+            signal_parent(process, &parent);
+            process::forget(process.pid());
+            parent.wake_threads();
+        }
+        None => process::forget(process.pid()),
+    }
+}
+
+/// Whether the parent wants no zombie of a child that ends.
+fn is_unwanted(child: &Process, parent: &Process) -> bool {
+    let action = parent.signals.lock().actions.get(Signal::CHLD);
+    let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
+    exit_signal == Some(Signal::CHLD)
+        && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT))
+}
+
+/// The children go to the nearest ancestor that asked for orphans, or to init.
+fn give_away_children(process: &Arc<Process>) {
+    let children = core::mem::take(&mut *process.children.lock());
+    let Some(new_parent) = new_parent(process) else { return };
+    for child in children {
+        child.parent.replace(&new_parent);
+        child.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
+        new_parent.children.lock().push(child.clone());
+        if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
+            send::to_process(&child, Info::kernel(signal));
+        }
+        if child.has_ended() {
+            tell_parent(&child, &new_parent);
+        } else if session::was_orphaned(&child, process) {
+            session::hang_up(child.group());
+        }
+    }
+}
+
+fn new_parent(process: &Process) -> Option<Arc<Process>> {
+    let mut ancestor = process.parent.get();
+    while let Some(candidate) = ancestor {
+        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.end.lock().is_none() {
+            return Some(candidate);
+        }
+        ancestor = candidate.parent.get();
+    }
+    process::find(1).filter(|_| !process.is_init())
+}
+
+fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
+    signal_parent(child, parent);
+    if is_unwanted(child, parent) {
+        parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
+        process::forget(child.pid());
+    }
+    parent.wake_threads();
+}
+
+fn signal_parent(child: &Process, parent: &Arc<Process>) {
+    let Some(end) = *child.end.lock() else { return };
+    let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
+    if let Some(signal) = exit_signal {
+        let (code, status) = match end {
+            End::Exited(status) => (CLD_EXITED, status),
+            End::Killed(signal) => (CLD_KILLED, signal),
+        };
+        let uid = child.credentials.lock().users.real;
+        let used = child.used.lock().threads;
+        send::to_process(parent, Info { signal, ..Info::child(code, child.pid(), uid, status.into(), used) });
+    }
+}

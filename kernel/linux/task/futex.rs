@@ -1,0 +1,207 @@
+//! futex(2): sleeping on a word of user memory until somebody says that it changed.
+//!
+//! Owns: who sleeps on which word.   Not here: arguments and timeouts' clocks (syscall/futex).
+//! A word is known by the memory that it is in (`memory::space::identity`), so processes that share a page meet in it;
+//! what a program says is private is not looked up.
+//! Locks: a bucket's, under which the word is read: user memory may be touched there, faults take lower locks.
+//!
+//! # Why no wake is lost
+//! ```text
+//! waiter (bucket lock held)        waker
+//! read the word: as expected       change the word
+//! enqueue                          lock the bucket; take waiters; unlock; wake them
+//! ```
+//! A change before the read is seen by it; a change after it is followed by a lock that comes after the enqueue.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+
+use ostd::sync::SpinLock;
+use rules::abi::errno::Errno;
+
+use super::thread::Myself;
+use crate::core::event::parker::Parker;
+use crate::core::event::wait::{Sleep, Wake};
+use crate::machine::memory::space::{AddressSpace, Identity};
+use crate::machine::memory::user::UserAtomic;
+
+/// Whether other address spaces are to be thought of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scope {
+    /// `FUTEX_PRIVATE_FLAG`: the program promises that they are not.
+    Private,
+    /// The memory may be shared.
+    Shared,
+}
+
+/// A futex as a program names it.
+#[derive(Clone, Copy)]
+pub(crate) struct Word<'a> {
+    memory: UserAtomic<'a>,
+    key: Identity,
+}
+
+impl<'a> Word<'a> {
+    /// The futex at `addr`.
+    ///
+    /// # Errors
+    /// `EINVAL`: not aligned. `EFAULT`: nothing is mapped there.
+    pub(crate) fn new(space: &'a AddressSpace, addr: usize, scope: Scope) -> Result<Self, Errno> {
+        let memory = UserAtomic::new(space, addr)?;
+        let key = match scope {
+            Scope::Private => space.private_identity(addr),
+            Scope::Shared => space.identity(addr)?,
+        };
+        Ok(Self { memory, key })
+    }
+
+    /// Replaces the word by `change` of it and returns what it was: `FUTEX_WAKE_OP`.
+    ///
+    /// # Errors
+    /// `EFAULT`, `EAGAIN`: as [`UserAtomic::update`].
+    pub(crate) fn update(&self, change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
+        self.memory.update(change)
+    }
+}
+
+struct Waiter {
+    parker: Arc<Parker>,
+    bits: u32,
+    is_woken: AtomicBool,
+    /// Where it waits now; requeueing changes it.
+    key: SpinLock<Identity>,
+}
+
+type Queues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
+
+static WAITERS: SpinLock<Queues> = SpinLock::new(BTreeMap::new());
+
+/// Sleeps until woken with one of `bits`, if the word is `expected`.
+///
+/// # Errors
+/// `EAGAIN`: it is not. `EFAULT`: not readable. `ETIMEDOUT`, `EINTR`.
+pub(crate) fn wait(
+    thread: &Myself,
+    word: Word<'_>,
+    expected: u32,
+    bits: u32,
+    deadline: Option<Duration>,
+) -> Result<(), Errno> {
+    let Word { memory: word, key } = word;
+    // Most waits that have nothing to wait for end here.
+    if word.load()? != expected {
+        return Err(Errno::EAGAIN);
+    }
+    let waiter = Arc::new(Waiter {
+        parker: thread.parker().clone(),
+        bits,
+        is_woken: AtomicBool::new(false),
+        key: SpinLock::new(key),
+    });
+    {
+        let mut waiters = WAITERS.lock();
+        if word.load()? != expected {
+            return Err(Errno::EAGAIN);
+        }
+        waiters.entry(key).or_default().push_back(waiter.clone());
+    }
+    loop {
+        if waiter.is_woken.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let stop = if thread.is_interrupted() {
+            Some(Errno::EINTR)
+        } else if thread.sleep(deadline) == Wake::TimedOut {
+            Some(Errno::ETIMEDOUT)
+        } else {
+            None
+        };
+        if let Some(errno) = stop {
+            let mut waiters = WAITERS.lock();
+            if waiter.is_woken.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            let key = *waiter.key.lock();
+            if let Some(queue) = waiters.get_mut(&key) {
+                queue.retain(|other| !Arc::ptr_eq(other, &waiter));
+                if queue.is_empty() {
+                    waiters.remove(&key);
+                }
+            }
+            return Err(errno);
+        }
+    }
+}
+
+/// Wakes up to `most` who wait for the word with one of `bits`; returns how many.
+pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> usize {
+    wake_locked(&mut WAITERS.lock(), word.key, most, bits)
+}
+
+/// Wakes one who waits at `addr`, as the kernel does of itself when a thread ends.
+pub(super) fn wake_any(space: &AddressSpace, addr: usize) {
+    // Who waits may have promised that the word is private or not; in memory of one's own both are the same.
+    for scope in [Scope::Shared, Scope::Private] {
+        if let Ok(word) = Word::new(space, addr, scope)
+            && wake(word, 1, u32::MAX) > 0
+        {
+            return;
+        }
+    }
+}
+
+fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> usize {
+    let Some(queue) = waiters.get_mut(&key) else { return 0 };
+    let mut count = 0;
+    queue.retain(|waiter| {
+        if count == most || waiter.bits & bits == 0 {
+            return true;
+        }
+        count += 1;
+        waiter.is_woken.store(true, Ordering::Release);
+        waiter.parker.unpark();
+        false
+    });
+    if queue.is_empty() {
+        waiters.remove(&key);
+    }
+    count
+}
+
+/// Wakes up to `most` at `from` and lets up to `moved` others wait at `to`, if the word at `from` is `expected`; returns
+/// how many were woken or moved.
+///
+/// # Errors
+/// `EAGAIN`: it is not. `EFAULT`: not readable.
+pub(crate) fn requeue(
+    from: Word<'_>,
+    most: usize,
+    to: Word<'_>,
+    moved: usize,
+    expected: Option<u32>,
+) -> Result<usize, Errno> {
+    let mut waiters = WAITERS.lock();
+    if let Some(expected) = expected
+        && from.memory.load()? != expected
+    {
+        return Err(Errno::EAGAIN);
+    }
+    let woken = wake_locked(&mut waiters, from.key, most, u32::MAX);
+    if from.key == to.key {
+        let waiting = waiters.get(&to.key).map_or(0, VecDeque::len);
+        return Ok(woken + moved.min(waiting));
+    }
+    let Some(queue) = waiters.get_mut(&from.key) else { return Ok(woken) };
+    let moving: VecDeque<_> = queue.drain(..moved.min(queue.len())).collect();
+    if queue.is_empty() {
+        waiters.remove(&from.key);
+    }
+    let count = moving.len();
+    for waiter in moving {
+        *waiter.key.lock() = to.key;
+        waiters.entry(to.key).or_default().push_back(waiter);
+    }
+    Ok(woken + count)
+}

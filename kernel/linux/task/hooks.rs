@@ -1,0 +1,47 @@
+//! What is switched along with a task: FPU registers, segment bases, the address space.
+//!
+//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers through
+//! its syscalls and is saved only when another thread may run.
+
+use ostd::arch::cpu::context::{FsBase, GsBase};
+use ostd::irq::{DisabledLocalIrqGuard, disable_local};
+use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
+
+use super::thread::{self, Local};
+use crate::machine::memory::current;
+
+/// Installs the hooks; before the first thread.
+pub(crate) fn install() {
+    inject_pre_schedule_handler(|interrupts_off| {
+        thread::try_with_local(|local| {
+            save(local, interrupts_off);
+            local.thread.meter.stop();
+        });
+    });
+    inject_post_schedule_handler(|| {
+        thread::try_with_local(|local| {
+            load(local);
+            local.thread.switched_to();
+            local.space.borrow().activate();
+        });
+    });
+    current::set_lookup(|| thread::try_with_local(|local| local.space.borrow().clone()));
+}
+
+/// Notes the registers of the current thread.
+pub(super) fn save(local: &Local, interrupts_off: &DisabledLocalIrqGuard) {
+    local.fpu.borrow_mut().save();
+    let mut fs_base = FsBase::new(0);
+    fs_base.save();
+    local.fs_base.set(fs_base.addr());
+    let mut gs_base = GsBase::new(0);
+    gs_base.save(interrupts_off);
+    local.gs_base.set(gs_base.addr());
+}
+
+/// Loads the registers of the current thread.
+pub(super) fn load(local: &Local) {
+    local.fpu.borrow().load();
+    FsBase::new(local.fs_base.get()).load();
+    GsBase::new(local.gs_base.get()).load(&disable_local());
+}

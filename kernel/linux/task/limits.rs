@@ -1,0 +1,80 @@
+//! Resource limits of a process: getrlimit(2).
+//!
+//! Owns: the numbers.   Not here: who may change them (syscall/limits), what each one bounds. The address space keeps
+//! copies of those that it answers to.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::machine::memory::limits::{Limits as SpaceLimits, UNLIMITED};
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(usize)]
+pub(crate) enum Resource {
+    /// Seconds of processor time.
+    Cpu = 0,
+    FileSize = 1,
+    Data = 2,
+    Stack = 3,
+    Core = 4,
+    Processes = 6,
+    Files = 7,
+    AddressSpace = 9,
+    PendingSignals = 11,
+}
+
+const RESOURCES: usize = 16;
+const DEFAULT_STACK: u64 = 8 << 20;
+const DEFAULT_FILES: [u64; 2] = [1024, 4096];
+/// Linux derives it from the memory; so many cost nobody too much.
+const DEFAULT_SIGNALS: u64 = 1024;
+
+/// Soft and hard limits, by number.
+#[derive(Debug)]
+pub(crate) struct Limits([[AtomicU64; 2]; RESOURCES]);
+
+impl Limits {
+    /// Those of the first process.
+    pub(crate) fn first() -> Self {
+        let limits = Self([const { [AtomicU64::new(UNLIMITED), AtomicU64::new(UNLIMITED)] }; RESOURCES]);
+        limits.set(Resource::Stack as usize, [DEFAULT_STACK, UNLIMITED]);
+        limits.set(Resource::Files as usize, DEFAULT_FILES);
+        limits.set(Resource::Core as usize, [0, UNLIMITED]);
+        limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
+        limits
+    }
+
+    /// Soft and hard limit of the resource with that number; `None` if there is none.
+    pub(crate) fn get(&self, number: usize) -> Option<[u64; 2]> {
+        let pair = self.0.get(number)?;
+        Some([pair[0].load(Ordering::Relaxed), pair[1].load(Ordering::Relaxed)])
+    }
+
+    /// The soft limit.
+    pub(crate) fn soft(&self, resource: Resource) -> u64 {
+        self.0[resource as usize][0].load(Ordering::Relaxed)
+    }
+
+    /// Changes soft and hard limit of the resource with that number, which exists.
+    pub(crate) fn set(&self, number: usize, [soft, hard]: [u64; 2]) {
+        if let Some(pair) = self.0.get(number) {
+            pair[0].store(soft, Ordering::Relaxed);
+            pair[1].store(hard, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells an address space what it answers to.
+    pub(crate) fn apply(&self, space: &SpaceLimits) {
+        space.data.store(self.soft(Resource::Data), Ordering::Relaxed);
+        space.stack.store(self.soft(Resource::Stack), Ordering::Relaxed);
+        space.address_space.store(self.soft(Resource::AddressSpace), Ordering::Relaxed);
+    }
+}
+
+impl Clone for Limits {
+    fn clone(&self) -> Self {
+        Self(core::array::from_fn(|number| {
+            self.0[number].each_ref().map(|limit| AtomicU64::new(limit.load(Ordering::Relaxed)))
+        }))
+    }
+}

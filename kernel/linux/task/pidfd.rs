@@ -1,0 +1,78 @@
+//! Descriptors for processes: readable when the process has ended.
+//!
+//! Owns: the readiness.   Not here: what is done with them (syscall/pidfd_open).
+//! Source: pidfd_open(2); Linux 6.1 kernel/pid.c.
+
+use alloc::sync::Arc;
+
+use pollee::{Events, Readiness};
+use rules::abi::errno::Errno;
+use rules::abi::open::{AccessMode, OpenFlags};
+
+use super::process::Process;
+use crate::core::event;
+use crate::core::event::class::Class;
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::File;
+
+/// A process, as a file.
+pub(crate) struct PidFd {
+    process: Arc<Process>,
+    state: Arc<event::Locked<State>>,
+}
+
+/// What changes: whether the process has ended.
+pub(super) struct State(bool);
+
+impl Readiness for State {
+    fn readiness(&self) -> Events {
+        if self.0 { Events::READABLE } else { Events::empty() }
+    }
+}
+
+/// Opens the process. Of `flags` only `O_NONBLOCK` means something.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    let state = Arc::new(event::Locked::new(Class::PidFd, State(false)));
+    {
+        let mut watchers = process.watchers.lock();
+        watchers.retain(|other| other.strong_count() > 0);
+        watchers.push(Arc::downgrade(&state));
+    }
+    if process.has_ended() {
+        // It may have told its watchers before this one was among them.
+        state.lock().0 = true;
+    }
+    OpenFile::new(Arc::new(PidFd { process, state }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+/// Tells those who watch that the process has ended.
+pub(super) fn tell(process: &Process) {
+    let watchers = core::mem::take(&mut *process.watchers.lock());
+    for watcher in watchers.iter().filter_map(alloc::sync::Weak::upgrade) {
+        watcher.lock().0 = true;
+    }
+}
+
+impl PidFd {
+    /// The process.
+    pub(crate) fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+}
+
+impl File for PidFd {
+    fn poll(&self, interest: Events) -> Events {
+        self.state.poll(interest)
+    }
+
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.state.front(), Events::all()))
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&*self.state)
+    }
+}

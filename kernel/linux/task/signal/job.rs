@@ -1,0 +1,95 @@
+//! Stopping and continuing a process, and telling its parent.
+//!
+//! Owns: the order between a stop and a `SIGCONT`.   Not here: who is in the foreground (task/session).
+//! A process counts as stopped as soon as one thread has taken the signal; its other threads stop when they next leave
+//! user mode or a wait, which they are called to do at once.
+//! Source: signal(7), wait(2); Linux 6.1 kernel/signal.c (`prepare_signal`, `do_signal_stop`).
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use super::super::process::Process;
+use super::super::thread::Myself;
+use super::action::{self, Flags};
+use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
+use super::send;
+use super::set::{SigSet, Signal};
+use crate::core::event::wait::Sleep;
+
+/// What a parent that waits has not been told of yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// A signal stopped the process.
+    Stopped(Signal),
+    /// `SIGCONT` let it go on.
+    Continued,
+}
+
+/// Stops the process, unless a `SIGCONT` was sent after `continues` was counted, when the signal was taken.
+pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
+    {
+        let mut signals = process.signals.lock();
+        if signals.continues != continues || signals.is_stopped {
+            return;
+        }
+        signals.is_stopped = true;
+        signals.unreported = Some(Change::Stopped(signal));
+        process.is_stopped.store(true, Ordering::SeqCst);
+    }
+    for thread in process.threads.lock().iter() {
+        thread.call_attention();
+    }
+    tell_parent(process, CLD_STOPPED, signal);
+}
+
+/// Sleeps until the process goes on, or ends.
+pub(super) fn wait_while_stopped(thread: &Myself) {
+    while thread.process().is_stopped.load(Ordering::SeqCst) && !thread.is_dying() {
+        thread.sleep(None);
+    }
+}
+
+/// What sending `signal` does before anybody looks at it: stops and continues cancel what waits of the other.
+///
+/// Returns whether the process went on; the caller calls [`went_on`] after unlocking.
+#[must_use]
+pub(super) fn cancel(process: &Process, signals: &mut ProcessSignals, signal: Signal) -> bool {
+    let cancelled = if signal == Signal::CONT {
+        SigSet::STOPS
+    } else if signal.stops_by_default() {
+        SigSet::EMPTY.with(Signal::CONT)
+    } else {
+        return false;
+    };
+    signals.pending.discard(cancelled);
+    for thread in process.threads.lock().iter() {
+        thread.signals.lock().pending.discard(cancelled);
+    }
+    if signal != Signal::CONT {
+        return false;
+    }
+    signals.continues = signals.continues.wrapping_add(1);
+    if !core::mem::take(&mut signals.is_stopped) {
+        return false;
+    }
+    signals.unreported = Some(Change::Continued);
+    process.is_stopped.store(false, Ordering::SeqCst);
+    true
+}
+
+/// Lets the threads go on, and tells the parent.
+pub(super) fn went_on(process: &Arc<Process>) {
+    process.wake_threads();
+    tell_parent(process, CLD_CONTINUED, Signal::CONT);
+}
+
+fn tell_parent(process: &Process, code: i32, status: Signal) {
+    let Some(parent) = process.parent.get() else { return };
+    let action = parent.signals.lock().actions.get(Signal::CHLD);
+    if action.handler != action::IGNORE && !action.flags.contains(Flags::NOCLDSTOP) {
+        let uid = process.credentials.lock().users.real;
+        let status = u32::from(status.number());
+        send::to_process(&parent, Info::child(code, process.pid(), uid, status, process.usage()));
+    }
+    parent.wake_threads();
+}

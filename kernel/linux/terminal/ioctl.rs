@@ -1,0 +1,72 @@
+//! The requests of ioctl(2) that terminals serve.
+//!
+//! Not here: those about sessions and process groups (syscall/ioctl/job).   Missing: modem lines, breaks.
+//! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_ioctl.c, tty_io.c, tty_jobctrl.c.
+
+use core::task::Poll;
+
+use rules::abi::errno::Errno;
+use rules::linux::abi::termios::{
+    TCFLSH, TCGETS, TCSBRK, TCSETS, TCSETSF, TCSETSW, TIOCGWINSZ, TIOCOUTQ, TIOCSWINSZ,
+};
+use rules::linux::tty::Flush;
+
+use super::Terminal;
+use super::control::Use;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::user::UserPtr;
+
+/// Serves `request`; `Pending` while it must wait for the output to leave.
+///
+/// # Errors
+/// `ENOTTY`: no such request. `EINTR`, `EIO`: the caller is in the background. `EFAULT`: `argument` points nowhere. `EINVAL`: the
+/// argument has no meaning.
+pub(super) fn serve(
+    terminal: &Terminal,
+    request: u32,
+    argument: usize,
+    space: &AddressSpace,
+) -> Poll<Result<usize, Errno>> {
+    if matches!(request, TCSETS | TCSETSW | TCSETSF | TCSBRK | TCFLSH)
+        && let Err(errno) = terminal.admit(Use::Change)
+    {
+        return Poll::Ready(Err(errno));
+    }
+    let waits = matches!(request, TCSETSW | TCSETSF | TCSBRK);
+    if waits && terminal.drain().is_pending() {
+        return Poll::Pending;
+    }
+    Poll::Ready(serve_drained(terminal, request, argument, space).map(|()| 0))
+}
+
+fn serve_drained(
+    terminal: &Terminal,
+    request: u32,
+    argument: usize,
+    space: &AddressSpace,
+) -> Result<(), Errno> {
+    match request {
+        TCGETS => UserPtr::new(space, argument).write(&terminal.settings()),
+        TCSETS | TCSETSW | TCSETSF => {
+            let settings = UserPtr::new(space, argument).read()?;
+            if request == TCSETSF {
+                terminal.flush(Flush::Input);
+            }
+            terminal.set(settings);
+            Ok(())
+        }
+        // A break of no length is all that the wire can do.
+        TCSBRK => Ok(()),
+        TCFLSH => {
+            terminal.flush(Flush::parse(argument)?);
+            Ok(())
+        }
+        TIOCOUTQ => UserPtr::new(space, argument).write(&terminal.unsent_bytes()),
+        TIOCGWINSZ => UserPtr::new(space, argument).write(&terminal.window()),
+        TIOCSWINSZ => {
+            terminal.set_window(UserPtr::new(space, argument).read()?);
+            Ok(())
+        }
+        _ => Err(Errno::ENOTTY),
+    }
+}

@@ -1,0 +1,97 @@
+//! Both ends of a pair share one pollee, as a pipe's do, so that a change is published once and under one lock.
+//!
+//! Both can be readable, writable and hung up, which in one word would be the same events. The slave has them as they
+//! are, because it is the terminal; the master's lie in the word as events that terminals do not have, and are
+//! translated at this border. An end hears of its own events alone.
+
+use alloc::sync::Arc;
+
+use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
+
+use super::super::Terminal;
+use crate::core::event::Pollux;
+
+/// Which end of a pair.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in super::super) enum Side {
+    Master,
+    Slave,
+}
+
+/// What an end shows, and what stands for it in the word.
+type Pair = (Events, Events);
+
+const SLAVE: [Pair; 4] = [
+    (Events::READABLE, Events::READABLE),
+    (Events::WRITABLE, Events::WRITABLE),
+    (Events::ERR, Events::ERR),
+    (Events::HUP, Events::HUP),
+];
+
+const MASTER: [Pair; 4] = [
+    (Events::READABLE, Events::RDBAND),
+    (Events::WRITABLE, Events::WRBAND),
+    (Events::HUP, Events::MSG),
+    (Events::PRI, Events::PRI),
+];
+
+impl Side {
+    const fn pairs(self) -> [Pair; 4] {
+        match self {
+            Self::Master => MASTER,
+            Self::Slave => SLAVE,
+        }
+    }
+
+    /// What stands in the word for any of `events`.
+    pub(in super::super) fn hide(self, events: Events) -> Events {
+        let met = self.pairs().into_iter().filter(|(shown, _)| shown.intersects(events));
+        met.fold(Events::empty(), |word, (_, hidden)| word | hidden)
+    }
+
+    /// What this end shows of `word`.
+    fn show(self, word: Events) -> Events {
+        let met = self.pairs().into_iter().filter(|(_, hidden)| hidden.intersects(word));
+        met.fold(Events::empty(), |events, (shown, _)| events | shown)
+    }
+}
+
+/// One end, as others watch it.
+pub(super) struct End {
+    pub(super) terminal: Arc<Terminal>,
+    pub(super) side: Side,
+}
+
+impl End {
+    pub(super) fn poll(&self, interest: Events) -> Events {
+        self.side.show(self.terminal.state.poll(self.side.hide(interest))) & interest
+    }
+}
+
+impl Watch<Pollux> for End {
+    fn register(
+        &self,
+        watcher: Watcher<Pollux>,
+        interest: Events,
+        share: Share,
+    ) -> Result<(Token, Events), NoMemory> {
+        let (token, ready) = self.terminal.state.register(watcher, self.side.hide(interest), share)?;
+        Ok((token, self.side.show(ready) & interest))
+    }
+
+    fn set_interest(&self, token: &Token, interest: Events) -> Events {
+        self.side.show(self.terminal.state.set_interest(token, self.side.hide(interest))) & interest
+    }
+
+    fn rearm(&self, token: &Token) {
+        self.terminal.state.rearm(token);
+    }
+
+    fn unregister(&self, token: Token) -> Watcher<Pollux> {
+        self.terminal.state.unregister(token)
+    }
+
+    fn count(&self, what: Count) {
+        self.terminal.state.count(what);
+    }
+}

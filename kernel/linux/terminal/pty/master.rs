@@ -1,0 +1,170 @@
+//! The master: what a terminal emulator has open.
+//!
+//! Whoever closes it last takes the terminal from its session, as a modem that lost its carrier.
+//! Source: pty(7); Linux 6.1 drivers/tty/pty.c (`pty_close`, `pty_unix98_ioctl`).
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUTQ, TIOCPKT, TIOCSPTLCK};
+use rules::linux::pty::Line;
+use rules::linux::tty::Flush;
+
+use super::super::{Terminal, control, ioctl};
+use super::end::{End, Side};
+use super::{PAIRS, Slave};
+use crate::core::event;
+use crate::core::file::file::{File, WriteExtent};
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::transfer::{Sink, Source};
+use crate::machine::memory::user::UserPtr;
+
+/// The master of a pair, open.
+pub(crate) struct Master {
+    end: End,
+    number: u32,
+    release: fn(u32),
+}
+
+impl Master {
+    pub(super) fn new(terminal: Arc<Terminal>, number: u32, release: fn(u32)) -> Self {
+        Self { end: End { terminal, side: Side::Master }, number, release }
+    }
+
+    /// The pair's number.
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The terminal at the other end.
+    pub(crate) const fn terminal(&self) -> &Arc<Terminal> {
+        &self.end.terminal
+    }
+
+    /// Opens the slave, by whatever name.
+    ///
+    /// # Errors
+    /// `EIO`: it is locked.
+    pub(crate) fn open_slave(&self) -> Result<Arc<Slave>, Errno> {
+        Slave::open(self.terminal())
+    }
+
+    fn with_line<R>(&self, change: impl FnOnce(&mut Line) -> R) -> Result<R, Errno> {
+        self.terminal().state.lock().line.as_mut().map(change).ok_or(Errno::ENOTTY)
+    }
+
+    fn serve(&self, request: u32, argument: usize, space: &AddressSpace) -> Result<(), Errno> {
+        let pointer = UserPtr::<u32>::new(space, argument);
+        match request {
+            TIOCGPTN => pointer.write(&self.number),
+            TIOCSPTLCK => {
+                let change = if pointer.read()? == 0 { Line::unlock } else { Line::lock };
+                self.with_line(change)
+            }
+            TIOCGPTLCK => pointer.write(&self.with_line(|line| line.is_locked())?.into()),
+            TIOCPKT => {
+                let change = if pointer.read()? == 0 { Line::end_packets } else { Line::begin_packets };
+                self.with_line(change)
+            }
+            TIOCGPKT => pointer.write(&self.with_line(|line| line.has_packets())?.into()),
+            // What was written is with the slave at once.
+            TIOCOUTQ => pointer.write(&0),
+            TCFLSH => self.flush(Flush::parse(argument)?),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// Forgets what the slave wrote (the master's input), and what the slave's line discipline has not taken.
+    fn flush(&self, which: Flush) -> Result<(), Errno> {
+        let mut state = self.terminal().state.lock();
+        if matches!(which, Flush::Input | Flush::Both) {
+            state.tty.discard_output();
+        }
+        if matches!(which, Flush::Output | Flush::Both) {
+            state.line.as_mut().ok_or(Errno::ENOTTY)?.flush();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        (self.release)(self.number);
+        PAIRS.lock().remove(&self.number);
+        let mut state = self.terminal().state.lock();
+        if let Some(line) = &mut state.line {
+            line.hang_up();
+        }
+        state.tty.flush(Flush::Input);
+        state.tty.discard_output();
+        let owner = core::mem::take(&mut state.owner);
+        drop(state);
+        control::hang_up(owner);
+    }
+}
+
+impl File for Master {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        let mut state = self.terminal().state.lock();
+        let state = &mut *state;
+        match &mut state.line {
+            Some(line) => line.read(&mut state.tty, to),
+            None => Poll::Ready(Err(Errno::EIO)),
+        }
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        if from.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let mut done = 0;
+        loop {
+            // A queue's worth at a time: preemption is off while the lock is held.
+            let mut state = self.terminal().state.lock();
+            let Some(line) = &mut state.line else { return Poll::Ready(Err(Errno::EIO)) };
+            let taken = line.take(from);
+            let failed = from.remaining() > 0 && line.has_room();
+            if taken > 0 {
+                state.report(Events::READABLE);
+            }
+            drop(state);
+            self.terminal().deliver();
+            done += taken;
+            if from.remaining() == 0 || taken == 0 || failed {
+                return match done {
+                    0 if failed => Poll::Ready(Err(Errno::EFAULT)),
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(Ok(done)),
+                };
+            }
+        }
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.end.poll(interest)
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.end)
+    }
+
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        Ok(self.terminal().state.read().tty.unsent_bytes())
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        match request {
+            TIOCGPTN | TIOCSPTLCK | TIOCGPTLCK | TIOCPKT | TIOCGPKT | TIOCOUTQ | TCFLSH => {
+                Poll::Ready(self.serve(request, argument, space).map(|()| 0))
+            }
+            // The settings and the window are the pair's.
+            _ => ioctl::serve(self.terminal(), request, argument, space),
+        }
+    }
+}

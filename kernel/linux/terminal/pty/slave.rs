@@ -1,0 +1,85 @@
+//! The slave: a terminal to those who have it open, until its master is gone.
+//!
+//! After that it is at its end, as Linux's files of a terminal that hung up: reads find nothing, all else is `EIO`.
+//! One read that sleeps meanwhile finds nothing as well, where Linux may also say `EIO`.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+
+use super::super::Terminal;
+use super::end::{End, Side};
+use crate::core::event;
+use crate::core::file::file::{File, WriteExtent};
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::transfer::{Sink, Source};
+
+/// One opening of a slave.
+pub(crate) struct Slave {
+    end: End,
+}
+
+impl Slave {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `EIO`: it is locked, its master is gone, or it is no pseudo-terminal.
+    pub(crate) fn open(terminal: &Arc<Terminal>) -> Result<Arc<Self>, Errno> {
+        terminal.state.lock().line.as_mut().ok_or(Errno::EIO)?.open_slave()?;
+        Ok(Arc::new(Self { end: End { terminal: terminal.clone(), side: Side::Slave } }))
+    }
+
+    /// The terminal.
+    pub(crate) const fn terminal(&self) -> &Arc<Terminal> {
+        &self.end.terminal
+    }
+}
+
+impl Drop for Slave {
+    fn drop(&mut self) {
+        if let Some(line) = &mut self.terminal().state.lock().line {
+            line.close_slave();
+        }
+    }
+}
+
+impl File for Slave {
+    fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if self.terminal().is_hung_up() {
+            return Poll::Ready(Ok(0));
+        }
+        self.terminal().read_at(offset, to)
+    }
+
+    fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        if self.terminal().is_hung_up() {
+            return Poll::Ready(Err(Errno::EIO));
+        }
+        self.terminal().write_at(offset, from)
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.end.poll(interest)
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.end)
+    }
+
+    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+        if self.terminal().is_hung_up() { Err(Errno::EIO) } else { self.terminal().unread(offset) }
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        if self.terminal().is_hung_up() {
+            return Poll::Ready(Err(Errno::EIO));
+        }
+        self.terminal().ioctl(request, argument, space)
+    }
+}

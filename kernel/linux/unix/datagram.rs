@@ -1,0 +1,120 @@
+//! Datagrams to names: whom a socket sends to, and who hears when there is room.
+//!
+//! A socket that others send to has a list of those who did so with connect(2) (rank 4). When it becomes full, or has room
+//! again, each of them notes that, and so can be polled without asking it. Whoever sends without a connection waits on
+//! the receiver itself, which announces room only while somebody does.
+//! Source: unix(7); Linux 6.1 net/unix/af_unix.c (`unix_dgram_connect`, `unix_dgram_sendmsg`, `unix_dgram_poll`).
+
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::Ordering;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::linux::unix::socket::Writer;
+
+use super::UnixSocket;
+use super::endpoint::Endpoint;
+
+/// Somebody who waits for room at a socket without being connected with it.
+#[must_use]
+pub(crate) struct Stranger<'a>(&'a Endpoint);
+
+impl<'a> Stranger<'a> {
+    /// Lets `endpoint` announce room.
+    pub(crate) fn new(endpoint: &'a Endpoint) -> Self {
+        endpoint.strangers.fetch_add(1, Ordering::SeqCst);
+        Self(endpoint)
+    }
+}
+
+impl Drop for Stranger<'_> {
+    fn drop(&mut self) {
+        self.0.strangers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl UnixSocket {
+    /// Sends datagrams to `peer` from now on, and hears nobody else; to nobody in particular if there is none. What the
+    /// peer before had sent is lost.
+    ///
+    /// # Errors
+    /// `EPERM`: it hears somebody else. `ENOMEM`: too many send to it.
+    pub(crate) fn associate(&self, peer: Option<&Arc<Endpoint>>) -> Result<(), Errno> {
+        let own = &self.endpoint;
+        let writer = peer.map(|peer| peer.writer(own)).transpose()?;
+        if let Some(peer) = peer {
+            peer.clients.lock().try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        }
+        let (before, lost) = {
+            let mut state = own.state.lock();
+            let before = state.associate(peer.cloned());
+            let is_other = |before: &Arc<Endpoint>| !peer.is_some_and(|peer| Arc::ptr_eq(peer, before));
+            let before = before.filter(is_other);
+            let lost = before.as_ref().map(|_| state.discard()).unwrap_or_default();
+            state.set_peer_has_room(true);
+            (before, lost)
+        };
+        if let Some(before) = before {
+            before.forget_client(own);
+            if !lost.is_empty() && before.sends_to(own) {
+                let mut before = before.state.lock();
+                before.put_error(Errno::ECONNRESET);
+                before.report(Events::ERR);
+            }
+            own.tell_of_room();
+        }
+        drop(lost);
+        if let (Some(peer), Some(writer)) = (peer, writer) {
+            peer.forget_client(own);
+            peer.clients.lock().push(Arc::downgrade(own));
+            own.note_room(peer, writer);
+        }
+        Ok(())
+    }
+}
+
+impl Endpoint {
+    /// What `from` is to this socket, if it may send datagrams here.
+    ///
+    /// # Errors
+    /// `EPERM`: only another may (`unix_may_send`).
+    pub(super) fn writer(&self, from: &Self) -> Result<Writer, Errno> {
+        match self.state.read().peer() {
+            _ if core::ptr::eq(self, from) => Ok(Writer::Peer),
+            None => Ok(Writer::Stranger),
+            Some(peer) if core::ptr::eq(Arc::as_ptr(peer), from) => Ok(Writer::Peer),
+            Some(_) => Err(Errno::EPERM),
+        }
+    }
+
+    /// Whether `other` is its peer.
+    pub(super) fn sends_to(&self, other: &Self) -> bool {
+        self.state.read().peer().is_some_and(|peer| core::ptr::eq(Arc::as_ptr(peer), other))
+    }
+
+    /// `client` sends to somebody else. Those that are gone are forgotten, too.
+    pub(super) fn forget_client(&self, client: &Self) {
+        let is_other = |known: &Weak<Self>| !core::ptr::eq(known.as_ptr(), client);
+        self.clients.lock().retain(|known| known.strong_count() > 0 && is_other(known));
+    }
+
+    /// Lets those who are connected note whether there is room, and hear of it if there is.
+    pub(super) fn tell_clients(&self) {
+        let clients = self.clients.lock().clone();
+        for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {
+            let writer = self.writer(&client).unwrap_or(Writer::Stranger);
+            client.note_room(self, writer);
+            if self.state.read().has_room(writer) {
+                client.state.lock().report(Events::WRITABLE);
+            }
+        }
+    }
+
+    /// Strangers have room again.
+    pub(super) fn tell_of_room(&self) {
+        self.tell_clients();
+        if self.strangers.load(Ordering::SeqCst) > 0 {
+            self.state.lock().report(Events::WRITABLE);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! One end of a local connection, or a listener.
+//!
+//! Lock: rank 3; no thread holds two. What lies in the queue is dropped when none is held.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicUsize;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::linux::unix::socket::{self, Remains, Socket, Writer};
+use spin::Once;
+
+use super::names::{self, Key};
+use crate::core::event;
+use crate::core::event::class::Class;
+use crate::core::event::rank::{Rank, Ranked};
+use crate::core::file::description::OpenFile;
+use crate::net::census::{Kind, Member};
+use crate::net::holder::Holder;
+use crate::net::ports;
+
+/// A socket's state, which the other end and its listener know, too.
+pub(crate) struct Endpoint {
+    pub(crate) state: event::Locked<Socket<Arc<Endpoint>, Arc<OpenFile>>>,
+    pub(crate) inode: u64,
+    pub(crate) holder: Holder,
+    /// What it is found by.
+    pub(super) key: Once<Key>,
+    /// Who sends datagrams here with connect(2), and hears of room.
+    pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
+    /// How many wait for room to send a datagram here, without being connected.
+    pub(super) strangers: AtomicUsize,
+    _member: Member,
+}
+
+/// All of them, by inode.
+static ALL: Ranked<BTreeMap<u64, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
+
+/// All of them, by inode.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(crate) fn all() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
+    let expected = ALL.lock().len();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(ALL.lock().values().take(expected).cloned());
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
+}
+
+impl Endpoint {
+    /// A socket that is nothing yet.
+    pub(super) fn new(kind: socket::Kind) -> Arc<Self> {
+        let endpoint = Arc::new(Self {
+            state: event::Locked::new(Class::Socket, Socket::new(kind)),
+            inode: ports::new_owner().0 + 1,
+            holder: Holder::nobody(),
+            key: Once::new(),
+            clients: Ranked::new(Rank::Interface, Vec::new()),
+            strangers: AtomicUsize::new(0),
+            _member: Member::new(Kind::Local),
+        });
+        ALL.lock().insert(endpoint.inode, Arc::downgrade(&endpoint));
+        endpoint
+    }
+
+    /// Nobody has it open any more, or nobody will. `error` is what the other end hears beside the end.
+    pub(super) fn close(&self, error: Option<Errno>) {
+        if let Some(key) = self.key.get() {
+            names::remove(key);
+        }
+        let Remains { peer, waiting, unread, .. } = self.state.lock().close();
+        let error = error.or((!unread.is_empty()).then_some(Errno::ECONNRESET));
+        if let Some(peer) = peer {
+            peer.forget_client(self);
+            if peer.sends_to(self) {
+                let mut peer = peer.state.lock();
+                peer.lose_peer(error);
+                peer.report(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
+            }
+        }
+        self.tell_clients();
+        for child in waiting {
+            child.close(Some(Errno::ECONNRESET));
+        }
+        // Who waits for room in the backlog, or here, waits in vain.
+        self.state.lock().report(Events::WRITABLE);
+    }
+
+    /// Brings what this end knows of the other's room up to date: asked again after it was noted, because the other
+    /// may have read in between.
+    pub(super) fn note_room(&self, other: &Self, writer: Writer) {
+        loop {
+            let has_room = other.state.read().has_room(writer);
+            self.state.lock().set_peer_has_room(has_room);
+            if other.state.read().has_room(writer) == has_room {
+                return;
+            }
+        }
+    }
+
+    /// The other end has read, and has room again.
+    pub(super) fn announce_room(&self) {
+        let mut state = self.state.lock();
+        state.set_peer_has_room(true);
+        state.report(Events::WRITABLE);
+    }
+
+    /// The other end.
+    pub(super) fn peer(&self) -> Option<Arc<Self>> {
+        self.state.read().peer().cloned()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let _gone = ALL.lock().remove(&self.inode);
+    }
+}

@@ -1,0 +1,175 @@
+//! The kernel's own words, and the screen: it shows them, and what programs send to the first serial port.
+//!
+//! Owns: the text on the screen and its picture.   Not here: the serial port, which OSTD has for its messages and
+//! `object/serial` for programs; what bytes mean (`rules::machine::screen`).
+//! Locks: the picture, with preemption off, for one row at a time; under it or alone the text, with interrupts off, for
+//! as long as it takes to change some cells. Who writes never waits for a pixel: a task draws what has changed, some
+//! 30 times a second at most.
+
+mod canvas;
+mod framebuffer;
+
+use alloc::sync::Arc;
+use core::fmt::{self, Write};
+use core::time::Duration;
+
+use ostd::console::early_print;
+use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
+use ostd::task::Task;
+use rules::machine::screen::Screen;
+use spin::Once;
+
+use self::canvas::Canvas;
+use self::framebuffer::Framebuffer;
+use crate::machine::clock;
+use crate::machine::clock::timer::{self, Expire};
+
+/// From a change until it is drawn, with all others in between.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Prints a line to the first serial port and to the screen.
+macro_rules! println {
+    ($($words:tt)*) => { $crate::machine::console::say(format_args!($($words)*)) };
+}
+pub(crate) use println;
+
+static DISPLAY: Once<Display> = Once::new();
+
+struct Display {
+    text: SpinLock<Text, LocalIrqDisabled>,
+    canvas: SpinLock<Canvas>,
+    painter: Once<Arc<Waker>>,
+}
+
+struct Text {
+    screen: Screen,
+    /// Something was written that no pass over the rows has seen from its start.
+    has_news: bool,
+}
+
+/// Opens the screen, if the loader has left one that can be drawn on; of its lines so many pixels are seen, or all.
+pub(crate) fn open(width: Option<usize>) {
+    match Framebuffer::find(width) {
+        Ok(Some(framebuffer)) => {
+            DISPLAY.call_once(|| Display::new(framebuffer));
+        }
+        Ok(None) => {}
+        Err(reason) => println!("pollux: the screen is left alone: {}", reason),
+    }
+}
+
+/// Prints a line; what [`println!`] does.
+pub(crate) fn say(words: fmt::Arguments<'_>) {
+    early_print(format_args!("{words}\n"));
+    if let Some(display) = DISPLAY.get() {
+        display.change(|screen| {
+            // A screen takes everything.
+            let _ = writeln!(Lines(screen), "{words}");
+        });
+    }
+}
+
+/// Shows on the screen what has gone to the first serial port: few bytes at a time, as interrupts are off meanwhile.
+pub(crate) fn show(bytes: &[u8]) {
+    if let Some(display) = DISPLAY.get() {
+        display.change(|screen| screen.write(bytes));
+    }
+}
+
+/// Draws what was written, now: before the machine is switched off.
+pub(crate) fn flush() {
+    if let Some(display) = DISPLAY.get() {
+        display.draw();
+    }
+}
+
+/// Draws the last words of a kernel that has panicked, unless the panic was in the middle of drawing.
+pub(crate) fn flush_in_panic() {
+    /// More looks than a row takes to draw.
+    const PATIENCE: usize = 10_000_000;
+    if let Some(display) = DISPLAY.get()
+        && let Some(mut canvas) = (0..PATIENCE).find_map(|_| display.canvas.try_lock())
+    {
+        (0..canvas.rows()).for_each(|row| display.draw_row(&mut canvas, row));
+    }
+}
+
+/// The work of the task that draws; `start` starts it.
+pub(crate) fn serve() {
+    struct Alarm(Arc<Waker>);
+    impl Expire for Alarm {
+        fn expire(&self) {
+            self.0.wake_up();
+        }
+    }
+    let Some(display) = DISPLAY.get() else {
+        return;
+    };
+    let (news, waker) = Waiter::new_pair();
+    display.painter.call_once(|| waker);
+    let (pause, waker) = Waiter::new_pair();
+    let alarm = Arc::new(Alarm(waker));
+    loop {
+        let timer = timer::arm(clock::now() + FRAME, alarm.clone());
+        pause.wait();
+        drop(timer);
+        display.draw();
+        news.wait();
+    }
+}
+
+impl Display {
+    fn new(framebuffer: Framebuffer) -> Self {
+        let canvas = Canvas::new(framebuffer);
+        let screen = Screen::new(canvas.columns(), canvas.rows());
+        Self {
+            text: SpinLock::new(Text { screen, has_news: false }),
+            canvas: SpinLock::new(canvas),
+            painter: Once::new(),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Screen)) {
+        let mut text = self.text.lock();
+        change(&mut text.screen);
+        let is_first = !core::mem::replace(&mut text.has_news, true);
+        drop(text);
+        if is_first && let Some(painter) = self.painter.get() {
+            painter.wake_up();
+        }
+    }
+
+    /// One pass over the rows, from the top. What is written meanwhile is news, and wakes the painter again.
+    fn draw(&self) {
+        self.text.lock().has_news = false;
+        let rows = self.canvas.lock().rows();
+        for row in 0..rows {
+            self.draw_row(&mut self.canvas.lock(), row);
+            Task::yield_now();
+        }
+    }
+
+    fn draw_row(&self, canvas: &mut Canvas, row: usize) {
+        if self.text.lock().screen.take_changed(row, canvas.next_row()) {
+            canvas.draw(row);
+        }
+    }
+}
+
+/// The kernel's lines, which know no carriage return.
+struct Lines<'a>(&'a mut Screen);
+
+impl Write for Lines<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for line in text.split_inclusive('\n') {
+            match line.strip_suffix('\n') {
+                Some(line) => {
+                    self.0.write(line.as_bytes());
+                    self.0.write(b"\r\n");
+                }
+                None => self.0.write(line.as_bytes()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What a program says about ranges.
+//!
+//! Source: madvise(2); Linux 6.1 mm/madvise.c.
+
+use core::ops::Range;
+
+use rules::abi::errno::Errno;
+use rules::machine::abi::mman::{Advice, Prot};
+use rules::machine::vma::{Area, Traits};
+
+use super::super::fault::{Access, FaultError};
+use super::super::layout::PAGE_SIZE;
+use super::{AddressSpace, Backing, State};
+
+impl AddressSpace {
+    /// Follows `advice` for `range`, which starts and ends between pages.
+    ///
+    /// # Errors
+    /// - `ENOMEM`: part of the range is not mapped (the advice was followed for the rest), or
+    ///   there is no memory to populate it;
+    /// - `EINVAL`: the advice does not fit an area, or its protection forbids to populate it;
+    /// - `EACCES`: [`Advice::Remove`] on a mapping that cannot write the file;
+    /// - `EOPNOTSUPP`: [`Advice::Remove`]; holes are not made through a mapping here;
+    /// - `EFAULT`: a file ends before a page that should be populated.
+    ///
+    /// As on Linux, what comes before the area that fails has been done.
+    pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
+        match advice {
+            Advice::PopulateRead => return self.populate(range, Access::Read).map_err(populate_error),
+            Advice::PopulateWrite => return self.populate(range, Access::Write).map_err(populate_error),
+            _ => {}
+        }
+        let mut state = self.state.lock();
+        let mut next = range.start;
+        while next < range.end {
+            let Some(area) = first_in(&state, next..range.end) else { break };
+            let part = area.start.max(next)..area.end.min(range.end);
+            check(area, advice)?;
+            self.follow(&mut state, part.clone(), advice)?;
+            next = part.end;
+        }
+        if state.areas.covers(range) { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Faults in every page of `range`.
+    ///
+    /// # Errors
+    /// As [`Self::fault`]; the pages before the one that failed are there.
+    pub(crate) fn populate(&self, range: Range<usize>, access: Access) -> Result<(), FaultError> {
+        range.step_by(PAGE_SIZE).try_for_each(|page| self.fault(page, access))
+    }
+
+    fn follow(&self, state: &mut State, part: Range<usize>, advice: Advice) -> Result<(), Errno> {
+        let mut set = |trait_: Traits, on: bool| {
+            state.check_cut(&part)?;
+            state.areas.update(part.clone(), |area| area.traits.set(trait_, on));
+            Ok(())
+        };
+        match advice {
+            Advice::DontNeed | Advice::DontNeedLocked | Advice::Free => {
+                self.table.unmap(&mut state.residency, part);
+                Ok(())
+            }
+            Advice::DontFork => set(Traits::DONT_FORK, true),
+            Advice::DoFork => set(Traits::DONT_FORK, false),
+            Advice::WipeOnFork => set(Traits::WIPE_ON_FORK, true),
+            Advice::KeepOnFork => set(Traits::WIPE_ON_FORK, false),
+            Advice::Hint | Advice::Remove | Advice::PopulateRead | Advice::PopulateWrite => Ok(()),
+        }
+    }
+}
+
+/// The first area that has a part in `range`.
+fn first_in(state: &State, range: Range<usize>) -> Option<&Area<Backing>> {
+    state.areas.overlapping(range).next()
+}
+
+/// Whether `advice` means something for `area`.
+fn check(area: &Area<Backing>, advice: Advice) -> Result<(), Errno> {
+    let locked = area.traits.contains(Traits::LOCKED);
+    let anonymous = matches!(area.backing, Backing::Anonymous);
+    match advice {
+        Advice::DontNeed if locked => Err(Errno::EINVAL),
+        Advice::Free if locked || !anonymous => Err(Errno::EINVAL),
+        Advice::WipeOnFork if !anonymous => Err(Errno::EINVAL),
+        Advice::Remove if locked || anonymous => Err(Errno::EINVAL),
+        Advice::Remove if !area.backing.is_shared() || !area.prot.contains(Prot::WRITE) => Err(Errno::EACCES),
+        Advice::Remove => Err(Errno::EOPNOTSUPP),
+        _ => Ok(()),
+    }
+}
+
+fn populate_error(error: FaultError) -> Errno {
+    match error {
+        FaultError::NotMapped | FaultError::OutOfMemory => Errno::ENOMEM,
+        FaultError::Denied => Errno::EINVAL,
+        FaultError::BeyondEnd => Errno::EFAULT,
+    }
+}

@@ -1,0 +1,106 @@
+//! fork(2): a second address space with the same contents.
+//!
+//! Only pages that the parent alone can give are visited: those of private areas that have been written
+//! to. They are shared between both and write-protected in both; whoever writes first copies. Whatever
+//! comes from a file or from shared memory is found again by a fault, which maps many pages at once.
+
+use alloc::sync::Arc;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ostd::mm::vm_space::VmQueriedItem;
+use ostd::mm::{PageFlags, VmSpace};
+use ostd::sync::SpinLock;
+use ostd::task::disable_preempt;
+use rules::abi::errno::Errno;
+use rules::machine::vma::{Area, Areas, Backing as _, Traits};
+
+use super::super::budget;
+use super::super::layout::PAGE_SIZE;
+use super::recycle::{self, Empty};
+use super::residency::{LEAF_SIZE, leaf_of};
+use super::table::{self, Table};
+use super::{AddressSpace, Backing, COST, State};
+
+impl AddressSpace {
+    /// A copy of this address space for a child.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left. Nothing has changed for the parent.
+    pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
+        budget::try_reserve(COST)?;
+        let Empty { vm, residency } = recycle::take();
+        let mut state = self.state.lock();
+        let mut child = State { areas: Areas::default(), residency, heap: state.heap, lock_future: false };
+        let State { areas, residency, .. } = &mut *state;
+        // A page table for each of the parent's, and those above them.
+        budget::try_reserve(COST + 2 * residency.table_count() * PAGE_SIZE)?;
+        let mut write_protected = None;
+        child.areas = areas.inherited();
+        for area in areas.iter().filter(|area| has_pages_to_share(area)) {
+            for part in residency.populated(area.range()) {
+                let shared = share(self.table.vm(), &vm, part.clone());
+                child.residency.add(part.clone(), shared.pages);
+                if shared.write_protected {
+                    write_protected = Some(part);
+                }
+            }
+        }
+        if let Some(part) = write_protected {
+            self.table.settle_all(part.start);
+        }
+        drop(state);
+        Ok(Arc::new(Self {
+            table: Table::new(vm),
+            limits: self.limits.clone(),
+            mmap_top: AtomicUsize::new(self.mmap_top.load(Ordering::Relaxed)),
+            starved: AtomicBool::new(false),
+            state: SpinLock::new(child),
+        }))
+    }
+}
+
+/// Whether a child could not get the area's pages in any other way.
+fn has_pages_to_share(area: &Area<Backing>) -> bool {
+    area.backing.is_private()
+        && area.traits.contains(Traits::OWN_PAGES)
+        && !area.traits.intersects(Traits::DONT_FORK | Traits::WIPE_ON_FORK)
+}
+
+/// What [`share`] did.
+struct Shared {
+    pages: usize,
+    write_protected: bool,
+}
+
+/// Maps the pages of `part`, inside one leaf table, in `child` as well, and takes the permission to write
+/// away from both.
+fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
+    debug_assert!(part.end <= leaf_of(part.start) + LEAF_SIZE);
+    let guard = disable_preempt();
+    let mut from = table::cursor(parent, &guard, part.clone());
+    let mut to = table::cursor(child, &guard, part.clone());
+    let mut shared = Shared { pages: 0, write_protected: false };
+    let mut addr = part.start;
+    while addr < part.end {
+        from.jump(addr).expect("the address is in the range");
+        let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = from.query() else {
+            match from.find_next(part.end - addr) {
+                Some(next) => addr = next,
+                None => break,
+            }
+            continue;
+        };
+        let (page, mut prop) = ((*frame).clone(), prop);
+        if prop.flags.contains(PageFlags::W) {
+            prop.flags -= PageFlags::W;
+            from.protect_next(PAGE_SIZE, |flags, _| *flags -= PageFlags::W);
+            shared.write_protected = true;
+        }
+        to.jump(addr).expect("both cursors have the same range");
+        to.map(page, prop);
+        shared.pages += 1;
+        addr += PAGE_SIZE;
+    }
+    shared
+}

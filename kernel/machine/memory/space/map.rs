@@ -1,0 +1,234 @@
+//! Mapping and unmapping.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+
+use rules::abi::errno::Errno;
+use rules::machine::abi::mman::Prot;
+use rules::machine::vma::{Area, Backing as _, Traits};
+
+use super::super::budget;
+use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_down, page_up, user_range};
+use super::super::limits::Limits;
+use super::{AddressSpace, Backing, State};
+
+/// `vm.max_map_count`: areas that an address space may have.
+const AREAS_MAX: usize = 65530;
+
+/// Kernel heap and page tables that a change of the areas may need, in bytes.
+const COST: usize = 8 * PAGE_SIZE;
+
+/// Where [`Placement::Low`] searches, as Linux does.
+const LOW: Range<usize> = 0x4000_0000..0x8000_0000;
+
+/// Where a mapping shall be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Placement {
+    /// At this address if that is possible, otherwise where there is room. 0 is no hint.
+    Anywhere(usize),
+    /// The same, but below 2 GiB (`MAP_32BIT`).
+    Low(usize),
+    /// Here, replacing what is there (`MAP_FIXED`).
+    Replacing(usize),
+    /// Here, if nothing is there (`MAP_FIXED_NOREPLACE`).
+    IfFree(usize),
+}
+
+/// What to map.
+pub(crate) struct MapRequest {
+    /// Where.
+    pub placement: Placement,
+    /// How many bytes; rounded up to whole pages.
+    pub len: usize,
+    /// What may be done with the pages.
+    pub prot: Prot,
+    /// What mprotect(2) may allow later.
+    pub max_prot: Prot,
+    /// How the area differs from a plain one.
+    pub traits: Traits,
+    /// Where the first contents come from.
+    pub backing: Backing,
+}
+
+impl MapRequest {
+    /// Private memory of zeroes.
+    #[must_use]
+    pub(crate) fn anonymous(placement: Placement, len: usize, prot: Prot) -> Self {
+        let backing = Backing::Anonymous;
+        Self { placement, len, prot, max_prot: Prot::all(), traits: Traits::empty(), backing }
+    }
+}
+
+impl AddressSpace {
+    /// Maps and returns the address.
+    ///
+    /// # Errors
+    /// Nothing was mapped or unmapped, and:
+    /// - `EINVAL`: the length is zero, or a fixed address is not at a page's start;
+    /// - `ENOMEM`: no room, outside user space, over a limit, too many areas, or only the reserve is left;
+    /// - `EPERM`: below `mmap_min_addr`;
+    /// - `EEXIST`: [`Placement::IfFree`] and something is there.
+    pub(crate) fn map(&self, request: MapRequest) -> Result<usize, Errno> {
+        let (start, replaced) = {
+            let mut state = self.state.lock();
+            self.map_locked(&mut state, request)?
+        };
+        // The last reference to a file may go here, which is not for the lock.
+        drop(replaced);
+        Ok(start)
+    }
+
+    /// Whether a mapping could be placed there now.
+    ///
+    /// # Errors
+    /// Those of [`Self::map`] that are about the address and the length, a whole number of pages.
+    pub(crate) fn check_place(&self, placement: Placement, len: usize) -> Result<(), Errno> {
+        self.place(&mut self.state.lock(), placement, len).map(|_| ())
+    }
+
+    /// Unmaps what is there; that nothing is there is no error.
+    ///
+    /// # Errors
+    /// Nothing was unmapped, and:
+    /// - `EINVAL`: `start` is not at a page's start, the length is zero, or the range leaves user space;
+    /// - `ENOMEM`: cutting an area in two would make too many.
+    pub(crate) fn unmap(&self, start: usize, len: usize) -> Result<(), Errno> {
+        let len = page_up(len).filter(|len| *len != 0).ok_or(Errno::EINVAL)?;
+        let range = user_range(start, len).ok_or(Errno::EINVAL)?;
+        if page_down(start) != start {
+            return Err(Errno::EINVAL);
+        }
+        let removed = {
+            let mut state = self.state.lock();
+            state.check_cut(&range)?;
+            self.remove(&mut state, range)
+        };
+        drop(removed);
+        Ok(())
+    }
+
+    pub(super) fn map_locked(
+        &self,
+        state: &mut State,
+        request: MapRequest,
+    ) -> Result<(usize, Vec<Area<Backing>>), Errno> {
+        let MapRequest { placement, len, prot, max_prot, mut traits, backing } = request;
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_up(len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
+        budget::try_reserve(COST)?;
+        let range = self.place(state, placement, len)?;
+        let private_writable =
+            backing.is_private() && prot.contains(Prot::WRITE) && !traits.contains(Traits::GROWS_DOWN);
+        let replaced = match placement {
+            Placement::Replacing(_) => state.mapped_in(&range),
+            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => 0,
+        };
+        self.check_limits(state, len - replaced, private_writable)?;
+        if state.areas.count() >= AREAS_MAX {
+            return Err(Errno::ENOMEM);
+        }
+        let replaced = match placement {
+            Placement::Replacing(_) => self.remove(state, range.clone()),
+            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => Vec::new(),
+        };
+        traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
+        let (start, end) = (range.start, range.end);
+        state.areas.insert(Area { start, end, prot, max_prot, traits, backing });
+        Ok((start, replaced))
+    }
+
+    /// Takes a range out of the areas and the page table.
+    pub(super) fn remove(&self, state: &mut State, range: Range<usize>) -> Vec<Area<Backing>> {
+        let removed = state.areas.remove(range.clone());
+        if !removed.is_empty() {
+            self.table.unmap(&mut state.residency, range);
+        }
+        removed
+    }
+
+    /// Finds the range for a mapping, or checks the one that was asked for.
+    pub(super) fn place(
+        &self,
+        state: &mut State,
+        placement: Placement,
+        len: usize,
+    ) -> Result<Range<usize>, Errno> {
+        match placement {
+            Placement::Replacing(addr) => fixed(addr, len),
+            Placement::IfFree(addr) => {
+                let range = fixed(addr, len)?;
+                let taken = state.areas.overlapping(range.clone()).next().is_some();
+                if taken { Err(Errno::EEXIST) } else { Ok(range) }
+            }
+            Placement::Low(hint) => {
+                let hinted = hinted(state, hint, len).filter(|range| range.end <= LOW.end);
+                let found = || state.areas.find_gap(len, LOW, GUARD_GAP).map(|start| start..start + len);
+                hinted.or_else(found).ok_or(Errno::ENOMEM)
+            }
+            Placement::Anywhere(hint) => {
+                if let Some(range) = hinted(state, hint, len) {
+                    return Ok(range);
+                }
+                let top = self.mmap_top.load(Ordering::Relaxed);
+                let start = state
+                    .areas
+                    .find_gap(len, MMAP_MIN_ADDR..top, GUARD_GAP)
+                    // Rather beside the stack than not at all.
+                    .or_else(|| state.areas.find_gap(len, MMAP_MIN_ADDR..TASK_SIZE, GUARD_GAP))
+                    .ok_or(Errno::ENOMEM)?;
+                Ok(start..start + len)
+            }
+        }
+    }
+
+    /// Checks `RLIMIT_AS` and, for what it counts, `RLIMIT_DATA` for `added` more bytes.
+    pub(super) fn check_limits(&self, state: &State, added: usize, data: bool) -> Result<(), Errno> {
+        let fits = Limits::allows(&self.limits.address_space, state.areas.total() + added)
+            && (!data || Limits::allows(&self.limits.data, state.areas.data() + added));
+        if fits { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+}
+
+impl State {
+    /// Bytes of `range` that are mapped.
+    fn mapped_in(&self, range: &Range<usize>) -> usize {
+        let part = |area: &Area<Backing>| area.end.min(range.end) - area.start.max(range.start);
+        self.areas.overlapping(range.clone()).map(part).sum()
+    }
+
+    /// Checks that making both ends of `range` borders of areas does not make too many areas.
+    pub(super) fn check_cut(&self, range: &Range<usize>) -> Result<(), Errno> {
+        let cuts = |addr| usize::from(self.areas.at(addr).is_some_and(|area| area.start < addr));
+        if self.areas.count() + cuts(range.start) + cuts(range.end) > AREAS_MAX + 1 {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(())
+    }
+}
+
+/// A range at a fixed address.
+fn fixed(addr: usize, len: usize) -> Result<Range<usize>, Errno> {
+    if page_down(addr) != addr {
+        return Err(Errno::EINVAL);
+    }
+    let range = user_range(addr, len).ok_or(Errno::ENOMEM)?;
+    // Linux lets root map page 0. Here a null pointer always faults.
+    if addr < MMAP_MIN_ADDR { Err(Errno::EPERM) } else { Ok(range) }
+}
+
+/// The range at the hint, if it is possible.
+fn hinted(state: &State, hint: usize, len: usize) -> Option<Range<usize>> {
+    let addr = page_down(hint);
+    if addr == 0 {
+        return None;
+    }
+    let range = user_range(addr.max(MMAP_MIN_ADDR), len)?;
+    let free = state.areas.overlapping(range.clone()).next().is_none();
+    let above = state.areas.above(range.start);
+    let clear = above
+        .is_none_or(|area| !area.traits.contains(Traits::GROWS_DOWN) || area.start - range.end >= GUARD_GAP);
+    (free && clear).then_some(range)
+}

@@ -1,0 +1,142 @@
+//! Address spaces: what a process sees of memory.
+//!
+//! Owns: the areas (rules in `rules::machine::vma`), the page table, the count of resident pages, the heap's ends.
+//! Not here: whose it is (task), files (fs), copies across the border (user).
+//! Lock: one spin lock over all of it. It is taken by page faults, which happen under the locks of ranks 1
+//! to 3, so nothing under it sleeps or touches user memory; under it come OSTD's page-table locks, then
+//! whatever a [`Pages`](super::pages::Pages) takes.
+//! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.
+
+mod advise;
+mod backing;
+mod brk;
+mod fault;
+mod fork;
+mod identity;
+mod lock;
+mod lookup;
+mod map;
+mod mincore;
+mod protect;
+mod recycle;
+mod remap;
+mod residency;
+mod statistics;
+mod table;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ostd::mm::VmSpace;
+use ostd::sync::SpinLock;
+use rules::abi::errno::Errno;
+use rules::machine::vma::Areas;
+use spin::Once;
+
+pub(crate) use self::backing::Backing;
+use self::brk::Heap;
+pub(crate) use self::identity::Identity;
+pub(crate) use self::lock::Locking;
+pub(super) use self::lookup::{Lookup, PAGES};
+pub(crate) use self::map::{MapRequest, Placement};
+use self::recycle::Empty;
+pub(crate) use self::remap::Move;
+use self::residency::Residency;
+pub(crate) use self::statistics::{Purpose, Region};
+use self::table::Table;
+use super::limits::Limits;
+use super::{budget, layout};
+
+/// Page-table pages and kernel objects that making an address space takes at least, in bytes.
+const COST: usize = 16 * layout::PAGE_SIZE;
+
+/// An address space, shared by the threads of a process.
+pub(crate) struct AddressSpace {
+    table: Table,
+    /// The limits; prlimit(2) writes them.
+    pub limits: Limits,
+    /// Where the search for free room starts.
+    mmap_top: AtomicUsize,
+    /// A copy of the kernel's ended short because memory ran out.
+    starved: AtomicBool,
+    state: SpinLock<State>,
+}
+
+/// What the lock guards.
+struct State {
+    areas: Areas<Backing>,
+    residency: Residency,
+    heap: Heap,
+    /// mlockall(MCL_FUTURE): areas to come are locked.
+    lock_future: bool,
+}
+
+impl AddressSpace {
+    /// An empty address space with the given limits.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
+        budget::try_reserve(COST)?;
+        Ok(Self::from_empty(recycle::take(), limits))
+    }
+
+    /// The empty address space of those who have given up theirs; made at the first question.
+    #[must_use]
+    pub(crate) fn of_nobody() -> Arc<Self> {
+        static NOBODY: Once<Arc<AddressSpace>> = Once::new();
+        let make = || {
+            let vm = Empty { vm: Arc::new(VmSpace::new()), residency: Residency::default() };
+            Self::from_empty(vm, Limits::default())
+        };
+        NOBODY.call_once(make).clone()
+    }
+
+    fn from_empty(Empty { vm, residency }: Empty, limits: Limits) -> Arc<Self> {
+        let mmap_top = layout::mmap_top(limits.stack.load(Ordering::Relaxed));
+        let state = State { areas: Areas::default(), residency, heap: Heap::default(), lock_future: false };
+        Arc::new(Self {
+            table: Table::new(vm),
+            limits,
+            mmap_top: AtomicUsize::new(mmap_top),
+            starved: AtomicBool::new(false),
+            state: SpinLock::new(state),
+        })
+    }
+
+    /// Makes this CPU use it. Cheap if the CPU does already.
+    pub(crate) fn activate(&self) {
+        self.table.vm().activate();
+    }
+
+    /// The page table, for the copies in `user`.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// OSTD's half of it.
+    pub(super) fn vm(&self) -> &VmSpace {
+        self.table.vm()
+    }
+
+    /// Notes that a copy failed for want of memory and not by the program's fault.
+    pub(super) fn note_starved(&self) {
+        self.starved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a copy failed for want of memory since the last question.
+    ///
+    /// The syscall has seen a bad address then. Whoever returns to user mode asks, and kills the process
+    /// instead of letting it see an `EFAULT` that it did not earn.
+    #[must_use]
+    pub(crate) fn take_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        let State { residency, .. } = self.state.get_mut();
+        recycle::give(Empty { vm: self.table.vm().clone(), residency: core::mem::take(residency) });
+    }
+}

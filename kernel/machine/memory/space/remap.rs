@@ -1,0 +1,187 @@
+//! Growing, shrinking and moving a mapping.
+//!
+//! Source: mremap(2); Linux 6.1 mm/mremap.c.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use rules::abi::errno::Errno;
+use rules::machine::abi::mman::Prot;
+use rules::machine::vma::{Area, Backing as _, Traits};
+
+use super::super::budget;
+use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
+use super::{AddressSpace, Backing, Placement, State};
+
+/// Where a mapping may go when its size changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Move {
+    /// Nowhere.
+    Never,
+    /// To another place if there is no room behind it.
+    IfNeeded,
+    /// To this address, replacing what is there.
+    To(usize),
+    /// Its pages go where there is room, by preference here; the emptied area stays.
+    Leaving(usize),
+    /// Its pages go to this address, replacing what is there; the emptied area stays.
+    LeavingTo(usize),
+}
+
+impl AddressSpace {
+    /// Makes the `old_len` bytes mapped at `start` `new_len` bytes, and returns where they are then. Both
+    /// lengths are whole pages.
+    ///
+    /// With `old_len` zero, a shared area is mapped a second time.
+    ///
+    /// # Errors
+    /// - `EFAULT`: `start` is not mapped, or the old range leaves its area;
+    /// - `EINVAL`: `start` or a target is not at a page's start, the new length is zero, the target overlaps the
+    ///   old range or leaves user space, or the old length is zero for a private area;
+    /// - `ENOMEM`: more than user space, no room where it may go, over a limit, too many areas, or only the reserve is left.
+    ///
+    /// As on Linux, what was at a target or behind a shrunken end may be gone then.
+    pub(crate) fn remap(
+        &self,
+        start: usize,
+        old_len: usize,
+        new_len: usize,
+        to: Move,
+    ) -> Result<usize, Errno> {
+        if page_down(start) != start || new_len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let mut dropped = Vec::new();
+        // Whatever leaves the areas is dropped after the lock is gone.
+        let result = {
+            let mut state = self.state.lock();
+            self.remap_locked(&mut state, start..start.saturating_add(old_len), new_len, to, &mut dropped)
+        };
+        drop(dropped);
+        result
+    }
+
+    fn remap_locked(
+        &self,
+        state: &mut State,
+        mut old: Range<usize>,
+        new_len: usize,
+        to: Move,
+        dropped: &mut Vec<Area<Backing>>,
+    ) -> Result<usize, Errno> {
+        state.areas.at(old.start).ok_or(Errno::EFAULT)?;
+        let fixed = match to {
+            Move::To(addr) | Move::LeavingTo(addr) => Some(target(&old, addr, new_len)?),
+            Move::Never | Move::IfNeeded | Move::Leaving(_) => None,
+        };
+        if let Some(target) = &fixed {
+            state.check_cut(target)?;
+            dropped.append(&mut self.remove(state, target.clone()));
+        }
+        if old.len() > new_len {
+            let tail = old.start + new_len..old.end;
+            state.check_cut(&tail)?;
+            dropped.append(&mut self.remove(state, tail.clone()));
+            old.end = tail.start;
+        }
+        if old.len() == new_len && matches!(to, Move::Never | Move::IfNeeded) {
+            return Ok(old.start);
+        }
+        let area = self.check_resize(state, &old, new_len, to)?;
+        let extendable = matches!(to, Move::Never | Move::IfNeeded) && old.end == area.end;
+        if extendable && self.extend(state, &area, old.start + new_len) {
+            return Ok(old.start);
+        }
+        let target = match (to, fixed) {
+            (Move::Never, _) => return Err(Errno::ENOMEM),
+            (_, Some(target)) => target,
+            (Move::Leaving(hint), None) => self.place(state, Placement::Anywhere(hint), new_len)?,
+            (Move::IfNeeded | Move::To(_) | Move::LeavingTo(_), None) => {
+                self.place(state, Placement::Anywhere(0), new_len)?
+            }
+        };
+        let start = target.start;
+        let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
+        self.relocate(state, area, old, target, if stays { None } else { Some(dropped) })?;
+        Ok(start)
+    }
+
+    /// Checks that the area of `old` can have `new_len` bytes there or elsewhere, and returns it.
+    fn check_resize(
+        &self,
+        state: &State,
+        old: &Range<usize>,
+        new_len: usize,
+        to: Move,
+    ) -> Result<Area<Backing>, Errno> {
+        let area = state.areas.at(old.start).ok_or(Errno::EFAULT)?;
+        if old.is_empty() && !area.backing.is_shared() {
+            return Err(Errno::EINVAL);
+        }
+        if old.end > area.end {
+            return Err(Errno::EFAULT);
+        }
+        // From here on no sum of an address and the length wraps.
+        if new_len > TASK_SIZE {
+            return Err(Errno::ENOMEM);
+        }
+        let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
+        let added = if stays { new_len } else { new_len - old.len() };
+        let counted = area.backing.is_private() && area.prot.contains(Prot::WRITE);
+        self.check_limits(state, added, counted)?;
+        budget::try_reserve(4 * PAGE_SIZE)?;
+        Ok(area.clone())
+    }
+
+    /// Moves the end of `area` up to `end`, if nothing is in the way.
+    fn extend(&self, state: &mut State, area: &Area<Backing>, end: usize) -> bool {
+        let free = end <= TASK_SIZE && state.areas.overlapping(area.end..end).next().is_none();
+        if free {
+            let backing = area.backing.advanced(area.len());
+            // Joins `area` by itself: it differs in nothing but its place. A growing area does not join,
+            // but behind its end the new part behaves no differently.
+            state.areas.insert(Area { start: area.end, end, backing, ..area.clone() });
+        }
+        free
+    }
+
+    /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that.
+    ///
+    /// What the old range was goes to `dropped`; without that it stays, empty.
+    fn relocate(
+        &self,
+        state: &mut State,
+        area: Area<Backing>,
+        old: Range<usize>,
+        target: Range<usize>,
+        dropped: Option<&mut Vec<Area<Backing>>>,
+    ) -> Result<(), Errno> {
+        state.check_cut(&old)?;
+        let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
+        budget::try_reserve(tables * PAGE_SIZE)?;
+        let backing = area.backing.advanced(old.start - area.start);
+        let new = Area { start: target.start, end: target.end, backing, ..area };
+        if !old.is_empty() {
+            self.table.relocate(&mut state.residency, old.clone(), target.start);
+        }
+        match dropped {
+            Some(dropped) if !old.is_empty() => dropped.append(&mut state.areas.remove(old)),
+            Some(_) => {}
+            None => state.areas.update(old, |area| area.traits -= Traits::LOCKED),
+        }
+        state.areas.insert(new);
+        Ok(())
+    }
+}
+
+/// The range at a fixed target.
+fn target(old: &Range<usize>, addr: usize, len: usize) -> Result<Range<usize>, Errno> {
+    if page_down(addr) != addr {
+        return Err(Errno::EINVAL);
+    }
+    let target = user_range(addr, len).ok_or(Errno::EINVAL)?;
+    if old.start < target.end && target.start < old.end {
+        return Err(Errno::EINVAL);
+    }
+    if addr < super::super::layout::MMAP_MIN_ADDR { Err(Errno::EPERM) } else { Ok(target) }
+}

@@ -1,0 +1,65 @@
+//! Address spaces and copies on real page tables, where only the kernel can tell.
+
+mod copies;
+mod exhaustion;
+mod faults;
+mod fork;
+mod remap;
+
+use alloc::sync::Arc;
+
+use ostd::sync::SpinLock;
+use ostd::task::{Task, TaskOptions};
+use rules::abi::errno::Errno;
+use rules::machine::abi::mman::Prot;
+
+use super::layout::PAGE_SIZE;
+use super::limits::Limits;
+use super::space::{AddressSpace, MapRequest, Placement};
+use super::user::UserPtr;
+use super::{current, fault};
+
+const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
+
+static CURRENT: SpinLock<Option<Arc<AddressSpace>>> = SpinLock::new(None);
+
+/// Makes `space` the current task's.
+fn enter(space: &Arc<AddressSpace>) {
+    current::set_lookup(|| CURRENT.lock().clone());
+    ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
+    let before = CURRENT.lock().replace(space.clone());
+    space.activate();
+    drop(before);
+}
+
+/// An address space of one's own, entered.
+fn new_space() -> Arc<AddressSpace> {
+    let space = AddressSpace::new(Limits::default()).unwrap();
+    enter(&space);
+    space
+}
+
+/// Maps `pages` of private zeroes.
+fn map_pages(space: &AddressSpace, pages: usize) -> usize {
+    map_at(space, Placement::Anywhere(0), pages)
+}
+
+fn map_at(space: &AddressSpace, placement: Placement, pages: usize) -> usize {
+    space.map(MapRequest::anonymous(placement, pages * PAGE_SIZE, READ_WRITE)).unwrap()
+}
+
+fn read(space: &AddressSpace, addr: usize) -> Result<u64, Errno> {
+    UserPtr::new(space, addr).read()
+}
+
+fn write(space: &AddressSpace, addr: usize, value: u64) -> Result<(), Errno> {
+    UserPtr::new(space, addr).write(&value)
+}
+
+/// Lets OSTD free what was unmapped: two switches between tasks.
+fn quiesce() {
+    for _ in 0..2 {
+        let _task = TaskOptions::new(|| ()).spawn().unwrap();
+        Task::yield_now();
+    }
+}

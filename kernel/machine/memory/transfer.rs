@@ -1,0 +1,42 @@
+//! Copies between kernel memory and wherever the caller's bytes are.
+//!
+//! The kernel's side of [`rules::core::transfer`]: the same places, able also to take bytes straight from a page
+//! frame, which safe code can reach only through OSTD's readers and writers.
+
+use ostd::mm::{Infallible, VmReader, VmWriter};
+
+/// A [`rules::core::transfer::Sink`] that can be filled from a page frame.
+pub(crate) trait Sink: rules::core::transfer::Sink {
+    /// Copies as much of `from` as fits and returns how much that was; `from` moves on by as much.
+    ///
+    /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`rules::core::transfer::Sink::put`].
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize;
+}
+
+/// A [`rules::core::transfer::Source`] that can fill a page frame.
+pub(crate) trait Source: rules::core::transfer::Source {
+    /// Fills as much of `space` as there are bytes for and returns how much that was.
+    ///
+    /// Less than `min(space.avail(), remaining())` means `EFAULT`.
+    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize;
+}
+
+impl Sink for &mut [u8] {
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
+        let n = from.remain().min(self.len());
+        let (head, tail) = core::mem::take(self).split_at_mut(n);
+        from.read(&mut VmWriter::from(head));
+        *self = tail;
+        n
+    }
+}
+
+impl Source for &[u8] {
+    fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
+        let n = space.avail().min(self.len());
+        let (head, tail) = self.split_at(n);
+        space.write(&mut VmReader::from(head));
+        *self = tail;
+        n
+    }
+}

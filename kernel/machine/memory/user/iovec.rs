@@ -1,0 +1,131 @@
+//! The pieces of a readv(2) or writev(2).
+
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+
+use super::super::space::AddressSpace;
+use super::bulk::Stretch;
+use super::pointer::UserPtr;
+use super::slice::UserSlice;
+
+/// `UIO_MAXIOV`: pieces that one call may have.
+pub(crate) const IOV_MAX: usize = 1024;
+
+/// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
+pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
+
+/// The user's buffers in order; the first is kept apart because mostly it is the only one.
+pub(super) struct Segments<'a> {
+    at: Position<'a>,
+    /// The others.
+    later: Vec<UserSlice<'a>>,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy)]
+pub(crate) struct Position<'a> {
+    /// What is left of the piece that it is in.
+    current: UserSlice<'a>,
+    /// Which of the later pieces comes next.
+    next: usize,
+    /// Bytes left in all of them.
+    remaining: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// One buffer.
+    #[inline]
+    pub(super) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
+        let current = UserSlice::new(space, addr, len)?.part(0, MAX_RW_COUNT);
+        Ok(Self { at: Position { current, next: 0, remaining: current.len() }, later: Vec::new() })
+    }
+
+    /// The buffers that an array of `count` `struct iovec` describes.
+    pub(super) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
+        if count > IOV_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let array = UserPtr::<[usize; 2]>::new(space, addr);
+        let vector = (0..count).map(|i| array.at(i).read()).collect::<Result<Vec<_>, _>>()?;
+        if vector.iter().any(|[_, len]| len.cast_signed() < 0) {
+            return Err(Errno::EINVAL);
+        }
+        let mut remaining = 0;
+        let mut later = Vec::with_capacity(count);
+        for [base, len] in vector {
+            let segment = UserSlice::new(space, base, len)?.part(0, MAX_RW_COUNT - remaining);
+            remaining += segment.len();
+            later.push(segment);
+        }
+        let current = UserSlice::new(space, 0, 0)?;
+        Ok(Self { at: Position { current, next: 0, remaining }, later })
+    }
+
+    /// Bytes left in all of them.
+    #[inline]
+    pub(super) fn remaining(&self) -> usize {
+        self.at.remaining
+    }
+
+    /// Where it is now, to [go back](Self::rewind) to.
+    #[inline]
+    pub(super) const fn position(&self) -> Position<'a> {
+        self.at
+    }
+
+    /// Goes on from where it was before.
+    #[inline]
+    pub(super) const fn rewind(&mut self, position: Position<'a>) {
+        self.at = position;
+    }
+
+    /// Forgets what is beyond the first `most` bytes.
+    pub(super) fn truncate(&mut self, most: usize) {
+        let mut room = most;
+        for segment in core::iter::once(&mut self.at.current).chain(self.later.iter_mut().skip(self.at.next))
+        {
+            *segment = segment.part(0, room);
+            room -= segment.len();
+        }
+        self.at.remaining = self.at.remaining.min(most);
+    }
+
+    /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
+    ///
+    /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
+        // Mostly there is one piece that has room for everything.
+        if len <= self.at.current.len() {
+            let copied = copy(self.at.current.stretch());
+            self.at.current.skip(copied);
+            self.at.remaining -= copied;
+            return copied;
+        }
+        self.advance_through(len, &mut copy)
+    }
+
+    #[inline(never)]
+    fn advance_through(&mut self, len: usize, copy: &mut dyn FnMut(Stretch<'a>) -> usize) -> usize {
+        let len = len.min(self.at.remaining);
+        let mut done = 0;
+        while done < len {
+            if self.at.current.is_empty() {
+                let Some(next) = self.later.get(self.at.next) else { break };
+                self.at.current = *next;
+                self.at.next += 1;
+                continue;
+            }
+            let expected = self.at.current.len().min(len - done);
+            let copied = copy(self.at.current.stretch());
+            self.at.current.skip(copied);
+            done += copied;
+            if copied < expected {
+                break;
+            }
+        }
+        self.at.remaining -= done;
+        done
+    }
+}

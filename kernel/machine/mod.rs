@@ -1,0 +1,8 @@
+//! What the kernel asks of the machine: memory, time, its own console, random bytes.
+//!
+//! Nothing in here knows of files, events or processes.
+
+pub(crate) mod clock;
+pub(crate) mod console;
+pub(crate) mod memory;
+pub(crate) mod random;

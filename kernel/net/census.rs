@@ -1,0 +1,45 @@
+//! How many sockets there are of each kind: `/proc/net/sockstat`.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Kinds of sockets that are counted apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Tcp,
+    Udp,
+    Local,
+    Netlink,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Local, Self::Netlink];
+}
+
+static COUNTS: [AtomicUsize; Kind::ALL.len()] = [const { AtomicUsize::new(0) }; Kind::ALL.len()];
+
+/// A socket has one as long as it takes memory.
+#[must_use]
+pub(crate) struct Member(Kind);
+
+impl Member {
+    pub(crate) fn new(kind: Kind) -> Self {
+        COUNTS[kind as usize].fetch_add(1, Ordering::Relaxed);
+        Self(kind)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        COUNTS[self.0 as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many there are of a kind.
+pub(crate) fn count(kind: Kind) -> usize {
+    COUNTS[kind as usize].load(Ordering::Relaxed)
+}
+
+/// How many there are.
+pub(crate) fn total() -> usize {
+    Kind::ALL.into_iter().map(count).sum()
+}

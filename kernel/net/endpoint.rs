@@ -1,0 +1,193 @@
+//! A socket's state behind its lock: what packets, timers and syscalls share.
+//!
+//! Lock: rank 3. While it is held, only locks of rank 4 are taken, and packets are only collected; they leave when
+//! it is free, and so do wakes.
+
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::net::socket::Options;
+use rules::net::tcp::connection::{End, Hardness, Outcome};
+use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::port::{Owner, Sharing};
+use rules::net::tcp::segment::{Segment, Tuple};
+use rules::net::tcp::socket::Socket;
+
+use super::census::{Kind, Member};
+use super::holder::Holder;
+use super::timer::{self, Armed};
+use super::{demux, ports, request, stack};
+use crate::core::event;
+use crate::core::event::class::Class;
+use crate::machine::clock;
+
+/// One end of a connection, or a listener, or a socket that is neither yet.
+pub(crate) struct Endpoint {
+    pub(crate) state: event::Locked<Socket<Arc<Endpoint>>>,
+    pub(crate) owner: Owner,
+    /// Whose backlog it is in, or was.
+    parent: Option<Weak<Endpoint>>,
+    /// Whether the parent has heard that the handshake is complete.
+    is_reported: AtomicBool,
+    armed: Armed,
+    pub(crate) holder: Holder,
+    _member: Member,
+}
+
+/// What a socket with these options allows others to have.
+pub(crate) fn sharing(options: &Options) -> Sharing {
+    Sharing { address: options.reuse_address, port: options.reuse_port.then_some(0) }
+}
+
+impl Endpoint {
+    pub(crate) fn new(socket: Socket<Arc<Self>>, parent: Option<Weak<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            state: event::Locked::new(Class::Socket, socket),
+            owner: ports::new_owner(),
+            parent,
+            is_reported: AtomicBool::new(false),
+            armed: Armed::new(),
+            holder: Holder::nobody(),
+            _member: Member::new(Kind::Tcp),
+        })
+    }
+
+    /// The number of its inode.
+    pub(crate) const fn inode(&self) -> u64 {
+        self.owner.0 + 1
+    }
+
+    pub(crate) const fn armed(&self) -> &Armed {
+        &self.armed
+    }
+
+    /// Changes the socket, and does what follows from that for its connection.
+    pub(crate) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = work(&mut state);
+        self.settle_locked(state);
+        result
+    }
+
+    /// As [`change`](Self::change), for who only takes bytes out: as a rule nothing follows from that.
+    #[inline]
+    pub(crate) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = work(&mut state);
+        if !state.is_at_rest() {
+            self.settle_locked(state);
+        }
+        result
+    }
+
+    fn settle_locked(self: &Arc<Self>, mut state: event::Guard<'_, Socket<Arc<Self>>>) {
+        let mut packets = Burst::new();
+        let outcome = state.settle(clock::now(), &mut packets);
+        let tuple = state.tuple();
+        drop(state);
+        if let Some(tuple) = tuple {
+            self.follow(&tuple, outcome);
+        }
+        stack::send(packets);
+    }
+
+    /// Does what is due.
+    pub(crate) fn settle(self: &Arc<Self>) {
+        if self.change(|socket| socket.is_listening()) {
+            let mut packets = Burst::new();
+            request::expire(self, &mut packets);
+            stack::send(packets);
+        }
+    }
+
+    /// Takes in a packet. Answers go to `out`.
+    pub(crate) fn process(self: &Arc<Self>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connection() else { return };
+        let outcome = connection.process(segment, packet, clock::now(), out);
+        if outcome.has_arrived {
+            state.report(Events::READABLE);
+        }
+        if outcome.is_flushed {
+            state.report(Events::WRITABLE);
+        }
+        drop(state);
+        self.follow(&segment.tuple, outcome);
+    }
+
+    /// No packet gets there, for this reason.
+    pub(crate) fn fail(self: &Arc<Self>, tuple: &Tuple, error: Errno) {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connection() else { return };
+        let outcome = connection.fail(error);
+        if outcome.is_flushed {
+            state.report(Events::WRITABLE);
+        }
+        drop(state);
+        self.follow(tuple, outcome);
+    }
+
+    /// What a change means outside of the socket. No lock is held.
+    fn follow(self: &Arc<Self>, tuple: &Tuple, outcome: Outcome) {
+        if outcome.is_established {
+            self.report_to_parent(Self::admit);
+        }
+        match outcome.end {
+            None => {}
+            Some(End::Gone) => demux::remove(tuple, self),
+            Some(End::TimeWait(rest)) => demux::retire(tuple, self, rest),
+        }
+        if let Some(at) = outcome.wake_at {
+            timer::arm(self, at);
+        }
+    }
+
+    fn report_to_parent(self: &Arc<Self>, report: impl FnOnce(&Arc<Self>, &Arc<Self>)) {
+        let Some(parent) = &self.parent else { return };
+        if self.is_reported.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match parent.upgrade() {
+            Some(parent) => report(&parent, self),
+            None => self.reset(),
+        }
+    }
+
+    /// Puts `child` into the backlog of `self`, which may have stopped listening.
+    fn admit(self: &Arc<Self>, child: &Arc<Self>) {
+        let mut state = self.state.lock();
+        let is_listening = match state.listener() {
+            Some(listener) => {
+                listener.admit(child.clone());
+                // Who waits for connections hears of each.
+                state.report(Events::READABLE);
+                true
+            }
+            None => false,
+        };
+        drop(state);
+        if !is_listening {
+            child.reset();
+        }
+    }
+
+    /// The options that a connection inherits. `None`: the backlog is full.
+    pub(crate) fn begin_request(&self) -> Option<Options> {
+        let mut state = self.state.lock();
+        if state.listener()?.is_full() {
+            return None;
+        }
+        Some(state.options().clone())
+    }
+
+    /// Ends a connection that nobody will accept.
+    pub(crate) fn reset(self: &Arc<Self>) {
+        self.change(|socket| {
+            if let Some(connection) = socket.connection() {
+                connection.close(Hardness::Reset, clock::now());
+            }
+        });
+    }
+}

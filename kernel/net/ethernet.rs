@@ -1,0 +1,254 @@
+//! `eth0`: packets as frames, neighbours, and the task that serves the card.
+//!
+//! Owns: the neighbours (rank 4, never together with the card's lock), and the queue that frames come from.
+//! While frames come, the card is silent and the task asks it; it sleeps when there are none.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use ostd::boot::boot_info;
+use ostd::sync::SpinLock;
+use ostd_pod::{FromBytes, IntoBytes};
+use rules::abi::errno::Errno;
+use rules::linux::command_line;
+use rules::net::checksum;
+use rules::net::door;
+use rules::net::ethernet::{self, Arp, Header, Mac};
+use rules::net::neighbour::{Ask, Neighbours, Way};
+use rules::net::network::Network;
+use rules::net::tcp::Route;
+use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::virtio::prefix::Trust;
+use spin::Once;
+
+use super::impairment::{self, Place};
+use super::link::{Inbox, Link};
+use super::stack;
+use super::traffic::{self, Direction};
+use super::virtio::{self, Card, Receiving};
+use crate::core::event::parker::{Bed, Parker};
+use crate::core::event::rank::{Rank, Ranked};
+use crate::machine::clock;
+use crate::machine::console::println;
+
+/// What programs call it.
+pub(crate) const NAME: &str = "eth0";
+
+/// Bytes of a packet.
+pub(crate) const MTU: u16 = 1500;
+
+/// Frames that are taken in before others may run.
+const BATCH: usize = 64;
+
+static ETHERNET: Once<Ethernet> = Once::new();
+
+/// The interface.
+pub(crate) struct Ethernet {
+    network: Network,
+    card: Card,
+    neighbours: Ranked<Neighbours>,
+    server: Arc<Parker>,
+    /// Until the task takes it.
+    receiving: SpinLock<Option<Receiving>>,
+}
+
+/// The interface, if there is one.
+pub(crate) fn get() -> Option<&'static Ethernet> {
+    ETHERNET.get()
+}
+
+/// Sends a frame that has waited.
+pub(crate) fn leave(frame: Packet) {
+    if let Some(interface) = get() {
+        interface.card.send(frame, ethernet::HEADER, None);
+    }
+}
+
+/// Takes in a packet that has waited.
+pub(crate) fn arrive(packet: &mut Packet) {
+    if let Some(ethernet) = get() {
+        ethernet.arrive(packet, Trust::Checksum);
+    }
+}
+
+/// Starts the card, if there is one, with the addresses that the command line gives.
+pub(crate) fn start() {
+    let network = match command_line::value(&boot_info().kernel_cmdline, "ip") {
+        Some("off") => return,
+        Some(text) => text.parse().unwrap_or(Network::QEMU_USER),
+        None => Network::QEMU_USER,
+    };
+    let server = Arc::new(Parker::default());
+    let parker = server.clone();
+    // Where packets are damaged, that has to be seen.
+    let trust = if impairment::is_on() { Trust::Checksum } else { Trust::Card };
+    let started = virtio::start(trust, move || {
+        parker.unpark();
+    });
+    let Some((card, receiving)) = started else { return };
+    println!("pollux: eth0 is {}", network.address);
+    let neighbours = Ranked::new(Rank::Interface, Neighbours::new());
+    let receiving = SpinLock::new(Some(receiving));
+    ETHERNET.call_once(|| Ethernet { network, card, neighbours, server, receiving });
+}
+
+/// The work of the task; `main` starts it.
+pub(crate) fn serve() {
+    let Some(ethernet) = get() else { return };
+    let Some(mut receiving) = ethernet.receiving.lock().take() else { return };
+    let bed = Bed::make(&ethernet.server);
+    loop {
+        let has_more = ethernet.take_in(&mut receiving);
+        ethernet.card.go_on();
+        let until = ethernet.look_after_neighbours();
+        if has_more || receiving.set_interrupts(true) {
+            receiving.set_interrupts(false);
+            ostd::task::Task::yield_now();
+            continue;
+        }
+        let _timer = until.map(|until| clock::timer::arm(until, ethernet.server.clone()));
+        bed.sleep();
+        receiving.set_interrupts(false);
+    }
+}
+
+impl Ethernet {
+    /// Its addresses.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Who is known on it, by address.
+    pub(crate) fn neighbours(&self) -> Vec<(Ipv4Addr, Option<Mac>)> {
+        let mut all = Vec::with_capacity(rules::net::neighbour::MOST);
+        all.extend(self.neighbours.lock().iter().take(rules::net::neighbour::MOST));
+        all
+    }
+
+    /// The card's address.
+    pub(crate) fn hardware_address(&self) -> [u8; 6] {
+        self.card.mac.0
+    }
+
+    /// Takes in some frames. Says whether there may be more.
+    fn take_in(&self, receiving: &mut Receiving) -> bool {
+        for count in 0..BATCH {
+            let Some((mut packet, trust)) = receiving.next(ethernet::HEADER) else {
+                if count > 0 {
+                    receiving.notify();
+                }
+                return false;
+            };
+            traffic::count(Direction::Arriving, ethernet::HEADER + packet.ip().len());
+            let Ok(header) =
+                Header::read_from_bytes(packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].as_ref())
+            else {
+                continue;
+            };
+            match header.kind() {
+                ethernet::ARP => self.hear(packet.ip()),
+                ethernet::IPV4 => {
+                    let take = |mut packet: Packet| self.arrive(&mut packet, trust);
+                    impairment::pass(Place::Arriving, packet, take);
+                }
+                _ => {}
+            }
+        }
+        receiving.notify();
+        true
+    }
+
+    /// Takes in a packet.
+    fn arrive(&self, packet: &mut Packet, trust: Trust) {
+        if !door::admits(packet.ip(), &self.network, trust) {
+            return;
+        }
+        if trust == Trust::Card {
+            checksum::waive(packet.ip_mut());
+        }
+        let mut answers = Burst::new();
+        match door::pong(packet.ip(), self.network.address) {
+            Some(answer) => answers.push(answer),
+            None => stack::receive(packet, &mut answers),
+        }
+        stack::send(answers);
+    }
+
+    /// Takes in a question for a hardware address, or an answer.
+    fn hear(&self, bytes: &[u8]) {
+        let Some(arp) = Arp::parse(bytes) else { return };
+        let (ip, mac) = arp.sender();
+        let is_for_us = arp.target() == self.network.address;
+        if self.network.contains(ip) && ip != self.network.address && !ip.is_unspecified() {
+            let waiting = self.neighbours.lock().learn(ip, mac, is_for_us, clock::now());
+            for packet in waiting {
+                self.send(packet, mac, ethernet::IPV4);
+            }
+        }
+        if arp.is_question() && is_for_us {
+            self.send(Packet::from_ip(arp.answer(self.card.mac).as_bytes()), mac, ethernet::ARP);
+        }
+    }
+
+    /// Asks again for whom has not answered, and says of whom never does that it is not there. Says when next.
+    fn look_after_neighbours(&self) -> Option<core::time::Duration> {
+        let due = self.neighbours.lock().expire(clock::now());
+        due.ask.into_iter().for_each(|ip| self.ask(ip));
+        due.lost.iter().for_each(|packet| stack::fail(packet, Errno::EHOSTUNREACH));
+        due.next
+    }
+
+    fn ask(&self, neighbour: Ipv4Addr) {
+        let question = Arp::ask(self.card.mac, self.network.address, neighbour);
+        self.send(Packet::from_ip(question.as_bytes()), Mac::BROADCAST, ethernet::ARP);
+    }
+
+    fn send(&self, mut packet: Packet, to: Mac, kind: u16) {
+        traffic::count(Direction::Leaving, ethernet::HEADER + packet.ip().len());
+        let header = Header::new(to, self.card.mac, kind);
+        packet.frame_mut(ethernet::HEADER)[..ethernet::HEADER].copy_from_slice(header.as_bytes());
+        if kind == ethernet::IPV4 {
+            let segment = if self.card.completes_checksums {
+                checksum::leave(packet.ip_mut())
+            } else {
+                checksum::complete(packet.ip_mut());
+                None
+            };
+            let send = |packet| self.card.send(packet, ethernet::HEADER, segment);
+            impairment::pass(Place::Leaving, packet, send);
+        } else {
+            // Nothing in it would tell that it was damaged.
+            self.card.send(packet, ethernet::HEADER, None);
+        }
+    }
+}
+
+impl Link for Ethernet {
+    fn route(&self) -> Route {
+        Route::Link { mtu: MTU }
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        self.network.address
+    }
+
+    fn transmit(&self, packet: Packet, next_hop: Ipv4Addr, _: &mut Inbox) {
+        if self.network.is_broadcast(next_hop) || next_hop.is_broadcast() {
+            return self.send(packet, Mac::BROADCAST, ethernet::IPV4);
+        }
+        let way = self.neighbours.lock().send(next_hop, packet, clock::now());
+        let ask = match way {
+            Way::Send(mac, packet, ask) => {
+                self.send(packet, mac, ethernet::IPV4);
+                ask
+            }
+            Way::Wait(ask) => ask,
+        };
+        if ask == Ask::Now {
+            self.ask(next_hop);
+            // Questions that get no answer are repeated.
+            self.server.unpark();
+        }
+    }
+}

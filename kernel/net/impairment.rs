@@ -1,0 +1,84 @@
+//! Packets that fare badly, if the command line wants that: `impair=`.
+//!
+//! Owns: the packets that wait at each place. What happens to a packet is [`rules::net::impairment`]'s.
+//! Locks: one for each place (rank 4), held for the decision.
+//! Cost: without the option one load for a packet.
+
+use core::time::Duration;
+
+use ostd::boot::boot_info;
+use rules::linux::command_line;
+use rules::net::impairment::{Rules, Stage};
+use rules::net::tcp::packet::{Burst, Packet};
+use spin::Once;
+
+use super::{ethernet, stack, timer};
+use crate::core::event::rank::{Rank, Ranked};
+use crate::machine::clock;
+use crate::machine::console::println;
+
+/// Where packets pass.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Place {
+    /// From this machine to itself.
+    Loopback,
+    /// Out through the card.
+    Leaving,
+    /// In through the card.
+    Arriving,
+}
+
+impl Place {
+    const ALL: [Self; 3] = [Self::Loopback, Self::Leaving, Self::Arriving];
+
+    /// What a packet does that leaves here.
+    fn go_on(self, mut packet: Packet) {
+        match self {
+            Self::Loopback => {
+                let mut answers = Burst::new();
+                stack::receive_checked(&mut packet, &mut answers);
+                stack::send(answers);
+            }
+            Self::Leaving => ethernet::leave(packet),
+            Self::Arriving => ethernet::arrive(&mut packet),
+        }
+    }
+}
+
+static STAGES: Once<[Ranked<Stage>; 3]> = Once::new();
+
+/// Begins, if the command line says so.
+pub(crate) fn start() {
+    let Some(text) = command_line::value(&boot_info().kernel_cmdline, "impair") else { return };
+    let rules = text.parse().unwrap_or(Rules::NONE);
+    println!("pollux: packets fare badly: {}", text);
+    STAGES
+        .call_once(|| Place::ALL.map(|place| Ranked::new(Rank::Interface, Stage::new(rules, place as u64))));
+}
+
+/// Whether packets may fare badly.
+pub(super) fn is_on() -> bool {
+    STAGES.is_completed()
+}
+
+/// Lets `packet` pass `place`, and gives `take` what leaves there now.
+pub(super) fn pass(place: Place, packet: Packet, mut take: impl FnMut(Packet)) {
+    let Some(stages) = STAGES.get() else { return take(packet) };
+    let mut out = Burst::new();
+    stages[place as usize].lock().pass(packet, clock::now(), &mut out);
+    out.into_iter().for_each(take);
+    // Perhaps one waits.
+    timer::wake();
+}
+
+/// Lets go whose time has come, and says when the next one's comes.
+pub(super) fn expire(now: Duration) -> Option<Duration> {
+    let stages = STAGES.get()?;
+    let due = Place::ALL.into_iter().filter_map(|place| {
+        let mut out = Burst::new();
+        let next = stages[place as usize].lock().expire(now, &mut out);
+        out.into_iter().for_each(|packet| place.go_on(packet));
+        next
+    });
+    due.min()
+}

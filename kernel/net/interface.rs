@@ -1,0 +1,68 @@
+//! The interfaces, for programs that ask what there is.
+//!
+//! Not here: sending (`link`), which one is taken (`route`).
+
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use rules::net::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
+
+use rules::linux::netlink::dump::Facts;
+use rules::net::route;
+use rules::net::tcp::Route;
+
+use super::link::Link as _;
+use super::loopback::Loopback;
+use super::{ethernet, traffic};
+
+/// The largest packet of the loopback, as Linux has it.
+const LOOPBACK_MTU: u32 = 65536;
+
+/// All of them, by number.
+pub(crate) fn all() -> impl Iterator<Item = Interface> {
+    let loopback = Interface {
+        name: "lo",
+        index: 1,
+        flags: Flags::UP | Flags::LOOPBACK | Flags::RUNNING,
+        address: Loopback.address(),
+        mask: Ipv4Addr::new(255, 0, 0, 0),
+        broadcast: Ipv4Addr::UNSPECIFIED,
+        mtu: LOOPBACK_MTU,
+        hardware: (LOOPBACK, [0; 6]),
+    };
+    let ethernet = ethernet::get().map(|ethernet| {
+        let network = ethernet.network();
+        Interface {
+            name: ethernet::NAME,
+            index: 2,
+            flags: Flags::UP | Flags::BROADCAST | Flags::RUNNING | Flags::MULTICAST,
+            address: network.address,
+            mask: network.mask,
+            broadcast: network.address | !network.mask,
+            mtu: ethernet::MTU.into(),
+            hardware: (ETHER, ethernet.hardware_address()),
+        }
+    });
+    core::iter::once(loopback).chain(ethernet)
+}
+
+/// Bytes of a packet to `address`. `None`: no way leads there.
+pub(crate) fn mtu_to(address: Ipv4Addr) -> Option<u32> {
+    // No packet of IP is longer.
+    const MOST: u32 = 65535;
+    match super::route::to(address).ok()?.link.route() {
+        Route::Local => Some(MOST),
+        Route::Link { mtu } => Some(mtu.into()),
+    }
+}
+
+/// The routes, by table and destination.
+pub(crate) fn routes() -> Vec<route::Route> {
+    route::all(ethernet::get().map(ethernet::Ethernet::network))
+}
+
+/// All that programs may know.
+pub(crate) fn facts() -> Facts {
+    let interfaces = all().map(|interface| (interface, traffic::of(&interface))).collect();
+    Facts { interfaces, routes: routes() }
+}

@@ -1,0 +1,32 @@
+//! Networking: sockets, the way of a packet, and links.
+//!
+//! What a connection does is [`rules::net::tcp`]; here are its locks, who is woken, and where packets go:
+//! ```text
+//! syscall → socket → endpoint (lock: rank 3) → packets → unlock → stack → route → link
+//!                       ▲                                           │
+//!                       └── demux: tuple → endpoint (rank 4) ◀──────┘ what a link hands back at once, or later
+//! ```
+//! No two of the locks of rank 4 (`demux`, `ports`, `timer`) are held together, nor two endpoints.
+
+pub(crate) mod call;
+pub(crate) mod census;
+pub(crate) mod demux;
+pub(crate) mod endpoint;
+pub(crate) mod ethernet;
+pub(crate) mod holder;
+pub(crate) mod impairment;
+pub(crate) mod interface;
+pub(crate) mod link;
+mod loopback;
+pub(crate) mod ports;
+pub(crate) mod request;
+pub(crate) mod route;
+pub(crate) mod socket;
+pub(crate) mod stack;
+pub(crate) mod syscall;
+pub(crate) mod timer;
+pub(crate) mod traffic;
+pub(crate) mod udp;
+mod virtio;
+
+pub(crate) use self::timer::serve;

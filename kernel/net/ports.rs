@@ -1,0 +1,47 @@
+//! The one table of ports.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use rules::abi::errno::Errno;
+use rules::net::tcp::port::{Owner, Ports};
+
+use super::endpoint::Endpoint;
+use crate::core::event::rank::{Rank, Ranked, RankedGuard};
+
+/// Who finds a listener.
+type Table = Ports<Weak<Endpoint>>;
+
+static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, Ports::new());
+
+/// Access to the table.
+pub(crate) fn lock() -> RankedGuard<'static, Table> {
+    PORTS.lock()
+}
+
+/// A name for a socket that no other has.
+pub(crate) fn new_owner() -> Owner {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Owner(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// All who listen, by port.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(crate) fn listeners() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
+    let expected = PORTS.lock().listeners().count();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(PORTS.lock().listeners().take(expected).cloned());
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
+}
+
+/// Who listens at the local end of `tuple`.
+pub(crate) fn listener(tuple: &rules::net::tcp::segment::Tuple) -> Option<Arc<Endpoint>> {
+    let hash = super::demux::hash(tuple);
+    let listener = PORTS.lock().listener(tuple.local, hash)?;
+    listener.upgrade()
+}

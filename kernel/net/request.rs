@@ -1,0 +1,107 @@
+//! Requests for connections over a network, as long as their handshake is not complete.
+//!
+//! Owns: nothing. The requests are their listener's, under its lock (rank 3); while it is held, `demux` leads from their
+//! tuples to the listener, and stops to do so (rank 4). So one never has a request without the other.
+
+use alloc::sync::Arc;
+
+use rules::net::tcp;
+use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::request::{Request, Verdict};
+use rules::net::tcp::segment::Segment;
+use rules::net::tcp::socket::Socket;
+
+use super::demux::{self, Found};
+use super::endpoint::{self, Endpoint};
+use super::stack::{self, CONNECTION_BYTES};
+use super::timer;
+use crate::machine::memory::budget;
+use crate::machine::{clock, random};
+
+/// Takes in a SYN for `listener`, which has no request from there. Without room it is as good as lost.
+pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Burst) {
+    let Some(options) = listener.begin_request() else { return };
+    let now = clock::now();
+    let mut answers = Burst::new();
+    let route = stack::route_back(segment);
+    let request = Request::new(packet.ip(), route, random::word(), &options, now, &mut answers);
+    let Some(request) = request else { return };
+    let at = request.due();
+    let mut state = listener.state.lock();
+    let Some(backlog) = state.listener() else { return };
+    let found = Found::Request(listener.clone());
+    if demux::insert(segment.tuple, found, endpoint::sharing(&options), now).is_err() {
+        return;
+    }
+    if let Some(oldest) = backlog.requests().insert(request) {
+        demux::withdraw(&oldest, listener);
+    }
+    drop(state);
+    out.extend(answers);
+    timer::arm(listener, at);
+}
+
+/// Takes in a segment for a request of `listener`.
+pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+    let (now, tuple) = (clock::now(), segment.tuple);
+    let route = stack::route_back(segment);
+    let mut state = listener.state.lock();
+    let options = state.options().clone();
+    let Some(backlog) = state.listener() else { return };
+    let is_full = backlog.is_full();
+    let requests = backlog.requests();
+    let Some(request) = requests.get_mut(&tuple) else { return };
+    let verdict = request.judge(segment, now);
+    let request = *request;
+    match verdict {
+        Verdict::Ignore => {}
+        Verdict::Repeat => {
+            drop(state);
+            request.answer(route, &options, now, out);
+        }
+        Verdict::Acknowledge => out.push(request.acknowledge(route)),
+        Verdict::Refuse => {
+            drop(state);
+            out.extend(tcp::refuse(packet.ip(), route, now));
+        }
+        Verdict::Withdraw | Verdict::RefuseAndWithdraw => {
+            requests.remove(&tuple);
+            demux::withdraw(&tuple, listener);
+            drop(state);
+            if verdict == Verdict::RefuseAndWithdraw {
+                out.extend(tcp::refuse(packet.ip(), route, now));
+            }
+        }
+        // Without room the answer is repeated when its time has come, and so is what completes the handshake
+        // (`tcp_v4_syn_recv_sock`).
+        Verdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
+        Verdict::Complete => {
+            requests.remove(&tuple);
+            let connection = request.complete(route, &options, now);
+            let child =
+                Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
+            demux::promote(&tuple, listener, &child);
+            drop(state);
+            child.process(segment, packet, out);
+        }
+    }
+}
+
+/// Sends answers again that were perhaps lost, and forgets who never said more.
+pub(crate) fn expire(listener: &Arc<Endpoint>, out: &mut Burst) {
+    let now = clock::now();
+    let mut state = listener.state.lock();
+    let options = state.options().clone();
+    let Some(backlog) = state.listener() else { return };
+    let (repeat, forget) = backlog.requests().expire(now);
+    forget.iter().for_each(|tuple| demux::withdraw(tuple, listener));
+    let due = backlog.requests().due();
+    drop(state);
+    for request in repeat {
+        let route = stack::route_to(*request.tuple().remote.ip());
+        request.answer(route, &options, now, out);
+    }
+    if let Some(at) = due {
+        timer::arm(listener, at);
+    }
+}

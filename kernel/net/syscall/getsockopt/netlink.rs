@@ -1,0 +1,56 @@
+//! The options of the level `SOL_NETLINK`.
+//!
+//! Missing: `NETLINK_PKTINFO`, `NETLINK_GET_STRICT_CHK`, and what namespaces and rings need.
+//! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_setsockopt`, `netlink_getsockopt`).
+
+use rules::abi::errno::Errno;
+use rules::linux::netlink::socket::Switches;
+use rules::net::abi::socket::{SOL_NETLINK, netlink};
+
+use super::{Answer, Given};
+use crate::linux::netlink::NetlinkSocket;
+use crate::linux::syscall::context::SysResult;
+
+/// The switch that an option is.
+///
+/// # Errors
+/// `ENOPROTOOPT`: it is none.
+const fn switch(name: u32) -> Result<Switches, Errno> {
+    match name {
+        netlink::BROADCAST_ERROR => Ok(Switches::BROADCAST_ERROR),
+        netlink::NO_ENOBUFS => Ok(Switches::NO_ENOBUFS),
+        netlink::CAP_ACK => Ok(Switches::CAP_ACK),
+        netlink::EXT_ACK => Ok(Switches::EXT_ACK),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+/// Tells an option's value.
+///
+/// # Errors
+/// `ENOPROTOOPT`: no such level or option. `EINVAL`: no room for a number.
+pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer<'_, '_>) -> SysResult {
+    if level != SOL_NETLINK {
+        return Err(Errno::ENOPROTOOPT);
+    }
+    let switch = switch(name)?;
+    answer.require(size_of::<i32>())?;
+    answer.write_flag(socket.switches().contains(switch))
+}
+
+/// Changes an option.
+///
+/// # Errors
+/// `ENOPROTOOPT`: no such level or option. `EINVAL`: no such group. `EFAULT`: not readable.
+pub(super) fn set(socket: &NetlinkSocket, level: u32, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+    if level != SOL_NETLINK {
+        return Err(Errno::ENOPROTOOPT);
+    }
+    // What is too short is 0.
+    let value = if given.len < size_of::<i32>() { 0 } else { given.number()? as u32 };
+    match name {
+        netlink::ADD_MEMBERSHIP => socket.join(value, true),
+        netlink::DROP_MEMBERSHIP => socket.join(value, false),
+        _ => switch(name).map(|switch| socket.set_switches(switch, value != 0)),
+    }
+}

@@ -1,0 +1,101 @@
+//! sendmmsg(2), recvmmsg(2): several messages with one call.
+//!
+//! Not here: a single one (`send`, `recv`).
+//! Source: Linux 6.1 net/socket.c (`__sys_sendmmsg`, `do_recvmmsg`).
+
+use rules::abi::errno::Errno;
+use rules::core::fd::Fd;
+use rules::net::abi::socket::{MessageFlags, MessageHeader};
+
+use super::{recv, send, socket};
+use crate::core::file::many::Timeout;
+use crate::core::syscall::timeout::TimeLimit;
+use crate::linux::syscall::context::{Context, SysResult};
+use crate::machine::clock;
+use crate::machine::memory::user::UserPtr;
+
+/// `UIO_MAXIOV`: more messages are not sent.
+const SENT_MOST: u32 = 1024;
+
+/// `struct mmsghdr`: a `struct msghdr`, and the length of the message in four bytes of eight.
+const HEADER: usize = size_of::<MessageHeader>() + size_of::<u64>();
+
+/// Sends the `count` messages at `headers`, one after the other, and notes the length of each. Returns how many were
+/// sent.
+///
+/// # Errors
+/// Nothing was sent. Those of [`send::sendmsg`], about the first message.
+pub(crate) fn sendmmsg(cx: &mut Context<'_>, fd: Fd, headers: usize, count: u32, flags: u32) -> SysResult {
+    socket::find(cx, fd)?;
+    let mut done = 0;
+    for nr in 0..count.min(SENT_MOST) as usize {
+        let header = headers.wrapping_add(nr * HEADER);
+        let sent = send::sendmsg(cx, fd, header, flags).and_then(|len| note(cx, header, len));
+        match sent {
+            Ok(()) => done += 1,
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+/// Receives up to `count` messages to where `headers` say, until the time at `time` (null: never) is up, which is looked
+/// at after each message and told what remains. Returns how many came.
+///
+/// An error after the first message is kept for the next call, unless it is that nothing more is there.
+///
+/// # Errors
+/// Nothing was received. `EINVAL`: no valid time. `EFAULT`: the time is not readable. What became of the connection, even
+/// if there is something to read. Those of [`recv::recvmsg`], about the first message.
+pub(crate) fn recvmmsg(
+    cx: &mut Context<'_>,
+    fd: Fd,
+    headers: usize,
+    count: u32,
+    flags: u32,
+    time: usize,
+) -> SysResult {
+    let limit = TimeLimit::timespec(cx.space(), time)?;
+    let mut flags = MessageFlags::from_bits_retain(flags);
+    let file = socket::find(cx, fd)?;
+    let socket = socket::of(&file)?;
+    if !flags.contains(MessageFlags::ERROR_QUEUE)
+        && let Some(error) = socket.take_error()
+    {
+        return Err(error);
+    }
+    let waits_for_one = flags.contains(MessageFlags::WAIT_FOR_ONE);
+    flags.remove(MessageFlags::WAIT_FOR_ONE);
+    let mut done = 0;
+    for nr in 0..count as usize {
+        let header = headers.wrapping_add(nr * HEADER);
+        let received = recv::recvmsg(cx, fd, header, flags.bits()).and_then(|len| note(cx, header, len));
+        match received {
+            Ok(()) => done += 1,
+            Err(error) if done == 0 => return Err(error),
+            Err(Errno::EAGAIN) => break,
+            Err(error) => {
+                socket.put_error(error);
+                break;
+            }
+        }
+        let is_up = match limit.timeout() {
+            Timeout::Now => true,
+            Timeout::At(end) => end <= clock::now(),
+            Timeout::Never => false,
+        };
+        if is_up {
+            break;
+        }
+        flags.set(MessageFlags::DONT_WAIT, waits_for_one || flags.contains(MessageFlags::DONT_WAIT));
+    }
+    if done > 0 {
+        limit.write_back(cx.space());
+    }
+    Ok(done)
+}
+
+fn note(cx: &Context<'_>, header: usize, len: usize) -> Result<(), Errno> {
+    UserPtr::<u32>::new(cx.space(), header.wrapping_add(size_of::<MessageHeader>())).write(&(len as u32))
+}

@@ -1,0 +1,340 @@
+//! UDP sockets as files.
+//!
+//! Owns: what calls mean that touch ports and the state at once.   Not here: how datagrams travel (`stack`).
+//! Locks: a socket's (rank 3), and under it that of the ports (rank 4). No packet leaves, and nobody is woken, under
+//! either.
+//! Source: udp(7), ip(7); Linux 6.1 net/ipv4/udp.c, net/ipv4/datagram.c.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Poll;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::ioctl::SIOCOUTQ;
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::stat::Stat;
+use rules::linux::proc_net::{Inet, NOWHERE, Timer};
+use rules::net::abi::socket::{How, IPPROTO_UDP, family, kind};
+use rules::net::socket::Options;
+use rules::net::tcp::connection::Taking;
+use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::port::Owner;
+use rules::net::udp::datagram::{self, Arrival};
+use rules::net::udp::port::Ports;
+use rules::net::udp::socket::Socket;
+
+use super::call::{Address, Destination, Incoming, Nature, Outgoing};
+use super::census::{Kind, Member};
+use super::holder::Holder;
+use super::socket::next_port;
+use super::{endpoint, ports, route, stack};
+use crate::core::event;
+use crate::core::event::class::Class;
+use crate::core::event::rank::{Rank, Ranked};
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::{File, Manner};
+use crate::machine::memory::budget;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::transfer::{Sink, Source};
+use crate::machine::memory::user::UserPtr;
+
+/// A UDP socket that somebody has open.
+pub(crate) struct UdpSocket {
+    endpoint: Arc<Endpoint>,
+}
+
+/// A socket's state, which datagrams find.
+struct Endpoint {
+    state: event::Locked<Socket>,
+    owner: Owner,
+    holder: Holder,
+    _member: Member,
+}
+
+static PORTS: Ranked<Ports<Weak<Endpoint>>> = Ranked::new(Rank::Interface, Ports::new());
+
+/// Makes a socket of the user `uid`.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    let state = event::Locked::new(Class::Socket, Socket::new());
+    let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
+    let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
+    let socket = UdpSocket { endpoint: Arc::new(endpoint) };
+    OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+/// Takes in a packet that is not TCP's. Answers go to `out`.
+pub(crate) fn receive(packet: &Packet, out: &mut Burst) {
+    match datagram::parse(packet.ip()) {
+        None => {}
+        Some(Arrival::Datagram(datagram)) => match find(datagram.from, datagram.to) {
+            None => out.extend(datagram::refuse(packet.ip())),
+            Some(endpoint) => {
+                if budget::try_reserve(datagram.bytes.len()).is_err() {
+                    return;
+                }
+                let mut state = endpoint.state.lock();
+                if state.push(datagram.from, datagram.bytes) {
+                    state.report(Events::READABLE);
+                }
+            }
+        },
+        Some(Arrival::Failure(from, to, error)) => {
+            // Whoever sent it is who would hear the answer.
+            let Some(endpoint) = find(to, from) else { return };
+            let mut state = endpoint.state.lock();
+            if state.fail(to, error) {
+                state.report(Events::ERR);
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    const fn inode(&self) -> u64 {
+        self.owner.0 + 1
+    }
+}
+
+/// All that have a port, by port, and how many datagrams each has lost.
+///
+/// # Errors
+/// `ENOMEM`: they are too many.
+pub(crate) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
+    let expected = PORTS.lock().sockets().count();
+    let mut all = Vec::new();
+    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    // Nothing is allocated under the lock.
+    all.extend(PORTS.lock().sockets().take(expected).cloned());
+    let row = |endpoint: Arc<Endpoint>| {
+        let state = endpoint.state.read();
+        let socket = Inet {
+            local: state.local(),
+            remote: state.remote().unwrap_or(NOWHERE),
+            // As TCP has it: established, or closed.
+            state: if state.remote().is_some() { 1 } else { 7 },
+            sent: 0,
+            received: state.held(),
+            timer: Timer::None,
+            uid: endpoint.holder.uid().unwrap_or(0),
+            inode: endpoint.inode(),
+        };
+        (socket, state.lost())
+    };
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(row))
+}
+
+fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {
+    let found = PORTS.lock().find(from, to).cloned();
+    found?.upgrade()
+}
+
+impl UdpSocket {
+    /// Gives the socket an address; port 0 stands for any that is free.
+    ///
+    /// # Errors
+    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
+    pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
+        let ip = *address.ip();
+        let is_group = ip.is_multicast() || ip.is_broadcast();
+        if !ip.is_unspecified() && !is_group && !route::is_local(ip) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let mut state = self.endpoint.state.lock();
+        if state.local().port() != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let local = self.reserve(&state, address)?;
+        state.bind(local, address);
+        Ok(())
+    }
+
+    /// Makes sure of `address`, or for port 0 of another port.
+    fn reserve(&self, state: &Socket, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
+        let sharing = endpoint::sharing(state.options());
+        let found_by = Arc::downgrade(&self.endpoint);
+        let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, next_port(), found_by)?;
+        Ok(SocketAddrV4::new(*address.ip(), port))
+    }
+
+    /// Makes sure that the socket has a port, and says its address.
+    fn bound(&self, state: &mut Socket) -> Result<SocketAddrV4, Errno> {
+        if state.local().port() == 0 {
+            let local = self.reserve(state, state.local()).map_err(|_| Errno::EAGAIN)?;
+            state.bind_any(local);
+        }
+        Ok(state.local())
+    }
+
+    /// Hears only `remote` from now on, and sends there.
+    ///
+    /// # Errors
+    /// `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
+    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<(), Errno> {
+        let remote = routed(remote);
+        let source = route::source_for(*remote.ip())?;
+        let mut state = self.endpoint.state.lock();
+        let local = self.bound(&mut state)?;
+        let ip = if local.ip().is_unspecified() { source } else { *local.ip() };
+        route::check(ip, *remote.ip())?;
+        let local = SocketAddrV4::new(ip, local.port());
+        PORTS.lock().connect(self.endpoint.owner, local, Some(remote));
+        state.connect(local, remote);
+        Ok(())
+    }
+
+    /// Hears everybody again: connect(2) with `AF_UNSPEC`.
+    pub(crate) fn disconnect(&self) {
+        let mut state = self.endpoint.state.lock();
+        let before = state.local();
+        state.disconnect();
+        let mut ports = PORTS.lock();
+        if state.local().port() == 0 {
+            ports.release(self.endpoint.owner, before.port());
+        } else {
+            ports.connect(self.endpoint.owner, state.local(), None);
+        }
+    }
+}
+
+/// No address at all is this machine.
+fn routed(to: SocketAddrV4) -> SocketAddrV4 {
+    let ip = if to.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *to.ip() };
+    SocketAddrV4::new(ip, to.port())
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        let port = self.endpoint.state.read().local().port();
+        PORTS.lock().release(self.endpoint.owner, port);
+    }
+}
+
+impl super::call::Socket for UdpSocket {
+    fn nature(&self) -> Nature {
+        Nature { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
+    }
+
+    fn shut_down(&self, how: How) -> Result<(), Errno> {
+        self.endpoint.state.lock().shut_down(how)
+    }
+
+    fn local(&self) -> Address {
+        Address::Inet(self.endpoint.state.read().local())
+    }
+
+    fn peer(&self) -> Result<Address, Errno> {
+        self.endpoint.state.read().remote().map(Address::Inet).ok_or(Errno::ENOTCONN)
+    }
+
+    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+        let taken = self.endpoint.state.lock().receive(to, taking);
+        taken.map_ok(|taken| Incoming {
+            count: taken.count,
+            len: taken.len,
+            from: taken.from.map(Address::Inet),
+            ..Incoming::default()
+        })
+    }
+
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        let count = from.remaining();
+        if count > datagram::MOST {
+            return Poll::Ready(Err(Errno::EMSGSIZE));
+        }
+        let (local, to) = {
+            let given = match message.to {
+                Some(Destination::Inet(to)) => Some(to),
+                _ => None,
+            };
+            let mut state = self.endpoint.state.lock();
+            let to = routed(state.destination(given)?);
+            (self.bound(&mut state)?, to)
+        };
+        if to.ip().is_broadcast() {
+            return Poll::Ready(Err(Errno::EACCES));
+        }
+        let way = route::to(*to.ip())?.link.route();
+        let source = if local.ip().is_unspecified() { route::source_for(*to.ip())? } else { *local.ip() };
+        route::check(source, *to.ip())?;
+        budget::try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
+        let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
+        let mut packets = Burst::new();
+        packets.push(packet);
+        stack::send(packets);
+        Poll::Ready(Ok(count))
+    }
+
+    fn take_error(&self) -> Option<Errno> {
+        self.endpoint.state.lock().take_error()
+    }
+
+    fn put_error(&self, error: Errno) {
+        self.endpoint.state.lock().put_error(error);
+    }
+
+    fn options(&self) -> Options {
+        self.endpoint.state.read().options().clone()
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        let mut state = self.endpoint.state.lock();
+        change(state.options_mut());
+        let sharing = endpoint::sharing(state.options());
+        PORTS.lock().share(self.endpoint.owner, state.local().port(), sharing);
+    }
+}
+
+impl File for UdpSocket {
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        super::call::Socket::send(self, from, &mut Outgoing::default())
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.endpoint.state.poll(interest)
+    }
+
+    fn front(&self) -> Option<(&event::Front, Events)> {
+        Some((self.endpoint.state.front(), Events::all()))
+    }
+
+    fn watch(&self) -> Option<&event::Watch> {
+        Some(&self.endpoint.state)
+    }
+
+    fn reads_when_ready(&self, len: usize) -> bool {
+        len > 0
+    }
+
+    fn manner(&self, waits_for: Events) -> Manner {
+        let limit = self.endpoint.state.read().options().wait_limit(waits_for);
+        Manner { limit, ..Manner::default() }
+    }
+
+    fn stat(&self) -> Stat {
+        self.endpoint.holder.stat(self.endpoint.inode())
+    }
+
+    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+        Ok(self.endpoint.state.read().unread())
+    }
+
+    /// Nothing waits to leave: a datagram leaves at once.
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        if request != SIOCOUTQ {
+            return Poll::Ready(Err(Errno::ENOTTY));
+        }
+        Poll::Ready(UserPtr::new(space, argument).write(&0_u32).map(|()| 0))
+    }
+}

@@ -1,0 +1,13 @@
+//! The numbers and layouts of Linux's x86_64 ABI.
+
+pub mod epoll;
+pub mod errno;
+pub mod fcntl;
+pub mod ioctl;
+pub mod mode;
+pub mod open;
+pub mod poll;
+pub mod rw;
+pub mod siginfo;
+pub mod stat;
+pub mod time;

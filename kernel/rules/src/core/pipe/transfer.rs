@@ -1,0 +1,221 @@
+//! Bytes into a pipe and out of it, up to sixteen slots at a time.
+//!
+//! Owns: which slots a read or a write uses.   Not here: the slots (`slot`), open ends, the capacity.
+//! Source: Linux 6.1 fs/pipe.c (`pipe_read`, `pipe_write`).
+
+use core::array;
+use core::task::Poll;
+
+use super::slot::Slot;
+use super::{End, Kind, PAGE_SIZE, Pages, Pipe};
+use crate::abi::errno::Errno;
+use crate::core::transfer::{Sink, Source};
+
+/// Slots that are copied at one go.
+const BATCH: usize = 16;
+
+impl Pipe {
+    /// Takes bytes out: as many as there are and fit, or the rest of one packet, which is gone then even if it
+    /// did not fit. 0 is the end of the file: there is no writer.
+    ///
+    /// # Errors
+    /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
+    pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
+        let wanted = to.remaining();
+        let mut total = 0;
+        while total < wanted && !self.slots.is_empty() {
+            let room = wanted - total;
+            let batch = if self.slots.len() == 1 {
+                self.read_slot(to, room, pages)
+            } else {
+                self.read_batch(to, room, pages)
+            };
+            total += batch.copied;
+            match batch.end {
+                None => {}
+                Some(BatchEnd::Packet) => break,
+                Some(BatchEnd::Fault) if total == 0 => return Poll::Ready(Err(Errno::EFAULT)),
+                Some(BatchEnd::Fault) => break,
+            }
+        }
+        let must_wait = total == 0 && wanted > 0 && !self.is_closed(End::Writer);
+        if must_wait { Poll::Pending } else { Poll::Ready(Ok(total)) }
+    }
+
+    /// Puts bytes in, as many as there is room for now. A short count says that the pipe is full, or that
+    /// memory or readable bytes ran out; in the last case more was taken from `from` than is counted.
+    ///
+    /// # Errors
+    /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
+    pub fn write(
+        &mut self,
+        from: &mut dyn Source,
+        kind: Kind,
+        pages: &mut dyn Pages,
+    ) -> Poll<Result<usize, Errno>> {
+        let wanted = from.remaining();
+        if wanted == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        if self.is_closed(End::Reader) {
+            return Poll::Ready(Err(Errno::EPIPE));
+        }
+        let mut total = match self.merge(from, wanted) {
+            Ok(merged) => merged,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        while total < wanted && !self.is_full() {
+            let rest = wanted - total;
+            let written = if rest <= PAGE_SIZE {
+                self.write_slot(from, rest, kind, pages)
+            } else {
+                self.write_batch(from, rest, kind, pages)
+            };
+            match written {
+                Ok(written) => total += written,
+                Err(error) if total == 0 => return Poll::Ready(Err(error)),
+                Err(_) => break,
+            }
+        }
+        if total == 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
+    }
+
+    /// Lets the odd bytes at the start of a write join the last page if all of them fit, so that small writes
+    /// share pages and the rest of a large one is aligned to them.
+    fn merge(&mut self, from: &mut dyn Source, wanted: usize) -> Result<usize, Errno> {
+        let odd = wanted % PAGE_SIZE;
+        let Some(slot) = self.slots.back_mut() else { return Ok(0) };
+        if odd == 0 || slot.kind() == Kind::Packet || odd > slot.room() {
+            return Ok(0);
+        }
+        if from.take(slot.space(odd)) < odd {
+            return Err(Errno::EFAULT);
+        }
+        slot.grow(odd);
+        Ok(odd)
+    }
+
+    /// [`read_batch`](Self::read_batch) for the only slot, which is what small messages come to.
+    fn read_slot(&mut self, to: &mut dyn Sink, room: usize, pages: &mut dyn Pages) -> Batch {
+        let Some(slot) = self.slots.front() else { return Batch { copied: 0, end: None } };
+        let wanted = slot.len().min(room);
+        if to.put(&slot.bytes()[..wanted]) < wanted {
+            return Batch { copied: 0, end: Some(BatchEnd::Fault) };
+        }
+        let kind = self.consume(wanted, pages);
+        Batch { copied: wanted, end: (kind == Kind::Packet).then_some(BatchEnd::Packet) }
+    }
+
+    /// Reads from the first slots. There is one, and `room` for as many bytes.
+    fn read_batch(&mut self, to: &mut dyn Sink, mut room: usize, pages: &mut dyn Pages) -> Batch {
+        let mut pieces = [&[][..]; BATCH];
+        let mut count = 0;
+        for (piece, slot) in pieces.iter_mut().zip(&self.slots) {
+            *piece = &slot.bytes()[..slot.len().min(room)];
+            room -= piece.len();
+            count += 1;
+            if room == 0 || slot.kind() == Kind::Packet {
+                break;
+            }
+        }
+        let mut put = to.put_each(&pieces[..count]);
+        let mut copied = 0;
+        for wanted in pieces.map(<[u8]>::len).into_iter().take(count) {
+            if put < wanted {
+                return Batch { copied, end: Some(BatchEnd::Fault) };
+            }
+            put -= wanted;
+            copied += wanted;
+            if self.consume(wanted, pages) == Kind::Packet {
+                return Batch { copied, end: Some(BatchEnd::Packet) };
+            }
+        }
+        Batch { copied, end: None }
+    }
+
+    /// Uses up `len` bytes of the first slot, and all of it if it is a packet.
+    fn consume(&mut self, len: usize, pages: &mut dyn Pages) -> Kind {
+        let Some(slot) = self.slots.front_mut() else { return Kind::Stream };
+        let kind = slot.kind();
+        if kind == Kind::Stream && len < slot.len() {
+            slot.consume(len);
+        } else if let Some(slot) = self.slots.pop_front() {
+            pages.free(slot.into_page());
+        }
+        kind
+    }
+
+    /// [`write_batch`](Self::write_batch) for what fits into one slot.
+    fn write_slot(
+        &mut self,
+        from: &mut dyn Source,
+        wanted: usize,
+        kind: Kind,
+        pages: &mut dyn Pages,
+    ) -> Result<usize, Errno> {
+        self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
+        if from.take(slot.space(wanted)) < wanted {
+            pages.free(slot.into_page());
+            return Err(Errno::EFAULT);
+        }
+        slot.grow(wanted);
+        self.slots.push_back(slot);
+        Ok(wanted)
+    }
+
+    /// Writes `rest` bytes, or the first of them, to new slots; to at least one, or it fails.
+    fn write_batch(
+        &mut self,
+        from: &mut dyn Source,
+        mut rest: usize,
+        kind: Kind,
+        pages: &mut dyn Pages,
+    ) -> Result<usize, Errno> {
+        let first = self.slots.len();
+        let wanted = rest.div_ceil(PAGE_SIZE).min(BATCH).min(self.capacity - first);
+        self.slots.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
+        self.slots.extend((0..wanted).map_while(|_| pages.allocate()).map(|page| Slot::new(page, kind)));
+        let count = self.slots.len() - first;
+        let mut spaces: [&mut [u8]; BATCH] = array::from_fn(|_| &mut [][..]);
+        for (space, slot) in spaces.iter_mut().zip(self.slots.range_mut(first..)) {
+            *space = slot.space(rest.min(PAGE_SIZE));
+            rest -= space.len();
+        }
+        let lens = spaces.each_ref().map(|space| space.len());
+        let mut taken = from.take_each(&mut spaces[..count]);
+        let mut written = 0;
+        for (slot, len) in self.slots.range_mut(first..).zip(lens) {
+            if taken < len {
+                break;
+            }
+            taken -= len;
+            written += len;
+            slot.grow(len);
+        }
+        // Linux leaves an empty slot behind where the copy fails, which then polls as readable. No slot is
+        // empty here, so readable always means that there is something to read.
+        while self.slots.back().is_some_and(|slot| slot.len() == 0) {
+            self.slots.pop_back().map(Slot::into_page).into_iter().for_each(|page| pages.free(page));
+        }
+        match (count, written) {
+            (0, _) => Err(Errno::ENOMEM),
+            (_, 0) => Err(Errno::EFAULT),
+            _ => Ok(written),
+        }
+    }
+}
+
+/// What came of reading some slots.
+struct Batch {
+    copied: usize,
+    end: Option<BatchEnd>,
+}
+
+/// Why a read goes no further.
+enum BatchEnd {
+    /// The last slot was a packet.
+    Packet,
+    /// The rest of the sink is not writable.
+    Fault,
+}

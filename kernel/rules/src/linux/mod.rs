@@ -1,0 +1,18 @@
+//! The rules of processes, files, terminals and local sockets, as Linux has them.
+
+pub mod abi;
+pub mod access;
+pub mod bits;
+pub mod capability;
+pub mod command_line;
+pub mod cpio;
+pub mod credentials;
+pub mod lock;
+pub mod netlink;
+pub mod path;
+pub mod proc_net;
+pub mod pty;
+pub mod record_lock;
+pub mod seals;
+pub mod tty;
+pub mod unix;

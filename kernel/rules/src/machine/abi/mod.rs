@@ -1,0 +1,3 @@
+//! The numbers of the ABI of memory.
+
+pub mod mman;

@@ -1,0 +1,5 @@
+//! The rules of address spaces and of the screen.
+
+pub mod abi;
+pub mod screen;
+pub mod vma;

@@ -1,0 +1,392 @@
+//! The numbers and structures of the socket calls.
+//!
+//! Source: socket(2), socket(7), ip(7), tcp(7); Linux 6.1 include/linux/socket.h, include/uapi/asm-generic/socket.h,
+//! include/uapi/linux/{in,tcp}.h.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use bitflags::bitflags;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::abi::errno::Errno;
+use crate::abi::open::OpenFlags;
+
+/// Address families.
+pub mod family {
+    /// No address at all: connect(2) uses it to undo a connection.
+    pub const AF_UNSPEC: u16 = 0;
+    /// Local sockets.
+    pub const AF_UNIX: u16 = 1;
+    /// Internet protocol, version 4.
+    pub const AF_INET: u16 = 2;
+    /// Messages to the kernel.
+    pub const AF_NETLINK: u16 = 16;
+    /// The first number that no family has.
+    pub const AF_MAX: u32 = 46;
+}
+
+/// Types of sockets.
+pub mod kind {
+    /// A stream of bytes.
+    pub const SOCK_STREAM: u32 = 1;
+    /// Messages.
+    pub const SOCK_DGRAM: u32 = 2;
+    /// Packets with all headers.
+    pub const SOCK_RAW: u32 = 3;
+    /// Messages of a connection, in order.
+    pub const SOCK_SEQPACKET: u32 = 5;
+    /// The first number that no type has.
+    pub const SOCK_MAX: u32 = 11;
+    /// The bits of socket(2)'s second argument that are the type.
+    pub const SOCK_TYPE_MASK: u32 = 0xf;
+}
+
+/// The transmission control protocol, as a number of socket(2) and as a level of options.
+pub const IPPROTO_TCP: u32 = 6;
+/// The user datagram protocol.
+pub const IPPROTO_UDP: u32 = 17;
+/// Options of every socket.
+pub const SOL_SOCKET: u32 = 1;
+/// Options of the internet protocol.
+pub const IPPROTO_IP: u32 = 0;
+/// Options of netlink.
+pub const SOL_NETLINK: u32 = 270;
+/// The protocol of netlink that tells of interfaces, addresses and routes.
+pub const NETLINK_ROUTE: u32 = 0;
+
+/// Options of the level [`SOL_SOCKET`].
+#[expect(missing_docs, reason = "the names of socket(7)")]
+pub mod so {
+    pub const DEBUG: u32 = 1;
+    pub const REUSEADDR: u32 = 2;
+    pub const TYPE: u32 = 3;
+    pub const ERROR: u32 = 4;
+    pub const DONTROUTE: u32 = 5;
+    pub const BROADCAST: u32 = 6;
+    pub const SNDBUF: u32 = 7;
+    pub const RCVBUF: u32 = 8;
+    pub const KEEPALIVE: u32 = 9;
+    pub const OOBINLINE: u32 = 10;
+    pub const PRIORITY: u32 = 12;
+    pub const LINGER: u32 = 13;
+    pub const REUSEPORT: u32 = 15;
+    pub const PASSCRED: u32 = 16;
+    pub const PEERCRED: u32 = 17;
+    pub const RCVLOWAT: u32 = 18;
+    pub const SNDLOWAT: u32 = 19;
+    pub const RCVTIMEO: u32 = 20;
+    pub const SNDTIMEO: u32 = 21;
+    pub const ACCEPTCONN: u32 = 30;
+    pub const PROTOCOL: u32 = 38;
+    pub const DOMAIN: u32 = 39;
+}
+
+/// Options of the level [`IPPROTO_TCP`].
+#[expect(missing_docs, reason = "the names of tcp(7)")]
+pub mod tcp {
+    pub const NODELAY: u32 = 1;
+    pub const MAXSEG: u32 = 2;
+    pub const CORK: u32 = 3;
+    pub const KEEPIDLE: u32 = 4;
+    pub const KEEPINTVL: u32 = 5;
+    pub const KEEPCNT: u32 = 6;
+    pub const SYNCNT: u32 = 7;
+    pub const LINGER2: u32 = 8;
+    pub const DEFER_ACCEPT: u32 = 9;
+    pub const WINDOW_CLAMP: u32 = 10;
+    pub const INFO: u32 = 11;
+    pub const QUICKACK: u32 = 12;
+    pub const CONGESTION: u32 = 13;
+    pub const USER_TIMEOUT: u32 = 18;
+    pub const FASTOPEN: u32 = 23;
+}
+
+/// Options of the level [`IPPROTO_IP`].
+#[expect(missing_docs, reason = "the names of ip(7)")]
+pub mod ip {
+    pub const TOS: u32 = 1;
+    pub const TTL: u32 = 2;
+    pub const PKTINFO: u32 = 8;
+    pub const MTU_DISCOVER: u32 = 10;
+    pub const RECVERR: u32 = 11;
+    pub const RECVTTL: u32 = 12;
+    pub const RECVTOS: u32 = 13;
+    pub const MTU: u32 = 14;
+    pub const FREEBIND: u32 = 15;
+    pub const BIND_ADDRESS_NO_PORT: u32 = 24;
+}
+
+/// Options of the level [`SOL_NETLINK`].
+#[expect(missing_docs, reason = "the names of netlink(7)")]
+pub mod netlink {
+    pub const ADD_MEMBERSHIP: u32 = 1;
+    pub const DROP_MEMBERSHIP: u32 = 2;
+    pub const BROADCAST_ERROR: u32 = 4;
+    pub const NO_ENOBUFS: u32 = 5;
+    pub const CAP_ACK: u32 = 10;
+    pub const EXT_ACK: u32 = 11;
+}
+
+bitflags! {
+    /// The flags of socket(2), in its second argument, and of accept4(2).
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub struct SocketFlags: u32 {
+        /// `SOCK_NONBLOCK`.
+        const NONBLOCK = OpenFlags::NONBLOCK.bits();
+        /// `SOCK_CLOEXEC`.
+        const CLOSE_ON_EXEC = OpenFlags::CLOSE_ON_EXEC.bits();
+    }
+}
+
+bitflags! {
+    /// The flags of send(2) and recv(2) that mean something here. Linux ignores those it does not know.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+    pub struct MessageFlags: u32 {
+        /// `MSG_OOB`: urgent data.
+        const OUT_OF_BAND = 1;
+        /// `MSG_PEEK`: what is read stays.
+        const PEEK = 2;
+        /// `MSG_CTRUNC`: ancillary data was lost.
+        const CONTROL_TRUNCATED = 8;
+        /// `MSG_TRUNC`: what is read goes nowhere.
+        const TRUNCATE = 0x20;
+        /// `MSG_DONTWAIT`: as with `O_NONBLOCK`.
+        const DONT_WAIT = 0x40;
+        /// `MSG_WAITALL`: not less than was asked for.
+        const WAIT_ALL = 0x100;
+        /// `MSG_ERRQUEUE`: errors of packets sent.
+        const ERROR_QUEUE = 0x2000;
+        /// `MSG_NOSIGNAL`: no SIGPIPE.
+        const NO_SIGNAL = 0x4000;
+        /// `MSG_MORE`: more will follow at once.
+        const MORE = 0x8000;
+        /// `MSG_WAITFORONE`: recvmmsg(2) waits for the first message alone.
+        const WAIT_FOR_ONE = 0x1_0000;
+        /// `MSG_CMSG_CLOEXEC`: descriptors that come are closed by execve(2).
+        const CONTROL_CLOSE_ON_EXEC = 0x4000_0000;
+    }
+}
+
+/// What shutdown(2) ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum How {
+    /// `SHUT_RD`.
+    Read,
+    /// `SHUT_WR`.
+    Write,
+    /// `SHUT_RDWR`.
+    Both,
+}
+
+impl How {
+    /// Reads shutdown(2)'s argument.
+    ///
+    /// # Errors
+    /// `EINVAL`: none of the three.
+    pub const fn parse(how: u32) -> Result<Self, Errno> {
+        match how {
+            0 => Ok(Self::Read),
+            1 => Ok(Self::Write),
+            2 => Ok(Self::Both),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Whether reading ends.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Both)
+    }
+
+    /// Whether writing ends.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Both)
+    }
+}
+
+/// `struct sockaddr_in`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct SockAddrIn {
+    /// [`family::AF_INET`].
+    pub family: u16,
+    /// In network order.
+    pub port: [u8; 2],
+    /// In network order.
+    pub address: [u8; 4],
+    /// Nothing.
+    pub zero: [u8; 8],
+}
+
+impl SockAddrIn {
+    /// The address as Rust has it.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddrV4 {
+        let [a, b, c, d] = self.address;
+        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes(self.port))
+    }
+}
+
+impl From<SocketAddrV4> for SockAddrIn {
+    fn from(address: SocketAddrV4) -> Self {
+        Self {
+            family: family::AF_INET,
+            port: address.port().to_be_bytes(),
+            address: address.ip().octets(),
+            zero: [0; 8],
+        }
+    }
+}
+
+/// `struct sockaddr_nl`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct SockAddrNl {
+    /// [`family::AF_NETLINK`].
+    pub family: u16,
+    /// Nothing.
+    pub padding: u16,
+    /// The number of a socket; 0 is the kernel.
+    pub port: u32,
+    /// A bit for each of the first 32 groups.
+    pub groups: u32,
+}
+
+impl SockAddrNl {
+    /// The address of a socket, or of groups.
+    #[must_use]
+    pub const fn new(port: u32, groups: u32) -> Self {
+        Self { family: family::AF_NETLINK, padding: 0, port, groups }
+    }
+}
+
+/// `struct linger`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct Linger {
+    /// Whether close(2) waits.
+    pub on: i32,
+    /// For how long.
+    pub seconds: i32,
+}
+
+/// `struct ucred`.
+#[derive(Clone, Copy, Debug, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct Ucred {
+    /// The process; 0 is none.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+impl Ucred {
+    /// Nobody: what Linux tells of a socket that has no other end.
+    pub const NOBODY: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
+}
+
+/// `struct tcp_info`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[expect(missing_docs, reason = "the names of include/uapi/linux/tcp.h")]
+#[repr(C)]
+pub struct TcpInfo {
+    pub state: u8,
+    pub ca_state: u8,
+    pub retransmits: u8,
+    pub probes: u8,
+    pub backoff: u8,
+    pub options: u8,
+    pub window_scales: u8,
+    pub limited: u8,
+    pub rto: u32,
+    pub ato: u32,
+    pub snd_mss: u32,
+    pub rcv_mss: u32,
+    pub unacked: u32,
+    pub sacked: u32,
+    pub lost: u32,
+    pub retrans: u32,
+    pub fackets: u32,
+    pub last_data_sent: u32,
+    pub last_ack_sent: u32,
+    pub last_data_recv: u32,
+    pub last_ack_recv: u32,
+    pub pmtu: u32,
+    pub rcv_ssthresh: u32,
+    pub rtt: u32,
+    pub rttvar: u32,
+    pub snd_ssthresh: u32,
+    pub snd_cwnd: u32,
+    pub advmss: u32,
+    pub reordering: u32,
+    pub rcv_rtt: u32,
+    pub rcv_space: u32,
+    pub total_retrans: u32,
+    pub pacing_rate: u64,
+    pub max_pacing_rate: u64,
+    pub bytes_acked: u64,
+    pub bytes_received: u64,
+    pub segs_out: u32,
+    pub segs_in: u32,
+    pub notsent_bytes: u32,
+    pub min_rtt: u32,
+    pub data_segs_in: u32,
+    pub data_segs_out: u32,
+    pub delivery_rate: u64,
+    pub busy_time: u64,
+    pub rwnd_limited: u64,
+    pub sndbuf_limited: u64,
+    pub delivered: u32,
+    pub delivered_ce: u32,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+    pub dsack_dups: u32,
+    pub reord_seen: u32,
+    pub rcv_ooopack: u32,
+    pub snd_wnd: u32,
+}
+
+const _: () = assert!(size_of::<TcpInfo>() == 232, "as in Linux 6.1");
+
+/// `struct msghdr`.
+#[derive(Clone, Copy, Debug, Default, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
+#[repr(C)]
+pub struct MessageHeader {
+    /// Where the address is.
+    pub name: u64,
+    /// How long it is.
+    pub name_len: u32,
+    /// Nothing.
+    pub padding: u32,
+    /// Where the `struct iovec`s are.
+    pub iov: u64,
+    /// How many.
+    pub iov_count: u64,
+    /// Where ancillary data is.
+    pub control: u64,
+    /// How long it is.
+    pub control_len: u64,
+    /// What recvmsg(2) says of the message.
+    pub flags: u32,
+    /// Nothing.
+    pub trailing: u32,
+}
+
+impl MessageHeader {
+    /// `UIO_MAXIOV`.
+    const BUFFERS_MAX: u64 = 1024;
+
+    /// Where the descriptions of its buffers are, and how many.
+    ///
+    /// # Errors
+    /// `EMSGSIZE`: too many.
+    pub const fn buffers(&self) -> Result<(usize, usize), Errno> {
+        if self.iov_count > Self::BUFFERS_MAX {
+            return Err(Errno::EMSGSIZE);
+        }
+        Ok((self.iov as usize, self.iov_count as usize))
+    }
+}

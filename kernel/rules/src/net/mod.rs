@@ -1,0 +1,15 @@
+//! The rules of TCP, UDP, IP and of what carries them.
+
+pub mod abi;
+pub mod checksum;
+pub mod door;
+pub mod ethernet;
+pub mod impairment;
+pub mod neighbour;
+pub mod network;
+pub mod pci;
+pub mod route;
+pub mod socket;
+pub mod tcp;
+pub mod udp;
+pub mod virtio;

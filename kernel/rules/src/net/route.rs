@@ -1,0 +1,156 @@
+//! The routes of a machine with at most one card, as Linux would list them: which way packets go follows from its
+//! addresses and its gateway.
+//!
+//! Not here: the way of a packet (the kernel's `net/route`).
+//! Source: rtnetlink(7); Linux 6.1 net/ipv4/fib_frontend.c (`fib_add_ifaddr`), include/uapi/linux/rtnetlink.h.
+
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+use crate::net::network::Network;
+
+/// Which table a route is in.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Table {
+    /// The way to others: `RT_TABLE_MAIN`.
+    Main = 254,
+    /// What this machine takes itself: `RT_TABLE_LOCAL`.
+    Local = 255,
+}
+
+/// What happens with the packets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// They leave for one host: `RTN_UNICAST`.
+    Unicast = 1,
+    /// They are for this machine: `RTN_LOCAL`.
+    Local = 2,
+    /// They leave for everybody: `RTN_BROADCAST`.
+    Broadcast = 3,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// Where it is.
+    pub table: Table,
+    /// What it does.
+    pub kind: Kind,
+    /// For which addresses…
+    pub to: Ipv4Addr,
+    /// …of which so many bits count.
+    pub prefix_len: u8,
+    /// Who takes the packets, if that is not the destination.
+    pub gateway: Option<Ipv4Addr>,
+    /// The address that they come from.
+    pub source: Option<Ipv4Addr>,
+    /// The number of the interface.
+    pub interface: u32,
+}
+
+impl Route {
+    /// Which bits of a destination count.
+    #[must_use]
+    pub fn mask(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix_len)).unwrap_or(0))
+    }
+
+    /// How far the destination is: `RT_SCOPE_HOST`, `RT_SCOPE_LINK` or `RT_SCOPE_UNIVERSE`.
+    #[must_use]
+    pub const fn scope(&self) -> u8 {
+        match (self.kind, self.gateway) {
+            (Kind::Local, _) => 254,
+            (_, None) => 253,
+            (_, Some(_)) => 0,
+        }
+    }
+
+    /// Who made it: the kernel (`RTPROT_KERNEL`), or who configured the interface (`RTPROT_BOOT`).
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        if self.gateway.is_some() { 3 } else { 2 }
+    }
+}
+
+/// Those of a machine whose first interface is the loopback, and whose second is on `network`: by table and destination.
+#[must_use]
+pub fn all(network: Option<&Network>) -> Vec<Route> {
+    const LOOPBACK: Network =
+        Network { address: Ipv4Addr::LOCALHOST, mask: Ipv4Addr::new(255, 0, 0, 0), gateway: None };
+    let mut routes = local(&LOOPBACK, 1).to_vec();
+    routes.push(Route { to: Ipv4Addr::new(127, 0, 0, 0), prefix_len: 8, ..local(&LOOPBACK, 1)[0] });
+    if let Some(network) = network {
+        routes.extend(local(network, 2));
+        routes.push(Route {
+            table: Table::Main,
+            kind: Kind::Unicast,
+            to: network.address & network.mask,
+            prefix_len: network.mask.to_bits().leading_ones() as u8,
+            gateway: None,
+            source: Some(network.address),
+            interface: 2,
+        });
+        routes.extend(network.gateway.map(|gateway| Route {
+            table: Table::Main,
+            kind: Kind::Unicast,
+            to: Ipv4Addr::UNSPECIFIED,
+            prefix_len: 0,
+            gateway: Some(gateway),
+            source: None,
+            interface: 2,
+        }));
+    }
+    routes.sort_by_key(|route| (route.table, route.to, route.prefix_len));
+    routes
+}
+
+/// The ways to a machine's own address and to everybody on its network.
+fn local(network: &Network, interface: u32) -> [Route; 2] {
+    let own = Route {
+        table: Table::Local,
+        kind: Kind::Local,
+        to: network.address,
+        prefix_len: 32,
+        gateway: None,
+        source: Some(network.address),
+        interface,
+    };
+    [own, Route { kind: Kind::Broadcast, to: network.address | !network.mask, ..own }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_alone_has_no_way_to_others() {
+        let routes = all(None);
+        assert!(routes.iter().all(|route| route.table == Table::Local && route.interface == 1));
+        let told: Vec<_> = routes.iter().map(|route| (route.to, route.prefix_len, route.scope())).collect();
+        assert_eq!(
+            told,
+            [
+                (Ipv4Addr::new(127, 0, 0, 0), 8, 254),
+                (Ipv4Addr::LOCALHOST, 32, 254),
+                (Ipv4Addr::new(127, 255, 255, 255), 32, 253),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_card_leads_to_its_network_and_by_the_gateway_to_everybody() {
+        let routes = all(Some(&Network::QEMU_USER));
+        let main: Vec<_> = routes.iter().filter(|route| route.table == Table::Main).collect();
+        assert_eq!(main.len(), 2);
+        assert_eq!((main[0].to, main[0].mask()), (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED));
+        assert_eq!(
+            (main[0].gateway, main[0].protocol(), main[0].scope()),
+            (Network::QEMU_USER.gateway, 3, 0)
+        );
+        assert_eq!((main[1].to, main[1].mask()), (Ipv4Addr::new(10, 0, 2, 0), Network::QEMU_USER.mask));
+        assert_eq!((main[1].source, main[1].scope()), (Some(Network::QEMU_USER.address), 253));
+        assert_eq!(routes.len(), 7);
+        let silent = Network { gateway: None, ..Network::QEMU_USER };
+        assert_eq!(all(Some(&silent)).len(), 6);
+    }
+}

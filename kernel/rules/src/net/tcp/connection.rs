@@ -1,0 +1,415 @@
+//! A connection as Linux's programs know it: the protocol machine, with errors, half closes and queues.
+//!
+//! Owns: what waits beyond the protocol's own buffers, which stay small.   Not here: which packets come here
+//! (`segment`), when time passes (the caller says), how the protocol goes on (`progress`).
+//! Invariant: bytes wait in `unsent` only while the machine's buffer is full, or because the program will add to them
+//! (the last `held`); the FIN follows the last of them.
+//! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
+
+mod blind;
+mod progress;
+
+use alloc::boxed::Box;
+use core::task::Poll;
+use core::time::Duration;
+
+use pollee::{Events, Readiness};
+
+use super::engine::{DEFAULT_SEGMENT, Engine};
+use super::patience::{self, Patience, Rules};
+use super::phase::Phase;
+use super::queue::Queue;
+use super::readiness::{self, Shutdown, View};
+use super::segment::Tuple;
+use super::time_wait::TimeWait;
+use super::wire::Route;
+use crate::abi::errno::Errno;
+use crate::core::transfer::{Sink, Source};
+use crate::net::abi::socket::TcpInfo;
+use crate::net::socket::Options;
+
+/// What a reader's view of the bytes is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taking {
+    /// They are gone then.
+    Consume,
+    /// They stay: `MSG_PEEK`.
+    Peek,
+}
+
+/// What has to happen outside of a connection after a change.
+#[derive(Debug, Default, Eq, PartialEq)]
+#[must_use]
+pub struct Outcome {
+    /// New bytes can be read.
+    pub has_arrived: bool,
+    /// The handshake is complete.
+    pub is_established: bool,
+    /// The peer has acknowledged everything, and the FIN.
+    pub is_flushed: bool,
+    /// The connection needs no more packets.
+    pub end: Option<End>,
+    /// When [`Connection::settle`] is due again.
+    pub wake_at: Option<Duration>,
+}
+
+/// What remains of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Nothing.
+    Gone,
+    /// Its tuple, for a minute.
+    TimeWait(TimeWait),
+}
+
+/// A connection, from the first SYN on.
+pub struct Connection {
+    /// `None` once the protocol has come to its end.
+    engine: Option<Box<Engine>>,
+    tuple: Tuple,
+    phase: Phase,
+    shutdown: Shutdown,
+    error: Option<Errno>,
+    /// The peer's FIN has come: `SOCK_DONE`.
+    is_done: bool,
+    /// Nobody has it open.
+    is_orphan: bool,
+    has_sent_fin: bool,
+    /// The machine's buffers have been too small.
+    is_crowded: bool,
+    /// When a segment was answered that was not exact enough.
+    challenged_at: Option<Duration>,
+    patience: Patience,
+    /// When patience is to be asked.
+    deadline: Option<Duration>,
+    received: Queue,
+    unsent: Queue,
+    /// How many of the last bytes in `unsent` wait for more, and until when.
+    held: usize,
+    held_until: Option<Duration>,
+    limits: Limits,
+    counts: Counts,
+}
+
+/// What a program may ask for: `TCP_INFO`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Counts {
+    segments_in: u32,
+    segments_out: u32,
+    received: u64,
+    sent: u64,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Limits {
+    receive: usize,
+    send: usize,
+    low_water: usize,
+    cork: bool,
+    no_delay: bool,
+}
+
+/// Whether a write is all there is for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// It is.
+    Send,
+    /// More will follow at once: `MSG_MORE`.
+    Hold,
+}
+
+impl Connection {
+    /// A connection that asks `tuple.remote` for a handshake.
+    #[must_use]
+    pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
+        let mut engine = Engine::new(route, options.max_segment, seed, now);
+        let has_begun = engine.connect(tuple);
+        let mut connection = Self::new(engine, tuple, options, now, patience::handshake(options.syn_count));
+        if !has_begun {
+            // Nobody is behind port 0.
+            connection.error = Some(Errno::ECONNREFUSED);
+        }
+        connection
+    }
+
+    /// A connection that waits for the SYN, which must be the next packet.
+    #[must_use]
+    pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
+        let mut engine = Engine::new(route, options.max_segment, seed, now);
+        engine.listen(tuple);
+        Self::new(engine, tuple, options, now, patience::REQUEST)
+    }
+
+    fn new(engine: Engine, tuple: Tuple, options: &Options, now: Duration, limit: Duration) -> Self {
+        let phase = engine.phase();
+        let limits = Limits { receive: 0, send: 0, low_water: 1, cork: false, no_delay: false };
+        let mut patience = Patience::new(Rules::new(options), now);
+        patience.set_deadline(Some(now + limit));
+        let mut connection = Self {
+            engine: Some(Box::new(engine)),
+            tuple,
+            phase,
+            shutdown: Shutdown::empty(),
+            error: None,
+            is_done: false,
+            is_orphan: false,
+            has_sent_fin: false,
+            is_crowded: false,
+            challenged_at: None,
+            patience,
+            deadline: Some(now + limit),
+            received: Queue::default(),
+            unsent: Queue::default(),
+            held: 0,
+            held_until: None,
+            limits,
+            counts: Counts::default(),
+        };
+        connection.set_options(options);
+        connection
+    }
+
+    /// Both ends.
+    #[must_use]
+    pub const fn tuple(&self) -> Tuple {
+        self.tuple
+    }
+
+    /// The state, as a program sees it: closed as soon as it needs no more packets.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether both directions have worked, or work.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        !self.phase.is_opening() && !matches!(self.phase, Phase::Closed)
+    }
+
+    /// Takes the error that waits to be told: `SO_ERROR`.
+    pub const fn take_error(&mut self) -> Option<Errno> {
+        self.error.take()
+    }
+
+    /// Leaves an error for the next call.
+    pub const fn put_error(&mut self, error: Errno) {
+        self.error = Some(error);
+    }
+
+    /// Follows the socket's options.
+    pub fn set_options(&mut self, options: &Options) {
+        let before = self.limits;
+        self.limits = Limits {
+            receive: options.receive_buffer,
+            send: options.send_buffer,
+            low_water: options.low_water.max(1),
+            cork: options.cork,
+            no_delay: options.no_delay,
+        };
+        self.patience.set_rules(Rules::new(options));
+        // To pull the cork out lets everything go, and so does to ask for no delay.
+        if before.cork != options.cork || (options.no_delay && !before.no_delay) {
+            self.held = 0;
+        }
+        if let Some(engine) = &mut self.engine {
+            engine.set_no_delay(options.no_delay);
+        }
+    }
+
+    /// Bytes that can be read now.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.received.len() + self.engine.as_ref().map_or(0, |engine| engine.received())
+    }
+
+    /// Bytes written that the peer has not acknowledged: `SIOCOUTQ`.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.unsent.len() + self.engine.as_ref().map_or(0, |engine| engine.unacknowledged())
+    }
+
+    /// Whether a reader would get as much as it wants, or the end.
+    #[must_use]
+    pub fn has_enough(&self) -> bool {
+        self.is_done || self.unread() >= self.limits.low_water.min(self.limits.receive.max(1))
+    }
+
+    /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.phase == Phase::Closed || (self.has_sent_fin && !self.phase.has_unacknowledged_fin())
+    }
+
+    /// What is known for `TCP_INFO`.
+    #[must_use]
+    pub fn info(&self) -> TcpInfo {
+        let segment = self.segment_len() as u32;
+        TcpInfo {
+            state: self.phase.number(),
+            snd_mss: segment,
+            advmss: self.engine.as_ref().map_or(0, |engine| engine.own_segment_len() as u32),
+            pmtu: self.engine.as_ref().map_or(0, |engine| engine.packet_len() as u32),
+            bytes_acked: self.counts.sent.saturating_sub(self.queued() as u64),
+            bytes_received: self.counts.received,
+            segs_out: self.counts.segments_out,
+            segs_in: self.counts.segments_in,
+            notsent_bytes: self.unsent.len() as u32,
+            bytes_sent: self.counts.sent.saturating_sub(self.unsent.len() as u64),
+            ..TcpInfo::default()
+        }
+    }
+
+    /// Bytes that a segment carries at most: `TCP_MAXSEG`.
+    #[must_use]
+    pub fn segment_len(&self) -> usize {
+        self.engine.as_ref().map_or(DEFAULT_SEGMENT, |engine| engine.segment_len())
+    }
+
+    /// Gives bytes to `to`: 0 is the end.
+    ///
+    /// # Errors
+    /// `EFAULT`: `to` is not writable. What became of the connection, once. `ENOTCONN`: it has been told already, and
+    /// the peer had not ended the stream.
+    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<usize, Errno>> {
+        if self.phase.is_opening() {
+            return Poll::Pending;
+        }
+        let has_bytes = self.unread() > 0;
+        // To ask for nothing tells, too, that there is nothing.
+        if to.remaining() == 0 && has_bytes {
+            return Poll::Ready(Ok(0));
+        }
+        let count = match taking {
+            Taking::Consume => self.consume(to),
+            Taking::Peek => {
+                self.gather(usize::MAX);
+                self.received.peek(to)
+            }
+        };
+        if count > 0 {
+            return Poll::Ready(Ok(count));
+        }
+        if has_bytes {
+            return Poll::Ready(Err(Errno::EFAULT));
+        }
+        if self.is_done {
+            return Poll::Ready(Ok(0));
+        }
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Err(error));
+        }
+        if self.shutdown.contains(Shutdown::RECEIVE) {
+            return Poll::Ready(Ok(0));
+        }
+        if self.phase == Phase::Closed { Poll::Ready(Err(Errno::ENOTCONN)) } else { Poll::Pending }
+    }
+
+    fn consume(&mut self, to: &mut dyn Sink) -> usize {
+        let mut count = self.received.pop(to);
+        if self.received.is_empty()
+            && let Some(engine) = &mut self.engine
+        {
+            count += engine.receive(to);
+        }
+        count
+    }
+
+    /// Takes bytes from `from`: as many as the machine has room for, or else as many as may wait. When the machine has
+    /// sent those, which does not take long within one's own computer, it may have room for more without any waiting.
+    ///
+    /// # Errors
+    /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
+    /// shut down.
+    pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
+        if self.phase.is_opening() {
+            return Poll::Pending;
+        }
+        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
+        if !may_send || self.error.is_some() || self.shutdown.contains(Shutdown::SEND) {
+            return Poll::Ready(Err(self.error.take().unwrap_or(Errno::EPIPE)));
+        }
+        if from.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let queued = self.queued();
+        let Some(room) = self.limits.send.checked_sub(queued).filter(|room| *room > 0) else {
+            return Poll::Pending;
+        };
+        let holds = pace == Pace::Hold || self.limits.cork;
+        let mut count = 0;
+        if let Some(engine) = &mut self.engine
+            && self.unsent.is_empty()
+            && !holds
+        {
+            count += engine.send(from);
+            self.is_crowded |= from.remaining() > 0;
+        }
+        if count == 0 {
+            count = self.unsent.push(from, room);
+            let segment = self.engine.as_ref().map_or(1, |engine| engine.segment_len());
+            self.held = if holds { (self.held + count) % segment } else { 0 };
+        }
+        self.counts.sent += count as u64;
+        Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
+    }
+
+    /// Whether [`send`](Self::send) would take bytes.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
+        let is_sound = self.error.is_none() && !self.shutdown.contains(Shutdown::SEND);
+        may_send && is_sound && self.queued() < self.limits.send
+    }
+
+    /// Ends one direction, or both: shutdown(2).
+    pub fn shut_down(&mut self, what: Shutdown) {
+        self.shutdown |= what;
+    }
+
+    /// Ends it because nobody has it open any more. Bytes that nobody read tell the peer that it failed, as does
+    /// `is_hard` (`SO_LINGER` with no time).
+    pub fn close(&mut self, is_hard: Hardness, now: Duration) {
+        self.is_orphan = true;
+        self.shutdown = Shutdown::all();
+        // Where both FINs are on their way there is nothing to cut short (`tcp_need_reset`).
+        let is_ending = matches!(self.phase, Phase::Closing | Phase::LastAck) && self.unsent.is_empty();
+        let is_cut = is_hard == Hardness::Reset && !is_ending;
+        let is_failure = self.unread() > 0 || is_cut || self.phase.is_opening();
+        if is_failure && self.phase != Phase::Closed {
+            self.abort();
+        }
+        self.received = Queue::default();
+        self.patience.set_deadline(Some(now + patience::ORPHAN));
+    }
+
+    fn abort(&mut self) {
+        self.unsent = Queue::default();
+        if let Some(engine) = &mut self.engine {
+            engine.abort();
+        }
+    }
+}
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hardness {
+    /// After everything has been sent.
+    Orderly,
+    /// At once, with a RST.
+    Reset,
+}
+
+impl Readiness for Connection {
+    fn readiness(&self) -> Events {
+        let view = View {
+            phase: self.phase,
+            shutdown: self.shutdown,
+            is_readable: self.has_enough(),
+            is_writable: readiness::has_room(self.queued(), self.limits.send),
+            has_error: self.error.is_some(),
+        };
+        view.events()
+    }
+}

@@ -1,0 +1,110 @@
+//! smoltcp's socket with its two buffers, in the set that smoltcp wants it in.
+//!
+//! Owns: machines of two sizes that no connection uses. A socket forgets everything when it connects or listens, but for
+//! the options that [`Machine::prepare`] sets.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
+
+use spin::Once;
+
+use super::ACKNOWLEDGMENT;
+use crate::net::tcp::spare::Spares;
+use crate::net::tcp::wire::Route;
+
+/// Bytes of each of a connection's two buffers in the beginning.
+pub(in crate::net::tcp) const BUFFER: usize = 16 * 1024;
+
+/// Bytes of each of the two buffers of a connection that moves more than a few.
+pub(in crate::net::tcp) const LARGE_BUFFER: usize = 63 * 1024;
+
+const _: () = assert!(LARGE_BUFFER < 65536, "a peer could panic smoltcp");
+
+static SPARES: Spares<Parts> = Spares::new(32);
+static LARGE_SPARES: Spares<Parts> = Spares::new(4);
+
+type Parts = (SocketSet<'static>, SocketHandle);
+
+/// Says whether so many bytes may be taken.
+static MAY_TAKE: Once<fn(usize) -> bool> = Once::new();
+
+/// Has `may_take` asked before memory is taken that could be done without.
+pub fn ask_for_memory(may_take: fn(usize) -> bool) {
+    MAY_TAKE.call_once(|| may_take);
+}
+
+/// A socket in a set of its own.
+pub(super) struct Machine {
+    pub(super) set: SocketSet<'static>,
+    pub(super) handle: SocketHandle,
+    /// Bytes of each of its buffers.
+    pub(super) room: usize,
+}
+
+impl Machine {
+    /// One with buffers of [`BUFFER`] bytes.
+    pub(super) fn new() -> Self {
+        let ring = || SocketBuffer::new(vec![0; BUFFER]);
+        let (set, handle) = SPARES.take().unwrap_or_else(|| parts(ring(), ring()));
+        Self { set, handle, room: BUFFER }
+    }
+
+    /// One with buffers of [`LARGE_BUFFER`] bytes. `None`: no memory.
+    pub(super) fn try_large() -> Option<Self> {
+        if MAY_TAKE.get().is_some_and(|may_take| !may_take(2 * LARGE_BUFFER)) {
+            return None;
+        }
+        let ring = || {
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(LARGE_BUFFER).ok()?;
+            bytes.resize(LARGE_BUFFER, 0);
+            Some(SocketBuffer::new(bytes))
+        };
+        let (set, handle) = LARGE_SPARES.take().or_else(|| Some(parts(ring()?, ring()?)))?;
+        Some(Self { set, handle, room: LARGE_BUFFER })
+    }
+
+    /// Sets the options for a connection that goes this way.
+    pub(super) fn prepare(&mut self, route: Route) {
+        let socket = self.socket_mut();
+        socket.set_ack_delay(Some(ACKNOWLEDGMENT.into()));
+        match route {
+            // There is no network to spare.
+            Route::Local => {
+                socket.set_nagle_enabled(false);
+                socket.set_congestion_control(CongestionControl::None);
+            }
+            Route::Link { .. } => {
+                socket.set_nagle_enabled(true);
+                socket.set_congestion_control(CongestionControl::Reno);
+            }
+        }
+    }
+
+    pub(super) fn socket(&self) -> &Socket<'static> {
+        self.set.get(self.handle)
+    }
+
+    pub(super) fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.set.get_mut(self.handle)
+    }
+}
+
+fn parts(receive: SocketBuffer<'static>, send: SocketBuffer<'static>) -> Parts {
+    let mut set = SocketSet::new(Vec::with_capacity(1));
+    let handle = set.add(Socket::new(receive, send));
+    (set, handle)
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Only a closed socket can connect or listen.
+        self.socket_mut().abort();
+        let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
+        let spares = if self.room == BUFFER { &SPARES } else { &LARGE_SPARES };
+        spares.give((set, self.handle));
+    }
+}

@@ -1,0 +1,214 @@
+//! How long a silent peer is waited for, and when it is asked whether it is still there.
+//!
+//! Not here: repetitions, which the protocol machine makes for ever. Source: tcp(7); RFC 1122 section 4.2.3.6;
+//! Linux 6.1 net/ipv4/tcp_timer.c (`tcp_keepalive_timer`, `tcp_write_timeout`).
+
+use core::time::Duration;
+
+use crate::net::socket::Options;
+
+/// How long it is waited at most before a segment is repeated: `TCP_RTO_MAX`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// How long a handshake is tried whose SYN is repeated so often: after a second, and each time after twice as long.
+pub(super) fn handshake(repetitions: u8) -> Duration {
+    let pause = |count| Duration::from_secs(1 << u64::min(count, 7)).min(LONGEST_PAUSE);
+    (0..=u64::from(repetitions)).map(pause).sum()
+}
+
+/// How long a handshake that others began is tried: Linux's five repetitions of the SYN|ACK.
+pub(super) const REQUEST: Duration = Duration::from_secs(63);
+
+/// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.
+pub(super) const ORPHAN: Duration = Duration::from_secs(60);
+
+/// How long bytes wait for their acknowledgment: Linux's fifteen repetitions (`tcp_retries2`).
+const DATA: Duration = Duration::from_secs(924);
+
+/// What programs want of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Rules {
+    keep_alive: Option<KeepAlive>,
+    user_timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct KeepAlive {
+    idle: Duration,
+    interval: Duration,
+    count: u8,
+}
+
+impl Rules {
+    pub(super) fn new(options: &Options) -> Self {
+        let keep_alive =
+            KeepAlive { idle: options.keep_idle, interval: options.keep_interval, count: options.keep_count };
+        Self { keep_alive: options.keep_alive.then_some(keep_alive), user_timeout: options.user_timeout }
+    }
+}
+
+/// What a connection is doing, as far as it matters here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// In a handshake, or nobody has it open: all has to end by the deadline.
+    Limited,
+    /// Bytes wait for their acknowledgment.
+    Waiting,
+    /// Nothing is on its way.
+    Idle,
+    /// There is no peer.
+    Over,
+}
+
+/// What has to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Due {
+    /// Nothing.
+    Nothing,
+    /// Ask the peer whether it is there.
+    Probe,
+    /// Give up.
+    GiveUp,
+}
+
+/// What has been heard of a peer.
+#[derive(Debug)]
+pub(super) struct Patience {
+    rules: Rules,
+    deadline: Option<Duration>,
+    /// When the peer was heard last.
+    heard: Duration,
+    /// Since when bytes wait without progress.
+    stalled: Option<Duration>,
+    /// How often it was asked since.
+    probes: u8,
+}
+
+impl Patience {
+    pub(super) fn new(rules: Rules, now: Duration) -> Self {
+        Self { rules, deadline: None, heard: now, stalled: None, probes: 0 }
+    }
+
+    /// Other rules hold from now on.
+    pub(super) const fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// All has to end by `at`; `None`: no more.
+    pub(super) const fn set_deadline(&mut self, at: Option<Duration>) {
+        self.deadline = at;
+    }
+
+    /// The peer has sent something; `has_progressed`: it has taken bytes.
+    pub(super) const fn hear(&mut self, now: Duration) {
+        self.heard = now;
+        self.probes = 0;
+    }
+
+    /// The peer has acknowledged bytes.
+    pub(super) const fn progress(&mut self) {
+        self.stalled = None;
+    }
+
+    /// When something is due.
+    pub(super) fn next(&mut self, standing: Standing, now: Duration) -> Option<Duration> {
+        match standing {
+            Standing::Limited => self.deadline,
+            Standing::Waiting => {
+                let stalled = *self.stalled.get_or_insert(now);
+                Some(match self.rules.user_timeout {
+                    Some(timeout) => stalled + timeout,
+                    // A peer that answers is there, even if it takes nothing.
+                    None => stalled.max(self.heard) + DATA,
+                })
+            }
+            Standing::Idle => {
+                self.stalled = None;
+                let rules = self.rules.keep_alive?;
+                Some(self.heard + rules.idle + rules.interval * u32::from(self.probes))
+            }
+            Standing::Over => None,
+        }
+    }
+
+    /// What is due now.
+    pub(super) fn due(&mut self, standing: Standing, now: Duration) -> Due {
+        if self.next(standing, now).is_none_or(|at| at > now) {
+            return Due::Nothing;
+        }
+        if standing != Standing::Idle {
+            self.deadline = None;
+            return Due::GiveUp;
+        }
+        let Some(rules) = self.rules.keep_alive else { return Due::Nothing };
+        let silence = now.saturating_sub(self.heard);
+        let is_over = match self.rules.user_timeout {
+            Some(timeout) => silence >= timeout && self.probes > 0,
+            None => self.probes >= rules.count,
+        };
+        if is_over {
+            return Due::GiveUp;
+        }
+        self.probes = self.probes.saturating_add(1);
+        Due::Probe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn options() -> Options {
+        Options {
+            keep_alive: true,
+            keep_idle: at(10),
+            keep_interval: at(2),
+            keep_count: 2,
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_as_often_as_the_rules_say_and_then_given_up() {
+        let mut patience = Patience::new(Rules::new(&options()), at(100));
+        assert_eq!(patience.due(Standing::Idle, at(109)), Due::Nothing);
+        assert_eq!(patience.due(Standing::Idle, at(110)), Due::Probe);
+        assert_eq!(patience.next(Standing::Idle, at(110)), Some(at(112)));
+        assert_eq!(patience.due(Standing::Idle, at(112)), Due::Probe);
+        assert_eq!(patience.due(Standing::Idle, at(113)), Due::Nothing);
+        assert_eq!(patience.due(Standing::Idle, at(114)), Due::GiveUp);
+    }
+
+    #[test]
+    fn an_answer_begins_it_again() {
+        let mut patience = Patience::new(Rules::new(&options()), at(100));
+        assert_eq!(patience.due(Standing::Idle, at(110)), Due::Probe);
+        patience.hear(at(111));
+        assert_eq!(patience.next(Standing::Idle, at(111)), Some(at(121)));
+    }
+
+    #[test]
+    fn bytes_wait_as_long_as_the_user_says_without_progress() {
+        let options = Options { user_timeout: Some(at(5)), ..Options::default() };
+        let mut patience = Patience::new(Rules::new(&options), at(0));
+        assert_eq!(patience.due(Standing::Waiting, at(10)), Due::Nothing);
+        patience.hear(at(14));
+        assert_eq!(patience.next(Standing::Waiting, at(14)), Some(at(15)), "an answer is no progress");
+        patience.progress();
+        assert_eq!(patience.due(Standing::Waiting, at(14)), Due::Nothing);
+        assert_eq!(patience.due(Standing::Waiting, at(19)), Due::GiveUp);
+    }
+
+    #[test]
+    fn without_the_user_s_word_a_peer_that_answers_is_waited_for() {
+        let mut patience = Patience::new(Rules::new(&Options::default()), at(0));
+        assert_eq!(patience.next(Standing::Waiting, at(1)), Some(at(925)));
+        patience.hear(at(100));
+        assert_eq!(patience.next(Standing::Waiting, at(100)), Some(at(1024)));
+        assert_eq!(patience.next(Standing::Idle, at(100)), None);
+    }
+}

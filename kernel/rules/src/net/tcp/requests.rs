@@ -1,0 +1,133 @@
+//! The requests of a listener that have been answered and not followed up.
+//!
+//! Their senders' addresses may be made up. So they take no place in the backlog: there are [`MOST`] of them, and the
+//! oldest gives way to the next. Who answers in the time that so many others need to ask gets through.
+//! Source: RFC 4987 section 3.3.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::request::{Due, Request};
+use super::segment::Tuple;
+
+/// How many there are: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
+pub const MOST: usize = 512;
+
+/// Requests, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Requests {
+    by_tuple: BTreeMap<Tuple, (u64, Request)>,
+    by_age: BTreeMap<u64, Tuple>,
+    next: u64,
+}
+
+impl Requests {
+    /// Keeps a request for which there is none yet, and gives the tuple of the one that has to give way for it.
+    #[must_use]
+    pub fn insert(&mut self, request: Request) -> Option<Tuple> {
+        let tuple = request.tuple();
+        self.by_age.insert(self.next, tuple);
+        self.by_tuple.insert(tuple, (self.next, request));
+        self.next += 1;
+        if self.by_tuple.len() <= MOST {
+            return None;
+        }
+        let (_, oldest) = self.by_age.pop_first()?;
+        self.by_tuple.remove(&oldest);
+        Some(oldest)
+    }
+
+    /// The request for `tuple`.
+    pub fn get_mut(&mut self, tuple: &Tuple) -> Option<&mut Request> {
+        self.by_tuple.get_mut(tuple).map(|(_, request)| request)
+    }
+
+    /// Forgets the request for `tuple`.
+    pub fn remove(&mut self, tuple: &Tuple) {
+        if let Some((number, _)) = self.by_tuple.remove(tuple) {
+            self.by_age.remove(&number);
+        }
+    }
+
+    /// Goes on with time: whose answer is to be sent again, and who has been forgotten.
+    #[must_use]
+    pub fn expire(&mut self, now: Duration) -> (Vec<Request>, Vec<Tuple>) {
+        let (mut repeat, mut forget) = (Vec::new(), Vec::new());
+        for (tuple, (_, request)) in &mut self.by_tuple {
+            match request.expire(now) {
+                Due::Nothing => {}
+                Due::Repeat => repeat.push(*request),
+                Due::Forget => forget.push(*tuple),
+            }
+        }
+        forget.iter().for_each(|tuple| self.remove(tuple));
+        (repeat, forget)
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.by_tuple.values().map(|(_, request)| request.due()).min()
+    }
+
+    /// Forgets all, and says whom.
+    #[must_use]
+    pub fn clear(&mut self) -> Vec<Tuple> {
+        core::mem::take(&mut self.by_age)
+            .into_values()
+            .inspect(|tuple| _ = self.by_tuple.remove(tuple))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::*;
+    use crate::net::socket::Options;
+    use crate::net::tcp::Route;
+    use crate::net::tcp::connection::Connection;
+    use crate::net::tcp::packet::Burst;
+
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn request(port: u16) -> Request {
+        let route = Route::Link { mtu: 1500 };
+        let [local, remote] =
+            [(2, port), (15, 80)].map(|(host, port)| SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, host), port));
+        let mut syn = Burst::new();
+        let mut client = Connection::connect(Tuple { local, remote }, route, 7, &Options::default(), NOW);
+        let _ = client.settle(NOW, &mut syn);
+        Request::new(syn[0].ip(), route, 8, &Options::default(), NOW, &mut Burst::new()).expect("a SYN")
+    }
+
+    #[test]
+    fn the_oldest_gives_way_to_the_next() {
+        let mut requests = Requests::default();
+        let most = MOST as u16;
+        assert!((1..=most).all(|port| requests.insert(request(port)).is_none()));
+        let tuple = |port| request(port).tuple();
+        requests.remove(&tuple(2));
+        assert_eq!(requests.insert(request(most + 1)), None);
+        assert_eq!(requests.insert(request(most + 2)), Some(tuple(1)));
+        assert_eq!(requests.insert(request(most + 3)), Some(tuple(3)));
+        assert!(requests.get_mut(&tuple(3)).is_none() && requests.get_mut(&tuple(4)).is_some());
+        assert_eq!(requests.clear().len(), MOST);
+        assert_eq!((requests.due(), requests.clear().len()), (None, 0));
+    }
+
+    #[test]
+    fn time_repeats_and_forgets() {
+        let mut requests = Requests::default();
+        let _ = requests.insert(request(1));
+        let mut repeats = 0;
+        while let Some(due) = requests.due() {
+            let (repeat, forget) = requests.expire(due);
+            repeats += repeat.len();
+            assert_eq!(repeat.len() + forget.len(), 1);
+        }
+        assert_eq!(repeats, 5);
+    }
+}

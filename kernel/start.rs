@@ -1,0 +1,145 @@
+//! From OSTD's hand-over to the first program.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use ostd::arch::cpu::context::UserContext;
+use ostd::boot::{boot_info, smp};
+use ostd::power::{self, ExitCode};
+use rules::abi::errno::Errno;
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::core::fd::OnExec;
+use rules::linux::command_line;
+
+use crate::core::event::class::Class;
+use crate::core::file::description::OpenFile;
+use crate::core::trace::{self, Level};
+use crate::linux::fs::open::{self, How};
+use crate::linux::proc;
+use crate::linux::syscall::enter;
+use crate::linux::syscall::execve;
+use crate::linux::task::process::{self, Process};
+use crate::linux::task::signal::pending::ThreadSignals;
+use crate::linux::task::thread::{Myself, Registers, Thread};
+use crate::linux::task::{hooks, scheduler};
+use crate::linux::{devices, fs};
+use crate::machine::clock;
+use crate::machine::console::{self, println};
+use crate::machine::memory::limits::Limits;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::{budget, fault};
+use crate::net;
+
+/// The first program, unless the command line names another with `init=`.
+const INIT: &str = "/init";
+
+/// Leaves OSTD's boot stack for the first task, which starts everything else. OSTD never returns to a stack
+/// that is no task's.
+pub(crate) fn start() {
+    scheduler::install();
+    hooks::install();
+    // First of all: until they have a task, the other CPUs answer no call to forget old mappings.
+    smp::register_ap_entry(scheduler::start_cpu);
+    spawn_kernel_task(start_all);
+}
+
+/// Starts everything there is, and the first process.
+fn start_all() {
+    ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
+    console::open(option("screen.width").and_then(|width| width.parse().ok()));
+    clock::start();
+    trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
+    report_options();
+    set_trace();
+    proc::register();
+    fs::boot::populate();
+    devices::register();
+    scheduler::start_cpu();
+    rules::net::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
+    net::impairment::start();
+    net::ethernet::start();
+    spawn_kernel_task(clock::deferred::serve);
+    spawn_kernel_task(console::serve);
+    spawn_kernel_task(|| crate::linux::serial::serve());
+    spawn_kernel_task(|| net::serve());
+    spawn_kernel_task(net::ethernet::serve);
+    if let Err(errno) = start_init() {
+        give_up(format_args!("cannot start the first process: {errno:?}"));
+    }
+}
+
+/// A task of the kernel itself.
+fn spawn_kernel_task(work: fn()) {
+    if ostd::task::TaskOptions::new(work).spawn().is_err() {
+        println!("pollux: no memory for a task of the kernel");
+    }
+}
+
+fn start_init() -> Result<(), Errno> {
+    let space = AddressSpace::new(Limits::default())?;
+    let process = Process::first(space, fs::boot::origin().start);
+    let pid = process.pid();
+    let signals = ThreadSignals::default();
+    Thread::spawn(&process, pid, signals, Registers::new(), UserContext::default(), run_init, |_| Ok(()))?;
+    Ok(())
+}
+
+fn run_init(thread: Arc<Thread>, mut context: UserContext) {
+    let init = init_path();
+    let myself = Myself::new(&thread);
+    if let Err(errno) = prepare(&myself, &init, &mut context) {
+        give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
+    }
+    enter::run_as(&myself, context);
+    give_up(format_args!("init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock())));
+}
+
+/// Says why there is nothing more to do.
+fn give_up(reason: fmt::Arguments<'_>) -> ! {
+    println!("pollux: {}", reason);
+    console::flush();
+    power::poweroff(ExitCode::Failure)
+}
+
+fn init_path() -> Vec<u8> {
+    option("init").unwrap_or(INIT).as_bytes().to_vec()
+}
+
+/// How much is traced; events, if the command line does not say.
+fn set_trace() {
+    match option("trace") {
+        Some("off") => trace::set_level(Level::Off),
+        Some("syscalls") => trace::set_level(Level::Syscalls),
+        _ => {}
+    }
+}
+
+/// Says which words of the command line have no effect.
+fn report_options() {
+    for complaint in command_line::complaints(&boot_info().kernel_cmdline) {
+        println!("pollux: command line: {}", complaint);
+    }
+}
+
+/// The value of an option of the command line.
+fn option(name: &str) -> Option<&'static str> {
+    command_line::value(&boot_info().kernel_cmdline, name)
+}
+
+/// Standard input, output and error are the console, as for Linux's init.
+fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
+    const O_RDWR: u32 = 2;
+    let process = thread.process();
+    let origin = fs::boot::origin();
+    let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
+    let console = OpenFile::new(console, AccessMode::ReadWrite, OpenFlags::empty())?;
+    let files = process.files();
+    for _ in 0..3 {
+        files.open(console.clone(), OnExec::Keep, 3)?;
+    }
+    let argv = Vec::from([init.to_vec()]);
+    let envp = Vec::from([b"HOME=/".to_vec(), b"TERM=linux".to_vec()]);
+    execve::start_program(thread, context, &origin, init.to_vec(), argv, envp)
+}
