@@ -8,6 +8,7 @@ mod host;
 pub(crate) mod parker;
 pub(crate) mod rank;
 pub(crate) mod ready;
+pub(crate) mod trace;
 pub(crate) mod wait;
 
 pub(crate) use host::{Pollux, Task};

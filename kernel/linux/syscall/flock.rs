@@ -11,7 +11,7 @@ use rules::core::fd::Fd;
 use rules::linux::lock::Mode;
 
 use super::at;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::event::wait::{self, Check, Source};
 use crate::linux::fs::lock;
 
@@ -45,7 +45,7 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
         Some(mode) => {
             let (watch, interest) = lock.watch(mode);
             let source = Source { file: watch, interest, share: Share::All, check: Check::Try };
-            wait::until(cx.myself(), source, None, || lock.acquire(&file, mode))
+            wait::until(cx.sleeper(), source, None, || lock.acquire(&file, mode))
                 .map_err(Errno::from)
                 .flatten()
         }

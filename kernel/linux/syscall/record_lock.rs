@@ -13,7 +13,7 @@ use rules::linux::lock::Mode;
 use rules::linux::record_lock::argument as flock;
 use rules::linux::record_lock::argument::{Flock, RawFlock};
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::event::wait::{self, Check, Source};
 use crate::core::file::description::OpenFile;
 use crate::core::file::release::Release;
@@ -91,7 +91,7 @@ fn acquire(
     let mut waiting = Waiting::new(holder.owner);
     let source =
         Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All, check: Check::Try };
-    wait::until(cx.myself(), source, None, || {
+    wait::until(cx.sleeper(), source, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
             && matches!(holder.owner, Owner::Table(_))
@@ -117,7 +117,7 @@ fn observe(file: &OpenFile, owner: LockOwner, locks: &Arc<FileLocks>) -> Result<
 fn holder(cx: &Context<'_>, file: &OpenFile, owner: LockOwner) -> Holder {
     match owner {
         LockOwner::Process => {
-            Holder { owner: cx.files().locks().owner(), process: cx.process().pid().cast_signed() }
+            Holder { owner: record_lock::owner_of(cx.files()), process: cx.process().pid().cast_signed() }
         }
         LockOwner::Description => Holder { owner: Owner::Description(file.id()), process: -1 },
     }

@@ -17,10 +17,10 @@ use rules::linux::tty::Signal as Special;
 use super::signal::action;
 use super::signal::pending::Info;
 use super::signal::send;
-use super::signal::set::Signal;
 use super::thread;
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::control::{Owner, Use};
+use rules::abi::signal::Signal;
 
 /// The members of a process group that have not ended.
 pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {

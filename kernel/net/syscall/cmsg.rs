@@ -11,7 +11,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::{MessageFlags, MessageHeader, SOL_SOCKET, family};
 
 use crate::core::file::description::OpenFile;
-use crate::linux::syscall::context::{Context, parse_fd};
+use crate::linux::syscall::context::{Caller, Context, parse_fd};
 use crate::linux::unix::UnixSocket;
 use crate::machine::memory::user::UserSlice;
 use crate::net::call::Nature;

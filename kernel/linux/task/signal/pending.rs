@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use super::super::usage::Usage;
 use super::action::SigActions;
 use super::job::Change;
-use super::set::{SigSet, Signal};
+use rules::abi::signal::{SigSet, Signal};
 
 /// Why a signal was sent: the parts of `siginfo_t` that differ.
 #[derive(Clone, Copy, Debug)]

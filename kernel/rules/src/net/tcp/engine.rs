@@ -31,7 +31,7 @@ use super::packet::{Burst, Packet};
 use super::phase::Phase;
 use super::segment::{Segment, Tuple};
 use super::wire::{Route, Wire};
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
 pub(super) const DEFAULT_SEGMENT: usize = 536;

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::buffer::Buffer;
 use super::engine::LARGE_BUFFER;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 
 /// Bytes of a piece, at most.
 const PIECE: usize = LARGE_BUFFER;

@@ -11,8 +11,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use ostd::cpu::CpuId;
-use spin::Once;
 use syscalls::Sysno;
+
+use super::class::Class;
 
 /// How much is written down; the command line's `trace=` says.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -73,14 +74,6 @@ static RINGS: [Ring; CPUS] = [const {
 }; CPUS];
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Events as u8);
-
-/// What the classes of objects are called.
-static CLASSES: Once<fn(usize) -> &'static str> = Once::new();
-
-/// Tells how the classes of objects are called, which layers above decide.
-pub(crate) fn name_classes(name: fn(usize) -> &'static str) {
-    CLASSES.call_once(|| name);
-}
 
 /// Writes down as much as `level` says from now on.
 pub(crate) fn set_level(level: Level) {
@@ -157,7 +150,7 @@ impl fmt::Display for Event {
             0 => write!(out, "thread    -  ")?,
             tid => write!(out, "thread {tid:>4}  ")?,
         }
-        let class = || CLASSES.get().map_or("?", |name| name(self.number as usize));
+        let class = || Class::ALL.get(self.number as usize).map_or("?", |class| class.name());
         match self.kind {
             Kind::Enter => match Sysno::new(self.number as usize) {
                 Some(name) => write!(out, "{name}"),
