@@ -47,6 +47,10 @@ fn steps() -> Vec<(String, Command)> {
             "imports in the kernel".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
+        (
+            "what comments and documents name".to_owned(),
+            cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=truth"]),
+        ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
         ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
         (
