@@ -103,7 +103,7 @@ fn in_prose(tree: &Tree, word: &str) -> Vec<String> {
 /// Whether this looks like a path of the project, or the end of one. Those of Linux's sources end in `.c` or `.h`.
 fn is_path(word: &str) -> bool {
     let foreign = [".c", ".h", ".S", ".rst", ".tbl"];
-    let ours = [".md", ".rs", ".toml"];
+    let ours = [".lock", ".md", ".rs", ".toml"];
     (word.contains('/') || ours.iter().any(|end| word.ends_with(end)))
         && !word.contains("//")
         && !word.contains(".org/")
