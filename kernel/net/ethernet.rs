@@ -91,7 +91,7 @@ pub(crate) fn start(option: Option<&str>) {
     ETHERNET.call_once(|| Ethernet { network, card, neighbours, server, receiving });
 }
 
-/// The work of the task; `main` starts it.
+/// The work of the task; `start` starts it.
 pub(crate) fn serve() {
     let Some(ethernet) = get() else { return };
     let Some(mut receiving) = ethernet.receiving.lock().take() else { return };

@@ -3,6 +3,7 @@
 //! Owns: the packets that wait at each place. What happens to a packet is [`rules::net::impairment`]'s.
 //! Locks: one for each place (rank 4), held for the decision.
 //! Cost: without the option one load for a packet.
+//! Why: decision 0071.
 
 use core::time::Duration;
 

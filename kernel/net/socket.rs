@@ -2,6 +2,7 @@
 //!
 //! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (event/wait), `O_NONBLOCK`
 //! and addresses in user memory (syscall/socket).
+//! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
 use alloc::boxed::Box;

@@ -1,6 +1,7 @@
 //! Whether and how an operation on a file waits.
 //!
 //! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
+//! Why: decision 0062.
 
 use core::task::Poll;
 use core::time::Duration;

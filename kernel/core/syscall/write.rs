@@ -2,6 +2,7 @@
 //!
 //! Owns: SIGPIPE, and the patience of a blocking write that goes on until everything is written.
 //! Not here: what a write does (`File::write_at`), offsets (file/description).
+//! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c, fs/pipe.c (`pipe_write`).
 
 use core::task::Poll;

@@ -1,6 +1,6 @@
 //! Process groups and sessions.
 //!
-//! Owns: who may use which terminal, and who could continue whom.   Not here: the terminals (object/terminal).
+//! Owns: who may use which terminal, and who could continue whom.   Not here: the terminals (linux/terminal).
 //! Locks: the table of terminals, a leaf.
 //! Source: credentials(7), setpgid(2), setsid(2); Linux 6.1 kernel/exit.c (`will_become_orphaned_pgrp`).
 

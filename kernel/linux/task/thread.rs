@@ -2,6 +2,7 @@
 //!
 //! Owns: the thread's identity, its registers between runs, its sleep.
 //! Not here: what its process shares (process), its signals' rules (signal).
+//! Why: decision 0051.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
