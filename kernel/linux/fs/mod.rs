@@ -6,7 +6,6 @@
 pub(crate) mod boot;
 pub(crate) mod device;
 pub(crate) mod devpts;
-pub(crate) mod fifo;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
 pub(crate) mod memfd;
