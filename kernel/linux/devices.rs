@@ -11,10 +11,9 @@ use crate::core::file::file::File;
 use crate::linux::fs::device::{self, nodes};
 use crate::linux::fs::devpts;
 use crate::linux::serial;
-use crate::linux::task::{session, thread};
+use crate::linux::task::thread;
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{self, Provider};
-use crate::linux::terminal::pty;
+use crate::linux::terminal::{pty, session};
 
 /// Lets terminals be opened; the start of the kernel calls it once.
 pub(crate) fn register() {
@@ -26,11 +25,6 @@ pub(crate) fn register() {
     device::register(nodes::TTY, |_, _| session::own_terminal().ok_or(Errno::ENXIO)?.open());
     device::register(nodes::PTMX, |_, _| open_ptmx());
     device::register_major(pty::MAJOR, open_slave);
-    control::provide(Provider {
-        signal: session::signal,
-        hang_up: session::hang_up_terminal,
-        admit: session::admit,
-    });
 }
 
 fn open_serial(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {

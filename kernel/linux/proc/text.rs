@@ -14,10 +14,10 @@ use rules::linux::credentials::Ids;
 
 use super::Subject;
 use crate::linux::task::process::Process;
-use crate::linux::task::session;
 use crate::linux::task::signal::action;
 use crate::linux::task::signal::set::{SigSet, Signal};
 use crate::linux::task::thread::Thread;
+use crate::linux::terminal::session;
 use crate::machine::memory::layout::PAGE_SIZE;
 
 /// Whether it is on a processor, or waits for one.
