@@ -17,7 +17,6 @@ use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::core::trace::{self, Level};
 use crate::linux::fs::open::{self, How};
-use crate::linux::proc;
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
 use crate::linux::task::process::{self, Process};
@@ -53,7 +52,6 @@ fn start_all() {
     trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
     report_options();
     set_trace();
-    proc::register();
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();

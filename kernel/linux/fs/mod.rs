@@ -14,7 +14,6 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod opened;
 pub(crate) mod path;
-pub(crate) mod proc;
 pub(crate) mod record_lock;
 pub(crate) mod stat;
 pub(crate) mod time;

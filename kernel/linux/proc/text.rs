@@ -12,7 +12,7 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 use rules::linux::credentials::Ids;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::linux::task::process::Process;
 use crate::linux::task::signal::action;
 use crate::linux::task::signal::set::{SigSet, Signal};
