@@ -5,4 +5,5 @@
 pub(crate) mod clock;
 pub(crate) mod console;
 pub(crate) mod memory;
+pub(crate) mod per_cpu;
 pub(crate) mod random;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the top down. What stands in one row does not know of each other. The longest prefix of a module decides.
-const LAYERS: [&[&str]; 21] = [
+const LAYERS: [&[&str]; 22] = [
     &["main"],
     &["start", "panic"],
     &["linux::devices"],
@@ -32,6 +32,7 @@ const LAYERS: [&[&str]; 21] = [
     &["machine::random"],
     &["machine::console"],
     &["machine::clock"],
+    &["machine::per_cpu"],
 ];
 
 /// Crates of ours, and the modules that may name them besides those above: the crate's place in the order.
