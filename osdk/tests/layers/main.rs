@@ -32,7 +32,7 @@ const LAYERS: [&[&str]; 22] = [
     &["machine::random"],
     &["machine::console"],
     &["machine::clock"],
-    &["machine::per_cpu"],
+    &["machine::kernel_task", "machine::per_cpu"],
 ];
 
 /// Crates of ours, and the modules that may name them besides those above: the crate's place in the order.
