@@ -9,6 +9,7 @@
 pub(crate) mod control;
 mod ioctl;
 pub(crate) mod pty;
+pub(crate) mod session;
 
 use alloc::sync::Arc;
 use core::task::Poll;

@@ -6,7 +6,6 @@
 pub(crate) mod boot;
 pub(crate) mod device;
 pub(crate) mod devpts;
-pub(crate) mod fifo;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
 pub(crate) mod memfd;
@@ -15,7 +14,6 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod opened;
 pub(crate) mod path;
-pub(crate) mod proc;
 pub(crate) mod record_lock;
 pub(crate) mod stat;
 pub(crate) mod time;

@@ -13,13 +13,13 @@ use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 
 use super::device;
-use super::fifo;
 use super::mount::Location;
 use super::name::{self, NewFile};
 use super::opened::{OpenInode, Target};
 use super::path::{self, Last, LastLink, Origin, Walk};
 use super::stat;
 use super::tmpfs::inode::Content;
+use crate::core::object::pipe::fifo::{self, FifoId};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,11 @@ fn open_permitted(location: Location, how: How) -> Result<Arc<OpenInode>, Errno>
         }
         Content::Report(_) => Target::Report(SpinLock::new(Arc::new([]))),
         Content::Device(kind, number) => Target::Other(device::open(*kind, *number, how.flags)?),
-        Content::Fifo => Target::Other(fifo::open(&stat::stat(&location), how.access, how.flags)?),
+        Content::Fifo => {
+            let stat = stat::stat(&location);
+            let id = FifoId { device: stat.device, inode: stat.inode };
+            Target::Other(fifo::open(id, how.access, how.flags)?)
+        }
         Content::Socket => return Err(Errno::ENXIO),
         Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
     };

@@ -12,7 +12,7 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::core::fd::Fd;
 
-use super::{Subject, number};
+use super::subject::{Subject, number};
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::opened::OpenInode;

@@ -58,8 +58,13 @@ pub(crate) fn start_program(
     envp: Vec<Vec<u8>>,
 ) -> Result<(), Errno> {
     let process = thread.process();
-    let mut arguments =
-        Arguments { argv, envp, path: path.clone(), who: (*process.credentials.lock(), false) };
+    let mut arguments = Arguments {
+        argv,
+        envp,
+        path: path.clone(),
+        credentials: *process.credentials.lock(),
+        is_secure: false,
+    };
     let mut program = path.clone();
     let mut file = open_program(origin, &program)?;
     let mut depth = 0;
@@ -77,7 +82,8 @@ pub(crate) fn start_program(
         program = interpreter;
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
-    arguments.who = arguments.who.0.for_program(file.location().inode.ownership(), no_new_privileges);
+    (arguments.credentials, arguments.is_secure) =
+        arguments.credentials.for_program(file.location().inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
@@ -94,8 +100,8 @@ pub(crate) fn start_program(
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
-    *process.credentials.lock() = arguments.who.0;
-    if arguments.who.1 {
+    *process.credentials.lock() = arguments.credentials;
+    if arguments.is_secure {
         // Whoever started it has no right to end it (`begin_new_exec`).
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }

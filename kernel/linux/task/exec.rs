@@ -39,8 +39,10 @@ pub(crate) struct Arguments {
     pub(crate) envp: Vec<Vec<u8>>,
     /// The path by which it was found, for `AT_EXECFN`.
     pub(crate) path: Vec<u8>,
-    /// On whose behalf it runs, and whether that is not who started it, for the auxiliary vector.
-    pub(crate) who: (Credentials, bool),
+    /// On whose behalf it runs, for the auxiliary vector.
+    pub(crate) credentials: Credentials,
+    /// Whether its user is not the one who started it: `AT_SECURE`.
+    pub(crate) is_secure: bool,
 }
 
 /// Bytes of a file that hold its headers.
@@ -123,11 +125,19 @@ struct Segment {
     prot: Prot,
 }
 
+/// The program headers in memory, as the auxiliary vector tells of them.
+struct Headers {
+    /// From the address on that the program is loaded at.
+    address: usize,
+    count: usize,
+    /// Bytes of each.
+    size: usize,
+}
+
 struct Program {
     is_dynamic: bool,
     entry: usize,
-    /// Address, count and size of the program headers in memory.
-    headers: (usize, usize, usize),
+    headers: Headers,
     segments: Vec<Segment>,
     end: usize,
     linker: Option<Vec<u8>>,
@@ -159,7 +169,7 @@ impl Program {
         let mut program = Self {
             is_dynamic: header.e_type == ET_DYN,
             entry: number(header.e_entry)?,
-            headers: (0, table.len(), usize::from(header.e_phentsize)),
+            headers: Headers { address: 0, count: table.len(), size: usize::from(header.e_phentsize) },
             segments: Vec::new(),
             end: 0,
             linker: None,
@@ -187,7 +197,7 @@ impl Program {
             return Err(Errno::ENOEXEC);
         }
         if (header.p_offset..header.p_offset + header.p_filesz).contains(&table) {
-            self.headers.0 = start + number(table - header.p_offset)?;
+            self.headers.address = start + number(table - header.p_offset)?;
         }
         self.end = self.end.max(end);
         self.segments.push(Segment { offset: header.p_offset, start, file_len, len, prot });
@@ -288,11 +298,11 @@ fn fill_stack(
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
-    let (Credentials { users, groups, .. }, is_secure) = arguments.who;
+    let Credentials { users, groups, .. } = arguments.credentials;
     let vector = [
-        (AT_PHDR, base + program.headers.0),
-        (AT_PHENT, program.headers.2),
-        (AT_PHNUM, program.headers.1),
+        (AT_PHDR, base + program.headers.address),
+        (AT_PHENT, program.headers.size),
+        (AT_PHNUM, program.headers.count),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_BASE, linker_base),
         (AT_FLAGS, 0),
@@ -303,7 +313,7 @@ fn fill_stack(
         (AT_EGID, groups.effective as usize),
         (AT_HWCAP, 0x0f8b_fbff),
         (AT_CLKTCK, 100),
-        (AT_SECURE, usize::from(is_secure)),
+        (AT_SECURE, usize::from(arguments.is_secure)),
         (AT_RANDOM, seed),
         (AT_EXECFN, path),
         (AT_NULL, 0),

@@ -15,9 +15,9 @@ use crate::core::file::file::File;
 use crate::linux::fs::devpts;
 use crate::linux::fs::open::How;
 use crate::linux::fs::opened::{OpenInode, Target};
-use crate::linux::task::session;
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::pty::{Master, Slave};
+use crate::linux::terminal::session;
 
 /// Opens the slave of the master behind `file` with the flags of open(2).
 ///

@@ -12,7 +12,7 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{Terminal, control, ioctl};
+use super::super::{Terminal, ioctl, session};
 use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
@@ -101,7 +101,7 @@ impl Drop for Master {
         state.tty.discard_output();
         let owner = core::mem::take(&mut state.owner);
         drop(state);
-        control::hang_up(owner);
+        session::hang_up(owner);
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn filesystems() -> Vec<u8> {
 }
 
 /// What is mounted where; mounts that others cover are listed too.
-pub(crate) fn mounts() -> Vec<u8> {
+pub(super) fn mounts() -> Vec<u8> {
     let mut text = String::new();
     for mount in mount::all() {
         let place = match mount.covers() {
