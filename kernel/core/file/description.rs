@@ -1,13 +1,15 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
-//! Owns: the offset, the file status flags, who is to hear of its end.   Not here: the numbers (`table`), sleeping
+//! Owns: the offset, the file status flags, where it was opened, who is to hear of its end.   Not here: the numbers (`table`), sleeping
 //! (`event::wait`).
 //! Lock order: the offset's mutex is taken first of all, in task context, and held across reads and writes of
 //! seekable files only, which never wait for an event.
 //! Source: open(2), lseek(2), fcntl(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::task::Poll;
 
@@ -15,11 +17,13 @@ use ostd::sync::{Mutex, MutexGuard};
 use pollee::{Events, NoMemory};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::stat::Stat;
 use rules::core::seek::{OFFSET_MAX, Whence};
 use spin::Once;
 use yoke::Yoke;
 
 use super::file::{File, WriteExtent};
+use super::location::Location;
 use super::release::{Observers, Release};
 use crate::core::event;
 use crate::core::event::class::Hits;
@@ -44,6 +48,8 @@ pub(crate) struct OpenFile {
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
+    /// Where it was opened, unless it was made without a name, as a pipe is.
+    location: Option<Box<dyn Location>>,
     polling: Polling,
     /// For the first thread that waits for this file among many.
     standing: Once<Arc<event::Standing>>,
@@ -91,11 +97,33 @@ const CHANGEABLE: OpenFlags =
     OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NO_ACCESS_TIME);
 
 impl OpenFile {
-    /// Opens `file`.
+    /// Opens a `file` that no name led to.
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
     pub(crate) fn new(file: Arc<dyn File>, access: AccessMode, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        Self::open(file, None, access, flags)
+    }
+
+    /// Opens the `file` that was found at `location`.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn new_at(
+        location: impl Location,
+        file: Arc<dyn File>,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Result<Arc<Self>, Errno> {
+        Self::open(file, Some(Box::new(location)), access, flags)
+    }
+
+    fn open(
+        file: Arc<dyn File>,
+        location: Option<Box<dyn Location>>,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Result<Arc<Self>, Errno> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         budget::try_reserve(PAGE_SIZE)?;
         let polling = Polling::of(&*file, flags);
@@ -116,6 +144,7 @@ impl OpenFile {
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
+            location,
             polling,
             standing: Once::new(),
             is_seekable,
@@ -136,8 +165,19 @@ impl OpenFile {
 
     /// The file as what it really is, if it is an `F`.
     pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
-        let any: &dyn core::any::Any = &**self.file();
+        let any: &dyn Any = &**self.file();
         any.downcast_ref()
+    }
+
+    /// Where it was opened, if that is in a tree whose locations are `L`s.
+    pub(crate) fn location<L: Location>(&self) -> Option<&L> {
+        let any: &dyn Any = &**self.location.as_ref()?;
+        any.downcast_ref()
+    }
+
+    /// What fstat(2) tells: of the inode it was found at, or else of the file.
+    pub(crate) fn stat(&self) -> Stat {
+        self.location.as_ref().map_or_else(|| self.file().stat(), |location| location.stat())
     }
 
     /// What it was opened for.

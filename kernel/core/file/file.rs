@@ -54,7 +54,7 @@ impl From<Share> for Manner {
 
 /// A file behind an open file description.
 ///
-/// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
+/// Most are made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
 pub(crate) trait File: Any + Send + Sync {
     /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
     /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
@@ -155,7 +155,8 @@ pub(crate) trait File: Any + Send + Sync {
         seek::resolve(current, self.size(), offset, whence)
     }
 
-    /// What fstat(2) tells. The default is Linux's inode of everything that has none of its own.
+    /// What fstat(2) tells of a file that no name led to. The default is Linux's inode of everything that has none of
+    /// its own.
     fn stat(&self) -> Stat {
         Stat { links: 1, mode: 0o600, block_size: 4096, ..Stat::default() }
     }
@@ -186,7 +187,7 @@ pub(crate) trait File: Any + Send + Sync {
     ///
     /// # Errors
     /// `ENODEV`: this kind of file cannot be mapped.
-    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
         Err(Errno::ENODEV)
     }
 

@@ -19,8 +19,7 @@ use super::tmpfs::superblock::FileSystemType;
 const BLOCKS_IN_PAGE: u64 = (PAGE_SIZE / 512) as u64;
 
 /// `struct stat`.
-pub(crate) fn stat(location: &Location) -> Stat {
-    let inode = &location.inode;
+pub(crate) fn stat(inode: &Inode) -> Stat {
     let attributes = inode.attributes();
     let pair = |time: Timestamp| [time.seconds, i64::from(time.nanoseconds)];
     Stat {
@@ -33,7 +32,7 @@ pub(crate) fn stat(location: &Location) -> Stat {
         special_device: u64::from(special_device(inode).encode()),
         size: inode.size().cast_signed(),
         block_size: PAGE_SIZE as i64,
-        blocks: (inode.pages() * BLOCKS_IN_PAGE).cast_signed(),
+        blocks: (inode.page_count() * BLOCKS_IN_PAGE).cast_signed(),
         accessed: pair(attributes.accessed),
         modified: pair(attributes.modified),
         changed: pair(attributes.changed),
@@ -61,7 +60,7 @@ pub(crate) fn statx(location: &Location) -> Statx {
         mode: mode(inode) as u16,
         inode: inode.number(),
         size: inode.size(),
-        blocks: inode.pages() * BLOCKS_IN_PAGE,
+        blocks: inode.page_count() * BLOCKS_IN_PAGE,
         attributes_mask: STATX_ATTRIBUTE_MOUNT_ROOT,
         accessed: stamp(attributes.accessed),
         born: stamp(attributes.born),

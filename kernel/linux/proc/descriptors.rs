@@ -15,7 +15,7 @@ use rules::core::fd::Fd;
 use super::{Subject, number};
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::mount::Location;
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
 use crate::linux::fs::{memfd, path};
@@ -59,14 +59,13 @@ impl Names for Descriptors {
 }
 
 fn destination(file: &OpenFile) -> Destination {
-    if let Some(opened) = file.downcast::<OpenInode>() {
-        let place = opened.location();
+    if let Some(place) = file.location::<Location>() {
         let text = memfd::text(&place.inode)
             .or_else(|| path::of_inode(&place.inode))
             .unwrap_or_else(|| b"/ (deleted)".to_vec());
         return Destination { text, place: Some(place.clone()) };
     }
-    let stat = file.file().stat();
+    let stat = file.stat();
     let kind = match file.file().front().map(|(front, _)| front.class()) {
         Some(Class::Pipe) => Some("pipe"),
         Some(Class::Socket) => Some("socket"),

@@ -26,7 +26,7 @@ pub(crate) fn room(
 ) -> Result<Option<usize>, Errno> {
     file.file().drop_rights(&cx.credentials());
     let limit = cx.process().limits.soft(Resource::FileSize);
-    if limit == u64::MAX || FileType::from_mode(file.file().stat().mode) != Some(FileType::Regular) {
+    if limit == u64::MAX || FileType::from_mode(file.stat().mode) != Some(FileType::Regular) {
         return Ok(None);
     }
     let start = match place {

@@ -61,7 +61,7 @@ impl File for Zero {
     }
 
     /// Memory that starts as zeros, as an anonymous mapping.
-    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
         Ok(SharedPages::new_shared())
     }
 }

@@ -1,0 +1,105 @@
+//! Inodes as files: reading and writing what is in a regular file, and the offsets of a directory.
+//!
+//! Not here: devices and FIFOs, which an inode only names (`fs/open`); the bytes (`tmpfs/regular`).
+//!
+//! An opening adds nothing to the contents, so the inode itself is the file of all its descriptions.
+//! Source: Linux 6.1 mm/shmem.c, fs/libfs.c (`dcache_dir_lseek`).
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use rules::abi::errno::Errno;
+use rules::core::seek::{self, Whence};
+use rules::linux::credentials::Credentials;
+
+use super::stat;
+use super::tmpfs::inode::{Content, Inode};
+use super::tmpfs::regular::{Position, Regular};
+use crate::core::file::file::File;
+use crate::machine::memory::pages::Pages;
+use crate::machine::memory::transfer::{Sink, Source};
+
+impl Inode {
+    /// The bytes of a regular file.
+    ///
+    /// # Errors
+    /// `EISDIR`: a directory. `EINVAL`: nothing with a length.
+    pub(crate) fn regular(&self) -> Result<&Regular, Errno> {
+        match self.content() {
+            Content::Regular(regular) => Ok(regular),
+            Content::Directory(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn write(&self, position: Position, from: &mut dyn Source) -> Result<(u64, usize), Errno> {
+        let written = self.regular()?.write(self.superblock(), position, from)?;
+        if written.1 > 0 {
+            self.with_attributes(|attributes| attributes.mark_modified());
+        }
+        Ok(written)
+    }
+
+    fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let read = self.regular()?.read(offset, to)?;
+        self.with_attributes(|attributes| attributes.mark_accessed());
+        Ok(read)
+    }
+}
+
+impl File for Inode {
+    fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.read(offset, to))
+    }
+
+    fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.write(Position::At(offset), from).map(|(_, written)| written))
+    }
+
+    fn append(&self, from: &mut dyn Source) -> Poll<Result<(u64, usize), Errno>> {
+        Poll::Ready(self.write(Position::End, from))
+    }
+
+    fn drop_rights(&self, by: &Credentials) {
+        if matches!(self.content(), Content::Regular(_)) {
+            self.with_attributes(|attributes| attributes.drop_rights(by));
+        }
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn size(&self) -> u64 {
+        Self::size(self)
+    }
+
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        match (self.content(), whence) {
+            (Content::Regular(regular), Whence::Data | Whence::Hole) => regular.seek(offset, whence),
+            // An offset in a directory is the cookie of an entry; nothing is known of the last one's.
+            (Content::Directory(_), Whence::End | Whence::Data | Whence::Hole) => Err(Errno::EINVAL),
+            _ => seek::resolve(current, Self::size(self), offset, whence),
+        }
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), Errno> {
+        match self.regular() {
+            Err(Errno::EISDIR) => Err(Errno::EINVAL),
+            regular => stat::truncate(self, regular?, len),
+        }
+    }
+
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
+        if matches!(self.content(), Content::Regular(_)) { Ok(self) } else { Err(Errno::ENODEV) }
+    }
+
+    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+        let rest = self.regular().map_err(|_| Errno::ENOTTY)?.size().saturating_sub(offset);
+        Ok(usize::try_from(rest).unwrap_or(usize::MAX))
+    }
+}
