@@ -49,7 +49,7 @@ fn start_all() {
     ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
-    trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
+    trace::name_classes(|class| Class::COUNTED.get(class).map_or("?", |class| class.name()));
     report_options();
     set_trace();
     proc::register();

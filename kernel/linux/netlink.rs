@@ -202,6 +202,10 @@ impl crate::net::call::Socket for NetlinkSocket {
 }
 
 impl File for NetlinkSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

@@ -292,6 +292,10 @@ fn has_usual_stop(settings: &Termios) -> bool {
 }
 
 impl File for Terminal {
+    fn class(&self) -> Class {
+        self.state.front().class()
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.admit(Use::Read)?;
         self.read(to)

@@ -29,6 +29,7 @@ use super::endpoint::{self, Endpoint};
 use super::stack::CONNECTION_BYTES;
 use super::{demux, ports, route};
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::core::file::file::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
@@ -377,6 +378,10 @@ impl super::call::Socket for TcpSocket {
 }
 
 impl File for TcpSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

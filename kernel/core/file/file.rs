@@ -17,6 +17,7 @@ use rules::core::seek::{self, Whence};
 use rules::linux::credentials::Credentials;
 
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -56,6 +57,9 @@ impl From<Share> for Manner {
 ///
 /// Most are made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
 pub(crate) trait File: Any + Send + Sync {
+    /// What kind of object it is.
+    fn class(&self) -> Class;
+
     /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
     /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
     /// writing only.

@@ -166,6 +166,10 @@ impl Drop for PipeEnd {
 }
 
 impl File for PipeEnd {
+    fn class(&self) -> Class {
+        Class::Pipe
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.pipe.state.lock();
         let was_full = state.is_full();

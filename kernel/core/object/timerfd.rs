@@ -111,6 +111,10 @@ impl Work for Alarm {
 }
 
 impl File for TimerFd {
+    fn class(&self) -> Class {
+        Class::TimerFd
+    }
+
     /// Gives the number of expirations, and takes it when it has arrived.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < VALUE_SIZE {

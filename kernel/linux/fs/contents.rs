@@ -15,6 +15,7 @@ use rules::linux::credentials::Credentials;
 use super::stat;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::{Position, Regular};
+use crate::core::event::class::Class;
 use crate::core::file::file::File;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -48,6 +49,10 @@ impl Inode {
 }
 
 impl File for Inode {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(self.read(offset, to))
     }

@@ -10,6 +10,7 @@ use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 
 use super::tmpfs::inode::{Content, Inode};
+use crate::core::event::class::Class;
 use crate::core::file::file::File;
 use crate::machine::memory::transfer::Sink;
 
@@ -46,6 +47,10 @@ impl OpenReport {
 }
 
 impl File for OpenReport {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(self.read(offset, to))
     }

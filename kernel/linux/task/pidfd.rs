@@ -64,6 +64,10 @@ impl PidFd {
 }
 
 impl File for PidFd {
+    fn class(&self) -> Class {
+        Class::PidFd
+    }
+
     fn poll(&self, interest: Events) -> Events {
         self.state.poll(interest)
     }

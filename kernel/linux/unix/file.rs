@@ -12,11 +12,16 @@ use rules::net::tcp::connection::Taking;
 
 use super::UnixSocket;
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::file::{File, Manner, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 
 impl File for UnixSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

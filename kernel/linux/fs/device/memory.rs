@@ -9,6 +9,7 @@ use rules::abi::errno::Errno;
 use rules::core::seek::Whence;
 
 use super::nodes;
+use crate::core::event::class::Class;
 use crate::core::file::file::File;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::shared::SharedPages;
@@ -26,6 +27,10 @@ struct Zero;
 struct Full;
 
 impl File for Null {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, _to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(Ok(0))
     }
@@ -44,6 +49,10 @@ impl File for Null {
 }
 
 impl File for Zero {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(fill(to))
     }
@@ -67,6 +76,10 @@ impl File for Zero {
 }
 
 impl File for Full {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(fill(to))
     }

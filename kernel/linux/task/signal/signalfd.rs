@@ -121,6 +121,10 @@ fn deliver(thread: &Thread, wanted: SigSet, to: &mut dyn Sink) -> Poll<Result<In
 }
 
 impl File for SignalFd {
+    fn class(&self) -> Class {
+        Class::SignalFd
+    }
+
     /// Gives as many signals as wait and find room, one at least.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < siginfo::RECORD_SIZE {

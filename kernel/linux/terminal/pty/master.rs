@@ -16,6 +16,7 @@ use super::super::{Terminal, control, ioctl};
 use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::file::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -106,6 +107,10 @@ impl Drop for Master {
 }
 
 impl File for Master {
+    fn class(&self) -> Class {
+        Class::Pty
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.terminal().state.lock();
         let state = &mut *state;

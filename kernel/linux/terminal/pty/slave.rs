@@ -12,6 +12,7 @@ use rules::abi::errno::Errno;
 use super::super::Terminal;
 use super::end::{End, Side};
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::file::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -46,6 +47,10 @@ impl Drop for Slave {
 }
 
 impl File for Slave {
+    fn class(&self) -> Class {
+        Class::Pty
+    }
+
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if self.terminal().is_hung_up() {
             return Poll::Ready(Ok(0));
