@@ -13,8 +13,7 @@ use pollee::{Events, Share};
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
-use rules::core::seek::{self, Whence};
-use rules::linux::credentials::Credentials;
+use rules::core::seek::Whence;
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -143,48 +142,21 @@ pub(crate) trait File: Any + Send + Sync {
         false
     }
 
-    /// The length in bytes, of a file that has one.
-    fn size(&self) -> u64 {
-        0
-    }
-
     /// Where lseek(2) leads from `current`.
     ///
     /// # Errors
     /// `ESPIPE`: a stream. Those of [`seek::resolve`].
+    ///
+    /// [`seek::resolve`]: rules::core::seek::resolve
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        if !self.is_seekable() {
-            return Err(Errno::ESPIPE);
-        }
-        seek::resolve(current, self.size(), offset, whence)
+        let _ = (current, offset, whence);
+        Err(Errno::ESPIPE)
     }
 
     /// What fstat(2) tells of a file that no name led to. The default is Linux's inode of everything that has none of
     /// its own.
     fn stat(&self) -> Stat {
         Stat { links: 1, mode: 0o600, block_size: 4096, ..Stat::default() }
-    }
-
-    /// Cuts the file to `len` bytes, or extends it with zeros.
-    ///
-    /// # Errors
-    /// Nothing changed. `EINVAL`: this kind of file has no length.
-    fn truncate(&self, len: u64) -> Result<(), Errno> {
-        let _ = len;
-        Err(Errno::EINVAL)
-    }
-
-    /// Ceases to give rights to whoever executes it, because `by` changes its contents.
-    fn drop_rights(&self, by: &Credentials) {
-        let _ = by;
-    }
-
-    /// Brings everything to where it is safe: fsync(2).
-    ///
-    /// # Errors
-    /// `EINVAL`: this kind of file has no such place.
-    fn sync(&self) -> Result<(), Errno> {
-        Err(Errno::EINVAL)
     }
 
     /// The contents for mmap(2).

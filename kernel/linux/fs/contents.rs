@@ -12,7 +12,6 @@ use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 use rules::linux::credentials::Credentials;
 
-use super::stat;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::{Position, Regular};
 use crate::core::event::class::Class;
@@ -30,6 +29,23 @@ impl Inode {
             Content::Regular(regular) => Ok(regular),
             Content::Directory(_) => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Cuts a regular file to `len` bytes, or extends it with zeros, and notes the change.
+    ///
+    /// # Errors
+    /// Nothing changed. `EFBIG`: past the largest offset. Those of [`Inode::regular`].
+    pub(crate) fn truncate(&self, len: u64) -> Result<(), Errno> {
+        self.regular()?.truncate(self.superblock(), len)?;
+        self.with_attributes(|attributes| attributes.mark_modified());
+        Ok(())
+    }
+
+    /// Clears the bits that give rights to those who execute a regular file, because `by` changes its contents.
+    pub(crate) fn drop_rights(&self, by: &Credentials) {
+        if matches!(self.content(), Content::Regular(_)) {
+            self.with_attributes(|attributes| attributes.drop_rights(by));
         }
     }
 
@@ -65,18 +81,8 @@ impl File for Inode {
         Poll::Ready(self.write(Position::End, from))
     }
 
-    fn drop_rights(&self, by: &Credentials) {
-        if matches!(self.content(), Content::Regular(_)) {
-            self.with_attributes(|attributes| attributes.drop_rights(by));
-        }
-    }
-
     fn is_seekable(&self) -> bool {
         true
-    }
-
-    fn size(&self) -> u64 {
-        Self::size(self)
     }
 
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
@@ -84,19 +90,8 @@ impl File for Inode {
             (Content::Regular(regular), Whence::Data | Whence::Hole) => regular.seek(offset, whence),
             // An offset in a directory is the cookie of an entry; nothing is known of the last one's.
             (Content::Directory(_), Whence::End | Whence::Data | Whence::Hole) => Err(Errno::EINVAL),
-            _ => seek::resolve(current, Self::size(self), offset, whence),
+            _ => seek::resolve(current, self.size(), offset, whence),
         }
-    }
-
-    fn truncate(&self, len: u64) -> Result<(), Errno> {
-        match self.regular() {
-            Err(Errno::EISDIR) => Err(Errno::EINVAL),
-            regular => stat::truncate(self, regular?, len),
-        }
-    }
-
-    fn sync(&self) -> Result<(), Errno> {
-        Ok(())
     }
 
     fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {

@@ -8,6 +8,7 @@ use core::task::Poll;
 
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
+use rules::core::seek::{self, Whence};
 
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event::class::Class;
@@ -59,7 +60,8 @@ impl File for OpenReport {
         true
     }
 
-    fn sync(&self) -> Result<(), Errno> {
-        Ok(())
+    /// Nothing is known of the end.
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        seek::resolve(current, 0, offset, whence)
     }
 }

@@ -3,7 +3,6 @@
 //! Source: stat(2), statx(2), statfs(2); Linux 6.1 fs/stat.c, mm/shmem.c (`shmem_statfs`).
 
 use ostd::mm::PAGE_SIZE;
-use rules::abi::errno::Errno;
 use rules::abi::stat::{
     STATX_ATTRIBUTE_MOUNT_ROOT, STATX_FILLED, STATX_MOUNT, Stat, Statfs, Statx, StatxTimestamp, Timestamp,
 };
@@ -12,7 +11,6 @@ use rules::linux::path::NAME_MAX;
 
 use super::mount::Location;
 use super::tmpfs::inode::{Content, Inode};
-use super::tmpfs::regular::Regular;
 use super::tmpfs::superblock::FileSystemType;
 
 /// 512-byte units in a page.
@@ -96,16 +94,6 @@ pub(crate) fn statfs(location: &Location) -> Statfs {
         statfs.inodes_free = superblock.inodes.free();
     }
     statfs
-}
-
-/// Cuts or extends a regular file's contents and notes the change.
-///
-/// # Errors
-/// `EFBIG`: past the largest offset.
-pub(crate) fn truncate(inode: &Inode, regular: &Regular, length: u64) -> Result<(), Errno> {
-    regular.truncate(inode.superblock(), length)?;
-    inode.with_attributes(|attributes| attributes.mark_modified());
-    Ok(())
 }
 
 fn mode(inode: &Inode) -> u32 {

@@ -31,7 +31,7 @@ pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, le
             _ => Errno::ENODEV,
         });
     };
-    file.file().drop_rights(&cx.credentials());
+    inode.drop_rights(&cx.credentials());
     if mode & PUNCH_HOLE != 0 {
         regular.punch_hole(inode.superblock(), offset, length)?;
     } else {
