@@ -8,7 +8,7 @@ use rules::abi::stat::Stat;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::credentials::Credentials;
 
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::core::object::pipe::fifo::{self, FifoId};
 use crate::linux::fs;
 use crate::linux::fs::device::{self, nodes};

@@ -22,7 +22,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;

@@ -24,7 +24,7 @@ use self::control::{Owner, Use};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 

@@ -31,7 +31,7 @@ use super::{demux, ports, route};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};

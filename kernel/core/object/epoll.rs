@@ -30,8 +30,8 @@ use crate::core::event::rank::{Rank, Ranked};
 use crate::core::event::ready::ReadyQueue;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::file::File;
 use crate::core::file::release::Release;
+use crate::core::file::traits::File;
 
 /// An epoll instance.
 pub(crate) struct Epoll {

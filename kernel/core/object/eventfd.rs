@@ -15,7 +15,7 @@ use rules::core::seek::Whence;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// A counter to wait for.

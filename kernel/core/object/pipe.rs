@@ -26,7 +26,7 @@ use self::pool::Pool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 

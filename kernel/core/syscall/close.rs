@@ -11,7 +11,7 @@ use rules::core::fd::Fd;
 use super::patience;
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::machine::clock;
 use crate::net::socket::TcpSocket;

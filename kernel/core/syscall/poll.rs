@@ -1,6 +1,6 @@
 //! poll(2), ppoll(2).
 //!
-//! Not here: the array (`poll/array`), waiting (`file::many`), times and masks (`timeout`, `mask`).
+//! Not here: the array (`poll/array`), waiting (`file::poll_set`), times and masks (`timeout`, `mask`).
 //! Source: Linux 6.1 fs/select.c (`do_sys_poll`).
 
 mod array;
@@ -13,7 +13,7 @@ pub(crate) use self::array::Group;
 use self::array::PollArray;
 use super::mask;
 use super::timeout::{self, TimeLimit};
-use crate::core::file::many::{self, Timeout};
+use crate::core::file::poll_set::{self, Timeout};
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::linux::task::signal::deliver::Restart;
 
@@ -59,7 +59,7 @@ fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<D
     }
     let mut entries = PollArray::new();
     entries.read(cx.space(), (array, count as usize), cx.poll_room())?;
-    let result = many::wait(cx.myself(), cx.files(), timeout, &mut entries);
+    let result = poll_set::wait(cx.myself(), cx.files(), timeout, &mut entries);
     entries.write_answers(cx.space())?;
     if let Some(room) = entries.take_room() {
         cx.poll_room().set(room);

@@ -16,7 +16,7 @@ use rules::core::transfer::Source as _;
 use super::buffers::{Buffers, Place};
 use super::patience;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
+use crate::core::file::traits::WriteExtent;
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::linux::syscall::file_size;
 use crate::linux::task::signal::pending::Info;

@@ -15,7 +15,7 @@ use rules::linux::credentials::Credentials;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::{Position, Regular};
 use crate::core::event::class::Class;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::transfer::{Sink, Source};
 

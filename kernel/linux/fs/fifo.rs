@@ -9,7 +9,7 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
 use spin::Once;
 
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// Opens the pipe of the FIFO whose inode says this of itself; an error is what open(2) returns.
 pub(crate) type Opener = fn(&Stat, AccessMode, OpenFlags) -> Result<Arc<dyn File>, Errno>;

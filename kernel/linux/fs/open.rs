@@ -21,7 +21,7 @@ use super::report::OpenReport;
 use super::stat;
 use super::tmpfs::inode::Content;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug)]

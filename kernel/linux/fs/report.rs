@@ -12,7 +12,7 @@ use rules::core::seek::{self, Whence};
 
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event::class::Class;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
 /// One opening of such a text. The text is made anew whenever it is read from its start.

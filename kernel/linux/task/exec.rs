@@ -17,7 +17,7 @@ use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
 use super::thread;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::limits::Limits;

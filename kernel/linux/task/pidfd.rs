@@ -13,7 +13,7 @@ use super::process::Process;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// A process, as a file.
 pub(crate) struct PidFd {

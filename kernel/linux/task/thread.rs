@@ -26,7 +26,7 @@ use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Bed, Parker};
 use crate::core::event::wait::{Sleep, Wake};
-use crate::core::file::many;
+use crate::core::file::poll_set;
 use crate::core::trace::{self, Kind};
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
@@ -69,7 +69,7 @@ pub(crate) struct Thread {
 pub(crate) struct Myself {
     thread: Arc<Thread>,
     bed: Bed,
-    waiting: RefCell<many::Waiting>,
+    waiting: RefCell<poll_set::Waiting>,
 }
 
 /// What only the thread itself touches.
@@ -289,7 +289,7 @@ impl Myself {
     /// Of the current task, which runs `thread`.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
         let task = event::Task::new(thread.parker.clone());
-        let waiting = RefCell::new(many::Waiting::new(&task));
+        let waiting = RefCell::new(poll_set::Waiting::new(&task));
         Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
     }
 
@@ -319,8 +319,8 @@ impl Deref for Myself {
     }
 }
 
-impl many::Thread for Myself {
-    fn waiting(&self) -> RefMut<'_, many::Waiting> {
+impl poll_set::Thread for Myself {
+    fn waiting(&self) -> RefMut<'_, poll_set::Waiting> {
         self.waiting.borrow_mut()
     }
 }

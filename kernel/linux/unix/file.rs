@@ -13,7 +13,7 @@ use rules::net::tcp::connection::Taking;
 use super::UnixSocket;
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 

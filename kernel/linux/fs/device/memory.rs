@@ -10,7 +10,7 @@ use rules::core::seek::Whence;
 
 use super::nodes;
 use crate::core::event::class::Class;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::transfer::{Sink, Source};

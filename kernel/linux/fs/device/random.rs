@@ -9,7 +9,7 @@ use rules::abi::errno::Errno;
 
 use super::nodes;
 use crate::core::event::class::Class;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random::{self, Stream};
 

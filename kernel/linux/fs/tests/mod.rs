@@ -13,7 +13,7 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::linux::fs::boot;
 use crate::linux::fs::name::{self, NewFile};
 use crate::linux::fs::open::{self, How, Opened};

@@ -24,7 +24,7 @@ use super::set::{SigSet, Signal};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
 /// Some signals, as a file.

@@ -17,7 +17,7 @@ use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;

@@ -13,7 +13,7 @@ use super::super::Terminal;
 use super::end::{End, Side};
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
