@@ -309,7 +309,7 @@ impl File for Terminal {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -324,7 +324,7 @@ impl File for Terminal {
         Some(&self.state)
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.state.read().tty.readable_bytes())
     }
 

@@ -394,7 +394,7 @@ impl File for TcpSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -427,7 +427,7 @@ impl File for TcpSocket {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         self.endpoint.state.read().unread()
     }
 

@@ -330,7 +330,7 @@ impl File for UdpSocket {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.endpoint.state.read().unread())
     }
 

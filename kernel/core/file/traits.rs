@@ -21,13 +21,13 @@ use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// How much a blocking write asks for.
+/// When a blocking write is done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum WriteExtent {
-    /// It ends with the first piece that is taken, however short.
-    Some,
-    /// It goes on until everything is taken: pipes, terminals, stream sockets.
-    Everything,
+    /// With the first piece that is taken, however short.
+    Partial,
+    /// When all bytes are taken: pipes, terminals, stream sockets.
+    All,
 }
 
 /// How threads wait for a file.
@@ -78,7 +78,7 @@ pub(crate) trait File: Any + Send + Sync {
     /// Writes at `offset` (which streams ignore) and returns the number of bytes written. Where bytes of `from`
     /// are not readable, more may be taken from it than is written.
     ///
-    /// `Pending` means that nothing was written. A file that wants [`Everything`](WriteExtent::Everything) has not
+    /// `Pending` means that nothing was written. A file that takes [`All`](WriteExtent::All) has not
     /// touched `from` then; any other is tried again with the same bytes.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ pub(crate) trait File: Any + Send + Sync {
 
     /// When a blocking write is done.
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Some
+        WriteExtent::Partial
     }
 
     /// What is ready, as far as `interest` asks. The default is a file that never blocks.
@@ -179,7 +179,7 @@ pub(crate) trait File: Any + Send + Sync {
     ///
     /// # Errors
     /// `ENOTTY`: this kind of file cannot tell.
-    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
         let _ = offset;
         Err(Errno::ENOTTY)
     }

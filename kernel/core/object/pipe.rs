@@ -194,7 +194,7 @@ impl File for PipeEnd {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -239,7 +239,7 @@ impl File for PipeEnd {
         Ok(())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.pipe.state.read().unread())
     }
 }

@@ -95,7 +95,7 @@ fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: R
     {
         from.truncate(room);
     }
-    if file.write_extent() == WriteExtent::Everything {
+    if file.write_extent() == WriteExtent::All {
         return write_everything(cx, &file, &mut from, |from| attempt(&file, from, place, status));
     }
     let start = from.position();

@@ -98,7 +98,7 @@ impl File for Inode {
         if matches!(self.content(), Content::Regular(_)) { Ok(self) } else { Err(Errno::ENODEV) }
     }
 
-    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
         let rest = self.regular().map_err(|_| Errno::ENOTTY)?.size().saturating_sub(offset);
         Ok(usize::try_from(rest).unwrap_or(usize::MAX))
     }

@@ -80,7 +80,7 @@ fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {
 }
 
 fn unread(cx: &Context<'_>, file: &OpenFile, argument: usize) -> SysResult {
-    let unread = file.file().unread(*file.offset())?;
+    let unread = file.file().bytes_readable(*file.offset())?;
     let unread = u32::try_from(unread).unwrap_or(i32::MAX.unsigned_abs());
     UserPtr::<u32>::new(cx.space(), argument).write(&unread)?;
     Ok(0)

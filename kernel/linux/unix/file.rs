@@ -35,7 +35,7 @@ impl File for UnixSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
+        if self.kind() == Kind::Stream { WriteExtent::All } else { WriteExtent::Partial }
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -67,7 +67,7 @@ impl File for UnixSocket {
     }
 
     /// `FIONREAD`: all that waits (`unix_inq_len`).
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         self.endpoint.state.read().unread()
     }
 }

@@ -120,7 +120,7 @@ fn send(
         let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, Share::All);
         return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
     }
-    let is_stream = socket.write_extent() == WriteExtent::Everything;
+    let is_stream = socket.write_extent() == WriteExtent::All;
     let mut total = 0;
     let result = patience::within(cx, file, (Events::WRITABLE, Check::Try), limit, || {
         if total > 0 && socket::has_error(file) {

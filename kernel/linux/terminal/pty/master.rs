@@ -148,7 +148,7 @@ impl File for Master {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -159,7 +159,7 @@ impl File for Master {
         Some(&self.end)
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.terminal().state.read().tty.unsent_bytes())
     }
 

@@ -66,7 +66,7 @@ impl File for Slave {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -77,8 +77,8 @@ impl File for Slave {
         Some(&self.end)
     }
 
-    fn unread(&self, offset: u64) -> Result<usize, Errno> {
-        if self.terminal().is_hung_up() { Err(Errno::EIO) } else { self.terminal().unread(offset) }
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
+        if self.terminal().is_hung_up() { Err(Errno::EIO) } else { self.terminal().bytes_readable(offset) }
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
