@@ -15,7 +15,6 @@ use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
 use crate::core::event::trace::{self, Level};
-use crate::core::file::description::OpenFile;
 use crate::linux::fs::open::{self, How};
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
@@ -131,7 +130,7 @@ fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<()
     let process = thread.process();
     let origin = fs::boot::origin();
     let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
-    let console = OpenFile::new(console, AccessMode::ReadWrite, OpenFlags::empty())?;
+    let console = console.describe(AccessMode::ReadWrite, OpenFlags::empty())?;
     let files = process.files();
     for _ in 0..3 {
         files.open(console.clone(), OnExec::Keep, 3)?;

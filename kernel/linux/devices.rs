@@ -7,7 +7,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::credentials::Credentials;
 
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::linux::fs::device::{self, nodes};
 use crate::linux::fs::devpts;
 use crate::linux::serial;

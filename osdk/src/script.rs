@@ -1,4 +1,4 @@
-//! Scripts that the guest's BusyBox runs: tests/NAME/script.sh of the project is /tests/NAME.sh in the guest.
+//! Scripts that the guest's BusyBox runs: a script of the directory tests/ is copied into the directory /tests of the guest.
 //!
 //! Not here: what a script does, and what its output means (`workload`, `stress`, `servers`).
 

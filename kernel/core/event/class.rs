@@ -22,10 +22,16 @@ pub(crate) enum Class {
     FileLock,
     /// The files of one select or poll: wakes that find nothing belong to none of them alone.
     PollSet,
+    /// What is always ready: regular files, directories, and the devices that are only memory. Nothing is counted.
+    Inode,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 11] = [
+    /// How many there are.
+    const NUMBER: usize = Self::Inode as usize + 1;
+
+    /// Those that have events, and so counters.
+    pub(crate) const COUNTED: [Self; 11] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
@@ -52,6 +58,7 @@ impl Class {
             Self::Socket => "socket",
             Self::FileLock => "flock",
             Self::PollSet => "pollset",
+            Self::Inode => "inode",
         }
     }
 }
@@ -59,16 +66,16 @@ impl Class {
 /// How often each [`Count`] happened.
 pub(crate) type Counts = [u64; Count::KINDS];
 
-type Counters = [[Counter; Count::KINDS]; Class::ALL.len()];
+type Counters = [[Counter; Count::KINDS]; Class::NUMBER];
 
 static COUNTERS: PerCpu<Counters> = PerCpu::new(
-    [const { CacheLines([const { [const { Counter::new() }; Count::KINDS] }; Class::ALL.len()]) }; CPUS],
+    [const { CacheLines([const { [const { Counter::new() }; Count::KINDS] }; Class::NUMBER]) }; CPUS],
 );
 
 /// Answers from the cache that are still to be counted: together, when this is dropped, for those who ask thousands of
 /// files.
 #[derive(Default)]
-pub(crate) struct Hits([u32; Class::ALL.len()]);
+pub(crate) struct Hits([u32; Class::NUMBER]);
 
 impl Hits {
     #[inline]
@@ -79,7 +86,7 @@ impl Hits {
 
 impl Drop for Hits {
     fn drop(&mut self) {
-        for (class, hits) in Class::ALL.into_iter().zip(self.0).filter(|(_, hits)| *hits > 0) {
+        for (class, hits) in Class::COUNTED.into_iter().zip(self.0).filter(|(_, hits)| *hits > 0) {
             add(class, Count::Hit, hits.into());
         }
     }

@@ -152,7 +152,7 @@ impl fmt::Display for Event {
             0 => write!(out, "thread    -  ")?,
             tid => write!(out, "thread {tid:>4}  ")?,
         }
-        let class = || Class::ALL.get(self.number as usize).map_or("?", |class| class.name());
+        let class = || Class::COUNTED.get(self.number as usize).map_or("?", |class| class.name());
         match self.kind {
             Kind::Enter => match Sysno::new(self.number as usize) {
                 Some(name) => write!(out, "{name}"),

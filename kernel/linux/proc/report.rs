@@ -28,7 +28,7 @@ pub(super) fn pollee() -> Vec<u8> {
         line(&mut text, format_args!(" {name:>16}"));
     }
     text.push('\n');
-    for class in Class::ALL {
+    for class in Class::COUNTED {
         line(&mut text, format_args!("{:<10}", class.name()));
         for count in class::counts(class) {
             line(&mut text, format_args!(" {count:>16}"));

@@ -17,7 +17,8 @@ use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
 use super::thread;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
+use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::pages::Pages;
@@ -56,7 +57,7 @@ pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
 
 /// Reads the `#!` line of a file that begins with one.
-pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno> {
+pub(crate) fn interpreter(file: &Inode) -> Result<Option<Interpreter>, Errno> {
     let mut head = [0u8; 256];
     let read = read(file, 0, &mut head)?;
     let Some(line) = head[..read].strip_prefix(b"#!") else { return Ok(None) };
@@ -74,10 +75,10 @@ pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno>
 /// `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the arguments do not fit. `EACCES`, `ENOENT`,
 /// `ELIBBAD` as `ENOEXEC`: the dynamic linker.
 pub(crate) fn load(
-    file: &dyn File,
+    file: &Arc<Inode>,
     arguments: &Arguments,
     limits: Limits,
-    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+    find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
 ) -> Result<Image, Errno> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
@@ -91,11 +92,11 @@ pub(crate) fn load(
 }
 
 fn build(
-    file: &dyn File,
+    file: &Arc<Inode>,
     program: &Program,
     space: Arc<AddressSpace>,
     arguments: &Arguments,
-    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+    find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
 ) -> Result<Image, Errno> {
     let base = if program.is_dynamic { DYNAMIC_BASE } else { 0 };
     let end = program.map(&space, file, base)?;
@@ -104,11 +105,11 @@ fn build(
     let mut linker_base = 0;
     if let Some(path) = &program.linker {
         let linker = find(path)?;
-        let loaded = Program::read(&*linker)?;
+        let loaded = Program::read(&linker)?;
         let room = page_up(loaded.end).ok_or(Errno::ENOEXEC)?;
         let hole = space.map(MapRequest::anonymous(Placement::Anywhere(0), room, Prot::empty()))?;
         space.unmap(hole, room)?;
-        loaded.map(&space, &*linker, hole)?;
+        loaded.map(&space, &linker, hole)?;
         linker_base = hole;
         entry = hole.wrapping_add(loaded.entry);
     }
@@ -144,7 +145,7 @@ struct Program {
 }
 
 impl Program {
-    fn read(file: &dyn File) -> Result<Self, Errno> {
+    fn read(file: &Inode) -> Result<Self, Errno> {
         let mut head = vec![0u8; HEAD];
         let len = read(file, 0, &mut head)?;
         head.truncate(len);
@@ -205,7 +206,7 @@ impl Program {
     }
 
     /// Maps all segments `base` bytes above where the file wants them; returns the end of the last.
-    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<usize, Errno> {
+    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<usize, Errno> {
         for segment in &self.segments {
             segment.map(space, file, base)?;
         }
@@ -214,14 +215,14 @@ impl Program {
 }
 
 impl Segment {
-    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<(), Errno> {
+    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<(), Errno> {
         let start = base + self.start;
         let in_page = start % PAGE_SIZE;
         let file_end = start + self.file_len;
         let memory_end = page_up(start + self.len).ok_or(Errno::ENOEXEC)?;
         let mapped_end = page_up(file_end).ok_or(Errno::ENOEXEC)?;
         if self.file_len > 0 {
-            let pages: Arc<dyn Pages> = file.pages().map_err(|_| Errno::ENOEXEC)?;
+            let pages: Arc<dyn Pages> = file.clone().pages().map_err(|_| Errno::ENOEXEC)?;
             let index = (self.offset - in_page as u64) / PAGE_SIZE as u64;
             space.map(MapRequest {
                 placement: Placement::Replacing(page_down(start)),
@@ -248,7 +249,7 @@ impl Segment {
     }
 }
 
-fn linker_path(file: &dyn File, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
+fn linker_path(file: &Inode, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
     let mut path = vec![0u8; usize::try_from(len).ok().filter(|len| *len <= 4096).ok_or(Errno::ENOEXEC)?];
     let len = read(file, offset, &mut path)?;
     path.truncate(len);
@@ -349,7 +350,7 @@ impl Stack<'_> {
     }
 }
 
-fn read(file: &dyn File, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+fn read(file: &Inode, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
     let mut filled = 0;
     while filled < buffer.len() {
         let mut rest = &mut buffer[filled..];

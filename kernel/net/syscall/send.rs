@@ -15,8 +15,8 @@ use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use super::{cmsg, socket, unix};
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
+use crate::core::file::traits::WriteExtent;
 use crate::core::syscall::{patience, write};
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::datagram::Stranger;
@@ -120,7 +120,7 @@ fn send(
         let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, Share::All);
         return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
     }
-    let is_stream = socket.write_extent() == WriteExtent::Everything;
+    let is_stream = socket.write_extent() == WriteExtent::All;
     let mut total = 0;
     let result = patience::within(cx, file, (Events::WRITABLE, Check::Try), limit, || {
         if total > 0 && file.file().has_pending_error() {
