@@ -23,8 +23,10 @@ pub(crate) struct Tree {
     modules: BTreeSet<String>,
     /// Every identifier in code.
     names: BTreeSet<String>,
-    /// For a type or the name of a module: the identifiers in the files that define it.
-    scopes: BTreeMap<String, BTreeSet<String>>,
+    /// The identifiers in each source file.
+    sources: Vec<BTreeSet<String>>,
+    /// For a type or the name of a module: which of these files define it.
+    scopes: BTreeMap<String, Vec<usize>>,
 }
 
 impl Tree {
@@ -54,9 +56,10 @@ impl Tree {
             let around = bare(path);
             let scopes = defined(&code).into_iter().chain(around.split('/').map(str::to_owned));
             for scope in scopes {
-                self.scopes.entry(scope).or_default().extend(names.iter().cloned());
+                self.scopes.entry(scope).or_default().push(self.sources.len());
             }
-            self.names.extend(names);
+            self.names.extend(names.iter().cloned());
+            self.sources.push(names);
         }
     }
 
@@ -73,21 +76,25 @@ impl Tree {
     /// Whether `name` may stand behind `scope::`. Types and crates of others may have any member.
     pub(crate) fn is_member(&self, scope: &str, name: &str) -> bool {
         match self.scopes.get(scope) {
-            Some(names) => names.contains(name) || self.has_place(&format!("{scope}/{name}")),
+            Some(files) => {
+                let mut sources = files.iter().filter_map(|file| self.sources.get(*file));
+                sources.any(|names| names.contains(name)) || self.has_place(&format!("{scope}/{name}"))
+            }
             None => self.names.contains(scope),
         }
     }
 
     /// Whether a file or directory is called `claim`, by its whole path or by the end of it. `src` and the extension
-    /// may be left out, and `*` is any name.
+    /// may be left out. `*` is any name, and so is one in capitals.
     pub(crate) fn has_place(&self, claim: &str) -> bool {
-        let claim = claim.trim_end_matches('/');
-        let ends_with = |place: &str, claim: &str| {
-            let mut place = place.rsplit('/');
-            claim.rsplit('/').all(|want| place.next().is_some_and(|name| want == "*" || name == want))
+        let claim: Vec<&str> = claim.trim_end_matches('/').rsplit('/').collect();
+        let is_any =
+            |name: &str| name == "*" || (name.len() > 1 && name.bytes().all(|b| b.is_ascii_uppercase()));
+        let ends_with = |place: &String| {
+            let mut names = place.rsplit('/');
+            claim.iter().all(|want| names.next().is_some_and(|name| name == *want || is_any(want)))
         };
-        self.places.iter().any(|place| ends_with(place, claim))
-            || self.modules.iter().any(|module| ends_with(module, claim))
+        self.places.iter().any(ends_with) || self.modules.iter().any(ends_with)
     }
 
     /// Whether this is the whole path of a file or directory.
