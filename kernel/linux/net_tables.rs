@@ -11,8 +11,8 @@ use core::time::Duration;
 
 use rules::abi::errno::Errno;
 use rules::linux::proc_net::{self, Counts, Inet, Local, NOWHERE, Timer};
-use rules::net::route::Table;
-use rules::net::tcp::Phase;
+use rules::net::route::RoutingTable;
+use rules::net::tcp::TcpState;
 use rules::net::tcp::segment::Tuple;
 
 use super::unix;
@@ -67,7 +67,7 @@ fn unasked(endpoint: &Endpoint) -> Inet {
     Inet {
         local: NOWHERE,
         remote: NOWHERE,
-        state: Phase::Closed.number(),
+        state: TcpState::Closed.number(),
         sent: 0,
         received: 0,
         timer: Timer::None,
@@ -80,7 +80,7 @@ fn listener(endpoint: &Endpoint) -> Inet {
     let state = endpoint.state.read();
     Inet {
         local: state.local().unwrap_or(NOWHERE),
-        state: state.phase().number(),
+        state: state.state().number(),
         received: state.info().unacked as usize,
         ..unasked(endpoint)
     }
@@ -109,7 +109,7 @@ fn connection(tuple: &Tuple, found: &Found) -> Inet {
             Inet {
                 local: tuple.local,
                 remote: tuple.remote,
-                state: state.phase().number(),
+                state: state.state().number(),
                 sent,
                 received: state.unread().unwrap_or(0),
                 timer,
@@ -117,13 +117,13 @@ fn connection(tuple: &Tuple, found: &Found) -> Inet {
             }
         }
         Found::Request(listener) => Inet {
-            state: Phase::SynReceived.number(),
+            state: TcpState::SynReceived.number(),
             timer: Timer::Repeat(timer::next(listener).map_or(Duration::ZERO, |at| at.saturating_sub(now))),
             uid: listener.holder.uid().unwrap_or(0),
             ..nobodys
         },
         Found::TimeWait(rest) => Inet {
-            state: Phase::TimeWait.number(),
+            state: TcpState::TimeWait.number(),
             timer: Timer::TimeWait(rest.end().saturating_sub(now)),
             ..nobodys
         },
@@ -174,7 +174,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
 /// The ways to others.
 pub(crate) fn route() -> Vec<u8> {
     let mut text = proc_net::route_head();
-    for route in interface::routes().iter().filter(|route| route.table == Table::Main) {
+    for route in interface::routes().iter().filter(|route| route.table == RoutingTable::Main) {
         if let Some(interface) = interface::all().find(|interface| interface.index == route.interface) {
             text.push_str(&proc_net::route(interface.name, route));
         }

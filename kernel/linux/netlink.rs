@@ -16,7 +16,7 @@ use rules::linux::netlink::request::Privilege;
 use rules::linux::netlink::socket::{Socket, Switches};
 use rules::net::abi::socket::{How, NETLINK_ROUTE, SockAddrNl, Ucred, family};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -145,7 +145,7 @@ impl crate::net::call::Socket for NetlinkSocket {
         Ok(Address::Netlink(self.state.read().peer()))
     }
 
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
         let mut state = self.state.lock();
         let result = state.receive(to, taking);
         if result.is_ready() {
@@ -206,7 +206,7 @@ impl File for NetlinkSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        crate::net::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        crate::net::call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

@@ -6,7 +6,7 @@
 use core::net::Ipv4Addr;
 
 use rules::net::checksum;
-use rules::net::tcp::Route;
+use rules::net::tcp::PathKind;
 use rules::net::tcp::packet::Packet;
 
 use super::ethernet;
@@ -18,8 +18,8 @@ use super::traffic::{self, Direction};
 pub(super) struct Loopback;
 
 impl Link for Loopback {
-    fn route(&self) -> Route {
-        if impairment::is_on() { Route::Link { mtu: ethernet::MTU } } else { Route::Local }
+    fn path(&self) -> PathKind {
+        if impairment::is_on() { PathKind::Link { mtu: ethernet::MTU } } else { PathKind::Local }
     }
 
     fn address(&self) -> Ipv4Addr {

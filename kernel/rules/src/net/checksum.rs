@@ -17,30 +17,30 @@ const TCP: u8 = 6;
 
 /// Where a TCP segment is in a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Place {
+struct SegmentRange {
     start: usize,
     end: usize,
 }
 
 /// Finds the segment of a whole packet. `None`: there is none, or not all of it.
-fn segment(packet: &[u8]) -> Option<Place> {
+fn segment(packet: &[u8]) -> Option<SegmentRange> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
     let is_whole = ip.next_header() == IpProtocol::Tcp && !ip.more_frags() && ip.frag_offset() == 0;
-    let place = Place { start: ip.header_len().into(), end: ip.total_len().into() };
+    let place = SegmentRange { start: ip.header_len().into(), end: ip.total_len().into() };
     (is_whole && place.start + PLACE + 2 <= place.end).then_some(place)
 }
 
 /// Whether the checksum of the TCP segment in `packet` is right.
 #[must_use]
 pub fn is_right(packet: &[u8]) -> bool {
-    segment(packet).is_some_and(|Place { start, end }| {
+    segment(packet).is_some_and(|SegmentRange { start, end }| {
         fold(add(pseudo_header(packet, end - start), &packet[start..end])) == u16::MAX
     })
 }
 
 /// Computes the checksum of the TCP segment in `packet`; nothing if there is none.
 pub fn complete(packet: &mut [u8]) {
-    if let Some(Place { start, end }) = segment(packet) {
+    if let Some(SegmentRange { start, end }) = segment(packet) {
         packet[start + PLACE..][..2].fill(0);
         let sum = !fold(add(pseudo_header(packet, end - start), &packet[start..end]));
         packet[start + PLACE..][..2].copy_from_slice(&sum.to_ne_bytes());
@@ -50,7 +50,7 @@ pub fn complete(packet: &mut [u8]) {
 /// Leaves the checksum of the TCP segment in `packet` to a card, which finds there what it cannot know. Where the segment
 /// begins; `None`: there is none.
 pub fn leave(packet: &mut [u8]) -> Option<usize> {
-    let Place { start, end } = segment(packet)?;
+    let SegmentRange { start, end } = segment(packet)?;
     let sum = fold(pseudo_header(packet, end - start));
     packet[start + PLACE..][..2].copy_from_slice(&sum.to_ne_bytes());
     Some(start)
@@ -100,18 +100,18 @@ mod tests {
 
     use super::*;
     use crate::net::socket::Options;
-    use crate::net::tcp::Route;
+    use crate::net::tcp::PathKind;
     use crate::net::tcp::connection::Connection;
-    use crate::net::tcp::packet::Burst;
+    use crate::net::tcp::packet::PacketBatch;
     use crate::net::tcp::segment::Tuple;
 
     /// A SYN, with `len` bytes behind it.
     fn packet(len: usize) -> std::vec::Vec<u8> {
         let [local, remote] =
             [2, 15].map(|host| SocketAddrV4::new(Ipv4Addr::new(10, 200, 255, host), 40000 + u16::from(host)));
-        let mut out = Burst::new();
+        let mut out = PacketBatch::new();
         let now = core::time::Duration::from_secs(1);
-        let route = Route::Link { mtu: 1500 };
+        let route = PathKind::Link { mtu: 1500 };
         let mut client = Connection::connect(Tuple { local, remote }, route, 7, &Options::default(), now);
         let _ = client.settle(now, &mut out);
         let mut bytes = out[0].ip().to_vec();

@@ -18,7 +18,7 @@ use crate::abi::errno::Errno;
 use crate::core::transfer::Sink;
 use crate::net::abi::socket::SockAddrNl;
 use crate::net::socket::Options;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 /// `net.core.rmem_default`.
 const DEFAULT_BUFFER: usize = 212_992;
@@ -233,9 +233,9 @@ impl Socket {
     ///
     /// # Errors
     /// `ENOBUFS`: answers were lost, once. `EFAULT`: `to` is not writable; the datagram is gone.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<(usize, usize), Errno>> {
+    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<(usize, usize), Errno>> {
         let before = self.queue.len();
-        let result = self.take(to, taking);
+        let result = self.take(to, mode);
         if self.queue.len() < before && self.held <= self.options.receive_buffer / 2 {
             self.tell_more();
         }
@@ -245,7 +245,7 @@ impl Socket {
         result
     }
 
-    fn take(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<(usize, usize), Errno>> {
+    fn take(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<(usize, usize), Errno>> {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
@@ -253,7 +253,7 @@ impl Socket {
         let len = first.len();
         let wanted = len.min(to.remaining());
         let count = to.put(&first[..wanted]);
-        if taking == Taking::Consume {
+        if mode == RecvMode::Consume {
             self.held -= len + OVERHEAD;
             self.queue.pop_front();
         }

@@ -15,7 +15,7 @@ use crate::abi::errno::Errno;
 use crate::net::abi::netdevice::{self, Interface, LOOPBACK};
 use crate::net::network::Network;
 use crate::net::route;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 const TO: Recipient = Recipient { sequence: 5, port: 0 };
 
@@ -45,7 +45,7 @@ fn request(kind: u16, flags: Flags, body: &[u8]) -> Vec<u8> {
 
 fn next(socket: &mut Socket) -> Poll<Result<Vec<u8>, Errno>> {
     let mut bytes = vec![0; 8192];
-    socket.receive(&mut &mut bytes[..], Taking::Consume).map_ok(|(count, _)| bytes[..count].to_vec())
+    socket.receive(&mut &mut bytes[..], RecvMode::Consume).map_ok(|(count, _)| bytes[..count].to_vec())
 }
 
 fn kind(message: &[u8]) -> u16 {

@@ -10,7 +10,7 @@ use super::name::Name;
 use super::socket::Kind;
 use crate::abi::errno::Errno;
 use crate::core::transfer::Sink;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 /// What a piece costs beside its bytes, so that many small ones have an end, too.
 const OVERHEAD: usize = 256;
@@ -120,11 +120,11 @@ impl<R: Clone> Queue<R> {
     ///
     /// # Errors
     /// Nothing was taken. `EFAULT`: `to` is not writable.
-    pub(super) fn take(&mut self, kind: Kind, to: &mut dyn Sink, taking: Taking) -> Result<Taken<R>, Errno> {
-        match taking {
-            Taking::Peek => self.peek(kind, to),
-            Taking::Consume if kind == Kind::Stream => self.take_bytes(to),
-            Taking::Consume => {
+    pub(super) fn take(&mut self, kind: Kind, to: &mut dyn Sink, mode: RecvMode) -> Result<Taken<R>, Errno> {
+        match mode {
+            RecvMode::Peek => self.peek(kind, to),
+            RecvMode::Consume if kind == Kind::Stream => self.take_bytes(to),
+            RecvMode::Consume => {
                 let mut taken = self.peek(kind, to)?;
                 if let Some(piece) = self.pieces.pop_front() {
                     self.unread -= piece.bytes.len();

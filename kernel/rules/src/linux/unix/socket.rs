@@ -16,7 +16,7 @@ use crate::abi::errno::Errno;
 use crate::core::transfer::Sink;
 use crate::net::abi::socket::{How, Ucred};
 use crate::net::socket::Options;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 use crate::net::tcp::listener::Listener;
 use crate::net::tcp::readiness::Shutdown;
 
@@ -193,7 +193,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// # Errors
     /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not writable.
     /// What became of the connection, once.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Taken<R>, Errno>> {
+    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<Taken<R>, Errno>> {
         let is_connected = matches!(self.stage, Stage::Connected(_));
         match self.kind {
             Kind::Stream if !is_connected => return Poll::Ready(Err(Errno::EINVAL)),
@@ -201,7 +201,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             _ => {}
         }
         if !self.queue.is_empty() {
-            return Poll::Ready(self.queue.take(self.kind, to, taking));
+            return Poll::Ready(self.queue.take(self.kind, to, mode));
         }
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));

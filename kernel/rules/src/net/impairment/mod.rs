@@ -1,4 +1,4 @@
-//! A bad network: packets that are lost, late, out of order, twice there or damaged, as often as [`Rules`] say.
+//! A bad network: packets that are lost, late, out of order, twice there or damaged, as often as [`ImpairmentRules`] say.
 //!
 //! What happens to a packet follows from the seed and the packets before it, and so comes again.
 //! Bound: `MOST_HELD` packets wait; one more is lost.
@@ -9,8 +9,8 @@ mod rules;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use self::rules::{Rules, Share};
-use crate::net::tcp::packet::{Burst, Packet};
+pub use self::rules::{ImpairmentRules, Share};
+use crate::net::tcp::packet::{Packet, PacketBatch};
 
 /// How many packets wait at most: netem's `limit`.
 const MOST_HELD: usize = 1000;
@@ -23,8 +23,8 @@ const OVERTAKING: Duration = Duration::from_millis(10);
 
 /// One place that packets pass.
 #[derive(Debug)]
-pub struct Stage {
-    rules: Rules,
+pub struct ImpairmentStage {
+    rules: ImpairmentRules,
     random: Random,
     /// In the order in which they came.
     held: Vec<Held>,
@@ -40,15 +40,15 @@ struct Held {
     overtaking: Option<u64>,
 }
 
-impl Stage {
+impl ImpairmentStage {
     /// A place with these rules; `number` tells it from others, where other packets fare badly.
     #[must_use]
-    pub const fn new(rules: Rules, number: u64) -> Self {
+    pub const fn new(rules: ImpairmentRules, number: u64) -> Self {
         Self { rules, random: Random(rules.seed ^ number << 32), held: Vec::new() }
     }
 
     /// Takes in a packet. What leaves now goes to `out`.
-    pub fn pass(&mut self, packet: Packet, now: Duration, out: &mut Burst) {
+    pub fn pass(&mut self, packet: Packet, now: Duration, out: &mut PacketBatch) {
         if self.happens(self.rules.duplicate) {
             self.pass_one(packet.clone(), now, out);
         }
@@ -56,7 +56,7 @@ impl Stage {
     }
 
     /// Lets go whose time has come, and says when the next one's comes.
-    pub fn expire(&mut self, now: Duration, out: &mut Burst) -> Option<Duration> {
+    pub fn expire(&mut self, now: Duration, out: &mut PacketBatch) -> Option<Duration> {
         while let Some(due) = self.held.iter().position(|held| held.until <= now) {
             let held = self.held.remove(due);
             self.leave(held.packet, out);
@@ -64,7 +64,7 @@ impl Stage {
         self.held.iter().map(|held| held.until).min()
     }
 
-    fn pass_one(&mut self, mut packet: Packet, now: Duration, out: &mut Burst) {
+    fn pass_one(&mut self, mut packet: Packet, now: Duration, out: &mut PacketBatch) {
         if self.happens(self.rules.loss) {
             return;
         }
@@ -83,7 +83,7 @@ impl Stage {
     }
 
     /// Lets a packet go, and after it those who have waited for enough others.
-    fn leave(&mut self, packet: Packet, out: &mut Burst) {
+    fn leave(&mut self, packet: Packet, out: &mut PacketBatch) {
         out.push(packet);
         for held in &mut self.held {
             held.overtaking = held.overtaking.map(|left| left.saturating_sub(1));
@@ -143,17 +143,17 @@ mod tests {
 
     /// What comes out of `count` packets, a millisecond between two of them, and when.
     fn run(text: &str, count: u32) -> Vec<(u32, Duration)> {
-        let mut stage = Stage::new(text.parse().unwrap(), 1);
+        let mut stage = ImpairmentStage::new(text.parse().unwrap(), 1);
         let (mut seen, mut now) = (vec![], Duration::ZERO);
         for sent in 0..count {
-            let mut out = Burst::new();
+            let mut out = PacketBatch::new();
             stage.expire(now, &mut out);
             stage.pass(numbered(sent), now, &mut out);
             seen.extend(out.iter().map(|packet| (number(packet), now)));
             now += Duration::from_millis(1);
         }
         loop {
-            let mut out = Burst::new();
+            let mut out = PacketBatch::new();
             let next = stage.expire(now, &mut out);
             seen.extend(out.iter().map(|packet| (number(packet), now)));
             let Some(next) = next else { break };
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn damage_is_one_bit() {
-        let rules: Rules = "corrupt:10%".parse().unwrap();
-        let mut stage = Stage::new(rules, 1);
-        let mut out = Burst::new();
+        let rules: ImpairmentRules = "corrupt:10%".parse().unwrap();
+        let mut stage = ImpairmentStage::new(rules, 1);
+        let mut out = PacketBatch::new();
         (0..10_000).for_each(|_| stage.pass(numbered(0), Duration::ZERO, &mut out));
         let bits: Vec<u32> = out.iter().map(|packet| number(packet).count_ones()).collect();
         assert!(bits.iter().all(|bits| *bits <= 1));
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn only_so_many_wait() {
-        let mut stage = Stage::new("delay:1000".parse().unwrap(), 1);
-        let mut out = Burst::new();
+        let mut stage = ImpairmentStage::new("delay:1000".parse().unwrap(), 1);
+        let mut out = PacketBatch::new();
         (0..2000).for_each(|sent| stage.pass(numbered(sent), Duration::ZERO, &mut out));
         assert_eq!(stage.expire(Duration::from_secs(1), &mut out), None);
         assert!(out.iter().map(number).eq(0..1000));

@@ -8,9 +8,9 @@
 //! [`dispatch`](Engine::dispatch) has a bound. Acknowledgments are numbered from where it goes back to: they get other
 //! numbers (`note`).
 
-mod growth;
-mod machine;
-mod turn;
+mod dispatch;
+mod resize;
+mod smoltcp_socket;
 
 use core::net::SocketAddrV4;
 use core::time::Duration;
@@ -22,15 +22,15 @@ use smoltcp::wire::{
     HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber,
 };
 
-use self::growth::Peer;
-use self::machine::Machine;
-pub use self::machine::ask_for_memory;
-pub(super) use self::machine::{BUFFER, LARGE_BUFFER};
+use self::resize::Peer;
+use self::smoltcp_socket::SmoltcpSocket;
+pub use self::smoltcp_socket::ask_for_memory;
+pub(super) use self::smoltcp_socket::{BUFFER, LARGE_BUFFER};
 use super::clock::{self, Clock};
-use super::packet::{Burst, Packet};
-use super::phase::Phase;
+use super::packet::{Packet, PacketBatch};
 use super::segment::{Segment, Tuple};
-use super::wire::{Route, Wire};
+use super::state::TcpState;
+use super::wire::{PathKind, Wire};
 use crate::core::transfer::{Sink, Source};
 
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
@@ -50,10 +50,10 @@ const HEADERS: usize = 40;
 
 /// The protocol machine.
 pub(super) struct Engine {
-    machine: Machine,
+    smoltcp: SmoltcpSocket,
     interface: Interface,
     clock: Clock,
-    route: Route,
+    path: PathKind,
     tuple: Option<Tuple>,
     peer: Peer,
     /// When the handshake began, and how long it took.
@@ -61,13 +61,13 @@ pub(super) struct Engine {
     round_trip: Duration,
     /// Whether small segments wait for acknowledgments.
     has_nagle: bool,
-    patience: Patience,
+    ack_policy: AckPolicy,
     /// Bytes of a packet at most.
     packet_len: usize,
     /// Bytes of a segment at most that the peer takes.
     peer_segment: usize,
     /// What the socket says, since the last change.
-    view: View,
+    view: SocketSnapshot,
     /// The numbers in the last segment that was sent.
     sent: Sent,
     /// When there is something to do, if nothing but taking out bytes happens before; `None` if that is not known.
@@ -82,19 +82,19 @@ pub(super) struct Engine {
 
 /// What is asked of a socket again and again, each time through the set that it is in.
 #[derive(Clone, Copy)]
-struct View {
-    phase: Phase,
+struct SocketSnapshot {
+    state: TcpState,
     received: usize,
     unacknowledged: usize,
 }
 
 /// Whether answers wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Patience {
+pub(super) enum AckPolicy {
     /// For what they can ride on.
-    Waits,
+    Delayed,
     /// Not at all: whoever sends so much may have to wait for them.
-    None,
+    Immediate,
 }
 
 /// Where the segments that were sent leave off.
@@ -109,27 +109,27 @@ pub(super) struct Sent {
 impl Engine {
     /// A closed one, whose segments have at most `max_segment` bytes in either direction. `seed` chooses the first
     /// sequence number, and must not be guessed.
-    pub(super) fn new(route: Route, max_segment: Option<u16>, seed: u64, now: Duration) -> Self {
+    pub(super) fn new(path: PathKind, max_segment: Option<u16>, seed: u64, now: Duration) -> Self {
         let packet_len =
-            max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(route.packet_len());
+            max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(path.packet_len());
         let clock = Clock::new(now);
-        let interface = interface(seed, route, packet_len, clock.instant(now));
-        let mut machine = Machine::new();
-        machine.prepare(route);
+        let interface = interface(seed, path, packet_len, clock.instant(now));
+        let mut smoltcp = SmoltcpSocket::new();
+        smoltcp.prepare(path);
         Self {
-            machine,
+            smoltcp,
             interface,
             clock,
-            route,
+            path,
             tuple: None,
             peer: Peer::default(),
             begun: now,
             round_trip: Duration::ZERO,
-            has_nagle: route != Route::Local,
-            patience: Patience::Waits,
+            has_nagle: path != PathKind::Local,
+            ack_policy: AckPolicy::Delayed,
             packet_len,
             peer_segment: DEFAULT_SEGMENT,
-            view: View { phase: Phase::Closed, received: 0, unacknowledged: 0 },
+            view: SocketSnapshot { state: TcpState::Closed, received: 0, unacknowledged: 0 },
             sent: Sent::default(),
             next: None,
             untold: 0,
@@ -141,8 +141,8 @@ impl Engine {
     /// Begins a handshake. `false` if an address is none.
     pub(super) fn connect(&mut self, tuple: Tuple) -> bool {
         self.tuple = Some(tuple);
-        let Self { machine, interface, .. } = self;
-        let socket = machine.socket_mut();
+        let Self { smoltcp, interface, .. } = self;
+        let socket = smoltcp.socket_mut();
         let result = socket.connect(interface.context(), endpoint(tuple.remote), endpoint(tuple.local));
         self.look();
         result.is_ok()
@@ -163,7 +163,7 @@ impl Engine {
         segment: &Segment,
         packet: &[u8],
         now: Duration,
-        out: &mut Burst,
+        out: &mut PacketBatch,
     ) -> usize {
         let known = self.next.take();
         let is_next = segment.sequence == self.expected();
@@ -173,12 +173,12 @@ impl Engine {
         }
         let (first, before) = (out.len(), self.view);
         let mut wire =
-            Wire { packet: Some(packet), out: Some(out), route: self.route, packet_len: self.packet_len };
-        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.machine.set);
+            Wire { packet: Some(packet), out: Some(out), path: self.path, packet_len: self.packet_len };
+        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.smoltcp.set);
         self.look();
-        if before.phase.is_opening() && !self.phase().is_opening() {
+        if before.state.is_opening() && !self.state().is_opening() {
             self.round_trip = now.saturating_sub(self.begun);
-            if self.route != Route::Local {
+            if self.path != PathKind::Local {
                 self.clock.hurry(now);
                 self.socket_mut().set_ack_delay(Some(HASTY_ACKNOWLEDGMENT.into()));
             }
@@ -194,13 +194,13 @@ impl Engine {
     }
 
     /// The state.
-    pub(super) const fn phase(&self) -> Phase {
-        self.view.phase
+    pub(super) const fn state(&self) -> TcpState {
+        self.view.state
     }
 
     /// What the way to the peer is like.
-    pub(super) const fn route(&self) -> Route {
-        self.route
+    pub(super) const fn path(&self) -> PathKind {
+        self.path
     }
 
     /// Numbers of the last segment sent.
@@ -273,12 +273,12 @@ impl Engine {
 
     /// Bytes that each of the two buffers holds.
     pub(super) const fn room(&self) -> usize {
-        self.machine.room
+        self.smoltcp.room
     }
 
     /// Whether so much has come that the peer may have to wait.
     pub(super) const fn is_crowded(&self) -> bool {
-        self.received() >= self.machine.room / 4 * 3
+        self.received() >= self.smoltcp.room / 4 * 3
     }
 
     /// Throws all bytes away that nobody has read.
@@ -303,17 +303,17 @@ impl Engine {
 
     /// How long answers to what comes next wait for something that they can ride on. On a network, where segments
     /// are many, every second one is answered at once anyway.
-    pub(super) fn set_patience(&mut self, patience: Patience) {
-        if self.route == Route::Local && self.patience != patience {
-            self.patience = patience;
-            let delay = (patience == Patience::Waits).then(|| ACKNOWLEDGMENT.into());
+    pub(super) fn set_ack_policy(&mut self, policy: AckPolicy) {
+        if self.path == PathKind::Local && self.ack_policy != policy {
+            self.ack_policy = policy;
+            let delay = (policy == AckPolicy::Delayed).then(|| ACKNOWLEDGMENT.into());
             self.socket_mut().set_ack_delay(delay);
         }
     }
 
     /// `TCP_NODELAY`.
     pub(super) fn set_no_delay(&mut self, is_on: bool) {
-        if self.route != Route::Local {
+        if self.path != PathKind::Local {
             self.next = None;
             self.has_nagle = !is_on;
             self.socket_mut().set_nagle_enabled(!is_on);
@@ -394,24 +394,24 @@ impl Engine {
 
     /// Looks at the socket, after whatever may have changed it.
     fn look(&mut self) {
-        let socket = self.machine.socket();
-        self.view = View {
-            phase: socket.state().into(),
+        let socket = self.smoltcp.socket();
+        self.view = SocketSnapshot {
+            state: socket.state().into(),
             received: socket.recv_queue(),
             unacknowledged: socket.send_queue(),
         };
     }
 
     fn socket_mut(&mut self) -> &mut Socket<'static> {
-        self.machine.socket_mut()
+        self.smoltcp.socket_mut()
     }
 }
 
 /// smoltcp's interface for a connection that goes this way.
-fn interface(seed: u64, route: Route, packet_len: usize, now: Instant) -> Interface {
+fn interface(seed: u64, path: PathKind, packet_len: usize, now: Instant) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    let mut interface = Interface::new(config, &mut Wire::closed(route, packet_len), now);
+    let mut interface = Interface::new(config, &mut Wire::closed(path, packet_len), now);
     // Which addresses are local is decided before a packet gets here.
     interface.set_any_ip(true);
     interface

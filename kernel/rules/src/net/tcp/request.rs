@@ -12,11 +12,11 @@ use smoltcp::wire::{IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSe
 
 use super::connection::Connection;
 use super::engine::BUFFER;
-use super::packet::{Burst, Packet};
+use super::packet::{Packet, PacketBatch};
+use super::rst;
 use super::segment::{Segment, Tuple};
-use super::stray;
 use super::time_wait::TimeWait;
-use super::wire::Route;
+use super::wire::PathKind;
 use crate::net::socket::Options;
 
 /// How often the answer is repeated: `net.ipv4.tcp_synack_retries`.
@@ -30,7 +30,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct ConnectionRequest {
     tuple: Tuple,
     /// The number of the SYN.
     sequence: u32,
@@ -51,7 +51,7 @@ pub struct Request {
 
 /// What a segment means for a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum RequestVerdict {
     /// Nothing.
     Ignore,
     /// The answer was lost: it is sent again.
@@ -70,7 +70,7 @@ pub enum Verdict {
 
 /// What a request wants when its time has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Due {
+pub enum RequestAction {
     /// Its time has not come.
     Nothing,
     /// Its answer again.
@@ -79,16 +79,16 @@ pub enum Due {
     Forget,
 }
 
-impl Request {
+impl ConnectionRequest {
     /// Takes a SYN. The answer goes to `out`; `None`: it gets none, because its options cannot be read.
     #[must_use]
     pub fn new(
         packet: &[u8],
-        route: Route,
+        path: PathKind,
         seed: u64,
         options: &Options,
         now: Duration,
-        out: &mut Burst,
+        out: &mut PacketBatch,
     ) -> Option<Self> {
         let segment = Segment::parse(packet).filter(Segment::is_request)?;
         let ip = Ipv4Packet::new_checked(packet).ok()?;
@@ -109,8 +109,8 @@ impl Request {
             answered: now,
             due: now + FIRST_PAUSE,
         };
-        request.answer(route, options, now, out);
-        request.first = stray::parse(out.last()?.ip())?.sequence;
+        request.answer(path, options, now, out);
+        request.first = rst::parse(out.last()?.ip())?.sequence;
         Some(request)
     }
 
@@ -127,71 +127,71 @@ impl Request {
     }
 
     /// Makes the answer, each time the same.
-    pub fn answer(&self, route: Route, options: &Options, now: Duration, out: &mut Burst) {
-        drop(self.replay(route, options, now, out));
+    pub fn answer(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) {
+        drop(self.replay(path, options, now, out));
     }
 
     /// Goes on with time.
     #[must_use]
-    pub fn expire(&mut self, now: Duration) -> Due {
+    pub fn expire(&mut self, now: Duration) -> RequestAction {
         if now < self.due {
-            return Due::Nothing;
+            return RequestAction::Nothing;
         }
         if self.repeats == MOST_REPEATS {
-            return Due::Forget;
+            return RequestAction::Forget;
         }
         self.repeats += 1;
         self.note_repeat(now);
         self.due = now + FIRST_PAUSE * (1 << self.repeats);
-        Due::Repeat
+        RequestAction::Repeat
     }
 
     /// What `segment` means.
     #[must_use]
-    pub fn judge(&mut self, segment: &Segment, now: Duration) -> Verdict {
+    pub fn judge(&mut self, segment: &Segment, now: Duration) -> RequestVerdict {
         let is_new = now >= self.answered + LEAST_PAUSE;
         if segment.is_request() && segment.sequence == self.sequence {
             if !is_new {
-                return Verdict::Ignore;
+                return RequestVerdict::Ignore;
             }
             self.note_repeat(now);
-            return Verdict::Repeat;
+            return RequestVerdict::Repeat;
         }
         if segment.has_ack && segment.acknowledgment != self.first.wrapping_add(1) {
-            return Verdict::Refuse;
+            return RequestVerdict::Refuse;
         }
         if !self.is_in_window(segment) {
             if segment.has_rst || !is_new {
-                return Verdict::Ignore;
+                return RequestVerdict::Ignore;
             }
             self.answered = now;
-            return Verdict::Acknowledge;
+            return RequestVerdict::Acknowledge;
         }
         match (segment.has_rst, segment.has_syn && segment.sequence != self.sequence, segment.has_ack) {
-            (true, ..) => Verdict::Withdraw,
-            (_, true, _) => Verdict::RefuseAndWithdraw,
-            (.., true) => Verdict::Complete,
-            _ => Verdict::Ignore,
+            (true, ..) => RequestVerdict::Withdraw,
+            (_, true, _) => RequestVerdict::RefuseAndWithdraw,
+            (.., true) => RequestVerdict::Complete,
+            _ => RequestVerdict::Ignore,
         }
     }
 
     /// What tells the peer what is expected.
     #[must_use]
-    pub fn acknowledge(&self, route: Route) -> Packet {
+    pub fn acknowledge(&self, path: PathKind) -> Packet {
         let rest = TimeWait::new(self.first.wrapping_add(1), self.sequence.wrapping_add(1), self.answered);
-        stray::acknowledge(self.tuple, &rest, route)
+        rst::acknowledge(self.tuple, &rest, path)
     }
 
     /// The connection, as if it had waited all the time for the segment that completes it.
     #[must_use]
-    pub fn complete(&self, route: Route, options: &Options, now: Duration) -> Connection {
+    pub fn complete(&self, path: PathKind, options: &Options, now: Duration) -> Connection {
         let since = if self.is_repeated { now } else { self.answered };
-        self.replay(route, options, since, &mut Burst::new())
+        self.replay(path, options, since, &mut PacketBatch::new())
     }
 
-    fn replay(&self, route: Route, options: &Options, now: Duration, out: &mut Burst) -> Connection {
-        let mut connection = Connection::accept(self.tuple, route, self.seed, options, now);
-        let mut packet = self.packet(route);
+    fn replay(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) -> Connection {
+        let mut connection = Connection::accept(self.tuple, path, self.seed, options, now);
+        let mut packet = self.packet(path);
         if let Some(segment) = Segment::parse(packet.ip()) {
             // Nothing follows from it but the answer.
             let _ = connection.process(&segment, &mut packet, now, out);
@@ -200,7 +200,7 @@ impl Request {
     }
 
     /// The SYN, as far as it matters.
-    fn packet(&self, route: Route) -> Packet {
+    fn packet(&self, path: PathKind) -> Packet {
         let Tuple { local, remote } = self.tuple;
         let tcp = TcpRepr {
             src_port: 0,
@@ -216,7 +216,7 @@ impl Request {
             timestamp: None,
             payload: &[],
         };
-        stray::packet(Tuple { local: remote, remote: local }, &tcp, route)
+        rst::packet(Tuple { local: remote, remote: local }, &tcp, path)
     }
 
     const fn note_repeat(&mut self, now: Duration) {
@@ -239,26 +239,27 @@ mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
     use super::*;
-    use crate::net::tcp::Phase;
+    use crate::net::tcp::TcpState;
 
-    const ROUTE: Route = Route::Link { mtu: 1500 };
+    const ROUTE: PathKind = PathKind::Link { mtu: 1500 };
     const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 15), 80);
     const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 40000);
     const THEN: Duration = Duration::from_secs(5);
 
     /// A client, its SYN, and what came of it.
-    fn begin() -> (Connection, Request, Burst) {
+    fn begin() -> (Connection, ConnectionRequest, PacketBatch) {
         let tuple = Tuple { local: CLIENT, remote: SERVER };
         let mut client = Connection::connect(tuple, ROUTE, 7, &Options::default(), THEN);
-        let (mut syn, mut answers) = (Burst::new(), Burst::new());
+        let (mut syn, mut answers) = (PacketBatch::new(), PacketBatch::new());
         let _ = client.settle(THEN, &mut syn);
         let request =
-            Request::new(syn[0].ip(), ROUTE, 1234, &Options::default(), THEN, &mut answers).expect("a SYN");
+            ConnectionRequest::new(syn[0].ip(), ROUTE, 1234, &Options::default(), THEN, &mut answers)
+                .expect("a SYN");
         (client, request, answers)
     }
 
-    fn deliver(connection: &mut Connection, packet: &Packet, now: Duration) -> Burst {
-        let mut out = Burst::new();
+    fn deliver(connection: &mut Connection, packet: &Packet, now: Duration) -> PacketBatch {
+        let mut out = PacketBatch::new();
         let segment = Segment::parse(packet.ip()).expect("a segment");
         let _ = connection.process(&segment, &mut packet.clone(), now, &mut out);
         out
@@ -267,8 +268,8 @@ mod tests {
     #[test]
     fn it_is_small_and_its_answer_is_always_the_same() {
         let (_, request, answers) = begin();
-        assert!(size_of::<Request>() <= 96, "{}", size_of::<Request>());
-        let mut again = Burst::new();
+        assert!(size_of::<ConnectionRequest>() <= 96, "{}", size_of::<ConnectionRequest>());
+        let mut again = PacketBatch::new();
         request.answer(ROUTE, &Options::default(), THEN * 2, &mut again);
         assert_eq!(answers, again);
         assert_eq!(answers.len(), 1);
@@ -280,11 +281,11 @@ mod tests {
         let later = THEN + Duration::from_millis(30);
         let acknowledgment = deliver(&mut client, &answers[0], later);
         let segment = Segment::parse(acknowledgment[0].ip()).expect("a segment");
-        assert_eq!(request.judge(&segment, later), Verdict::Complete);
+        assert_eq!(request.judge(&segment, later), RequestVerdict::Complete);
         let mut server = request.complete(ROUTE, &Options::default(), later);
-        assert_eq!(server.phase(), Phase::SynReceived);
+        assert_eq!(server.state(), TcpState::SynReceived);
         deliver(&mut server, &acknowledgment[0], later);
-        assert_eq!((client.phase(), server.phase()), (Phase::Established, Phase::Established));
+        assert_eq!((client.state(), server.state()), (TcpState::Established, TcpState::Established));
         assert_eq!(server.segment_len(), 1460);
     }
 
@@ -294,9 +295,9 @@ mod tests {
         let mut repeats = std::vec::Vec::new();
         for second in 0.. {
             match request.expire(THEN + Duration::from_secs(second)) {
-                Due::Nothing => {}
-                Due::Repeat => repeats.push(second),
-                Due::Forget => {
+                RequestAction::Nothing => {}
+                RequestAction::Repeat => repeats.push(second),
+                RequestAction::Forget => {
                     assert_eq!(second, 63);
                     break;
                 }
@@ -311,7 +312,7 @@ mod tests {
         let first = Segment::parse(answers[0].ip()).expect("a segment").sequence;
         let soon = THEN + Duration::from_millis(10);
         let late = THEN + Duration::from_millis(600);
-        let plain = |request: &Request| Segment {
+        let plain = |request: &ConnectionRequest| Segment {
             tuple: request.tuple,
             sequence: request.sequence.wrapping_add(1),
             acknowledgment: first.wrapping_add(1),
@@ -324,21 +325,21 @@ mod tests {
             has_rst: false,
         };
         type Change = fn(&mut Segment);
-        let cases: [(Change, Duration, Verdict); 14] = [
-            (|s| s.has_ack = true, soon, Verdict::Complete),
-            (|_| (), soon, Verdict::Ignore),
-            (|s| s.has_fin = true, soon, Verdict::Ignore),
-            (|s| (s.has_ack, s.has_fin) = (true, true), soon, Verdict::Complete),
-            (|s| (s.has_ack, s.len, s.sequence) = (true, 9, s.sequence + 5), soon, Verdict::Complete),
-            (|s| (s.has_ack, s.acknowledgment) = (true, s.acknowledgment + 1), soon, Verdict::Refuse),
-            (|s| s.has_rst = true, soon, Verdict::Withdraw),
-            (|s| (s.has_rst, s.sequence) = (true, s.sequence - 1), late, Verdict::Ignore),
-            (|s| s.has_syn = true, soon, Verdict::RefuseAndWithdraw),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), soon, Verdict::Ignore),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), late, Verdict::Repeat),
-            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), soon, Verdict::Ignore),
-            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), late, Verdict::Acknowledge),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 70_000), late, Verdict::Acknowledge),
+        let cases: [(Change, Duration, RequestVerdict); 14] = [
+            (|s| s.has_ack = true, soon, RequestVerdict::Complete),
+            (|_| (), soon, RequestVerdict::Ignore),
+            (|s| s.has_fin = true, soon, RequestVerdict::Ignore),
+            (|s| (s.has_ack, s.has_fin) = (true, true), soon, RequestVerdict::Complete),
+            (|s| (s.has_ack, s.len, s.sequence) = (true, 9, s.sequence + 5), soon, RequestVerdict::Complete),
+            (|s| (s.has_ack, s.acknowledgment) = (true, s.acknowledgment + 1), soon, RequestVerdict::Refuse),
+            (|s| s.has_rst = true, soon, RequestVerdict::Withdraw),
+            (|s| (s.has_rst, s.sequence) = (true, s.sequence - 1), late, RequestVerdict::Ignore),
+            (|s| s.has_syn = true, soon, RequestVerdict::RefuseAndWithdraw),
+            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), soon, RequestVerdict::Ignore),
+            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), late, RequestVerdict::Repeat),
+            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), soon, RequestVerdict::Ignore),
+            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), late, RequestVerdict::Acknowledge),
+            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 70_000), late, RequestVerdict::Acknowledge),
         ];
         for (number, (change, now, expected)) in cases.into_iter().enumerate() {
             let (_, mut request, _) = begin();

@@ -5,7 +5,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use super::stray;
+use super::rst;
 
 /// The two ends of a connection, as one of them sees it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -45,7 +45,7 @@ impl Segment {
     /// Reads the headers of a packet; `None` if it is not a TCP segment that a connection may see.
     #[must_use]
     pub fn parse(packet: &[u8]) -> Option<Self> {
-        let segment = stray::parse(packet)?;
+        let segment = rst::parse(packet)?;
         let Tuple { local, remote } = segment.tuple;
         let is_fine = is_unicast(*local.ip()) && is_unicast(*remote.ip());
         (is_fine && local.port() != 0 && remote.port() != 0).then_some(segment)

@@ -38,7 +38,7 @@ pub struct TimeWait {
 
 /// What a segment for such a connection gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer {
+pub enum TimeWaitReply {
     /// Nothing.
     Ignore,
     /// The last acknowledgment again.
@@ -66,16 +66,20 @@ impl TimeWait {
 
     /// What `segment` gets. A RST changes nothing (RFC 1337).
     #[must_use]
-    pub fn answer(&self, segment: &Segment) -> Answer {
+    pub fn answer(&self, segment: &Segment) -> TimeWaitReply {
         if segment.has_rst {
-            return Answer::Ignore;
+            return TimeWaitReply::Ignore;
         }
         let is_later = segment.sequence.wrapping_sub(self.expected).cast_signed() > 0;
         if segment.is_request() && is_later {
-            return Answer::Reopen;
+            return TimeWaitReply::Reopen;
         }
         let is_pure = !segment.has_syn && !segment.has_fin && segment.len == 0;
-        if is_pure && segment.sequence == self.expected { Answer::Ignore } else { Answer::Acknowledge }
+        if is_pure && segment.sequence == self.expected {
+            TimeWaitReply::Ignore
+        } else {
+            TimeWaitReply::Acknowledge
+        }
     }
 }
 

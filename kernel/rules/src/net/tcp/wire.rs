@@ -3,11 +3,11 @@
 use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::packet::{Burst, Packet};
+use super::packet::{Packet, PacketBatch};
 
 /// What the way to a peer is like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Route {
+pub enum PathKind {
     /// Within this machine: large packets, which nobody damages.
     Local,
     /// Over a link that takes packets of this size.
@@ -17,7 +17,7 @@ pub enum Route {
     },
 }
 
-impl Route {
+impl PathKind {
     /// Bytes of a packet at most.
     pub(super) const fn packet_len(self) -> usize {
         match self {
@@ -31,15 +31,15 @@ impl Route {
 /// A device for one packet in, and any number out.
 pub(super) struct Wire<'a> {
     pub(super) packet: Option<&'a [u8]>,
-    pub(super) out: Option<&'a mut Burst>,
-    pub(super) route: Route,
+    pub(super) out: Option<&'a mut PacketBatch>,
+    pub(super) path: PathKind,
     pub(super) packet_len: usize,
 }
 
 impl Wire<'_> {
     /// One that carries nothing: to say what it is like.
-    pub(super) const fn closed(route: Route, packet_len: usize) -> Self {
-        Self { packet: None, out: None, route, packet_len }
+    pub(super) const fn closed(path: PathKind, packet_len: usize) -> Self {
+        Self { packet: None, out: None, path, packet_len }
     }
 }
 
@@ -65,11 +65,11 @@ impl Device for Wire<'_> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.packet_len;
-        capabilities.checksum = match self.route {
-            Route::Local => ChecksumCapabilities::ignored(),
-            // What arrives was looked at before a connection was looked for (`door`); what leaves is completed where it
+        capabilities.checksum = match self.path {
+            PathKind::Local => ChecksumCapabilities::ignored(),
+            // What arrives was looked at before a connection was looked for (`ingress_filter`); what leaves is completed where it
             // does (`checksum`).
-            Route::Link { .. } => leaving(),
+            PathKind::Link { .. } => leaving(),
         };
         capabilities
     }
@@ -90,7 +90,7 @@ impl RxToken for Arriving<'_> {
     }
 }
 
-pub(super) struct Leaving<'a>(&'a mut Burst);
+pub(super) struct Leaving<'a>(&'a mut PacketBatch);
 
 impl TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {

@@ -13,7 +13,7 @@ use smoltcp::wire::{
 
 use crate::abi::errno::Errno;
 use crate::core::transfer::Source;
-use crate::net::tcp::Route;
+use crate::net::tcp::PathKind;
 use crate::net::tcp::packet::Packet;
 use crate::net::tcp::segment;
 
@@ -107,12 +107,12 @@ pub fn make(
     from: SocketAddrV4,
     to: SocketAddrV4,
     bytes: &mut dyn Source,
-    route: Route,
+    route: PathKind,
 ) -> Result<Packet, Errno> {
     let len = bytes.remaining();
     let room = match route {
-        Route::Local => MOST,
-        Route::Link { mtu } => usize::from(mtu).saturating_sub(IPV4_HEADER_LEN + UDP_HEADER_LEN),
+        PathKind::Local => MOST,
+        PathKind::Link { mtu } => usize::from(mtu).saturating_sub(IPV4_HEADER_LEN + UDP_HEADER_LEN),
     };
     if len > room {
         return Err(Errno::EMSGSIZE);
@@ -126,7 +126,7 @@ pub fn make(
         hop_limit: HOPS,
     };
     let mut checksums = ChecksumCapabilities::default();
-    if route == Route::Local {
+    if route == PathKind::Local {
         // Nobody damages it on the way.
         checksums.udp = Checksum::None;
     }

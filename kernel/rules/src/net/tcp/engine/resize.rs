@@ -15,12 +15,12 @@ use smoltcp::iface::Interface;
 use smoltcp::socket::tcp::State;
 use smoltcp::wire::{IPV4_HEADER_LEN, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
-use super::machine::{LARGE_BUFFER, Machine};
-use super::{Engine, HASTY_ACKNOWLEDGMENT, Patience, endpoint, interface};
-use crate::net::tcp::packet::Burst;
-use crate::net::tcp::phase::Phase;
+use super::smoltcp_socket::{LARGE_BUFFER, SmoltcpSocket};
+use super::{AckPolicy, Engine, HASTY_ACKNOWLEDGMENT, endpoint, interface};
+use crate::net::tcp::packet::PacketBatch;
+use crate::net::tcp::rst;
 use crate::net::tcp::segment::Tuple;
-use crate::net::tcp::stray;
+use crate::net::tcp::state::TcpState;
 use crate::net::tcp::wire::Wire;
 
 /// What the peer said of itself that matters as long as the connection lasts.
@@ -37,20 +37,20 @@ pub(super) struct Peer {
 impl Engine {
     /// Whether [`grow`](Self::grow) would do something.
     pub(in crate::net::tcp) fn can_grow(&self) -> bool {
-        self.machine.room < LARGE_BUFFER
-            && self.phase() == Phase::Established
+        self.smoltcp.room < LARGE_BUFFER
+            && self.state() == TcpState::Established
             && self.received() == 0
             && self.unacknowledged() == 0
     }
 
     /// Moves to a machine with larger buffers, if it can and there is memory. What tells the peer goes to `out`.
-    pub(in crate::net::tcp) fn grow(&mut self, now: Duration, out: &mut Burst) {
+    pub(in crate::net::tcp) fn grow(&mut self, now: Duration, out: &mut PacketBatch) {
         let Some(tuple) = self.tuple.filter(|_| self.can_grow()) else { return };
-        let Some(machine) = Machine::try_large() else { return };
+        let Some(smoltcp) = SmoltcpSocket::try_large() else { return };
         let first = out.len();
-        if let Some((machine, interface)) = self.moved_to(machine, tuple, now, out) {
-            (self.machine, self.interface) = (machine, interface);
-            (self.next, self.patience) = (None, Patience::Waits);
+        if let Some((smoltcp, interface)) = self.moved_to(smoltcp, tuple, now, out) {
+            (self.smoltcp, self.interface) = (smoltcp, interface);
+            (self.next, self.ack_policy) = (None, AckPolicy::Delayed);
             self.look();
             self.note(out, first);
         } else {
@@ -58,17 +58,17 @@ impl Engine {
         }
     }
 
-    /// `machine` with the connection in it.
+    /// `smoltcp` with the connection in it.
     fn moved_to(
         &self,
-        mut machine: Machine,
+        mut smoltcp: SmoltcpSocket,
         tuple: Tuple,
         now: Duration,
-        out: &mut Burst,
-    ) -> Option<(Machine, Interface)> {
-        let (route, packet_len) = (self.route, self.packet_len);
-        machine.prepare(route);
-        let socket = machine.socket_mut();
+        out: &mut PacketBatch,
+    ) -> Option<(SmoltcpSocket, Interface)> {
+        let (path, packet_len) = (self.path, self.packet_len);
+        smoltcp.prepare(path);
+        let socket = smoltcp.socket_mut();
         socket.set_nagle_enabled(self.has_nagle);
         if self.clock.is_fast() {
             socket.set_ack_delay(Some(HASTY_ACKNOWLEDGMENT.into()));
@@ -76,12 +76,12 @@ impl Engine {
         // The answer takes as long as the first one did: the machine measures it.
         let asked_at = self.clock.before(now, self.round_trip);
         let begin = self.sent.next.wrapping_sub(1);
-        let mut interface = interface(seed_of(begin), route, packet_len, asked_at);
+        let mut interface = interface(seed_of(begin), path, packet_len, asked_at);
         let (remote, local) = (endpoint(tuple.remote), endpoint(tuple.local));
-        machine.socket_mut().connect(interface.context(), remote, local).ok()?;
-        let mut request = Burst::new();
-        let mut wire = Wire { packet: None, out: Some(&mut request), route, packet_len };
-        interface.poll_egress(asked_at, &mut wire, &mut machine.set);
+        smoltcp.socket_mut().connect(interface.context(), remote, local).ok()?;
+        let mut request = PacketBatch::new();
+        let mut wire = Wire { packet: None, out: Some(&mut request), path, packet_len };
+        interface.poll_egress(asked_at, &mut wire, &mut smoltcp.set);
         if TcpPacket::new_checked(request.first()?.ip().get(IPV4_HEADER_LEN..)?).ok()?.seq_number()
             != TcpSeqNumber(begin.cast_signed())
         {
@@ -90,13 +90,13 @@ impl Engine {
         let instant = self.clock.instant(now);
         let back = Tuple { local: tuple.remote, remote: tuple.local };
         for segment in self.answers() {
-            let packet = stray::packet(back, &segment, route);
-            let mut wire = Wire { packet: Some(packet.ip()), out: Some(out), route, packet_len };
-            interface.poll_ingress_single(instant, &mut wire, &mut machine.set);
+            let packet = rst::packet(back, &segment, path);
+            let mut wire = Wire { packet: Some(packet.ip()), out: Some(out), path, packet_len };
+            interface.poll_ingress_single(instant, &mut wire, &mut smoltcp.set);
         }
-        let mut wire = Wire { packet: None, out: Some(out), route, packet_len };
-        interface.poll_egress(instant, &mut wire, &mut machine.set);
-        (machine.socket().state() == State::Established).then_some((machine, interface))
+        let mut wire = Wire { packet: None, out: Some(out), path, packet_len };
+        interface.poll_egress(instant, &mut wire, &mut smoltcp.set);
+        (smoltcp.socket().state() == State::Established).then_some((smoltcp, interface))
     }
 
     /// What the peer answers to the handshake: a SYN, whose window cannot be scaled, and one more for its window.
@@ -155,9 +155,9 @@ mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
     use super::*;
-    use crate::net::tcp::wire::Route;
+    use crate::net::tcp::wire::PathKind;
 
-    const ROUTE: Route = Route::Link { mtu: 1500 };
+    const ROUTE: PathKind = PathKind::Link { mtu: 1500 };
 
     fn tuple() -> Tuple {
         let [local, remote] = [[10, 0, 2, 15], [10, 0, 2, 2]].map(Ipv4Addr::from);
@@ -170,9 +170,9 @@ mod tests {
             let now = Duration::from_secs(1);
             let mut engine = Engine::new(ROUTE, None, seed_of(wanted), now);
             assert!(engine.connect(tuple()));
-            let mut out = Burst::new();
+            let mut out = PacketBatch::new();
             engine.dispatch(now, &mut out);
-            assert_eq!(stray::parse(out[0].ip()).unwrap().sequence, wanted);
+            assert_eq!(rst::parse(out[0].ip()).unwrap().sequence, wanted);
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
     struct Other {
         engine: Engine,
         now: Duration,
-        out: Burst,
+        out: PacketBatch,
         sequence: u32,
         has: u32,
     }
@@ -203,8 +203,8 @@ mod tests {
                 payload: &[],
             };
             let back = Tuple { local: tuple().remote, remote: tuple().local };
-            let packet = stray::packet(back, &segment, ROUTE);
-            let segment = stray::parse(packet.ip()).unwrap();
+            let packet = rst::packet(back, &segment, ROUTE);
+            let segment = rst::parse(packet.ip()).unwrap();
             self.engine.process(&segment, packet.ip(), self.now, &mut self.out);
         }
 
@@ -213,7 +213,7 @@ mod tests {
             self.engine.dispatch(self.now, &mut self.out);
             let mut total = 0;
             for packet in core::mem::take(&mut self.out) {
-                let segment = stray::parse(packet.ip()).unwrap();
+                let segment = rst::parse(packet.ip()).unwrap();
                 assert_eq!((segment.sequence, segment.acknowledgment), (self.has, self.sequence));
                 self.has = segment.end();
                 total += segment.len;
@@ -227,10 +227,10 @@ mod tests {
         let now = Duration::from_secs(1);
         let mut engine = Engine::new(ROUTE, None, 7, now);
         assert!(engine.connect(tuple()));
-        let mut out = Burst::new();
+        let mut out = PacketBatch::new();
         engine.dispatch(now, &mut out);
-        let has = stray::parse(out[0].ip()).unwrap().end();
-        let mut other = Other { engine, now, out: Burst::new(), sequence: u32::MAX, has };
+        let has = rst::parse(out[0].ip()).unwrap().end();
+        let mut other = Other { engine, now, out: PacketBatch::new(), sequence: u32::MAX, has };
         other.now += Duration::from_millis(3);
         other.hear(TcpControl::Syn, 64000);
         other.sequence = 0;
@@ -246,7 +246,7 @@ mod tests {
         assert!(!other.engine.can_grow(), "once is enough");
         let window = {
             let last = other.out.last().unwrap();
-            stray::parse(last.ip()).unwrap().window
+            rst::parse(last.ip()).unwrap().window
         };
         assert_eq!(usize::from(window), LARGE_BUFFER, "the peer hears of the room");
         assert_eq!(other.bytes(), 0);

@@ -7,7 +7,7 @@ use smoltcp::socket::tcp::State;
 /// The states of RFC 9293, less LISTEN of a listener, which is no connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names of the RFC")]
-pub enum Phase {
+pub enum TcpState {
     Closed,
     /// Waits for the SYN that made it.
     Listen,
@@ -22,7 +22,7 @@ pub enum Phase {
     TimeWait,
 }
 
-impl Phase {
+impl TcpState {
     /// Whether the peer's FIN has come.
     #[must_use]
     pub const fn has_fin(self) -> bool {
@@ -60,7 +60,7 @@ impl Phase {
     }
 }
 
-impl From<State> for Phase {
+impl From<State> for TcpState {
     fn from(state: State) -> Self {
         match state {
             State::Closed => Self::Closed,

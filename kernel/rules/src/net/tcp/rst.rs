@@ -13,17 +13,17 @@ use smoltcp::wire::{
 
 use super::clock::Clock;
 use super::engine::BUFFER;
-use super::packet::{Burst, Packet};
+use super::packet::{Packet, PacketBatch};
 use super::segment::{Segment, Tuple};
 use super::time_wait::TimeWait;
-use super::wire::{Route, Wire};
+use super::wire::{PathKind, Wire};
 
 /// What a host without such a connection answers to `packet`: a RST, or nothing to a RST.
 #[must_use]
-pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
-    let mut out = Burst::new();
-    let packet_len = route.packet_len();
-    let mut wire = Wire { packet: Some(packet), out: Some(&mut out), route, packet_len };
+pub fn refuse(packet: &[u8], path: PathKind, now: Duration) -> Option<Packet> {
+    let mut out = PacketBatch::new();
+    let packet_len = path.packet_len();
+    let mut wire = Wire { packet: Some(packet), out: Some(&mut out), path, packet_len };
     let now = Clock::new(now).instant(now);
     let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, now);
     interface.set_any_ip(true);
@@ -33,7 +33,7 @@ pub fn refuse(packet: &[u8], route: Route, now: Duration) -> Option<Packet> {
 
 /// What answers a segment that comes after the end of `tuple`'s connection: an acknowledgment of everything.
 #[must_use]
-pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
+pub fn acknowledge(tuple: Tuple, rest: &TimeWait, path: PathKind) -> Packet {
     let tcp = TcpRepr {
         src_port: 0,
         dst_port: 0,
@@ -48,11 +48,11 @@ pub fn acknowledge(tuple: Tuple, rest: &TimeWait, route: Route) -> Packet {
         timestamp: None,
         payload: &[],
     };
-    packet(tuple, &tcp, route)
+    packet(tuple, &tcp, path)
 }
 
 /// A segment from `tuple.local` to `tuple.remote`; the ports in `tcp` are not looked at.
-pub(super) fn packet(tuple: Tuple, tcp: &TcpRepr<'_>, route: Route) -> Packet {
+pub(super) fn packet(tuple: Tuple, tcp: &TcpRepr<'_>, path: PathKind) -> Packet {
     let tcp = TcpRepr { src_port: tuple.local.port(), dst_port: tuple.remote.port(), ..*tcp };
     let ip = Ipv4Repr {
         src_addr: *tuple.local.ip(),
@@ -61,7 +61,7 @@ pub(super) fn packet(tuple: Tuple, tcp: &TcpRepr<'_>, route: Route) -> Packet {
         payload_len: tcp.buffer_len(),
         hop_limit: 64,
     };
-    let checksums = Wire::closed(route, route.packet_len()).capabilities().checksum;
+    let checksums = Wire::closed(path, path.packet_len()).capabilities().checksum;
     let mut packet = Packet::new(ip.buffer_len() + tcp.buffer_len());
     let (header, payload) = packet.ip_mut().split_at_mut(ip.buffer_len());
     let [source, destination] = [ip.src_addr, ip.dst_addr].map(IpAddress::Ipv4);

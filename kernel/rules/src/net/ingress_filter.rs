@@ -79,7 +79,7 @@ mod tests {
     use core::net::SocketAddrV4;
 
     use super::*;
-    use crate::net::tcp::Route;
+    use crate::net::tcp::PathKind;
     use crate::net::udp::datagram;
 
     const NETWORK: Network = Network::QEMU_USER;
@@ -87,7 +87,7 @@ mod tests {
 
     fn datagram(from: Ipv4Addr, to: Ipv4Addr) -> Packet {
         let [from, to] = [from, to].map(|ip| SocketAddrV4::new(ip, 9));
-        datagram::make(from, to, &mut &b"hello"[..], Route::Link { mtu: 1500 }).expect("a small datagram")
+        datagram::make(from, to, &mut &b"hello"[..], PathKind::Link { mtu: 1500 }).expect("a small datagram")
     }
 
     #[test]
