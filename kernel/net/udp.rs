@@ -15,7 +15,7 @@ use rules::abi::errno::Errno;
 use rules::abi::ioctl::SIOCOUTQ;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
-use rules::linux::proc_net::{Inet, NOWHERE, Timer};
+use rules::linux::proc_net::{InetSocketLine, NOWHERE, Timer};
 use rules::net::abi::socket::{How, IPPROTO_UDP, family, kind};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
@@ -104,7 +104,7 @@ impl Endpoint {
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(crate) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
+pub(crate) fn all() -> Result<impl Iterator<Item = (InetSocketLine, u64)>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
@@ -112,7 +112,7 @@ pub(crate) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
     all.extend(PORTS.lock().sockets().take(expected).cloned());
     let row = |endpoint: Arc<Endpoint>| {
         let state = endpoint.state.read();
-        let socket = Inet {
+        let socket = InetSocketLine {
             local: state.local(),
             remote: state.remote().unwrap_or(NOWHERE),
             // As TCP has it: established, or closed.

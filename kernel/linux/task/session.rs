@@ -12,7 +12,7 @@ use core::sync::atomic::Ordering;
 use super::process::{self, Process};
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
-use rules::linux::tty::Signal as Special;
+use rules::linux::tty::TtySignal;
 
 use super::signal::action;
 use super::signal::pending::Info;
@@ -132,12 +132,12 @@ pub(super) fn leave(process: &Process) {
 }
 
 /// Sends the signal of a terminal's special character.
-pub(crate) fn signal(group: u32, signal: Special) {
+pub(crate) fn signal(group: u32, signal: TtySignal) {
     let signal = match signal {
-        Special::Interrupt => Signal::INT,
-        Special::Quit => Signal::QUIT,
-        Special::Suspend => Signal::TSTP,
-        Special::WindowChange => Signal::WINCH,
+        TtySignal::Interrupt => Signal::INT,
+        TtySignal::Quit => Signal::QUIT,
+        TtySignal::Suspend => Signal::TSTP,
+        TtySignal::WindowChange => Signal::WINCH,
     };
     to_group(group, signal);
 }

@@ -5,7 +5,7 @@
 //! Source: credentials(7), ioctl_tty(2), tcsetpgrp(3); Linux 6.1 drivers/tty/tty_jobctrl.c.
 
 use rules::abi::errno::Errno;
-use rules::linux::tty::Signal;
+use rules::linux::tty::TtySignal;
 use spin::Once;
 
 use super::Terminal;
@@ -32,7 +32,7 @@ pub(crate) enum Use {
 #[derive(Clone, Copy)]
 pub(crate) struct Provider {
     /// Sends the signal of a special character to a process group.
-    pub(crate) signal: fn(group: u32, signal: Signal),
+    pub(crate) signal: fn(group: u32, signal: TtySignal),
     /// The terminal of this owner is gone for good.
     pub(crate) hang_up: fn(owner: Owner),
     /// Whether the calling process may do that with a terminal of this owner now; if not, it got a signal.
@@ -47,7 +47,7 @@ pub(crate) fn provide(provider: Provider) {
 }
 
 /// Signals a process group, if there is one.
-pub(super) fn signal(group: u32, signal: Signal) {
+pub(super) fn signal(group: u32, signal: TtySignal) {
     if group != 0
         && let Some(provider) = PROVIDER.get()
     {

@@ -7,7 +7,7 @@
 
 /// One file of an archive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Entry<'a> {
+pub struct CpioEntry<'a> {
     /// The path, without a leading slash as a rule; never empty.
     pub name: &'a [u8],
     /// The contents; a symbolic link's target.
@@ -43,13 +43,13 @@ pub enum Malformed {
 
 /// Walks through `archive`, and through further archives behind it, as Linux does.
 #[must_use]
-pub const fn entries(archive: &[u8]) -> Entries<'_> {
-    Entries { archive, position: 0, ordinal: 0 }
+pub const fn entries(archive: &[u8]) -> CpioEntries<'_> {
+    CpioEntries { archive, position: 0, ordinal: 0 }
 }
 
 /// The iterator of [`entries`].
 #[derive(Debug)]
-pub struct Entries<'a> {
+pub struct CpioEntries<'a> {
     archive: &'a [u8],
     position: usize,
     ordinal: u32,
@@ -60,8 +60,8 @@ const HEADER: usize = 6 + 13 * 8;
 const MAGIC: &[u8] = b"070701";
 const TRAILER: &[u8] = b"TRAILER!!!";
 
-impl<'a> Entries<'a> {
-    fn parse(&mut self) -> Result<Option<Entry<'a>>, Malformed> {
+impl<'a> CpioEntries<'a> {
+    fn parse(&mut self) -> Result<Option<CpioEntry<'a>>, Malformed> {
         loop {
             // Zeros fill the last block of an archive.
             while self.archive.get(self.position) == Some(&0) {
@@ -78,7 +78,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn parse_entry(&mut self) -> Result<Entry<'a>, Malformed> {
+    fn parse_entry(&mut self) -> Result<CpioEntry<'a>, Malformed> {
         let header = self.take(HEADER)?;
         if &header[..MAGIC.len()] != MAGIC {
             return Err(Malformed::Magic);
@@ -112,7 +112,7 @@ impl<'a> Entries<'a> {
         self.align();
         let data = self.take(size as usize)?;
         self.align();
-        Ok(Entry {
+        Ok(CpioEntry {
             name,
             data,
             mode,
@@ -138,8 +138,8 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Result<Entry<'a>, Malformed>;
+impl<'a> Iterator for CpioEntries<'a> {
+    type Item = Result<CpioEntry<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.parse().transpose();

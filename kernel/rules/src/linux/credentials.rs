@@ -8,7 +8,7 @@
 use crate::abi::errno::Errno;
 use crate::abi::mode::Permissions;
 use crate::linux::access::Ownership;
-use crate::linux::capability::{Capability, SecureBits, Set, Sets};
+use crate::linux::capability::{Capability, CapabilitySet, CapabilitySets, SecureBits};
 
 /// The three IDs that a process has of users, or of groups.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,17 +99,18 @@ pub struct Credentials {
     /// Its groups.
     pub groups: Ids,
     /// What it may do beyond what these may.
-    pub capabilities: Sets,
+    pub capabilities: CapabilitySets,
 }
 
 impl Credentials {
     /// Root with all its rights.
-    pub const ROOT: Self = Self { users: Ids::all(0), groups: Ids::all(0), capabilities: Sets::ROOT };
+    pub const ROOT: Self =
+        Self { users: Ids::all(0), groups: Ids::all(0), capabilities: CapabilitySets::ROOT };
 
     /// A user without rights.
     #[must_use]
     pub const fn of(uid: u32, gid: u32) -> Self {
-        Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: Sets::NONE }
+        Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: CapabilitySets::NONE }
     }
 
     /// The user that counts.
@@ -158,13 +159,13 @@ impl Credentials {
         }
         if before.has(0) && !after.has(0) {
             if !sets.secure.contains(SecureBits::KEEP) {
-                sets.permitted = Set::EMPTY;
-                sets.effective = Set::EMPTY;
+                sets.permitted = CapabilitySet::EMPTY;
+                sets.effective = CapabilitySet::EMPTY;
             }
-            sets.ambient = Set::EMPTY;
+            sets.ambient = CapabilitySet::EMPTY;
         }
         if before.effective == 0 && after.effective != 0 {
-            sets.effective = Set::EMPTY;
+            sets.effective = CapabilitySet::EMPTY;
         }
         if before.effective != 0 && after.effective == 0 {
             sets.effective = sets.permitted;
@@ -178,7 +179,7 @@ impl Credentials {
         self.groups.effective = self.groups.real;
         let sets = &mut self.capabilities;
         if !sets.secure.contains(SecureBits::NO_SETUID_FIXUP) {
-            sets.effective = if self.users.real == 0 { sets.permitted } else { Set::EMPTY };
+            sets.effective = if self.users.real == 0 { sets.permitted } else { CapabilitySet::EMPTY };
         }
         self
     }
@@ -204,9 +205,10 @@ impl Credentials {
         let is_effective = is_root(self.users.effective);
         let counts_as_root = is_effective || is_root(self.users.real);
         if is_other {
-            sets.ambient = Set::EMPTY;
+            sets.ambient = CapabilitySet::EMPTY;
         }
-        let of_root = if counts_as_root { sets.inheritable.union(sets.bounding) } else { Set::EMPTY };
+        let of_root =
+            if counts_as_root { sets.inheritable.union(sets.bounding) } else { CapabilitySet::EMPTY };
         sets.permitted = of_root.union(sets.ambient);
         let gains = !sets.permitted.is_within(before.capabilities.permitted);
         if no_new_privileges && (is_other || gains) {
@@ -229,7 +231,7 @@ mod tests {
     use crate::abi::errno::Errno;
     use crate::abi::mode::{FileType, Permissions};
     use crate::linux::access::Ownership;
-    use crate::linux::capability::{Capability, SecureBits, Set, Sets};
+    use crate::linux::capability::{Capability, CapabilitySet, CapabilitySets, SecureBits};
 
     const MIXED: Ids = Ids { real: 1, effective: 2, saved: 3 };
 
@@ -260,7 +262,10 @@ mod tests {
     fn rights_follow_the_users() {
         let mut who = Credentials::ROOT;
         who.change_users(Ids { effective: 5, ..who.users });
-        assert_eq!((who.capabilities.effective, who.capabilities.permitted), (Set::EMPTY, Set::ALL));
+        assert_eq!(
+            (who.capabilities.effective, who.capabilities.permitted),
+            (CapabilitySet::EMPTY, CapabilitySet::ALL)
+        );
         who.change_users(Ids::all(0));
         assert_eq!(who, Credentials::ROOT);
         who.change_users(Ids::all(5));
@@ -277,16 +282,22 @@ mod tests {
         let plain = program(0o755);
         let mut who = Credentials::ROOT;
         assert_eq!(who.capabilities.drop_from_bounding(5), Ok(()));
-        assert_eq!(who.capabilities.set(Set::EMPTY, Set::EMPTY, Set::EMPTY), Ok(()));
-        let fewer = Set::ALL.without(Capability::KILL.alone());
+        assert_eq!(
+            who.capabilities.set(CapabilitySet::EMPTY, CapabilitySet::EMPTY, CapabilitySet::EMPTY),
+            Ok(())
+        );
+        let fewer = CapabilitySet::ALL.without(Capability::KILL.alone());
         let (after, is_secure) = who.for_program(plain, false);
         assert_eq!((after.capabilities.effective, after.capabilities.permitted), (fewer, fewer));
         assert!(!is_secure);
-        assert_eq!(who.for_program(plain, true).0.capabilities.permitted, Set::EMPTY);
+        assert_eq!(who.for_program(plain, true).0.capabilities.permitted, CapabilitySet::EMPTY);
         let secure = SecureBits::NO_ROOT | SecureBits::KEEP;
-        let bound = Credentials { capabilities: Sets { secure, ..Sets::ROOT }, ..Credentials::ROOT };
+        let bound = Credentials {
+            capabilities: CapabilitySets { secure, ..CapabilitySets::ROOT },
+            ..Credentials::ROOT
+        };
         let after = bound.for_program(plain, false).0.capabilities;
-        assert_eq!((after.permitted, after.secure), (Set::EMPTY, SecureBits::NO_ROOT));
+        assert_eq!((after.permitted, after.secure), (CapabilitySet::EMPTY, SecureBits::NO_ROOT));
     }
 
     #[test]
@@ -299,6 +310,6 @@ mod tests {
         assert_eq!(who.for_program(program(0o6755), true), (who, false));
         assert_eq!(who.for_program(program(0o2745), false), (who, false));
         let (root, is_secure) = who.for_program(Ownership { uid: 0, ..program(0o4755) }, false);
-        assert_eq!((root.capabilities.effective, is_secure), (Set::ALL, true));
+        assert_eq!((root.capabilities.effective, is_secure), (CapabilitySet::ALL, true));
     }
 }

@@ -11,7 +11,7 @@ use core::task::Poll;
 use pollee::{Events, Readiness};
 
 use super::name::Name;
-use super::queue::{Piece, Queue, Taken};
+use super::queue::{Piece, PieceQueue, ReceivedPiece};
 use crate::abi::errno::Errno;
 use crate::core::transfer::Sink;
 use crate::net::abi::socket::{How, Ucred};
@@ -35,11 +35,11 @@ pub enum Kind {
 }
 
 /// A socket. `P` is another one, `R` a descriptor on its way.
-pub struct Socket<P, R> {
+pub struct UnixSocketState<P, R> {
     kind: Kind,
-    stage: Stage<P>,
+    role: Role<P>,
     name: Option<Name>,
-    queue: Queue<R>,
+    queue: PieceQueue<R>,
     /// What the socket knows of the queue at the other end.
     peer_has_room: bool,
     shutdown: Shutdown,
@@ -50,7 +50,7 @@ pub struct Socket<P, R> {
     options: Options,
 }
 
-enum Stage<P> {
+enum Role<P> {
     Unconnected,
     Listening(Listener<P>),
     Connected(P),
@@ -87,7 +87,7 @@ pub struct Remains<P, R> {
     pub unread: VecDeque<Piece<R>>,
 }
 
-impl<P: Clone, R: Clone> Socket<P, R> {
+impl<P: Clone, R: Clone> UnixSocketState<P, R> {
     /// A socket that is nothing yet.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
@@ -95,9 +95,9 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             Options { send_buffer: DEFAULT_BUFFER, receive_buffer: DEFAULT_BUFFER, ..Options::default() };
         Self {
             kind,
-            stage: Stage::Unconnected,
+            role: Role::Unconnected,
             name: None,
-            queue: Queue::new(DEFAULT_BUFFER),
+            queue: PieceQueue::new(DEFAULT_BUFFER),
             peer_has_room: true,
             shutdown: Shutdown::empty(),
             error: None,
@@ -145,8 +145,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// The other end.
     #[must_use]
     pub const fn peer(&self) -> Option<&P> {
-        match &self.stage {
-            Stage::Connected(peer) => Some(peer),
+        match &self.role {
+            Role::Connected(peer) => Some(peer),
             _ => None,
         }
     }
@@ -160,7 +160,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// Whether it listens.
     #[must_use]
     pub const fn is_listening(&self) -> bool {
-        matches!(self.stage, Stage::Listening(_))
+        matches!(self.role, Role::Listening(_))
     }
 
     /// Checks that connect(2) is possible.
@@ -168,16 +168,16 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// # Errors
     /// `EISCONN`: it is connected. `EINVAL`: it listens.
     pub const fn require_connectable(&self) -> Result<(), Errno> {
-        match self.stage {
-            Stage::Unconnected => Ok(()),
-            Stage::Connected(_) => Err(Errno::EISCONN),
-            Stage::Listening(_) => Err(Errno::EINVAL),
+        match self.role {
+            Role::Unconnected => Ok(()),
+            Role::Connected(_) => Err(Errno::EISCONN),
+            Role::Listening(_) => Err(Errno::EINVAL),
         }
     }
 
     /// Is connected with `peer`, who is `credentials`, and writes as much as `limit` here.
     pub fn connect(&mut self, peer: P, credentials: Ucred, limit: usize) {
-        self.stage = Stage::Connected(peer);
+        self.role = Role::Connected(peer);
         self.credentials = Some(credentials);
         self.queue.set_limit(limit);
     }
@@ -193,8 +193,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// # Errors
     /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not writable.
     /// What became of the connection, once.
-    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<Taken<R>, Errno>> {
-        let is_connected = matches!(self.stage, Stage::Connected(_));
+    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<ReceivedPiece<R>, Errno>> {
+        let is_connected = matches!(self.role, Role::Connected(_));
         match self.kind {
             Kind::Stream if !is_connected => return Poll::Ready(Err(Errno::EINVAL)),
             Kind::SeqPacket if !is_connected => return Poll::Ready(Err(Errno::ENOTCONN)),
@@ -207,7 +207,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             return Poll::Ready(Err(error));
         }
         if self.shutdown.contains(Shutdown::RECEIVE) {
-            return Poll::Ready(Ok(Taken::nothing()));
+            return Poll::Ready(Ok(ReceivedPiece::nothing()));
         }
         Poll::Pending
     }
@@ -223,7 +223,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         {
             return Err(error);
         }
-        let Stage::Connected(peer) = &self.stage else { return Err(Errno::ENOTCONN) };
+        let Role::Connected(peer) = &self.role else { return Err(Errno::ENOTCONN) };
         if self.shutdown.contains(Shutdown::SEND) {
             return Err(Errno::EPIPE);
         }
@@ -321,10 +321,10 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         self.is_dead = true;
         self.shutdown = Shutdown::all();
         let unread = self.queue.clear();
-        let (peer, waiting) = match core::mem::replace(&mut self.stage, Stage::Unconnected) {
-            Stage::Unconnected => (None, VecDeque::new()),
-            Stage::Connected(peer) => (Some(peer), VecDeque::new()),
-            Stage::Listening(listener) => (None, listener.into_waiting()),
+        let (peer, waiting) = match core::mem::replace(&mut self.role, Role::Unconnected) {
+            Role::Unconnected => (None, VecDeque::new()),
+            Role::Connected(peer) => (Some(peer), VecDeque::new()),
+            Role::Listening(listener) => (None, listener.into_waiting()),
         };
         Remains { name: self.name.clone(), peer, waiting, unread }
     }
@@ -340,12 +340,12 @@ impl<P: Clone, R: Clone> Socket<P, R> {
 
     /// Sends datagrams to `peer` from now on, or to nobody in particular. Who it was before.
     pub fn associate(&mut self, peer: Option<P>) -> Option<P> {
-        let stage = match peer {
-            Some(peer) => Stage::Connected(peer),
-            None => Stage::Unconnected,
+        let role = match peer {
+            Some(peer) => Role::Connected(peer),
+            None => Role::Unconnected,
         };
-        match core::mem::replace(&mut self.stage, stage) {
-            Stage::Connected(before) => Some(before),
+        match core::mem::replace(&mut self.role, role) {
+            Role::Connected(before) => Some(before),
             _ => None,
         }
     }
@@ -357,7 +357,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
 
     /// Forgets the other end, which took no datagram, and what it had sent.
     pub fn disconnect(&mut self) -> VecDeque<Piece<R>> {
-        self.stage = Stage::Unconnected;
+        self.role = Role::Unconnected;
         self.queue.clear()
     }
 }
@@ -369,11 +369,11 @@ fn shutdown(reading: bool, writing: bool) -> Shutdown {
     what
 }
 
-impl<P: Clone, R: Clone> Readiness for Socket<P, R> {
+impl<P: Clone, R: Clone> Readiness for UnixSocketState<P, R> {
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
-        let is_alone = matches!(self.stage, Stage::Unconnected) && self.kind != Kind::Datagram;
-        let has_company = matches!(&self.stage, Stage::Listening(listener) if !listener.is_empty());
+        let is_alone = matches!(self.role, Role::Unconnected) && self.kind != Kind::Datagram;
+        let has_company = matches!(&self.role, Role::Listening(listener) if !listener.is_empty());
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
         events.set(Events::ERR, self.error.is_some());
         events.set(Events::HUP, self.shutdown.is_all() || is_alone);

@@ -8,12 +8,12 @@ use pollee::{Events, Readiness as _};
 
 use super::name::{Given, Name};
 use super::queue::Piece;
-use super::socket::{Kind, Socket, Writer};
+use super::socket::{Kind, UnixSocketState, Writer};
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::{How, Ucred};
 use crate::net::tcp::connection::RecvMode;
 
-type Local = Socket<u8, char>;
+type Local = UnixSocketState<u8, char>;
 
 fn connected(kind: Kind) -> Local {
     let mut socket = Local::new(kind);
