@@ -56,7 +56,7 @@ const EXCLUSIVE_EVENTS: u32 = 0x1 | 0x4 | 0x8 | 0x10;
 
 /// Whether the file to be added is itself an epoll instance.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Target {
+pub enum TargetKind {
     /// It is.
     Epoll,
     /// It is any other file.
@@ -68,7 +68,7 @@ pub enum Target {
 /// # Errors
 /// `EINVAL`: `EPOLLEXCLUSIVE` for an item that exists, for an epoll instance, or with anything but IN, OUT,
 /// ERR, HUP, WAKEUP and ET.
-pub fn check(operation: Operation, event: &EpollEvent, target: Target) -> Result<(), Errno> {
+pub fn check(operation: Operation, event: &EpollEvent, target: TargetKind) -> Result<(), Errno> {
     if !event.flags().contains(EpollFlags::EXCLUSIVE) {
         return Ok(());
     }
@@ -76,7 +76,7 @@ pub fn check(operation: Operation, event: &EpollEvent, target: Target) -> Result
     let others = event.events & !(allowed.bits() | EXCLUSIVE_EVENTS);
     match operation {
         Operation::Delete => Ok(()),
-        Operation::Add if target == Target::Other && others == 0 => Ok(()),
+        Operation::Add if target == TargetKind::Other && others == 0 => Ok(()),
         Operation::Add | Operation::Modify => Err(Errno::EINVAL),
     }
 }
@@ -207,7 +207,7 @@ impl<D: Copy + Eq + Hash, F> Default for Table<D, F> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, Item, Table, Target, check};
+    use super::{Identity, Item, Table, TargetKind, check};
     use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
     use crate::abi::errno::Errno;
     use crate::core::epoll::queue::{Queue, Settle};
@@ -247,18 +247,18 @@ mod tests {
     fn exclusive_allows_little_and_no_epoll() {
         let exclusive = EpollFlags::EXCLUSIVE;
         let add = |events, flags, target| check(Operation::Add, &event(events, flags), target);
-        assert_eq!(add(IN, exclusive | EpollFlags::EDGE, Target::Other), Ok(()));
-        assert_eq!(add(IN, exclusive | EpollFlags::ONESHOT, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(add(PRI, exclusive, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(add(IN, exclusive, Target::Epoll), Err(Errno::EINVAL));
-        assert_eq!(add(PRI, EpollFlags::ONESHOT, Target::Epoll), Ok(()));
+        assert_eq!(add(IN, exclusive | EpollFlags::EDGE, TargetKind::Other), Ok(()));
+        assert_eq!(add(IN, exclusive | EpollFlags::ONESHOT, TargetKind::Other), Err(Errno::EINVAL));
+        assert_eq!(add(PRI, exclusive, TargetKind::Other), Err(Errno::EINVAL));
+        assert_eq!(add(IN, exclusive, TargetKind::Epoll), Err(Errno::EINVAL));
+        assert_eq!(add(PRI, EpollFlags::ONESHOT, TargetKind::Epoll), Ok(()));
     }
 
     #[test]
     fn no_item_becomes_exclusive() {
         let exclusive = event(IN, EpollFlags::EXCLUSIVE);
-        assert_eq!(check(Operation::Modify, &exclusive, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(check(Operation::Delete, &exclusive, Target::Other), Ok(()));
+        assert_eq!(check(Operation::Modify, &exclusive, TargetKind::Other), Err(Errno::EINVAL));
+        assert_eq!(check(Operation::Delete, &exclusive, TargetKind::Other), Ok(()));
     }
 
     #[test]
