@@ -67,7 +67,7 @@ pub(super) fn receive(packet: &mut Packet, out: &mut PacketBatch) {
         Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
             TimeWaitReply::Ignore => {}
             TimeWaitReply::Acknowledge => {
-                out.push(tcp::acknowledge(segment.tuple, &rest, path_back(&segment)));
+                out.push(rest.acknowledge(segment.tuple, path_back(&segment)));
             }
             TimeWaitReply::Reopen => {
                 demux::forget(&segment.tuple, &rest);

@@ -4,7 +4,7 @@
 //! the machine's own order: the sum is the same, with its bytes swapped.
 //! Source: RFC 1071 section 2; RFC 9293 section 3.1.
 
-use smoltcp::wire::{IpProtocol, Ipv4Packet};
+use crate::net::wire::{IpProtocol, Ipv4Packet};
 
 /// Where a TCP header has the checksum.
 pub const PLACE: usize = 16;
@@ -96,14 +96,13 @@ const fn fold(sum: u64) -> u16 {
 mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
-    use smoltcp::wire::{IpAddress, TcpPacket};
-
     use super::*;
     use crate::net::socket::Options;
     use crate::net::tcp::PathKind;
     use crate::net::tcp::connection::Connection;
     use crate::net::tcp::packet::PacketBatch;
     use crate::net::tcp::segment::Tuple;
+    use crate::net::wire::{IpAddress, TcpPacket};
 
     /// A SYN, with `len` bytes behind it.
     fn packet(len: usize) -> std::vec::Vec<u8> {

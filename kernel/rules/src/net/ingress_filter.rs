@@ -6,14 +6,14 @@
 
 use core::net::Ipv4Addr;
 
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IPV4_HEADER_LEN, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
-
 use crate::net::checksum;
 use crate::net::network::Network;
 use crate::net::tcp::packet::Packet;
 use crate::net::tcp::segment;
 use crate::net::virtio::prefix::Trust;
+use crate::net::wire::{
+    ChecksumCapabilities, IPV4_HEADER_LEN, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr,
+};
 
 /// Whether a packet that has come from `network` may come in. Checksums of what `trust` answers for are not looked at,
 /// except that of the header.

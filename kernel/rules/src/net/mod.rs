@@ -13,3 +13,4 @@ pub mod socket;
 pub mod tcp;
 pub mod udp;
 pub mod virtio;
+mod wire;

@@ -16,13 +16,13 @@ use core::time::Duration;
 use pollee::{Events, Readiness};
 
 use super::engine::{DEFAULT_SEGMENT, Engine};
+use super::path::PathKind;
 use super::queue::ByteQueue;
 use super::readiness::{self, ReadinessInputs, Shutdown};
 use super::segment::Tuple;
 use super::state::TcpState;
 use super::time_wait::TimeWait;
 use super::timeouts::{self, TimeoutOptions, Timeouts};
-use super::wire::PathKind;
 use crate::abi::errno::Errno;
 use crate::core::transfer::{Sink, Source};
 use crate::net::abi::socket::TcpInfo;

@@ -8,8 +8,11 @@
 //! [`dispatch`](Engine::dispatch) has a bound. Acknowledgments are numbered from where it goes back to: they get other
 //! numbers (`note`).
 
+mod clock;
+mod device;
 mod dispatch;
 mod resize;
+mod rst;
 mod smoltcp_socket;
 
 use core::net::SocketAddrV4;
@@ -22,15 +25,17 @@ use smoltcp::wire::{
     HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber,
 };
 
+use self::clock::Clock;
+use self::device::PacketDevice;
 use self::resize::Peer;
+pub use self::rst::refuse;
 use self::smoltcp_socket::SmoltcpSocket;
 pub use self::smoltcp_socket::ask_for_memory;
 pub(super) use self::smoltcp_socket::{BUFFER, LARGE_BUFFER};
-use super::clock::{self, Clock};
 use super::packet::{Packet, PacketBatch};
+use super::path::PathKind;
 use super::segment::{Segment, Tuple};
 use super::state::TcpState;
-use super::wire::{PathKind, Wire};
 use crate::core::transfer::{Sink, Source};
 
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
@@ -172,9 +177,13 @@ impl Engine {
             self.note_request(packet);
         }
         let (first, before) = (out.len(), self.view);
-        let mut wire =
-            Wire { packet: Some(packet), out: Some(out), path: self.path, packet_len: self.packet_len };
-        self.interface.poll_ingress_single(self.clock.instant(now), &mut wire, &mut self.smoltcp.set);
+        let mut device = PacketDevice {
+            packet: Some(packet),
+            out: Some(out),
+            path: self.path,
+            packet_len: self.packet_len,
+        };
+        self.interface.poll_ingress_single(self.clock.instant(now), &mut device, &mut self.smoltcp.set);
         self.look();
         if before.state.is_opening() && !self.state().is_opening() {
             self.round_trip = now.saturating_sub(self.begun);
@@ -411,7 +420,7 @@ impl Engine {
 fn interface(seed: u64, path: PathKind, packet_len: usize, now: Instant) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    let mut interface = Interface::new(config, &mut Wire::closed(path, packet_len), now);
+    let mut interface = Interface::new(config, &mut PacketDevice::closed(path, packet_len), now);
     // Which addresses are local is decided before a packet gets here.
     interface.set_any_ip(true);
     interface

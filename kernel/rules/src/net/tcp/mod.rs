@@ -21,29 +21,26 @@
 //! | `time_wait` | what is left of a connection for a minute |
 
 mod buffer;
-mod clock;
 pub mod connection;
 mod engine;
 pub mod listener;
 pub mod packet;
+mod path;
 mod pool;
 pub mod port;
 mod queue;
 pub mod readiness;
 pub mod request;
 pub mod requests;
-mod rst;
 pub mod segment;
 pub mod socket;
 mod state;
 pub mod time_wait;
 mod timeouts;
-mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use engine::ask_for_memory;
-pub use rst::{acknowledge, refuse};
+pub use engine::{ask_for_memory, refuse};
+pub use path::PathKind;
 pub use state::TcpState;
-pub use wire::PathKind;

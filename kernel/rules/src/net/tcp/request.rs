@@ -7,17 +7,14 @@
 
 use core::time::Duration;
 
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
-
 use super::connection::Connection;
 use super::engine::BUFFER;
 use super::packet::{Packet, PacketBatch};
-use super::rst;
-use super::segment::{Segment, Tuple};
+use super::path::PathKind;
+use super::segment::{self, Segment, Tuple};
 use super::time_wait::TimeWait;
-use super::wire::PathKind;
 use crate::net::socket::Options;
+use crate::net::wire::{ChecksumCapabilities, IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr};
 
 /// How often the answer is repeated: `net.ipv4.tcp_synack_retries`.
 const MOST_REPEATS: u8 = 5;
@@ -110,7 +107,7 @@ impl ConnectionRequest {
             due: now + FIRST_PAUSE,
         };
         request.answer(path, options, now, out);
-        request.first = rst::parse(out.last()?.ip())?.sequence;
+        request.first = segment::parse_headers(out.last()?.ip())?.sequence;
         Some(request)
     }
 
@@ -179,7 +176,7 @@ impl ConnectionRequest {
     #[must_use]
     pub fn acknowledge(&self, path: PathKind) -> Packet {
         let rest = TimeWait::new(self.first.wrapping_add(1), self.sequence.wrapping_add(1), self.answered);
-        rst::acknowledge(self.tuple, &rest, path)
+        rest.acknowledge(self.tuple, path)
     }
 
     /// The connection, as if it had waited all the time for the segment that completes it.
@@ -203,20 +200,12 @@ impl ConnectionRequest {
     fn packet(&self, path: PathKind) -> Packet {
         let Tuple { local, remote } = self.tuple;
         let tcp = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
-            control: TcpControl::Syn,
-            seq_number: TcpSeqNumber(self.sequence.cast_signed()),
-            ack_number: None,
-            window_len: self.window,
             window_scale: self.scale,
             max_seg_size: self.max_segment,
             sack_permitted: self.is_selective,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
+            ..segment::bare(TcpControl::Syn, self.sequence, None, self.window)
         };
-        rst::packet(Tuple { local: remote, remote: local }, &tcp, path)
+        segment::emit(Tuple { local: remote, remote: local }, &tcp, path)
     }
 
     const fn note_repeat(&mut self, now: Duration) {

@@ -9,17 +9,16 @@ use core::time::Duration;
 use std::vec;
 
 use pollee::{Events, Readiness};
-use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 use super::TcpState;
 use super::connection::{CloseMode, Connection, End, Pace, RecvMode};
 use super::packet::{Packet, PacketBatch};
+use super::path::PathKind;
 use super::readiness::Shutdown;
-use super::rst;
-use super::segment::{Segment, Tuple};
-use super::wire::PathKind;
+use super::segment::{self, Segment, Tuple};
 use crate::abi::errno::Errno;
 use crate::net::socket::Options;
+use crate::net::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40000);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
@@ -309,24 +308,11 @@ fn a_peer_that_is_not_there_ends_a_handshake_and_nothing_else() {
 fn forged(pair: &mut Pair, distance: u32, change: impl FnOnce(&mut TcpRepr<'_>)) -> Packet {
     write(&mut pair.client, b"x").is_ready().then_some(()).unwrap();
     pair.run();
-    let mut tcp = TcpRepr {
-        src_port: 0,
-        dst_port: 0,
-        control: TcpControl::None,
-        seq_number: TcpSeqNumber(0),
-        ack_number: None,
-        window_len: 1000,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
+    let mut tcp = segment::bare(TcpControl::None, 0, None, 1000);
     // Where that is, says the answer to something far away.
     tcp.control = TcpControl::Syn;
     let [mut packet, mut out] = [PacketBatch::new(), PacketBatch::new()];
-    packet.push(rst::packet(pair.client.tuple(), &tcp, PathKind::Local));
+    packet.push(segment::emit(pair.client.tuple(), &tcp, PathKind::Local));
     pair.now += Duration::from_secs(1);
     let segment = Segment::parse(packet[0].ip()).unwrap();
     let _ = pair.server.process(&segment, &mut packet[0], pair.now, &mut out);
@@ -334,7 +320,7 @@ fn forged(pair: &mut Pair, distance: u32, change: impl FnOnce(&mut TcpRepr<'_>))
     tcp.seq_number = TcpSeqNumber(answer.acknowledgment.wrapping_add(distance).cast_signed());
     pair.now += Duration::from_secs(1);
     change(&mut tcp);
-    rst::packet(pair.client.tuple(), &tcp, PathKind::Local)
+    segment::emit(pair.client.tuple(), &tcp, PathKind::Local)
 }
 
 #[test]

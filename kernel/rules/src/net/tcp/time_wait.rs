@@ -5,7 +5,11 @@
 
 use core::time::Duration;
 
-use super::segment::Segment;
+use super::engine::BUFFER;
+use super::packet::Packet;
+use super::path::PathKind;
+use super::segment::{self, Segment, Tuple};
+use crate::net::wire::TcpControl;
 
 /// `TCP_TIMEWAIT_LEN`.
 pub const LENGTH: Duration = Duration::from_secs(60);
@@ -62,6 +66,13 @@ impl TimeWait {
     #[must_use]
     pub fn is_reusable(&self, now: Duration) -> bool {
         now >= self.since + REUSE_AFTER
+    }
+
+    /// Makes the acknowledgment of everything for a segment of `tuple` that comes after the end.
+    #[must_use]
+    pub fn acknowledge(&self, tuple: Tuple, path: PathKind) -> Packet {
+        let tcp = segment::bare(TcpControl::None, self.next, Some(self.expected), BUFFER as u16);
+        segment::emit(tuple, &tcp, path)
     }
 
     /// What `segment` gets. A RST changes nothing (RFC 1337).

@@ -5,17 +5,15 @@
 
 use core::net::SocketAddrV4;
 
-use smoltcp::phy::{Checksum, ChecksumCapabilities};
-use smoltcp::wire::{
-    IPV4_HEADER_LEN, Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol,
-    Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
-};
-
 use crate::abi::errno::Errno;
 use crate::core::transfer::Source;
 use crate::net::tcp::PathKind;
 use crate::net::tcp::packet::Packet;
 use crate::net::tcp::segment;
+use crate::net::wire::{
+    Checksum, ChecksumCapabilities, IPV4_HEADER_LEN, Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet,
+    Icmpv4Repr, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
+};
 
 /// Bytes of a datagram at most.
 pub const MOST: usize = 65_535 - IPV4_HEADER_LEN - UDP_HEADER_LEN;

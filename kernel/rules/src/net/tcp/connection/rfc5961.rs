@@ -6,14 +6,12 @@
 
 use core::time::Duration;
 
-use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
-
 use super::super::engine::Engine;
 use super::super::packet::{Packet, PacketBatch};
-use super::super::rst;
-use super::super::segment::Segment;
+use super::super::segment::{self, Segment};
 use super::Connection;
 use crate::net::tcp::TcpState;
+use crate::net::wire::TcpControl;
 
 /// No more than one answer in this time: `net.ipv4.tcp_invalid_ratelimit`.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
@@ -45,21 +43,9 @@ impl Connection {
 
     /// Says where this end is.
     fn challenge(&self, engine: &Engine) -> Packet {
-        let tcp = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
-            control: TcpControl::None,
-            seq_number: TcpSeqNumber(engine.sent().next.cast_signed()),
-            ack_number: Some(TcpSeqNumber(engine.expected().cast_signed())),
-            window_len: u16::try_from(window(engine)).unwrap_or(u16::MAX),
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
-        rst::packet(self.tuple, &tcp, engine.path())
+        let window = u16::try_from(window(engine)).unwrap_or(u16::MAX);
+        let tcp = segment::bare(TcpControl::None, engine.sent().next, Some(engine.expected()), window);
+        segment::emit(self.tuple, &tcp, engine.path())
     }
 }
 

@@ -8,11 +8,12 @@ use core::time::Duration;
 use smoltcp::iface::PollResult;
 use smoltcp::wire::{IPV4_HEADER_LEN, TcpPacket};
 
+use super::device::PacketDevice;
 use super::{ACKNOWLEDGMENT, AckPolicy, Engine, LONG, SocketSnapshot};
 use crate::net::tcp::packet::{Packet, PacketBatch};
+use crate::net::tcp::path::PathKind;
 use crate::net::tcp::segment::Segment;
 use crate::net::tcp::state::TcpState;
-use crate::net::tcp::wire::{PathKind, Wire};
 
 /// Segments that one call sends at most. More than both buffers hold in segments of a network; what is left goes with
 /// the next call.
@@ -38,9 +39,9 @@ impl Engine {
             if at.is_none_or(|at| at > instant) {
                 break;
             }
-            let mut wire =
-                Wire { packet: None, out: Some(out), path: self.path, packet_len: self.packet_len };
-            let result = self.interface.poll_egress(instant, &mut wire, &mut self.smoltcp.set);
+            let mut device =
+                PacketDevice { packet: None, out: Some(out), path: self.path, packet_len: self.packet_len };
+            let result = self.interface.poll_egress(instant, &mut device, &mut self.smoltcp.set);
             if has_written && self.is_all_out(&out[first..]) {
                 // What comes next is a repetition, which is not due so soon: smoltcp is asked then.
                 self.look();

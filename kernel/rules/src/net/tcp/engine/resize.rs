@@ -15,13 +15,12 @@ use smoltcp::iface::Interface;
 use smoltcp::socket::tcp::State;
 use smoltcp::wire::{IPV4_HEADER_LEN, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
+use super::device::PacketDevice;
 use super::smoltcp_socket::{LARGE_BUFFER, SmoltcpSocket};
 use super::{AckPolicy, Engine, HASTY_ACKNOWLEDGMENT, endpoint, interface};
 use crate::net::tcp::packet::PacketBatch;
-use crate::net::tcp::rst;
-use crate::net::tcp::segment::Tuple;
+use crate::net::tcp::segment::{self, Tuple};
 use crate::net::tcp::state::TcpState;
-use crate::net::tcp::wire::Wire;
 
 /// What the peer said of itself that matters as long as the connection lasts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,8 +79,8 @@ impl Engine {
         let (remote, local) = (endpoint(tuple.remote), endpoint(tuple.local));
         smoltcp.socket_mut().connect(interface.context(), remote, local).ok()?;
         let mut request = PacketBatch::new();
-        let mut wire = Wire { packet: None, out: Some(&mut request), path, packet_len };
-        interface.poll_egress(asked_at, &mut wire, &mut smoltcp.set);
+        let mut device = PacketDevice { packet: None, out: Some(&mut request), path, packet_len };
+        interface.poll_egress(asked_at, &mut device, &mut smoltcp.set);
         if TcpPacket::new_checked(request.first()?.ip().get(IPV4_HEADER_LEN..)?).ok()?.seq_number()
             != TcpSeqNumber(begin.cast_signed())
         {
@@ -90,12 +89,12 @@ impl Engine {
         let instant = self.clock.instant(now);
         let back = Tuple { local: tuple.remote, remote: tuple.local };
         for segment in self.answers() {
-            let packet = rst::packet(back, &segment, path);
-            let mut wire = Wire { packet: Some(packet.ip()), out: Some(out), path, packet_len };
-            interface.poll_ingress_single(instant, &mut wire, &mut smoltcp.set);
+            let packet = segment::emit(back, &segment, path);
+            let mut device = PacketDevice { packet: Some(packet.ip()), out: Some(out), path, packet_len };
+            interface.poll_ingress_single(instant, &mut device, &mut smoltcp.set);
         }
-        let mut wire = Wire { packet: None, out: Some(out), path, packet_len };
-        interface.poll_egress(instant, &mut wire, &mut smoltcp.set);
+        let mut device = PacketDevice { packet: None, out: Some(out), path, packet_len };
+        interface.poll_egress(instant, &mut device, &mut smoltcp.set);
         (smoltcp.socket().state() == State::Established).then_some((smoltcp, interface))
     }
 
@@ -103,20 +102,7 @@ impl Engine {
     fn answers(&self) -> [TcpRepr<'static>; 2] {
         let Peer { window_scale, has_sack, window } = self.peer;
         let scaled = u32::from(window) << window_scale.unwrap_or(0).min(14);
-        let acknowledgment = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
-            control: TcpControl::None,
-            seq_number: TcpSeqNumber(self.expected().cast_signed()),
-            ack_number: Some(TcpSeqNumber(self.sent.next.cast_signed())),
-            window_len: window,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
+        let acknowledgment = segment::bare(TcpControl::None, self.expected(), Some(self.sent.next), window);
         let syn = TcpRepr {
             control: TcpControl::Syn,
             seq_number: TcpSeqNumber(self.expected().wrapping_sub(1).cast_signed()),
@@ -155,7 +141,7 @@ mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
     use super::*;
-    use crate::net::tcp::wire::PathKind;
+    use crate::net::tcp::path::PathKind;
 
     const ROUTE: PathKind = PathKind::Link { mtu: 1500 };
 
@@ -172,7 +158,7 @@ mod tests {
             assert!(engine.connect(tuple()));
             let mut out = PacketBatch::new();
             engine.dispatch(now, &mut out);
-            assert_eq!(rst::parse(out[0].ip()).unwrap().sequence, wanted);
+            assert_eq!(segment::parse_headers(out[0].ip()).unwrap().sequence, wanted);
         }
     }
 
@@ -189,22 +175,14 @@ mod tests {
         fn hear(&mut self, control: TcpControl, window: u16) {
             let scale = (control == TcpControl::Syn).then_some(7);
             let segment = TcpRepr {
-                src_port: 0,
-                dst_port: 0,
-                control,
-                seq_number: TcpSeqNumber(self.sequence.cast_signed()),
-                ack_number: Some(TcpSeqNumber(self.has.cast_signed())),
-                window_len: window,
                 window_scale: scale,
                 max_seg_size: scale.map(|_| 1460),
                 sack_permitted: scale.is_some(),
-                sack_ranges: [None; 3],
-                timestamp: None,
-                payload: &[],
+                ..segment::bare(control, self.sequence, Some(self.has), window)
             };
             let back = Tuple { local: tuple().remote, remote: tuple().local };
-            let packet = rst::packet(back, &segment, ROUTE);
-            let segment = rst::parse(packet.ip()).unwrap();
+            let packet = segment::emit(back, &segment, ROUTE);
+            let segment = segment::parse_headers(packet.ip()).unwrap();
             self.engine.process(&segment, packet.ip(), self.now, &mut self.out);
         }
 
@@ -213,7 +191,7 @@ mod tests {
             self.engine.dispatch(self.now, &mut self.out);
             let mut total = 0;
             for packet in core::mem::take(&mut self.out) {
-                let segment = rst::parse(packet.ip()).unwrap();
+                let segment = segment::parse_headers(packet.ip()).unwrap();
                 assert_eq!((segment.sequence, segment.acknowledgment), (self.has, self.sequence));
                 self.has = segment.end();
                 total += segment.len;
@@ -229,7 +207,7 @@ mod tests {
         assert!(engine.connect(tuple()));
         let mut out = PacketBatch::new();
         engine.dispatch(now, &mut out);
-        let has = rst::parse(out[0].ip()).unwrap().end();
+        let has = segment::parse_headers(out[0].ip()).unwrap().end();
         let mut other = Other { engine, now, out: PacketBatch::new(), sequence: u32::MAX, has };
         other.now += Duration::from_millis(3);
         other.hear(TcpControl::Syn, 64000);
@@ -246,7 +224,7 @@ mod tests {
         assert!(!other.engine.can_grow(), "once is enough");
         let window = {
             let last = other.out.last().unwrap();
-            rst::parse(last.ip()).unwrap().window
+            segment::parse_headers(last.ip()).unwrap().window
         };
         assert_eq!(usize::from(window), LARGE_BUFFER, "the peer hears of the room");
         assert_eq!(other.bytes(), 0);

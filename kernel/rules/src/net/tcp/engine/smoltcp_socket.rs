@@ -7,13 +7,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 
 use spin::Once;
 
 use super::ACKNOWLEDGMENT;
+use crate::net::tcp::path::PathKind;
 use crate::net::tcp::pool::Pool;
-use crate::net::tcp::wire::PathKind;
+use crate::net::tcp::state::TcpState;
 
 /// Bytes of each of a connection's two buffers in the beginning.
 pub(in crate::net::tcp) const BUFFER: usize = 16 * 1024;
@@ -106,5 +107,23 @@ impl Drop for SmoltcpSocket {
         let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
         let pool = if self.room == BUFFER { &POOL } else { &LARGE_POOL };
         pool.give((set, self.handle));
+    }
+}
+
+impl From<State> for TcpState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Closed => Self::Closed,
+            State::Listen => Self::Listen,
+            State::SynSent => Self::SynSent,
+            State::SynReceived => Self::SynReceived,
+            State::Established => Self::Established,
+            State::FinWait1 => Self::FinWait1,
+            State::FinWait2 => Self::FinWait2,
+            State::CloseWait => Self::CloseWait,
+            State::Closing => Self::Closing,
+            State::LastAck => Self::LastAck,
+            State::TimeWait => Self::TimeWait,
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::vec;
 use super::{Pair, read};
 use crate::net::tcp::connection::{Connection, Pace};
 use crate::net::tcp::packet::{Packet, PacketBatch};
+use crate::net::tcp::path::PathKind;
 use crate::net::tcp::segment::Segment;
-use crate::net::tcp::wire::PathKind;
 
 /// Bytes in each direction.
 const LEN: usize = 1 << 20;

@@ -1,49 +1,27 @@
-//! The way to a peer, as smoltcp sees it: a device for one packet in, and any number out.
+//! The path to a peer as smoltcp's device: one packet in, and any number out.
 
-use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::packet::{Packet, PacketBatch};
-
-/// What the way to a peer is like.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PathKind {
-    /// Within this machine: large packets, which nobody damages.
-    Local,
-    /// Over a link that takes packets of this size.
-    Link {
-        /// Bytes of an IP packet.
-        mtu: u16,
-    },
-}
-
-impl PathKind {
-    /// Bytes of a packet at most.
-    pub(super) const fn packet_len(self) -> usize {
-        match self {
-            // One more, and smoltcp transfers nothing.
-            Self::Local => 65535,
-            Self::Link { mtu } => mtu as usize,
-        }
-    }
-}
+use crate::net::tcp::packet::{Packet, PacketBatch};
+use crate::net::tcp::path::PathKind;
 
 /// A device for one packet in, and any number out.
-pub(super) struct Wire<'a> {
+pub(super) struct PacketDevice<'a> {
     pub(super) packet: Option<&'a [u8]>,
     pub(super) out: Option<&'a mut PacketBatch>,
     pub(super) path: PathKind,
     pub(super) packet_len: usize,
 }
 
-impl Wire<'_> {
-    /// One that carries nothing: to say what it is like.
+impl PacketDevice<'_> {
+    /// A device that carries nothing: it only has capabilities.
     pub(super) const fn closed(path: PathKind, packet_len: usize) -> Self {
         Self { packet: None, out: None, path, packet_len }
     }
 }
 
-impl Device for Wire<'_> {
+impl Device for PacketDevice<'_> {
     type RxToken<'a>
         = Arriving<'a>
     where
@@ -65,23 +43,12 @@ impl Device for Wire<'_> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.packet_len;
-        capabilities.checksum = match self.path {
-            PathKind::Local => ChecksumCapabilities::ignored(),
-            // What arrives was looked at before a connection was looked for (`ingress_filter`); what leaves is completed where it
-            // does (`checksum`).
-            PathKind::Link { .. } => leaving(),
-        };
+        capabilities.checksum = self.path.checksums();
         capabilities
     }
 }
 
-/// Those of headers are computed.
-fn leaving() -> ChecksumCapabilities {
-    let mut checksums = ChecksumCapabilities::ignored();
-    checksums.ipv4 = Checksum::Tx;
-    checksums
-}
-
+/// The packet that smoltcp takes in.
 pub(super) struct Arriving<'a>(&'a [u8]);
 
 impl RxToken for Arriving<'_> {
@@ -90,6 +57,7 @@ impl RxToken for Arriving<'_> {
     }
 }
 
+/// The batch that smoltcp adds a packet to.
 pub(super) struct Leaving<'a>(&'a mut PacketBatch);
 
 impl TxToken for Leaving<'_> {
