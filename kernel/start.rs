@@ -27,9 +27,9 @@ use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs};
 use crate::machine::clock;
 use crate::machine::console::{self, println};
+use crate::machine::memory::fault;
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::space::AddressSpace;
-use crate::machine::memory::{budget, fault};
 use crate::net;
 
 /// The first program, unless the command line names another with `init=`.
@@ -57,7 +57,6 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
-    rules::net::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
     net::impairment::start();
     net::ethernet::start();
     spawn_kernel_task(clock::deferred::serve);

@@ -77,7 +77,7 @@ pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Pac
         RequestVerdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
         RequestVerdict::Complete => {
             requests.remove(&tuple);
-            let connection = request.complete(path, &options, now);
+            let connection = request.complete(path, &options, now, stack::has_memory);
             let child = Endpoint::new(
                 TcpSocketState::of_request(connection, options),
                 Some(Arc::downgrade(listener)),

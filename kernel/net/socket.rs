@@ -26,7 +26,7 @@ use rules::net::tcp::socket::{ConnectAttempt, TcpSocketState};
 use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
 use super::demux::Found;
 use super::endpoint::{self, Endpoint};
-use super::stack::CONNECTION_BYTES;
+use super::stack::{self, CONNECTION_BYTES};
 use super::{demux, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
@@ -116,7 +116,7 @@ impl TcpSocket {
                 let tuple = self.reserve(socket, source, remote)?;
                 let path = route::to(*remote.ip())?.link.path();
                 let connection =
-                    Connection::connect(tuple, path, random::word(), socket.options(), clock::now());
+                    Connection::connect(tuple, path, stack::resources(), socket.options(), clock::now());
                 socket.connect(connection);
             }
             Ok(attempt)

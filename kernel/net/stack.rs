@@ -13,7 +13,7 @@ use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::segment::{Segment, Tuple};
 use rules::net::tcp::socket::TcpSocketState;
 use rules::net::tcp::time_wait::TimeWaitReply;
-use rules::net::tcp::{self, PathKind};
+use rules::net::tcp::{self, PathKind, Resources};
 
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
@@ -110,13 +110,23 @@ fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &
     }
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
-    let connection = Connection::accept(segment.tuple, PathKind::Local, random::word(), &options, now);
+    let connection = Connection::accept(segment.tuple, PathKind::Local, resources(), &options, now);
     let sharing = endpoint::sharing(&options);
     let child =
         Endpoint::new(TcpSocketState::of_request(connection, options), Some(Arc::downgrade(listener)));
     if demux::insert(segment.tuple, Found::Endpoint(child.clone()), sharing, now).is_ok() {
         child.process(segment, packet, out);
     }
+}
+
+/// What a new connection takes from this machine.
+pub(super) fn resources() -> Resources {
+    Resources { seed: random::word(), budget: has_memory }
+}
+
+/// Whether `bytes` may be allocated without touching the reserve.
+pub(super) fn has_memory(bytes: usize) -> bool {
+    budget::try_reserve(bytes).is_ok()
 }
 
 /// What the way back is like.

@@ -98,10 +98,10 @@ mod tests {
 
     use super::*;
     use crate::net::socket::Options;
-    use crate::net::tcp::PathKind;
     use crate::net::tcp::connection::Connection;
     use crate::net::tcp::packet::PacketBatch;
     use crate::net::tcp::segment::Tuple;
+    use crate::net::tcp::{PathKind, Resources};
     use crate::net::wire::{IpAddress, TcpPacket};
 
     /// A SYN, with `len` bytes behind it.
@@ -111,7 +111,13 @@ mod tests {
         let mut out = PacketBatch::new();
         let now = core::time::Duration::from_secs(1);
         let route = PathKind::Link { mtu: 1500 };
-        let mut client = Connection::connect(Tuple { local, remote }, route, 7, &Options::default(), now);
+        let mut client = Connection::connect(
+            Tuple { local, remote },
+            route,
+            Resources::unlimited(7),
+            &Options::default(),
+            now,
+        );
         let _ = client.settle(now, &mut out);
         let mut bytes = out[0].ip().to_vec();
         bytes.extend((0..len).map(|at| (at * at + 251) as u8));

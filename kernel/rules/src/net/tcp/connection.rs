@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{DEFAULT_SEGMENT, Engine};
+use super::engine::{DEFAULT_SEGMENT, Engine, Resources};
 use super::path::PathKind;
 use super::queue::ByteQueue;
 use super::readiness::{self, ReadinessInputs, Shutdown};
@@ -122,8 +122,14 @@ pub enum Pace {
 impl Connection {
     /// A connection that asks `tuple.remote` for a handshake.
     #[must_use]
-    pub fn connect(tuple: Tuple, path: PathKind, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(path, options.max_segment, seed, now);
+    pub fn connect(
+        tuple: Tuple,
+        path: PathKind,
+        resources: Resources,
+        options: &Options,
+        now: Duration,
+    ) -> Self {
+        let mut engine = Engine::new(path, options.max_segment, resources, now);
         let has_begun = engine.connect(tuple);
         let mut connection = Self::new(engine, tuple, options, now, timeouts::handshake(options.syn_count));
         if !has_begun {
@@ -135,8 +141,14 @@ impl Connection {
 
     /// A connection that waits for the SYN, which must be the next packet.
     #[must_use]
-    pub fn accept(tuple: Tuple, path: PathKind, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(path, options.max_segment, seed, now);
+    pub fn accept(
+        tuple: Tuple,
+        path: PathKind,
+        resources: Resources,
+        options: &Options,
+        now: Duration,
+    ) -> Self {
+        let mut engine = Engine::new(path, options.max_segment, resources, now);
         engine.listen(tuple);
         Self::new(engine, tuple, options, now, timeouts::REQUEST)
     }

@@ -29,8 +29,8 @@ use self::clock::Clock;
 use self::device::PacketDevice;
 use self::resize::Peer;
 pub use self::rst::refuse;
+pub use self::smoltcp_socket::MemoryBudget;
 use self::smoltcp_socket::SmoltcpSocket;
-pub use self::smoltcp_socket::ask_for_memory;
 pub(super) use self::smoltcp_socket::{BUFFER, LARGE_BUFFER};
 use super::packet::{Packet, PacketBatch};
 use super::path::PathKind;
@@ -53,6 +53,23 @@ pub(super) const LONG: usize = 4096;
 /// Bytes of an IP and of a TCP header.
 const HEADERS: usize = 40;
 
+/// What a connection takes from the machine that it runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources {
+    /// Chooses the first sequence number, and must not be guessed.
+    pub seed: u64,
+    /// Is asked before the buffers are enlarged.
+    pub budget: MemoryBudget,
+}
+
+#[cfg(test)]
+impl Resources {
+    /// A machine whose memory never ends.
+    pub(in crate::net) fn unlimited(seed: u64) -> Self {
+        Self { seed, budget: |_| true }
+    }
+}
+
 /// The protocol machine.
 pub(super) struct Engine {
     smoltcp: SmoltcpSocket,
@@ -67,6 +84,8 @@ pub(super) struct Engine {
     /// Whether small segments wait for acknowledgments.
     has_nagle: bool,
     ack_policy: AckPolicy,
+    /// Is asked before the buffers are enlarged.
+    budget: MemoryBudget,
     /// Bytes of a packet at most.
     packet_len: usize,
     /// Bytes of a segment at most that the peer takes.
@@ -112,9 +131,9 @@ pub(super) struct Sent {
 }
 
 impl Engine {
-    /// A closed one, whose segments have at most `max_segment` bytes in either direction. `seed` chooses the first
-    /// sequence number, and must not be guessed.
-    pub(super) fn new(path: PathKind, max_segment: Option<u16>, seed: u64, now: Duration) -> Self {
+    /// A closed connection, whose segments have at most `max_segment` bytes in either direction.
+    pub(super) fn new(path: PathKind, max_segment: Option<u16>, resources: Resources, now: Duration) -> Self {
+        let Resources { seed, budget } = resources;
         let packet_len =
             max_segment.map_or(usize::MAX, |len| usize::from(len) + HEADERS).min(path.packet_len());
         let clock = Clock::new(now);
@@ -132,6 +151,7 @@ impl Engine {
             round_trip: Duration::ZERO,
             has_nagle: path != PathKind::Local,
             ack_policy: AckPolicy::Delayed,
+            budget,
             packet_len,
             peer_segment: DEFAULT_SEGMENT,
             view: SocketSnapshot { state: TcpState::Closed, received: 0, unacknowledged: 0 },

@@ -41,6 +41,6 @@ mod timeouts;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{ask_for_memory, refuse};
+pub use engine::{MemoryBudget, Resources, refuse};
 pub use path::PathKind;
 pub use state::TcpState;

@@ -8,7 +8,7 @@
 use core::time::Duration;
 
 use super::connection::Connection;
-use super::engine::BUFFER;
+use super::engine::{BUFFER, MemoryBudget, Resources};
 use super::packet::{Packet, PacketBatch};
 use super::path::PathKind;
 use super::segment::{self, Segment, Tuple};
@@ -125,7 +125,7 @@ impl ConnectionRequest {
 
     /// Makes the answer, each time the same.
     pub fn answer(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) {
-        drop(self.replay(path, options, now, out));
+        drop(self.replay(path, options, now, |_| false, out));
     }
 
     /// Goes on with time.
@@ -181,13 +181,27 @@ impl ConnectionRequest {
 
     /// The connection, as if it had waited all the time for the segment that completes it.
     #[must_use]
-    pub fn complete(&self, path: PathKind, options: &Options, now: Duration) -> Connection {
+    pub fn complete(
+        &self,
+        path: PathKind,
+        options: &Options,
+        now: Duration,
+        budget: MemoryBudget,
+    ) -> Connection {
         let since = if self.is_repeated { now } else { self.answered };
-        self.replay(path, options, since, &mut PacketBatch::new())
+        self.replay(path, options, since, budget, &mut PacketBatch::new())
     }
 
-    fn replay(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) -> Connection {
-        let mut connection = Connection::accept(self.tuple, path, self.seed, options, now);
+    fn replay(
+        &self,
+        path: PathKind,
+        options: &Options,
+        now: Duration,
+        budget: MemoryBudget,
+        out: &mut PacketBatch,
+    ) -> Connection {
+        let mut connection =
+            Connection::accept(self.tuple, path, Resources { seed: self.seed, budget }, options, now);
         let mut packet = self.packet(path);
         if let Some(segment) = Segment::parse(packet.ip()) {
             // Nothing follows from it but the answer.
@@ -238,7 +252,8 @@ mod tests {
     /// A client, its SYN, and what came of it.
     fn begin() -> (Connection, ConnectionRequest, PacketBatch) {
         let tuple = Tuple { local: CLIENT, remote: SERVER };
-        let mut client = Connection::connect(tuple, ROUTE, 7, &Options::default(), THEN);
+        let mut client =
+            Connection::connect(tuple, ROUTE, Resources::unlimited(7), &Options::default(), THEN);
         let (mut syn, mut answers) = (PacketBatch::new(), PacketBatch::new());
         let _ = client.settle(THEN, &mut syn);
         let request =
@@ -271,7 +286,7 @@ mod tests {
         let acknowledgment = deliver(&mut client, &answers[0], later);
         let segment = Segment::parse(acknowledgment[0].ip()).expect("a segment");
         assert_eq!(request.judge(&segment, later), RequestVerdict::Complete);
-        let mut server = request.complete(ROUTE, &Options::default(), later);
+        let mut server = request.complete(ROUTE, &Options::default(), later, |_| true);
         assert_eq!(server.state(), TcpState::SynReceived);
         deliver(&mut server, &acknowledgment[0], later);
         assert_eq!((client.state(), server.state()), (TcpState::Established, TcpState::Established));

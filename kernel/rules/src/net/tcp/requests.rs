@@ -87,9 +87,9 @@ mod tests {
 
     use super::*;
     use crate::net::socket::Options;
-    use crate::net::tcp::PathKind;
     use crate::net::tcp::connection::Connection;
     use crate::net::tcp::packet::PacketBatch;
+    use crate::net::tcp::{PathKind, Resources};
 
     const NOW: Duration = Duration::from_secs(1);
 
@@ -98,7 +98,13 @@ mod tests {
         let [local, remote] =
             [(2, port), (15, 80)].map(|(host, port)| SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, host), port));
         let mut syn = PacketBatch::new();
-        let mut client = Connection::connect(Tuple { local, remote }, path, 7, &Options::default(), NOW);
+        let mut client = Connection::connect(
+            Tuple { local, remote },
+            path,
+            Resources::unlimited(7),
+            &Options::default(),
+            NOW,
+        );
         let _ = client.settle(NOW, &mut syn);
         ConnectionRequest::new(syn[0].ip(), path, 8, &Options::default(), NOW, &mut PacketBatch::new())
             .expect("a SYN")

@@ -10,12 +10,12 @@ use std::vec;
 
 use pollee::{Events, Readiness};
 
-use super::TcpState;
 use super::connection::{CloseMode, Connection, End, Pace, RecvMode};
 use super::packet::{Packet, PacketBatch};
 use super::path::PathKind;
 use super::readiness::Shutdown;
 use super::segment::{self, Segment, Tuple};
+use super::{Resources, TcpState};
 use crate::abi::errno::Errno;
 use crate::net::socket::Options;
 use crate::net::wire::{TcpControl, TcpRepr, TcpSeqNumber};
@@ -39,8 +39,8 @@ impl Pair {
         let options = Options::default();
         let tuple = Tuple { local: CLIENT, remote: SERVER };
         let back = Tuple { local: SERVER, remote: CLIENT };
-        let client = Connection::connect(tuple, path, 7, &options, now);
-        let server = Connection::accept(back, path, 8, &options, now);
+        let client = Connection::connect(tuple, path, Resources::unlimited(7), &options, now);
+        let server = Connection::accept(back, path, Resources::unlimited(8), &options, now);
         let mut pair = Self {
             client,
             server,
@@ -218,7 +218,7 @@ fn an_abandoned_handshake_times_out() {
     let options = Options::default();
     let tuple = Tuple { local: CLIENT, remote: SERVER };
     let mut now = Duration::from_secs(1);
-    let mut client = Connection::connect(tuple, PathKind::Local, 7, &options, now);
+    let mut client = Connection::connect(tuple, PathKind::Local, Resources::unlimited(7), &options, now);
     let (mut out, mut count) = (PacketBatch::new(), 0);
     while client.state() == TcpState::SynSent {
         let outcome = client.settle(now, &mut out);
@@ -272,11 +272,13 @@ fn an_answer_to_a_request_is_repeated_for_a_minute() {
     let mut now = Duration::from_secs(1);
     let (mut request, mut out) = (PacketBatch::new(), PacketBatch::new());
     let tuple = Tuple { local: CLIENT, remote: SERVER };
-    let mut client = Connection::connect(tuple, PathKind::Link { mtu: 1500 }, 7, &options, now);
+    let mut client =
+        Connection::connect(tuple, PathKind::Link { mtu: 1500 }, Resources::unlimited(7), &options, now);
     let _ = client.settle(now, &mut request);
     let segment = Segment::parse(request[0].ip()).unwrap();
     let back = Tuple { local: SERVER, remote: CLIENT };
-    let mut server = Connection::accept(back, PathKind::Link { mtu: 1500 }, 8, &options, now);
+    let mut server =
+        Connection::accept(back, PathKind::Link { mtu: 1500 }, Resources::unlimited(8), &options, now);
     let mut outcome = server.process(&segment, &mut request[0], now, &mut out);
     let mut times = vec![];
     while outcome.end.is_none() {
@@ -295,7 +297,8 @@ fn a_peer_that_is_not_there_ends_a_handshake_and_nothing_else() {
     let options = Options::default();
     let tuple = Tuple { local: CLIENT, remote: SERVER };
     let now = Duration::from_secs(1);
-    let mut client = Connection::connect(tuple, PathKind::Link { mtu: 1500 }, 7, &options, now);
+    let mut client =
+        Connection::connect(tuple, PathKind::Link { mtu: 1500 }, Resources::unlimited(7), &options, now);
     let outcome = client.fail(Errno::EHOSTUNREACH);
     assert_eq!((outcome.end, client.state()), (Some(End::Gone), TcpState::Closed));
     assert_eq!(client.take_error(), Some(Errno::EHOSTUNREACH));

@@ -45,7 +45,7 @@ impl Engine {
     /// Moves to a machine with larger buffers, if it can and there is memory. What tells the peer goes to `out`.
     pub(in crate::net::tcp) fn grow(&mut self, now: Duration, out: &mut PacketBatch) {
         let Some(tuple) = self.tuple.filter(|_| self.can_grow()) else { return };
-        let Some(smoltcp) = SmoltcpSocket::try_large() else { return };
+        let Some(smoltcp) = SmoltcpSocket::try_large(self.budget) else { return };
         let first = out.len();
         if let Some((smoltcp, interface)) = self.moved_to(smoltcp, tuple, now, out) {
             (self.smoltcp, self.interface) = (smoltcp, interface);
@@ -141,6 +141,7 @@ mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
     use super::*;
+    use crate::net::tcp::Resources;
     use crate::net::tcp::path::PathKind;
 
     const ROUTE: PathKind = PathKind::Link { mtu: 1500 };
@@ -154,7 +155,7 @@ mod tests {
     fn a_seed_makes_smoltcp_begin_with_a_number() {
         for wanted in [0, 1, 0x7fff_ffff, 0x8000_0000, 0xdead_beef, u32::MAX] {
             let now = Duration::from_secs(1);
-            let mut engine = Engine::new(ROUTE, None, seed_of(wanted), now);
+            let mut engine = Engine::new(ROUTE, None, Resources::unlimited(seed_of(wanted)), now);
             assert!(engine.connect(tuple()));
             let mut out = PacketBatch::new();
             engine.dispatch(now, &mut out);
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn after_the_move_numbers_go_on_and_the_window_is_as_large_as_the_peer_said() {
         let now = Duration::from_secs(1);
-        let mut engine = Engine::new(ROUTE, None, 7, now);
+        let mut engine = Engine::new(ROUTE, None, Resources::unlimited(7), now);
         assert!(engine.connect(tuple()));
         let mut out = PacketBatch::new();
         engine.dispatch(now, &mut out);

@@ -9,8 +9,6 @@ use alloc::vec::Vec;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 
-use spin::Once;
-
 use super::ACKNOWLEDGMENT;
 use crate::net::tcp::path::PathKind;
 use crate::net::tcp::pool::Pool;
@@ -29,13 +27,8 @@ static LARGE_POOL: Pool<SocketInSet> = Pool::new(4);
 
 type SocketInSet = (SocketSet<'static>, SocketHandle);
 
-/// Says whether so many bytes may be taken.
-static MAY_TAKE: Once<fn(usize) -> bool> = Once::new();
-
-/// Has `may_take` asked before memory is taken that could be done without.
-pub fn ask_for_memory(may_take: fn(usize) -> bool) {
-    MAY_TAKE.call_once(|| may_take);
-}
+/// Says whether so many bytes may be allocated for something that a connection can do without.
+pub type MemoryBudget = fn(usize) -> bool;
 
 /// A socket in a set of its own.
 pub(super) struct SmoltcpSocket {
@@ -53,9 +46,9 @@ impl SmoltcpSocket {
         Self { set, handle, room: BUFFER }
     }
 
-    /// One with buffers of [`LARGE_BUFFER`] bytes. `None`: no memory.
-    pub(super) fn try_large() -> Option<Self> {
-        if MAY_TAKE.get().is_some_and(|may_take| !may_take(2 * LARGE_BUFFER)) {
+    /// A socket with buffers of [`LARGE_BUFFER`] bytes. `None`: `budget` or the allocator has no memory for it.
+    pub(super) fn try_large(budget: MemoryBudget) -> Option<Self> {
+        if !budget(2 * LARGE_BUFFER) {
             return None;
         }
         let ring = || {
