@@ -11,9 +11,11 @@
 mod clock;
 mod device;
 mod dispatch;
+mod numbers;
 mod resize;
 mod rst;
 mod smoltcp_socket;
+mod stream;
 
 use core::net::SocketAddrV4;
 use core::time::Duration;
@@ -21,22 +23,20 @@ use core::time::Duration;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::socket::tcp::Socket;
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber,
-};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpEndpoint};
 
 use self::clock::Clock;
 use self::device::PacketDevice;
+pub(super) use self::numbers::Sent;
 use self::resize::Peer;
 pub use self::rst::refuse;
 pub use self::smoltcp_socket::MemoryBudget;
 use self::smoltcp_socket::SmoltcpSocket;
 pub(super) use self::smoltcp_socket::{BUFFER, LARGE_BUFFER};
-use super::packet::{Packet, PacketBatch};
+use super::packet::PacketBatch;
 use super::path::PathKind;
 use super::segment::{Segment, Tuple};
 use super::state::TcpState;
-use crate::core::transfer::{Sink, Source};
 
 /// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
 pub(super) const DEFAULT_SEGMENT: usize = 536;
@@ -119,15 +119,6 @@ pub(super) enum AckPolicy {
     Delayed,
     /// Not at all: whoever sends so much may have to wait for them.
     Immediate,
-}
-
-/// Where the segments that were sent leave off.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Sent {
-    /// The number after the last byte sent.
-    pub(super) next: u32,
-    /// The number of the byte that is expected.
-    pub(super) expected: u32,
 }
 
 impl Engine {
@@ -247,73 +238,9 @@ impl Engine {
         self.view.unacknowledged
     }
 
-    /// Takes bytes from `from`, as many as there is room for, and returns how many.
-    pub(super) fn send(&mut self, from: &mut dyn Source) -> usize {
-        let mut total = 0;
-        // The buffer is a ring: twice at most, for the part before its end and the one after.
-        for _ in 0..2 {
-            if from.remaining() == 0 {
-                break;
-            }
-            let part = self.socket_mut().send(|space| {
-                let len = space.len().min(from.remaining());
-                let taken = if len == 0 { 0 } else { from.take(&mut space[..len]) };
-                (taken, taken)
-            });
-            total += part.unwrap_or(0);
-        }
-        if total > 0 {
-            self.next = None;
-            self.has_written = true;
-            self.view.unacknowledged += total;
-        }
-        total
-    }
-
-    /// Gives bytes to `to`, as many as it takes, and returns how many.
-    pub(super) fn receive(&mut self, to: &mut dyn Sink) -> usize {
-        let mut total = 0;
-        for _ in 0..2 {
-            if total == self.view.received || to.remaining() == 0 {
-                break;
-            }
-            let part = self.socket_mut().recv(|bytes| {
-                let len = bytes.len().min(to.remaining());
-                let put = if len == 0 { 0 } else { to.put(&bytes[..len]) };
-                (put, put)
-            });
-            total += part.unwrap_or(0);
-        }
-        self.untold += total;
-        self.view.received -= total;
-        total
-    }
-
-    /// Number of the byte that is to come next.
-    pub(super) const fn expected(&self) -> u32 {
-        self.sent.expected.wrapping_add(self.unanswered as u32)
-    }
-
-    /// Forgets the last bytes that came, all that there are: somebody has them.
-    pub(super) fn pass_over(&mut self) {
-        self.untold += self.received();
-        self.discard();
-    }
-
     /// Bytes that each of the two buffers holds.
     pub(super) const fn room(&self) -> usize {
         self.smoltcp.room
-    }
-
-    /// Whether so much has come that the peer may have to wait.
-    pub(super) const fn is_crowded(&self) -> bool {
-        self.received() >= self.smoltcp.room / 4 * 3
-    }
-
-    /// Throws all bytes away that nobody has read.
-    pub(super) fn discard(&mut self) {
-        while self.socket_mut().recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|count| count > 0) {}
-        self.look();
     }
 
     /// Sends a FIN after what is in the buffer.
@@ -358,27 +285,6 @@ impl Engine {
         socket.set_keep_alive(None);
     }
 
-    /// Takes from a packet with a SYN what the peer says of itself.
-    fn note_request(&mut self, packet: &[u8]) {
-        let Some(tcp) = packet.get(IPV4_HEADER_LEN..).and_then(|tcp| TcpPacket::new_checked(tcp).ok()) else {
-            return;
-        };
-        let mut options = tcp.options();
-        while let Ok((rest, option)) = TcpOption::parse(options) {
-            match option {
-                TcpOption::EndOfList => break,
-                TcpOption::MaxSegmentSize(len) => self.peer_segment = usize::from(len).max(1),
-                TcpOption::WindowScale(shift) => self.peer.window_scale = Some(shift),
-                TcpOption::SackPermitted => self.peer.has_sack = true,
-                _ => {}
-            }
-            if rest.is_empty() {
-                break;
-            }
-            options = rest;
-        }
-    }
-
     /// Bytes that a segment to the peer carries at most.
     pub(super) fn segment_len(&self) -> usize {
         self.own_segment_len().min(self.peer_segment)
@@ -392,33 +298,6 @@ impl Engine {
     /// Bytes of a packet at most.
     pub(super) const fn packet_len(&self) -> usize {
         self.packet_len
-    }
-
-    /// What follows the numbers of what was sent.
-    ///
-    /// To send bytes again smoltcp goes back to the first that was not acknowledged, and from there it numbers
-    /// acknowledgments as well. Its peer has got further, takes them for old and ignores them; where both ends have gone
-    /// back, neither ever hears the other. So a segment without bytes leaves with the number after all that was ever
-    /// sent (RFC 9293: `SND.NXT`; `tcp_acceptable_seq`). Its checksum is not made here.
-    fn note(&mut self, out: &mut [Packet], first: usize) {
-        if let Some(packet) = out.get_mut(first..).and_then(|sent| sent.last_mut()) {
-            let mut tcp = TcpPacket::new_unchecked(&mut packet.ip_mut()[IPV4_HEADER_LEN..]);
-            let len = tcp.segment_len();
-            let next = tcp.seq_number() + len;
-            let before = TcpSeqNumber(self.sent.next.cast_signed());
-            // Not the byte that asks whether a closed window is still closed: smoltcp goes on from before it, and a peer
-            // without a window takes no other number.
-            let is_probe = len == 1 && self.peer.window == 0 && !tcp.syn() && !tcp.fin();
-            let is_new = tcp.syn() || (next > before && !is_probe);
-            let expected = tcp.ack_number().0.cast_unsigned();
-            // What is sent again is not the last.
-            let next = if is_new { next } else { before };
-            self.sent = Sent { next: next.0.cast_unsigned(), expected };
-            (self.untold, self.unanswered) = (0, 0);
-            if !is_new && len == 0 && !tcp.rst() {
-                tcp.set_seq_number(before);
-            }
-        }
     }
 
     /// Looks at the socket, after whatever may have changed it.

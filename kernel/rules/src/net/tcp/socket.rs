@@ -3,6 +3,9 @@
 //! Not here: ports and tuples (`port`, `segment`), of which a socket only knows its own.
 //! Source: socket(7), tcp(7); Linux 6.1 net/ipv4/af_inet.c, net/ipv4/tcp.c.
 
+mod connect;
+mod transfer;
+
 use alloc::boxed::Box;
 use core::net::SocketAddrV4;
 use core::task::Poll;
@@ -10,7 +13,8 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::connection::{CloseMode, Connection, Outcome, Pace, RecvMode};
+pub use self::connect::ConnectAttempt;
+use super::connection::{Connection, Outcome};
 use super::engine::DEFAULT_SEGMENT;
 use super::listener::Listener;
 use super::packet::PacketBatch;
@@ -18,8 +22,7 @@ use super::readiness::{ReadinessInputs, Shutdown};
 use super::segment::Tuple;
 use super::state::TcpState;
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
-use crate::net::abi::socket::{How, TcpInfo};
+use crate::net::abi::socket::TcpInfo;
 use crate::net::socket::Options;
 
 /// A socket; `C` is a connection that waits to be accepted.
@@ -49,15 +52,6 @@ enum ConnectProgress {
     Told,
     /// Nothing, and it will not, because shutdown(2) came after the end: `SS_DISCONNECTING`.
     Never,
-}
-
-/// Whether connect(2) begins something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ConnectAttempt {
-    /// It does.
-    First,
-    /// It asks how the one before goes.
-    Again,
 }
 
 impl<C> TcpSocketState<C> {
@@ -202,144 +196,6 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// What a connect(2) is about.
-    ///
-    /// # Errors
-    /// `EISCONN`: it is connected, or listens. `EINVAL`: it was shut down after its end, before connect(2) told that.
-    pub const fn require_connectable(&self) -> Result<ConnectAttempt, Errno> {
-        match self.role {
-            Role::Unconnected => Ok(ConnectAttempt::First),
-            Role::Connected { progress: ConnectProgress::Begun, .. } => Ok(ConnectAttempt::Again),
-            Role::Connected { progress: ConnectProgress::Never, .. } => Err(Errno::EINVAL),
-            _ => Err(Errno::EISCONN),
-        }
-    }
-
-    /// Begins a connection.
-    pub fn connect(&mut self, connection: Connection) {
-        self.local = Some(connection.tuple().local);
-        self.error = None;
-        self.shutdown = Shutdown::empty();
-        self.role = Role::Connected { connection: Box::new(connection), progress: ConnectProgress::Begun };
-    }
-
-    /// How the connection that was begun goes.
-    ///
-    /// # Errors
-    /// Why it failed; the socket is as before then. `ECONNABORTED`: that has been told already.
-    pub fn connecting(&mut self) -> Poll<Result<(), Errno>> {
-        let Role::Connected { connection, progress } = &mut self.role else {
-            return Poll::Ready(Err(Errno::ECONNABORTED));
-        };
-        match connection.state() {
-            TcpState::Closed => {
-                let error = connection.take_error().unwrap_or(Errno::ECONNABORTED);
-                self.disconnect();
-                Poll::Ready(Err(error))
-            }
-            state if state.is_opening() => Poll::Pending,
-            _ => {
-                *progress = ConnectProgress::Told;
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-
-    /// Has no connection, and does not listen. What was there is returned, for the caller to end.
-    pub fn disconnect(&mut self) -> Option<Listener<C>> {
-        let role = core::mem::replace(&mut self.role, Role::Unconnected);
-        if !self.is_bound {
-            self.local = None;
-        }
-        self.error = None;
-        self.shutdown = Shutdown::empty();
-        match role {
-            Role::Listening(listener) => Some(listener),
-            _ => None,
-        }
-    }
-
-    /// Ends reading, writing or both. For a listener the caller [disconnects](Self::disconnect).
-    ///
-    /// # Errors
-    /// `ENOTCONN`: there is nothing to end.
-    pub fn shut_down(&mut self, how: How) -> Result<(), Errno> {
-        let mut what = Shutdown::empty();
-        what.set(Shutdown::RECEIVE, how.reads());
-        what.set(Shutdown::SEND, how.writes());
-        if let Role::Connected { connection, progress: progress @ ConnectProgress::Begun } = &mut self.role {
-            let is_over = connection.state() == TcpState::Closed;
-            *progress = if is_over { ConnectProgress::Never } else { ConnectProgress::Told };
-        }
-        match &mut self.role {
-            Role::Listening(_) => Ok(()),
-            Role::Connected { connection, .. } if connection.state() != TcpState::Closed => {
-                connection.shut_down(what);
-                Ok(())
-            }
-            Role::Connected { .. } | Role::Unconnected => {
-                self.shutdown |= what;
-                Err(Errno::ENOTCONN)
-            }
-        }
-    }
-
-    /// Reads.
-    ///
-    /// # Errors
-    /// `ENOTCONN`: there is no connection. Those of [`Connection::receive`].
-    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<usize, Errno>> {
-        match &mut self.role {
-            Role::Connected { connection, .. } => connection.receive(to, mode),
-            Role::Unconnected if self.shutdown.contains(Shutdown::RECEIVE) => Poll::Ready(Ok(0)),
-            _ => Poll::Ready(Err(Errno::ENOTCONN)),
-        }
-    }
-
-    /// Writes.
-    ///
-    /// # Errors
-    /// `EPIPE`: there is no connection. Those of [`Connection::send`].
-    pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
-        match &mut self.role {
-            Role::Connected { connection, .. } => connection.send(from, pace),
-            _ => Poll::Ready(Err(Errno::EPIPE)),
-        }
-    }
-
-    /// Goes on with a write of which some bytes were taken. `Pending`: no more can be taken now, be it for an error,
-    /// which the next write tells.
-    pub fn send_more(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
-        match &mut self.role {
-            Role::Connected { connection, .. } if connection.can_send() => connection.send(from, pace),
-            _ => Poll::Pending,
-        }
-    }
-
-    /// Bytes that can be read: `FIONREAD`.
-    ///
-    /// # Errors
-    /// `EINVAL`: it listens.
-    pub fn unread(&self) -> Result<usize, Errno> {
-        match &self.role {
-            Role::Unconnected => Ok(0),
-            Role::Listening(_) => Err(Errno::EINVAL),
-            Role::Connected { connection, .. } => Ok(connection.unread()),
-        }
-    }
-
-    /// Bytes that the peer has not acknowledged: `SIOCOUTQ`.
-    ///
-    /// # Errors
-    /// `EINVAL`: it listens.
-    pub fn queued(&self) -> Result<usize, Errno> {
-        match &self.role {
-            Role::Unconnected => Ok(0),
-            Role::Listening(_) => Err(Errno::EINVAL),
-            Role::Connected { connection, .. } => Ok(connection.queued()),
-        }
-    }
-
     /// What is known for `TCP_INFO`.
     #[must_use]
     pub fn info(&self) -> TcpInfo {
@@ -364,27 +220,6 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Begins to close, for somebody who waits until the peer has everything: `SO_LINGER`. For how long it is waited;
-    /// `None`: not at all.
-    pub fn begin_lingering(&mut self) -> Option<Duration> {
-        let time = self.options.linger.filter(|time| !time.is_zero())?;
-        let Role::Connected { connection, .. } = &mut self.role else { return None };
-        if !connection.is_connected() || connection.unread() > 0 {
-            return None;
-        }
-        connection.shut_down(Shutdown::SEND);
-        Some(time)
-    }
-
-    /// Whether the peer has everything, or never will.
-    #[must_use]
-    pub fn is_flushed(&self) -> bool {
-        match &self.role {
-            Role::Connected { connection, .. } => connection.is_flushed(),
-            _ => true,
-        }
-    }
-
     /// Takes the error that waits to be told: `SO_ERROR`.
     pub fn take_error(&mut self) -> Option<Errno> {
         match &mut self.role {
@@ -398,15 +233,6 @@ impl<C> TcpSocketState<C> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.put_error(error),
             _ => self.error = Some(error),
-        }
-    }
-
-    /// Nobody has it open any more.
-    pub fn close(&mut self, now: Duration) {
-        let hardness =
-            if self.options.linger == Some(Duration::ZERO) { CloseMode::Reset } else { CloseMode::Orderly };
-        if let Role::Connected { connection, .. } = &mut self.role {
-            connection.close(hardness, now);
         }
     }
 
