@@ -19,7 +19,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::abi::termios::{InputModes, LocalModes, Special, Termios, WindowSize};
 use rules::linux::pty::{Line, Packet};
-use rules::linux::tty::{Flush, Signal, Tty};
+use rules::linux::tty::{Flush, Tty, TtySignal};
 
 use self::control::{Owner, Use};
 use self::pty::{Side, Slave};
@@ -234,7 +234,7 @@ impl Terminal {
         let foreground = state.owner.foreground;
         drop(state);
         if is_new {
-            control::signal(foreground, Signal::WindowChange);
+            control::signal(foreground, TtySignal::WindowChange);
         }
     }
 
