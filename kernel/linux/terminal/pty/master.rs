@@ -17,6 +17,7 @@ use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
 use crate::core::file::file::{File, WriteExtent};
+use crate::linux::fs::devpts;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
@@ -25,12 +26,11 @@ use crate::machine::memory::user::UserPtr;
 pub(crate) struct Master {
     end: End,
     number: u32,
-    release: fn(u32),
 }
 
 impl Master {
-    pub(super) fn new(terminal: Arc<Terminal>, number: u32, release: fn(u32)) -> Self {
-        Self { end: End { terminal, side: Side::Master }, number, release }
+    pub(super) const fn new(terminal: Arc<Terminal>, number: u32) -> Self {
+        Self { end: End { terminal, side: Side::Master }, number }
     }
 
     /// The pair's number.
@@ -91,7 +91,7 @@ impl Master {
 
 impl Drop for Master {
     fn drop(&mut self) {
-        (self.release)(self.number);
+        devpts::remove(self.number);
         PAIRS.lock().remove(&self.number);
         let mut state = self.terminal().state.lock();
         if let Some(line) = &mut state.line {
