@@ -4,12 +4,11 @@ use alloc::sync::Arc;
 use core::task::Poll;
 
 use bitflags::bitflags;
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
 use super::patience;
-use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
 use crate::core::file::many::Timeout;
 use crate::linux::syscall::context::{Context, SysResult};
@@ -47,7 +46,7 @@ fn linger(cx: &Context<'_>, file: &Arc<OpenFile>, socket: &TcpSocket) {
     }
     let Some(time) = socket.begin_lingering() else { return };
     let until = Timeout::At(clock::now() + time);
-    let _ = patience::within(cx, file, (Events::WRITABLE, Check::Try), until, || {
+    let _ = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
         if socket.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }

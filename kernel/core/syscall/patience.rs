@@ -1,15 +1,14 @@
 //! Whether and how an operation on a file waits.
 //!
-//! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
+//! Owns: `O_NONBLOCK`.   Not here: the wait itself (`pollee::wait`), what is tried (the callers).
 
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Share};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 
-use crate::core::event::Watch;
-use crate::core::event::wait::{self, Check, Source};
+use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::file::file::Manner;
 use crate::core::file::many::Timeout;
@@ -49,7 +48,7 @@ pub(crate) fn after_a_try<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    wait(cx, file, (waits_for, Check::Try), None, attempt)
+    wait(cx, file, (waits_for, Recheck::Try), None, attempt)
 }
 
 /// Whether it is known without a try that a read of `len` bytes would find nothing.
@@ -76,24 +75,24 @@ pub(crate) fn until_read<T>(
 }
 
 /// How a read that has registered finds out whether it was too late.
-pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Check {
-    if file.file().reads_when_ready(len) { Check::Readiness } else { Check::Try }
+pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Recheck {
+    if file.file().reads_when_ready(len) { Recheck::Readiness } else { Recheck::Try }
 }
 
-/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `check` as in [`Source`].
+/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `recheck` as in [`WaitTarget`].
 ///
 /// # Errors
 /// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
 pub(crate) fn within<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    (waits_for, check): (Events, Check),
+    (waits_for, recheck): (Events, Recheck),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
     match attempt() {
         Poll::Ready(result) => result,
-        Poll::Pending => within_after_a_try(cx, file, (waits_for, check), limit, attempt),
+        Poll::Pending => within_after_a_try(cx, file, (waits_for, recheck), limit, attempt),
     }
 }
 
@@ -104,7 +103,7 @@ pub(crate) fn within<T>(
 pub(crate) fn within_after_a_try<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    how: (Events, Check),
+    how: (Events, Recheck),
     limit: Timeout<Duration>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -118,7 +117,7 @@ pub(crate) fn within_after_a_try<T>(
 /// As [`within`].
 pub(crate) fn until_changed<T>(
     cx: &Context<'_>,
-    (file, interest, share): (&Watch, Events, Share),
+    (file, interest, mode): (&Pollable, Events, WakeMode),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -127,7 +126,8 @@ pub(crate) fn until_changed<T>(
     }
     let deadline = deadline(limit)?;
     limit_restarts(cx, deadline);
-    wait::registered(cx.myself(), Source { file, interest, share, check: Check::Try }, deadline, attempt)?
+    let target = WaitTarget { file, interest, mode, recheck: Recheck::Try };
+    pollee::wait_events_after_try(cx.myself(), target, deadline, attempt)?
 }
 
 /// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
@@ -161,7 +161,7 @@ pub(crate) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
     let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
     let Some(watch) = file.file().watch() else { return Ok(()) };
     // One partner suffices for all who wait for one.
-    until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
+    until_changed(cx, (watch, waits_for, WakeMode::All), Timeout::Never, attempt)
 }
 
 /// Waits until `deadline`, or as long as the file's own manner is.
@@ -169,7 +169,7 @@ pub(crate) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
 fn wait<T>(
     cx: &Context<'_>,
     file: &OpenFile,
-    (interest, check): (Events, Check),
+    (interest, recheck): (Events, Recheck),
     deadline: Option<Option<Duration>>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -178,5 +178,6 @@ fn wait<T>(
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
     limit_restarts(cx, deadline);
-    wait::registered(cx.myself(), Source { file, interest, share, check }, deadline, attempt)?
+    let target = WaitTarget { file, interest, mode: share, recheck };
+    pollee::wait_events_after_try(cx.myself(), target, deadline, attempt)?
 }

@@ -168,7 +168,7 @@ impl File for OpenInode {
         }
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         self.other().and_then(File::watch)
     }
 

@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         self.myself
     }
 
-    /// The calling thread as what can sleep: `event::wait` takes it.
+    /// The calling thread as what can sleep: `pollee::wait_events` takes it.
     pub(crate) fn myself(&self) -> &'a Myself {
         self.myself
     }

@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
-use crate::core::event::wait::{Sleep, Wake};
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::signal::deliver::Restart;
 use crate::linux::task::thread::Thread;
@@ -181,7 +181,7 @@ fn sleep_until(cx: &Context<'_>, deadline: Duration) -> SysResult {
         if cx.myself().is_interrupted() {
             return Err(Errno::EINTR);
         }
-        if cx.myself().sleep(Some(deadline)) == Wake::TimedOut {
+        if cx.myself().sleep(Some(deadline)) == WakeReason::TimedOut {
             return Ok(0);
         }
     }

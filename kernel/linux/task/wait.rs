@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use bitflags::bitflags;
+use pollee::Sleep;
 use rules::abi::errno::Errno;
 
 use super::process::{self, End, Process};
 use super::signal::job::Change;
 use super::signal::set::Signal;
 use super::thread::Myself;
-use crate::core::event::wait::Sleep;
 
 /// Which children.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

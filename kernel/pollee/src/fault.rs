@@ -16,8 +16,8 @@ pub enum Fault {
     NotifyBeforeChange,
     /// Lock-free: notification comes after the lock is released (seeded in a test's object).
     NotifyAfterUnlock,
-    /// `Locked`: replacing the cached events overwrites the interests.
-    NotifyDropsInterests,
+    /// `Locked`: writing the cached events overwrites the interests.
+    UpdateDropsInterests,
     /// `Locked`: a change trusts a load although the cached events became wrong.
     LockedLoadForNotify,
     /// `Locked`: the cache is made right after the lock is released.

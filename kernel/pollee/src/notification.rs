@@ -17,11 +17,7 @@ pub struct Notification<'a, H: Host> {
 
 impl<'a, H: Host> Notification<'a, H> {
     #[inline]
-    pub(crate) fn new(
-        header: &'a ReadinessHeader<H>,
-        watchers: &'a Watchers<H>,
-        hint: Events,
-    ) -> Self {
+    pub(crate) fn new(header: &'a ReadinessHeader<H>, watchers: &'a Watchers<H>, hint: Events) -> Self {
         Self {
             header,
             watchers,

@@ -91,7 +91,10 @@ impl ReadinessWord {
         if seen.is_cached() {
             // Another poll was quicker; the state has not changed since.
             debug_assert_eq!(seen.events(), events, "readiness depends on more than the state");
+        } else if fault::is_seeded(Fault::UpdateDropsInterests) {
+            self.0.store(CACHED | bits(events), Ordering::Release);
         } else {
+            // Nothing was cached, so these bits are zero, and nobody else writes them now.
             self.0.fetch_or(CACHED | bits(events), Ordering::AcqRel);
         }
     }
@@ -106,7 +109,7 @@ impl ReadinessWord {
         if !seen.is_cached() || before == after || fault::is_seeded(Fault::LockedNotifyAfterUnlock) {
             return seen.interests();
         }
-        if fault::is_seeded(Fault::NotifyDropsInterests) {
+        if fault::is_seeded(Fault::UpdateDropsInterests) {
             return Snapshot(self.0.swap(CACHED | bits(after), Ordering::AcqRel)).interests();
         }
         // The cached events are `before`, and nobody else writes them now. So adding the difference replaces
@@ -124,9 +127,13 @@ impl ReadinessWord {
         old.map_or(Events::empty(), Snapshot::interests)
     }
 
-    /// Forgets the cache. Returns the word before.
-    pub(crate) fn clear_events(&self) -> Snapshot {
-        Snapshot(self.0.fetch_and(!(CACHED | EVENTS), Ordering::AcqRel))
+    /// Forgets the cache after a change, under the owner's lock, and leaves the computation to the next poll. `false`,
+    /// with nothing done, if there are interests: then the change has to [notify](Self::notify_events).
+    #[inline]
+    pub(crate) fn clear_events(&self) -> bool {
+        let seen = self.load_relaxed();
+        seen.interests().is_empty()
+            && self.0.compare_exchange(seen.0, seen.cleared().0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Adds `interest`; under the list lock. Returns the word before, from which the watcher learns readiness.
@@ -183,7 +190,7 @@ mod tests {
         assert_eq!(word.events(), None);
         word.update_events(Events::IN | Events::RDHUP);
         assert_eq!(word.events(), Some(Events::IN | Events::RDHUP));
-        word.clear_events();
+        assert!(word.clear_events());
         assert_eq!(word.events(), None);
     }
 
@@ -211,7 +218,7 @@ mod tests {
         word.update_events(Events::OUT);
         assert_eq!(word.notify_events(Events::OUT, Events::all()), Events::IN | Events::HUP);
         assert_eq!(word.notify_events(Events::all(), Events::empty()), Events::IN | Events::HUP);
-        assert_eq!(word.clear_events().interests(), Events::IN | Events::HUP);
+        assert!(!word.clear_events(), "a change that somebody may wait for");
         word.unwatch(Events::IN);
         assert_eq!(word.load().interests(), Events::HUP);
     }

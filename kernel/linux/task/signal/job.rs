@@ -8,13 +8,14 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use pollee::Sleep;
+
 use super::super::process::Process;
 use super::super::thread::Myself;
 use super::action::{self, Flags};
 use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
 use super::set::{SigSet, Signal};
-use crate::core::event::wait::Sleep;
 
 /// What a parent that waits has not been told of yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

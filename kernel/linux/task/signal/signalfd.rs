@@ -10,7 +10,9 @@
 use alloc::sync::{Arc, Weak};
 use core::task::Poll;
 
-use pollee::{Count, Events, NoMemory, Readiness, Share, Token, Watch, Watcher};
+use pollee::{
+    Events, NoMemory, Pollable, Readiness, ReadinessHeader, ReadinessSource, Token, WakeMode, Watcher,
+};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::siginfo;
@@ -72,13 +74,13 @@ impl SignalFd {
     pub(crate) fn set_wanted(&self, wanted: SigSet) {
         let mut state = self.state.lock();
         state.wanted = wanted;
-        state.report(Events::IN);
+        state.raise(Events::IN);
     }
 
     fn announce(&self, signal: Signal) {
         let mut state = self.state.lock();
         if state.wanted.contains(signal) {
-            state.report(Events::IN);
+            state.raise(Events::IN);
         }
     }
 
@@ -144,17 +146,11 @@ impl File for SignalFd {
         Poll::Ready(Ok(count * siginfo::RECORD_SIZE))
     }
 
-    /// Readable if one of the signals waits for the thread that asks.
     fn poll(&self, interest: Events) -> Events {
-        let wanted = self.wanted();
-        let is_ready = thread::current().is_some_and(|thread| {
-            find(&thread, |pending| (!pending.signals().intersection(wanted).is_empty()).then_some(()))
-                .is_some()
-        });
-        if is_ready { interest & Events::IN } else { Events::empty() }
+        Pollable::poll(self, interest)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 
@@ -164,32 +160,38 @@ impl File for SignalFd {
     }
 }
 
-impl Watch<Pollux> for SignalFd {
+impl Pollable<Pollux> for SignalFd {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &self.state
+    }
+
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        None
+    }
+
+    /// Readable if one of the signals waits for the thread that polls.
+    fn poll(&self, interest: Events) -> Events {
+        let wanted = self.wanted();
+        let is_ready = thread::current().is_some_and(|thread| {
+            find(&thread, |pending| (!pending.signals().intersection(wanted).is_empty()).then_some(()))
+                .is_some()
+        });
+        if is_ready { interest & Events::IN } else { Events::empty() }
+    }
+
     fn register(
         &self,
         watcher: Watcher<Pollux>,
         interest: Events,
-        share: Share,
+        mode: WakeMode,
     ) -> Result<(Token, Events), NoMemory> {
         self.enlist();
-        let (token, _) = self.state.register(watcher, interest, share)?;
-        Ok((token, self.poll(interest)))
+        let (token, _) = self.source().register(watcher, interest, mode)?;
+        Ok((token, Pollable::poll(self, interest)))
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.state.set_interest(token, interest);
-        self.poll(interest)
-    }
-
-    fn rearm(&self, token: &Token) {
-        self.state.rearm(token);
-    }
-
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.state.unregister(token)
-    }
-
-    fn count(&self, what: Count) {
-        self.state.count(what);
+        self.source().set_interest(token, interest);
+        Pollable::poll(self, interest)
     }
 }

@@ -79,32 +79,36 @@ impl<H: Host> List<H> {
     pub(crate) fn visit(&mut self, walk: &mut Walk, mut notify: impl FnMut(&Watcher<H>) -> Visit) {
         let end = *walk.end.get_or_insert(self.next_ticket);
         while walk.stage != Stage::Done {
-            let at = self.position(walk);
-            let Some(slot) = self.slots.get_mut(at as usize).filter(|slot| slot.ticket < end) else {
-                walk.next_stage();
-                continue;
-            };
-            let met = slot.interest & walk.owed;
-            if !slot.is_chosen
-                && !met.is_empty()
-                && let Some(watcher) = &slot.watcher
-            {
-                match notify(watcher) {
-                    Visit::Full => return,
-                    Visit::Taken if walk.stage == Stage::Exclusive => {
-                        // An entry of a ready list is never used up: the tasks that wait on that list are.
-                        if matches!(watcher, Watcher::Task(_)) {
-                            self.exclusive_tasks -= u32::from(slot.is_exclusive_task());
-                            slot.is_chosen = true;
-                            slot.must_hand_off = true;
-                            self.eligible -= 1;
+            let stage = walk.stage;
+            let mut at = self.position(walk);
+            while walk.stage == stage {
+                let Some(slot) = self.slots.get_mut(at as usize).filter(|slot| slot.ticket < end) else {
+                    walk.next_stage();
+                    break;
+                };
+                let met = slot.interest & walk.owed;
+                if !slot.is_chosen
+                    && !met.is_empty()
+                    && let Some(watcher) = &slot.watcher
+                {
+                    match notify(watcher) {
+                        Visit::Full => return,
+                        Visit::Taken if stage == Stage::Exclusive => {
+                            // An entry of a ready list is never used up: the tasks that wait on that list are.
+                            if matches!(watcher, Watcher::Task(_)) {
+                                self.exclusive_tasks -= u32::from(slot.is_exclusive_task());
+                                slot.is_chosen = true;
+                                slot.must_hand_off = true;
+                                self.eligible -= 1;
+                            }
+                            walk.settle(met);
                         }
-                        walk.settle(met);
+                        Visit::Taken | Visit::Passed => {}
                     }
-                    Visit::Taken | Visit::Passed => {}
                 }
+                walk.last = Some((at, slot.ticket));
+                at = if stage == Stage::Shared { slot.prev } else { slot.next };
             }
-            walk.last = Some((at, slot.ticket));
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Locked, Readiness};
 use crate::fault::{self, Fault};
 use crate::host::{Count, Lock};
 use crate::notification::Notification;
-use crate::{Events, Host};
+use crate::{Events, Host, Policy};
 
 /// Exclusive access to the state, for a change.
 #[must_use]
@@ -61,6 +61,10 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
             return;
         };
         let header = self.notification.header();
+        if !H::Policy::EAGER && !self.raised.is_empty() && header.word.clear_events() {
+            header.count(Count::NotifyUnwatched);
+            return;
+        }
         header.count(Count::Compute);
         let after = self.state.readiness();
         let interests = header.word.notify_events(before, after);

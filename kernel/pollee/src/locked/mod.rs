@@ -3,13 +3,14 @@
 //! | path | what runs |
 //! |---|---|
 //! | poll | [`events`](crate::ReadinessWord::events); on a miss `update_events` under the owner's lock |
-//! | change | the guard's drop: `notify_events` under the owner's lock; watchers are woken after it |
+//! | change | the guard's drop: `notify_events` or `clear_events` under the owner's lock; watchers are woken after it |
 //!
 //! Owns: the state, and the word that follows it.   Not here: the watchers (`watchers`).
 //! Invariant: whenever the owner's lock is free and the word is cached, its events are the state's readiness.
 //!
 //! # Three cases, and why a load suffices in two of them
-//! A change ends in `notify_events`, which loads the word under the owner's lock.
+//! A change ends in `notify_events`, which loads the word under the owner's lock. (An event that was raised and meets no
+//! interest ends in `clear_events`: see below.)
 //!
 //! *Not cached.* Nothing is written. A watcher must compute, under the same lock, so one of two critical sections
 //! comes first:
@@ -30,6 +31,13 @@
 //! the wake.
 //!
 //! No case depends on the memory order of the word itself: the lock orders the rest.
+//!
+//! # Why a raised event may only clear
+//! `clear_events` is a compare-exchange from a word without interests. If it succeeds, nobody was watching; a watcher
+//! that registers after it finds nothing cached, and computes under the lock after the change. If a watcher comes between
+//! the load and the exchange, the exchange fails and the change notifies. The computation is left to the next poll, which
+//! may never come: the reader of what was raised tries in any case. After a change that raised nothing, a drain, the
+//! events are replaced: a cached "not ready" saves the next read its try.
 //!
 //! # Why notify under the lock and wake after it
 //! ```text
@@ -103,6 +111,11 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Locked<S, H, L> {
         ReadGuard::new(self.state.lock())
     }
 
+    /// The readiness word, for looks without a lock.
+    pub const fn header(&self) -> &ReadinessHeader<H> {
+        &self.header
+    }
+
     /// The readiness, as far as `interest` asks: one load if it is cached.
     #[inline]
     pub fn poll(&self, interest: Events) -> Events {
@@ -150,11 +163,14 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Locked<S, H, L> {
         self.watchers.has_exclusive_task()
     }
 
+    /// Whether anybody watches.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.header.word.load().interests().is_empty()
+    }
+
     /// Wakes one exclusive watcher of `hint`, for events that the caller leaves to others. No lock may be held.
     pub(crate) fn hand_on(&self, hint: Events) {
-        if self.header.word.load().interests().intersects(hint) {
-            self.watchers.hand_on(&self.header, hint);
-        }
+        self.watchers.hand_on(&self.header, hint);
     }
 }
 

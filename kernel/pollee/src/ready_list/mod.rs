@@ -30,8 +30,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use self::batch::Batch;
-pub use self::queue::{Key, Settle, Stamp, Taken};
 use self::queue::Queue;
+pub use self::queue::{Key, Settle, Stamp, Taken};
 use crate::fault::{self, Fault};
 use crate::locked::{Locked, Readiness};
 use crate::notification::Notification;
@@ -144,9 +144,15 @@ impl<H: Host> ReadyList<H> {
         self.0.poll(Events::IN).is_empty()
     }
 
+    /// Whether it is known without a lock that nothing is queued: one load.
+    #[inline]
+    pub fn is_known_empty(&self) -> bool {
+        self.0.header().events().is_some_and(Events::is_empty)
+    }
+
     /// Wakes one more waiter if something is queued. A waiter that takes a part and leaves calls this.
     pub fn hand_on(&self) {
-        if !self.is_empty() && !fault::is_seeded(Fault::NoHandOn) {
+        if self.0.is_watched() && !self.is_empty() && !fault::is_seeded(Fault::NoHandOn) {
             self.0.hand_on(Events::READABLE);
         }
     }

@@ -146,7 +146,9 @@ fn a_leaver_takes_no_event_along<P: Policy>() {
             scope.spawn(|| {
                 let sleeper = Sleeper::new();
                 while !file.poll(WANTED).contains(Events::HUP) {
-                    drop(Registration::new(&*file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap());
+                    drop(
+                        Registration::new(&*file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap(),
+                    );
                 }
             });
         }

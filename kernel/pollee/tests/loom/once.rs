@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loom::thread;
-use pollee::{Policy, ReadinessSource, Registration, WakeMode};
+use pollee::{Policy, Registration, WakeMode};
 
 use crate::check::{Check, for_each_policy};
 use crate::host::Sleeper;

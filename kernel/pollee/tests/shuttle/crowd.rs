@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use pollee::{
-    Events, Hybrid, Locked, Policy, Poller, Readiness, Recheck, Registration, Stateful, Stateless, WaitTarget,
-    WakeMode, wait_events,
+    Events, Hybrid, Locked, Policy, Poller, Readiness, Recheck, Registration, Stateful, Stateless,
+    WaitTarget, WakeMode, wait_events,
 };
 use shuttle::thread;
 
@@ -60,7 +60,9 @@ fn each_item_finds_a_taker<P: Policy>() {
         .collect();
     threads.extend((0..2).map(|_| {
         let file = Arc::clone(&file);
-        thread::spawn(move || drop(Registration::new(&*file, Sleeper::new(), WANTED, WakeMode::Exclusive).unwrap()))
+        thread::spawn(move || {
+            drop(Registration::new(&*file, Sleeper::new(), WANTED, WakeMode::Exclusive).unwrap())
+        })
     }));
     threads.extend((0..2).map(|nr| {
         let file = Arc::clone(&file);

@@ -4,17 +4,11 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-<<<<<<< HEAD:kernel/pollee/tests/shuttle/ready_queue.rs
-use pollee::{Events, Hybrid, Locked, Mark, Marked, Policy, Readiness, Share, Stateful, Stateless};
-use pollee::{Waiting, Watch, Watcher};
-use rules::core::epoll::queue::{Key, Queue, Settle};
-=======
 use pollee::ready_list::{Batch, Settle};
 use pollee::{
     Events, Hybrid, Locked, Policy, Readiness, ReadinessSource, ReadyList, Recheck, Stateful, Stateless,
     WaitTarget, WakeMode, wait_events_after_try,
 };
->>>>>>> 0585152 (pollee: one word, a ready list, the wait loop):kernel/pollee/tests/shuttle/ready_list.rs
 use shuttle::thread;
 
 use crate::check;
