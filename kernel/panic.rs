@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use ostd::cpu::CpuId;
 use ostd::panic::{abort, print_stack_trace};
 
-use crate::core::trace;
+use crate::core::event::trace;
 use crate::machine::console::{self, println};
 
 /// Events of each CPU that are worth a line.

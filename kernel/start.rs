@@ -13,9 +13,8 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
-use crate::core::event::class::Class;
+use crate::core::event::trace::{self, Level};
 use crate::core::file::description::OpenFile;
-use crate::core::trace::{self, Level};
 use crate::linux::fs::open::{self, How};
 use crate::linux::proc;
 use crate::linux::syscall::enter;
@@ -27,9 +26,9 @@ use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs};
 use crate::machine::clock;
 use crate::machine::console::{self, println};
+use crate::machine::memory::budget;
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::space::AddressSpace;
-use crate::machine::memory::{budget, fault};
 use crate::net;
 
 /// The first program, unless the command line names another with `init=`.
@@ -47,10 +46,8 @@ pub(crate) fn start() {
 
 /// Starts everything there is, and the first process.
 fn start_all() {
-    ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
-    trace::name_classes(|class| Class::ALL.get(class).map_or("?", |class| class.name()));
     report_options();
     set_trace();
     proc::register();
@@ -58,8 +55,8 @@ fn start_all() {
     devices::register();
     scheduler::start_cpu();
     rules::net::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
-    net::impairment::start();
-    net::ethernet::start();
+    net::impairment::start(option("impair"));
+    net::ethernet::start(option("ip"));
     spawn_kernel_task(clock::deferred::serve);
     spawn_kernel_task(console::serve);
     spawn_kernel_task(|| crate::linux::serial::serve());

@@ -6,4 +6,3 @@ pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod object;
 pub(crate) mod syscall;
-pub(crate) mod trace;

@@ -2,6 +2,7 @@
 //!
 //! Who made a socket is who asks, whoever writes to it.
 //! Lock: a socket's (rank 3), and under it that of the numbers (rank 4).
+//! Why: decision 0094.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c.
 
 use alloc::sync::Arc;
@@ -202,6 +203,10 @@ impl crate::net::call::Socket for NetlinkSocket {
 }
 
 impl File for NetlinkSocket {
+    fn has_pending_error(&self) -> bool {
+        self.poll(Events::ERR).contains(Events::ERR)
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

@@ -1,6 +1,6 @@
 //! A terminal as a file: the line discipline behind a lock, with a wire or a master behind it.
 //!
-//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`object/serial`), who is in
+//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), who is in
 //! the foreground (`terminal/control`), what a pseudo-terminal's ends are (`terminal/pty`).
 //! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.

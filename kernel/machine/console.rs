@@ -1,10 +1,11 @@
 //! The kernel's own words, and the screen: it shows them, and what programs send to the first serial port.
 //!
 //! Owns: the text on the screen and its picture.   Not here: the serial port, which OSTD has for its messages and
-//! `object/serial` for programs; what bytes mean (`rules::machine::screen`).
+//! `linux/serial` for programs; what bytes mean (`rules::machine::screen`).
 //! Locks: the picture, with preemption off, for one row at a time; under it or alone the text, with interrupts off, for
 //! as long as it takes to change some cells. Who writes never waits for a pixel: a task draws what has changed, some
 //! 30 times a second at most.
+//! Why: decision 0061.
 
 mod canvas;
 mod framebuffer;

@@ -7,11 +7,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-use ostd::boot::boot_info;
 use ostd::sync::SpinLock;
 use ostd_pod::{FromBytes, IntoBytes};
 use rules::abi::errno::Errno;
-use rules::linux::command_line;
 use rules::net::checksum;
 use rules::net::door;
 use rules::net::ethernet::{self, Arp, Header, Mac};
@@ -73,8 +71,8 @@ pub(crate) fn arrive(packet: &mut Packet) {
 }
 
 /// Starts the card, if there is one, with the addresses that the command line gives.
-pub(crate) fn start() {
-    let network = match command_line::value(&boot_info().kernel_cmdline, "ip") {
+pub(crate) fn start(option: Option<&str>) {
+    let network = match option {
         Some("off") => return,
         Some(text) => text.parse().unwrap_or(Network::QEMU_USER),
         None => Network::QEMU_USER,
@@ -93,7 +91,7 @@ pub(crate) fn start() {
     ETHERNET.call_once(|| Ethernet { network, card, neighbours, server, receiving });
 }
 
-/// The work of the task; `main` starts it.
+/// The work of the task; `start` starts it.
 pub(crate) fn serve() {
     let Some(ethernet) = get() else { return };
     let Some(mut receiving) = ethernet.receiving.lock().take() else { return };

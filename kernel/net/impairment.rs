@@ -3,11 +3,10 @@
 //! Owns: the packets that wait at each place. What happens to a packet is [`rules::net::impairment`]'s.
 //! Locks: one for each place (rank 4), held for the decision.
 //! Cost: without the option one load for a packet.
+//! Why: decision 0071.
 
 use core::time::Duration;
 
-use ostd::boot::boot_info;
-use rules::linux::command_line;
 use rules::net::impairment::{Rules, Stage};
 use rules::net::tcp::packet::{Burst, Packet};
 use spin::Once;
@@ -47,9 +46,9 @@ impl Place {
 
 static STAGES: Once<[Ranked<Stage>; 3]> = Once::new();
 
-/// Begins, if the command line says so.
-pub(crate) fn start() {
-    let Some(text) = command_line::value(&boot_info().kernel_cmdline, "impair") else { return };
+/// Begins, if the command line's `option` (`impair=`) says so.
+pub(crate) fn start(option: Option<&str>) {
+    let Some(text) = option else { return };
     let rules = text.parse().unwrap_or(Rules::NONE);
     println!("pollux: packets fare badly: {}", text);
     STAGES

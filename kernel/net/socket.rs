@@ -2,6 +2,7 @@
 //!
 //! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`), `O_NONBLOCK`
 //! and addresses in user memory (syscall/socket).
+//! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
 use alloc::boxed::Box;
@@ -187,16 +188,6 @@ impl TcpSocket {
         self.endpoint.state.read().segment_len()
     }
 
-    /// Begins to close, for the last who has it open; see [`Socket::begin_lingering`].
-    pub(crate) fn begin_lingering(&self) -> Option<Duration> {
-        self.endpoint.change(Socket::begin_lingering)
-    }
-
-    /// Whether the peer has everything, or never will. Changes with [`Events::WRITABLE`].
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.endpoint.state.read().is_flushed()
-    }
-
     /// Bytes that the peer has not acknowledged.
     ///
     /// # Errors
@@ -377,6 +368,18 @@ impl super::call::Socket for TcpSocket {
 }
 
 impl File for TcpSocket {
+    fn has_pending_error(&self) -> bool {
+        self.poll(Events::ERR).contains(Events::ERR)
+    }
+
+    fn begin_lingering(&self) -> Option<Duration> {
+        self.endpoint.change(Socket::begin_lingering)
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.endpoint.state.read().is_flushed()
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

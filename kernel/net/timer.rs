@@ -78,7 +78,7 @@ pub(crate) fn wake() {
     }
 }
 
-/// The work of the task; `main` starts it.
+/// The work of the task; `start` starts it.
 pub(crate) fn serve() -> ! {
     let parker = SERVER.call_once(|| Arc::new(Parker::default())).clone();
     let bed = Bed::make(&parker);

@@ -290,6 +290,10 @@ impl super::call::Socket for UdpSocket {
 }
 
 impl File for UdpSocket {
+    fn has_pending_error(&self) -> bool {
+        self.poll(Events::ERR).contains(Events::ERR)
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

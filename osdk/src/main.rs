@@ -12,6 +12,7 @@ mod cli;
 mod debian;
 mod dialogue;
 mod differential;
+mod doc;
 mod driven;
 mod exec;
 mod fuzz;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::command(options),
         Command::Profile(options) => profile::command(options),
         Command::Check => check::command(),
+        Command::Doc => doc::command(),
         Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
     };

@@ -2,6 +2,7 @@
 //!
 //! Owns: what the guest gets of Python.   Not here: the steps (tests/python/script.py), how they are compared
 //! (`workload`).
+//! Why: decision 0077.
 
 use std::{
     fs,

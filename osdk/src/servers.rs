@@ -2,6 +2,7 @@
 //! the network card.
 //!
 //! Owns: the guest, the order of the visits, the figures.   Not here: what a visitor asks for (`redis`, `memcached`).
+//! Why: decision 0076.
 
 mod benchmark;
 mod memcached;

@@ -1,6 +1,7 @@
 //! The workload: a shell script of ordinary commands on Linux and on Pollux, every step's output compared.
 //!
 //! Owns: what a step is, and how a difference is shown.   Not here: the steps (tests/workload/script.sh).
+//! Why: decision 0080.
 
 use std::{path::Path, time::Duration};
 

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ostd::cpu::CpuId;
 use pollee::Count;
 
-use crate::core::trace::{self, Kind};
+use crate::core::event::trace::{self, Kind};
 
 /// What kind of object an event belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

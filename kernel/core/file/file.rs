@@ -133,6 +133,22 @@ pub(crate) trait File: Any + Send + Sync {
         false
     }
 
+    /// Whether the next call reports an error that is pending: a write that has begun then ends before it.
+    fn has_pending_error(&self) -> bool {
+        false
+    }
+
+    /// Begins the end of a file whose last descriptor close(2) frees; returns for how long that call waits for
+    /// [`is_flushed`](Self::is_flushed), and for [`Events::WRITABLE`], at most: `SO_LINGER`.
+    fn begin_lingering(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether the other end has received everything that was written.
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
     /// Whether the open file description keeps an offset for this file, which pread(2) and pwrite(2) can do
     /// without; streams answer `false` (`ESPIPE`).
     fn is_seekable(&self) -> bool {

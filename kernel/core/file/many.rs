@@ -13,6 +13,8 @@
 //!
 //! Files are asked under the shared lock of the table and borrow from it, without a reference count; only those
 //! that are waited for are counted, for they must outlive a close(2) by another thread.
+//!
+//! Why: decision 0052, decision 0054, decision 0055.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

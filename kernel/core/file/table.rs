@@ -5,20 +5,34 @@
 //! select(2) and poll(2) make thousands of them. No file is dropped under the lock: to close one may run
 //! anything, down to an epoll that forgets it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
 use rules::core::fd::{self, Fd, OnExec};
+use spin::Once;
 
 use super::description::OpenFile;
 use crate::core::event::rank::{Rank, RankedShared, ReadGuard};
-use crate::linux::fs::record_lock::LockHolder;
 
 /// The table, behind an `Arc` of those who share it.
 pub(crate) struct FdTable {
     descriptors: RankedShared<fd::FdTable<Arc<OpenFile>>>,
-    /// What the record locks of those who share the table belong to.
-    locks: LockHolder,
+    id: TableId,
+    /// Is told of each descriptor that is closed.
+    observer: Once<Box<dyn CloseObserver>>,
+}
+
+/// The name of a table as long as the kernel runs; never used again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct TableId(u64);
+
+/// Something that belongs to a table and must know which files lose a descriptor, such as its record locks. It is dropped
+/// with the table.
+pub(crate) trait CloseObserver: Send + Sync {
+    /// A descriptor of `file` was closed. The table's lock is not held.
+    fn closed(&self, file: &OpenFile);
 }
 
 /// Shared access to a table, for looking at many descriptors. Preemption is off while it lives.
@@ -94,7 +108,7 @@ impl FdTable {
             table.replace(to, limit, file, on_exec)?
         };
         if let Some(replaced) = replaced {
-            self.locks.close(&replaced);
+            self.note_closed(&replaced);
         }
         Ok(())
     }
@@ -105,7 +119,7 @@ impl FdTable {
     /// `EBADF`: not open.
     pub(crate) fn close(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
         let file = self.descriptors.write().close(fd)?;
-        self.locks.close(&file);
+        self.note_closed(&file);
         Ok(file)
     }
 
@@ -155,13 +169,27 @@ impl FdTable {
         Ok(Self::with(copy))
     }
 
-    /// The owner of the record locks that a process with this table takes.
-    pub(crate) const fn locks(&self) -> &LockHolder {
-        &self.locks
+    /// Its name.
+    pub(crate) const fn id(&self) -> TableId {
+        self.id
+    }
+
+    /// Has the observer that `new` makes told of each descriptor that is closed from now on. A table has one at most: the
+    /// first.
+    pub(crate) fn observe_closes(&self, new: impl FnOnce() -> Box<dyn CloseObserver>) {
+        self.observer.call_once(new);
     }
 
     fn with(descriptors: fd::FdTable<Arc<OpenFile>>) -> Self {
-        Self { descriptors: RankedShared::new(Rank::FdTable, descriptors), locks: LockHolder::new() }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = TableId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { descriptors: RankedShared::new(Rank::FdTable, descriptors), id, observer: Once::new() }
+    }
+
+    fn note_closed(&self, file: &OpenFile) {
+        if let Some(observer) = self.observer.get() {
+            observer.closed(file);
+        }
     }
 
     fn close_each(&self, first: Fd, next: impl Fn(&fd::FdTable<Arc<OpenFile>>, Fd) -> Option<Fd>) {
@@ -175,7 +203,7 @@ impl FdTable {
                 from = Fd::new(fd.number() + 1);
             }
             drop(table);
-            closed.iter().flatten().for_each(|file| self.locks.close(file));
+            closed.iter().flatten().for_each(|file| self.note_closed(file));
             if closed[BATCH - 1].is_none() {
                 return;
             }

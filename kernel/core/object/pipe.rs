@@ -1,7 +1,7 @@
 //! Pipes: the rules of [`rules::core::pipe`] behind a lock, and the two kinds of ends.
 //!
-//! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE (syscall/file).
-//! Invariant: one open end of the model for each living [`PipeEnd`].
+//! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE (syscall/write).
+//! Invariant: one open end of the rule for each living [`PipeEnd`].
 //!
 //! Both ends share one `Locked`: one change updates one word, whichever end is polled. An end masks what it registers for
 //! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.

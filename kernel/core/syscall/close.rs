@@ -2,18 +2,18 @@
 
 use alloc::sync::Arc;
 use core::task::Poll;
+use core::time::Duration;
 
 use bitflags::bitflags;
 use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
+use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::file::description::OpenFile;
 use crate::core::file::many::Timeout;
-use crate::linux::syscall::context::{Context, SysResult};
 use crate::machine::clock;
-use crate::net::socket::TcpSocket;
 
 bitflags! {
     /// How close_range(2) goes about it.
@@ -29,25 +29,24 @@ bitflags! {
 ///
 /// # Errors
 /// `EBADF`: not open.
-pub(crate) fn close(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+pub(crate) fn close(cx: &mut impl Caller, fd: Fd) -> SysResult {
     let file = cx.files().close(fd)?;
-    if let Some(socket) = file.downcast::<TcpSocket>() {
-        linger(cx, &file, socket);
+    // Another descriptor, or a call that uses the file, keeps it open.
+    if Arc::strong_count(&file) == 1
+        && let Some(time) = file.file().begin_lingering()
+    {
+        linger(cx, &file, time);
     }
     drop(file);
     Ok(0)
 }
 
-/// Waits until the peer has everything, where the socket asks for it (`SO_LINGER`) and nobody else has it open. A signal
-/// ends the wait.
-fn linger(cx: &Context<'_>, file: &Arc<OpenFile>, socket: &TcpSocket) {
-    if Arc::strong_count(file) > 1 {
-        return;
-    }
-    let Some(time) = socket.begin_lingering() else { return };
+/// Waits until the peer has everything, for at most `time`. A signal ends the wait.
+#[cold]
+fn linger(cx: &impl Caller, file: &OpenFile, time: Duration) {
     let until = Timeout::At(clock::now() + time);
     let _ = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
-        if socket.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if file.file().is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }
 
@@ -55,7 +54,7 @@ fn linger(cx: &Context<'_>, file: &Arc<OpenFile>, socket: &TcpSocket) {
 ///
 /// # Errors
 /// Nothing was closed. `EINVAL`: an unknown flag, or `first` is above `last`. `ENOMEM`: no table of its own.
-pub(crate) fn close_range(cx: &mut Context<'_>, first: Fd, last: Fd, flags: u32) -> SysResult {
+pub(crate) fn close_range(cx: &mut impl Caller, first: Fd, last: Fd, flags: u32) -> SysResult {
     let flags = CloseRangeFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     if first > last {
         return Err(Errno::EINVAL);
@@ -63,8 +62,7 @@ pub(crate) fn close_range(cx: &mut Context<'_>, first: Fd, last: Fd, flags: u32)
     let mut files = cx.files().clone();
     if flags.contains(CloseRangeFlags::UNSHARE) {
         files = Arc::new(files.try_clone()?);
-        drop(cx.process().replace_files(files.clone()));
-        cx.renew();
+        cx.replace_files(files.clone());
     }
     if flags.contains(CloseRangeFlags::CLOSE_ON_EXEC) {
         files.set_close_on_exec(first, last);

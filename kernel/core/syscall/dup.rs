@@ -6,13 +6,13 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
-use crate::linux::syscall::context::{Context, SysResult};
+use super::caller::{Caller, SysResult};
 
 /// Gives the file behind `fd` the lowest free number as well.
 ///
 /// # Errors
 /// `EBADF`: not open. `EMFILE`: no number is free. `ENOMEM`: the table cannot grow.
-pub(crate) fn dup(cx: &mut Context<'_>, fd: Fd) -> SysResult {
+pub(crate) fn dup(cx: &mut impl Caller, fd: Fd) -> SysResult {
     let files = cx.files();
     let file = files.get_any(fd)?;
     files.open(file, OnExec::Keep, cx.file_limit()).map(Fd::index)
@@ -23,7 +23,7 @@ pub(crate) fn dup(cx: &mut Context<'_>, fd: Fd) -> SysResult {
 /// # Errors
 /// Nothing changed. `EBADF`: `from` is not open, or `to` is not below `RLIMIT_NOFILE`. `EBUSY`: another thread is about
 /// to open `to`. `ENOMEM`: the table cannot grow.
-pub(crate) fn dup2(cx: &mut Context<'_>, from: Fd, to: Fd) -> SysResult {
+pub(crate) fn dup2(cx: &mut impl Caller, from: Fd, to: Fd) -> SysResult {
     if from == to {
         cx.files().get_any(from)?;
     } else {
@@ -36,7 +36,7 @@ pub(crate) fn dup2(cx: &mut Context<'_>, from: Fd, to: Fd) -> SysResult {
 ///
 /// # Errors
 /// As [`dup2`]. `EINVAL`: other flags, or one number twice.
-pub(crate) fn dup3(cx: &mut Context<'_>, from: Fd, to: Fd, flags: u32) -> SysResult {
+pub(crate) fn dup3(cx: &mut impl Caller, from: Fd, to: Fd, flags: u32) -> SysResult {
     let flags = OpenFlags::from_bits_retain(flags);
     if !(flags - OpenFlags::CLOSE_ON_EXEC).is_empty() || from == to {
         return Err(Errno::EINVAL);

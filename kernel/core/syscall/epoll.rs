@@ -14,19 +14,18 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
+use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
 use crate::core::file::many::Timeout;
 use crate::core::object::epoll::{self, Epoll};
-use crate::linux::syscall::context::{Context, SysResult};
-use crate::linux::task::signal::deliver::Restart;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
 /// Makes an instance and returns its number. `size` is of no use today.
 ///
 /// # Errors
 /// `EINVAL`: `size` is not positive. `EMFILE`: no number is free. `ENOMEM`.
-pub(crate) fn epoll_create(cx: &mut Context<'_>, size: i32) -> SysResult {
+pub(crate) fn epoll_create(cx: &mut impl Caller, size: i32) -> SysResult {
     if size <= 0 {
         return Err(Errno::EINVAL);
     }
@@ -37,7 +36,7 @@ pub(crate) fn epoll_create(cx: &mut Context<'_>, size: i32) -> SysResult {
 ///
 /// # Errors
 /// `EINVAL`: a flag other than `EPOLL_CLOEXEC`. `EMFILE`: no number is free. `ENOMEM`.
-pub(crate) fn epoll_create1(cx: &mut Context<'_>, flags: u32) -> SysResult {
+pub(crate) fn epoll_create1(cx: &mut impl Caller, flags: u32) -> SysResult {
     if flags & !EPOLL_CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
@@ -52,7 +51,7 @@ pub(crate) fn epoll_create1(cx: &mut Context<'_>, flags: u32) -> SysResult {
 /// `EFAULT`: the event at `event` is not readable. `EBADF`: one of the two is not open. Those of
 /// [`epoll::control`].
 pub(crate) fn epoll_ctl(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     epfd: usize,
     operation: i32,
     fd: usize,
@@ -78,7 +77,7 @@ pub(crate) fn epoll_ctl(
 /// No event is lost. `EINVAL`: `max` is not positive or too many, or `epfd` is no instance. `EFAULT`: `events` is
 /// not writable. `EBADF`: `epfd` is not open. `EINTR`: a signal came first. `ENOMEM`.
 pub(crate) fn epoll_wait(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     epfd: usize,
     events: usize,
     max: i32,
@@ -92,7 +91,7 @@ pub(crate) fn epoll_wait(
 /// # Errors
 /// As [`epoll_wait`]. `EFAULT`: the mask is not readable. `EINVAL`: `mask_size` is not 8.
 pub(crate) fn epoll_pwait(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     epfd: usize,
     events: usize,
     max: i32,
@@ -102,7 +101,7 @@ pub(crate) fn epoll_pwait(
 ) -> SysResult {
     let timeout = timeout::from_milliseconds(milliseconds);
     let mask = mask::read(cx.space(), mask, mask_size)?;
-    mask::replaced(cx, mask, |cx| wait_until(cx, epfd, events, max, timeout))
+    cx.with_mask(mask, |cx| wait_until(cx, epfd, events, max, timeout))
 }
 
 /// [`epoll_pwait`] for at most the `struct timespec` at `time` (null: for ever), which is not written.
@@ -110,7 +109,7 @@ pub(crate) fn epoll_pwait(
 /// # Errors
 /// As [`epoll_pwait`]. `EFAULT`: the time is not readable. `EINVAL`: no valid time.
 pub(crate) fn epoll_pwait2(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     epfd: usize,
     events: usize,
     max: i32,
@@ -120,11 +119,11 @@ pub(crate) fn epoll_pwait2(
 ) -> SysResult {
     let timeout = TimeLimit::timespec(cx.space(), time)?.timeout();
     let mask = mask::read(cx.space(), mask, mask_size)?;
-    mask::replaced(cx, mask, |cx| wait_until(cx, epfd, events, max, timeout))
+    cx.with_mask(mask, |cx| wait_until(cx, epfd, events, max, timeout))
 }
 
 fn wait_until(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     epfd: usize,
     events: usize,
     max: i32,
@@ -132,7 +131,7 @@ fn wait_until(
 ) -> SysResult {
     /// `EP_MAX_EVENTS`.
     const MOST: usize = i32::MAX as usize / EpollEvent::SIZE;
-    cx.restart.set(Restart::Never);
+    cx.set_restart(Restart::Never);
     let max = usize::try_from(max).ok().filter(|max| (1..=MOST).contains(max)).ok_or(Errno::EINVAL)?;
     let events = UserSlice::new(cx.space(), events, max * EpollEvent::SIZE)?;
     let file = cx.file(epfd)?;
@@ -161,7 +160,7 @@ fn wait_until(
         mode: WakeMode::Handoff,
         recheck: Recheck::Readiness,
     };
-    match pollee::wait_events_after_try(cx.myself(), target, deadline, scan) {
+    match pollee::wait_events_after_try(cx.sleeper(), target, deadline, scan) {
         Ok(result) => result,
         Err(WaitError::TimedOut) => Ok(0),
         Err(error @ (WaitError::Interrupted | WaitError::NoMemory)) => Err(error.into()),

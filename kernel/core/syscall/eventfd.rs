@@ -8,8 +8,8 @@ use rules::abi::open::OpenFlags;
 use rules::core::eventfd::Mode;
 use rules::core::fd::{Fd, OnExec};
 
+use super::caller::{Caller, SysResult};
 use crate::core::object::eventfd;
-use crate::linux::syscall::context::{Context, SysResult};
 
 bitflags! {
     /// The flags of eventfd(2).
@@ -27,7 +27,7 @@ bitflags! {
 ///
 /// # Errors
 /// As [`eventfd2`].
-pub(crate) fn eventfd(cx: &mut Context<'_>, initial: u32) -> SysResult {
+pub(crate) fn eventfd(cx: &mut impl Caller, initial: u32) -> SysResult {
     eventfd2(cx, initial, 0)
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn eventfd(cx: &mut Context<'_>, initial: u32) -> SysResult {
 ///
 /// # Errors
 /// `EINVAL`: an unknown flag. `EMFILE`: no number is free. `ENOMEM`.
-pub(crate) fn eventfd2(cx: &mut Context<'_>, initial: u32, flags: u32) -> SysResult {
+pub(crate) fn eventfd2(cx: &mut impl Caller, initial: u32, flags: u32) -> SysResult {
     let known = EventFdFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let mode = if known.contains(EventFdFlags::SEMAPHORE) { Mode::Semaphore } else { Mode::Counter };
     let flags = OpenFlags::from_bits_truncate(flags);

@@ -1,6 +1,7 @@
 //! The system calls of the core. One file for each man page.
 
 pub(crate) mod buffers;
+pub(crate) mod caller;
 pub(crate) mod close;
 pub(crate) mod dup;
 pub(crate) mod epoll;

@@ -1,6 +1,7 @@
 //! Whether and how an operation on a file waits.
 //!
 //! Owns: `O_NONBLOCK`.   Not here: the wait itself (`pollee::wait`), what is tried (the callers).
+//! Why: decision 0062.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -8,12 +9,11 @@ use core::time::Duration;
 use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 
+use super::caller::{Caller, Restart};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::file::file::Manner;
 use crate::core::file::many::Timeout;
-use crate::linux::syscall::context::Context;
-use crate::linux::task::signal::deliver::Restart;
 use crate::machine::clock;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
@@ -23,7 +23,7 @@ use crate::machine::clock;
 /// Those of `attempt`.
 #[inline(always)]
 pub(crate) fn until_ready<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     waits_for: Events,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
@@ -40,7 +40,7 @@ pub(crate) fn until_ready<T>(
 /// As [`until_ready`].
 #[cold]
 pub(crate) fn after_a_try<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     waits_for: Events,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
@@ -63,7 +63,7 @@ pub(crate) fn is_vain(file: &OpenFile, len: usize) -> bool {
 /// As [`until_ready`].
 #[cold]
 pub(crate) fn until_read<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     len: usize,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
@@ -84,7 +84,7 @@ pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Recheck {
 /// # Errors
 /// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
 pub(crate) fn within<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     (waits_for, recheck): (Events, Recheck),
     limit: Timeout<Duration>,
@@ -101,7 +101,7 @@ pub(crate) fn within<T>(
 /// # Errors
 /// As [`within`].
 pub(crate) fn within_after_a_try<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     how: (Events, Recheck),
     limit: Timeout<Duration>,
@@ -116,7 +116,7 @@ pub(crate) fn within_after_a_try<T>(
 /// # Errors
 /// As [`within`].
 pub(crate) fn until_changed<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     (file, interest, mode): (&Pollable, Events, WakeMode),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
@@ -127,13 +127,13 @@ pub(crate) fn until_changed<T>(
     let deadline = deadline(limit)?;
     limit_restarts(cx, deadline);
     let target = WaitTarget { file, interest, mode, recheck: Recheck::Try };
-    pollee::wait_events_after_try(cx.myself(), target, deadline, attempt)?
+    pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }
 
 /// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
-fn limit_restarts(cx: &Context<'_>, deadline: Option<Duration>) {
+fn limit_restarts(cx: &impl Caller, deadline: Option<Duration>) {
     if deadline.is_some() {
-        cx.restart.set(Restart::Never);
+        cx.set_restart(Restart::Never);
     }
 }
 
@@ -153,7 +153,7 @@ fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
 ///
 /// # Errors
 /// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
-pub(crate) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errno> {
+pub(crate) fn until_opened(cx: &impl Caller, file: &OpenFile) -> Result<(), Errno> {
     let attempt = || file.file().finish_open().map(Ok);
     if file.is_nonblocking() || attempt().is_ready() {
         return Ok(());
@@ -167,7 +167,7 @@ pub(crate) fn until_opened(cx: &Context<'_>, file: &OpenFile) -> Result<(), Errn
 /// Waits until `deadline`, or as long as the file's own manner is.
 #[inline(never)]
 fn wait<T>(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     (interest, recheck): (Events, Recheck),
     deadline: Option<Option<Duration>>,
@@ -179,5 +179,5 @@ fn wait<T>(
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
     limit_restarts(cx, deadline);
     let target = WaitTarget { file, interest, mode: share, recheck };
-    pollee::wait_events_after_try(cx.myself(), target, deadline, attempt)?
+    pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }

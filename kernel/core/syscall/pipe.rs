@@ -6,15 +6,15 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
+use super::caller::{Caller, SysResult};
 use crate::core::object::pipe;
-use crate::linux::syscall::context::{Context, SysResult};
 use crate::machine::memory::user::UserPtr;
 
 /// Makes a pipe and writes the numbers of its reading and its writing end to `fds`.
 ///
 /// # Errors
 /// As [`pipe2`].
-pub(crate) fn pipe(cx: &mut Context<'_>, fds: usize) -> SysResult {
+pub(crate) fn pipe(cx: &mut impl Caller, fds: usize) -> SysResult {
     pipe2(cx, fds, 0)
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn pipe(cx: &mut Context<'_>, fds: usize) -> SysResult {
 /// # Errors
 /// There is no pipe, and no number was taken. `EINVAL`: another flag. `EMFILE`: no two numbers are free. `EFAULT`: they
 /// cannot be written. `ENOMEM`.
-pub(crate) fn pipe2(cx: &mut Context<'_>, fds: usize, flags: u32) -> SysResult {
+pub(crate) fn pipe2(cx: &mut impl Caller, fds: usize, flags: u32) -> SysResult {
     const KNOWN: OpenFlags = OpenFlags::CLOSE_ON_EXEC.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT);
     let flags = OpenFlags::from_bits(flags).filter(|flags| KNOWN.contains(*flags)).ok_or(Errno::EINVAL)?;
     let ends = pipe::create(flags)?;

@@ -11,21 +11,21 @@ use rules::abi::errno::Errno;
 
 pub(crate) use self::array::Group;
 use self::array::PollArray;
+use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
 use crate::core::file::many::{self, Timeout};
-use crate::linux::syscall::context::{Context, SysResult};
-use crate::linux::task::signal::deliver::Restart;
 
 /// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
 ///
 /// # Errors
 /// `EINVAL`: more than `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a signal
 /// came first; `revents` are written nevertheless. `ENOMEM`.
-pub(crate) fn poll(cx: &mut Context<'_>, array: usize, count: u32, milliseconds: i32) -> SysResult {
-    let timeout = cx.resume.take().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
+pub(crate) fn poll(cx: &mut impl Caller, array: usize, count: u32, milliseconds: i32) -> SysResult {
+    let timeout =
+        cx.take_resumed_deadline().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
     if let Timeout::At(end) = timeout {
-        cx.restart.set(Restart::Until(end));
+        cx.set_restart(Restart::Until(end));
     }
     poll_until(cx, array, count, timeout)
 }
@@ -36,7 +36,7 @@ pub(crate) fn poll(cx: &mut Context<'_>, array: usize, count: u32, milliseconds:
 /// # Errors
 /// As [`poll`]. `EINVAL`: no valid time, or `mask_size` is not 8. `EFAULT`: the time or the mask is not readable.
 pub(crate) fn ppoll(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     array: usize,
     count: u32,
     time: usize,
@@ -45,21 +45,21 @@ pub(crate) fn ppoll(
 ) -> SysResult {
     let limit = TimeLimit::timespec(cx.space(), time)?;
     let mask = mask::read(cx.space(), mask, mask_size)?;
-    let result = mask::replaced(cx, mask, |cx| poll_until(cx, array, count, limit.timeout()));
+    let result = cx.with_mask(mask, |cx| poll_until(cx, array, count, limit.timeout()));
     limit.write_back(cx.space());
     result
 }
 
-fn poll_until(cx: &mut Context<'_>, array: usize, count: u32, timeout: Timeout<Duration>) -> SysResult {
-    if cx.restart.get() == Restart::AsHandlersSay {
-        cx.restart.set(Restart::WithoutHandler);
+fn poll_until(cx: &mut impl Caller, array: usize, count: u32, timeout: Timeout<Duration>) -> SysResult {
+    if cx.restart() == Restart::AsHandlersSay {
+        cx.set_restart(Restart::WithoutHandler);
     }
     if count > cx.file_limit() {
         return Err(Errno::EINVAL);
     }
     let mut entries = PollArray::new();
     entries.read(cx.space(), (array, count as usize), cx.poll_room())?;
-    let result = many::wait(cx.myself(), cx.files(), timeout, &mut entries);
+    let result = many::wait(cx.sleeper(), cx.files(), timeout, &mut entries);
     entries.write_answers(cx.space())?;
     if let Some(room) = entries.take_room() {
         cx.poll_room().set(room);

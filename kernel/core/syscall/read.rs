@@ -1,6 +1,7 @@
 //! read(2), readv(2), pread64(2), preadv(2), preadv2(2).
 //!
 //! Not here: what a read does (`File::read_at`), offsets (file/description).
+//! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c.
 
 use core::task::Poll;
@@ -8,12 +9,12 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
-use rules::core::transfer::Sink as _;
+use rules::machine::transfer::Sink as _;
 
 use super::buffers::{Buffers, Place};
+use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::file::description::OpenFile;
-use crate::linux::syscall::context::{Context, SysResult};
 use crate::machine::memory::transfer::Sink;
 
 /// Reads at most `len` bytes to `addr` and returns how many; 0 is the end.
@@ -21,7 +22,7 @@ use crate::machine::memory::transfer::Sink;
 /// # Errors
 /// `EBADF`: not open, or not for reading. `EFAULT`: the buffer is not writable. `EINVAL`, `EISDIR`: the file cannot
 /// be read. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the first byte.
-pub(crate) fn read(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
+pub(crate) fn read(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
     read_to(cx, fd, Buffers::One { addr, len }, Place::Offset)
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn read(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> Sys
 ///
 /// # Errors
 /// As [`read`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
-pub(crate) fn readv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> SysResult {
+pub(crate) fn readv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> SysResult {
     read_to(cx, fd, Buffers::Vector { iov, count }, Place::Offset)
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn readv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> S
 ///
 /// # Errors
 /// As [`read`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
-pub(crate) fn pread64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
+pub(crate) fn pread64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
     read_to(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?)
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn pread64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, off
 ///
 /// # Errors
 /// Theirs.
-pub(crate) fn preadv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
+pub(crate) fn preadv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
     read_to(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?)
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn preadv(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, off
 /// # Errors
 /// Theirs. `EOPNOTSUPP`: an unknown flag.
 pub(crate) fn preadv2(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     fd: Fd,
     iov: usize,
     count: usize,
@@ -71,7 +72,7 @@ pub(crate) fn preadv2(
 
 // Every caller but one knows half of the arguments; inlined, read(2) pays for none of the others' cases.
 #[inline(always)]
-fn read_to(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place) -> SysResult {
+fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place) -> SysResult {
     let file = cx.files().get(fd)?;
     if matches!(place, Place::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);

@@ -10,11 +10,10 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 
 use self::sets::Sets;
+use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::TimeLimit;
 use crate::core::file::many::{self, Timeout};
-use crate::linux::syscall::context::{Context, SysResult};
-use crate::linux::task::signal::deliver::Restart;
 use crate::machine::memory::user::UserPtr;
 
 /// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none)
@@ -25,7 +24,7 @@ use crate::machine::memory::user::UserPtr;
 /// The sets are as they were. `EINVAL`: `count` is negative, or no valid time. `EBADF`: a descriptor is not open.
 /// `EFAULT`: a set or the time is not readable, or a set is not writable. `EINTR`: a signal came first. `ENOMEM`.
 pub(crate) fn select(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     count: i32,
     read: usize,
     write: usize,
@@ -44,7 +43,7 @@ pub(crate) fn select(
 /// # Errors
 /// As [`select`]. `EFAULT`: the words or the mask are not readable. `EINVAL`: its size is not 8.
 pub(crate) fn pselect6(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     count: i32,
     read: usize,
     write: usize,
@@ -56,25 +55,25 @@ pub(crate) fn pselect6(
     let limit = TimeLimit::timespec(cx.space(), time)?;
     let mask = mask::read(cx.space(), mask, size)?;
     let sets = [read, write, except];
-    let result = mask::replaced(cx, mask, |cx| select_until(cx, count, sets, limit.timeout()));
+    let result = cx.with_mask(mask, |cx| select_until(cx, count, sets, limit.timeout()));
     limit.write_back(cx.space());
     result
 }
 
 fn select_until(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     count: i32,
     addresses: [usize; 3],
     timeout: Timeout<Duration>,
 ) -> SysResult {
-    cx.restart.set(Restart::WithoutHandler);
+    cx.set_restart(Restart::WithoutHandler);
     let count = u32::try_from(count).map_err(|_| Errno::EINVAL)?;
     let files = cx.files();
     // As Linux: what is beyond the table's capacity is not looked at, not even for being open.
     let count = count.min(files.read().capacity());
     let mut sets = Sets::read(cx.space(), addresses, count as usize)?;
     sets.require_open(&files.read())?;
-    let ready = many::wait(cx.myself(), files, timeout, &mut sets)?;
+    let ready = many::wait(cx.sleeper(), files, timeout, &mut sets)?;
     sets.write_answers(cx.space(), addresses)?;
     Ok(ready)
 }

@@ -1,23 +1,23 @@
 //! signalfd(2), signalfd4(2).
 //!
-//! Not here: the file (task/signal/signalfd).
+//! Not here: the file (`core/object/signalfd`).
 //! Source: Linux 6.1 fs/signalfd.c (`do_signalfd4`).
 
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
-use crate::linux::syscall::context::{Context, SysResult};
-use crate::linux::syscall::signal;
-use crate::linux::task::signal::set::SigSet;
-use crate::linux::task::signal::signalfd::{self, SignalFd};
+use super::caller::{Caller, SysResult};
+use super::mask;
+use crate::core::object::signalfd::{self, SignalFd};
 use crate::machine::memory::user::UserPtr;
+use rules::abi::signal::SigSet;
 
 /// [`signalfd4`] without flags.
 ///
 /// # Errors
 /// As [`signalfd4`].
-pub(crate) fn signalfd(cx: &mut Context<'_>, fd: i32, set: usize, size: usize) -> SysResult {
+pub(crate) fn signalfd(cx: &mut impl Caller, fd: i32, set: usize, size: usize) -> SysResult {
     signalfd4(cx, fd, set, size, 0)
 }
 
@@ -26,16 +26,16 @@ pub(crate) fn signalfd(cx: &mut Context<'_>, fd: i32, set: usize, size: usize) -
 /// # Errors
 /// `EINVAL`: the set has another size, an unknown flag, or `fd` is something else. `EFAULT`: the set is not readable.
 /// `EBADF`: `fd` is not open. `EMFILE`: no number is free. `ENOMEM`.
-pub(crate) fn signalfd4(cx: &mut Context<'_>, fd: i32, set: usize, size: usize, flags: u32) -> SysResult {
+pub(crate) fn signalfd4<C: Caller>(cx: &mut C, fd: i32, set: usize, size: usize, flags: u32) -> SysResult {
     let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
-    signal::check_set_size(size)?;
+    mask::check_set_size(size)?;
     let wanted = SigSet::mask(UserPtr::<u64>::new(cx.space(), set).read()?);
     let flags = OpenFlags::from_bits(flags).filter(|flags| known.contains(*flags)).ok_or(Errno::EINVAL)?;
     if fd == -1 {
-        let file = signalfd::create(wanted, flags)?;
+        let file = signalfd::create::<C::Signals>(wanted, flags)?;
         return cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index);
     }
     let file = cx.file(fd as usize)?;
-    file.downcast::<SignalFd>().ok_or(Errno::EINVAL)?.set_wanted(wanted);
+    file.downcast::<SignalFd<C::Signals>>().ok_or(Errno::EINVAL)?.set_wanted(wanted);
     Ok(fd as usize)
 }

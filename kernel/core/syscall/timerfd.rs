@@ -10,10 +10,9 @@ use rules::abi::open::OpenFlags;
 use rules::abi::time::Timespec;
 use rules::core::fd::{Fd, OnExec};
 use rules::core::timerfd::Setting;
-use rules::linux::capability::Capability;
 
+use super::caller::{Caller, Right, SysResult};
 use crate::core::object::timerfd::{self, TimerFd};
-use crate::linux::syscall::context::{Context, SysResult};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 
@@ -35,7 +34,7 @@ type Itimerspec = [Timespec; 2];
 /// # Errors
 /// `EINVAL`: an unknown clock or flag. `EPERM`: a clock that wakes the machine, and not root. `EMFILE`: no number is
 /// free. `ENOMEM`.
-pub(crate) fn timerfd_create(cx: &mut Context<'_>, clock: u32, flags: u32) -> SysResult {
+pub(crate) fn timerfd_create(cx: &mut impl Caller, clock: u32, flags: u32) -> SysResult {
     const REALTIME: u32 = 0;
     const MONOTONIC: u32 = 1;
     const BOOTTIME: u32 = 7;
@@ -48,7 +47,7 @@ pub(crate) fn timerfd_create(cx: &mut Context<'_>, clock: u32, flags: u32) -> Sy
         MONOTONIC | BOOTTIME | BOOTTIME_ALARM => false,
         _ => return Err(Errno::EINVAL),
     };
-    if clock >= REALTIME_ALARM && !cx.credentials().can(Capability::WAKE_ALARM) {
+    if clock >= REALTIME_ALARM && !cx.may(Right::WakeMachine) {
         return Err(Errno::EPERM);
     }
     let file = timerfd::create(is_realtime, flags)?;
@@ -61,7 +60,7 @@ pub(crate) fn timerfd_create(cx: &mut Context<'_>, clock: u32, flags: u32) -> Sy
 /// `EFAULT`: `new` is not readable, and nothing was set; or `old` is not writable, and it was. `EINVAL`: an unknown
 /// flag, no valid time, or `fd` is no timer. `EBADF`: `fd` is not open.
 pub(crate) fn timerfd_settime(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     fd: usize,
     flags: u32,
     new: usize,
@@ -94,13 +93,13 @@ pub(crate) fn timerfd_settime(
 ///
 /// # Errors
 /// `EBADF`: `fd` is not open. `EINVAL`: it is no timer. `EFAULT`: `to` is not writable.
-pub(crate) fn timerfd_gettime(cx: &mut Context<'_>, fd: usize, to: usize) -> SysResult {
+pub(crate) fn timerfd_gettime(cx: &mut impl Caller, fd: usize, to: usize) -> SysResult {
     let file = cx.file(fd)?;
     let timer = file.downcast::<TimerFd>().ok_or(Errno::EINVAL)?;
     write(cx, to, timer.get())?;
     Ok(0)
 }
 
-fn write(cx: &Context<'_>, to: usize, setting: Setting) -> Result<(), Errno> {
+fn write(cx: &impl Caller, to: usize, setting: Setting) -> Result<(), Errno> {
     UserPtr::<Itimerspec>::new(cx.space(), to).write(&[setting.interval.into(), setting.left.into()])
 }

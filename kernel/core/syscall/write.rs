@@ -2,6 +2,7 @@
 //!
 //! Owns: SIGPIPE, and the patience of a blocking write that goes on until everything is written.
 //! Not here: what a write does (`File::write_at`), offsets (file/description).
+//! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c, fs/pipe.c (`pipe_write`).
 
 use core::task::Poll;
@@ -11,19 +12,14 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
-use rules::core::transfer::Source as _;
+use rules::machine::transfer::Source as _;
 
 use super::buffers::{Buffers, Place};
+use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::file::description::OpenFile;
 use crate::core::file::file::WriteExtent;
-use crate::linux::syscall::context::{Context, SysResult};
-use crate::linux::syscall::file_size;
-use crate::linux::task::signal::pending::Info;
-use crate::linux::task::signal::send;
-use crate::linux::task::signal::set::Signal;
 use crate::machine::memory::transfer::Source;
-use crate::net::syscall::socket;
 
 /// Writes the `len` bytes at `addr`, or the first of them, and returns how many.
 ///
@@ -31,7 +27,7 @@ use crate::net::syscall::socket;
 /// Nothing was written. `EBADF`: not open, or not for writing. `EFAULT`: the buffer is not readable. `EINVAL`: the
 /// file cannot be written. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the
 /// first byte. `EPIPE`: nobody can read it any more; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
-pub(crate) fn write(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
+pub(crate) fn write(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
     write_from(cx, fd, Buffers::One { addr, len }, Place::Offset, RwFlags::empty())
 }
 
@@ -39,7 +35,7 @@ pub(crate) fn write(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> Sy
 ///
 /// # Errors
 /// As [`write()`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
-pub(crate) fn writev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> SysResult {
+pub(crate) fn writev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> SysResult {
     write_from(cx, fd, Buffers::Vector { iov, count }, Place::Offset, RwFlags::empty())
 }
 
@@ -47,7 +43,7 @@ pub(crate) fn writev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize) -> 
 ///
 /// # Errors
 /// As [`write()`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
-pub(crate) fn pwrite64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
+pub(crate) fn pwrite64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
     write_from(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?, RwFlags::empty())
 }
 
@@ -55,7 +51,7 @@ pub(crate) fn pwrite64(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, of
 ///
 /// # Errors
 /// Theirs.
-pub(crate) fn pwritev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
+pub(crate) fn pwritev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
     write_from(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?, RwFlags::empty())
 }
 
@@ -64,7 +60,7 @@ pub(crate) fn pwritev(cx: &mut Context<'_>, fd: Fd, iov: usize, count: usize, of
 /// # Errors
 /// Theirs. `EOPNOTSUPP`: an unknown flag.
 pub(crate) fn pwritev2(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     fd: Fd,
     iov: usize,
     count: usize,
@@ -80,7 +76,7 @@ pub(crate) fn pwritev2(
 
 // See `read_to`.
 #[inline(always)]
-fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
+fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
     let file = cx.files().get(fd)?;
     if matches!(place, Place::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);
@@ -91,7 +87,7 @@ fn write_from(cx: &Context<'_>, fd: Fd, buffers: Buffers, place: Place, flags: R
     }
     let status = file.status() | flags.to_status();
     if file.is_seekable()
-        && let Some(room) = file_size::room(cx, &file, place, status)?
+        && let Some(room) = cx.write_limit(&file, place, status)?
     {
         from.truncate(room);
     }
@@ -129,7 +125,7 @@ fn attempt(
 /// Nothing was written. An error after the first piece ends the write with a short count.
 #[inline(always)]
 pub(crate) fn write_everything(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     from: &mut dyn Source,
     mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
@@ -145,7 +141,7 @@ pub(crate) fn write_everything(
 /// Goes on after the first piece, which was tried when there were `len` bytes.
 #[inline(never)]
 fn write_rest(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
     from: &mut dyn Source,
     (len, first): (usize, Poll<Result<usize, Errno>>),
@@ -155,7 +151,7 @@ fn write_rest(
     let mut result = add(&mut total, (len, from.remaining()), first);
     if result.is_pending() {
         result = Poll::Ready(patience::after_a_try(cx, file, Events::WRITABLE, || {
-            if total > 0 && socket::has_error(file) {
+            if total > 0 && file.file().has_pending_error() {
                 return Poll::Ready(Ok(()));
             }
             let before = from.remaining();
@@ -187,8 +183,8 @@ fn add(
 }
 
 /// Sends the SIGPIPE that goes with `EPIPE`, if `error` is that.
-pub(crate) fn signal_broken_pipe(cx: &Context<'_>, error: Errno) {
+pub(crate) fn signal_broken_pipe(cx: &impl Caller, error: Errno) {
     if error == Errno::EPIPE {
-        send::to_thread(cx.thread(), Info::kernel(Signal::PIPE));
+        cx.send_sigpipe();
     }
 }

@@ -1,6 +1,6 @@
 //! Device numbers and the drivers behind them.
 //!
-//! Owns: the table from numbers to drivers, which `main` fills.   Not here: the drivers; the kernel's own memory
+//! Owns: the table from numbers to drivers, which `start` fills.   Not here: the drivers; the kernel's own memory
 //! devices are in `fs/device`'s files.
 //! Source: mknod(2); Linux 6.1 Documentation/admin-guide/devices.txt.
 

@@ -1,7 +1,7 @@
 //! `/dev/pts`: a name for each pseudo-terminal, as long as its master is open.
 //!
 //! Owns: the only tree of its kind, where each mount shows the same names (Linux has one for each mount since 4.7), and
-//! its options.   Not here: the pairs (`object/terminal/pty`).
+//! its options.   Not here: the pairs (`terminal/pty`).
 //! Source: pts(4), mount(8); Linux 6.1 fs/devpts/inode.c.
 
 use alloc::format;

@@ -1,6 +1,6 @@
 //! FIFOs, as far as the tree goes: the inode names a pipe.
 //!
-//! Not here: the pipe, which is an object; `main` joins the two.
+//! Not here: the pipe, which is an object; `start` joins the two.
 
 use alloc::sync::Arc;
 

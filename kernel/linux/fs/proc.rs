@@ -1,7 +1,7 @@
 //! `/proc`: what the kernel tells of itself, in files.
 //!
 //! Owns: the names, and the texts that need nothing but layers below.   Not here: what higher layers know, which
-//! `main` hands in with [`provide`].
+//! `start` hands in with [`provide`].
 //! Source: proc(5).
 
 pub(crate) mod report;

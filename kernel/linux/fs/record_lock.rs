@@ -6,10 +6,10 @@
 //! Locks: the table's, then a file's state. `WAITS` is a leaf.
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_setlk`, `posix_locks_deadlock`, `locks_remove_posix`).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
 
 use ostd::sync::SpinLock;
@@ -22,12 +22,13 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::Release;
+use crate::core::file::table::{CloseObserver, FdTable, TableId};
 
 /// Who holds record locks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Owner {
     /// Those who share a descriptor table.
-    Table(u64),
+    Table(TableId),
     /// An open file description.
     Description(DescriptionId),
 }
@@ -190,46 +191,34 @@ impl Drop for Waiting {
     }
 }
 
-/// A descriptor table as an owner of record locks. Its locks of a file go with the first descriptor of the file
-/// that is closed, and with the table.
-pub(crate) struct LockHolder {
-    id: u64,
-    /// Whether there was ever a lock: most tables never have one, and close files faster.
-    is_used: AtomicBool,
+/// The record locks of a table of descriptors. Those of a file go with the first descriptor of the file that is closed,
+/// and all of them with the table.
+struct TableLocks(TableId);
+
+/// The owner of the record locks that a process with the table `files` takes, as it is about to take one.
+pub(crate) fn owner_of(files: &FdTable) -> Owner {
+    let id = files.id();
+    files.observe_closes(|| Box::new(TableLocks(id)));
+    Owner::Table(id)
 }
 
-impl LockHolder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), is_used: AtomicBool::new(false) }
-    }
-
-    /// The owner, who is about to take a lock.
-    pub(crate) fn owner(&self) -> Owner {
-        // Who takes a lock and who closes later are ordered by the locks in between.
-        self.is_used.store(true, Ordering::Relaxed);
-        Owner::Table(self.id)
-    }
-
-    /// Gives up the locks of a file of which a descriptor was closed.
-    pub(crate) fn close(&self, file: &OpenFile) {
-        if self.is_used.load(Ordering::Relaxed) {
-            let locks = FILES.lock().get(&key(file)).cloned();
-            locks.into_iter().for_each(|locks| self.give_up(&locks));
-        }
-    }
-
+impl TableLocks {
     fn give_up(&self, locks: &FileLocks) {
-        locks.release_all(Owner::Table(self.id));
+        locks.release_all(Owner::Table(self.0));
         locks.forget_unused();
     }
 }
 
-impl Drop for LockHolder {
+impl CloseObserver for TableLocks {
+    fn closed(&self, file: &OpenFile) {
+        let locks = FILES.lock().get(&key(file)).cloned();
+        locks.into_iter().for_each(|locks| self.give_up(&locks));
+    }
+}
+
+impl Drop for TableLocks {
     fn drop(&mut self) {
-        if *self.is_used.get_mut() {
-            let files: Vec<_> = FILES.lock().values().cloned().collect();
-            files.iter().for_each(|locks| self.give_up(locks));
-        }
+        let files: Vec<_> = FILES.lock().values().cloned().collect();
+        files.iter().for_each(|locks| self.give_up(locks));
     }
 }

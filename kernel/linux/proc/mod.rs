@@ -5,6 +5,7 @@
 //! Invariant: a number is looked up at each question, because a directory may outlive its process; numbers are never
 //! used again.
 //! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has asked for.
+//! Why: decision 0075.
 //! Source: proc(5); Linux 6.1 fs/proc/base.c.
 
 mod descriptors;

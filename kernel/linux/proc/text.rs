@@ -16,9 +16,9 @@ use super::Subject;
 use crate::linux::task::process::Process;
 use crate::linux::task::session;
 use crate::linux::task::signal::action;
-use crate::linux::task::signal::set::{SigSet, Signal};
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::layout::PAGE_SIZE;
+use rules::abi::signal::{SigSet, Signal};
 
 /// Whether it is on a processor, or waits for one.
 pub(super) fn is_running(thread: &Thread) -> bool {

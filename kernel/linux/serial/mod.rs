@@ -1,6 +1,6 @@
 //! The serial ports `ttyS0` to `ttyS3` and their terminals.
 //!
-//! Owns: the four ports, their two interrupts.   Not here: `/dev` (`fs`), which `main` tells of [`open`].
+//! Owns: the four ports, their two interrupts.   Not here: `/dev` (`fs`), which `start` tells of [`open`].
 //! An interrupt handler only moves bytes and wakes the task in [`serve`], which does all notification.
 //! Source: ttyS(4).
 
@@ -41,7 +41,7 @@ pub(crate) fn open(number: usize) -> Result<Arc<Terminal>, Errno> {
     terminals().get(number).ok_or(Errno::ENXIO)?.clone().ok_or(Errno::EIO)
 }
 
-/// The work of the task that stands between the interrupts and the terminals; `main` starts it.
+/// The work of the task that stands between the interrupts and the terminals; `start` starts it.
 pub(crate) fn serve() -> ! {
     let (waiter, waker) = Waiter::new_pair();
     SERVER.call_once(|| waker);

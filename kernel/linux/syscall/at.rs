@@ -11,7 +11,7 @@ use rules::core::fd::Fd;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::credentials::Credentials;
 
-use super::context::Context;
+use super::context::{Caller, Context};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
 use crate::linux::fs::name::{self, NewFile};

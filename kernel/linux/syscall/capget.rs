@@ -6,7 +6,7 @@
 use rules::abi::errno::Errno;
 use rules::linux::capability::{Set, Sets};
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::task::process;
 use crate::machine::memory::user::UserPtr;
 

@@ -9,7 +9,7 @@ use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::capability::Capability;
 
 use super::at::{self, Lookup};
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::Location;
 
 /// chown(2).

@@ -1,4 +1,6 @@
 //! fork(2), vfork(2), clone(2), clone3(2).
+//!
+//! Why: decision 0032.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -6,10 +8,10 @@ use core::sync::atomic::Ordering;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::enter;
+use crate::core::syscall::caller::Restart;
 use crate::linux::task::process::{self, Process};
-use crate::linux::task::signal::deliver::Restart;
 use crate::linux::task::signal::pending::ThreadSignals;
 use crate::linux::task::thread::{self, Thread};
 use crate::machine::memory::layout::TASK_SIZE;
@@ -164,7 +166,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         let pid = child.pid();
         (child, pid)
     };
-    let parent_thread = cx.myself();
+    let parent_thread = cx.sleeper();
     let space = cx.space();
     let mut is_interrupted = false;
     let prepare = |thread: &Arc<Thread>| {
@@ -198,7 +200,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     if has(VFORK) {
         // Only death ends this wait early: the child stands on the caller's stack.
         while process.borrows_space() && !cx.thread().is_dying() {
-            cx.myself().sleep(None);
+            cx.sleeper().sleep(None);
         }
     }
     Ok(tid as usize)

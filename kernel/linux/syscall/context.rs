@@ -1,4 +1,6 @@
 //! What a syscall knows about its caller.
+//!
+//! Why: decision 0051.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,20 +9,26 @@ use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 use rules::abi::errno::Errno;
-use rules::core::fd::Fd;
+use rules::abi::open::OpenFlags;
+use rules::abi::signal::{SigSet, Signal};
+use rules::linux::capability::Capability;
+
+use super::{file_size, mask};
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::table::FdTable;
+use crate::core::syscall::buffers::Place;
+pub(crate) use crate::core::syscall::caller::{Caller, SysResult, parse_fd};
+use crate::core::syscall::caller::{Restart, Right};
 use crate::core::syscall::poll::Group;
 use crate::linux::fs::path::Origin;
 use crate::linux::task::limits::Resource;
 use crate::linux::task::process::Process;
-use crate::linux::task::signal::deliver::Restart;
+use crate::linux::task::signal::pending::Info;
+use crate::linux::task::signal::send;
+use crate::linux::task::signal::signalfd::Signals;
 use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::space::AddressSpace;
-
-/// What a syscall returns: the value for the register, or the error.
-pub(crate) type SysResult = Result<usize, Errno>;
 
 /// What a thread keeps at hand of its process, so that a syscall finds it without a lock or a reference count.
 ///
@@ -80,7 +88,7 @@ impl<'a> Context<'a> {
         self.myself
     }
 
-    /// The calling thread as what can sleep: `pollee::wait_events` takes it.
+    /// The calling thread as it sees itself.
     pub(crate) fn myself(&self) -> &'a Myself {
         self.myself
     }
@@ -88,35 +96,6 @@ impl<'a> Context<'a> {
     /// Its process.
     pub(crate) fn process(&self) -> &'a Arc<Process> {
         self.myself.process()
-    }
-
-    /// Its memory.
-    pub(crate) fn space(&self) -> &'a AddressSpace {
-        &self.held.space
-    }
-
-    /// Its file descriptors.
-    pub(crate) fn files(&self) -> &'a Arc<FdTable> {
-        &self.held.files
-    }
-
-    /// Room for the array of poll(2).
-    pub(crate) fn poll_room(&self) -> &'a Cell<Vec<Group>> {
-        &self.held.poll_room
-    }
-
-    /// The open file description behind a descriptor that a program passed.
-    ///
-    /// # Errors
-    /// `EBADF`: there is none, or it was opened with `O_PATH`.
-    #[inline]
-    pub(crate) fn file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
-        self.files().get(parse_fd(fd)?)
-    }
-
-    /// `RLIMIT_NOFILE`, the soft limit.
-    pub(crate) fn file_limit(&self) -> u32 {
-        u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
     }
 
     /// Where relative paths begin, who asks, and the umask.
@@ -130,11 +109,66 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A descriptor as a register holds it; the upper half is ignored, as Linux does.
-///
-/// # Errors
-/// `EBADF`: it is negative.
-pub(crate) fn parse_fd(register: usize) -> Result<Fd, Errno> {
-    let number = register as u32;
-    if number > i32::MAX.cast_unsigned() { Err(Errno::EBADF) } else { Ok(Fd::new(number)) }
+impl Caller for Context<'_> {
+    type Sleeper = Myself;
+    type Signals = Signals;
+
+    #[inline]
+    fn sleeper(&self) -> &Myself {
+        self.myself
+    }
+
+    #[inline]
+    fn space(&self) -> &AddressSpace {
+        &self.held.space
+    }
+
+    #[inline]
+    fn files(&self) -> &Arc<FdTable> {
+        &self.held.files
+    }
+
+    fn replace_files(&mut self, files: Arc<FdTable>) {
+        drop(self.process().replace_files(files));
+        self.renew();
+    }
+
+    fn file_limit(&self) -> u32 {
+        u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
+    }
+
+    fn may(&self, right: Right) -> bool {
+        self.credentials().can(match right {
+            Right::WakeMachine => Capability::WAKE_ALARM,
+        })
+    }
+
+    fn write_limit(&self, file: &OpenFile, place: Place, status: OpenFlags) -> Result<Option<usize>, Errno> {
+        file_size::room(self, file, place, status)
+    }
+
+    fn send_sigpipe(&self) {
+        send::to_thread(self.thread(), Info::kernel(Signal::PIPE));
+    }
+
+    fn set_restart(&self, restart: Restart) {
+        self.restart.set(restart);
+    }
+
+    fn restart(&self) -> Restart {
+        self.restart.get()
+    }
+
+    fn take_resumed_deadline(&mut self) -> Option<Duration> {
+        self.resume.take()
+    }
+
+    fn with_mask(&mut self, mask: Option<SigSet>, wait: impl FnOnce(&mut Self) -> SysResult) -> SysResult {
+        mask::replaced(self, mask, wait)
+    }
+
+    #[inline]
+    fn poll_room(&self) -> &Cell<Vec<Group>> {
+        &self.held.poll_room
+    }
 }

@@ -8,7 +8,7 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::{file_size, sendfile};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::buffers::Place;

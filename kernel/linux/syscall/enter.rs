@@ -9,17 +9,17 @@ use rules::abi::errno::Errno;
 
 use super::context::{Context, Held};
 use super::table;
-use crate::core::trace::{self, Kind};
+use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
 use crate::linux::task::process::End;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::signal::set::Signal;
 use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::fault::{Access, FaultError};
 use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
+use rules::abi::signal::Signal;
 
 /// Runs a thread until it ends: what [`Thread::spawn`] is given.
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {

@@ -9,19 +9,19 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::linux::access::Access;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
 use crate::linux::fs::opened::{OpenInode, Target};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
-use crate::linux::task::signal::set::Signal;
 use crate::linux::task::thread::{self, Myself, Registers, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
 use ostd::arch::cpu::context::UserContext;
+use rules::abi::signal::Signal;
 
 /// `BINPRM_BUF_SIZE` levels of `#!` that Linux follows.
 const INTERPRETERS_MOST: usize = 5;

@@ -7,7 +7,7 @@ use rules::abi::mode::FileType;
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::opened::OpenInode;
 use crate::linux::fs::tmpfs::inode::Content;
 

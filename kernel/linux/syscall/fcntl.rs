@@ -13,7 +13,7 @@ use rules::core::pipe::Privilege;
 use rules::linux::capability::Capability;
 use rules::linux::seals::Seals;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::record_lock::{self, Wait};
 use crate::core::file::description::OpenFile;
 use crate::core::object::pipe::PipeEnd;

@@ -12,7 +12,7 @@ use crate::core::syscall::buffers::Place;
 use crate::linux::task::limits::Resource;
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::signal::set::Signal;
+use rules::abi::signal::Signal;
 
 /// How many bytes the process may write there; `None` for as many as it likes.
 ///

@@ -11,7 +11,7 @@ use rules::core::fd::Fd;
 use rules::linux::lock::Mode;
 
 use super::at;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::lock;
 
 /// flock(2).
@@ -44,7 +44,7 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
         Some(mode) => {
             let (watch, interest) = lock.watch(mode);
             let target = WaitTarget { file: watch, interest, mode: WakeMode::All, recheck: Recheck::Try };
-            pollee::wait_events(cx.myself(), target, None, || lock.acquire(&file, mode))
+            pollee::wait_events(cx.sleeper(), target, None, || lock.acquire(&file, mode))
                 .map_err(Errno::from)
                 .flatten()
         }

@@ -7,11 +7,11 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::time;
+use crate::core::syscall::caller::Restart;
 use crate::linux::task::futex::{self, Scope, Word};
 use crate::linux::task::process;
-use crate::linux::task::signal::deliver::Restart;
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 
@@ -51,7 +51,7 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
             }
             cx.restart.set(deadline.map_or(Restart::AsHandlersSay, Restart::Until));
             let word = Word::new(cx.space(), addr, scope)?;
-            futex::wait(cx.myself(), word, value, bits, deadline).map(|()| 0)
+            futex::wait(cx.sleeper(), word, value, bits, deadline).map(|()| 0)
         }
         WAKE | WAKE_BITSET => {
             let bits = if command == WAKE { u32::MAX } else { bits as u32 };

@@ -9,7 +9,7 @@ use rules::abi::mode::FileType;
 use rules::core::fd::Fd;
 
 use super::at;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::Location;
 use crate::linux::fs::tmpfs::directory::FIRST_COOKIE;
 use crate::machine::memory::user::UserSlice;

@@ -4,7 +4,7 @@
 
 use rules::abi::errno::Errno;
 
-use super::context::Context;
+use super::context::{Caller, Context};
 use crate::linux::fs::device::random;
 use crate::machine::memory::user::UserSink;
 

@@ -8,7 +8,7 @@ use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 use rules::linux::credentials::Ids;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user::UserPtr;
 
 /// getpid(2).

@@ -18,7 +18,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::termios::{TIOCGPTPEER, TIOCSPGRP};
 
 use self::pty::Through;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::patience;
 use crate::linux::fs::opened::OpenInode;

@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::siginfo;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, SI_USER};
 use crate::linux::task::signal::send;
-use crate::linux::task::signal::set::Signal;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::UserPtr;
+use rules::abi::signal::Signal;
 
 /// The signal with that number; `None` for 0, which only asks whether one could be sent.
 ///

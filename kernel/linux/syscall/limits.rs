@@ -6,7 +6,7 @@ use rules::abi::errno::Errno;
 use rules::core::fd;
 use rules::linux::capability::Capability;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::task::limits::Resource;
 use crate::linux::task::process::{self, Process};
 use crate::machine::memory::user::UserPtr;

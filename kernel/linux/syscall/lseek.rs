@@ -3,7 +3,7 @@
 use rules::core::fd::Fd;
 use rules::core::seek::Whence;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 
 /// Moves the offset of `fd` and returns where it is then.
 ///

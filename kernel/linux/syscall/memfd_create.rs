@@ -12,7 +12,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::linux::path::NAME_MAX;
 use rules::linux::seals::Seals;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::memfd;
 use crate::machine::memory::user;

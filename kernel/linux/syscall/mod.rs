@@ -28,6 +28,7 @@ pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod lseek;
+mod mask;
 pub(crate) mod memfd_create;
 pub(crate) mod memory;
 pub(crate) mod mkdir;

@@ -10,7 +10,7 @@ use rules::linux::capability::Capability;
 use rules::linux::path::PATH_MAX;
 
 use super::at::Lookup;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::{self, Busy, Location};
 use crate::linux::fs::path::{self, LastLink};
 use crate::linux::fs::tree;

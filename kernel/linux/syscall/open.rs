@@ -10,7 +10,7 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::at::AT_FDCWD;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::patience;
 use crate::linux::fs::open::{self, How};

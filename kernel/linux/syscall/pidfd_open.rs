@@ -8,7 +8,7 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::kill::{self, Told};
 use crate::linux::task::pidfd::{self, PidFd};
 use crate::linux::task::process::{self, Process};

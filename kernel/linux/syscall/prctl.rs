@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering;
 use rules::abi::errno::Errno;
 use rules::linux::capability::{Capability, SecureBits, Set, Sets};
 
-use super::context::{Context, SysResult};
-use crate::linux::task::signal::set::Signal;
+use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user::{self, UserPtr, UserSlice};
+use rules::abi::signal::Signal;
 
 /// Bytes of a name, its end included (`TASK_COMM_LEN`).
 const NAME: usize = 16;

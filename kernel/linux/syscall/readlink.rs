@@ -6,7 +6,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::at::{EmptyPath, Lookup};
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::name;
 use crate::linux::fs::path::LastLink;
 use crate::machine::memory::user::UserSlice;

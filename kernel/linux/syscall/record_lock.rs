@@ -1,6 +1,6 @@
 //! Record locks: fcntl(2)'s `F_GETLK`, `F_SETLK` and `F_SETLKW`, and their kin of open file descriptions.
 //!
-//! Owns: arguments, and the wait.   Not here: who holds what (file/record_lock).
+//! Owns: arguments, and the wait.   Not here: who holds what (fs/record_lock).
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_getlk`, `fcntl_setlk`).
 
 use alloc::sync::Arc;
@@ -13,7 +13,7 @@ use rules::linux::lock::Mode;
 use rules::linux::record_lock::argument as flock;
 use rules::linux::record_lock::argument::{Flock, RawFlock};
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::file::release::Release;
 use crate::linux::fs::record_lock::{self, FileLocks, Holder, Owner, Waiting};
@@ -94,7 +94,7 @@ fn acquire(
         mode: WakeMode::All,
         recheck: Recheck::Try,
     };
-    pollee::wait_events(cx.myself(), target, None, || {
+    pollee::wait_events(cx.sleeper(), target, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
             && matches!(holder.owner, Owner::Table(_))
@@ -120,7 +120,7 @@ fn observe(file: &OpenFile, owner: LockOwner, locks: &Arc<FileLocks>) -> Result<
 fn holder(cx: &Context<'_>, file: &OpenFile, owner: LockOwner) -> Holder {
     match owner {
         LockOwner::Process => {
-            Holder { owner: cx.files().locks().owner(), process: cx.process().pid().cast_signed() }
+            Holder { owner: record_lock::owner_of(cx.files()), process: cx.process().pid().cast_signed() }
         }
         LockOwner::Description => Holder { owner: Owner::Description(file.id()), process: -1 },
     }

@@ -11,7 +11,7 @@ use ostd::task::Task;
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::task::process;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::{UserPtr, UserSlice};
@@ -61,7 +61,7 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     thread.affinity.store(set, Ordering::Relaxed);
     // It moves when it next leaves the CPU; the caller does so now.
     if Arc::ptr_eq(&thread, cx.thread()) {
-        cx.myself().leave_cpu();
+        cx.sleeper().leave_cpu();
     }
     Ok(0)
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::task::timer::{Interval, Setting};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;

@@ -4,20 +4,13 @@
 
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
+use crate::core::syscall::mask;
 use crate::linux::task::signal::action::{self, Action, Flags};
 use crate::linux::task::signal::pending::Info;
-use crate::linux::task::signal::set::{SigSet, Signal};
 use crate::linux::task::signal::{frame, send};
 use crate::machine::memory::user::{UserPtr, UserSlice};
-
-const SET_SIZE: usize = 8;
-
-/// # Errors
-/// `EINVAL`: not the size of a set.
-pub(crate) fn check_set_size(size: usize) -> Result<(), Errno> {
-    if size == SET_SIZE { Ok(()) } else { Err(Errno::EINVAL) }
-}
+use rules::abi::signal::{SigSet, Signal};
 
 /// rt_sigaction(2).
 pub(crate) fn rt_sigaction(
@@ -27,7 +20,7 @@ pub(crate) fn rt_sigaction(
     old: usize,
     size: usize,
 ) -> SysResult {
-    check_set_size(size)?;
+    mask::check_set_size(size)?;
     let wanted = match new {
         0 => None,
         at => {
@@ -77,7 +70,7 @@ pub(crate) fn rt_sigprocmask(
     old: usize,
     size: usize,
 ) -> SysResult {
-    check_set_size(size)?;
+    mask::check_set_size(size)?;
     let mut own = cx.thread().signals.lock();
     let before = own.mask;
     drop(own);
@@ -107,7 +100,7 @@ pub(crate) fn rt_sigprocmask(
 
 /// rt_sigpending(2).
 pub(crate) fn rt_sigpending(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
-    if size > SET_SIZE {
+    if size > size_of::<u64>() {
         return Err(Errno::EINVAL);
     }
     let (own, mask) = {

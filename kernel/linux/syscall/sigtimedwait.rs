@@ -5,24 +5,24 @@
 use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
-use super::{signal, time};
+use super::context::{Caller, Context, SysResult};
+use super::time;
+use crate::core::syscall::caller::Restart;
 use crate::core::syscall::mask;
-use crate::linux::task::signal::deliver::Restart;
 use crate::linux::task::signal::pending::{INFO_WORDS, Info};
-use crate::linux::task::signal::set::SigSet;
 use crate::linux::task::timer;
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
+use rules::abi::signal::SigSet;
 
 /// rt_sigsuspend(2).
 ///
 /// # Errors
 /// `EINTR`: always, after a handler ran. `EINVAL`: the set has another size. `EFAULT`.
 pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
-    signal::check_set_size(size)?;
+    mask::check_set_size(size)?;
     let mask = SigSet::mask(UserPtr::<u64>::new(cx.space(), at).read()?);
-    mask::replaced(cx, Some(mask), pause)
+    cx.with_mask(Some(mask), pause)
 }
 
 /// pause(2).
@@ -31,8 +31,8 @@ pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> Sys
 /// `EINTR`: always, after a handler ran.
 pub(crate) fn pause(cx: &mut Context<'_>) -> SysResult {
     cx.restart.set(Restart::WithoutHandler);
-    while !cx.myself().is_interrupted() {
-        cx.myself().sleep(None);
+    while !cx.sleeper().is_interrupted() {
+        cx.sleeper().sleep(None);
     }
     Err(Errno::EINTR)
 }
@@ -49,14 +49,14 @@ pub(crate) fn rt_sigtimedwait(
     timeout: usize,
     size: usize,
 ) -> SysResult {
-    signal::check_set_size(size)?;
+    mask::check_set_size(size)?;
     let wanted = SigSet::mask(UserPtr::<u64>::new(cx.space(), set).read()?);
     let deadline = match timeout {
         0 => None,
         at => Some(clock::now().saturating_add(time::read_timespec(cx.space(), at)?)),
     };
     cx.restart.set(Restart::Never);
-    let thread = cx.myself();
+    let thread = cx.sleeper();
     let take = || {
         let mut shared = cx.process().signals.lock();
         let mut own = thread.signals.lock();

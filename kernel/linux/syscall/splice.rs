@@ -7,7 +7,7 @@
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 
 /// Moves `len` bytes from `from` to `to`, of which one is a pipe.
 ///

@@ -10,7 +10,7 @@ use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::abi::device::DeviceNumber;
 
 use super::at::{self, Found, Lookup};
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::stat;
 use crate::machine::memory::user::UserPtr;
 

@@ -7,7 +7,7 @@ use rules::core::fd::Fd;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::at::{self, Lookup};
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::stat;
 use crate::machine::memory::user::UserPtr;
 

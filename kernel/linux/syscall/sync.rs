@@ -4,7 +4,7 @@
 
 use rules::core::fd::Fd;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 
 /// fsync(2) and fdatasync(2): memory is where everything is safe here.
 pub(crate) fn fsync(cx: &mut Context<'_>, fd: Fd) -> SysResult {

@@ -5,7 +5,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::utsname;
 use rules::linux::capability::Capability;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::linux::serial;
 use crate::linux::task::{process, thread};
 use crate::machine::clock;

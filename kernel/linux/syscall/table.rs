@@ -8,7 +8,7 @@ use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use syscalls::Sysno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::identity::{Change, Kind};
 use super::xattr::Which;
 use super::{

@@ -6,9 +6,9 @@ use core::time::Duration;
 use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
+use crate::core::syscall::caller::Restart;
 use crate::linux::task::process::{self, Process};
-use crate::linux::task::signal::deliver::Restart;
 use crate::linux::task::thread::Thread;
 use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
@@ -178,10 +178,10 @@ fn sleep_for(cx: &mut Context<'_>, span: Duration, remaining: usize) -> SysResul
 
 fn sleep_until(cx: &Context<'_>, deadline: Duration) -> SysResult {
     loop {
-        if cx.myself().is_interrupted() {
+        if cx.sleeper().is_interrupted() {
             return Err(Errno::EINTR);
         }
-        if cx.myself().sleep(Some(deadline)) == WakeReason::TimedOut {
+        if cx.sleeper().sleep(Some(deadline)) == WakeReason::TimedOut {
             return Ok(0);
         }
     }

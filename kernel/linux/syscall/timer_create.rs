@@ -9,13 +9,13 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 use rules::abi::time::Timespec;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::time::{Clock, TIMER_ABSTIME};
 use crate::linux::task::process;
-use crate::linux::task::signal::set::Signal;
 use crate::linux::task::timer::{Measure, Notify, Setting};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
+use rules::abi::signal::Signal;
 
 /// `struct itimerspec`: the interval and the value.
 type Itimerspec = [Timespec; 2];

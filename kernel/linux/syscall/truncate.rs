@@ -8,7 +8,7 @@ use rules::linux::abi::at::AT_FDCWD;
 use rules::linux::access::Access;
 
 use super::at::Lookup;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::file_size;
 use crate::linux::fs::stat;
 use crate::linux::fs::tmpfs::inode::Content;

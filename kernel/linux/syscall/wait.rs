@@ -2,7 +2,7 @@
 
 use rules::abi::errno::Errno;
 
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use super::{getrusage, pidfd_open};
 use crate::linux::task::process::{End, Process};
 use crate::linux::task::signal::job::Change;
@@ -37,7 +37,7 @@ pub(crate) fn wait4(
         group if group < 0 => Which::Group(group.unsigned_abs()),
         pid => Which::Process(pid.unsigned_abs()),
     };
-    let Some((child, state)) = wait::child(cx.myself(), which, options | Options::EXITED)? else {
+    let Some((child, state)) = wait::child(cx.sleeper(), which, options | Options::EXITED)? else {
         return Ok(0);
     };
     if status != 0 {
@@ -104,7 +104,7 @@ pub(crate) fn waitid(
         P_PGID if is_positive => Which::Group(number),
         _ => return Err(Errno::EINVAL),
     };
-    let found = wait::child(cx.myself(), which, options)?;
+    let found = wait::child(cx.sleeper(), which, options)?;
     if gives_up && found.is_none() {
         return Err(Errno::EAGAIN);
     }

@@ -9,7 +9,7 @@ use rules::core::fd::Fd;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::at::Lookup;
-use super::context::{Context, SysResult};
+use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user;
 
 /// `XATTR_NAME_MAX`, with the zero byte.

@@ -9,12 +9,12 @@ use super::process::{self, End, Process};
 use super::signal::action::{self, Flags};
 use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
-use super::signal::set::{SigSet, Signal};
 use super::thread::{self, Thread};
 use super::{futex, pidfd, robust, session};
 use crate::core::file::table::FdTable;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
+use rules::abi::signal::{SigSet, Signal};
 
 /// Makes all threads of the process end; the first to ask decides how it ended.
 pub(crate) fn end_process(process: &Process, end: End) {

@@ -4,11 +4,12 @@
 //! its syscalls and is saved only when another thread may run.
 
 use ostd::arch::cpu::context::{FsBase, GsBase};
+use ostd::arch::trap::inject_user_page_fault_handler;
 use ostd::irq::{DisabledLocalIrqGuard, disable_local};
 use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
 use super::thread::{self, Local};
-use crate::machine::memory::current;
+use crate::machine::memory::fault;
 
 /// Installs the hooks; before the first thread.
 pub(crate) fn install() {
@@ -25,7 +26,10 @@ pub(crate) fn install() {
             local.space.borrow().activate();
         });
     });
-    current::set_lookup(|| thread::try_with_local(|local| local.space.borrow().clone()));
+    inject_user_page_fault_handler(|exception| {
+        let space = thread::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
+        fault::resolve_kernel_fault(exception, &space)
+    });
 }
 
 /// Notes the registers of the current thread.

@@ -1,6 +1,6 @@
 //! Process groups and sessions.
 //!
-//! Owns: who may use which terminal, and who could continue whom.   Not here: the terminals (object/terminal).
+//! Owns: who may use which terminal, and who could continue whom.   Not here: the terminals (linux/terminal).
 //! Locks: the table of terminals, a leaf.
 //! Source: credentials(7), setpgid(2), setsid(2); Linux 6.1 kernel/exit.c (`will_become_orphaned_pgrp`).
 
@@ -17,10 +17,10 @@ use rules::linux::tty::Signal as Special;
 use super::signal::action;
 use super::signal::pending::Info;
 use super::signal::send;
-use super::signal::set::Signal;
 use super::thread;
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::control::{Owner, Use};
+use rules::abi::signal::Signal;
 
 /// The members of a process group that have not ended.
 pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {

@@ -2,6 +2,7 @@
 //!
 //! Owns: the thread's identity, its registers between runs, its sleep.
 //! Not here: what its process shares (process), its signals' rules (signal).
+//! Why: decision 0051.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,8 +27,8 @@ use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Bed, Parker};
+use crate::core::event::trace::{self, Kind};
 use crate::core::file::many;
-use crate::core::trace::{self, Kind};
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;

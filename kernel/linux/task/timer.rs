@@ -18,10 +18,10 @@ use super::limits::Resource;
 use super::process::Process;
 use super::signal::pending::Info;
 use super::signal::send;
-use super::signal::set::Signal;
 use super::thread::Thread;
 use crate::machine::clock;
 use crate::machine::clock::deferred::{self, Work};
+use rules::abi::signal::Signal;
 
 /// The number of the timer that setitimer(2) calls `ITIMER_REAL`; those of timer_create(2) count from 0.
 const REAL: u32 = u32::MAX;

@@ -9,8 +9,8 @@ use rules::abi::errno::Errno;
 
 use super::process::{self, End, Process};
 use super::signal::job::Change;
-use super::signal::set::Signal;
 use super::thread::Myself;
+use rules::abi::signal::Signal;
 
 /// Which children.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! Whose terminal it is: job control.
 //!
 //! Owns: the terminal's session and its foreground process group.   Not here: who is in which group, what a signal
-//! does (`task`, which `main` hands in with [`provide`]).
+//! does (`task`, which `start` hands in with [`provide`]).
 //! Source: credentials(7), ioctl_tty(2), tcsetpgrp(3); Linux 6.1 drivers/tty/tty_jobctrl.c.
 
 use rules::abi::errno::Errno;

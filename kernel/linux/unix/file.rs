@@ -17,6 +17,10 @@ use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 
 impl File for UnixSocket {
+    fn has_pending_error(&self) -> bool {
+        self.poll(Events::ERR).contains(Events::ERR)
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));

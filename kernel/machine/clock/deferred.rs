@@ -2,6 +2,7 @@
 //!
 //! Owns: what is due and not yet done.   Not here: the deadlines (timer).
 //! An interrupt handler may take none of the kernel's ordinary locks, so it only queues the work.
+//! Why: decision 0031.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;

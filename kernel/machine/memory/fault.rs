@@ -5,7 +5,7 @@
 
 use ostd::arch::cpu::context::{CpuException, PageFaultErrorCode};
 
-use super::current;
+use super::space::AddressSpace;
 
 /// What was tried at the address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,16 +46,14 @@ pub(crate) enum FaultError {
     OutOfMemory,
 }
 
-/// Resolves a page fault of the kernel on a user address, for
-/// [`ostd::arch::trap::inject_user_page_fault_handler`].
+/// Resolves a page fault of the kernel on an address of the current task's `space`.
 ///
 /// Called with spin locks held (ranks 1 to 3): takes only the address space's own lock and never sleeps.
 ///
 /// # Errors
 /// Nothing, where the access cannot be made possible: the copy that faulted ends short.
-pub(crate) fn handle_kernel_fault(exception: &CpuException) -> Result<(), ()> {
+pub(crate) fn resolve_kernel_fault(exception: &CpuException, space: &AddressSpace) -> Result<(), ()> {
     let CpuException::PageFault(info) = exception else { return Err(()) };
-    let space = current::get().ok_or(())?;
     let access = Access::from_error_code(info.error_code);
     space.fault(info.addr, access).map_err(|error| {
         if error == FaultError::OutOfMemory {

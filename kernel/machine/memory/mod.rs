@@ -1,7 +1,6 @@
 //! User memory: address spaces, faults, and the copies across the border.
 
 pub(crate) mod budget;
-pub(crate) mod current;
 pub(crate) mod fault;
 pub(crate) mod layout;
 pub(crate) mod limits;

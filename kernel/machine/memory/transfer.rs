@@ -1,20 +1,20 @@
 //! Copies between kernel memory and wherever the caller's bytes are.
 //!
-//! The kernel's side of [`rules::core::transfer`]: the same places, able also to take bytes straight from a page
+//! The kernel's side of [`rules::machine::transfer`]: the same places, able also to take bytes straight from a page
 //! frame, which safe code can reach only through OSTD's readers and writers.
 
 use ostd::mm::{Infallible, VmReader, VmWriter};
 
-/// A [`rules::core::transfer::Sink`] that can be filled from a page frame.
-pub(crate) trait Sink: rules::core::transfer::Sink {
+/// A [`rules::machine::transfer::Sink`] that can be filled from a page frame.
+pub(crate) trait Sink: rules::machine::transfer::Sink {
     /// Copies as much of `from` as fits and returns how much that was; `from` moves on by as much.
     ///
-    /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`rules::core::transfer::Sink::put`].
+    /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`rules::machine::transfer::Sink::put`].
     fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize;
 }
 
-/// A [`rules::core::transfer::Source`] that can fill a page frame.
-pub(crate) trait Source: rules::core::transfer::Source {
+/// A [`rules::machine::transfer::Source`] that can fill a page frame.
+pub(crate) trait Source: rules::machine::transfer::Source {
     /// Fills as much of `space` as there are bytes for and returns how much that was.
     ///
     /// Less than `min(space.avail(), remaining())` means `EFAULT`.

@@ -7,7 +7,7 @@ use rules::net::abi::socket::SocketFlags;
 
 use super::socket;
 use crate::core::syscall::patience;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 
 /// Takes the connection that has waited longest, tells the address of its other end, and returns its number.
 ///

@@ -1,6 +1,7 @@
 //! cmsg(3): what travels beside the bytes of a message.
 //!
 //! Owns: descriptors (`SCM_RIGHTS`), as programs write and read them.   Missing: credentials.
+//! Why: decision 0070.
 //! Source: Linux 6.1 net/core/scm.c (`__scm_send`, `scm_detach_fds`), include/linux/socket.h.
 
 use alloc::sync::Arc;
@@ -11,7 +12,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::{MessageFlags, MessageHeader, SOL_SOCKET, family};
 
 use crate::core::file::description::OpenFile;
-use crate::linux::syscall::context::{Context, parse_fd};
+use crate::linux::syscall::context::{Caller, Context, parse_fd};
 use crate::linux::unix::UnixSocket;
 use crate::machine::memory::user::UserSlice;
 use crate::net::call::Nature;

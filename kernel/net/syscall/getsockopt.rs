@@ -19,7 +19,7 @@ use rules::net::socket::Switches;
 
 use super::socket;
 use crate::linux::netlink::NetlinkSocket;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::UnixSocket;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 use crate::net::call::Socket;

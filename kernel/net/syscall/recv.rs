@@ -8,7 +8,7 @@ use core::time::Duration;
 use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
-use rules::core::transfer::Sink as _;
+use rules::machine::transfer::Sink as _;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use rules::net::tcp::connection::Taking;
 
@@ -16,7 +16,7 @@ use super::{cmsg, socket};
 use crate::core::file::description::OpenFile;
 use crate::core::file::many::Timeout;
 use crate::core::syscall::patience;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
 use crate::net::call::{Address, Incoming, Socket};
@@ -173,7 +173,7 @@ fn receive_to(
 /// Where bytes go that nobody wants: `MSG_TRUNC`.
 struct Nowhere(usize);
 
-impl rules::core::transfer::Sink for Nowhere {
+impl rules::machine::transfer::Sink for Nowhere {
     fn remaining(&self) -> usize {
         self.0
     }

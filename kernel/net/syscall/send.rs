@@ -7,9 +7,9 @@ use core::task::Poll;
 use pollee::{Events, Recheck, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
-use rules::core::transfer::Source as _;
 use rules::linux::capability::Capability;
 use rules::linux::unix::socket::Kind;
+use rules::machine::transfer::Source as _;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 
 use super::{cmsg, socket, unix};
@@ -17,7 +17,7 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::file::WriteExtent;
 use crate::core::file::many::Timeout;
 use crate::core::syscall::{patience, write};
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::datagram::Stranger;
 use crate::machine::memory::user::{UserPtr, UserSource};
 use crate::net::call::{Destination, Outgoing, Socket};
@@ -122,7 +122,7 @@ fn send(
     let is_stream = socket.write_extent() == WriteExtent::Everything;
     let mut total = 0;
     let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
-        if total > 0 && socket::has_error(file) {
+        if total > 0 && file.file().has_pending_error() {
             return Poll::Ready(Ok(()));
         }
         let before = from.remaining();

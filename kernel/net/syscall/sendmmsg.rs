@@ -10,7 +10,7 @@ use rules::net::abi::socket::{MessageFlags, MessageHeader};
 use super::{recv, send, socket};
 use crate::core::file::many::Timeout;
 use crate::core::syscall::timeout::TimeLimit;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 

@@ -8,7 +8,6 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use ostd_pod::{FromBytes, FromZeros, IntoBytes};
-use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
@@ -23,7 +22,7 @@ use rules::net::abi::socket::{
 use crate::core::file::description::OpenFile;
 use crate::core::file::many::Timeout;
 use crate::linux::netlink::{self, NetlinkSocket};
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::{self, UnixSocket};
 use crate::machine::clock;
 use crate::machine::memory::user::{UserPtr, UserSlice};
@@ -124,11 +123,6 @@ pub(crate) fn of(file: &OpenFile) -> Result<&dyn Socket, Errno> {
     }
     let socket: &NetlinkSocket = file.downcast().ok_or(Errno::ENOTSOCK)?;
     Ok(socket)
-}
-
-/// Whether it is a socket whose next call tells an error. A write that has begun leaves it to that.
-pub(crate) fn has_error(file: &OpenFile) -> bool {
-    of(file).is_ok_and(|socket| socket.poll(Events::ERR).contains(Events::ERR))
 }
 
 /// Who calls, as the other end of a local socket sees it.

@@ -8,7 +8,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::{SocketFlags, family, kind};
 
 use super::socket;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix;
 use crate::machine::memory::user::UserPtr;
 

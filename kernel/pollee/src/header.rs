@@ -1,4 +1,6 @@
 //! The part of a file that anybody may look at without a lock.
+//!
+//! Why: decision 0054.
 
 use crate::host::Count;
 use crate::word::ReadinessWord;

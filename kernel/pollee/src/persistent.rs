@@ -1,5 +1,7 @@
 //! A registration that persists from one wait to the next.
 //!
+//! Why: decision 0055.
+//!
 //! A program that waits with poll(2) waits for the same files again and again. A registration that ended with each
 //! wait would cost two list operations a file, more than everything else together. A persistent one ends with the
 //! file. What begins and ends with the wait is one word of the thread: the epoch, a number for each wait.

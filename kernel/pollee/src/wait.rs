@@ -1,5 +1,7 @@
 //! The one loop in which a thread waits for a file: try, register, try again, sleep, unregister.
 //!
+//! Why: decision 0053, decision 0062.
+//!
 //! Owns: the loop.   Not here: what is tried, `O_NONBLOCK`, how a thread sleeps (the kernel).
 //!
 //! # Why no wake is lost

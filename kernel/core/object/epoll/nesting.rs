@@ -5,6 +5,7 @@
 //! up from one that contains it: announcements of events, and scans that ask, recurse no deeper.
 //!
 //! Removing an edge needs no mutex: it only makes the graph smaller.
+//! Why: decision 0001.
 //! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check` (as of 6.1.147, which counts the ways up, too) and
 //! `reverse_path_check_proc`.
 

@@ -12,8 +12,8 @@ use ostd_pod::IntoBytes;
 use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::poll::{POLLNVAL, PollFd};
+use rules::core::bits;
 use rules::core::fd::{self, ROW, Row};
-use rules::linux::bits;
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::many::Question;

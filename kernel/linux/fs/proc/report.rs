@@ -12,7 +12,7 @@ use pollee::Count;
 use rules::linux::abi::utsname;
 
 use crate::core::event::class::{self, Class};
-use crate::core::trace;
+use crate::core::event::trace;
 use crate::linux::fs::mount;
 use crate::linux::fs::path;
 use crate::machine::memory::budget;

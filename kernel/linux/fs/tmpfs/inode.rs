@@ -3,6 +3,7 @@
 //! Owns: the attributes, under a lock of their own, and the contents, which lock for themselves.
 //! Not here: the names that lead here (each directory has its own), offsets and flags of open files.
 //! Lock order: a directory's names before anybody's attributes; nothing is locked under attributes.
+//! Why: decision 0020.
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};

@@ -8,7 +8,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::termios::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP};
 use rules::linux::capability::Capability;
 
-use super::super::context::{Context, SysResult};
+use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
 use crate::linux::task::{process, session};
 use crate::linux::terminal::Terminal;

@@ -12,7 +12,7 @@ use rules::net::abi::netdevice::{
 };
 use rules::net::abi::socket::family;
 
-use super::super::context::{Context, SysResult};
+use super::super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::user::UserPtr;
 use crate::net::interface;

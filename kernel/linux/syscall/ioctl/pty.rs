@@ -9,7 +9,7 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
-use super::super::context::{Context, SysResult};
+use super::super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::file::file::File;
 use crate::linux::fs::devpts;

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::set::SigSet;
+use rules::abi::signal::SigSet;
 
 bitflags! {
     /// `sa_flags`.
@@ -47,12 +47,12 @@ pub(crate) struct SigActions(pub(crate) [Action; 64]);
 
 impl SigActions {
     /// What is done about `signal`.
-    pub(crate) fn get(&self, signal: super::set::Signal) -> Action {
+    pub(crate) fn get(&self, signal: rules::abi::signal::Signal) -> Action {
         self.0[usize::from(signal.number() - 1)]
     }
 
     /// Changes what is done about `signal`.
-    pub(crate) fn set(&mut self, signal: super::set::Signal, action: Action) {
+    pub(crate) fn set(&mut self, signal: rules::abi::signal::Signal, action: Action) {
         self.0[usize::from(signal.number() - 1)] = action;
     }
 

@@ -10,8 +10,9 @@ use super::super::process::End;
 use super::super::thread::{Myself, Thread};
 use super::super::{session, timer};
 use super::pending::Info;
-use super::set::{SigSet, Signal};
 use super::{action, frame, job, send};
+use crate::core::syscall::caller::Restart;
+use rules::abi::signal::{SigSet, Signal};
 
 /// What becomes of the thread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,21 +21,6 @@ pub(crate) enum Next {
     Run,
     /// Its process ends.
     EndProcess(End),
-}
-
-/// What becomes of a syscall that ended with `EINTR`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Restart {
-    /// It is begun again, but for a handler without `SA_RESTART` (Linux's `ERESTARTSYS`).
-    AsHandlersSay,
-    /// It is begun again if no handler runs (`ERESTARTNOHAND`).
-    WithoutHandler,
-    /// It is begun again if no handler runs, and waits no longer than it would have (`ERESTART_RESTARTBLOCK`).
-    Until(Duration),
-    /// It is begun again whatever happens (`ERESTARTNOINTR`).
-    Always,
-    /// It fails.
-    Never,
 }
 
 /// A syscall that a signal interrupted before it did anything.

@@ -11,10 +11,10 @@ use rules::abi::errno::Errno;
 use super::super::thread::{self, Thread};
 use super::action::{Action, Flags};
 use super::pending::{AltStack, INFO_WORDS, Info};
-use super::set::SigSet;
 use super::xsave;
 use crate::machine::memory::layout::TASK_SIZE;
 use crate::machine::memory::user::UserSlice;
+use rules::abi::signal::SigSet;
 
 /// Bytes below the stack pointer that a function may use without moving it.
 const RED_ZONE: usize = 128;

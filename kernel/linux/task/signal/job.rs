@@ -15,7 +15,7 @@ use super::super::thread::Myself;
 use super::action::{self, Flags};
 use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
-use super::set::{SigSet, Signal};
+use rules::abi::signal::{SigSet, Signal};
 
 /// What a parent that waits has not been told of yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

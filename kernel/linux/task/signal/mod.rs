@@ -8,7 +8,6 @@ pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod pending;
 pub(crate) mod send;
-pub(crate) mod set;
 pub(crate) mod signalfd;
 mod xsave;
 

@@ -1,4 +1,6 @@
 //! Signals that were sent and not yet delivered, and what is known of each.
+//!
+//! Why: decision 0030.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -6,7 +8,7 @@ use alloc::collections::VecDeque;
 use super::super::usage::Usage;
 use super::action::SigActions;
 use super::job::Change;
-use super::set::{SigSet, Signal};
+use rules::abi::signal::{SigSet, Signal};
 
 /// Why a signal was sent: the parts of `siginfo_t` that differ.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,6 @@
 //! Sending signals to threads and processes.
+//!
+//! Why: decision 0030.
 
 use alloc::sync::Arc;
 
@@ -7,8 +9,8 @@ use super::super::limits::Resource;
 use super::super::process::{End, Process};
 use super::super::thread::Thread;
 use super::pending::{Info, ProcessSignals};
-use super::set::{SigSet, Signal};
 use super::{action, job, signalfd};
+use rules::abi::signal::{SigSet, Signal};
 
 /// Sends to a process: any thread that does not block it may take it.
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {

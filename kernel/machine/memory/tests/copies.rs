@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use ostd::prelude::ktest;
 use rules::abi::errno::Errno;
-use rules::core::transfer::{Sink as _, Source as _};
 use rules::machine::abi::mman::Prot;
+use rules::machine::transfer::{Sink as _, Source as _};
 
 use super::super::budget;
 use super::super::layout::PAGE_SIZE;

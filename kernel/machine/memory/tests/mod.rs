@@ -13,11 +13,11 @@ use ostd::task::{Task, TaskOptions};
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 
+use super::fault;
 use super::layout::PAGE_SIZE;
 use super::limits::Limits;
 use super::space::{AddressSpace, MapRequest, Placement};
 use super::user::UserPtr;
-use super::{current, fault};
 
 const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
 
@@ -25,8 +25,10 @@ static CURRENT: SpinLock<Option<Arc<AddressSpace>>> = SpinLock::new(None);
 
 /// Makes `space` the current task's.
 fn enter(space: &Arc<AddressSpace>) {
-    current::set_lookup(|| CURRENT.lock().clone());
-    ostd::arch::trap::inject_user_page_fault_handler(fault::handle_kernel_fault);
+    ostd::arch::trap::inject_user_page_fault_handler(|exception| {
+        let space = CURRENT.lock().clone().ok_or(())?;
+        fault::resolve_kernel_fault(exception, &space)
+    });
     let before = CURRENT.lock().replace(space.clone());
     space.activate();
     drop(before);

@@ -52,7 +52,7 @@ impl<'a> UserSink<'a> {
     }
 }
 
-impl rules::core::transfer::Sink for UserSink<'_> {
+impl rules::machine::transfer::Sink for UserSink<'_> {
     fn remaining(&self) -> usize {
         self.segments.remaining()
     }

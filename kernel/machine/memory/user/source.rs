@@ -57,7 +57,7 @@ impl<'a> UserSource<'a> {
     }
 }
 
-impl rules::core::transfer::Source for UserSource<'_> {
+impl rules::machine::transfer::Source for UserSource<'_> {
     fn remaining(&self) -> usize {
         self.segments.remaining()
     }

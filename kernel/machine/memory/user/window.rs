@@ -16,6 +16,8 @@
 //! hold `changes`: still n → copy           add 1 to `changes`: waits for the copy
 //! hold `changes`: n + 1 → look up again    go on: nobody uses the old page
 //! ```
+//!
+//! Why: decision 0056.
 
 use alloc::boxed::Box;
 

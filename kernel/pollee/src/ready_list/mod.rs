@@ -147,7 +147,7 @@ impl<H: Host> ReadyList<H> {
     /// Whether it is known without a lock that nothing is queued: one load.
     #[inline]
     pub fn is_known_empty(&self) -> bool {
-        self.0.header().events().is_some_and(Events::is_empty)
+        self.0.header().events().is_some_and(|events| events.is_empty())
     }
 
     /// Wakes one more waiter if something is queued. A waiter that takes a part and leaves calls this.

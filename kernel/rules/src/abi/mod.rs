@@ -9,5 +9,6 @@ pub mod open;
 pub mod poll;
 pub mod rw;
 pub mod siginfo;
+pub mod signal;
 pub mod stat;
 pub mod time;

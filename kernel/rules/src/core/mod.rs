@@ -1,9 +1,9 @@
 //! The rules of files that can be waited for, and of descriptors.
 
+pub mod bits;
 pub mod epoll;
 pub mod eventfd;
 pub mod fd;
 pub mod pipe;
 pub mod seek;
 pub mod timerfd;
-pub mod transfer;

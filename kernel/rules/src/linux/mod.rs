@@ -2,7 +2,6 @@
 
 pub mod abi;
 pub mod access;
-pub mod bits;
 pub mod capability;
 pub mod command_line;
 pub mod cpio;

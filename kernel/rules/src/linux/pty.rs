@@ -14,8 +14,8 @@ use core::task::Poll;
 use bitflags::bitflags;
 
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
 use crate::linux::tty::{Flush, Signal, Tty};
+use crate::machine::transfer::{Sink, Source};
 
 /// How many bytes wait for the line discipline: the limit that Linux's `pty_common_install` sets.
 pub const ARRIVING_MAX: usize = 8192;

@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 use core::task::Poll;
 
 use crate::abi::errno::Errno;
-use crate::core::transfer::Sink;
 use crate::linux::abi::termios::{LocalModes, Special, Termios, WindowSize};
+use crate::machine::transfer::Sink;
 
 /// A terminal's state.
 #[derive(Debug)]

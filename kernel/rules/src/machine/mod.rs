@@ -2,4 +2,5 @@
 
 pub mod abi;
 pub mod screen;
+pub mod transfer;
 pub mod vma;

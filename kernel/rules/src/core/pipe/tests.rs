@@ -10,7 +10,7 @@ use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 
 use super::{DEFAULT_CAPACITY, End, Kind, PAGE_SIZE, Page, Pages, Pipe, Privilege};
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 
 /// Memory for so many pages, all of them dirty.
 struct Memory(usize);

@@ -9,7 +9,7 @@ use core::task::Poll;
 use super::slot::Slot;
 use super::{End, Kind, PAGE_SIZE, Pages, Pipe};
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 
 /// Slots that are copied at one go.
 const BATCH: usize = 16;

@@ -15,7 +15,7 @@ use super::dump::Facts;
 use super::message::{self, Flags, Recipient};
 use super::request::{self, Answer, Privilege};
 use crate::abi::errno::Errno;
-use crate::core::transfer::Sink;
+use crate::machine::transfer::Sink;
 use crate::net::abi::socket::SockAddrNl;
 use crate::net::socket::Options;
 use crate::net::tcp::connection::Taking;

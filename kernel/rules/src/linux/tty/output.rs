@@ -1,8 +1,8 @@
 //! From the writer to the wire: newlines and tabs.
 
 use super::{OUTPUT_MAX, Tty};
-use crate::core::transfer::Source;
 use crate::linux::abi::termios::OutputModes;
+use crate::machine::transfer::Source;
 
 const TAB: usize = 8;
 

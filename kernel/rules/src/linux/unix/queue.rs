@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::name::Name;
 use super::socket::Kind;
 use crate::abi::errno::Errno;
-use crate::core::transfer::Sink;
+use crate::machine::transfer::Sink;
 use crate::net::tcp::connection::Taking;
 
 /// What a piece costs beside its bytes, so that many small ones have an end, too.

@@ -13,7 +13,7 @@ use pollee::{Events, Readiness};
 use super::name::Name;
 use super::queue::{Piece, Queue, Taken};
 use crate::abi::errno::Errno;
-use crate::core::transfer::Sink;
+use crate::machine::transfer::Sink;
 use crate::net::abi::socket::{How, Ucred};
 use crate::net::socket::Options;
 use crate::net::tcp::connection::Taking;

@@ -24,7 +24,7 @@ use super::segment::Tuple;
 use super::time_wait::TimeWait;
 use super::wire::Route;
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 use crate::net::abi::socket::TcpInfo;
 use crate::net::socket::Options;
 

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::buffer::Buffer;
 use super::engine::LARGE_BUFFER;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 
 /// Bytes of a piece, at most.
 const PIECE: usize = LARGE_BUFFER;
@@ -66,7 +66,7 @@ impl Queue {
         total
     }
 
-    /// As [`pop`](Self::pop), and the bytes stay. Returns whether `to` took all that it has room for.
+    /// Copies the first bytes to `to`, as many as it takes, and returns how many. They stay in the queue.
     pub(super) fn peek(&self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         let mut gone = self.gone;

@@ -18,7 +18,7 @@ use super::phase::Phase;
 use super::readiness::{Shutdown, View};
 use super::segment::Tuple;
 use crate::abi::errno::Errno;
-use crate::core::transfer::{Sink, Source};
+use crate::machine::transfer::{Sink, Source};
 use crate::net::abi::socket::{How, TcpInfo};
 use crate::net::socket::Options;
 

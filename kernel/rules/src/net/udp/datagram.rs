@@ -12,7 +12,7 @@ use smoltcp::wire::{
 };
 
 use crate::abi::errno::Errno;
-use crate::core::transfer::Source;
+use crate::machine::transfer::Source;
 use crate::net::tcp::Route;
 use crate::net::tcp::packet::Packet;
 use crate::net::tcp::segment;

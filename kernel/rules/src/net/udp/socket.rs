@@ -10,7 +10,7 @@ use core::task::Poll;
 use pollee::{Events, Readiness};
 
 use crate::abi::errno::Errno;
-use crate::core::transfer::Sink;
+use crate::machine::transfer::Sink;
 use crate::net::abi::socket::How;
 use crate::net::socket::Options;
 use crate::net::tcp::connection::Taking;

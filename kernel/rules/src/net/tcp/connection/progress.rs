@@ -16,7 +16,7 @@ use super::super::segment::Segment;
 use super::super::time_wait::TimeWait;
 use super::{Connection, End, Outcome};
 use crate::abi::errno::Errno;
-use crate::core::transfer::Source;
+use crate::machine::transfer::Source;
 
 /// How long bytes are held that a program wants to add to.
 const HOLD: Duration = Duration::from_millis(200);

@@ -1,0 +1,175 @@
+//! The last things that happened, for a reader of `/proc/trace` and for the words of a panic.
+//!
+//! Owns: a ring of events for each CPU.   Not here: totals (event/class).
+//!
+//! Writing takes no lock and never waits: a CPU writes to its own ring, and an interrupt handler that comes in
+//! between takes the next place. A reader that comes in between may see an event half written; a trace is to be
+//! looked at, not to be computed with.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+use ostd::cpu::CpuId;
+use syscalls::Sysno;
+
+use super::class::Class;
+
+/// How much is written down; the command line's `trace=` says.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub(crate) enum Level {
+    /// Nothing.
+    Off,
+    /// Notifications that somebody waited for, sleeps, wakes, faults.
+    Events,
+    /// Syscalls and their results, too.
+    Syscalls,
+}
+
+/// What happened. The meaning of its number stands beside it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// A thread entered a syscall: its number.
+    Enter,
+    /// It left it: what it returned.
+    Leave,
+    /// An object told its watchers of a change: the object's class.
+    Notify,
+    /// A thread woke up and found nothing: the class of what it waited for.
+    SpuriousWake,
+    /// A thread went to sleep: 0.
+    Sleep,
+    /// It goes on: 1 if its time was up.
+    Wake,
+    /// A program did what it may not: the instruction's address.
+    Fault,
+}
+
+/// Events that each CPU keeps.
+const PLACES: usize = 256;
+/// More CPUs than this share rings.
+const CPUS: usize = 64;
+
+struct Place {
+    /// The time-stamp counter.
+    time: AtomicU64,
+    /// Kind above, thread below.
+    who: AtomicU64,
+    number: AtomicU64,
+}
+
+struct Ring {
+    next: AtomicUsize,
+    places: [Place; PLACES],
+}
+
+static RINGS: [Ring; CPUS] = [const {
+    Ring {
+        next: AtomicUsize::new(0),
+        places: [const { Place { time: AtomicU64::new(0), who: AtomicU64::new(0), number: AtomicU64::new(0) } };
+            PLACES],
+    }
+}; CPUS];
+
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Events as u8);
+
+/// Writes down as much as `level` says from now on.
+pub(crate) fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// Notes an event of the thread `tid`, which is 0 where nobody knows.
+#[inline]
+pub(crate) fn event(kind: Kind, tid: u32, number: usize) {
+    if LEVEL.load(Ordering::Relaxed) >= Level::Events as u8 {
+        write(kind, tid, number);
+    }
+}
+
+/// Notes the entry to a syscall, or the way out.
+#[inline]
+pub(crate) fn syscall(kind: Kind, tid: u32, number: usize) {
+    if LEVEL.load(Ordering::Relaxed) >= Level::Syscalls as u8 {
+        write(kind, tid, number);
+    }
+}
+
+fn write(kind: Kind, tid: u32, number: usize) {
+    let ring = &RINGS[u32::from(CpuId::current_racy()) as usize % CPUS];
+    let place = &ring.places[ring.next.fetch_add(1, Ordering::Relaxed) % PLACES];
+    place.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
+    place.who.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
+    place.number.store(number as u64, Ordering::Relaxed);
+}
+
+/// An event that was noted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    /// The time-stamp counter.
+    time: u64,
+    cpu: usize,
+    kind: Kind,
+    tid: u32,
+    number: u64,
+}
+
+/// The events of all CPUs that are still there, the oldest first.
+pub(crate) fn all() -> Vec<Event> {
+    let mut events: Vec<_> = (0..ostd::cpu::num_cpus()).flat_map(|cpu| last(cpu, PLACES)).collect();
+    events.sort_unstable_by_key(|event| event.time);
+    events
+}
+
+/// The last `most` events of one CPU, the oldest first. Allocates nothing, for a kernel that panics.
+pub(crate) fn last(cpu: usize, most: usize) -> impl Iterator<Item = Event> {
+    let ring = &RINGS[cpu % CPUS];
+    let next = ring.next.load(Ordering::Relaxed);
+    let first = next.saturating_sub(most.min(PLACES));
+    (first..next).filter_map(move |index| ring.places[index % PLACES].read(cpu))
+}
+
+impl Place {
+    fn read(&self, cpu: usize) -> Option<Event> {
+        const KINDS: [Kind; 7] = [
+            Kind::Enter,
+            Kind::Leave,
+            Kind::Notify,
+            Kind::SpuriousWake,
+            Kind::Sleep,
+            Kind::Wake,
+            Kind::Fault,
+        ];
+        let time = self.time.load(Ordering::Relaxed);
+        let who = self.who.load(Ordering::Relaxed);
+        let kind = *KINDS.get((who >> 32) as usize)?;
+        let number = self.number.load(Ordering::Relaxed);
+        (time != 0).then_some(Event { time, cpu, kind, tid: who as u32, number })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let microseconds = u128::from(self.time) * 1_000_000 / u128::from(ostd::arch::tsc_freq().max(1));
+        write!(out, "{:>12} us  cpu {}  ", microseconds, self.cpu)?;
+        match self.tid {
+            0 => write!(out, "thread    -  ")?,
+            tid => write!(out, "thread {tid:>4}  ")?,
+        }
+        let class = || Class::ALL.get(self.number as usize).map_or("?", |class| class.name());
+        match self.kind {
+            Kind::Enter => match Sysno::new(self.number as usize) {
+                Some(name) => write!(out, "{name}"),
+                None => write!(out, "syscall {}", self.number),
+            },
+            Kind::Leave => write!(out, "  returns {}", self.number.cast_signed()),
+            Kind::Notify => write!(out, "  {} tells its watchers", class()),
+            Kind::SpuriousWake => write!(out, "  spurious wake by {}", class()),
+            Kind::Sleep => write!(out, "  sleeps"),
+            Kind::Wake if self.number == 0 => write!(out, "  is woken"),
+            Kind::Wake => write!(out, "  wakes, its time is up"),
+            Kind::Fault => write!(out, "fault at {:#x}", self.number),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Signalfds: pending signals as files. A signalfd shows the signals that wait for the thread that asks: its own, and
+//! those of its process.
+//!
+//! Owns: the set of signals, and its watchers.   Not here: pending signals (the [`PendingSignals`] of the thread),
+//! numbers and flags (`core/syscall/signalfd`).
+//! A process that watches a signalfd keeps it in a list, and a signal that is queued for the process is
+//! [announced](SignalFd::announce) to that list: as on Linux, an epoll instance hears of the signals of the process that
+//! added the signalfd. Readiness depends on the thread that asks, so it is computed each time under every policy.
+//! Source: signalfd(2); Linux 6.1 fs/signalfd.c.
+
+use alloc::sync::{Arc, Weak};
+use core::marker::PhantomData;
+use core::task::Poll;
+
+use pollee::{
+    Events, NoMemory, Pollable, Readiness, ReadinessHeader, ReadinessSource, Token, WakeMode, Watcher,
+};
+use rules::abi::errno::Errno;
+use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::siginfo::RECORD_SIZE;
+use rules::abi::signal::{SigSet, Signal};
+use rules::core::seek::Whence;
+
+use crate::core::event::class::Class;
+use crate::core::event::{self, Pollux};
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::File;
+use crate::machine::memory::transfer::Sink;
+
+/// The signals that wait for one thread, with those of its process; the layer above implements it.
+pub(crate) trait PendingSignals: Sized + Send + Sync + 'static {
+    /// Those of the thread that runs now; `None` in a task of the kernel.
+    fn current() -> Option<Self>;
+
+    /// Whether one of `wanted` waits.
+    fn has(&self, wanted: SigSet) -> bool;
+
+    /// Gives the `struct signalfd_siginfo` of the first of `wanted` to `put`, and takes the signal if `put` succeeds;
+    /// `None` if none waits.
+    ///
+    /// # Errors
+    /// Those of `put`; the signal still waits.
+    fn take(
+        &self,
+        wanted: SigSet,
+        put: impl FnOnce(&[u8; RECORD_SIZE]) -> Result<(), Errno>,
+    ) -> Option<Result<(), Errno>>;
+
+    /// Has `file` told of the signals of the process from now on.
+    fn enlist(&self, file: &Weak<SignalFd<Self>>);
+}
+
+/// A set of signals, as a file.
+pub(crate) struct SignalFd<P: PendingSignals> {
+    state: event::Locked<State>,
+    me: Weak<Self>,
+    signals: PhantomData<P>,
+}
+
+struct State {
+    wanted: SigSet,
+}
+
+impl Readiness for State {
+    /// Only what waiters are told: that one of the signals came, for some thread.
+    fn readiness(&self) -> Events {
+        Events::IN
+    }
+}
+
+/// Opens `wanted`. Of `flags` only `O_NONBLOCK` means something.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create<P: PendingSignals>(wanted: SigSet, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    let file = Arc::new_cyclic(|me: &Weak<SignalFd<P>>| SignalFd {
+        state: event::Locked::new(Class::SignalFd, State { wanted }),
+        me: me.clone(),
+        signals: PhantomData,
+    });
+    OpenFile::new(file, AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+}
+
+impl<P: PendingSignals> SignalFd<P> {
+    /// Changes which signals are meant. Waiters look again.
+    pub(crate) fn set_wanted(&self, wanted: SigSet) {
+        let mut state = self.state.lock();
+        state.wanted = wanted;
+        state.raise(Events::IN);
+    }
+
+    /// Tells waiters that `signal` was queued, if the file shows it.
+    pub(crate) fn announce(&self, signal: Signal) {
+        let mut state = self.state.lock();
+        if state.wanted.contains(signal) {
+            state.raise(Events::IN);
+        }
+    }
+
+    fn wanted(&self) -> SigSet {
+        self.state.read().wanted
+    }
+}
+
+impl<P: PendingSignals> File for SignalFd<P> {
+    /// Gives as many signals as wait and find room, one at least.
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() < RECORD_SIZE {
+            return Poll::Ready(Err(Errno::EINVAL));
+        }
+        let (Some(pending), wanted) = (P::current(), self.wanted()) else { return Poll::Pending };
+        let mut count = 0;
+        while to.remaining() >= RECORD_SIZE {
+            let put = |record: &[u8; RECORD_SIZE]| {
+                if to.put(record) < RECORD_SIZE { Err(Errno::EFAULT) } else { Ok(()) }
+            };
+            match pending.take(wanted, put) {
+                Some(Ok(())) => count += 1,
+                Some(Err(error)) if count == 0 => return Poll::Ready(Err(error)),
+                None if count == 0 => return Poll::Pending,
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(Ok(count * RECORD_SIZE))
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        Pollable::poll(self, interest)
+    }
+
+    fn watch(&self) -> Option<&event::Pollable> {
+        Some(self)
+    }
+
+    /// There is no offset, but to ask for it is no error (`noop_llseek`).
+    fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
+        Ok(current)
+    }
+}
+
+impl<P: PendingSignals> Pollable<Pollux> for SignalFd<P> {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &self.state
+    }
+
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        None
+    }
+
+    /// Readable if one of the signals waits for the thread that polls.
+    fn poll(&self, interest: Events) -> Events {
+        let is_ready = P::current().is_some_and(|pending| pending.has(self.wanted()));
+        if is_ready { interest & Events::IN } else { Events::empty() }
+    }
+
+    fn register(
+        &self,
+        watcher: Watcher<Pollux>,
+        interest: Events,
+        mode: WakeMode,
+    ) -> Result<(Token, Events), NoMemory> {
+        if let Some(pending) = P::current() {
+            pending.enlist(&self.me);
+        }
+        let (token, _) = self.source().register(watcher, interest, mode)?;
+        Ok((token, Pollable::poll(self, interest)))
+    }
+
+    fn set_interest(&self, token: &Token, interest: Events) -> Events {
+        self.source().set_interest(token, interest);
+        Pollable::poll(self, interest)
+    }
+}
