@@ -1,4 +1,6 @@
 //! Access to a locked state; the end of a change.
+//!
+//! Why: decision 0099.
 
 use core::ops::{Deref, DerefMut};
 

@@ -6,6 +6,7 @@
 //! | a notification of an item's file | `ReadyListEntry::enqueue` under the file's list lock, `notify` after it |
 //! | a scan (`epoll_wait`) | [`take`](ReadyList::take) a batch, poll the files, [`settle`](ReadyList::settle) it; at the end [`hand_on`](ReadyList::hand_on) |
 //!
+//! Why: decision 0001, decision 0059.
 //! Owns: the queue under its lock, the readiness "something is queued", the tasks that wait for that.
 //! Not here: items and their interest, polling (the epoll instance).
 //!
