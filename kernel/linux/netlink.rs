@@ -23,7 +23,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
@@ -203,6 +203,10 @@ impl crate::net::call::Socket for NetlinkSocket {
 }
 
 impl File for NetlinkSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn has_pending_error(&self) -> bool {
         self.poll(Events::ERR).contains(Events::ERR)
     }

@@ -18,7 +18,7 @@ use rules::net::socket::Options;
 use rules::net::tcp::connection::Taking;
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::linux::unix::endpoint::Endpoint;
 use crate::machine::memory::transfer::{Sink, Source};
 

@@ -30,8 +30,9 @@ use super::endpoint::{self, Endpoint};
 use super::stack::CONNECTION_BYTES;
 use super::{demux, ports, route};
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -368,6 +369,10 @@ impl super::call::Socket for TcpSocket {
 }
 
 impl File for TcpSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn has_pending_error(&self) -> bool {
         self.poll(Events::ERR).contains(Events::ERR)
     }
@@ -392,7 +397,7 @@ impl File for TcpSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -425,7 +430,7 @@ impl File for TcpSocket {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         self.endpoint.state.read().unread()
     }
 

@@ -34,7 +34,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -290,6 +290,10 @@ impl super::call::Socket for UdpSocket {
 }
 
 impl File for UdpSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn has_pending_error(&self) -> bool {
         self.poll(Events::ERR).contains(Events::ERR)
     }
@@ -330,7 +334,7 @@ impl File for UdpSocket {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.endpoint.state.read().unread())
     }
 

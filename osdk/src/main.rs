@@ -33,6 +33,7 @@ mod program;
 mod project;
 mod python;
 mod screenshot;
+mod script;
 mod servers;
 mod session;
 mod shell;

@@ -31,8 +31,8 @@ use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::file::File;
 use crate::core::file::release::Release;
+use crate::core::file::traits::File;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
@@ -104,6 +104,12 @@ pub(crate) fn as_epoll(file: &dyn File) -> Option<&Epoll> {
 }
 
 impl File for Epoll {
+    fn class(&self) -> Class {
+        Class::Epoll
+    }
+
+    /// Readable if an item is ready: a queued one may have become stale, so they are asked. Whatever the caller
+    /// wants to know, as on Linux: what is stale then leaves the queue, and comes back at its end.
     fn poll(&self, interest: Events) -> Events {
         Pollable::poll(self, interest)
     }

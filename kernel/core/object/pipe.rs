@@ -26,7 +26,7 @@ use self::pool::Pool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -154,6 +154,10 @@ impl Drop for PipeEnd {
 }
 
 impl File for PipeEnd {
+    fn class(&self) -> Class {
+        Class::Pipe
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.pipe.state.lock();
         let was_full = state.is_full();
@@ -178,7 +182,7 @@ impl File for PipeEnd {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -223,7 +227,7 @@ impl File for PipeEnd {
         Ok(())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.pipe.state.read().unread())
     }
 }

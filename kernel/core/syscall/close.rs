@@ -12,7 +12,7 @@ use rules::core::fd::Fd;
 use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::machine::clock;
 
 bitflags! {

@@ -17,7 +17,7 @@ use rules::core::fd::{Fd, OnExec};
 use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::object::epoll::{self, Epoll};
 use crate::machine::memory::user::{UserPtr, UserSlice};
 

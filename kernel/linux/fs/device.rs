@@ -17,7 +17,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::abi::device::DeviceNumber;
 
 use super::tmpfs::inode::DeviceKind;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// Opens a device; an error is what open(2) returns.
 pub(crate) type Opener = fn(DeviceNumber, OpenFlags) -> Result<Arc<dyn File>, Errno>;

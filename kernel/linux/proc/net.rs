@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::tmpfs::live::{Found, Listed, Names};
 use crate::linux::net_tables;

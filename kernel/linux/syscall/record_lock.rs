@@ -131,5 +131,5 @@ fn parse(file: &OpenFile, owner: LockOwner, raw: RawFlock) -> Result<Flock, Errn
         return Err(Errno::EINVAL);
     }
     let current = *file.offset();
-    Flock::parse(raw, current, file.file().size())
+    Flock::parse(raw, current, file.stat().size.cast_unsigned())
 }

@@ -12,11 +12,16 @@ use rules::net::tcp::connection::Taking;
 
 use super::UnixSocket;
 use crate::core::event;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::event::class::Class;
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 
 impl File for UnixSocket {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn has_pending_error(&self) -> bool {
         self.poll(Events::ERR).contains(Events::ERR)
     }
@@ -34,7 +39,7 @@ impl File for UnixSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
+        if self.kind() == Kind::Stream { WriteExtent::All } else { WriteExtent::Partial }
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -66,7 +71,7 @@ impl File for UnixSocket {
     }
 
     /// `FIONREAD`: all that waits (`unix_inq_len`).
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         self.endpoint.state.read().unread()
     }
 }

@@ -13,7 +13,7 @@ use rules::net::tcp::socket::Attempt;
 
 use super::socket::{InetAddress, RawAddress};
 use super::{socket, unix};
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::patience;
 use crate::linux::netlink::NetlinkSocket;
 use crate::linux::syscall::context::{Context, SysResult};

@@ -14,7 +14,7 @@ use rules::net::tcp::connection::Taking;
 
 use super::{cmsg, socket};
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::patience;
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::memory::transfer::Sink;

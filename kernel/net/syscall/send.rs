@@ -14,8 +14,8 @@ use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 
 use super::{cmsg, socket, unix};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
+use crate::core::file::traits::WriteExtent;
 use crate::core::syscall::{patience, write};
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::datagram::Stranger;
@@ -119,7 +119,7 @@ fn send(
         let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, WakeMode::All);
         return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
     }
-    let is_stream = socket.write_extent() == WriteExtent::Everything;
+    let is_stream = socket.write_extent() == WriteExtent::All;
     let mut total = 0;
     let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
         if total > 0 && file.file().has_pending_error() {

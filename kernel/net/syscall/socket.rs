@@ -20,7 +20,7 @@ use rules::net::abi::socket::{
 };
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::linux::netlink::{self, NetlinkSocket};
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::{self, UnixSocket};

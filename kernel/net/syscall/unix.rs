@@ -27,7 +27,7 @@ use crate::net::call::Socket as _;
 
 /// What the inode at `location` is known by.
 fn key(location: &Location) -> Key {
-    let stat = stat::stat(location);
+    let stat = stat::stat(&location.inode);
     Key::Inode(stat.device, stat.inode)
 }
 

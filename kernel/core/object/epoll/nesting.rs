@@ -17,7 +17,7 @@ use rules::abi::errno::Errno;
 
 use super::{Epoll, as_epoll};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// `EP_MAX_NESTS`.
 const MAX_NESTS: usize = 4;

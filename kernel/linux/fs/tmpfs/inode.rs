@@ -202,7 +202,7 @@ impl Inode {
     }
 
     /// Pages that its contents take.
-    pub(crate) fn pages(&self) -> u64 {
+    pub(crate) fn page_count(&self) -> u64 {
         match &self.content {
             Content::Regular(regular) => regular.pages(),
             _ => 0,
@@ -275,7 +275,7 @@ impl Drop for SharedInode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
-        self.superblock.pages.refund(self.pages());
+        self.superblock.pages.refund(self.page_count());
         self.superblock.inodes.refund(1);
     }
 }

@@ -13,21 +13,21 @@ use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
-use rules::core::seek::{self, Whence};
-use rules::linux::credentials::Credentials;
+use rules::core::seek::Whence;
 
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// How much a blocking write asks for.
+/// When a blocking write is done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum WriteExtent {
-    /// It ends with the first piece that is taken, however short.
-    Some,
-    /// It goes on until everything is taken: pipes, terminals, stream sockets.
-    Everything,
+    /// With the first piece that is taken, however short.
+    Partial,
+    /// When all bytes are taken: pipes, terminals, stream sockets.
+    All,
 }
 
 /// How threads wait for a file.
@@ -54,8 +54,11 @@ impl From<WakeMode> for Manner {
 
 /// A file behind an open file description.
 ///
-/// It is made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
+/// Most are made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
 pub(crate) trait File: Any + Send + Sync {
+    /// What kind of object it is.
+    fn class(&self) -> Class;
+
     /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
     /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
     /// writing only.
@@ -75,7 +78,7 @@ pub(crate) trait File: Any + Send + Sync {
     /// Writes at `offset` (which streams ignore) and returns the number of bytes written. Where bytes of `from`
     /// are not readable, more may be taken from it than is written.
     ///
-    /// `Pending` means that nothing was written. A file that wants [`Everything`](WriteExtent::Everything) has not
+    /// `Pending` means that nothing was written. A file that takes [`All`](WriteExtent::All) has not
     /// touched `from` then; any other is tried again with the same bytes.
     ///
     /// # Errors
@@ -96,7 +99,7 @@ pub(crate) trait File: Any + Send + Sync {
 
     /// When a blocking write is done.
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Some
+        WriteExtent::Partial
     }
 
     /// What is ready, as far as `interest` asks. The default is a file that never blocks.
@@ -155,54 +158,28 @@ pub(crate) trait File: Any + Send + Sync {
         false
     }
 
-    /// The length in bytes, of a file that has one.
-    fn size(&self) -> u64 {
-        0
-    }
-
     /// Where lseek(2) leads from `current`.
     ///
     /// # Errors
     /// `ESPIPE`: a stream. Those of [`seek::resolve`].
+    ///
+    /// [`seek::resolve`]: rules::core::seek::resolve
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        if !self.is_seekable() {
-            return Err(Errno::ESPIPE);
-        }
-        seek::resolve(current, self.size(), offset, whence)
+        let _ = (current, offset, whence);
+        Err(Errno::ESPIPE)
     }
 
-    /// What fstat(2) tells. The default is Linux's inode of everything that has none of its own.
+    /// What fstat(2) tells of a file that no name led to. The default is Linux's inode of everything that has none of
+    /// its own.
     fn stat(&self) -> Stat {
         Stat { links: 1, mode: 0o600, block_size: 4096, ..Stat::default() }
-    }
-
-    /// Cuts the file to `len` bytes, or extends it with zeros.
-    ///
-    /// # Errors
-    /// Nothing changed. `EINVAL`: this kind of file has no length.
-    fn truncate(&self, len: u64) -> Result<(), Errno> {
-        let _ = len;
-        Err(Errno::EINVAL)
-    }
-
-    /// Ceases to give rights to whoever executes it, because `by` changes its contents.
-    fn drop_rights(&self, by: &Credentials) {
-        let _ = by;
-    }
-
-    /// Brings everything to where it is safe: fsync(2).
-    ///
-    /// # Errors
-    /// `EINVAL`: this kind of file has no such place.
-    fn sync(&self) -> Result<(), Errno> {
-        Err(Errno::EINVAL)
     }
 
     /// The contents for mmap(2).
     ///
     /// # Errors
     /// `ENODEV`: this kind of file cannot be mapped.
-    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
         Err(Errno::ENODEV)
     }
 
@@ -218,7 +195,7 @@ pub(crate) trait File: Any + Send + Sync {
     ///
     /// # Errors
     /// `ENOTTY`: this kind of file cannot tell.
-    fn unread(&self, offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
         let _ = offset;
         Err(Errno::ENOTTY)
     }

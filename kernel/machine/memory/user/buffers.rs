@@ -1,6 +1,8 @@
-//! The user's buffer as the place that a write takes from.
+//! The user's buffers as the place that a read fills, or that a write takes from.
 
-use ostd::mm::{Infallible, VmWriter};
+use core::marker::PhantomData;
+
+use ostd::mm::{Infallible, VmReader, VmWriter};
 use rules::abi::errno::Errno;
 
 use super::super::fault::Access;
@@ -9,13 +11,40 @@ use super::super::transfer;
 use super::iovec::{Position, Segments};
 use super::window::Window;
 
+/// A `read(2)` buffer or the buffers of a `readv(2)`.
+pub(crate) type UserSink<'a> = UserBuffers<'a, Filled>;
+
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
-pub(crate) struct UserSource<'a> {
+pub(crate) type UserSource<'a> = UserBuffers<'a, Taken>;
+
+/// One buffer or several, and how far a copy has come in them.
+pub(crate) struct UserBuffers<'a, D> {
     segments: Segments<'a>,
     window: Window<'a>,
+    _direction: PhantomData<D>,
 }
 
-impl<'a> UserSource<'a> {
+/// The kernel fills the buffers.
+pub(crate) struct Filled;
+
+/// The kernel takes what is in the buffers.
+pub(crate) struct Taken;
+
+/// What the kernel does with the buffers.
+pub(crate) trait Direction {
+    /// What must be allowed there.
+    const ACCESS: Access;
+}
+
+impl Direction for Filled {
+    const ACCESS: Access = Access::Write;
+}
+
+impl Direction for Taken {
+    const ACCESS: Access = Access::Read;
+}
+
+impl<'a, D: Direction> UserBuffers<'a, D> {
     /// One buffer; a length over `MAX_RW_COUNT` is cut to it.
     ///
     /// # Errors
@@ -35,25 +64,45 @@ impl<'a> UserSource<'a> {
         Segments::vector(space, addr, count).map(|segments| Self::new(space, segments))
     }
 
-    /// How far the bytes have been taken.
+    fn new(space: &'a AddressSpace, segments: Segments<'a>) -> Self {
+        Self { segments, window: Window::new(space, D::ACCESS), _direction: PhantomData }
+    }
+}
+
+impl<'a, D> UserBuffers<'a, D> {
+    /// How far the copy has come.
     #[inline]
     pub(crate) const fn position(&self) -> Position<'a> {
         self.segments.position()
     }
 
-    /// Offers again what was taken since it was at `position`.
+    /// Copies again what was copied since it was at `position`.
     #[inline]
     pub(crate) const fn rewind(&mut self, position: Position<'a>) {
         self.segments.rewind(position);
     }
 
-    /// Offers the first `most` bytes only.
+    /// Leaves only the first `most` bytes.
     pub(crate) fn truncate(&mut self, most: usize) {
         self.segments.truncate(most);
     }
+}
 
-    fn new(space: &'a AddressSpace, segments: Segments<'a>) -> Self {
-        Self { segments, window: Window::new(space, Access::Read) }
+impl rules::machine::transfer::Sink for UserSink<'_> {
+    fn remaining(&self) -> usize {
+        self.segments.remaining()
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        transfer::Sink::put_from(self, &mut VmReader::from(bytes))
+    }
+}
+
+impl transfer::Sink for UserSink<'_> {
+    #[inline(always)]
+    fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize {
+        let Self { segments, window, .. } = self;
+        segments.advance(from.remain(), |stretch| stretch.copy_from(window, from))
     }
 }
 
@@ -70,7 +119,7 @@ impl rules::machine::transfer::Source for UserSource<'_> {
 impl transfer::Source for UserSource<'_> {
     #[inline(always)]
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize {
-        let Self { segments, window } = self;
+        let Self { segments, window, .. } = self;
         segments.advance(space.avail(), |stretch| stretch.copy_to(window, space))
     }
 }

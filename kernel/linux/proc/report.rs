@@ -28,7 +28,7 @@ pub(super) fn pollee() -> Vec<u8> {
         line(&mut text, format_args!(" {name:>16}"));
     }
     text.push('\n');
-    for class in Class::ALL {
+    for class in Class::COUNTED {
         line(&mut text, format_args!("{:<10}", class.name()));
         for count in class::counts(class) {
             line(&mut text, format_args!(" {count:>16}"));
@@ -88,7 +88,7 @@ pub(super) fn filesystems() -> Vec<u8> {
 }
 
 /// What is mounted where; mounts that others cover are listed too.
-pub(crate) fn mounts() -> Vec<u8> {
+pub(super) fn mounts() -> Vec<u8> {
     let mut text = String::new();
     for mount in mount::all() {
         let place = match mount.covers() {

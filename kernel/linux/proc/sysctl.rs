@@ -12,9 +12,9 @@ use rules::linux::abi::utsname;
 use rules::net::tcp::{listener, time_wait};
 use spin::Once;
 
-use super::super::name::NewFile;
-use super::super::path::Origin;
 use super::{Text, make, make_report};
+use crate::linux::fs::name::NewFile;
+use crate::linux::fs::path::Origin;
 use crate::machine::memory::budget;
 use crate::machine::random;
 
