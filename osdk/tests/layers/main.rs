@@ -3,6 +3,7 @@
 //! The table below is the architecture; a module that is not in it fails the test too.
 
 mod paths;
+mod size;
 
 use std::{
     fs,
@@ -99,6 +100,21 @@ fn rules_name_their_own_layer_and_those_below() {
     );
 }
 
+/// The most lines that the core may have.
+const WEEKEND: usize = 10_000;
+
+#[test]
+fn the_core_can_be_read_in_a_weekend() {
+    let kernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel");
+    let files = size::CORE.iter().flat_map(|folder| rust_files(&kernel.join(folder)));
+    let lines: usize = files.map(|file| size::lines(&file)).sum();
+    assert!(lines <= WEEKEND, "the core has {lines} lines");
+    let readme = fs::read_to_string(kernel.join("../README.md")).expect("a readable README");
+    // To the hundred, so that not every commit has to change it.
+    let rounded = size::spelled(lines.div_ceil(100) * 100);
+    assert!(readme.contains(&format!("{rounded} lines")), "README.md does not say {rounded} lines");
+}
+
 /// The place of a folder of `kernel/rules` among the others.
 fn rule(folder: &str) -> Option<usize> {
     RULES.iter().position(|name| *name == folder)
@@ -110,8 +126,8 @@ fn an_arrow_up_or_sideways_is_found() {
         ("core/file/table.rs", "use crate::linux::task::Thread;"),
         ("core/object/pipe.rs", "use crate::net::socket;"),
         ("net/socket.rs", "use crate::linux::task::Thread;"),
-        ("machine/memory/mod.rs", "use crate::core::event::wait;"),
-        ("core/event/wait.rs", "use crate::{core::file};"),
+        ("machine/memory/mod.rs", "use crate::core::event::class;"),
+        ("core/event/parker.rs", "use crate::{core::file};"),
         ("linux/fs/mod.rs", "use crate::linux::terminal::Terminal;"),
         ("machine/clock.rs", "use crate::core::event::trace;"),
         ("machine/clock.rs", "use pollee::Pollee;"),
@@ -135,7 +151,7 @@ fn an_arrow_down_is_welcome() {
     for (place, text) in [
         (
             "linux/syscall/table.rs",
-            "use crate::{core::object::pipe, linux::fs, core::event::wait}; use rules::abi::Errno;",
+            "use crate::{core::object::pipe, linux::fs, core::event::class}; use rules::abi::Errno;",
         ),
         ("core/object/pipe.rs", "use crate::core::object::eventfd; use super::eventfd; use pollee::Pollee;"),
         (

@@ -1,6 +1,6 @@
 //! The interest table of an epoll instance: which files, for which events, reported how.
 //!
-//! Owns: the items and what identifies them.   Not here: their places in the queue (`queue`), polling.
+//! Owns: the items and what identifies them.   Not here: their places in the ready list (`pollee::ready_list`), polling.
 //! Invariant: the index and the items name each other; an item's slot is its place's key. No numbers are kept of a
 //! description without items.
 //!
@@ -16,9 +16,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use pollee::Events;
+use pollee::ready_list::{Key, Settle};
 use smallvec::SmallVec;
 
-use super::queue::{Key, Settle};
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
 

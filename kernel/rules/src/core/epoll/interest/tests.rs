@@ -3,8 +3,8 @@
 use super::{Identity, Item, Table, TargetKind, check};
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
-use crate::core::epoll::queue::{Queue, Settle};
 use pollee::Events;
+use pollee::ready_list::{Key, Settle};
 
 const IN: u32 = 1;
 const PRI: u32 = 2;
@@ -19,8 +19,8 @@ fn item(fd: i32, description: usize) -> Item<usize, ()> {
 
 #[test]
 fn a_description_under_two_numbers_is_two_items() {
-    let (mut table, mut queue) = (Table::new(), Queue::new());
-    let (first, second) = (queue.open(), queue.open());
+    let mut table = Table::new();
+    let [first, second] = [0, 1].map(Key::from_index);
     table.insert(first, item(3, 0x1000)).unwrap();
     table.insert(second, item(4, 0x1000)).unwrap();
     assert_eq!(table.len(), 2);
