@@ -364,6 +364,7 @@ mod tests {
             | Command::Run(_)
             | Command::Test(_)
             | Command::Check
+            | Command::Doc
             | Command::Image(_)
             | Command::Initramfs => Err("another command".into()),
         }
