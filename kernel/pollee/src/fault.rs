@@ -20,6 +20,8 @@ pub enum Fault {
     UpdateDropsInterests,
     /// `Locked`: a change trusts a load although the cached events became wrong.
     LockedLoadForNotify,
+    /// `Locked`: a change that found no interest clears the cache whether one has come since or not.
+    ClearUnconditionally,
     /// `Locked`: the cache is made right after the lock is released.
     LockedNotifyAfterUnlock,
     /// A watcher tells its interest after it has computed.

@@ -132,6 +132,10 @@ impl ReadinessWord {
     #[inline]
     pub(crate) fn clear_events(&self) -> bool {
         let seen = self.load_relaxed();
+        if fault::is_seeded(Fault::ClearUnconditionally) && seen.interests().is_empty() {
+            self.0.fetch_and(!(CACHED | EVENTS), Ordering::AcqRel);
+            return true;
+        }
         seen.interests().is_empty()
             && self.0.compare_exchange(seen.0, seen.cleared().0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }

@@ -28,6 +28,7 @@ const CASES: &[Case] = &[
     case(Fault::UpdateDropsInterests, "awake locked hybrid", LOST_WAKE),
     case(Fault::LockedLoadForNotify, "awake cached hybrid", LOST_WAKE),
     case(Fault::LockedLoadForNotify, "awake cached stateful", LOST_WAKE),
+    case(Fault::ClearUnconditionally, "awake raised hybrid", LOST_WAKE),
     case(Fault::LockedNotifyAfterUnlock, "causal locked hybrid", "not polled"),
     case(Fault::LockedNotifyAfterUnlock, "causal locked stateful", "not polled"),
     case(Fault::LockedNotifyAfterUnlock, "quiet locked hybrid", "spinning"),

@@ -15,6 +15,7 @@ pub(crate) fn checks() -> Vec<Check> {
         for_each_policy!("awake", "atomic", 3, atomic),
         for_each_policy!("awake", "locked", 2, locked),
         for_each_policy!("awake", "cached", 3, cached),
+        for_each_policy!("awake", "raised", 3, raised),
         for_each_policy!("awake", "leaver", 2, another_leaves),
         for_each_policy!("awake", "interest", 3, new_interest),
     ]
@@ -74,6 +75,16 @@ fn cached<P: Policy>() {
     file.poll(WANTED);
     let changer = Arc::clone(&file);
     let changer = thread::spawn(move || changer.lock().items = 1);
+    sleep_until_ready(&file);
+    changer.join().unwrap();
+}
+
+/// As [`cached`], where the change raises an event, for which it clears the cache if nobody watches.
+fn raised<P: Policy>() {
+    let file = Arc::new(file::<P>(0));
+    file.poll(WANTED);
+    let changer = Arc::clone(&file);
+    let changer = thread::spawn(move || put(&changer));
     sleep_until_ready(&file);
     changer.join().unwrap();
 }
