@@ -151,7 +151,7 @@ impl crate::net::call::Socket for NetlinkSocket {
         let result = state.receive(to, taking);
         if result.is_ready() {
             // More of a list may have come.
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
         }
         let from = Some(Address::Netlink(SockAddrNl::new(0, 0)));
         result.map_ok(|(count, len)| Incoming { count, len, from, ..Incoming::default() })
@@ -180,7 +180,7 @@ impl crate::net::call::Socket for NetlinkSocket {
         let facts = interface::facts();
         let mut state = self.state.lock();
         if state.ask(&datagram, self.privilege, &facts) {
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
         }
         Poll::Ready(Ok(count))
     }
@@ -226,11 +226,11 @@ impl File for NetlinkSocket {
         self.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 

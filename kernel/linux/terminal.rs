@@ -153,7 +153,7 @@ impl Terminal {
             let failed = from.remaining() > 0 && state.tty.is_writable();
             state.send(self.wire);
             if taken > 0 {
-                state.report(Side::Master.hide(Events::READABLE));
+                state.raise(Side::Master.hide(Events::READABLE));
             }
             drop(state);
             done += taken;
@@ -185,11 +185,11 @@ impl Terminal {
             }
             state.is_throttled = !state.tty.has_room();
             if received > 0 {
-                state.report(Events::READABLE);
+                state.raise(Events::READABLE);
             }
             if state.send(Some(wire)) {
                 // tcdrain(3) waits for more than room.
-                state.report(Events::WRITABLE);
+                state.raise(Events::WRITABLE);
             }
             let foreground = state.owner.foreground;
             drop(state);
@@ -294,7 +294,7 @@ fn has_usual_stop(settings: &Termios) -> bool {
 
 impl File for Terminal {
     fn class(&self) -> Class {
-        self.state.front().class()
+        self.state.header().class()
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -317,11 +317,11 @@ impl File for Terminal {
         self.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 

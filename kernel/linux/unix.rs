@@ -94,7 +94,7 @@ pub(crate) fn kind(endpoint: &Endpoint) -> Kind {
 }
 
 /// What to wait on for room in a backlog, or for a datagram: [`Events::WRITABLE`].
-pub(crate) fn room(endpoint: &Endpoint) -> &event::Watch {
+pub(crate) fn room(endpoint: &Endpoint) -> &event::Pollable {
     &endpoint.state
 }
 
@@ -171,7 +171,7 @@ impl UnixSocket {
         let is_listening = {
             let mut state = listener.state.lock();
             let is_listening = state.complete(child.clone());
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
             is_listening
         };
         if !is_listening {
@@ -202,7 +202,7 @@ impl Accepted for Taken<'_> {
 
     fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
         let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
-        self.listener.state.lock().report(Events::WRITABLE);
+        self.listener.state.lock().raise(Events::WRITABLE);
         open(child, flags, uid)
     }
 }
@@ -231,7 +231,7 @@ impl crate::net::call::Socket for UnixSocket {
         let mut state = self.endpoint.state.lock();
         state.listen(backlog, caller)?;
         // There may be room for more who wait.
-        state.report(Events::WRITABLE);
+        state.raise(Events::WRITABLE);
         Ok(())
     }
 
@@ -253,13 +253,13 @@ impl crate::net::call::Socket for UnixSocket {
         let peer = {
             let mut state = self.endpoint.state.lock();
             let peer = state.shut_down(how);
-            state.report(changed);
+            state.raise(changed);
             peer
         };
         if let Some(peer) = peer {
             let mut peer = peer.state.lock();
             peer.follow(how);
-            peer.report(changed);
+            peer.raise(changed);
         }
         Ok(())
     }
@@ -350,7 +350,7 @@ impl crate::net::call::Socket for UnixSocket {
             return Poll::Ready(Err(self.refused(&other, error)));
         }
         state.push(Piece { bytes, rights: core::mem::take(&mut message.rights), from: from_name });
-        state.report(Events::READABLE);
+        state.raise(Events::READABLE);
         let is_full = !state.has_room(writer);
         drop(state);
         match writer {

@@ -1,6 +1,6 @@
 //! What the calls on sockets ask of every kind of socket.
 //!
-//! Not here: connect(2), and bind(2) with a path, which differ too much; sleeping (event/wait); addresses and
+//! Not here: connect(2), and bind(2) with a path, which differ too much; sleeping (`pollee::wait`); addresses and
 //! descriptors in user memory (syscall/socket, syscall/send, syscall/recv).
 
 use alloc::boxed::Box;

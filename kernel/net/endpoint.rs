@@ -108,10 +108,10 @@ impl Endpoint {
         let Some(connection) = state.connection() else { return };
         let outcome = connection.process(segment, packet, clock::now(), out);
         if outcome.has_arrived {
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
         }
         if outcome.is_flushed {
-            state.report(Events::WRITABLE);
+            state.raise(Events::WRITABLE);
         }
         drop(state);
         self.follow(&segment.tuple, outcome);
@@ -123,7 +123,7 @@ impl Endpoint {
         let Some(connection) = state.connection() else { return };
         let outcome = connection.fail(error);
         if outcome.is_flushed {
-            state.report(Events::WRITABLE);
+            state.raise(Events::WRITABLE);
         }
         drop(state);
         self.follow(tuple, outcome);
@@ -162,7 +162,7 @@ impl Endpoint {
             Some(listener) => {
                 listener.admit(child.clone());
                 // Who waits for connections hears of each.
-                state.report(Events::READABLE);
+                state.raise(Events::READABLE);
                 true
             }
             None => false,

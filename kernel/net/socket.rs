@@ -1,6 +1,6 @@
 //! TCP sockets as files.
 //!
-//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (event/wait), `O_NONBLOCK`
+//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`), `O_NONBLOCK`
 //! and addresses in user memory (syscall/socket).
 //! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Share};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
 use rules::abi::open::{AccessMode, OpenFlags};
@@ -162,7 +162,7 @@ impl TcpSocket {
         let result = state.connecting();
         if let Poll::Ready(Err(_)) = result {
             // What is left is a socket without a connection (`tcp_disconnect`).
-            state.report(Events::ERR);
+            state.raise(Events::ERR);
         }
         result
     }
@@ -309,7 +309,7 @@ impl super::call::Socket for TcpSocket {
             self.disconnect();
         }
         // Linux wakes all who watch, whatever came of it.
-        self.endpoint.state.lock().report(Events::all());
+        self.endpoint.state.lock().raise(Events::all());
         result
     }
 
@@ -363,7 +363,7 @@ impl super::call::Socket for TcpSocket {
         // Who watches hears of the bytes again (`tcp_set_rcvlowat`).
         let mut state = self.endpoint.state.lock();
         if state.connection().is_some_and(|connection| connection.has_enough()) {
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
         }
     }
 }
@@ -404,11 +404,11 @@ impl File for TcpSocket {
         self.endpoint.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.endpoint.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 
@@ -416,7 +416,7 @@ impl File for TcpSocket {
     fn manner(&self, waits_for: Events) -> Manner {
         let state = self.endpoint.state.read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { Share::One } else { Share::All };
+        let share = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
         Manner { share, limit: state.options().wait_limit(waits_for) }
     }
 

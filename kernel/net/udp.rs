@@ -79,7 +79,7 @@ pub(crate) fn receive(packet: &Packet, out: &mut Burst) {
                 }
                 let mut state = endpoint.state.lock();
                 if state.push(datagram.from, datagram.bytes) {
-                    state.report(Events::READABLE);
+                    state.raise(Events::READABLE);
                 }
             }
         },
@@ -88,7 +88,7 @@ pub(crate) fn receive(packet: &Packet, out: &mut Burst) {
             let Some(endpoint) = find(to, from) else { return };
             let mut state = endpoint.state.lock();
             if state.fail(to, error) {
-                state.report(Events::ERR);
+                state.raise(Events::ERR);
             }
         }
     }
@@ -313,11 +313,11 @@ impl File for UdpSocket {
         self.endpoint.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.endpoint.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 

@@ -39,10 +39,10 @@ const REASONS: [(&str, &str); 7] = [
     ("hits", "answered from the cache"),
     ("misses", "not in the cache"),
     ("computes", "asked under the lock"),
-    ("notify_silent", "changes that nobody watched"),
+    ("notify_unwatched", "changes that nobody watched"),
     ("notify_watched", "changes that were watched for"),
     ("wakes", "watchers told"),
-    ("wakes_empty", "told for nothing"),
+    ("spurious_wakes", "woken for nothing"),
 ];
 
 /// What moved between two readings in `class`, and why; empty if nothing did.

@@ -102,8 +102,8 @@ fn add(class: Class, what: Count, times: u64) {
 pub(crate) fn count(class: Class, what: Count) {
     add(class, what, 1);
     match what {
-        Count::Watched => trace::event(Kind::Notify, 0, class as usize),
-        Count::VainWake => trace::event(Kind::VainWake, 0, class as usize),
+        Count::NotifyWatched => trace::event(Kind::Notify, 0, class as usize),
+        Count::SpuriousWake => trace::event(Kind::SpuriousWake, 0, class as usize),
         _ => {}
     }
 }

@@ -7,17 +7,17 @@ use pollee::{Count, Host, Lock, Wake};
 use super::class::{self, Class};
 use super::parker::Parker;
 use super::rank::{Rank, Ranked, RankedGuard};
-use super::ready::Mark;
 
 /// This kernel, as the pollee crate sees it.
 #[derive(Debug)]
 pub(crate) enum Pollux {}
 
 impl Host for Pollux {
-    type OwnerLock<T: Send> = OwnerLock<T>;
-    type ListLock<T: Send> = ListLock<T>;
+    type Policy = super::Policy;
+    type OwnerLock<T: Send> = RankLock<T, { Rank::Object as u8 }>;
+    type ListLock<T: Send> = RankLock<T, { Rank::Watchers as u8 }>;
+    type ReadyLock<T: Send> = RankLock<T, { Rank::ReadyList as u8 }>;
     type Task = Task;
-    type Mark = Mark;
     type Class = Class;
 
     #[inline]
@@ -43,43 +43,17 @@ impl Wake for Task {
     }
 }
 
-/// The lock around an object's state, or around a ready queue.
-pub(crate) struct OwnerLock<T>(Ranked<T>);
+/// A [`Ranked`] lock whose rank is part of its type, for the crate makes its locks itself.
+pub(crate) struct RankLock<T, const RANK: u8>(Ranked<T>);
 
-impl<T> OwnerLock<T> {
-    /// The lock of a ready queue, which is taken under a list lock.
-    pub(crate) const fn of_ready_queue(value: T) -> Self {
-        Self(Ranked::new(Rank::ReadyQueue, value))
-    }
-}
-
-impl<T: Send> Lock<T> for OwnerLock<T> {
+impl<T: Send, const RANK: u8> Lock<T> for RankLock<T, RANK> {
     type Guard<'a>
         = RankedGuard<'a, T>
     where
         T: 'a;
 
     fn new(value: T) -> Self {
-        Self(Ranked::new(Rank::Object, value))
-    }
-
-    #[inline]
-    fn lock(&self) -> RankedGuard<'_, T> {
-        self.0.lock()
-    }
-}
-
-/// The lock around a list of watchers.
-pub(crate) struct ListLock<T>(Ranked<T>);
-
-impl<T: Send> Lock<T> for ListLock<T> {
-    type Guard<'a>
-        = RankedGuard<'a, T>
-    where
-        T: 'a;
-
-    fn new(value: T) -> Self {
-        Self(Ranked::new(Rank::Watchers, value))
+        Self(Ranked::new(const { Rank::from_number(RANK) }, value))
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Spin locks that know their place in the lock order, and panic in debug builds when it is broken.
 //!
-//! `1 fd table → 2 epoll interest → 3 object state → 4 network interface → 5 watcher list → 6 ready queue`.
+//! `1 fd table → 2 epoll interest → 3 object state → 4 network interface → 5 watcher list → 6 ready list`.
 //! A lock may be taken while others of a lower rank are held; of the same rank only for epoll interests,
 //! which nest along a graph without cycles (`object/epoll`). From rank 4 on no user memory is copied and no
 //! file is called.
@@ -29,8 +29,18 @@ pub(crate) enum Rank {
     Interface = 4,
     /// The watchers of a file.
     Watchers = 5,
-    /// The ready queue of an epoll instance.
-    ReadyQueue = 6,
+    /// The ready list of an epoll instance.
+    ReadyList = 6,
+}
+
+impl Rank {
+    const ALL: [Self; 6] =
+        [Self::FdTable, Self::Interest, Self::Object, Self::Interface, Self::Watchers, Self::ReadyList];
+
+    /// The rank with this number.
+    pub(crate) const fn from_number(number: u8) -> Self {
+        Self::ALL[number as usize - 1]
+    }
 }
 
 /// A spin lock with a [`Rank`].

@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     /// An object told its watchers of a change: the object's class.
     Notify,
     /// A thread woke up and found nothing: the class of what it waited for.
-    VainWake,
+    SpuriousWake,
     /// A thread went to sleep: 0.
     Sleep,
     /// It goes on: 1 if its time was up.
@@ -134,8 +134,15 @@ impl Place {
     }
 
     fn read(&self, cpu: usize) -> Option<Event> {
-        const KINDS: [Kind; 7] =
-            [Kind::Enter, Kind::Leave, Kind::Notify, Kind::VainWake, Kind::Sleep, Kind::Wake, Kind::Fault];
+        const KINDS: [Kind; 7] = [
+            Kind::Enter,
+            Kind::Leave,
+            Kind::Notify,
+            Kind::SpuriousWake,
+            Kind::Sleep,
+            Kind::Wake,
+            Kind::Fault,
+        ];
         let time = self.time.load(Ordering::Relaxed);
         let who = self.who.load(Ordering::Relaxed);
         let kind = *KINDS.get((who >> 32) as usize)?;
@@ -160,7 +167,7 @@ impl fmt::Display for Event {
             },
             Kind::Leave => write!(out, "  returns {}", self.number.cast_signed()),
             Kind::Notify => write!(out, "  {} tells its watchers", class()),
-            Kind::VainWake => write!(out, "  woken for nothing by {}", class()),
+            Kind::SpuriousWake => write!(out, "  spurious wake by {}", class()),
             Kind::Sleep => write!(out, "  sleeps"),
             Kind::Wake if self.number == 0 => write!(out, "  is woken"),
             Kind::Wake => write!(out, "  wakes, its time is up"),

@@ -1,7 +1,7 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
 //! Owns: the file status flags, where it was opened, who is to hear of its end.
-//! Not here: the numbers (`table`), reads and writes (`offset`), sleeping (`event::wait`).
+//! Not here: the numbers (`table`), reads and writes (`offset`), sleeping (`pollee::wait`).
 //! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
 
 mod offset;
@@ -49,11 +49,11 @@ pub(crate) struct OpenFile {
     location: Option<Box<dyn Location>>,
     polling: Polling,
     /// For the first thread that waits for this file among many.
-    standing: Once<Arc<event::Standing>>,
+    registration: Once<Arc<event::PersistentRegistration>>,
     /// Whether it has offsets; no file changes that.
     is_seekable: bool,
     /// The file, and its front, if it has one and may be polled.
-    file: Yoke<Option<&'static event::Front>, Arc<dyn File>>,
+    file: Yoke<Option<&'static event::ReadinessHeader>, Arc<dyn File>>,
     /// Which of the front's events are the file's.
     shown: Events,
 }
@@ -143,7 +143,7 @@ impl OpenFile {
             observers: Observers::new(),
             location,
             polling,
-            standing: Once::new(),
+            registration: Once::new(),
             is_seekable,
             file,
             shown,
@@ -216,7 +216,7 @@ impl OpenFile {
     /// Whether it is known without asking it that it is not ready for `interest`, and has neither failed nor ended.
     #[inline]
     pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
-        let known = self.file.get().and_then(event::Front::peek);
+        let known = self.file.get().and_then(event::ReadinessHeader::events);
         known.is_some_and(|events| !events.intersects(self.shown & (interest | Events::ALWAYS)))
     }
 
@@ -224,7 +224,7 @@ impl OpenFile {
     #[inline]
     pub(crate) fn glance(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
         if let Some(front) = self.file.get()
-            && let Some(events) = front.peek()
+            && let Some(events) = front.events()
         {
             hits.add(front.class());
             return Some(events & self.shown & interest);
@@ -240,32 +240,33 @@ impl OpenFile {
     #[inline]
     pub(crate) fn keep(
         &self,
-        bell: &event::Bell,
+        epochs: &event::WaitEpochs,
         interest: Events,
         hits: &mut Hits,
     ) -> Result<Option<Events>, NoMemory> {
-        let Some(standing) = self.standing.get() else {
-            return self.stand(bell, interest);
+        let Some(registration) = self.registration.get() else {
+            return self.stand(epochs, interest);
         };
-        let is_kept = standing.keep(|| self.watched(), bell, interest);
+        let is_kept = registration.join(|| self.watched(), epochs, interest);
         Ok(if is_kept { self.glance(interest, hits) } else { None })
     }
 
-    /// Takes the place for `bell` and then looks. `None`: another thread was quicker.
+    /// Takes the place for `epochs` and then looks. `None`: another thread was quicker.
     #[cold]
-    fn stand(&self, bell: &event::Bell, interest: Events) -> Result<Option<Events>, NoMemory> {
+    fn stand(&self, epochs: &event::WaitEpochs, interest: Events) -> Result<Option<Events>, NoMemory> {
         let mut begun = None;
-        self.standing.try_call_once(|| {
+        self.registration.try_call_once(|| {
             budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
-            let (standing, ready) = event::Standing::begin(self.watched(), bell, interest)?;
+            let (registration, ready) =
+                event::PersistentRegistration::register(self.watched(), epochs, interest)?;
             begun = Some(ready);
-            Ok(standing)
+            Ok(registration)
         })?;
         Ok(begun)
     }
 
     /// What to register with, of a file that [can be watched](Self::is_watchable).
-    pub(crate) fn watched(&self) -> &event::Watch {
+    pub(crate) fn watched(&self) -> &event::Pollable {
         #[expect(clippy::expect_used, reason = "asked of files that have it, and what a file has it keeps")]
         self.file().watch().expect("a file that can be watched")
     }
@@ -335,8 +336,8 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        if let Some(standing) = self.standing.get() {
-            standing.end(self.watched());
+        if let Some(registration) = self.registration.get() {
+            registration.unregister(self.watched());
         }
         self.observers.tell(self.id);
     }

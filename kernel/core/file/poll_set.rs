@@ -1,14 +1,15 @@
 //! Waiting for any of many descriptors: what select(2) and poll(2) have in common.
 //!
 //! Owns: the passes over the descriptors.   Not here: the arrays and sets of the program (`syscall`), the loop
-//! (`event::wait`).
+//! (`pollee::wait_many`).
 //!
 //! The first pass registers nothing: mostly something is ready, or nobody wants to wait. Only before a sleep a
 //! second pass makes the files part of the wait, and stops doing so at the first descriptor that is ready by then.
 //! Descriptors are looked up again in each pass, as on Linux: one that is closed meanwhile is noticed at the next wake.
 //!
-//! A file that is part of a wait stays registered for the next one ([`pollee::Standing`]), until it is closed: programs
-//! wait for the same files again and again. Where one thread stands, others register for the one wait.
+//! A file that is part of a wait stays registered for the next one ([`pollee::PersistentRegistration`]), until it is
+//! closed: programs wait for the same files again and again. Where that registration is another thread's, a thread
+//! registers for the one wait.
 //!
 //! Files are asked under the shared lock of the table and borrow from it, without a reference count; only those
 //! that are waited for are counted, for they must outlive a close(2) by another thread.
@@ -21,29 +22,28 @@ use core::cell::RefMut;
 use core::ops::Deref;
 use core::task::Poll;
 
-use pollee::{Events, NoMemory};
+use pollee::{Events, NoMemory, Sleep, WaitError};
 use rules::abi::errno::Errno;
 use rules::core::fd;
 
 use super::description::OpenFile;
 use super::table::FdTable;
-use crate::core::event::class::Hits;
-use crate::core::event::wait::{self, Sleep, Stop};
-use crate::core::event::{self, Poller};
+use crate::core::event::class::{Class, Hits};
+use crate::core::event::{self, Poller, Pollux};
 use crate::machine::memory::layout::PAGE_SIZE;
 
 /// A thread that can wait for many files.
-pub(crate) trait Thread: Sleep {
+pub(crate) trait Thread: Sleep<Pollux> {
     /// What it waits with; nobody else asks for it.
     fn waiting(&self) -> RefMut<'_, Waiting>;
 }
 
 /// What a thread waits for many files with; kept from one wait to the next.
 pub(crate) struct Waiting {
-    bell: event::Bell,
+    epochs: event::WaitEpochs,
     /// Files of the present wait, which stay open for as long as it lasts.
     kept: Vec<Arc<OpenFile>>,
-    /// Registrations with those where another thread stands.
+    /// Registrations with files whose persistent registration is another thread's.
     poller: Poller<WatchedFile>,
     /// Whether the last wait came to a sleep. If so, this one probably will: it begins with the second pass.
     has_slept: bool,
@@ -59,7 +59,7 @@ impl Waiting {
     /// For `task`.
     pub(crate) fn new(task: &event::Task) -> Self {
         Self {
-            bell: event::Bell::new(task.clone()),
+            epochs: event::WaitEpochs::new(task.clone()),
             kept: Vec::new(),
             poller: Poller::new(task.clone()),
             has_slept: false,
@@ -73,7 +73,7 @@ impl Waiting {
         if self.kept.len() == self.kept.capacity() {
             self.kept.try_reserve(1).map_err(|_| NoMemory)?;
         }
-        match file.keep(&self.bell, interest, hits)? {
+        match file.keep(&self.epochs, interest, hits)? {
             Some(ready) => {
                 self.kept.push(file.clone());
                 Ok(ready)
@@ -82,14 +82,14 @@ impl Waiting {
         }
     }
 
-    /// Registers for this one wait, where another thread stands.
+    /// Registers for this one wait, where the persistent registration is another thread's.
     #[cold]
     fn register(&mut self, file: &Arc<OpenFile>, interest: Events) -> Result<Events, NoMemory> {
         self.poller.watch(WatchedFile(file.clone()), interest)
     }
 
     fn end(&mut self) {
-        self.bell.end();
+        self.epochs.end();
         self.poller.clear();
         if self.kept.capacity() > FEW {
             self.kept = Vec::new();
@@ -153,7 +153,7 @@ pub(crate) fn wait<S: Thread>(
             return Ok(count);
         }
     }
-    waiting.bell.begin();
+    waiting.epochs.begin();
     let mut looks = 0;
     let attempt = || {
         looks += 1;
@@ -163,18 +163,18 @@ pub(crate) fn wait<S: Thread>(
                 Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
             }
         } else {
-            waiting.bell.arm();
+            waiting.epochs.rearm();
             ask(files, question)
         };
         if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
     };
-    let result = wait::many(thread, deadline, attempt);
+    let result = pollee::wait_many(thread, Class::PollSet, deadline, attempt);
     waiting.end();
     waiting.has_slept = looks > 1;
     match result {
         Ok(result) => result,
-        Err(Stop::TimedOut) => Ok(0),
-        Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),
+        Err(WaitError::TimedOut) => Ok(0),
+        Err(error @ (WaitError::Interrupted | WaitError::NoMemory)) => Err(error.into()),
     }
 }
 
@@ -215,9 +215,9 @@ fn ask_and_keep(
 }
 
 impl Deref for WatchedFile {
-    type Target = event::Watch;
+    type Target = event::Pollable;
 
-    fn deref(&self) -> &event::Watch {
+    fn deref(&self) -> &event::Pollable {
         self.0.watched()
     }
 }

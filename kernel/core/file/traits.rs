@@ -1,6 +1,6 @@
 //! The operations that every kind of file offers to the syscalls.
 //!
-//! Objects never sleep: an operation that would block returns `Poll::Pending`, and `event::wait` decides
+//! Objects never sleep: an operation that would block returns `Poll::Pending`, and `pollee::wait_events` decides
 //! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`). A file that answers `Pending` has a
 //! [`watch`](File::watch), and reports the event that ends the wait.
 
@@ -9,7 +9,7 @@ use core::any::Any;
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Share};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
@@ -33,8 +33,8 @@ pub(crate) enum WriteExtent {
 /// How threads wait for a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// How many of them one event may wake: [`Share::One`] only where it lets *any* of them go on.
-    pub(crate) share: Share,
+    /// How many of them one event may wake: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
+    pub(crate) share: WakeMode,
     /// How long one waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
     pub(crate) limit: Option<Duration>,
 }
@@ -42,12 +42,12 @@ pub(crate) struct Manner {
 impl Default for Manner {
     /// Every one hears of each event and waits for ever.
     fn default() -> Self {
-        Self { share: Share::All, limit: None }
+        Self { share: WakeMode::All, limit: None }
     }
 }
 
-impl From<Share> for Manner {
-    fn from(share: Share) -> Self {
+impl From<WakeMode> for Manner {
+    fn from(share: WakeMode) -> Self {
         Self { share, limit: None }
     }
 }
@@ -111,7 +111,7 @@ pub(crate) trait File: Any + Send + Sync {
 
     /// Where its readiness can be seen without asking it, and which events of that are its own: where
     /// [`poll`](Self::poll) does no more than to ask a [`Locked`](event::Locked) for these.
-    fn front(&self) -> Option<(&event::Front, Events)> {
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
         None
     }
 
@@ -119,7 +119,7 @@ pub(crate) trait File: Any + Send + Sync {
     /// `epoll_ctl` refuses with `EPERM`.
     ///
     /// A file that is one end of an object lends something that masks out the other end's events.
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         None
     }
 

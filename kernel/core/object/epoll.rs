@@ -1,7 +1,7 @@
 //! Epoll instances: files that tell which of other files are ready.
 //!
-//! Owns: the interest table under its lock (rank 2), the scan.   Not here: marks (event/ready), the rules
-//! (`rules::core::epoll`), who may watch whom (`nesting`), sleeping (event/wait).
+//! Owns: the interest table under its lock (rank 2), the scan.   Not here: the ready list (`pollee::ready_list`), the
+//! rules (`rules::core::epoll`), which instance may watch which (`nesting`), sleeping (`pollee::wait`).
 //! Invariant: an item that is connected has one registration with its file, and its place is not given to
 //! another item before that registration has ended. An item goes with its open file description.
 //!
@@ -18,7 +18,9 @@ mod scan;
 
 use alloc::sync::{Arc, Weak};
 
-use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
+use pollee::{
+    Events, NoMemory, Pollable, ReadinessHeader, ReadinessSource, ReadyList, Token, WakeMode, Watcher,
+};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::epoll::interest::{self, Identity, Table};
@@ -27,7 +29,6 @@ pub(crate) use self::control::control;
 use self::nesting::Outer;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
-use crate::core::event::ready::ReadyQueue;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::Release;
@@ -36,7 +37,7 @@ use crate::core::file::traits::File;
 /// An epoll instance.
 pub(crate) struct Epoll {
     interest: Ranked<Table<DescriptionId, Watched>>,
-    ready: Arc<ReadyQueue>,
+    ready: Arc<ReadyList<Pollux>>,
     /// The instances of which this one is an item.
     outer: Outer,
     me: Weak<Self>,
@@ -60,7 +61,7 @@ struct Watched {
 pub(crate) fn create() -> Result<Arc<OpenFile>, Errno> {
     let epoll = Arc::new_cyclic(|me| Epoll {
         interest: Ranked::new(Rank::Interest, Table::new()),
-        ready: Arc::new(ReadyQueue::new()),
+        ready: Arc::new(ReadyList::new(Class::Epoll)),
         outer: Outer::new(),
         me: me.clone(),
     });
@@ -69,13 +70,8 @@ pub(crate) fn create() -> Result<Arc<OpenFile>, Errno> {
 
 impl Epoll {
     /// What a thread in epoll_wait(2) waits for: that something is queued, ready or not.
-    pub(crate) fn queue(&self) -> &event::Watch {
-        self.ready.watch()
-    }
-
-    /// Lets another waiter look if something is queued. To be called by who has looked and leaves.
-    pub(crate) fn pass_on(&self) {
-        self.ready.pass_on();
+    pub(crate) fn ready_list(&self) -> &event::ReadyList {
+        &self.ready
     }
 
     /// Takes an item out of the table and ends its registration; the caller drops it without the lock.
@@ -115,41 +111,43 @@ impl File for Epoll {
     /// Readable if an item is ready: a queued one may have become stale, so they are asked. Whatever the caller
     /// wants to know, as on Linux: what is stale then leaves the queue, and comes back at its end.
     fn poll(&self, interest: Events) -> Events {
-        if self.has_ready_item() { interest & Events::READABLE } else { Events::empty() }
+        Pollable::poll(self, interest)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 }
 
-/// For those who watch the instance as a file: select, poll, another epoll.
-impl Watch<Pollux> for Epoll {
+/// For select, poll and outer instances, which take this one for a file: what the ready list has is only a hint.
+impl Pollable<Pollux> for Epoll {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        self.ready.source()
+    }
+
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        None
+    }
+
+    /// Readable if an item is ready: a queued one may have become stale, so they are polled. Whatever the caller
+    /// wants to know, as on Linux: what is stale then leaves the list, and comes back at its end.
+    fn poll(&self, interest: Events) -> Events {
+        if self.has_ready_item() { interest & Events::READABLE } else { Events::empty() }
+    }
+
     fn register(
         &self,
         watcher: Watcher<Pollux>,
         interest: Events,
-        share: Share,
+        mode: WakeMode,
     ) -> Result<(Token, Events), NoMemory> {
-        let (token, _) = self.queue().register(watcher, interest, share)?;
-        Ok((token, self.poll(interest)))
+        let (token, _) = self.ready.register(watcher, interest, mode)?;
+        Ok((token, Pollable::poll(self, interest)))
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.queue().set_interest(token, interest);
-        self.poll(interest)
-    }
-
-    fn rearm(&self, token: &Token) {
-        self.queue().rearm(token);
-    }
-
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.queue().unregister(token)
-    }
-
-    fn count(&self, what: Count) {
-        self.queue().count(what);
+        self.ready.set_interest(token, interest);
+        Pollable::poll(self, interest)
     }
 }
 

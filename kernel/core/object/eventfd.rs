@@ -1,12 +1,12 @@
 //! Eventfds: the rules of [`rules::core::eventfd`] behind a lock, and the eight bytes of their values.
 //!
-//! Not here: sleeping (event/wait).
+//! Not here: sleeping (`pollee::wait`).
 //! Source: eventfd(2); Linux 6.1 fs/eventfd.c.
 
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::{Events, Share};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::eventfd::{Mode, VALUE_SIZE};
@@ -50,7 +50,7 @@ impl File for EventFd {
             state.take();
             // Every read tells the writers, as on Linux: one that found no room for its value may find it now
             // although the eventfd was writable, for smaller values, all the time.
-            state.report(Events::OUT);
+            state.raise(Events::OUT);
             Ok(VALUE_SIZE)
         })
     }
@@ -66,7 +66,7 @@ impl File for EventFd {
         let mut state = self.state.lock();
         let result = state.write(u64::from_ne_bytes(bytes));
         if let Poll::Ready(Ok(())) = result {
-            state.report(Events::IN);
+            state.raise(Events::IN);
         }
         result.map_ok(|()| VALUE_SIZE)
     }
@@ -75,17 +75,17 @@ impl File for EventFd {
         self.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 
     /// Any reader can take what there is; but of the writers one may need more room than another.
     fn manner(&self, waits_for: Events) -> Manner {
-        if waits_for == Events::READABLE { Share::One.into() } else { Manner::default() }
+        if waits_for == Events::READABLE { WakeMode::Exclusive.into() } else { Manner::default() }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {

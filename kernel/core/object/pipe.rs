@@ -1,9 +1,9 @@
 //! Pipes: the rules of [`rules::core::pipe`] behind a lock, and the two kinds of ends.
 //!
-//! Owns: the lock, and which events an end shows.   Not here: sleeping (event/wait), SIGPIPE (syscall/write).
+//! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE (syscall/write).
 //! Invariant: one open end of the rule for each living [`PipeEnd`].
 //!
-//! Both ends share one pollee: one change is published once, whoever polls. An end masks what it registers for
+//! Both ends share one `Locked`: one change updates one word, whichever end is polled. An end masks what it registers for
 //! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
 
-use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
+use pollee::{Events, Pollable, ReadinessHeader, ReadinessSource, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::abi::open::{AccessMode, OpenFlags};
@@ -130,18 +130,6 @@ impl PipeEnd {
         budget::try_reserve(bytes / 64)?;
         self.pipe.state.lock().set_capacity(bytes, privilege)
     }
-
-    /// `events` as this end shows them: nobody has hung up before the first writer came.
-    fn show(&self, mut events: Events) -> Events {
-        if events.contains(Events::HUP)
-            && let Some(missed) = self.missed
-        {
-            let state = self.pipe.state.read();
-            let has_hung_up = state.is_closed(End::Writer) && missed.is_past(&state);
-            events.set(Events::HUP, has_hung_up);
-        }
-        events
-    }
 }
 
 impl Missed {
@@ -176,7 +164,7 @@ impl File for PipeEnd {
         let result = state.read(to, &mut Pool);
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
             // As on Linux even if no slot became free (`pipe_read`): an epoll keeps the order of such news.
-            state.report(Events::WRITABLE);
+            state.raise(Events::WRITABLE);
         }
         result
     }
@@ -188,7 +176,7 @@ impl File for PipeEnd {
         if let Poll::Ready(Ok(1..)) | Poll::Pending = result {
             // Edge-triggered readers hear of every write, not only of the first into an empty pipe: programs
             // count on that since Linux had it. It tells them of one that found no room, too (`pipe_write`).
-            state.report(Events::READABLE);
+            state.raise(Events::READABLE);
         }
         result
     }
@@ -198,20 +186,20 @@ impl File for PipeEnd {
     }
 
     fn poll(&self, interest: Events) -> Events {
-        self.show(self.pipe.state.poll(interest & self.mask))
+        Pollable::poll(self, interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        self.missed.is_none().then(|| (self.pipe.state.front(), self.mask))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Pollable::header(self)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 
     /// Whatever made a pipe readable, or freed a slot, lets any one reader or writer go on.
     fn manner(&self, _waits_for: Events) -> Manner {
-        Share::One.into()
+        WakeMode::Exclusive.into()
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {
@@ -244,30 +232,29 @@ impl File for PipeEnd {
     }
 }
 
-impl Watch<Pollux> for PipeEnd {
-    fn register(
-        &self,
-        watcher: Watcher<Pollux>,
-        interest: Events,
-        share: Share,
-    ) -> Result<(Token, Events), NoMemory> {
-        let (token, ready) = self.pipe.state.register(watcher, interest & self.mask, share)?;
-        Ok((token, self.show(ready)))
+/// The end's own events, of those of the pipe.
+impl Pollable<Pollux> for PipeEnd {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &self.pipe.state
     }
 
-    fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.show(self.pipe.state.set_interest(token, interest & self.mask))
+    fn source_interest(&self, interest: Events) -> Events {
+        interest & self.mask
     }
 
-    fn rearm(&self, token: &Token) {
-        self.pipe.state.rearm(token);
+    /// Nobody has hung up before the first writer came.
+    fn show(&self, mut events: Events) -> Events {
+        if events.contains(Events::HUP)
+            && let Some(missed) = self.missed
+        {
+            let state = self.pipe.state.read();
+            let has_hung_up = state.is_closed(End::Writer) && missed.is_past(&state);
+            events.set(Events::HUP, has_hung_up);
+        }
+        events
     }
 
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.pipe.state.unregister(token)
-    }
-
-    fn count(&self, what: Count) {
-        self.pipe.state.count(what);
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        self.missed.is_none().then(|| (self.pipe.state.header(), self.mask))
     }
 }

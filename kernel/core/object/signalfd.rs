@@ -12,7 +12,9 @@ use alloc::sync::{Arc, Weak};
 use core::marker::PhantomData;
 use core::task::Poll;
 
-use pollee::{Count, Events, NoMemory, Readiness, Share, Token, Watch, Watcher};
+use pollee::{
+    Events, NoMemory, Pollable, Readiness, ReadinessHeader, ReadinessSource, Token, WakeMode, Watcher,
+};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::siginfo::RECORD_SIZE;
@@ -84,14 +86,14 @@ impl<P: PendingSignals> SignalFd<P> {
     pub(crate) fn set_wanted(&self, wanted: SigSet) {
         let mut state = self.state.lock();
         state.wanted = wanted;
-        state.report(Events::IN);
+        state.raise(Events::IN);
     }
 
     /// Tells waiters that `signal` was queued, if the file shows it.
     pub(crate) fn announce(&self, signal: Signal) {
         let mut state = self.state.lock();
         if state.wanted.contains(signal) {
-            state.report(Events::IN);
+            state.raise(Events::IN);
         }
     }
 
@@ -126,13 +128,11 @@ impl<P: PendingSignals> File for SignalFd<P> {
         Poll::Ready(Ok(count * RECORD_SIZE))
     }
 
-    /// Readable if one of the signals waits for the thread that asks.
     fn poll(&self, interest: Events) -> Events {
-        let is_ready = P::current().is_some_and(|pending| pending.has(self.wanted()));
-        if is_ready { interest & Events::IN } else { Events::empty() }
+        Pollable::poll(self, interest)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 
@@ -142,34 +142,36 @@ impl<P: PendingSignals> File for SignalFd<P> {
     }
 }
 
-impl<P: PendingSignals> Watch<Pollux> for SignalFd<P> {
+impl<P: PendingSignals> Pollable<Pollux> for SignalFd<P> {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &self.state
+    }
+
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        None
+    }
+
+    /// Readable if one of the signals waits for the thread that polls.
+    fn poll(&self, interest: Events) -> Events {
+        let is_ready = P::current().is_some_and(|pending| pending.has(self.wanted()));
+        if is_ready { interest & Events::IN } else { Events::empty() }
+    }
+
     fn register(
         &self,
         watcher: Watcher<Pollux>,
         interest: Events,
-        share: Share,
+        mode: WakeMode,
     ) -> Result<(Token, Events), NoMemory> {
         if let Some(pending) = P::current() {
             pending.enlist(&self.me);
         }
-        let (token, _) = self.state.register(watcher, interest, share)?;
-        Ok((token, self.poll(interest)))
+        let (token, _) = self.source().register(watcher, interest, mode)?;
+        Ok((token, Pollable::poll(self, interest)))
     }
 
     fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.state.set_interest(token, interest);
-        self.poll(interest)
-    }
-
-    fn rearm(&self, token: &Token) {
-        self.state.rearm(token);
-    }
-
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.state.unregister(token)
-    }
-
-    fn count(&self, what: Count) {
-        self.state.count(what);
+        self.source().set_interest(token, interest);
+        Pollable::poll(self, interest)
     }
 }

@@ -1,6 +1,6 @@
 //! Timerfds: the rules of [`rules::core::timerfd`] behind a lock, and the clock that calls them.
 //!
-//! Owns: the timer that is armed.   Not here: sleeping (event/wait), which clock a program means (syscall/timerfd).
+//! Owns: the timer that is armed.   Not here: sleeping (`pollee::wait`), which clock a program means (syscall/timerfd).
 //! Invariant: whenever the lock is free, a timer is armed for the time that is due, if one is. It is never late; an
 //! expiration that was taken back may come all the same, and finds nothing due.
 //! Source: timerfd_create(2); Linux 6.1 fs/timerfd.c.
@@ -9,7 +9,7 @@ use alloc::sync::{Arc, Weak};
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Readiness, Share};
+use pollee::{Events, Readiness, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::seek::Whence;
@@ -66,7 +66,7 @@ impl TimerFd {
         let before = state.rule.set(clock::now(), first, interval);
         // What is due already has expired when the call returns.
         if state.rule.expire(clock::now()) {
-            state.report(Events::IN);
+            state.raise(Events::IN);
         }
         let taken_back = state.arm(&self.alarm);
         drop(state);
@@ -105,7 +105,7 @@ impl Work for Alarm {
         let Some(timer) = self.0.upgrade() else { return };
         let mut state = timer.state.lock();
         if state.rule.expire(clock::now()) {
-            state.report(Events::IN);
+            state.raise(Events::IN);
         }
     }
 }
@@ -138,17 +138,17 @@ impl File for TimerFd {
         self.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 
     /// One reader takes all there is.
     fn manner(&self, _waits_for: Events) -> Manner {
-        Share::One.into()
+        WakeMode::Exclusive.into()
     }
 
     /// There is no offset, but to ask for it is no error (`noop_llseek`).

@@ -56,7 +56,7 @@ pub(crate) trait Caller {
     /// The signals that wait for a thread.
     type Signals: PendingSignals;
 
-    /// The calling thread, which [`wait`](crate::core::event::wait) puts to sleep.
+    /// The calling thread, which [`pollee::wait_events`] puts to sleep.
     fn sleeper(&self) -> &Self::Sleeper;
 
     /// Its address space.

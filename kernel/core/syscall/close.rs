@@ -5,13 +5,12 @@ use core::task::Poll;
 use core::time::Duration;
 
 use bitflags::bitflags;
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
 use super::caller::{Caller, SysResult};
 use super::patience;
-use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::machine::clock;
@@ -46,7 +45,7 @@ pub(crate) fn close(cx: &mut impl Caller, fd: Fd) -> SysResult {
 #[cold]
 fn linger(cx: &impl Caller, file: &OpenFile, time: Duration) {
     let until = Timeout::At(clock::now() + time);
-    let _ = patience::within(cx, file, (Events::WRITABLE, Check::Try), until, || {
+    let _ = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
         if file.file().is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }

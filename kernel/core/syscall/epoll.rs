@@ -1,13 +1,14 @@
 //! epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2) and epoll_pwait2.
 //!
-//! Not here: the instance (object/epoll), what may be added (`rules::core::epoll`), the wait loop (event/wait).
+//! Not here: the instance (object/epoll), what may be added (`rules::core::epoll`), the wait loop (`pollee::wait`).
 //! Source: Linux 6.1 fs/eventpoll.c.
 
 use core::task::Poll;
 use core::time::Duration;
 
 use ostd::mm::VmReader;
-use pollee::{Events, Share};
+use pollee::ready_list::Batch;
+use pollee::{Events, Recheck, WaitError, WaitTarget, WakeMode};
 use rules::abi::epoll::{EPOLL_CLOEXEC, EpollEvent, Operation};
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
@@ -16,8 +17,6 @@ use rules::core::fd::{Fd, OnExec};
 use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
-use crate::core::event::ready::CHUNK;
-use crate::core::event::wait::{self, Check, Source, Stop};
 use crate::core::file::poll_set::Timeout;
 use crate::core::object::epoll::{self, Epoll};
 use crate::machine::memory::user::{UserPtr, UserSlice};
@@ -146,7 +145,7 @@ fn wait_until(
     };
     if let Poll::Ready(result) = scan() {
         // There may be more than `max`, or level-triggered ones, for others who wait.
-        instance.pass_on();
+        instance.ready_list().hand_on();
         return result;
     }
     let deadline = match timeout {
@@ -154,23 +153,23 @@ fn wait_until(
         Timeout::At(deadline) => Some(deadline),
         Timeout::Never => None,
     };
-    // One waiter for each event; whoever leaves passes on what is left.
-    let source = Source {
-        file: instance.queue(),
+    // One waiter for each event; it hands on what it leaves.
+    let target = WaitTarget {
+        file: instance.ready_list(),
         interest: Events::READABLE,
-        share: Share::Relay,
-        check: Check::Readiness,
+        mode: WakeMode::Handoff,
+        recheck: Recheck::Readiness,
     };
-    match wait::registered(cx.sleeper(), source, deadline, scan) {
+    match pollee::wait_events_after_try(cx.sleeper(), target, deadline, scan) {
         Ok(result) => result,
-        Err(Stop::TimedOut) => Ok(0),
-        Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),
+        Err(WaitError::TimedOut) => Ok(0),
+        Err(error @ (WaitError::Interrupted | WaitError::NoMemory)) => Err(error.into()),
     }
 }
 
 /// Writes reports one behind the other, and returns how many were written.
 fn put(to: UserSlice<'_>, reports: &[EpollEvent]) -> usize {
-    let mut bytes: heapless::Vec<u8, { CHUNK * EpollEvent::SIZE }> = heapless::Vec::new();
+    let mut bytes: heapless::Vec<u8, { Batch::CAPACITY * EpollEvent::SIZE }> = heapless::Vec::new();
     for report in reports {
         // There is room: a scan reports no more at a time.
         let _ = bytes.extend_from_slice(&report.to_bytes());

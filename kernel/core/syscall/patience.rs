@@ -1,18 +1,17 @@
 //! Whether and how an operation on a file waits.
 //!
-//! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
+//! Owns: `O_NONBLOCK`.   Not here: the wait itself (`pollee::wait`), what is tried (the callers).
 //! Why: decision 0062.
 
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Share};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::AccessMode;
 
 use super::caller::{Caller, Restart};
-use crate::core::event::Watch;
-use crate::core::event::wait::{self, Check, Source};
+use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::{File, Manner};
@@ -50,7 +49,7 @@ pub(crate) fn after_a_try<T>(
     if file.is_nonblocking() {
         return Err(Errno::EAGAIN);
     }
-    wait(cx, file, (waits_for, Check::Try), None, attempt)
+    wait(cx, file, (waits_for, Recheck::Try), None, attempt)
 }
 
 /// Whether it is known without a try that a read of `len` bytes would find nothing.
@@ -77,24 +76,24 @@ pub(crate) fn until_read<T>(
 }
 
 /// How a read that has registered finds out whether it was too late.
-pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Check {
-    if file.file().reads_when_ready(len) { Check::Readiness } else { Check::Try }
+pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Recheck {
+    if file.file().reads_when_ready(len) { Recheck::Readiness } else { Recheck::Try }
 }
 
-/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `check` as in [`Source`].
+/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `recheck` as in [`WaitTarget`].
 ///
 /// # Errors
 /// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
 pub(crate) fn within<T>(
     cx: &impl Caller,
     file: &OpenFile,
-    (waits_for, check): (Events, Check),
+    (waits_for, recheck): (Events, Recheck),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
     match attempt() {
         Poll::Ready(result) => result,
-        Poll::Pending => within_after_a_try(cx, file, (waits_for, check), limit, attempt),
+        Poll::Pending => within_after_a_try(cx, file, (waits_for, recheck), limit, attempt),
     }
 }
 
@@ -105,7 +104,7 @@ pub(crate) fn within<T>(
 pub(crate) fn within_after_a_try<T>(
     cx: &impl Caller,
     file: &OpenFile,
-    how: (Events, Check),
+    how: (Events, Recheck),
     limit: Timeout<Duration>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -119,7 +118,7 @@ pub(crate) fn within_after_a_try<T>(
 /// As [`within`].
 pub(crate) fn until_changed<T>(
     cx: &impl Caller,
-    (file, interest, share): (&Watch, Events, Share),
+    (file, interest, mode): (&Pollable, Events, WakeMode),
     limit: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -128,7 +127,8 @@ pub(crate) fn until_changed<T>(
     }
     let deadline = deadline(limit)?;
     limit_restarts(cx, deadline);
-    wait::registered(cx.sleeper(), Source { file, interest, share, check: Check::Try }, deadline, attempt)?
+    let target = WaitTarget { file, interest, mode, recheck: Recheck::Try };
+    pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }
 
 /// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
@@ -163,7 +163,7 @@ pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode
     let waits_for = if access.reads() { Events::READABLE } else { Events::WRITABLE };
     let Some(watch) = file.watch() else { return Ok(()) };
     // One partner suffices for all who wait for one.
-    until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
+    until_changed(cx, (watch, waits_for, WakeMode::All), Timeout::Never, attempt)
 }
 
 /// Waits until `deadline`, or as long as the file's own manner is.
@@ -171,7 +171,7 @@ pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode
 fn wait<T>(
     cx: &impl Caller,
     file: &OpenFile,
-    (interest, check): (Events, Check),
+    (interest, recheck): (Events, Recheck),
     deadline: Option<Option<Duration>>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
@@ -180,5 +180,6 @@ fn wait<T>(
     // What is not ready and never changes would be waited for in vain.
     let file = file.file().watch().ok_or(Errno::EAGAIN)?;
     limit_restarts(cx, deadline);
-    wait::registered(cx.sleeper(), Source { file, interest, share, check }, deadline, attempt)?
+    let target = WaitTarget { file, interest, mode: share, recheck };
+    pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }

@@ -65,7 +65,7 @@ impl FileLock {
     }
 
     /// What to watch, and for what, until the lock may be had.
-    pub(crate) fn watch(&self, mode: Mode) -> (&event::Watch, Events) {
+    pub(crate) fn watch(&self, mode: Mode) -> (&event::Pollable, Events) {
         (&self.state, if mode == Mode::Exclusive { Events::WRITABLE } else { Events::READABLE })
     }
 

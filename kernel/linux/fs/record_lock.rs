@@ -120,7 +120,7 @@ impl FileLocks {
     }
 
     /// What to watch for [`Events::WRITABLE`] while others are in the way.
-    pub(crate) fn watch(&self) -> &event::Watch {
+    pub(crate) fn watch(&self) -> &event::Pollable {
         &self.state
     }
 
@@ -144,7 +144,7 @@ impl FileLocks {
     /// Tells waiters of a change. With no lock held: a waiter that registered before it looks either sees the
     /// change or is seen here.
     fn tell(&self) {
-        self.state.wake(Events::WRITABLE);
+        self.state.notify(Events::WRITABLE);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::machine::memory::budget;
 
 /// The columns of `pollee`, in the order of [`Count`].
 const COUNTS: [&str; Count::KINDS] =
-    ["hits", "misses", "computes", "notify_silent", "notify_watched", "wakes", "wakes_empty"];
+    ["hits", "misses", "computes", "notify_unwatched", "notify_watched", "wakes", "spurious_wakes"];
 
 /// What happened to files that can be waited for, by class of object.
 pub(super) fn pollee() -> Vec<u8> {

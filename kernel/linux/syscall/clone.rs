@@ -5,11 +5,11 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use pollee::Sleep;
 use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use super::enter;
-use crate::core::event::wait::Sleep;
 use crate::core::syscall::caller::Restart;
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::signal::pending::ThreadSignals;

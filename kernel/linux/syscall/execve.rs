@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::linux::access::Access;
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::event::wait::Sleep;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::linux::fs::tmpfs::inode::Inode;

@@ -5,14 +5,13 @@
 
 use core::task::Poll;
 
-use pollee::Share;
+use pollee::{Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::linux::lock::Mode;
 
 use super::at;
 use super::context::{Caller, Context, SysResult};
-use crate::core::event::wait::{self, Check, Source};
 use crate::linux::fs::lock;
 
 /// flock(2).
@@ -44,8 +43,8 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
         },
         Some(mode) => {
             let (watch, interest) = lock.watch(mode);
-            let source = Source { file: watch, interest, share: Share::All, check: Check::Try };
-            wait::until(cx.sleeper(), source, None, || lock.acquire(&file, mode))
+            let target = WaitTarget { file: watch, interest, mode: WakeMode::All, recheck: Recheck::Try };
+            pollee::wait_events(cx.sleeper(), target, None, || lock.acquire(&file, mode))
                 .map_err(Errno::from)
                 .flatten()
         }

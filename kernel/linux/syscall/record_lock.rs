@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::{Events, Share};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::fcntl::LockOwner;
 use rules::linux::lock::Mode;
@@ -14,7 +14,6 @@ use rules::linux::record_lock::argument as flock;
 use rules::linux::record_lock::argument::{Flock, RawFlock};
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::event::wait::{self, Check, Source};
 use crate::core::file::description::OpenFile;
 use crate::core::file::release::Release;
 use crate::linux::fs::record_lock::{self, FileLocks, Holder, Owner, Waiting};
@@ -89,9 +88,13 @@ fn acquire(
     wanted: Flock,
 ) -> Result<(), Errno> {
     let mut waiting = Waiting::new(holder.owner);
-    let source =
-        Source { file: locks.watch(), interest: Events::WRITABLE, share: Share::All, check: Check::Try };
-    wait::until(cx.sleeper(), source, None, || {
+    let target = WaitTarget {
+        file: locks.watch(),
+        interest: Events::WRITABLE,
+        mode: WakeMode::All,
+        recheck: Recheck::Try,
+    };
+    pollee::wait_events(cx.sleeper(), target, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
             && matches!(holder.owner, Owner::Table(_))

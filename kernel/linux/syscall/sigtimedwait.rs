@@ -2,11 +2,11 @@
 //!
 //! Source: Linux 6.1 kernel/signal.c (`sigsuspend`, `do_sigtimedwait`).
 
+use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use super::time;
-use crate::core::event::wait::{Sleep, Wake};
 use crate::core::syscall::caller::Restart;
 use crate::core::syscall::mask;
 use crate::linux::task::signal::pending::{INFO_WORDS, Info};
@@ -81,7 +81,7 @@ pub(crate) fn rt_sigtimedwait(
             // One that is wanted may have come after the look.
             break take().ok_or(Errno::EINTR);
         }
-        is_over = thread.sleep(deadline) == Wake::TimedOut;
+        is_over = thread.sleep(deadline) == WakeReason::TimedOut;
     };
     thread.signals.lock().mask = before;
     let found = found?;

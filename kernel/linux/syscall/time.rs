@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::event::wait::{Sleep, Wake};
 use crate::core::syscall::caller::Restart;
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::thread::Thread;
@@ -181,7 +181,7 @@ fn sleep_until(cx: &Context<'_>, deadline: Duration) -> SysResult {
         if cx.sleeper().is_interrupted() {
             return Err(Errno::EINTR);
         }
-        if cx.sleeper().sleep(Some(deadline)) == Wake::TimedOut {
+        if cx.sleeper().sleep(Some(deadline)) == WakeReason::TimedOut {
             return Ok(0);
         }
     }

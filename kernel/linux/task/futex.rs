@@ -19,11 +19,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
+use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::thread::Myself;
 use crate::core::event::parker::Parker;
-use crate::core::event::wait::{Sleep, Wake};
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
 
@@ -113,7 +113,7 @@ pub(crate) fn wait(
         }
         let stop = if thread.is_interrupted() {
             Some(Errno::EINTR)
-        } else if thread.sleep(deadline) == Wake::TimedOut {
+        } else if thread.sleep(deadline) == WakeReason::TimedOut {
             Some(Errno::ETIMEDOUT)
         } else {
             None

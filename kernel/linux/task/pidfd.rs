@@ -72,11 +72,11 @@ impl File for PidFd {
         self.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&*self.state)
     }
 }

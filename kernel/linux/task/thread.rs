@@ -17,6 +17,7 @@ use ostd::irq::disable_local;
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
+use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::process::Process;
@@ -27,7 +28,6 @@ use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Bed, Parker};
 use crate::core::event::trace::{self, Kind};
-use crate::core::event::wait::{Sleep, Wake};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
@@ -326,26 +326,26 @@ impl poll_set::Thread for Myself {
     }
 }
 
-impl Sleep for Myself {
+impl Sleep<event::Pollux> for Myself {
     type Deadline = Duration;
 
     fn task(&self) -> event::Task {
         event::Task::new(self.parker.clone())
     }
 
-    fn sleep(&self, until: Option<Duration>) -> Wake {
+    fn sleep(&self, until: Option<Duration>) -> WakeReason {
         if until.is_some_and(|until| until <= clock::now()) {
-            return Wake::TimedOut;
+            return WakeReason::TimedOut;
         }
         let timer = until.map(|until| timer::arm(until, self.parker.clone()));
         trace::event(Kind::Sleep, self.tid(), 0);
         self.bed.sleep();
         drop(timer);
         let wake = match until {
-            Some(until) if until <= clock::now() => Wake::TimedOut,
-            _ => Wake::Called,
+            Some(until) if until <= clock::now() => WakeReason::TimedOut,
+            _ => WakeReason::Woken,
         };
-        trace::event(Kind::Wake, self.tid(), usize::from(wake == Wake::TimedOut));
+        trace::event(Kind::Wake, self.tid(), usize::from(wake == WakeReason::TimedOut));
         wake
     }
 

@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use bitflags::bitflags;
+use pollee::Sleep;
 use rules::abi::errno::Errno;
 
 use super::process::{self, End, Process};
 use super::signal::job::Change;
 use super::thread::Myself;
-use crate::core::event::wait::Sleep;
 use rules::abi::signal::Signal;
 
 /// Which children.

@@ -60,7 +60,7 @@ impl UnixSocket {
             if !lost.is_empty() && before.sends_to(own) {
                 let mut before = before.state.lock();
                 before.put_error(Errno::ECONNRESET);
-                before.report(Events::ERR);
+                before.raise(Events::ERR);
             }
             own.tell_of_room();
         }
@@ -106,7 +106,7 @@ impl Endpoint {
             let writer = self.writer(&client).unwrap_or(Writer::Stranger);
             client.note_room(self, writer);
             if self.state.read().has_room(writer) {
-                client.state.lock().report(Events::WRITABLE);
+                client.state.lock().raise(Events::WRITABLE);
             }
         }
     }
@@ -115,7 +115,7 @@ impl Endpoint {
     pub(super) fn tell_of_room(&self) {
         self.tell_clients();
         if self.strangers.load(Ordering::SeqCst) > 0 {
-            self.state.lock().report(Events::WRITABLE);
+            self.state.lock().raise(Events::WRITABLE);
         }
     }
 }

@@ -79,7 +79,7 @@ impl Endpoint {
             if peer.sends_to(self) {
                 let mut peer = peer.state.lock();
                 peer.lose_peer(error);
-                peer.report(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
+                peer.raise(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
             }
         }
         self.tell_clients();
@@ -87,7 +87,7 @@ impl Endpoint {
             child.close(Some(Errno::ECONNRESET));
         }
         // Who waits for room in the backlog, or here, waits in vain.
-        self.state.lock().report(Events::WRITABLE);
+        self.state.lock().raise(Events::WRITABLE);
     }
 
     /// Brings what this end knows of the other's room up to date: asked again after it was noted, because the other
@@ -106,7 +106,7 @@ impl Endpoint {
     pub(super) fn announce_room(&self) {
         let mut state = self.state.lock();
         state.set_peer_has_room(true);
-        state.report(Events::WRITABLE);
+        state.raise(Events::WRITABLE);
     }
 
     /// The other end.

@@ -4,7 +4,7 @@
 
 use core::task::Poll;
 
-use pollee::{Events, Share};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::stat::Stat;
 use rules::linux::unix::socket::Kind;
@@ -46,11 +46,11 @@ impl File for UnixSocket {
         self.endpoint.state.poll(interest)
     }
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
+    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
+        Some((self.endpoint.state.header(), Events::all()))
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 
@@ -58,7 +58,7 @@ impl File for UnixSocket {
     fn manner(&self, waits_for: Events) -> Manner {
         let state = self.endpoint.state.read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { Share::One } else { Share::All };
+        let share = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
         Manner { share, limit: state.options().wait_limit(waits_for) }
     }
 

@@ -1,12 +1,11 @@
 //! accept(2), accept4(2).
 
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::SocketFlags;
 
 use super::socket;
-use crate::core::event::wait::Check;
 use crate::core::syscall::patience;
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 
@@ -31,7 +30,7 @@ pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, fla
     let number = cx.files().reserve(Fd::new(0), cx.file_limit())?;
     let limit = socket::limit(&file, listener.options().receive_timeout);
     // A listener is readable exactly while there is a connection to be accepted.
-    let how = (Events::READABLE, Check::Readiness);
+    let how = (Events::READABLE, Recheck::Readiness);
     let accepted = patience::within(cx, &file, how, limit, || listener.accept())?;
     if addr != 0 {
         socket::write_address(cx, addr, len, &accepted.peer()?)?;

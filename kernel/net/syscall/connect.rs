@@ -4,7 +4,7 @@
 
 use core::task::Poll;
 
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::linux::capability::Capability;
@@ -13,7 +13,6 @@ use rules::net::tcp::socket::Attempt;
 
 use super::socket::{InetAddress, RawAddress};
 use super::{socket, unix};
-use crate::core::event::wait::Check;
 use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::patience;
 use crate::linux::netlink::NetlinkSocket;
@@ -64,7 +63,7 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
         return Err(going_on);
     }
     let mut is_over = false;
-    let result = patience::within(cx, &file, (Events::WRITABLE, Check::Try), limit, || {
+    let result = patience::within(cx, &file, (Events::WRITABLE, Recheck::Try), limit, || {
         let result = socket.connecting();
         is_over = matches!(result, Poll::Ready(_));
         result

@@ -5,7 +5,7 @@
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
@@ -13,7 +13,6 @@ use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use rules::net::tcp::connection::Taking;
 
 use super::{cmsg, socket};
-use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::patience;
@@ -161,7 +160,7 @@ fn receive_to(
     let result = match first {
         Poll::Ready(result) => result,
         Poll::Pending => {
-            let check = if len > 0 { patience::check_of_read(file, len) } else { Check::Try };
+            let check = if len > 0 { patience::check_of_read(file, len) } else { Recheck::Try };
             patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
         }
     };

@@ -4,7 +4,7 @@
 
 use core::task::Poll;
 
-use pollee::{Events, Share};
+use pollee::{Events, Recheck, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::linux::capability::Capability;
@@ -13,7 +13,6 @@ use rules::machine::transfer::Source as _;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 
 use super::{cmsg, socket, unix};
-use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::WriteExtent;
@@ -117,12 +116,12 @@ fn send(
         // Room is not the sender's to tell.
         let to = to.clone();
         let _stranger = Stranger::new(&to);
-        let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, Share::All);
+        let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, WakeMode::All);
         return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
     }
     let is_stream = socket.write_extent() == WriteExtent::All;
     let mut total = 0;
-    let result = patience::within(cx, file, (Events::WRITABLE, Check::Try), limit, || {
+    let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
         if total > 0 && file.file().has_pending_error() {
             return Poll::Ready(Ok(()));
         }

@@ -5,7 +5,7 @@
 
 use alloc::sync::Arc;
 
-use pollee::{Events, Share};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::linux::access::Access;
@@ -92,7 +92,7 @@ pub(crate) fn connect(cx: &Context<'_>, file: &OpenFile, socket: &UnixSocket, gi
     }
     let caller = socket::caller(cx);
     let limit = socket::limit(file, socket.options().send_timeout);
-    let for_room = (unix::room(&listener), Events::WRITABLE, Share::All);
+    let for_room = (unix::room(&listener), Events::WRITABLE, WakeMode::All);
     patience::until_changed(cx, for_room, limit, || socket.connect(&Arc::clone(&listener), caller))?;
     Ok(0)
 }

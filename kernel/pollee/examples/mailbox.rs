@@ -4,19 +4,25 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread::{self, Thread};
+use std::time::Instant;
 
-use pollee::{Events, Host, Hybrid, Lock, Locked, Mark, Marked, Poller, Readiness, Share, Waiting, Wake};
+use pollee::{
+    Events, Host, Hybrid, Lock, Locked, Poller, Readiness, Recheck, Sleep, WaitTarget, Wake, WakeMode,
+    WakeReason, wait_events,
+};
 
-// What the kernel brings along: a lock, a sleeping task, and (here none) a ready queue.
+// What the kernel brings along: a lock, and a task that sleeps.
 
 enum Std {}
 
 impl Host for Std {
+    type Policy = Hybrid;
     type OwnerLock<T: Send> = StdLock<T>;
     type ListLock<T: Send> = StdLock<T>;
+    type ReadyLock<T: Send> = StdLock<T>;
     type Task = Sleeper;
-    type Mark = NoQueue;
     type Class = ();
 }
 
@@ -48,16 +54,24 @@ impl Wake for Sleeper {
     }
 }
 
-#[derive(Clone)]
-enum NoQueue {}
+impl Sleep<Std> for Sleeper {
+    type Deadline = Instant;
 
-impl Mark for NoQueue {
-    fn mark(&self, _: Events) -> Marked {
-        match *self {}
+    fn task(&self) -> Self {
+        self.clone()
     }
 
-    fn announce(&self) {
-        match *self {}
+    fn sleep(&self, until: Option<Instant>) -> WakeReason {
+        match until {
+            None => thread::park(),
+            Some(until) => thread::park_timeout(until.saturating_duration_since(Instant::now())),
+        }
+        let is_late = until.is_some_and(|until| until <= Instant::now());
+        if is_late { WakeReason::TimedOut } else { WakeReason::Woken }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        false
     }
 }
 
@@ -78,42 +92,34 @@ impl Readiness for Letters {
     }
 }
 
-type Mailbox = Locked<Letters, Hybrid, Std>;
+type Mailbox = Locked<Letters, Std>;
 
 const LETTER_OR_END: Events = Events::IN.union(Events::HUP);
 
-/// Puts a letter in. The guard publishes and wakes.
+/// Puts a letter in. The guard's drop notifies.
 fn send(mailbox: &Mailbox, letter: &str) {
     let mut state = mailbox.lock();
     state.letters.push_back(letter.to_owned());
-    state.report(Events::IN);
+    state.raise(Events::IN);
 }
 
-/// Takes a letter without waiting: `Some(None)` at the end.
-fn try_receive(mailbox: &Mailbox) -> Option<Option<String>> {
+/// Takes a letter without waiting: `Ready(None)` at the end.
+fn try_receive(mailbox: &Mailbox) -> Poll<Option<String>> {
     let mut state = mailbox.lock();
     let letter = state.letters.pop_front();
-    if letter.is_none() && !state.is_closed {
-        return None;
-    }
-    Some(letter)
+    if letter.is_none() && !state.is_closed { Poll::Pending } else { Poll::Ready(letter) }
 }
 
-/// Takes a letter: try, register, try again, sleep.
+/// Takes a letter, or `None` at the end.
 fn receive(mailbox: &Mailbox) -> Option<String> {
-    if let Some(result) = try_receive(mailbox) {
-        return result;
-    }
-    let this = Sleeper(thread::current());
-    // A letter suffices for one receiver.
-    let waiting = Waiting::new(mailbox, this, LETTER_OR_END, Share::One).expect("memory");
-    loop {
-        if let Some(result) = try_receive(mailbox) {
-            return result;
-        }
-        thread::park();
-        waiting.rearm();
-    }
+    let target = WaitTarget {
+        file: mailbox,
+        interest: LETTER_OR_END,
+        // A letter suffices for one receiver.
+        mode: WakeMode::Exclusive,
+        recheck: Recheck::Readiness,
+    };
+    wait_events(&Sleeper(thread::current()), target, None, || try_receive(mailbox)).expect("memory")
 }
 
 /// Waits until one of the mailboxes is ready: the shape of poll(2).
@@ -160,9 +166,9 @@ fn main() {
             while !open.is_empty() {
                 let nr = wait_for_any(&open, &mut poller);
                 match try_receive(&open[nr]) {
-                    Some(Some(letter)) => println!("poller, from {nr}: {letter}"),
-                    Some(None) => drop(open.remove(nr)),
-                    None => {}
+                    Poll::Ready(Some(letter)) => println!("poller, from {nr}: {letter}"),
+                    Poll::Ready(None) => drop(open.remove(nr)),
+                    Poll::Pending => {}
                 }
             }
         });

@@ -8,32 +8,36 @@
 pub enum Fault {
     /// None.
     Nothing,
-    /// A change looks for watchers with a plain load.
+    /// Lock-free: a change looks for watchers with a plain load.
     LoadForNotify,
-    /// A fill is accepted although the file changed during the computation.
+    /// Lock-free: a fill is accepted although the file changed during the computation.
     NoVersionCheck,
-    /// Publishing overwrites the interests.
-    PublishDropsInterests,
-    /// A locked object trusts a load although the cached events became wrong.
-    LoadForPublish,
-    /// A locked object publishes after it has released its lock.
-    PublishAfterUnlock,
+    /// Lock-free: notification comes before the change (seeded in a test's object).
+    NotifyBeforeChange,
+    /// Lock-free: notification comes after the lock is released (seeded in a test's object).
+    NotifyAfterUnlock,
+    /// `Locked`: writing the cached events overwrites the interests.
+    UpdateDropsInterests,
+    /// `Locked`: a change trusts a load although the cached events became wrong.
+    LockedLoadForNotify,
+    /// `Locked`: the cache is made right after the lock is released.
+    LockedNotifyAfterUnlock,
     /// A watcher tells its interest after it has computed.
     WatchAfterCompute,
     /// The last watcher clears the interests after it has released the list lock.
     UnwatchOutsideLock,
-    /// An exclusive watcher that was chosen leaves without passing the event on.
-    NoHandOver,
-    /// Notification comes before the change (seeded in a test's object).
-    NotifyBeforeChange,
-    /// Notification comes after the lock is released (seeded in a test's object).
-    NotifyAfterUnlock,
-    /// A standing registration is not made part of the wait.
-    NoRound,
-    /// A standing registration looks at its file without a fence.
+    /// An exclusive watcher that was chosen leaves without handing the event on.
+    NoHandoff,
+    /// A persistent registration does not join the wait.
+    NoEpoch,
+    /// A persistent registration looks at its file without a fence.
     NoFence,
     /// A watcher that is dropped stays in the list.
     LeakWatcher,
+    /// An entry that is taken out of a ready list counts as queued until it is settled.
+    DequeueAfterPoll,
+    /// A waiter that takes a part of a ready list hands the rest on to nobody.
+    NoHandOn,
 }
 
 #[cfg(feature = "loom")]

@@ -1,62 +1,81 @@
-//! I/O readiness for kernels: one word for each file that caches what is ready and knows who cares.
+//! I/O readiness for kernels: one word for each file caches what is ready and knows who cares.
 //!
 //! A file's state changes; threads want to know when it is ready, by polling it, by sleeping until it is, or by
-//! having it put into a queue (epoll). This crate is what lies between: it answers most polls with one load,
-//! tells a changer with the same word whether anybody has to be woken, and cannot lose a wake.
+//! having it put into a list of ready files (epoll). This crate is what lies between: it answers most polls with one
+//! load, tells a changer with the same word whether anybody has to be woken, and cannot lose a wake.
 //!
 //! # How to use it
-//! 1. Describe your kernel: a [`Host`] with a lock, a handle to a sleeping task, and a place in a ready queue.
+//! 1. Describe your kernel: a [`Host`] with locks and a handle to a sleeping task.
 //! 2. Keep an object's state in a [`Locked`], and say what is ready in one pure function ([`Readiness`]).
-//! 3. Change the state through [`Locked::lock`]. Publishing is the guard's business, and waking too.
-//! 4. To poll: [`Locked::poll`]. To sleep: [`Waiting`] for one file, [`Poller`] for many; register, *then* try or
-//!    poll again, then sleep.
+//! 3. Change the state through [`Locked::lock`]. When the guard is dropped, the word follows and watchers are woken.
+//! 4. Show the object as a [`Pollable`]. To sleep for one file: [`wait_events`]; for many: [`wait_many`] with a
+//!    [`Poller`] or [`PersistentRegistration`]s; for an epoll: a [`ReadyList`].
 //!
 //! `examples/mailbox.rs` is a whole program: a mailbox, threads that block on it, and one that polls two.
 //!
-//! # How it works
+//! # What runs
 //! Each file has one atomic word:
 //! ```text
-//! 63          30 29       16   15   14        0
-//! [ version 34 | interests | cached | events  ]
+//! 29       16   15   14        0
+//! [ interests | cached | events  ]
 //! ```
 //! *Events* is what is ready, valid while *cached* is set. *Interests* is the union of what watchers wait for;
 //! they set it before they look at readiness. So the two questions that must not miss each other, "is it ready?"
-//! and "does anybody wait?", are asked of the same word, whose changes have one order:
+//! and "does anybody wait?", are asked of the same word.
 //! ```text
-//! watcher                                changer
-//! register: interests |= IN              change the state
-//! read readiness → not ready             change the word, and read the interests in it
-//! sleep                                  IN is among them: wake
+//! poll:    events() ── cached ──────────────────────────────→ answer, one load
+//!             └── not cached → lock; compute; update_events(); unlock → answer
+//! change:  lock; change; [drop] compute; notify_events(); unlock → wake whom the interests name
+//!                               or clear_events(), if what was raised meets no interest
 //! ```
-//! If the changer changes the word first, the watcher reads the new readiness; if the watcher registers first,
-//! the changer reads its interest. There is no third order.
+//! `notify_events` has three cases. If nothing is cached, or the cached events are still right, it is a plain load: the
+//! owner's lock orders it with every watcher that could sleep. If the cached events are wrong, one read-modify-write
+//! replaces them and returns the interests. The module `locked` has the argument for each case.
 //!
-//! The word is changed *before* the object's lock is released, so that whoever has seen a change never polls the
-//! readiness from before it. Watchers are woken *after*, so that no foreign code runs under the lock.
+//! The word is changed *before* the object's lock is released, so that a thread that has seen a change never polls
+//! the readiness from before it. Watchers are woken *after*, so that no foreign code runs under the lock.
 //!
-//! | module | its argument |
+//! # Where this differs from the published design
+//! The hybrid Pollee of Asterinas (pull request 1616) has the same operations around a cache that a change
+//! *invalidates*; a poll that misses computes without a lock of the Pollee's and publishes by compare-exchange.
+//! [`lock_free`] is that form. Four things are different in what runs here:
+//!
+//! | here | instead of | because |
+//! |---|---|---|
+//! | a miss fills under the owner's lock | a version, checked when filling | a change of a file that nobody polls, or whose readiness stays, writes nothing |
+//! | a change replaces the cached events, or clears them | always invalidating them | what was drained is polled again soon, and then answered from the cache |
+//! | interests in the word | a list that each notification walks | a change that nobody waits for ends with the load |
+//! | the guard's drop notifies | a call that the author must remember | forgotten and surplus calls were bugs for months |
+//!
+//! The crate's README has the measurements.
+//!
+//! # Map
+//! | module | what it has |
 //! |---|---|
-//! | [`word`] | why a fill is safe, why no wake is lost: versions and read-modify-writes |
-//! | `locked` ([`Locked`]) | why under one lock most of those are not needed |
-//! | `watchers` | why only list operations forget interests; why who leaves passes on |
-//! | `standing` ([`Standing`]) | why a registration may outlive a wait |
+//! | `word` ([`ReadinessWord`]) | the layout and the four operations |
+//! | `locked` ([`Locked`]) | the word under an owner's lock; why a load suffices in two of three cases |
+//! | `watchers`, `list` | registration, exclusive choice, delivery; why only list operations clear interests |
+//! | `ready_list` ([`ReadyList`]) | what an epoll instance waits on |
+//! | `wait` ([`wait_events`]) | the loop in which threads sleep |
+//! | `persistent` ([`PersistentRegistration`]) | why a registration may outlive a wait |
+//! | [`lock_free`] | the word with a version, for state that is not behind one lock; this kernel does not use it |
 //!
 //! # Policies
-//! [`Hybrid`] caches what somebody asked for, [`Stateful`] keeps readiness always, [`Stateless`] never. They
-//! differ by two constants; choose one at build time and measure.
+//! [`Hybrid`] caches what somebody polled for, [`Stateful`] caches readiness always, [`Stateless`] never. They
+//! differ by two constants; choose one at build time ([`Host::Policy`]) and measure.
 //!
 //! # What is promised
-//! *Fresh*: after a change no later poll returns the old readiness. *Causal*: who has observed a change never
-//! polls the readiness from before it. *Awake*: a watcher that registered, found nothing and slept is woken by
-//! any later change that it is interested in. *Quiet*: who waits for a file that is not ready sleeps, and does
-//! not spin. *Once*: an exclusive event wakes one waiter, and no way of leaving swallows it. *Clean*: a dropped
-//! watcher leaves nothing behind. Each is checked by loom for three threads within a stated preemption bound,
-//! and each check is checked by faults that it must catch (`tests/loom`).
+//! *Fresh*: after a change no later poll returns the old readiness. *Causal*: a thread that has observed a change
+//! never polls the readiness from before it. *Awake*: a watcher that registered, found nothing and slept is woken by
+//! any later change that it is interested in. *Quiet*: a thread that waits for a file that is not ready sleeps, and
+//! does not spin. *Once*: an exclusive event wakes one waiter, and is handed on however the woken waiter leaves.
+//! *Clean*: a dropped watcher leaves nothing behind. Each is checked by loom for three threads within a stated
+//! preemption bound, and each check is checked by faults that it must catch (`tests/loom`).
 //!
 //! # What is asked of the host
 //! Notifications come from tasks: an interrupt handler wakes a task that does the work. An object that derives
 //! its readiness from others, or from time without a callback, must not keep "ready" in a [`Locked`] state;
-//! a hint may be kept, and the others asked (as an epoll does).
+//! a hint may be kept, and the others polled (as an epoll does).
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -68,26 +87,35 @@ mod events;
 mod fault;
 #[cfg(feature = "loom")]
 pub mod fault;
-mod front;
+mod header;
 mod host;
 mod list;
+pub mod lock_free;
 mod locked;
+mod notification;
+mod persistent;
 mod policy;
-mod pollee;
-mod poller;
-mod standing;
+mod pollable;
+pub mod ready_list;
+mod registration;
 mod sync;
-mod watch;
+mod wait;
+mod watcher;
 mod watchers;
-pub mod word;
+mod word;
 
 pub use events::Events;
-pub use front::Front;
-pub use host::{Count, Host, Lock, Mark, Marked, Taker, Wake};
-pub use locked::{Guard, Locked, ReadGuard, Readiness, Wakeup};
+pub use header::ReadinessHeader;
+pub use host::{Count, Host, Lock, Wake};
+pub use locked::{Guard, Locked, ReadGuard, Readiness};
+pub use notification::Notification;
+pub use persistent::{PersistentRegistration, WaitEpochs};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
-pub use pollee::{Notification, Pollee};
-pub use poller::{Poller, Waiting};
-pub use standing::{Bell, Standing};
-pub use watch::{NoMemory, Share, Token, Watch, Watcher};
-pub use word::Word;
+pub use pollable::{Pollable, ReadinessSource};
+pub use ready_list::{ReadyList, ReadyListEntry};
+pub use registration::{Poller, Registration};
+pub use wait::{
+    Recheck, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try, wait_many,
+};
+pub use watcher::{NoMemory, Token, WakeMode, Watcher};
+pub use word::ReadinessWord;

@@ -1,69 +1,41 @@
-//! The word: cached readiness, the union of watched interests and a version, changed together.
+//! The readiness word: cached events and the union of watched interests, in one atomic variable.
 //!
 //! ```text
-//! 63          30 29       16   15   14        0
-//! [ version 34 | interests | cached | events  ]
+//! 63        30 29       16   15   14        0
+//! [ 0 or version | interests | cached | events ]
 //! ```
 //!
-//! Owns: when a cached answer is valid.   Not here: who watches (`watchers`), what readiness is (the object).
-//! Invariant: while `cached` is set and nobody is in the middle of a change, `events` is the readiness that
-//! a computation would give.
+//! | operation | who calls it | what it does |
+//! |---|---|---|
+//! | [`events`](ReadinessWord::events) | a poll | one load: the readiness, if it is cached |
+//! | [`update_events`](ReadinessWord::update_events) | a poll that missed | caches what it computed |
+//! | [`notify_events`](ReadinessWord::notify_events) | a change | makes the cache right, returns the interests |
+//! | [`clear_events`](ReadinessWord::clear_events) | a change | forgets the cache |
 //!
-//! # Why a fill is safe
-//! ```text
-//! poller                             changer
-//! events() = Unknown(v)
-//! compute → old readiness
-//!                                    change the state
-//!                                    notify_events(): version v+1, uncached
-//! update_events(v, old): refused
-//! ```
-//! The other order, change and notify before `events()`, gives the poller version v+1, and its acquire load
-//! of what the notifier released makes the computation see the change. A wrong fill needs exactly 2³⁴ changes
-//! during one computation, almost three minutes of nothing else at 100 million a second.
+//! Owns: the layout and the atomic operations.   Not here: locks, computing readiness (`locked`), the watchers
+//! whose interests these are (`watchers`), versions (`lock_free`).
+//! Invariant: *events* is zero unless *cached* is set. Events change under the owner's lock only, interests under
+//! the list lock only, so each side sees the other's half change under it and never its own.
 //!
-//! # Why no wake is lost
-//! ```text
-//! watcher                            changer
-//! watch(interest): RMW on the word   change the state
-//! compute → not ready, sleep         notify_events(): RMW on the same word
-//! ```
-//! Two read-modify-writes of one word are ordered. If the watcher's comes first, the changer reads its
-//! interest and wakes it. If the changer's comes first, the watcher's RMW acquires it and the computation
-//! sees the change. With a plain load in place of the changer's RMW both could miss each other, also on x86:
-//! the load may be executed before the store that changed the state.
+//! `locked` has the argument why no wake is lost. A `Locked` leaves bits 30 to 63 zero.
 
 use crate::events::{self, Events};
 use crate::fault::{self, Fault};
 use crate::sync::{AtomicU64, Ordering};
 
 const CACHED: u64 = 1 << 15;
-const SET: u64 = (1 << events::BITS) - 1;
+const EVENTS: u64 = (1 << events::BITS) - 1;
 const INTERESTS_SHIFT: u32 = 16;
-const INTERESTS: u64 = SET << INTERESTS_SHIFT;
-const VERSION_SHIFT: u32 = INTERESTS_SHIFT + events::BITS;
-const VERSION_ONE: u64 = 1 << VERSION_SHIFT;
+/// The first bit that is neither event nor interest.
+pub(crate) const SPARE_SHIFT: u32 = INTERESTS_SHIFT + events::BITS;
 
-/// The atomic word of a pollee.
+/// The atomic word of one file.
 #[derive(Debug)]
-pub struct Word(AtomicU64);
-
-/// The state of the cache at one moment, as the start of a computation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Version(u64);
-
-/// What the word says about readiness.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Cached {
-    /// The file's readiness.
-    Known(Events),
-    /// To be computed, and then given to [`Word::update_events`] with this version.
-    Unknown(Version),
-}
+pub struct ReadinessWord(AtomicU64);
 
 /// One value that the word had.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Snapshot(u64);
+pub(crate) struct Snapshot(pub(crate) u64);
 
 const fn bits(events: Events) -> u64 {
     events.bits() as u64
@@ -82,88 +54,96 @@ impl Snapshot {
         Events::from_bits_truncate((self.0 >> INTERESTS_SHIFT) as u16)
     }
 
-    pub(crate) const fn cached(self) -> Cached {
-        if self.is_cached() { Cached::Known(self.events()) } else { Cached::Unknown(self.version()) }
+    /// The same word with nothing cached.
+    pub(crate) const fn cleared(self) -> Self {
+        Self(self.0 & !(CACHED | EVENTS))
     }
 
-    pub(crate) const fn version(self) -> Version {
-        Version(self.0 >> VERSION_SHIFT)
-    }
-
-    /// The next version, with nothing cached.
-    const fn cleared(self) -> Self {
-        Self(self.0.wrapping_add(VERSION_ONE) & !(CACHED | SET))
-    }
-
-    /// The next version, with `events` cached. The interests stay: losing one would lose a wake.
-    const fn published(self, events: Events) -> Self {
+    /// The same word with `events` cached. The interests stay: losing one would lose a wake.
+    pub(crate) const fn updated(self, events: Events) -> Self {
         Self(self.cleared().0 | CACHED | bits(events))
     }
 }
 
-impl Word {
-    /// A word that knows nothing and that nobody watches.
+impl ReadinessWord {
+    /// A word with nothing cached and no interests.
     #[must_use]
     pub fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// A word that begins with `events` cached.
+    /// A word with `events` cached and no interests.
     pub(crate) fn with_events(events: Events) -> Self {
         Self(AtomicU64::new(CACHED | bits(events)))
     }
 
-    /// Reads the cache: one load.
+    /// The readiness, if it is cached: one load.
     #[inline]
-    pub fn events(&self) -> Cached {
-        self.load().cached()
+    pub fn events(&self) -> Option<Events> {
+        let seen = self.load();
+        seen.is_cached().then(|| seen.events())
     }
 
-    /// Caches `events`, which were computed after [`events`](Self::events) gave `version`.
-    ///
-    /// Refused, with `false`, if the file was changed since: `events` may then be out of date.
-    pub fn update_events(&self, version: Version, events: Events) -> bool {
-        self.rewrite(|seen| {
-            let is_current = seen.version() == version || fault::is_seeded(Fault::NoVersionCheck);
-            // The version stays: whoever else computes at this version has the same right to fill.
-            is_current.then_some(Snapshot(seen.0 & !SET | CACHED | bits(events)))
-        })
-        .is_some()
-    }
-
-    /// Drops the cache after a change that no watcher needs to hear of.
-    pub fn clear_events(&self) {
-        self.rewrite(|seen| Some(seen.cleared()));
-    }
-
-    /// Drops the cache after a change, and returns which of `hint` somebody watches for.
-    ///
-    /// The caller wakes those watchers after it has released its locks.
-    #[must_use]
-    pub fn notify_events(&self, hint: Events) -> Events {
-        self.clear().interests() & hint
-    }
-
-    /// As [`notify_events`](Self::notify_events); returns the whole word before.
-    pub(crate) fn clear(&self) -> Snapshot {
-        if fault::is_seeded(Fault::LoadForNotify) {
-            let seen = self.load_relaxed();
-            if seen.is_cached() {
-                self.clear_events();
-            }
-            return seen;
+    /// Caches `events`, which the caller has computed under the owner's lock and still holds it.
+    #[inline]
+    pub(crate) fn update_events(&self, events: Events) {
+        let seen = self.load_relaxed();
+        if seen.is_cached() {
+            // Another poll was quicker; the state has not changed since.
+            debug_assert_eq!(seen.events(), events, "readiness depends on more than the state");
+        } else if fault::is_seeded(Fault::UpdateDropsInterests) {
+            self.0.store(CACHED | bits(events), Ordering::Release);
+        } else {
+            // Nothing was cached, so these bits are zero, and nobody else writes them now.
+            self.0.fetch_or(CACHED | bits(events), Ordering::AcqRel);
         }
-        self.rewrite(|seen| Some(seen.cleared())).unwrap_or_else(|| self.load())
     }
 
-    /// Reads the word after a change, ordered as a read-modify-write, without dirtying the line.
+    /// Makes the cache right after a change from `before` to `after`, under the owner's lock, and returns the
+    /// interests of the watchers. The caller notifies those that are concerned, once its locks are gone.
     ///
-    /// For a policy that never caches: there is nothing to drop, only watchers to be seen.
-    pub(crate) fn fence_and_load(&self) -> Snapshot {
-        if fault::is_seeded(Fault::LoadForNotify) {
-            return self.load_relaxed();
+    /// The three cases are those of `locked`: only a cache that has become wrong takes a read-modify-write.
+    #[inline]
+    pub(crate) fn notify_events(&self, before: Events, after: Events) -> Events {
+        let seen = self.load_relaxed();
+        if !seen.is_cached() || before == after || fault::is_seeded(Fault::LockedNotifyAfterUnlock) {
+            return seen.interests();
         }
-        Snapshot(self.0.fetch_or(0, Ordering::AcqRel))
+        if fault::is_seeded(Fault::UpdateDropsInterests) {
+            return Snapshot(self.0.swap(CACHED | bits(after), Ordering::AcqRel)).interests();
+        }
+        // The cached events are `before`, and nobody else writes them now. So adding the difference replaces
+        // them, touches no other bit, and needs no loop.
+        let difference = bits(after).wrapping_sub(bits(before));
+        let old = Snapshot(self.0.fetch_add(difference, Ordering::AcqRel));
+        let exact = if fault::is_seeded(Fault::LockedLoadForNotify) { seen } else { old };
+        exact.interests()
+    }
+
+    /// What the seeded fault writes too late, where something is cached.
+    #[cfg(feature = "loom")]
+    pub(crate) fn replace_late(&self, events: Events) -> Events {
+        let old = self.rewrite(|seen| seen.is_cached().then(|| seen.updated(events)));
+        old.map_or(Events::empty(), Snapshot::interests)
+    }
+
+    /// Forgets the cache after a change, under the owner's lock, and leaves the computation to the next poll. `false`,
+    /// with nothing done, if there are interests: then the change has to [notify](Self::notify_events).
+    #[inline]
+    pub(crate) fn clear_events(&self) -> bool {
+        let seen = self.load_relaxed();
+        seen.interests().is_empty()
+            && self.0.compare_exchange(seen.0, seen.cleared().0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Adds `interest`; under the list lock. Returns the word before, from which the watcher learns readiness.
+    pub(crate) fn watch(&self, interest: Events) -> Snapshot {
+        Snapshot(self.0.fetch_or(bits(interest) << INTERESTS_SHIFT, Ordering::AcqRel))
+    }
+
+    /// Takes `interests` out; under the list lock.
+    pub(crate) fn unwatch(&self, interests: Events) {
+        self.0.fetch_and(!(bits(interests) << INTERESTS_SHIFT), Ordering::AcqRel);
     }
 
     #[inline]
@@ -177,32 +157,13 @@ impl Word {
         Snapshot(self.0.load(Ordering::Relaxed))
     }
 
-    /// Caches `events` whatever the version; for a holder of the owner's lock (`locked`). Returns the word
-    /// before.
-    pub(crate) fn publish(&self, events: Events) -> Snapshot {
-        self.rewrite(|seen| {
-            let after = seen.published(events);
-            if fault::is_seeded(Fault::PublishDropsInterests) {
-                return Some(Snapshot(after.0 & !INTERESTS));
-            }
-            Some(after)
-        })
-        .unwrap_or_else(|| self.load())
+    /// Reads the word with the order of a read-modify-write; on x86 without dirtying its line.
+    pub(crate) fn fence_and_load(&self) -> Snapshot {
+        Snapshot(self.0.fetch_or(0, Ordering::AcqRel))
     }
 
-    /// Adds `interest` to what is watched for; under the list lock (`watchers`). Returns the word before.
-    pub(crate) fn watch(&self, interest: Events) -> Snapshot {
-        Snapshot(self.0.fetch_or(bits(interest) << INTERESTS_SHIFT, Ordering::AcqRel))
-    }
-
-    /// Takes `interests` out of what is watched for; under the list lock (`watchers`).
-    pub(crate) fn unwatch(&self, interests: Events) {
-        self.0.fetch_and(!(bits(interests) << INTERESTS_SHIFT), Ordering::AcqRel);
-    }
-
-    /// Applies `change` until it meets an unchanged word; the word before, or `None` if `change` refused.
-    #[inline]
-    fn rewrite(&self, mut change: impl FnMut(Snapshot) -> Option<Snapshot>) -> Option<Snapshot> {
+    /// Applies `change` until it meets an unchanged word. Returns the word before, or `None` if `change` refused.
+    pub(crate) fn rewrite(&self, mut change: impl FnMut(Snapshot) -> Option<Snapshot>) -> Option<Snapshot> {
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
                 change(Snapshot(word)).map(|after| after.0)
@@ -212,7 +173,7 @@ impl Word {
     }
 }
 
-impl Default for Word {
+impl Default for ReadinessWord {
     fn default() -> Self {
         Self::new()
     }
@@ -220,51 +181,45 @@ impl Default for Word {
 
 #[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
 mod tests {
-    use super::{Cached, Word};
+    use super::ReadinessWord;
     use crate::Events;
 
-    fn version(word: &Word) -> super::Version {
-        match word.events() {
-            Cached::Unknown(version) => version,
-            Cached::Known(events) => panic!("cached {events:?}"),
+    #[test]
+    fn an_update_is_kept_until_it_is_cleared() {
+        let word = ReadinessWord::new();
+        assert_eq!(word.events(), None);
+        word.update_events(Events::IN | Events::RDHUP);
+        assert_eq!(word.events(), Some(Events::IN | Events::RDHUP));
+        assert!(word.clear_events());
+        assert_eq!(word.events(), None);
+    }
+
+    #[test]
+    fn a_change_replaces_what_is_cached_and_caches_nothing_new() {
+        let word = ReadinessWord::new();
+        assert_eq!(word.notify_events(Events::empty(), Events::IN), Events::empty());
+        assert_eq!(word.events(), None);
+        word.update_events(Events::IN | Events::OUT);
+        for (before, after) in [
+            (Events::IN | Events::OUT, Events::RDHUP),
+            (Events::RDHUP, Events::empty()),
+            (Events::empty(), Events::all()),
+            (Events::all(), Events::IN),
+        ] {
+            word.notify_events(before, after);
+            assert_eq!(word.events(), Some(after));
         }
     }
 
     #[test]
-    fn a_fill_is_kept_until_the_next_change() {
-        let word = Word::new();
-        assert!(word.update_events(version(&word), Events::IN | Events::RDHUP));
-        assert_eq!(word.events(), Cached::Known(Events::IN | Events::RDHUP));
-        word.clear_events();
-        version(&word);
-    }
-
-    #[test]
-    fn a_fill_that_a_change_overtook_is_refused() {
-        let word = Word::new();
-        let before = version(&word);
-        assert!(word.notify_events(Events::IN).is_empty());
-        assert!(!word.update_events(before, Events::OUT));
-        assert!(word.update_events(version(&word), Events::OUT));
-    }
-
-    #[test]
     fn nothing_but_unwatch_loses_an_interest() {
-        let word = Word::new();
+        let word = ReadinessWord::new();
         word.watch(Events::IN | Events::HUP);
-        assert!(word.update_events(version(&word), Events::OUT));
-        word.publish(Events::all());
-        word.clear_events();
-        assert_eq!(word.notify_events(Events::IN | Events::OUT), Events::IN);
+        word.update_events(Events::OUT);
+        assert_eq!(word.notify_events(Events::OUT, Events::all()), Events::IN | Events::HUP);
+        assert_eq!(word.notify_events(Events::all(), Events::empty()), Events::IN | Events::HUP);
+        assert!(!word.clear_events(), "a change that somebody may wait for");
         word.unwatch(Events::IN);
-        assert_eq!(word.notify_events(Events::all()), Events::HUP);
-    }
-
-    #[test]
-    fn the_version_wraps_without_touching_the_rest() {
-        let word = Word(core::sync::atomic::AtomicU64::new(u64::MAX));
-        word.clear_events();
-        assert_eq!(word.load().interests(), Events::all());
-        assert_eq!(word.load().version(), super::Version(0));
+        assert_eq!(word.load().interests(), Events::HUP);
     }
 }

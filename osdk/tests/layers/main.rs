@@ -110,8 +110,8 @@ fn an_arrow_up_or_sideways_is_found() {
         ("core/file/table.rs", "use crate::linux::task::Thread;"),
         ("core/object/pipe.rs", "use crate::net::socket;"),
         ("net/socket.rs", "use crate::linux::task::Thread;"),
-        ("machine/memory/mod.rs", "use crate::core::event::wait;"),
-        ("core/event/wait.rs", "use crate::{core::file};"),
+        ("machine/memory/mod.rs", "use crate::core::event::class;"),
+        ("core/event/parker.rs", "use crate::{core::file};"),
         ("linux/fs/mod.rs", "use crate::linux::terminal::Terminal;"),
         ("machine/clock.rs", "use crate::core::event::trace;"),
         ("machine/clock.rs", "use pollee::Pollee;"),
@@ -135,7 +135,7 @@ fn an_arrow_down_is_welcome() {
     for (place, text) in [
         (
             "linux/syscall/table.rs",
-            "use crate::{core::object::pipe, linux::fs, core::event::wait}; use rules::abi::Errno;",
+            "use crate::{core::object::pipe, linux::fs, core::event::class}; use rules::abi::Errno;",
         ),
         ("core/object/pipe.rs", "use crate::core::object::eventfd; use super::eventfd; use pollee::Pollee;"),
         (

@@ -5,15 +5,14 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use pollee::{Events, NoMemory, Share, Watcher};
+use pollee::ready_list::Key;
+use pollee::{Events, NoMemory, WakeMode};
 use rules::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use rules::abi::errno::Errno;
 use rules::core::epoll::interest::{self, Identity, Target};
-use rules::core::epoll::queue::Key;
 
 use super::nesting::Graph;
 use super::{Epoll, Item, Watched, as_epoll};
-use crate::core::event::ready::Mark;
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::Release;
 use crate::machine::memory::budget;
@@ -129,7 +128,10 @@ impl Epoll {
         budget::try_reserve(PAGE_SIZE)?;
         charge()?;
         let file = Watched { file: target.file().clone(), description: Arc::downgrade(target), token: None };
-        let key = self.ready.open().inspect_err(|_| uncharge())?;
+        let key = self.ready.open().map_err(|NoMemory| {
+            uncharge();
+            Errno::ENOMEM
+        })?;
         let inserted = table.insert(key, Item { identity, file, event });
         if let Err(error) = inserted {
             self.ready.close(key);
@@ -154,14 +156,13 @@ impl Epoll {
             return Err(Errno::EPERM);
         };
         let is_exclusive = item.event.flags().contains(EpollFlags::EXCLUSIVE);
-        let share = if is_exclusive { Share::One } else { Share::All };
-        let mark = Watcher::Mark(Mark::new(self.ready.clone(), key));
-        let registered = watch.register(mark, item.event.interest(), share);
+        let mode = if is_exclusive { WakeMode::Exclusive } else { WakeMode::All };
+        let registered = watch.register(self.ready.entry(key), item.event.interest(), mode);
         let (token, events) = registered.map_err(|NoMemory| Errno::ENOMEM)?;
         item.file.token = Some(token);
-        let wakeup = (!events.is_empty()).then(|| self.ready.mark(key));
+        let notification = (!events.is_empty()).then(|| self.ready.enqueue(key));
         drop(table);
-        drop(wakeup);
+        drop(notification);
         Ok(())
     }
 
@@ -181,15 +182,15 @@ impl Epoll {
             return Err(Errno::EINVAL);
         }
         item.event = event;
-        // Armed and interested first, asked after: an event in between marks the place.
+        // Armed and interested first, polled after: an event in between enqueues the item.
         self.ready.arm(key);
         let events = match (&item.file.token, item.file.file.watch()) {
             (Some(token), Some(watch)) => watch.set_interest(token, event.interest()),
             _ => Events::empty(),
         };
-        let wakeup = (!events.is_empty()).then(|| self.ready.mark(key));
+        let notification = (!events.is_empty()).then(|| self.ready.enqueue(key));
         drop(table);
-        drop(wakeup);
+        drop(notification);
         Ok(())
     }
 }

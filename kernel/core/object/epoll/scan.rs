@@ -7,12 +7,11 @@
 //! Why: decision 0001, decision 0059.
 
 use pollee::Events;
+use pollee::ready_list::{Batch, Settle};
 use rules::abi::epoll::EpollEvent;
 use rules::abi::errno::Errno;
-use rules::core::epoll::queue::Settle;
 
 use super::{Epoll, Item};
-use crate::core::event::ready::{Batch, CHUNK};
 
 impl Epoll {
     /// Reports up to `max` ready items to `put`, which is given how many were reported before and some events, and
@@ -26,7 +25,7 @@ impl Epoll {
         max: usize,
         put: impl FnMut(usize, &[EpollEvent]) -> usize,
     ) -> Result<usize, Errno> {
-        if self.ready.is_empty() { Ok(0) } else { self.scan_queue(max, put) }
+        if self.ready.is_known_empty() { Ok(0) } else { self.scan_queue(max, put) }
     }
 
     fn scan_queue(
@@ -38,11 +37,11 @@ impl Epoll {
         let mut count = 0;
         while count < max {
             let table = self.interest.lock();
-            let most = CHUNK.min(max - count);
+            let most = Batch::CAPACITY.min(max - count);
             let mut batch = Batch::new();
             self.ready.take(&mut start, most, &mut batch);
             let is_last = batch.len() < most;
-            let mut reports: heapless::Vec<EpollEvent, CHUNK> = heapless::Vec::new();
+            let mut reports: heapless::Vec<EpollEvent, { Batch::CAPACITY }> = heapless::Vec::new();
             // A bit for each of the batch.
             let mut reported = 0_u32;
             for (nr, (taken, settle)) in batch.iter_mut().enumerate() {
@@ -77,7 +76,7 @@ impl Epoll {
 
     /// Whether an item is ready. Those that are queued and not ready leave the queue.
     pub(super) fn has_ready_item(&self) -> bool {
-        if self.ready.is_empty() {
+        if self.ready.is_known_empty() {
             return false;
         }
         let mut start = None;
@@ -85,7 +84,7 @@ impl Epoll {
             let table = self.interest.lock();
             let mut batch = Batch::new();
             self.ready.take(&mut start, 1, &mut batch);
-            let Some((taken, settle)) = batch.first_mut() else { return false };
+            let Some((taken, settle)) = batch.iter_mut().next() else { return false };
             let is_ready = table.get(taken.key).is_some_and(|item| !ask(item).is_empty());
             if is_ready {
                 *settle = Settle::Front;

@@ -47,7 +47,7 @@ pub(crate) fn open(id: FifoId, access: AccessMode, flags: OpenFlags) -> Result<A
     }
     let end = PipeEnd::open(pipe.clone(), access, flags);
     // Who waits for this end to be opened waits to read or to write; others look in vain, once.
-    pipe.state.wake(Events::READABLE | Events::WRITABLE);
+    pipe.state.notify(Events::READABLE | Events::WRITABLE);
     Ok(Arc::new(end))
 }
 

@@ -8,12 +8,13 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use pollee::Sleep;
+
 use super::super::process::Process;
 use super::super::thread::Myself;
 use super::action::{self, Flags};
 use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
-use crate::core::event::wait::Sleep;
 use rules::abi::signal::{SigSet, Signal};
 
 /// What a parent that waits has not been told of yet.

@@ -1,4 +1,4 @@
-//! Both ends of a pair share one pollee, as a pipe's do, so that a change is published once and under one lock.
+//! Both ends of a pair share one `Locked`, as a pipe's do, so that a change updates one word under one lock.
 //!
 //! Both can be readable, writable and hung up, which in one word would be the same events. The slave has them as they
 //! are, because it is the terminal; the master's lie in the word as events that terminals do not have, and are
@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 
-use pollee::{Count, Events, NoMemory, Share, Token, Watch, Watcher};
+use pollee::{Events, Pollable, ReadinessHeader, ReadinessSource};
 
 use super::super::Terminal;
 use crate::core::event::Pollux;
@@ -62,36 +62,20 @@ pub(super) struct End {
     pub(super) side: Side,
 }
 
-impl End {
-    pub(super) fn poll(&self, interest: Events) -> Events {
-        self.side.show(self.terminal.state.poll(self.side.hide(interest))) & interest
-    }
-}
-
-impl Watch<Pollux> for End {
-    fn register(
-        &self,
-        watcher: Watcher<Pollux>,
-        interest: Events,
-        share: Share,
-    ) -> Result<(Token, Events), NoMemory> {
-        let (token, ready) = self.terminal.state.register(watcher, self.side.hide(interest), share)?;
-        Ok((token, self.side.show(ready) & interest))
+impl Pollable<Pollux> for End {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &self.terminal.state
     }
 
-    fn set_interest(&self, token: &Token, interest: Events) -> Events {
-        self.side.show(self.terminal.state.set_interest(token, self.side.hide(interest))) & interest
+    fn source_interest(&self, interest: Events) -> Events {
+        self.side.hide(interest)
     }
 
-    fn rearm(&self, token: &Token) {
-        self.terminal.state.rearm(token);
+    fn show(&self, events: Events) -> Events {
+        self.side.show(events)
     }
 
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.terminal.state.unregister(token)
-    }
-
-    fn count(&self, what: Count) {
-        self.terminal.state.count(what);
+    fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
+        None
     }
 }

@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::Events;
+use pollee::{Events, Pollable};
 use rules::abi::errno::Errno;
 use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUTQ, TIOCPKT, TIOCSPTLCK};
 use rules::linux::pty::Line;
@@ -132,7 +132,7 @@ impl File for Master {
             let taken = line.take(from);
             let failed = from.remaining() > 0 && line.has_room();
             if taken > 0 {
-                state.report(Events::READABLE);
+                state.raise(Events::READABLE);
             }
             drop(state);
             self.terminal().deliver();
@@ -152,10 +152,10 @@ impl File for Master {
     }
 
     fn poll(&self, interest: Events) -> Events {
-        self.end.poll(interest)
+        Pollable::poll(&self.end, interest)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.end)
     }
 

@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::Events;
+use pollee::{Events, Pollable};
 use rules::abi::errno::Errno;
 
 use super::super::Terminal;
@@ -70,10 +70,10 @@ impl File for Slave {
     }
 
     fn poll(&self, interest: Events) -> Events {
-        self.end.poll(interest)
+        Pollable::poll(&self.end, interest)
     }
 
-    fn watch(&self) -> Option<&event::Watch> {
+    fn watch(&self) -> Option<&event::Pollable> {
         Some(&self.end)
     }
 

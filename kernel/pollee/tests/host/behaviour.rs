@@ -1,11 +1,12 @@
 //! What a user of the crate may rely on, one sentence a test, for each policy.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use crate::threads::{Flag, Sleeper, Threads};
-use pollee::{Bell, Poller, Standing, Waiting};
-use pollee::{Events, Hybrid, Locked, Readiness, Share, Stateful, Stateless, Watch, Watcher};
+use crate::threads::{Sleeper, Threads};
+use pollee::{
+    Events, Hybrid, Locked, PersistentRegistration, Pollable, Poller, Readiness, ReadyList, Registration,
+    Stateful, Stateless, WaitEpochs, WakeMode, Watcher,
+};
 
 /// A counter that is readable when it is not zero, writable unless it is full, and hung up when closed.
 #[derive(Default)]
@@ -29,9 +30,9 @@ const WANTED: Events = Events::IN.union(Events::ALWAYS);
 
 macro_rules! for_each_policy {
     ($(fn $name:ident($file:ident) $body:block)*) => {
-        mod hybrid { use super::*; type File = Locked<Counter, Hybrid, Threads>; $(for_each_policy!(@ $name $file $body);)* }
-        mod stateful { use super::*; type File = Locked<Counter, Stateful, Threads>; $(for_each_policy!(@ $name $file $body);)* }
-        mod stateless { use super::*; type File = Locked<Counter, Stateless, Threads>; $(for_each_policy!(@ $name $file $body);)* }
+        mod hybrid { use super::*; type Host = Threads<Hybrid>; type File = Locked<Counter, Host>; $(for_each_policy!(@ $name $file $body);)* }
+        mod stateful { use super::*; type Host = Threads<Stateful>; type File = Locked<Counter, Host>; $(for_each_policy!(@ $name $file $body);)* }
+        mod stateless { use super::*; type Host = Threads<Stateless>; type File = Locked<Counter, Host>; $(for_each_policy!(@ $name $file $body);)* }
     };
     (@ $name:ident $file:ident $body:block) => {
         #[test]
@@ -71,7 +72,7 @@ for_each_policy! {
         // Unless the change says so.
         let mut guard = file.lock();
         guard.items = 3;
-        guard.report(Events::IN);
+        guard.raise(Events::IN);
         drop(guard);
         assert!(sleeper.take_wake());
     }
@@ -109,8 +110,8 @@ for_each_policy! {
             .iter()
             .enumerate()
             .map(|(nr, sleeper)| {
-                let share = if nr % 2 == 0 { Share::All } else { Share::One };
-                file.register(Watcher::Task(Arc::clone(sleeper)), WANTED, share).unwrap().0
+                let mode = if nr % 2 == 0 { WakeMode::All } else { WakeMode::Exclusive };
+                file.register(Watcher::Task(Arc::clone(sleeper)), WANTED, mode).unwrap().0
             })
             .collect();
         file.lock().items = 1;
@@ -128,7 +129,7 @@ for_each_policy! {
         let sleepers: Vec<_> = (0..20).map(|_| Sleeper::new()).collect();
         let _waiting: Vec<_> = sleepers
             .iter()
-            .map(|s| Waiting::new(&*file, Arc::clone(s), WANTED, Share::One).unwrap())
+            .map(|s| Registration::new(&*file, Arc::clone(s), WANTED, WakeMode::Exclusive).unwrap())
             .collect();
         file.lock().is_closed = true;
         assert!(sleepers.iter().all(|sleeper| sleeper.take_wake()));
@@ -139,7 +140,7 @@ for_each_policy! {
         file.lock().is_full = true;
         let [reader, other, writer] = [(); 3].map(|()| Sleeper::new());
         let _waiting = [(&reader, Events::IN), (&other, Events::IN), (&writer, Events::OUT)]
-            .map(|(s, interest)| Waiting::new(&*file, Arc::clone(s), interest, Share::One).unwrap());
+            .map(|(s, interest)| Registration::new(&*file, Arc::clone(s), interest, WakeMode::Exclusive).unwrap());
         let mut guard = file.lock();
         guard.items = 1;
         guard.is_full = false;
@@ -152,14 +153,14 @@ for_each_policy! {
         let sleepers: Vec<_> = (0..3).map(|_| Sleeper::new()).collect();
         let waiting: Vec<_> = sleepers
             .iter()
-            .map(|s| Waiting::new(&*file, Arc::clone(s), WANTED, Share::One).unwrap())
+            .map(|s| Registration::new(&*file, Arc::clone(s), WANTED, WakeMode::Exclusive).unwrap())
             .collect();
         // Armed again, the first goes behind the others.
         waiting[0].rearm();
         for nr in [1, 2, 0] {
             let mut guard = file.lock();
             guard.items += 1;
-            guard.report(Events::IN);
+            guard.raise(Events::IN);
             drop(guard);
             let woken: Vec<_> = (0..3).filter(|&other| sleepers[other].take_wake()).collect();
             assert_eq!(woken, [nr]);
@@ -169,8 +170,8 @@ for_each_policy! {
     fn a_chosen_watcher_that_leaves_passes_on_what_is_still_there(new) {
         let file = new();
         let (first, second) = (Sleeper::new(), Sleeper::new());
-        let one = Waiting::new(&*file, Arc::clone(&first), WANTED, Share::One).unwrap();
-        let _two = Waiting::new(&*file, Arc::clone(&second), WANTED, Share::One).unwrap();
+        let one = Registration::new(&*file, Arc::clone(&first), WANTED, WakeMode::Exclusive).unwrap();
+        let _two = Registration::new(&*file, Arc::clone(&second), WANTED, WakeMode::Exclusive).unwrap();
         file.lock().items = 1;
         assert!(first.take_wake() && !second.take_wake());
         // A debt is not forgotten by arming again.
@@ -182,38 +183,45 @@ for_each_policy! {
     fn a_chosen_watcher_that_used_the_event_wakes_nobody(new) {
         let file = new();
         let (first, second) = (Sleeper::new(), Sleeper::new());
-        let one = Waiting::new(&*file, Arc::clone(&first), WANTED, Share::One).unwrap();
-        let _two = Waiting::new(&*file, Arc::clone(&second), WANTED, Share::One).unwrap();
+        let one = Registration::new(&*file, Arc::clone(&first), WANTED, WakeMode::Exclusive).unwrap();
+        let _two = Registration::new(&*file, Arc::clone(&second), WANTED, WakeMode::Exclusive).unwrap();
         file.lock().items = 1;
         file.lock().items = 0;
         drop(one);
         assert!(!second.take_wake());
     }
 
-    fn an_exclusive_event_goes_past_a_queue_on_which_nobody_waits(new) {
+    fn an_exclusive_event_goes_past_a_list_on_which_no_task_waits(new) {
         let file = new();
-        let idle = Arc::new(Flag::default());
-        let busy = Arc::new(Flag { has_waiter: true, ..Flag::default() });
-        let last = Sleeper::new();
+        let [idle, busy] = [(); 2].map(|()| Arc::new(ReadyList::<Host>::new(())));
+        let (waiter, last) = (Sleeper::new(), Sleeper::new());
+        let waits = Registration::new(&*busy, Arc::clone(&waiter), WANTED, WakeMode::Handoff).unwrap();
+        let mut tokens = Vec::new();
         for watcher in [
-            Watcher::Mark(Arc::clone(&idle)),
-            Watcher::Mark(Arc::clone(&busy)),
+            idle.entry(idle.open().unwrap()),
+            busy.entry(busy.open().unwrap()),
             Watcher::Task(Arc::clone(&last)),
         ] {
-            let _registered = file.register(watcher, WANTED, Share::One).unwrap();
+            tokens.push(file.register(watcher, WANTED, WakeMode::Exclusive).unwrap().0);
         }
         file.lock().items = 1;
-        assert_eq!(idle.marks.load(Ordering::Relaxed), 1);
-        assert_eq!(idle.announcements.load(Ordering::Relaxed), 0);
-        assert_eq!(busy.announcements.load(Ordering::Relaxed), 1);
-        assert!(!last.take_wake());
+        assert!(!idle.is_empty() && !busy.is_empty());
+        assert!(waiter.take_wake() && !last.take_wake());
+        // The task that waited was chosen; until it looks again, events go past it.
+        file.lock().items = 0;
+        file.lock().items = 1;
+        assert!(!waiter.take_wake() && last.take_wake());
+        drop(waits);
+        for token in tokens {
+            drop(file.unregister(token));
+        }
     }
 
     fn a_new_interest_counts_from_then_on(new) {
         let file = new();
         let sleeper = Sleeper::new();
         let (token, _) = file
-            .register(Watcher::Task(Arc::clone(&sleeper)), Events::PRI, Share::All)
+            .register(Watcher::Task(Arc::clone(&sleeper)), Events::PRI, WakeMode::All)
             .unwrap();
         file.lock().items = 1;
         assert!(!sleeper.take_wake());
@@ -224,76 +232,74 @@ for_each_policy! {
         file.unregister(token);
     }
 
-    fn a_deferred_wake_arrives_when_it_is_delivered(new) {
-        let file = new();
-        let sleeper = Sleeper::new();
-        let mut poller = Poller::new(Arc::clone(&sleeper));
-        poller.watch(Arc::clone(&file), WANTED).unwrap();
-        let mut guard = file.lock();
-        guard.items = 1;
-        let owed = guard.release().defer();
-        assert_eq!(owed, Events::IN);
-        assert_eq!(file.poll(WANTED), Events::IN);
-        assert!(!sleeper.take_wake());
-        file.wake(owed);
-        assert!(sleeper.take_wake());
-    }
-
-    fn a_standing_registration_wakes_in_every_wait(new) {
+    fn a_persistent_registration_wakes_in_every_wait(new) {
         let (file, other) = (new(), new());
         let sleeper = Sleeper::new();
-        let mut bell = Bell::new(Arc::clone(&sleeper));
-        bell.begin();
-        let (standing, ready) = Standing::begin(&*file, &bell, WANTED).unwrap();
+        let mut epochs = WaitEpochs::new(Arc::clone(&sleeper));
+        epochs.begin();
+        let (registration, ready) = PersistentRegistration::register(&*file, &epochs, WANTED).unwrap();
         assert_eq!(ready, Events::empty());
         for _ in 0..3 {
             file.lock().items = 1;
             assert!(sleeper.take_wake());
             file.lock().items = 0;
             file.lock().items = 1;
-            assert!(!sleeper.take_wake(), "a bell rings once");
-            bell.end();
+            assert!(!sleeper.take_wake(), "one wake for each wait");
+            epochs.end();
             file.lock().items = 0;
-            bell.begin();
-            assert!(standing.keep(|| &*file, &bell, WANTED));
+            epochs.begin();
+            assert!(registration.join(|| &*file, &epochs, WANTED));
         }
         // The next wait is for another file.
-        bell.begin();
-        let (other_standing, _) = Standing::begin(&*other, &bell, WANTED).unwrap();
+        epochs.begin();
+        let (other_registration, _) = PersistentRegistration::register(&*other, &epochs, WANTED).unwrap();
         file.lock().items = 1;
         assert!(!sleeper.take_wake());
         other.lock().items = 1;
         assert!(sleeper.take_wake());
-        standing.end(&*file);
-        other_standing.end(&*other);
-        drop((bell, standing, other_standing));
+        registration.unregister(&*file);
+        other_registration.unregister(&*other);
+        drop((epochs, registration, other_registration));
         assert_eq!(Arc::strong_count(&sleeper), 1);
     }
 
-    fn a_standing_registration_hears_what_its_last_wait_asked_for(new) {
+    fn a_persistent_registration_hears_what_its_last_wait_asked_for(new) {
         let file = new();
         let sleeper = Sleeper::new();
-        let mut bell = Bell::new(Arc::clone(&sleeper));
-        bell.begin();
-        let (standing, _) = Standing::begin(&*file, &bell, Events::PRI).unwrap();
+        let mut epochs = WaitEpochs::new(Arc::clone(&sleeper));
+        epochs.begin();
+        let (registration, _) = PersistentRegistration::register(&*file, &epochs, Events::PRI).unwrap();
         // The same file once more in the same wait: both count.
-        assert!(standing.keep(|| &*file, &bell, WANTED));
+        assert!(registration.join(|| &*file, &epochs, WANTED));
         file.lock().items = 1;
         assert!(sleeper.take_wake());
         file.lock().items = 0;
-        bell.begin();
-        assert!(standing.keep(|| &*file, &bell, Events::PRI));
+        epochs.begin();
+        assert!(registration.join(|| &*file, &epochs, Events::PRI));
         file.lock().items = 1;
         assert!(!sleeper.take_wake());
-        let stranger = Bell::new(Sleeper::new());
-        assert!(!standing.keep(|| &*file, &stranger, WANTED));
-        standing.end(&*file);
+        let stranger = WaitEpochs::new(Sleeper::new());
+        assert!(!registration.join(|| &*file, &stranger, WANTED));
+        registration.unregister(&*file);
+    }
+
+    fn a_persistent_registration_ends_once(new) {
+        let file = new();
+        let epochs = WaitEpochs::new(Sleeper::new());
+        let (registration, _) = PersistentRegistration::register(&*file, &epochs, WANTED).unwrap();
+        registration.unregister(&*file);
+        // The slot is another watcher's now.
+        let sleeper = Sleeper::new();
+        let _waits = Registration::new(&*file, Arc::clone(&sleeper), WANTED, WakeMode::All).unwrap();
+        registration.unregister(&*file);
+        file.lock().items = 1;
+        assert!(sleeper.take_wake());
     }
 
     fn a_million_registrations_use_the_room_of_one(new) {
         let file = new();
         let sleeper = Sleeper::new();
-        let waiting = Waiting::new(&*file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+        let waiting = Registration::new(&*file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap();
         let mut poller = Poller::new(Arc::clone(&sleeper));
         for _ in 0..1_000_000 {
             waiting.rearm();

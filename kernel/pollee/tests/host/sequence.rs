@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use pollee::{Events, Hybrid, Locked, Policy, Readiness, Share, Stateful, Stateless, Token, Watch, Watcher};
+use pollee::{
+    Events, Hybrid, Locked, Policy, Readiness, ReadinessSource, Stateful, Stateless, Token, WakeMode, Watcher,
+};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
 use crate::threads::{Sleeper, Threads};
 
 #[derive(Clone, Debug)]
 enum Operation {
-    /// Changes readiness to this, and reports that.
+    /// Changes readiness to this, and raises that.
     Change(Events, Events),
     Poll(Events),
-    Register(Events, Share),
+    Register(Events, WakeMode),
     /// The watcher with this number, modulo how many there are.
     Unregister(usize),
     Rearm(usize),
@@ -28,11 +30,11 @@ fn events() -> impl Strategy<Value = Events> {
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let share = prop_oneof![Just(Share::All), Just(Share::One), Just(Share::Relay)];
+    let mode = prop_oneof![Just(WakeMode::All), Just(WakeMode::Exclusive), Just(WakeMode::Handoff)];
     let operation = prop_oneof![
-        6 => (events(), events()).prop_map(|(ready, report)| Operation::Change(ready, report)),
+        6 => (events(), events()).prop_map(|(ready, raised)| Operation::Change(ready, raised)),
         2 => events().prop_map(Operation::Poll),
-        6 => (events(), share).prop_map(|(interest, share)| Operation::Register(interest, share)),
+        6 => (events(), mode).prop_map(|(interest, mode)| Operation::Register(interest, mode)),
         3 => any::<usize>().prop_map(Operation::Unregister),
         2 => any::<usize>().prop_map(Operation::Rearm),
         1 => (any::<usize>(), events()).prop_map(|(nr, interest)| Operation::SetInterest(nr, interest)),
@@ -53,15 +55,15 @@ struct Entry {
     sleeper: Arc<Sleeper>,
     token: Token,
     interest: Events,
-    share: Share,
+    mode: WakeMode,
     is_chosen: bool,
-    owes: bool,
+    must_hand_off: bool,
     is_due: bool,
 }
 
 impl Entry {
     fn is_exclusive(&self) -> bool {
-        self.share != Share::All
+        self.mode != WakeMode::All
     }
 }
 
@@ -72,7 +74,7 @@ struct Model(Vec<Entry>);
 impl Model {
     fn notify(&mut self, hint: Events) {
         for entry in &mut self.0 {
-            entry.is_due |= entry.share == Share::All && entry.interest.intersects(hint);
+            entry.is_due |= entry.mode == WakeMode::All && entry.interest.intersects(hint);
         }
         self.choose(hint);
     }
@@ -83,7 +85,7 @@ impl Model {
             let meant = entry.interest & owed;
             if !meant.is_empty() {
                 entry.is_chosen = true;
-                entry.owes = true;
+                entry.must_hand_off = true;
                 entry.is_due = true;
                 owed -= meant - Events::ALWAYS;
             }
@@ -92,36 +94,36 @@ impl Model {
 
     /// Passes on what `gone` leaves behind.
     fn hand_over(&mut self, gone: &Entry, ready: Events) {
-        if gone.owes {
+        if gone.must_hand_off {
             self.choose(ready & gone.interest);
         }
     }
 }
 
 fn run<P: Policy>(operations: Vec<Operation>) {
-    let file: Locked<State, P, Threads> = Locked::new((), State(Events::empty()));
+    let file: Locked<State, Threads<P>> = Locked::new((), State(Events::empty()));
     let mut ready = Events::empty();
     let mut model = Model::default();
     for operation in operations {
         let count = model.0.len();
         match operation {
-            Operation::Change(after, report) => {
+            Operation::Change(after, raised) => {
                 let mut guard = file.lock();
                 guard.0 = after;
-                guard.report(report);
+                guard.raise(raised);
                 drop(guard);
-                model.notify((after - ready) | report);
+                model.notify((after - ready) | raised);
                 ready = after;
             }
             Operation::Poll(interest) => assert_eq!(file.poll(interest), ready & interest),
-            Operation::Register(interest, share) => {
+            Operation::Register(interest, mode) => {
                 let sleeper = Sleeper::new();
                 let watcher = Watcher::Task(Arc::clone(&sleeper));
-                let (token, found) = file.register(watcher, interest, share).unwrap();
+                let (token, found) = file.register(watcher, interest, mode).unwrap();
                 assert_eq!(found, ready & interest);
-                let owes = share == Share::Relay;
+                let must_hand_off = mode == WakeMode::Handoff;
                 let (is_chosen, is_due) = (false, false);
-                model.0.push(Entry { sleeper, token, interest, share, is_chosen, owes, is_due });
+                model.0.push(Entry { sleeper, token, interest, mode, is_chosen, must_hand_off, is_due });
             }
             Operation::Unregister(nr) if count > 0 => {
                 let entry = model.0.remove(nr % count);

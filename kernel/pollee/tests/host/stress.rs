@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use std::{process, thread};
 
 use crate::threads::{Sleeper, Threads};
-use pollee::{Events, Hybrid, Locked, Policy, Poller, Readiness, Share, Stateful, Stateless, Waiting};
+use pollee::{
+    Events, Hybrid, Locked, Policy, Poller, Readiness, Registration, Stateful, Stateless, WakeMode,
+};
 
 const ITEMS: usize = 100_000;
 
 /// A lost wake is a hang; this ends it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 const WANTED: Events = Events::IN.union(Events::ALWAYS);
 
 #[derive(Default)]
@@ -30,7 +32,7 @@ impl Readiness for Queue {
     }
 }
 
-type File<P> = Locked<Queue, P, Threads>;
+type File<P> = Locked<Queue, Threads<P>>;
 
 enum Taken {
     Item,
@@ -50,12 +52,12 @@ fn take<P: Policy>(file: &File<P>) -> Taken {
     if queue.is_closed { Taken::End } else { Taken::Nothing }
 }
 
-/// Takes until the end. Every `patience` sleeps it gives up and comes again, as one who is interrupted.
-fn take_all<P: Policy>(file: &File<P>, patience: usize, taken: &AtomicUsize) {
+/// Takes until the end. Every `sleeps` sleeps it gives up and comes again, as one who is interrupted.
+fn take_all<P: Policy>(file: &File<P>, sleeps: usize, taken: &AtomicUsize) {
     let sleeper = Sleeper::new();
     loop {
-        let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
-        for _ in 0..patience {
+        let waiting = Registration::new(file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap();
+        for _ in 0..sleeps {
             match take(file) {
                 Taken::Item => {
                     taken.fetch_add(1, Ordering::Relaxed);
@@ -86,9 +88,9 @@ fn every_item_finds_its_taker<P: Policy>() {
     let file = Arc::new(File::<P>::new((), Queue::default()));
     let taken = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for patience in [1, 2, 1000] {
+        for sleeps in [1, 2, 1000] {
             let (file, taken) = (&file, &taken);
-            scope.spawn(move || take_all(file, patience, taken));
+            scope.spawn(move || take_all(file, sleeps, taken));
         }
         scope.spawn(|| look_on(&file));
         let putters: Vec<_> = (0..2)
@@ -98,9 +100,9 @@ fn every_item_finds_its_taker<P: Policy>() {
                     for nr in 0..ITEMS {
                         let mut queue = file.lock();
                         queue.items += 1;
-                        // One of the two is an author who forgets to report.
+                        // One of the two is an author who forgets to raise it.
                         if putter == 0 {
-                            queue.report(Events::IN);
+                            queue.raise(Events::IN);
                         }
                         drop(queue);
                         if nr % 1000 == 0 {
@@ -124,7 +126,7 @@ fn every_item_finds_its_taker<P: Policy>() {
 fn wait_until_taken(taken: &AtomicUsize, items: usize) {
     let begin = Instant::now();
     while taken.load(Ordering::Relaxed) < items {
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > LIMIT {
             let taken = taken.load(Ordering::Relaxed);
             // Not by `eprintln!`: what a test prints is shown when it ends.
             let _ = writeln!(io::stderr(), "lost a wake: {taken} of {items} items taken");
@@ -135,7 +137,7 @@ fn wait_until_taken(taken: &AtomicUsize, items: usize) {
 }
 
 /// One item at a time, one who takes, and two who are always in its way: they register and leave at once.
-fn leaving_swallows_no_event<P: Policy>() {
+fn a_leaver_takes_no_event_along<P: Policy>() {
     let file = Arc::new(File::<P>::new((), Queue::default()));
     let taken = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -144,14 +146,16 @@ fn leaving_swallows_no_event<P: Policy>() {
             scope.spawn(|| {
                 let sleeper = Sleeper::new();
                 while !file.poll(WANTED).contains(Events::HUP) {
-                    drop(Waiting::new(&*file, Arc::clone(&sleeper), WANTED, Share::One).unwrap());
+                    drop(
+                        Registration::new(&*file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap(),
+                    );
                 }
             });
         }
         for nr in 0..ITEMS / 50 {
             let mut queue = file.lock();
             queue.items += 1;
-            queue.report(Events::IN);
+            queue.raise(Events::IN);
             drop(queue);
             wait_until_taken(&taken, nr + 1);
         }
@@ -175,16 +179,16 @@ fn every_item_finds_its_taker_under_stateless() {
 }
 
 #[test]
-fn leaving_swallows_no_event_under_hybrid() {
-    leaving_swallows_no_event::<Hybrid>();
+fn a_leaver_takes_no_event_along_under_hybrid() {
+    a_leaver_takes_no_event_along::<Hybrid>();
 }
 
 #[test]
-fn leaving_swallows_no_event_under_stateful() {
-    leaving_swallows_no_event::<Stateful>();
+fn a_leaver_takes_no_event_along_under_stateful() {
+    a_leaver_takes_no_event_along::<Stateful>();
 }
 
 #[test]
-fn leaving_swallows_no_event_under_stateless() {
-    leaving_swallows_no_event::<Stateless>();
+fn a_leaver_takes_no_event_along_under_stateless() {
+    a_leaver_takes_no_event_along::<Stateless>();
 }

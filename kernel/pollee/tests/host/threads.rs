@@ -1,18 +1,19 @@
 //! A host of threads and standard locks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::marker::PhantomData;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use pollee::{Events, Host, Lock, Mark, Marked, Taker, Wake};
+use pollee::{Host, Lock, Policy, Wake};
 
-/// Threads of the standard library.
-pub(crate) struct Threads;
+/// Threads of the standard library, with the policy `P`.
+pub(crate) struct Threads<P>(PhantomData<P>);
 
-impl Host for Threads {
+impl<P: Policy> Host for Threads<P> {
+    type Policy = P;
     type OwnerLock<T: Send> = StdLock<T>;
     type ListLock<T: Send> = StdLock<T>;
+    type ReadyLock<T: Send> = StdLock<T>;
     type Task = Arc<Sleeper>;
-    type Mark = Arc<Flag>;
     type Class = ();
 }
 
@@ -63,25 +64,6 @@ impl Wake for Sleeper {
         let mut is_woken = lock(&self.is_woken);
         self.changed.notify_one();
         !std::mem::replace(&mut *is_woken, true)
-    }
-}
-
-/// A ready queue with one place, for which somebody may be waiting.
-#[derive(Default)]
-pub(crate) struct Flag {
-    pub(crate) has_waiter: bool,
-    pub(crate) marks: AtomicUsize,
-    pub(crate) announcements: AtomicUsize,
-}
-
-impl Mark for Flag {
-    fn mark(&self, _: Events) -> Marked {
-        self.marks.fetch_add(1, Ordering::Relaxed);
-        if self.has_waiter { Marked::Announce(Taker::Waits) } else { Marked::Quietly }
-    }
-
-    fn announce(&self) {
-        self.announcements.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,8 @@ use crate::check::{Check, for_each_policy};
 use crate::objects::{Beside, WANTED, file, lock};
 
 pub(crate) fn checks() -> Vec<Check> {
-    [for_each_policy!("causal", "locked", 3, locked), for_each_policy!("causal", "raw", 3, raw)].concat()
+    [for_each_policy!("causal", "locked", 3, locked), for_each_policy!("causal", "lock-free", 3, lock_free)]
+        .concat()
 }
 
 /// One closes, another reads until it sees the end, a third fills the cache at any time.
@@ -29,7 +30,7 @@ fn locked<P: Policy>() {
     poller.join().unwrap();
 }
 
-fn raw<P: Policy>() {
+fn lock_free<P: Policy>() {
     let object = Arc::new(Beside::<P>::new());
     object.poll();
     let closer = Arc::clone(&object);

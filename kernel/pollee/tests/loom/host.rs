@@ -1,18 +1,21 @@
 //! A host whose locks and sleeps are the model checker's.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::sync::{Mutex, MutexGuard, Notify};
-use pollee::{Events, Host, Lock, Mark, Marked, Wake};
+use pollee::{Host, Lock, Policy, Sleep, Wake, WakeReason};
 
-pub(crate) struct Model;
+/// A host with the policy `P`.
+pub(crate) struct Model<P>(PhantomData<P>);
 
-impl Host for Model {
+impl<P: Policy> Host for Model<P> {
+    type Policy = P;
     type OwnerLock<T: Send> = ModelLock<T>;
     type ListLock<T: Send> = ModelLock<T>;
+    type ReadyLock<T: Send> = ModelLock<T>;
     type Task = Arc<Sleeper>;
-    type Mark = NoMark;
     type Class = ();
 }
 
@@ -61,16 +64,20 @@ impl Wake for Sleeper {
     }
 }
 
-/// Ready queues are not part of these models.
-#[derive(Clone)]
-pub(crate) enum NoMark {}
+/// A thread that is never interrupted and has all the time.
+impl<P: Policy> Sleep<Model<P>> for Arc<Sleeper> {
+    type Deadline = ();
 
-impl Mark for NoMark {
-    fn mark(&self, _: Events) -> Marked {
-        match *self {}
+    fn task(&self) -> Self {
+        Self::clone(self)
     }
 
-    fn announce(&self) {
-        match *self {}
+    fn sleep(&self, _: Option<()>) -> WakeReason {
+        self.wait();
+        WakeReason::Woken
+    }
+
+    fn is_interrupted(&self) -> bool {
+        false
     }
 }

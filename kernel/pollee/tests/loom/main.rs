@@ -16,8 +16,10 @@ mod fresh;
 mod host;
 mod objects;
 mod once;
+mod persistent;
 mod quiet;
-mod standing;
+mod ready;
+mod wait;
 mod wake;
 
 use check::Check;
@@ -30,7 +32,9 @@ fn checks() -> Vec<Check> {
         quiet::checks(),
         once::checks(),
         clean::checks(),
-        standing::checks(),
+        persistent::checks(),
+        ready::checks(),
+        wait::checks(),
     ]
     .concat()
 }

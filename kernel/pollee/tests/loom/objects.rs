@@ -3,7 +3,8 @@
 use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use pollee::fault::{self, Fault};
-use pollee::{Events, Locked, Policy, Pollee, Readiness};
+use pollee::lock_free::Pollee;
+use pollee::{Events, Locked, Policy, Readiness};
 
 use crate::host::Model;
 
@@ -25,7 +26,7 @@ impl Readiness for Counter {
     }
 }
 
-pub(crate) type File<P> = Locked<Counter, P, Model>;
+pub(crate) type File<P> = Locked<Counter, Model<P>>;
 
 pub(crate) fn file<P: Policy>(items: usize) -> File<P> {
     File::new((), Counter { items, is_closed: false })
@@ -35,7 +36,7 @@ pub(crate) fn file<P: Policy>(items: usize) -> File<P> {
 pub(crate) fn put<P: Policy>(file: &File<P>) {
     let mut guard = file.lock();
     guard.items += 1;
-    guard.report(Events::IN);
+    guard.raise(Events::IN);
 }
 
 pub(crate) fn take<P: Policy>(file: &File<P>) -> bool {
@@ -48,22 +49,14 @@ pub(crate) fn take<P: Policy>(file: &File<P>) -> bool {
 /// A counter in one atomic variable, under no lock.
 pub(crate) struct Atomic<P: Policy> {
     items: AtomicUsize,
-    pub(crate) pollee: Pollee<P, Model>,
-}
-
-struct Items<'a>(&'a AtomicUsize);
-
-impl Readiness for Items<'_> {
-    fn readiness(&self) -> Events {
-        let mut events = Events::empty();
-        events.set(Events::IN, self.0.load(Ordering::Relaxed) > 0);
-        events
-    }
+    pub(crate) pollee: Pollee<Model<P>>,
 }
 
 impl<P: Policy> Readiness for Atomic<P> {
     fn readiness(&self) -> Events {
-        Items(&self.items).readiness()
+        let mut events = Events::empty();
+        events.set(Events::IN, self.items.load(Ordering::Relaxed) > 0);
+        events
     }
 }
 
@@ -75,12 +68,12 @@ impl<P: Policy> Atomic<P> {
     /// Relaxed: what order there is comes from the word.
     pub(crate) fn put(&self) {
         if fault::is_seeded(Fault::NotifyBeforeChange) {
-            self.pollee.notify_events(Events::IN, self).deliver();
+            self.pollee.notify_events(Events::IN).deliver();
             self.items.store(1, Ordering::Relaxed);
             return;
         }
         self.items.store(1, Ordering::Relaxed);
-        self.pollee.notify_events(Events::IN, self).deliver();
+        self.pollee.notify_events(Events::IN).deliver();
     }
 
     pub(crate) fn poll(&self) -> Events {
@@ -88,10 +81,10 @@ impl<P: Policy> Atomic<P> {
     }
 }
 
-/// A counter behind a lock of its own, with the raw word beside it.
+/// A counter behind a lock of its own, with the lock-free form beside it.
 pub(crate) struct Beside<P: Policy> {
     pub(crate) state: Mutex<Counter>,
-    pollee: Pollee<P, Model>,
+    pollee: Pollee<Model<P>>,
 }
 
 impl<P: Policy> Readiness for Beside<P> {
@@ -110,10 +103,10 @@ impl<P: Policy> Beside<P> {
         state.is_closed = true;
         if fault::is_seeded(Fault::NotifyAfterUnlock) {
             drop(state);
-            self.pollee.notify_events(Events::HUP, self).deliver();
+            self.pollee.notify_events(Events::HUP).deliver();
             return;
         }
-        let notification = self.pollee.notify_events(Events::HUP, self);
+        let notification = self.pollee.notify_events(Events::HUP);
         drop(state);
         notification.deliver();
     }

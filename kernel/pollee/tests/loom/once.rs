@@ -1,9 +1,9 @@
-//! Once: an exclusive event wakes one waiter, and no way of leaving swallows it.
+//! Once: an exclusive event wakes one waiter, and is handed on however the woken waiter leaves.
 
 use std::sync::Arc;
 
 use loom::thread;
-use pollee::{Policy, Share, Waiting};
+use pollee::{Policy, Registration, WakeMode};
 
 use crate::check::{Check, for_each_policy};
 use crate::host::Sleeper;
@@ -26,7 +26,7 @@ fn take_one<P: Policy>(file: &File<P>) {
         return;
     }
     let sleeper = Sleeper::new();
-    let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+    let waiting = Registration::new(file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap();
     while !take(file) {
         sleeper.wait();
         waiting.rearm();
@@ -36,12 +36,12 @@ fn take_one<P: Policy>(file: &File<P>) {
 /// The same, for an operation that finds nothing where the file is not ready: it looks at the word before the first try
 /// and, once registered, at the readiness of that moment.
 fn look_and_take_one<P: Policy>(file: &File<P>) {
-    let is_vain = file.front().peek().is_some_and(|events| !events.intersects(WANTED));
+    let is_vain = file.header().events().is_some_and(|events| !events.intersects(WANTED));
     if !is_vain && take(file) {
         return;
     }
     let sleeper = Sleeper::new();
-    let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
+    let waiting = Registration::new(file, Arc::clone(&sleeper), WANTED, WakeMode::Exclusive).unwrap();
     if !waiting.ready().is_empty() && take(file) {
         return;
     }
@@ -67,7 +67,7 @@ fn two_takers_that_look<P: Policy>() {
     takers::<P>(look_and_take_one, put);
 }
 
-/// The same where a change forgets to report: the second item makes nothing ready and chooses nobody.
+/// The same where a change forgets to raise it: the second item makes nothing ready and chooses nobody.
 fn two_takers_of_silent_items<P: Policy>() {
     takers::<P>(take_one, |file| file.lock().items += 1);
 }
@@ -91,7 +91,7 @@ fn takers<P: Policy>(take_one: fn(&File<P>), put: fn(&File<P>)) {
 /// The first in the queue leaves without trying, as a timeout or a signal makes it.
 fn one_gives_up<P: Policy>() {
     let file = Arc::new(file::<P>(0));
-    let waiting = Waiting::new(&*file, Sleeper::new(), WANTED, Share::One).unwrap();
+    let waiting = Registration::new(&*file, Sleeper::new(), WANTED, WakeMode::Exclusive).unwrap();
     let taker = Arc::clone(&file);
     let taker = thread::spawn(move || take_one(&taker));
     let changer = Arc::clone(&file);
@@ -106,8 +106,8 @@ fn one_item_wakes_one<P: Policy>() {
     let file = Arc::new(file::<P>(0));
     let sleepers = [Sleeper::new(), Sleeper::new()];
     let [first, second] = &sleepers;
-    let first_waits = Waiting::new(&*file, Arc::clone(first), WANTED, Share::One).unwrap();
-    let second_waits = Waiting::new(&*file, Arc::clone(second), WANTED, Share::One).unwrap();
+    let first_waits = Registration::new(&*file, Arc::clone(first), WANTED, WakeMode::Exclusive).unwrap();
+    let second_waits = Registration::new(&*file, Arc::clone(second), WANTED, WakeMode::Exclusive).unwrap();
     let changer = Arc::clone(&file);
     let changer = thread::spawn(move || put(&changer));
     let rival = Arc::clone(&file);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loom::thread;
-use pollee::{Events, Policy, Share, Watch, Watcher};
+use pollee::{Events, Policy, ReadinessSource, WakeMode, Watcher};
 
 use crate::check::{Check, for_each_policy};
 use crate::host::Sleeper;
@@ -33,7 +33,7 @@ fn atomic<P: Policy>() {
     });
     let sleeper = Sleeper::new();
     let watcher = Watcher::Task(Arc::clone(&sleeper));
-    let registered = object.pollee.register(watcher, WANTED, Share::All, &*object);
+    let registered = object.pollee.register(watcher, WANTED, WakeMode::All, &*object);
     let (token, mut ready) = registered.unwrap();
     while ready.is_empty() {
         sleeper.wait();
@@ -48,7 +48,7 @@ fn atomic<P: Policy>() {
 fn sleep_until_ready<P: Policy>(file: &File<P>) {
     let sleeper = Sleeper::new();
     let watcher = Watcher::Task(Arc::clone(&sleeper));
-    let (token, mut ready) = file.register(watcher, WANTED, Share::All).unwrap();
+    let (token, mut ready) = file.register(watcher, WANTED, WakeMode::All).unwrap();
     while ready.is_empty() {
         sleeper.wait();
         ready = file.poll(WANTED);
@@ -83,7 +83,7 @@ fn another_leaves<P: Policy>() {
     let file = Arc::new(file::<P>(0));
     file.poll(WANTED);
     let leaver = Arc::clone(&file);
-    let (token, _) = file.register(Watcher::Task(Sleeper::new()), WANTED, Share::All).unwrap();
+    let (token, _) = file.register(Watcher::Task(Sleeper::new()), WANTED, WakeMode::All).unwrap();
     let leaver = thread::spawn(move || drop(leaver.unregister(token)));
     let changer = Arc::clone(&file);
     let changer = thread::spawn(move || put(&changer));
@@ -100,7 +100,7 @@ fn new_interest<P: Policy>() {
     let changer = thread::spawn(move || changer.lock().items = 1);
     let sleeper = Sleeper::new();
     let watcher = Watcher::Task(Arc::clone(&sleeper));
-    let (token, _) = file.register(watcher, Events::PRI, Share::All).unwrap();
+    let (token, _) = file.register(watcher, Events::PRI, WakeMode::All).unwrap();
     let mut ready = file.set_interest(&token, WANTED);
     while ready.is_empty() {
         sleeper.wait();

@@ -1,8 +1,12 @@
 //! Crowds: more waiters than a batch and than the first slab have room for.
 
 use std::sync::Arc;
+use std::task::Poll;
 
-use pollee::{Events, Hybrid, Locked, Policy, Poller, Readiness, Share, Stateful, Stateless, Waiting};
+use pollee::{
+    Events, Hybrid, Locked, Policy, Poller, Readiness, Recheck, Registration, Stateful, Stateless,
+    WaitTarget, WakeMode, wait_events,
+};
 use shuttle::thread;
 
 use crate::check;
@@ -25,7 +29,7 @@ impl Readiness for Counter {
     }
 }
 
-type File<P> = Locked<Counter, P, Shuttle>;
+type File<P> = Locked<Counter, Shuttle<P>>;
 
 fn file<P: Policy>() -> Arc<File<P>> {
     Arc::new(File::new((), Counter::default()))
@@ -39,15 +43,13 @@ fn take<P: Policy>(file: &File<P>) -> bool {
 }
 
 fn take_one<P: Policy>(file: &File<P>) {
-    let sleeper = Sleeper::new();
-    let waiting = Waiting::new(file, Arc::clone(&sleeper), WANTED, Share::One).unwrap();
-    while !take(file) {
-        sleeper.wait();
-        waiting.rearm();
-    }
+    let target =
+        WaitTarget { file, interest: WANTED, mode: WakeMode::Exclusive, recheck: Recheck::Readiness };
+    let attempt = || if take(file) { Poll::Ready(()) } else { Poll::Pending };
+    wait_events(&Sleeper::new(), target, None, attempt).unwrap();
 }
 
-/// As many items as takers, others that register and leave, half of the items put by one who does not report.
+/// As many items as takers, others that register and leave, half of the items put by one who does not raise them.
 fn each_item_finds_a_taker<P: Policy>() {
     let file = file::<P>();
     let mut threads: Vec<_> = (0..4)
@@ -58,7 +60,9 @@ fn each_item_finds_a_taker<P: Policy>() {
         .collect();
     threads.extend((0..2).map(|_| {
         let file = Arc::clone(&file);
-        thread::spawn(move || drop(Waiting::new(&*file, Sleeper::new(), WANTED, Share::One).unwrap()))
+        thread::spawn(move || {
+            drop(Registration::new(&*file, Sleeper::new(), WANTED, WakeMode::Exclusive).unwrap())
+        })
     }));
     threads.extend((0..2).map(|nr| {
         let file = Arc::clone(&file);
@@ -67,7 +71,7 @@ fn each_item_finds_a_taker<P: Policy>() {
                 let mut guard = file.lock();
                 guard.items += 1;
                 if nr == 0 {
-                    guard.report(Events::IN);
+                    guard.raise(Events::IN);
                 }
             }
         })
@@ -95,7 +99,7 @@ fn everybody_hears_of_the_end<P: Policy>() {
         .collect();
     threads.extend((0..2).map(|_| {
         let file = Arc::clone(&file);
-        thread::spawn(move || drop(Waiting::new(&*file, Sleeper::new(), WANTED, Share::All).unwrap()))
+        thread::spawn(move || drop(Registration::new(&*file, Sleeper::new(), WANTED, WakeMode::All).unwrap()))
     }));
     file.lock().is_closed = true;
     for thread in threads {

@@ -1,19 +1,20 @@
 //! A host whose locks and sleeps are the random scheduler's.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use pollee::{Host, Lock, Wake};
+use pollee::{Host, Lock, Policy, Sleep, Wake, WakeReason};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::ready_queue::Place;
+/// A host with the policy `P`.
+pub(crate) struct Shuttle<P>(PhantomData<P>);
 
-pub(crate) struct Shuttle;
-
-impl Host for Shuttle {
+impl<P: Policy> Host for Shuttle<P> {
+    type Policy = P;
     type OwnerLock<T: Send> = ShuttleLock<T>;
     type ListLock<T: Send> = ShuttleLock<T>;
+    type ReadyLock<T: Send> = ShuttleLock<T>;
     type Task = Arc<Sleeper>;
-    type Mark = Place;
     type Class = ();
 }
 
@@ -58,5 +59,23 @@ impl Wake for Sleeper {
         let mut is_woken = self.is_woken.lock().unwrap();
         self.changed.notify_one();
         !std::mem::replace(&mut *is_woken, true)
+    }
+}
+
+/// A thread that is never interrupted and has all the time.
+impl<P: Policy> Sleep<Shuttle<P>> for Arc<Sleeper> {
+    type Deadline = ();
+
+    fn task(&self) -> Self {
+        Self::clone(self)
+    }
+
+    fn sleep(&self, _: Option<()>) -> WakeReason {
+        self.wait();
+        WakeReason::Woken
+    }
+
+    fn is_interrupted(&self) -> bool {
+        false
     }
 }

@@ -1,5 +1,5 @@
 //! What is too large for trying every interleaving, under many random ones: crowds of exclusive waiters that
-//! come and go, lists longer than a batch, an epoll's ready queue between notifications and waiters.
+//! come and go, lists longer than a batch, an epoll's ready list between notifications and waiters.
 //!
 //! `cargo test -p pollee --release --features shuttle --test shuttle`. A schedule that fails is printed, and
 //! replayed with `shuttle::replay`.
@@ -7,7 +7,7 @@
 
 mod crowd;
 mod host;
-mod ready_queue;
+mod ready_list;
 
 /// Interleavings tried by each test, one half uniformly random, one half with few preemptions (PCT).
 const SCHEDULES: usize = 2000;

@@ -2,6 +2,8 @@
 //!
 //! Source: errno(3); Linux 6.1 include/uapi/asm-generic/errno{,-base}.h.
 
+use pollee::WaitError;
+
 /// Why a syscall failed. The value is what user space finds, negated, in `rax`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i32)]
@@ -144,6 +146,17 @@ pub enum Errno {
     EINPROGRESS = 115,
     /// Operation canceled.
     ECANCELED = 125,
+}
+
+impl From<WaitError> for Errno {
+    /// What a blocking operation without a special rule for timeouts returns.
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Interrupted => Self::EINTR,
+            WaitError::TimedOut => Self::EAGAIN,
+            WaitError::NoMemory => Self::ENOMEM,
+        }
+    }
 }
 
 impl Errno {

@@ -1,6 +1,6 @@
 //! A 64-bit counter to wait for.
 //!
-//! Owns: the count.   Not here: the eight bytes in user memory (object/eventfd), sleeping (event/wait).
+//! Owns: the count.   Not here: the eight bytes in user memory (object/eventfd), sleeping (`pollee::wait`).
 //! Invariant: count < 2⁶⁴ − 1; that last value is Linux's mark for an overflow, which only the kernel itself
 //! could cause.
 //! Source: eventfd(2); Linux 6.1 fs/eventfd.c.

@@ -1,6 +1,6 @@
 //! The interest table of an epoll instance: which files, for which events, reported how.
 //!
-//! Owns: the items and what identifies them.   Not here: their places in the queue (`queue`), polling.
+//! Owns: the items and what identifies them.   Not here: their places in the ready list (`pollee::ready_list`), polling.
 //! Invariant: the index and the items name each other; an item's slot is its place's key. No numbers are kept of a
 //! description without items.
 //!
@@ -16,9 +16,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use pollee::Events;
+use pollee::ready_list::{Key, Settle};
 use smallvec::SmallVec;
 
-use super::queue::{Key, Settle};
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
 
@@ -212,8 +212,8 @@ mod tests {
     use super::{Identity, Item, Table, Target, check};
     use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
     use crate::abi::errno::Errno;
-    use crate::core::epoll::queue::{Queue, Settle};
     use pollee::Events;
+    use pollee::ready_list::{Key, Settle};
 
     const IN: u32 = 1;
     const PRI: u32 = 2;
@@ -228,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_description_under_two_numbers_is_two_items() {
-        let (mut table, mut queue) = (Table::new(), Queue::new());
-        let (first, second) = (queue.open(), queue.open());
+        let mut table = Table::new();
+        let [first, second] = [0, 1].map(Key::from_index);
         table.insert(first, item(3, 0x1000)).unwrap();
         table.insert(second, item(4, 0x1000)).unwrap();
         assert_eq!(table.len(), 2);

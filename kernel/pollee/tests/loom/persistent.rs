@@ -1,9 +1,9 @@
-//! Awake, for registrations that stand: the second wait for the same files registers with none of them.
+//! Awake, for registrations that persist: the second wait for the same files registers with none of them.
 
 use std::sync::Arc;
 
 use loom::thread;
-use pollee::{Bell, Events, Policy, Standing};
+use pollee::{Events, PersistentRegistration, Policy, WaitEpochs};
 
 use crate::check::{Check, for_each_policy};
 use crate::host::{Model, Sleeper};
@@ -11,51 +11,52 @@ use crate::objects::{File, WANTED, file};
 
 pub(crate) fn checks() -> Vec<Check> {
     [
-        for_each_policy!("standing", "cached", 3, cached),
-        for_each_policy!("standing", "locked", 3, locked),
-        for_each_policy!("standing", "two", 2, two_files),
+        for_each_policy!("persistent", "cached", 3, cached),
+        for_each_policy!("persistent", "locked", 3, locked),
+        for_each_policy!("persistent", "two", 2, two_files),
     ]
     .concat()
 }
 
-/// A thread's bell and how it sleeps, after a first wait for `files` that found nothing.
-struct Waiter {
+/// A thread's epochs and how it sleeps, after a first wait for `files` that found nothing.
+struct Waiter<P: Policy> {
     sleeper: Arc<Sleeper>,
-    bell: Bell<Model>,
-    standings: Vec<Arc<Standing<Model>>>,
+    epochs: WaitEpochs<Model<P>>,
+    registrations: Vec<Arc<PersistentRegistration<Model<P>>>>,
 }
 
-impl Waiter {
-    fn of<P: Policy>(files: &[Arc<File<P>>]) -> Self {
+impl<P: Policy> Waiter<P> {
+    fn of(files: &[Arc<File<P>>]) -> Self {
         let sleeper = Sleeper::new();
-        let mut bell = Bell::new(Arc::clone(&sleeper));
-        bell.begin();
-        let begin = |file: &Arc<File<P>>| Standing::begin(&**file, &bell, WANTED).unwrap().0;
-        let standings = files.iter().map(begin).collect();
-        bell.end();
-        Self { sleeper, bell, standings }
+        let mut epochs = WaitEpochs::new(Arc::clone(&sleeper));
+        epochs.begin();
+        let register =
+            |file: &Arc<File<P>>| PersistentRegistration::register(&**file, &epochs, WANTED).unwrap().0;
+        let registrations = files.iter().map(register).collect();
+        epochs.end();
+        Self { sleeper, epochs, registrations }
     }
 
     /// Waits until one of the files is ready.
-    fn wait<P: Policy>(&mut self, files: &[Arc<File<P>>]) -> Events {
-        self.bell.begin();
+    fn wait(&mut self, files: &[Arc<File<P>>]) -> Events {
+        self.epochs.begin();
         let mut ready = Events::empty();
-        for (file, standing) in files.iter().zip(&self.standings) {
-            assert!(standing.keep(|| &**file, &self.bell, WANTED));
+        for (file, registration) in files.iter().zip(&self.registrations) {
+            assert!(registration.join(|| &**file, &self.epochs, WANTED));
             ready |= file.poll(WANTED);
         }
         while ready.is_empty() {
             self.sleeper.wait();
-            self.bell.arm();
+            self.epochs.rearm();
             ready = files.iter().fold(ready, |ready, file| ready | file.poll(WANTED));
         }
-        self.bell.end();
+        self.epochs.end();
         ready
     }
 
-    fn leave<P: Policy>(self, files: &[Arc<File<P>>]) {
-        for (file, standing) in files.iter().zip(&self.standings) {
-            standing.end(&**file);
+    fn leave(self, files: &[Arc<File<P>>]) {
+        for (file, registration) in files.iter().zip(&self.registrations) {
+            registration.unregister(&**file);
         }
     }
 }
@@ -88,7 +89,7 @@ fn locked<P: Policy>() {
     waiter.leave(&files);
 }
 
-/// One file becomes ready and stops being so, the other stays ready: whichever rings first must not use up the wake.
+/// One file becomes ready and stops being so, the other stays ready: whichever wakes first must not use up the wake.
 fn two_files<P: Policy>() {
     let files = [Arc::new(file::<P>(0)), Arc::new(file::<P>(0))];
     let mut waiter = Waiter::of(&files);

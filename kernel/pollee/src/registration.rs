@@ -1,14 +1,62 @@
 //! What a thread holds while it waits: its places in the lists of files.
 //!
-//! Owns: registrations, which end when their holder is dropped.   Not here: sleeping, which is the kernel's.
+//! Owns: registrations, which end when their holder is dropped.   Not here: sleeping (`wait`).
 
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-use crate::watch::{NoMemory, Share, Token, Watch};
-use crate::{Events, Host, Watcher};
+use crate::pollable::Pollable;
+use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
+use crate::{Events, Host};
 
-/// A thread's registrations with many files, for select and poll.
+/// A task's registration with one file, for an operation that blocks.
+pub struct Registration<'a, H: Host> {
+    file: &'a dyn Pollable<H>,
+    /// `None` only while it is being dropped.
+    token: Option<Token>,
+    ready: Events,
+}
+
+impl<'a, H: Host> Registration<'a, H> {
+    /// Registers `task` with `file`. Before the task sleeps, its operation must be tried once more, or
+    /// [`ready`](Self::ready) looked at.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing was registered.
+    pub fn new(
+        file: &'a dyn Pollable<H>,
+        task: H::Task,
+        interest: Events,
+        mode: WakeMode,
+    ) -> Result<Self, NoMemory> {
+        let (token, ready) = file.register(Watcher::Task(task), interest, mode)?;
+        Ok(Self { file, token: Some(token), ready })
+    }
+
+    /// What the file was ready for just after the registration. For an operation that finds nothing where that is
+    /// empty, it stands for the try: a change before it would be in it, and one after it wakes the task.
+    #[must_use]
+    pub const fn ready(&self) -> Events {
+        self.ready
+    }
+
+    /// Makes an exclusive waiter eligible again: after each wake, before the try.
+    pub fn rearm(&self) {
+        if let Some(token) = &self.token {
+            self.file.rearm(token);
+        }
+    }
+}
+
+impl<H: Host> Drop for Registration<'_, H> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            drop(self.file.unregister(token));
+        }
+    }
+}
+
+/// A task's registrations with many files, for select and poll.
 ///
 /// Meant to be kept by the thread: handles and room are used again, so that the next sleep allocates nothing
 /// and touches no reference count of the task.
@@ -17,7 +65,7 @@ use crate::{Events, Host, Watcher};
 /// (and stop at the first that is ready by then), sleep, poll again, [`clear`](Self::clear).
 pub struct Poller<H: Host, F>
 where
-    F: Deref<Target: Watch<H>>,
+    F: Deref<Target: Pollable<H>>,
 {
     task: H::Task,
     spare: Vec<Watcher<H>>,
@@ -26,7 +74,7 @@ where
 
 impl<H: Host, F> Poller<H, F>
 where
-    F: Deref<Target: Watch<H>>,
+    F: Deref<Target: Pollable<H>>,
 {
     /// A poller that wakes `task`.
     pub const fn new(task: H::Task) -> Self {
@@ -40,7 +88,7 @@ where
     pub fn watch(&mut self, file: F, interest: Events) -> Result<Events, NoMemory> {
         self.watched.try_reserve(1).map_err(|_| NoMemory)?;
         let watcher = self.spare.pop().unwrap_or_else(|| Watcher::Task(self.task.clone()));
-        let (token, ready) = file.register(watcher, interest, Share::All)?;
+        let (token, ready) = file.register(watcher, interest, WakeMode::All)?;
         self.watched.push((file, token));
         Ok(ready)
     }
@@ -74,52 +122,9 @@ where
 
 impl<H: Host, F> Drop for Poller<H, F>
 where
-    F: Deref<Target: Watch<H>>,
+    F: Deref<Target: Pollable<H>>,
 {
     fn drop(&mut self) {
         self.clear();
-    }
-}
-
-/// A registration with one file, for an operation that blocks.
-pub struct Waiting<'a, H: Host, W: Watch<H> + ?Sized> {
-    file: &'a W,
-    /// `None` only while it is being dropped.
-    token: Option<Token>,
-    ready: Events,
-    host: core::marker::PhantomData<H>,
-}
-
-impl<'a, H: Host, W: Watch<H> + ?Sized> Waiting<'a, H, W> {
-    /// Registers `task` with `file`. Before sleeping, the operation must be tried once more, or
-    /// [`ready`](Self::ready) looked at.
-    ///
-    /// # Errors
-    /// [`NoMemory`]; nothing was registered.
-    pub fn new(file: &'a W, task: H::Task, interest: Events, share: Share) -> Result<Self, NoMemory> {
-        let (token, ready) = file.register(Watcher::Task(task), interest, share)?;
-        Ok(Self { file, token: Some(token), ready, host: core::marker::PhantomData })
-    }
-
-    /// What the file was ready for just after the registration. For an operation that finds nothing where that is
-    /// empty, it stands for the try: a change before it would be in it, and one after it wakes the task.
-    #[must_use]
-    pub const fn ready(&self) -> Events {
-        self.ready
-    }
-
-    /// Makes an exclusive waiter eligible again: after each wake, before the try.
-    pub fn rearm(&self) {
-        if let Some(token) = &self.token {
-            self.file.rearm(token);
-        }
-    }
-}
-
-impl<H: Host, W: Watch<H> + ?Sized> Drop for Waiting<'_, H, W> {
-    fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            drop(self.file.unregister(token));
-        }
     }
 }
