@@ -208,7 +208,7 @@ impl File for NetlinkSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -222,15 +222,7 @@ impl File for NetlinkSocket {
         crate::net::call::Socket::send(self, from, &mut Outgoing::default())
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 

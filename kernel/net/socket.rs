@@ -374,7 +374,7 @@ impl File for TcpSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn begin_lingering(&self) -> Option<Duration> {
@@ -400,15 +400,7 @@ impl File for TcpSocket {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.endpoint.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 

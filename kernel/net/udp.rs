@@ -295,7 +295,7 @@ impl File for UdpSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -309,15 +309,7 @@ impl File for UdpSocket {
         super::call::Socket::send(self, from, &mut Outgoing::default())
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.endpoint.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 

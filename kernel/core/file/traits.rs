@@ -2,7 +2,7 @@
 //!
 //! Objects never sleep: an operation that would block returns `Poll::Pending`, and `pollee::wait_events` decides
 //! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`). A file that answers `Pending` has a
-//! [`watch`](File::watch), and reports the event that ends the wait.
+//! [`pollable`](File::pollable), and raises the event that ends the wait.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -102,24 +102,11 @@ pub(crate) trait File: Any + Send + Sync {
         WriteExtent::Partial
     }
 
-    /// What is ready, as far as `interest` asks. The default is a file that never blocks.
+    /// What to poll, and to register with to hear of changes; the same as long as the file lives. `None`: the file is
+    /// always readable and writable, and `epoll_ctl` refuses it with `EPERM`.
     ///
-    /// Called with preemption off: it takes spin locks at most.
-    fn poll(&self, interest: Events) -> Events {
-        interest & (Events::READABLE | Events::WRITABLE)
-    }
-
-    /// Where its readiness can be seen without asking it, and which events of that are its own: where
-    /// [`poll`](Self::poll) does no more than to ask a [`Locked`](event::Locked) for these.
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        None
-    }
-
-    /// What to register with to hear of changes, or `None` for a file that is always ready, which
-    /// `epoll_ctl` refuses with `EPERM`.
-    ///
-    /// A file that is one end of an object lends something that masks out the other end's events.
-    fn watch(&self) -> Option<&event::Pollable> {
+    /// Polled with preemption off, so it takes spin locks at most.
+    fn pollable(&self) -> Option<&event::Pollable> {
         None
     }
 

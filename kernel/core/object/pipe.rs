@@ -185,15 +185,7 @@ impl File for PipeEnd {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(self, interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Pollable::header(self)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 

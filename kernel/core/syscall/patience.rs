@@ -161,9 +161,9 @@ pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode
         return Ok(());
     }
     let waits_for = if access.reads() { Events::READABLE } else { Events::WRITABLE };
-    let Some(watch) = file.watch() else { return Ok(()) };
+    let Some(file) = file.pollable() else { return Ok(()) };
     // One partner suffices for all who wait for one.
-    until_changed(cx, (watch, waits_for, WakeMode::All), Timeout::Never, attempt)
+    until_changed(cx, (file, waits_for, WakeMode::All), Timeout::Never, attempt)
 }
 
 /// Waits until `deadline`, or as long as the file's own manner is.
@@ -178,7 +178,7 @@ fn wait<T>(
     let Manner { share, limit } = file.file().manner(interest);
     let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
     // What is not ready and never changes would be waited for in vain.
-    let file = file.file().watch().ok_or(Errno::EAGAIN)?;
+    let file = file.pollable().ok_or(Errno::EAGAIN)?;
     limit_restarts(cx, deadline);
     let target = WaitTarget { file, interest, mode: share, recheck };
     pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?

@@ -23,7 +23,7 @@ impl File for UnixSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -42,15 +42,7 @@ impl File for UnixSocket {
         if self.kind() == Kind::Stream { WriteExtent::All } else { WriteExtent::Partial }
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.endpoint.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 
