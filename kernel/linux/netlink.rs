@@ -23,7 +23,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
@@ -226,8 +226,8 @@ impl File for NetlinkSocket {
         Some(&self.state)
     }
 
-    fn manner(&self, waits_for: Events) -> Manner {
-        Manner { limit: self.state.read().options().wait_limit(waits_for), ..Manner::default() }
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
+        WaitPolicy { limit: self.state.read().options().wait_limit(waits_for), ..WaitPolicy::default() }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {

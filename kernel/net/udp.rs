@@ -34,7 +34,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -317,9 +317,9 @@ impl File for UdpSocket {
         len > 0
     }
 
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let limit = self.endpoint.state.read().options().wait_limit(waits_for);
-        Manner { limit, ..Manner::default() }
+        WaitPolicy { limit, ..WaitPolicy::default() }
     }
 
     fn stat(&self) -> Stat {

@@ -32,23 +32,23 @@ pub(crate) enum WriteExtent {
 
 /// How threads wait for a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
-    /// How many of them one event may wake: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
-    pub(crate) share: WakeMode,
+pub(crate) struct WaitPolicy {
+    /// How many of them one event wakes: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
+    pub(crate) mode: WakeMode,
     /// How long one waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
     pub(crate) limit: Option<Duration>,
 }
 
-impl Default for Manner {
-    /// Every one hears of each event and waits for ever.
+impl Default for WaitPolicy {
+    /// Each event wakes all of them, and they wait for ever.
     fn default() -> Self {
-        Self { share: WakeMode::All, limit: None }
+        Self { mode: WakeMode::All, limit: None }
     }
 }
 
-impl From<WakeMode> for Manner {
-    fn from(share: WakeMode) -> Self {
-        Self { share, limit: None }
+impl From<WakeMode> for WaitPolicy {
+    fn from(mode: WakeMode) -> Self {
+        Self { mode, limit: None }
     }
 }
 
@@ -111,13 +111,13 @@ pub(crate) trait File: Any + Send + Sync {
     }
 
     /// How blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) wait.
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let _ = waits_for;
-        Manner::default()
+        WaitPolicy::default()
     }
 
-    /// Whether a read of `len` bytes finds nothing as long as the file is not ready for [`Events::READABLE`], nor for
-    /// [`Events::ALWAYS`]: then a look at its readiness can stand for a try.
+    /// If true, a read of `len` bytes finds nothing until the file is ready for [`Events::READABLE`] or
+    /// [`Events::ALWAYS`], so callers may poll instead of trying it.
     fn reads_when_ready(&self, len: usize) -> bool {
         let _ = len;
         false

@@ -13,7 +13,7 @@ use rules::net::tcp::connection::Taking;
 use super::UnixSocket;
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::traits::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 
@@ -47,11 +47,11 @@ impl File for UnixSocket {
     }
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let state = self.endpoint.state.read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
+        let mode = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
+        WaitPolicy { mode, limit: state.options().wait_limit(waits_for) }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {
