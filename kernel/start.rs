@@ -25,7 +25,6 @@ use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
 use crate::machine::console::{self, println};
-use crate::machine::memory::budget;
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::space::AddressSpace;
 use crate::net;
@@ -56,7 +55,6 @@ fn start_all() {
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
-    rules::net::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
     net::impairment::start(option("impair"));
     let started = [
         clock::deferred::start(),

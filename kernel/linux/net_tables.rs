@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use rules::abi::errno::Errno;
-use rules::linux::proc_net::{self, Counts, Inet, Local, NOWHERE, Timer};
-use rules::net::route::Table;
-use rules::net::tcp::Phase;
+use rules::linux::proc_net::{self, InetSocketLine, NOWHERE, SocketCounts, Timer, UnixSocketLine};
+use rules::net::route::RoutingTable;
+use rules::net::tcp::TcpState;
 use rules::net::tcp::segment::Tuple;
 
 use super::unix;
@@ -62,12 +62,12 @@ pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
 }
 
 /// What is known of a socket without asking it.
-fn unasked(endpoint: &Endpoint) -> Inet {
+fn unasked(endpoint: &Endpoint) -> InetSocketLine {
     let uid = endpoint.holder.uid();
-    Inet {
+    InetSocketLine {
         local: NOWHERE,
         remote: NOWHERE,
-        state: Phase::Closed.number(),
+        state: TcpState::Closed.number(),
         sent: 0,
         received: 0,
         timer: Timer::None,
@@ -76,18 +76,18 @@ fn unasked(endpoint: &Endpoint) -> Inet {
     }
 }
 
-fn listener(endpoint: &Endpoint) -> Inet {
+fn listener(endpoint: &Endpoint) -> InetSocketLine {
     let state = endpoint.state.read();
-    Inet {
+    InetSocketLine {
         local: state.local().unwrap_or(NOWHERE),
-        state: state.phase().number(),
+        state: state.state().number(),
         received: state.info().unacked as usize,
         ..unasked(endpoint)
     }
 }
 
-fn connection(tuple: &Tuple, found: &Found) -> Inet {
-    let nobodys = Inet {
+fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
+    let nobodys = InetSocketLine {
         local: tuple.local,
         remote: tuple.remote,
         state: 0,
@@ -106,24 +106,24 @@ fn connection(tuple: &Tuple, found: &Found) -> Inet {
                 Some(at) if sent > 0 => Timer::Repeat(at.saturating_sub(now)),
                 _ => Timer::None,
             };
-            Inet {
+            InetSocketLine {
                 local: tuple.local,
                 remote: tuple.remote,
-                state: state.phase().number(),
+                state: state.state().number(),
                 sent,
                 received: state.unread().unwrap_or(0),
                 timer,
                 ..unasked(endpoint)
             }
         }
-        Found::Request(listener) => Inet {
-            state: Phase::SynReceived.number(),
+        Found::Request(listener) => InetSocketLine {
+            state: TcpState::SynReceived.number(),
             timer: Timer::Repeat(timer::next(listener).map_or(Duration::ZERO, |at| at.saturating_sub(now))),
             uid: listener.holder.uid().unwrap_or(0),
             ..nobodys
         },
-        Found::TimeWait(rest) => Inet {
-            state: Phase::TimeWait.number(),
+        Found::TimeWait(rest) => InetSocketLine {
+            state: TcpState::TimeWait.number(),
             timer: Timer::TimeWait(rest.end().saturating_sub(now)),
             ..nobodys
         },
@@ -155,7 +155,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
         }
         let name = state.name().cloned();
         let uid = endpoint.holder.uid();
-        let socket = Local {
+        let socket = UnixSocketLine {
             // One is ours.
             references: Arc::strong_count(&endpoint) - 1,
             kind: state.kind(),
@@ -174,7 +174,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
 /// The ways to others.
 pub(crate) fn route() -> Vec<u8> {
     let mut text = proc_net::route_head();
-    for route in interface::routes().iter().filter(|route| route.table == Table::Main) {
+    for route in interface::routes().iter().filter(|route| route.table == RoutingTable::Main) {
         if let Some(interface) = interface::all().find(|interface| interface.index == route.interface) {
             text.push_str(&proc_net::route(interface.name, route));
         }
@@ -197,11 +197,11 @@ pub(crate) fn arp() -> Vec<u8> {
 /// `ENOMEM`: there are too many to count.
 pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
-    let mut counts = Counts {
+    let mut counts = SocketCounts {
         all: census::total(),
         tcp: ports::listeners()?.count(),
         tcp_made: census::count(Kind::Tcp),
-        ..Counts::default()
+        ..SocketCounts::default()
     };
     let mut bytes = 0;
     for (_, found) in demux::all()? {

@@ -12,12 +12,12 @@ use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
-use rules::linux::netlink::port::Ports;
+use rules::linux::netlink::port::PortIds;
 use rules::linux::netlink::request::Privilege;
-use rules::linux::netlink::socket::{Socket, Switches};
+use rules::linux::netlink::socket::{NetlinkSocketState, NetlinkSwitches};
 use rules::net::abi::socket::{How, NETLINK_ROUTE, SockAddrNl, Ucred, family};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -34,7 +34,7 @@ use crate::net::{interface, ports};
 
 /// A netlink socket that somebody has open.
 pub(crate) struct NetlinkSocket {
-    state: event::Locked<Socket>,
+    state: event::Locked<NetlinkSocketState>,
     kind: u32,
     maker: Ucred,
     privilege: Privilege,
@@ -42,7 +42,7 @@ pub(crate) struct NetlinkSocket {
     _member: Member,
 }
 
-static PORTS: Ranked<Ports> = Ranked::new(Rank::Interface, Ports::new());
+static PORTS: Ranked<PortIds> = Ranked::new(Rank::Interface, PortIds::new());
 
 /// Makes a socket of type `kind` for `maker`.
 ///
@@ -54,7 +54,7 @@ pub(crate) fn create(
     maker: Ucred,
     privilege: Privilege,
 ) -> Result<Arc<OpenFile>, Errno> {
-    let state = event::Locked::new(Class::Socket, Socket::new());
+    let state = event::Locked::new(Class::Socket, NetlinkSocketState::new());
     let (inode, member) = (ports::new_owner().0 + 1, Member::new(Kind::Netlink));
     let socket = NetlinkSocket { state, kind, maker, privilege, inode, _member: member };
     OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
@@ -92,12 +92,12 @@ impl NetlinkSocket {
     }
 
     /// The switches.
-    pub(crate) fn switches(&self) -> Switches {
+    pub(crate) fn switches(&self) -> NetlinkSwitches {
         self.state.read().switches()
     }
 
     /// Sets or clears switches.
-    pub(crate) fn set_switches(&self, switches: Switches, is_on: bool) {
+    pub(crate) fn set_switches(&self, switches: NetlinkSwitches, is_on: bool) {
         self.state.lock().set_switches(switches, is_on);
     }
 
@@ -111,7 +111,7 @@ impl NetlinkSocket {
 }
 
 /// Makes sure that the socket has a number.
-fn bind_any(state: &mut Socket, process: u32) {
+fn bind_any(state: &mut NetlinkSocketState, process: u32) {
     if state.port() == 0 {
         let random = random::word() as u32;
         let port = PORTS.lock().bind_any(process, random);
@@ -146,7 +146,7 @@ impl crate::net::call::Socket for NetlinkSocket {
         Ok(Address::Netlink(self.state.read().peer()))
     }
 
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
         let mut state = self.state.lock();
         let result = state.receive(to, taking);
         if result.is_ready() {
@@ -215,7 +215,7 @@ impl File for NetlinkSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        crate::net::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        crate::net::call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

@@ -19,7 +19,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::abi::termios::{InputModes, LocalModes, Special, Termios, WindowSize};
 use rules::linux::pty::{Line, Packet};
-use rules::linux::tty::{Flush, Signal, Tty};
+use rules::linux::tty::{Flush, Tty, TtySignal};
 
 use self::control::{Owner, Use};
 use self::pty::{Side, Slave};
@@ -142,29 +142,16 @@ impl Terminal {
 
     /// Takes bytes to send until all are taken or the queue is full; `Pending` if it took none for that.
     fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        if from.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        let mut done = 0;
-        loop {
-            // A queue's worth at a time: preemption is off while the lock is held.
+        take_all(from, |from| {
             let mut state = self.state.lock();
-            let taken = state.tty.write(from);
+            let count = state.tty.write(from);
             let failed = from.remaining() > 0 && state.tty.is_writable();
             state.send(self.wire);
-            if taken > 0 {
+            if count > 0 {
                 state.raise(Side::Master.hide(Events::READABLE));
             }
-            drop(state);
-            done += taken;
-            if from.remaining() == 0 || taken == 0 || failed {
-                return match done {
-                    0 if failed => Poll::Ready(Err(Errno::EFAULT)),
-                    0 => Poll::Pending,
-                    _ => Poll::Ready(Ok(done)),
-                };
-            }
-        }
+            Taken { count, failed }
+        })
     }
 
     /// Moves what the wire has and what it takes. A task calls it when the wire says that something changed.
@@ -234,7 +221,7 @@ impl Terminal {
         let foreground = state.owner.foreground;
         drop(state);
         if is_new {
-            control::signal(foreground, Signal::WindowChange);
+            control::signal(foreground, TtySignal::WindowChange);
         }
     }
 
@@ -282,6 +269,37 @@ impl State {
             any = true;
         }
         any
+    }
+}
+
+/// What one step of [`take_all`] has done.
+struct Taken {
+    /// Bytes.
+    count: usize,
+    /// There was room for more, and they could not be copied.
+    failed: bool,
+}
+
+/// Lets `step` take a queue's worth at a time, as preemption is off while it holds the lock, until all bytes are taken
+/// or there is no more room; `Pending` if it took none for that.
+fn take_all(
+    from: &mut dyn Source,
+    mut step: impl FnMut(&mut dyn Source) -> Taken,
+) -> Poll<Result<usize, Errno>> {
+    if from.remaining() == 0 {
+        return Poll::Ready(Ok(0));
+    }
+    let mut done = 0;
+    loop {
+        let Taken { count, failed } = step(from);
+        done += count;
+        if from.remaining() == 0 || count == 0 || failed {
+            return match done {
+                0 if failed => Poll::Ready(Err(Errno::EFAULT)),
+                0 => Poll::Pending,
+                _ => Poll::Ready(Ok(done)),
+            };
+        }
     }
 }
 

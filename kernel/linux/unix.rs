@@ -23,7 +23,7 @@ use rules::linux::unix::queue::Piece;
 use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind, Writer};
 use rules::net::abi::socket::{How, Ucred, family, kind};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::all;
@@ -278,7 +278,7 @@ impl crate::net::call::Socket for UnixSocket {
         self.endpoint.state.read().peer_credentials()
     }
 
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
         let mut own = self.endpoint.state.lock();
         let is_datagram = own.kind() == Kind::Datagram;
         let (had_room, was_full) =

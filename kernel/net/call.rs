@@ -15,7 +15,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::unix::name::Name;
 use rules::net::abi::socket::{How, MessageFlags, SockAddrIn, SockAddrNl, Ucred};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
@@ -162,7 +162,7 @@ pub(crate) trait Socket: File {
     ///
     /// # Errors
     /// Those of the kind.
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>>;
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>>;
 
     /// Writes.
     ///

@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::net::socket::Options;
-use rules::net::tcp::connection::{End, Hardness, Outcome};
-use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::connection::{CloseMode, End, Outcome};
+use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::port::{Owner, Sharing};
 use rules::net::tcp::segment::{Segment, Tuple};
-use rules::net::tcp::socket::Socket;
+use rules::net::tcp::socket::TcpSocketState;
 
 use super::census::{Kind, Member};
 use super::holder::Holder;
@@ -25,7 +25,7 @@ use crate::machine::clock;
 
 /// One end of a connection, or a listener, or a socket that is neither yet.
 pub(crate) struct Endpoint {
-    pub(crate) state: event::Locked<Socket<Arc<Endpoint>>>,
+    pub(crate) state: event::Locked<TcpSocketState<Arc<Endpoint>>>,
     pub(crate) owner: Owner,
     /// Whose backlog it is in, or was.
     parent: Option<Weak<Endpoint>>,
@@ -42,7 +42,7 @@ pub(crate) fn sharing(options: &Options) -> Sharing {
 }
 
 impl Endpoint {
-    pub(crate) fn new(socket: Socket<Arc<Self>>, parent: Option<Weak<Self>>) -> Arc<Self> {
+    pub(crate) fn new(socket: TcpSocketState<Arc<Self>>, parent: Option<Weak<Self>>) -> Arc<Self> {
         Arc::new(Self {
             state: event::Locked::new(Class::Socket, socket),
             owner: ports::new_owner(),
@@ -64,7 +64,7 @@ impl Endpoint {
     }
 
     /// Changes the socket, and does what follows from that for its connection.
-    pub(crate) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
+    pub(crate) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
         let mut state = self.state.lock();
         let result = work(&mut state);
         self.settle_locked(state);
@@ -73,7 +73,7 @@ impl Endpoint {
 
     /// As [`change`](Self::change), for who only takes bytes out: as a rule nothing follows from that.
     #[inline]
-    pub(crate) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut Socket<Arc<Self>>) -> R) -> R {
+    pub(crate) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
         let mut state = self.state.lock();
         let result = work(&mut state);
         if !state.is_at_rest() {
@@ -82,8 +82,8 @@ impl Endpoint {
         result
     }
 
-    fn settle_locked(self: &Arc<Self>, mut state: event::Guard<'_, Socket<Arc<Self>>>) {
-        let mut packets = Burst::new();
+    fn settle_locked(self: &Arc<Self>, mut state: event::Guard<'_, TcpSocketState<Arc<Self>>>) {
+        let mut packets = PacketBatch::new();
         let outcome = state.settle(clock::now(), &mut packets);
         let tuple = state.tuple();
         drop(state);
@@ -96,14 +96,14 @@ impl Endpoint {
     /// Does what is due.
     pub(crate) fn settle(self: &Arc<Self>) {
         if self.change(|socket| socket.is_listening()) {
-            let mut packets = Burst::new();
+            let mut packets = PacketBatch::new();
             request::expire(self, &mut packets);
             stack::send(packets);
         }
     }
 
     /// Takes in a packet. Answers go to `out`.
-    pub(crate) fn process(self: &Arc<Self>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+    pub(crate) fn process(self: &Arc<Self>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
         let mut state = self.state.lock();
         let Some(connection) = state.connection() else { return };
         let outcome = connection.process(segment, packet, clock::now(), out);
@@ -186,7 +186,7 @@ impl Endpoint {
     pub(crate) fn reset(self: &Arc<Self>) {
         self.change(|socket| {
             if let Some(connection) = socket.connection() {
-                connection.close(Hardness::Reset, clock::now());
+                connection.close(CloseMode::Reset, clock::now());
             }
         });
     }

@@ -9,12 +9,12 @@ use core::net::Ipv4Addr;
 use ostd_pod::{FromBytes, IntoBytes};
 use rules::abi::errno::Errno;
 use rules::net::checksum;
-use rules::net::door;
 use rules::net::ethernet::{self, Arp, Header, Mac};
-use rules::net::neighbour::{Ask, Neighbours, Way};
+use rules::net::ingress_filter;
+use rules::net::neighbour::{Ask, Neighbours, Resolution};
 use rules::net::network::Network;
-use rules::net::tcp::Route;
-use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::PathKind;
+use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::virtio::prefix::Trust;
 use spin::Once;
 
@@ -148,14 +148,14 @@ impl Ethernet {
 
     /// Takes in a packet.
     fn arrive(&self, packet: &mut Packet, trust: Trust) {
-        if !door::admits(packet.ip(), &self.network, trust) {
+        if !ingress_filter::admits(packet.ip(), &self.network, trust) {
             return;
         }
         if trust == Trust::Card {
             checksum::waive(packet.ip_mut());
         }
-        let mut answers = Burst::new();
-        match door::pong(packet.ip(), self.network.address) {
+        let mut answers = PacketBatch::new();
+        match ingress_filter::pong(packet.ip(), self.network.address) {
             Some(answer) => answers.push(answer),
             None => stack::receive(packet, &mut answers),
         }
@@ -212,8 +212,8 @@ impl Ethernet {
 }
 
 impl Link for Ethernet {
-    fn route(&self) -> Route {
-        Route::Link { mtu: MTU }
+    fn path(&self) -> PathKind {
+        PathKind::Link { mtu: MTU }
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -226,11 +226,11 @@ impl Link for Ethernet {
         }
         let way = self.neighbours.lock().send(next_hop, packet, clock::now());
         let ask = match way {
-            Way::Send(mac, packet, ask) => {
+            Resolution::Send(mac, packet, ask) => {
                 self.send(packet, mac, ethernet::IPV4);
                 ask
             }
-            Way::Wait(ask) => ask,
+            Resolution::Wait(ask) => ask,
         };
         if ask == Ask::Now {
             self.ask(next_hop);

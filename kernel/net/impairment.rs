@@ -7,9 +7,9 @@
 
 use core::time::Duration;
 
-use rules::net::door;
-use rules::net::impairment::{Rules, Stage};
-use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::impairment::{ImpairmentRules, ImpairmentStage};
+use rules::net::ingress_filter;
+use rules::net::tcp::packet::{Packet, PacketBatch};
 use spin::Once;
 
 use super::{ethernet, stack, timer};
@@ -34,8 +34,8 @@ impl Place {
     /// What a packet does that leaves here.
     fn go_on(self, mut packet: Packet) {
         match self {
-            Self::Loopback if door::is_intact(packet.ip()) => {
-                let mut answers = Burst::new();
+            Self::Loopback if ingress_filter::is_intact(packet.ip()) => {
+                let mut answers = PacketBatch::new();
                 stack::receive(&mut packet, &mut answers);
                 stack::send(answers);
             }
@@ -46,15 +46,16 @@ impl Place {
     }
 }
 
-static STAGES: Once<[Ranked<Stage>; 3]> = Once::new();
+static STAGES: Once<[Ranked<ImpairmentStage>; 3]> = Once::new();
 
 /// Begins, if the command line's `option` (`impair=`) says so.
 pub(crate) fn start(option: Option<&str>) {
     let Some(text) = option else { return };
-    let rules = text.parse().unwrap_or(Rules::NONE);
+    let rules = text.parse().unwrap_or(ImpairmentRules::NONE);
     println!("pollux: packets fare badly: {}", text);
-    STAGES
-        .call_once(|| Place::ALL.map(|place| Ranked::new(Rank::Interface, Stage::new(rules, place as u64))));
+    STAGES.call_once(|| {
+        Place::ALL.map(|place| Ranked::new(Rank::Interface, ImpairmentStage::new(rules, place as u64)))
+    });
 }
 
 /// Whether packets may fare badly.
@@ -65,7 +66,7 @@ pub(super) fn is_on() -> bool {
 /// Lets `packet` pass `place`, and gives `take` what leaves there now.
 pub(super) fn pass(place: Place, packet: Packet, mut take: impl FnMut(Packet)) {
     let Some(stages) = STAGES.get() else { return take(packet) };
-    let mut out = Burst::new();
+    let mut out = PacketBatch::new();
     stages[place as usize].lock().pass(packet, clock::now(), &mut out);
     out.into_iter().for_each(take);
     // Perhaps one waits.
@@ -76,7 +77,7 @@ pub(super) fn pass(place: Place, packet: Packet, mut take: impl FnMut(Packet)) {
 pub(super) fn expire(now: Duration) -> Option<Duration> {
     let stages = STAGES.get()?;
     let due = Place::ALL.into_iter().filter_map(|place| {
-        let mut out = Burst::new();
+        let mut out = PacketBatch::new();
         let next = stages[place as usize].lock().expire(now, &mut out);
         out.into_iter().for_each(|packet| place.go_on(packet));
         next

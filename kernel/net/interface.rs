@@ -9,7 +9,7 @@ use rules::net::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
 
 use rules::linux::netlink::dump::Facts;
 use rules::net::route;
-use rules::net::tcp::Route;
+use rules::net::tcp::PathKind;
 
 use super::{ethernet, loopback, traffic};
 
@@ -48,9 +48,9 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
 pub(crate) fn mtu_to(address: Ipv4Addr) -> Option<u32> {
     // No packet of IP is longer.
     const MOST: u32 = 65535;
-    match super::route::to(address).ok()?.link.route() {
-        Route::Local => Some(MOST),
-        Route::Link { mtu } => Some(mtu.into()),
+    match super::route::to(address).ok()?.link.path() {
+        PathKind::Local => Some(MOST),
+        PathKind::Link { mtu } => Some(mtu.into()),
     }
 }
 

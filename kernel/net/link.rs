@@ -9,7 +9,7 @@
 use alloc::collections::VecDeque;
 use core::net::Ipv4Addr;
 
-use rules::net::tcp::Route;
+use rules::net::tcp::PathKind;
 use rules::net::tcp::packet::Packet;
 
 /// Packets that have come in and wait for the stack, the one that waits alone without an allocation.
@@ -38,7 +38,7 @@ impl Inbox {
 /// A network interface.
 pub(crate) trait Link: Send + Sync {
     /// How many bytes of IP fit into a packet.
-    fn route(&self) -> Route;
+    fn path(&self) -> PathKind;
 
     /// The address of this machine on the link.
     fn address(&self) -> Ipv4Addr;

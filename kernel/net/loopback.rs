@@ -4,9 +4,9 @@
 
 use core::net::Ipv4Addr;
 
-use rules::net::tcp::Route;
+use rules::net::tcp::PathKind;
 use rules::net::tcp::packet::Packet;
-use rules::net::{checksum, door};
+use rules::net::{checksum, ingress_filter};
 
 use super::ethernet;
 use super::impairment::{self, Place};
@@ -25,8 +25,8 @@ pub(super) fn link() -> &'static dyn Link {
 struct Loopback;
 
 impl Link for Loopback {
-    fn route(&self) -> Route {
-        Route::Local
+    fn path(&self) -> PathKind {
+        PathKind::Local
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -44,8 +44,8 @@ impl Link for Loopback {
 struct Impaired;
 
 impl Link for Impaired {
-    fn route(&self) -> Route {
-        Route::Link { mtu: ethernet::MTU }
+    fn path(&self) -> PathKind {
+        PathKind::Link { mtu: ethernet::MTU }
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -56,7 +56,7 @@ impl Link for Impaired {
         checksum::complete(packet.ip_mut());
         traffic::count(Direction::Loopback, packet.ip().len());
         impairment::pass(Place::Loopback, packet, |packet| {
-            if door::is_intact(packet.ip()) {
+            if ingress_filter::is_intact(packet.ip()) {
                 inbox.push_back(packet);
             }
         });

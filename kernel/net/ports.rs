@@ -5,15 +5,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
-use rules::net::tcp::port::{Owner, Ports};
+use rules::net::tcp::port::{Owner, TcpPorts};
 
 use super::endpoint::Endpoint;
 use crate::core::event::rank::{Rank, Ranked, RankedGuard};
 
 /// Who finds a listener.
-type Table = Ports<Weak<Endpoint>>;
+type Table = TcpPorts<Weak<Endpoint>>;
 
-static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, Ports::new());
+static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, TcpPorts::new());
 
 /// Access to the table.
 pub(crate) fn lock() -> RankedGuard<'static, Table> {

@@ -6,10 +6,10 @@
 use alloc::sync::Arc;
 
 use rules::net::tcp;
-use rules::net::tcp::packet::{Burst, Packet};
-use rules::net::tcp::request::{Request, Verdict};
+use rules::net::tcp::packet::{Packet, PacketBatch};
+use rules::net::tcp::request::{ConnectionRequest, RequestVerdict};
 use rules::net::tcp::segment::Segment;
-use rules::net::tcp::socket::Socket;
+use rules::net::tcp::socket::TcpSocketState;
 
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
@@ -19,12 +19,12 @@ use crate::machine::memory::budget;
 use crate::machine::{clock, random};
 
 /// Takes in a SYN for `listener`, which has no request from there. Without room it is as good as lost.
-pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut Burst) {
+pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut PacketBatch) {
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
-    let mut answers = Burst::new();
-    let route = stack::route_back(segment);
-    let request = Request::new(packet.ip(), route, random::word(), &options, now, &mut answers);
+    let mut answers = PacketBatch::new();
+    let path = stack::path_back(segment);
+    let request = ConnectionRequest::new(packet.ip(), path, random::word(), &options, now, &mut answers);
     let Some(request) = request else { return };
     let at = request.due();
     let mut state = listener.state.lock();
@@ -42,9 +42,9 @@ pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet
 }
 
 /// Takes in a segment for a request of `listener`.
-pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     let (now, tuple) = (clock::now(), segment.tuple);
-    let route = stack::route_back(segment);
+    let path = stack::path_back(segment);
     let mut state = listener.state.lock();
     let options = state.options().clone();
     let Some(backlog) = state.listener() else { return };
@@ -54,32 +54,34 @@ pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Pac
     let verdict = request.judge(segment, now);
     let request = *request;
     match verdict {
-        Verdict::Ignore => {}
-        Verdict::Repeat => {
+        RequestVerdict::Ignore => {}
+        RequestVerdict::Repeat => {
             drop(state);
-            request.answer(route, &options, now, out);
+            request.answer(path, &options, now, out);
         }
-        Verdict::Acknowledge => out.push(request.acknowledge(route)),
-        Verdict::Refuse => {
+        RequestVerdict::Acknowledge => out.push(request.acknowledge(path)),
+        RequestVerdict::Refuse => {
             drop(state);
-            out.extend(tcp::refuse(packet.ip(), route, now));
+            out.extend(tcp::refuse(packet.ip(), path, now));
         }
-        Verdict::Withdraw | Verdict::RefuseAndWithdraw => {
+        RequestVerdict::Withdraw | RequestVerdict::RefuseAndWithdraw => {
             requests.remove(&tuple);
             demux::withdraw(&tuple, listener);
             drop(state);
-            if verdict == Verdict::RefuseAndWithdraw {
-                out.extend(tcp::refuse(packet.ip(), route, now));
+            if verdict == RequestVerdict::RefuseAndWithdraw {
+                out.extend(tcp::refuse(packet.ip(), path, now));
             }
         }
         // Without room the answer is repeated when its time has come, and so is what completes the handshake
         // (`tcp_v4_syn_recv_sock`).
-        Verdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
-        Verdict::Complete => {
+        RequestVerdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
+        RequestVerdict::Complete => {
             requests.remove(&tuple);
-            let connection = request.complete(route, &options, now);
-            let child =
-                Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
+            let connection = request.complete(path, &options, now, stack::has_memory);
+            let child = Endpoint::new(
+                TcpSocketState::of_request(connection, options),
+                Some(Arc::downgrade(listener)),
+            );
             demux::promote(&tuple, listener, &child);
             drop(state);
             child.process(segment, packet, out);
@@ -88,7 +90,7 @@ pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Pac
 }
 
 /// Sends answers again that were perhaps lost, and forgets who never said more.
-pub(crate) fn expire(listener: &Arc<Endpoint>, out: &mut Burst) {
+pub(crate) fn expire(listener: &Arc<Endpoint>, out: &mut PacketBatch) {
     let now = clock::now();
     let mut state = listener.state.lock();
     let options = state.options().clone();
@@ -98,8 +100,8 @@ pub(crate) fn expire(listener: &Arc<Endpoint>, out: &mut Burst) {
     let due = backlog.requests().due();
     drop(state);
     for request in repeat {
-        let route = stack::route_to(*request.tuple().remote.ip());
-        request.answer(route, &options, now, out);
+        let path = stack::path_to(*request.tuple().remote.ip());
+        request.answer(path, &options, now, out);
     }
     if let Some(at) = due {
         timer::arm(listener, at);

@@ -19,15 +19,15 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
 use rules::net::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::{Connection, Pace, Taking};
+use rules::net::tcp::connection::{Connection, Pace, RecvMode};
 use rules::net::tcp::port::{self, Purpose, Sharing};
 use rules::net::tcp::segment::{self, Tuple};
-use rules::net::tcp::socket::{Attempt, Socket};
+use rules::net::tcp::socket::{ConnectAttempt, TcpSocketState};
 
 use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
 use super::demux::Found;
 use super::endpoint::{self, Endpoint};
-use super::stack::CONNECTION_BYTES;
+use super::stack::{self, CONNECTION_BYTES};
 use super::{demux, ports, route};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -49,7 +49,7 @@ pub(crate) struct TcpSocket {
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
-    open(Endpoint::new(Socket::new(), None), flags, uid)
+    open(Endpoint::new(TcpSocketState::new(), None), flags, uid)
 }
 
 fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
@@ -81,7 +81,11 @@ impl TcpSocket {
         self.bind_locked(&mut state, address)
     }
 
-    fn bind_locked(&self, state: &mut Socket<Arc<Endpoint>>, address: SocketAddrV4) -> Result<(), Errno> {
+    fn bind_locked(
+        &self,
+        state: &mut TcpSocketState<Arc<Endpoint>>,
+        address: SocketAddrV4,
+    ) -> Result<(), Errno> {
         let sharing = endpoint::sharing(state.options());
         let mut ports = ports::lock();
         let port = if address.port() == 0 {
@@ -100,7 +104,7 @@ impl TcpSocket {
     /// # Errors
     /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
     /// the two ends have a connection already. `ENOBUFS`: no memory.
-    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
+    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<ConnectAttempt, Errno> {
         let remote = if remote.ip().is_unspecified() {
             SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
         } else {
@@ -108,13 +112,13 @@ impl TcpSocket {
         };
         self.endpoint.change(|socket| {
             let attempt = socket.require_connectable()?;
-            if attempt == Attempt::First {
+            if attempt == ConnectAttempt::First {
                 let source = route::source_for(*remote.ip())?;
                 budget::try_reserve(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
                 let tuple = self.reserve(socket, source, remote)?;
-                let route = route::to(*remote.ip())?.link.route();
+                let path = route::to(*remote.ip())?.link.path();
                 let connection =
-                    Connection::connect(tuple, route, random::word(), socket.options(), clock::now());
+                    Connection::connect(tuple, path, stack::resources(), socket.options(), clock::now());
                 socket.connect(connection);
             }
             Ok(attempt)
@@ -124,7 +128,7 @@ impl TcpSocket {
     /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
     fn reserve(
         &self,
-        socket: &Socket<Arc<Endpoint>>,
+        socket: &TcpSocketState<Arc<Endpoint>>,
         source: Ipv4Addr,
         remote: SocketAddrV4,
     ) -> Result<Tuple, Errno> {
@@ -172,7 +176,7 @@ impl TcpSocket {
         let now = clock::now();
         self.endpoint.change(|socket| {
             if let Some(connection) = socket.connection() {
-                connection.close(rules::net::tcp::connection::Hardness::Reset, now);
+                connection.close(rules::net::tcp::connection::CloseMode::Reset, now);
             }
         });
         self.stop_listening();
@@ -300,7 +304,7 @@ impl super::call::Socket for TcpSocket {
         let (is_listening, is_opening) = {
             let state = self.endpoint.state.read();
             let is_listening = state.is_listening();
-            (is_listening, !is_listening && state.phase().is_opening())
+            (is_listening, !is_listening && state.state().is_opening())
         };
         let mut result = Ok(());
         if !is_listening && !is_opening {
@@ -323,7 +327,7 @@ impl super::call::Socket for TcpSocket {
         self.endpoint.state.read().peer().map(Address::Inet)
     }
 
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
         self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
     }
 
@@ -378,7 +382,7 @@ impl File for TcpSocket {
     }
 
     fn begin_lingering(&self) -> Option<Duration> {
-        self.endpoint.change(Socket::begin_lingering)
+        self.endpoint.change(TcpSocketState::begin_lingering)
     }
 
     fn is_flushed(&self) -> bool {
@@ -389,7 +393,7 @@ impl File for TcpSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        self.endpoint.take(|socket| socket.receive(to, Taking::Consume))
+        self.endpoint.take(|socket| socket.receive(to, RecvMode::Consume))
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

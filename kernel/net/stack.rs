@@ -8,11 +8,11 @@ use core::net::Ipv4Addr;
 
 use rules::abi::errno::Errno;
 use rules::net::tcp::connection::Connection;
-use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::segment::{Segment, Tuple};
-use rules::net::tcp::socket::Socket;
-use rules::net::tcp::time_wait::Answer;
-use rules::net::tcp::{self, Route};
+use rules::net::tcp::socket::TcpSocketState;
+use rules::net::tcp::time_wait::TimeWaitReply;
+use rules::net::tcp::{self, PathKind, Resources};
 
 use super::demux::{self, Found};
 use super::endpoint::{self, Endpoint};
@@ -28,7 +28,7 @@ const MOST: usize = 4096;
 pub(super) const CONNECTION_BYTES: usize = 40 * 1024;
 
 /// Sends `packets`, and takes in what comes back at once.
-pub(super) fn send(packets: Burst) {
+pub(super) fn send(packets: PacketBatch) {
     if packets.is_empty() {
         return;
     }
@@ -51,17 +51,17 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 }
 
 /// Takes in a packet. Answers go to `out`.
-pub(super) fn receive(packet: &mut Packet, out: &mut Burst) {
+pub(super) fn receive(packet: &mut Packet, out: &mut PacketBatch) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
         Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
         Some(Found::Request(listener)) => request::hear(&listener, &segment, packet, out),
         Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
-            Answer::Ignore => {}
-            Answer::Acknowledge => {
-                out.push(tcp::acknowledge(segment.tuple, &rest, route_back(&segment)));
+            TimeWaitReply::Ignore => {}
+            TimeWaitReply::Acknowledge => {
+                out.push(rest.acknowledge(segment.tuple, path_back(&segment)));
             }
-            Answer::Reopen => {
+            TimeWaitReply::Reopen => {
                 demux::forget(&segment.tuple, &rest);
                 welcome(&segment, packet, out);
             }
@@ -81,41 +81,52 @@ pub(super) fn fail(packet: &Packet, error: Errno) {
 }
 
 /// A packet that belongs to no connection: perhaps it asks for one.
-fn welcome(segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+fn welcome(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
-        match route_back(segment) {
-            Route::Local => open(&listener, segment, packet, out),
-            Route::Link { .. } => request::begin(&listener, segment, packet, out),
+        match path_back(segment) {
+            PathKind::Local => open(&listener, segment, packet, out),
+            PathKind::Link { .. } => request::begin(&listener, segment, packet, out),
         }
         return;
     }
-    out.extend(tcp::refuse(packet.ip(), route_back(segment), clock::now()));
+    out.extend(tcp::refuse(packet.ip(), path_back(segment), clock::now()));
 }
 
 /// Begins a connection within this machine that `listener` has been asked for, unless it has no room. The handshake is
 /// over before this call is.
-fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut Burst) {
+fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     if budget::try_reserve(CONNECTION_BYTES).is_err() {
         return;
     }
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
-    let connection = Connection::accept(segment.tuple, Route::Local, random::word(), &options, now);
+    let connection = Connection::accept(segment.tuple, PathKind::Local, resources(), &options, now);
     let sharing = endpoint::sharing(&options);
-    let child = Endpoint::new(Socket::of_request(connection, options), Some(Arc::downgrade(listener)));
+    let child =
+        Endpoint::new(TcpSocketState::of_request(connection, options), Some(Arc::downgrade(listener)));
     if demux::insert(segment.tuple, Found::Endpoint(child.clone()), sharing, now).is_ok() {
         child.process(segment, packet, out);
     }
 }
 
+/// What a new connection takes from this machine.
+pub(super) fn resources() -> Resources {
+    Resources { seed: random::word(), budget: has_memory }
+}
+
+/// Whether `bytes` may be allocated without touching the reserve.
+pub(super) fn has_memory(bytes: usize) -> bool {
+    budget::try_reserve(bytes).is_ok()
+}
+
 /// What the way back is like.
-pub(super) fn route_back(segment: &Segment) -> Route {
-    route_to(*segment.tuple.remote.ip())
+pub(super) fn path_back(segment: &Segment) -> PathKind {
+    path_to(*segment.tuple.remote.ip())
 }
 
 /// What the way to `address` is like.
-pub(super) fn route_to(address: Ipv4Addr) -> Route {
-    route::to(address).map_or(Route::Link { mtu: 1500 }, |step| step.link.route())
+pub(super) fn path_to(address: Ipv4Addr) -> PathKind {
+    route::to(address).map_or(PathKind::Link { mtu: 1500 }, |step| step.link.path())
 }

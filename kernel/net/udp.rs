@@ -15,15 +15,15 @@ use rules::abi::errno::Errno;
 use rules::abi::ioctl::SIOCOUTQ;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
-use rules::linux::proc_net::{Inet, NOWHERE, Timer};
+use rules::linux::proc_net::{InetSocketLine, NOWHERE, Timer};
 use rules::net::abi::socket::{How, IPPROTO_UDP, family, kind};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::Taking;
-use rules::net::tcp::packet::{Burst, Packet};
+use rules::net::tcp::connection::RecvMode;
+use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::port::Owner;
 use rules::net::udp::datagram::{self, Arrival};
-use rules::net::udp::port::Ports;
-use rules::net::udp::socket::Socket;
+use rules::net::udp::port::UdpPorts;
+use rules::net::udp::socket::UdpSocketState;
 
 use super::call::{Address, Destination, Incoming, Nature, Outgoing};
 use super::census::{Kind, Member};
@@ -47,20 +47,20 @@ pub(crate) struct UdpSocket {
 
 /// A socket's state, which datagrams find.
 struct Endpoint {
-    state: event::Locked<Socket>,
+    state: event::Locked<UdpSocketState>,
     owner: Owner,
     holder: Holder,
     _member: Member,
 }
 
-static PORTS: Ranked<Ports<Weak<Endpoint>>> = Ranked::new(Rank::Interface, Ports::new());
+static PORTS: Ranked<UdpPorts<Weak<Endpoint>>> = Ranked::new(Rank::Interface, UdpPorts::new());
 
 /// Makes a socket of the user `uid`.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
-    let state = event::Locked::new(Class::Socket, Socket::new());
+    let state = event::Locked::new(Class::Socket, UdpSocketState::new());
     let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
     let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
     let socket = UdpSocket { endpoint: Arc::new(endpoint) };
@@ -68,7 +68,7 @@ pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>
 }
 
 /// Takes in a packet that is not TCP's. Answers go to `out`.
-pub(crate) fn receive(packet: &Packet, out: &mut Burst) {
+pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
     match datagram::parse(packet.ip()) {
         None => {}
         Some(Arrival::Datagram(datagram)) => match find(datagram.from, datagram.to) {
@@ -104,7 +104,7 @@ impl Endpoint {
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(crate) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
+pub(crate) fn all() -> Result<impl Iterator<Item = (InetSocketLine, u64)>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
@@ -112,7 +112,7 @@ pub(crate) fn all() -> Result<impl Iterator<Item = (Inet, u64)>, Errno> {
     all.extend(PORTS.lock().sockets().take(expected).cloned());
     let row = |endpoint: Arc<Endpoint>| {
         let state = endpoint.state.read();
-        let socket = Inet {
+        let socket = InetSocketLine {
             local: state.local(),
             remote: state.remote().unwrap_or(NOWHERE),
             // As TCP has it: established, or closed.
@@ -154,7 +154,7 @@ impl UdpSocket {
     }
 
     /// Makes sure of `address`, or for port 0 of another port.
-    fn reserve(&self, state: &Socket, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
+    fn reserve(&self, state: &UdpSocketState, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
         let sharing = endpoint::sharing(state.options());
         let found_by = Arc::downgrade(&self.endpoint);
         let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, next_port(), found_by)?;
@@ -162,7 +162,7 @@ impl UdpSocket {
     }
 
     /// Makes sure that the socket has a port, and says its address.
-    fn bound(&self, state: &mut Socket) -> Result<SocketAddrV4, Errno> {
+    fn bound(&self, state: &mut UdpSocketState) -> Result<SocketAddrV4, Errno> {
         if state.local().port() == 0 {
             let local = self.reserve(state, state.local()).map_err(|_| Errno::EAGAIN)?;
             state.bind_any(local);
@@ -231,7 +231,7 @@ impl super::call::Socket for UdpSocket {
         self.endpoint.state.read().remote().map(Address::Inet).ok_or(Errno::ENOTCONN)
     }
 
-    fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>> {
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
         let taken = self.endpoint.state.lock().receive(to, taking);
         taken.map_ok(|taken| Incoming {
             count: taken.count,
@@ -258,12 +258,12 @@ impl super::call::Socket for UdpSocket {
         if to.ip().is_broadcast() {
             return Poll::Ready(Err(Errno::EACCES));
         }
-        let way = route::to(*to.ip())?.link.route();
+        let way = route::to(*to.ip())?.link.path();
         let source = if local.ip().is_unspecified() { route::source_for(*to.ip())? } else { *local.ip() };
         route::check(source, *to.ip())?;
         budget::try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
         let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
-        let mut packets = Burst::new();
+        let mut packets = PacketBatch::new();
         packets.push(packet);
         stack::send(packets);
         Poll::Ready(Ok(count))
@@ -302,7 +302,7 @@ impl File for UdpSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        super::call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

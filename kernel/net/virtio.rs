@@ -19,7 +19,7 @@ use rules::net::ethernet::Mac;
 use rules::net::tcp::packet::Packet;
 use rules::net::virtio::feature;
 use rules::net::virtio::prefix::{LEN as PREFIX, Prefix, Trust};
-use rules::net::virtio::queue::{Layout, Memory, Queue, Way};
+use rules::net::virtio::queue::{Direction, DmaMemory, QueueLayout, VirtQueue};
 
 use self::registers::{Bell, Registers};
 use crate::core::event::rank::{Rank, Ranked};
@@ -70,7 +70,7 @@ struct Frame {
 
 /// A queue with its buffers.
 struct Ring {
-    queue: Queue<Shared>,
+    queue: VirtQueue<Shared>,
     buffers: DmaCoherent,
     size: u16,
     bell: Bell,
@@ -94,7 +94,7 @@ pub(super) fn start(trust: Trust, heard: impl Fn() + Send + Sync + 'static) -> O
     let is_trusted = features & feature::GUEST_CHECKSUM != 0;
     let mut receiving = Receiving { ring: receiving, is_trusted };
     for descriptor in 0..receiving.ring.size {
-        receiving.ring.offer(descriptor, FRAME, Way::In);
+        receiving.ring.offer(descriptor, FRAME, Direction::In);
     }
     receiving.ring.notify();
     let mut sending = Sending { ring: sending, waiting: VecDeque::new(), next: 0 };
@@ -163,7 +163,7 @@ impl Sending {
         let mut writer = self.ring.buffers.writer();
         writer.skip(usize::from(descriptor) * FRAME).write(&mut VmReader::from(frame.prefix.as_bytes()));
         writer.write(&mut VmReader::from(&bytes[..len]));
-        self.ring.offer(descriptor, PREFIX + len, Way::Out);
+        self.ring.offer(descriptor, PREFIX + len, Direction::Out);
         true
     }
 }
@@ -182,7 +182,7 @@ impl Receiving {
                 reader.read(&mut VmWriter::from(packet.frame_mut(header)));
                 (packet, if self.is_trusted { prefix.trust() } else { Trust::Checksum })
             });
-            self.ring.offer(descriptor, FRAME, Way::In);
+            self.ring.offer(descriptor, FRAME, Direction::In);
             if packet.is_some() {
                 return packet;
             }
@@ -208,15 +208,15 @@ impl Ring {
             return None;
         }
         let pages = |bytes: usize| DmaCoherent::alloc(bytes.div_ceil(PAGE_SIZE), true).ok();
-        let memory = pages(Layout { size }.bytes())?;
+        let memory = pages(QueueLayout { size }.bytes())?;
         let buffers = pages(usize::from(size) * FRAME)?;
         let bell = registers.start_queue(number, size, memory.daddr() as u64)?;
-        Some(Self { queue: Queue::new(Shared(memory), size), buffers, size, bell })
+        Some(Self { queue: VirtQueue::new(Shared(memory), size), buffers, size, bell })
     }
 
-    fn offer(&mut self, descriptor: u16, len: usize, way: Way) {
+    fn offer(&mut self, descriptor: u16, len: usize, direction: Direction) {
         let address = self.buffers.daddr() as u64 + u64::from(descriptor) * FRAME as u64;
-        self.queue.offer(descriptor, address, len as u32, way);
+        self.queue.offer(descriptor, address, len as u32, direction);
     }
 
     fn notify(&self) {
@@ -227,7 +227,7 @@ impl Ring {
 }
 
 // Within the memory nothing fails: the queue keeps to its layout, which the memory was made for.
-impl Memory for Shared {
+impl DmaMemory for Shared {
     fn read_u16(&self, offset: usize) -> u16 {
         self.0.read_once(offset).unwrap_or(0)
     }

@@ -9,7 +9,7 @@ use core::task::Poll;
 use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
-use rules::core::eventfd::{Mode, VALUE_SIZE};
+use rules::core::eventfd::{EventFdMode, VALUE_SIZE};
 use rules::core::seek::Whence;
 
 use crate::core::event;
@@ -27,7 +27,7 @@ pub(crate) struct EventFd {
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(initial: u32, mode: Mode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(initial: u32, mode: EventFdMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::EventFd, rules::core::eventfd::EventFd::new(initial, mode));
     OpenFile::new(Arc::new(EventFd { state }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }

@@ -19,7 +19,7 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
-use rules::core::pipe::{End, Kind, PAGE_SIZE, Privilege};
+use rules::core::pipe::{End, PAGE_SIZE, PipeMode, Privilege};
 
 use self::fifo::FifoId;
 use self::pool::Pool;
@@ -170,7 +170,8 @@ impl File for PipeEnd {
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        let kind = if self.is_packetized.load(Ordering::Relaxed) { Kind::Packet } else { Kind::Stream };
+        let kind =
+            if self.is_packetized.load(Ordering::Relaxed) { PipeMode::Packet } else { PipeMode::Stream };
         let mut state = self.pipe.state.lock();
         let result = state.write(from, kind, &mut Pool);
         if let Poll::Ready(Ok(1..)) | Poll::Pending = result {

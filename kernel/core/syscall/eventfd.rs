@@ -5,7 +5,7 @@
 use bitflags::bitflags;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
-use rules::core::eventfd::Mode;
+use rules::core::eventfd::EventFdMode;
 use rules::core::fd::{Fd, OnExec};
 
 use super::caller::{Caller, SysResult};
@@ -37,7 +37,8 @@ pub(crate) fn eventfd(cx: &mut impl Caller, initial: u32) -> SysResult {
 /// `EINVAL`: an unknown flag. `EMFILE`: no number is free. `ENOMEM`.
 pub(crate) fn eventfd2(cx: &mut impl Caller, initial: u32, flags: u32) -> SysResult {
     let known = EventFdFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    let mode = if known.contains(EventFdFlags::SEMAPHORE) { Mode::Semaphore } else { Mode::Counter };
+    let mode =
+        if known.contains(EventFdFlags::SEMAPHORE) { EventFdMode::Semaphore } else { EventFdMode::Counter };
     let flags = OpenFlags::from_bits_truncate(flags);
     let file = eventfd::create(initial, mode, flags)?;
     cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)

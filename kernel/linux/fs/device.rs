@@ -18,6 +18,7 @@ use rules::linux::abi::device::DeviceNumber;
 
 use super::tmpfs::inode::DeviceKind;
 use crate::core::file::traits::File;
+use crate::machine::memory::transfer::Sink;
 
 /// Opens a device; an error is what open(2) returns.
 pub(crate) type Opener = fn(DeviceNumber, OpenFlags) -> Result<Arc<dyn File>, Errno>;
@@ -48,4 +49,25 @@ pub(crate) fn open(kind: DeviceKind, device: DeviceNumber, flags: OpenFlags) -> 
     let exact = CHARACTER_DEVICES.lock().get(&device).copied();
     let opener = exact.or_else(|| MAJORS.lock().get(&device.major).copied()).ok_or(Errno::ENXIO)?;
     opener(device, flags)
+}
+
+/// Lets `put` fill a sink up to its end, at most `block` bytes at a time; it says how many it has put.
+///
+/// # Errors
+/// `EFAULT`: not one byte could be put.
+fn fill(
+    to: &mut dyn Sink,
+    block: usize,
+    mut put: impl FnMut(&mut dyn Sink, usize) -> usize,
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    while to.remaining() > 0 {
+        let wanted = to.remaining().min(block);
+        let count = put(to, wanted);
+        done += count;
+        if count < wanted {
+            return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+        }
+    }
+    Ok(done)
 }

@@ -11,7 +11,7 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::abi::stat::Timestamp;
 use rules::linux::abi::device::DeviceNumber;
-use rules::linux::cpio::{self, Entry, Malformed};
+use rules::linux::cpio::{self, CpioEntry, Malformed};
 use rules::linux::credentials::Credentials;
 
 use super::mount::{self, Location};
@@ -66,7 +66,11 @@ pub(crate) fn unpack(archive: &[u8]) -> Result<usize, UnpackError> {
 /// Names of one inode that were met so far; the archive tells such names by their identity.
 type HardLinks = BTreeMap<(u32, u32, u32, u32), Location>;
 
-fn make(origin: &Origin, entry: &Entry<'_>, hard_links: &mut HardLinks) -> Result<Option<Location>, Errno> {
+fn make(
+    origin: &Origin,
+    entry: &CpioEntry<'_>,
+    hard_links: &mut HardLinks,
+) -> Result<Option<Location>, Errno> {
     let Some(file_type) = FileType::from_mode(entry.mode) else {
         return Err(Errno::EINVAL);
     };
@@ -118,7 +122,7 @@ fn clear_way(origin: &Origin, path: &[u8], file_type: FileType) -> Result<(), Er
     }
 }
 
-fn new_file(entry: &Entry<'_>, file_type: FileType) -> NewFile {
+fn new_file(entry: &CpioEntry<'_>, file_type: FileType) -> NewFile {
     let device = DeviceNumber::new(entry.special_device.0, entry.special_device.1);
     match file_type {
         FileType::Directory => NewFile::Directory,
@@ -131,7 +135,7 @@ fn new_file(entry: &Entry<'_>, file_type: FileType) -> NewFile {
     }
 }
 
-fn fill(file: &Location, entry: &Entry<'_>) -> Result<(), Errno> {
+fn fill(file: &Location, entry: &CpioEntry<'_>) -> Result<(), Errno> {
     let Content::Regular(regular) = file.inode.content() else {
         return Err(Errno::EEXIST);
     };

@@ -12,7 +12,7 @@ use core::task::Poll;
 use ostd::sync::SpinLock;
 use pollee::{Events, Readiness};
 use rules::abi::errno::Errno;
-use rules::linux::lock::Mode;
+use rules::linux::lock::LockMode;
 
 use super::tmpfs::inode::Inode;
 use crate::core::event;
@@ -58,15 +58,15 @@ impl FileLock {
     ///
     /// # Errors
     /// `ENOMEM`: nobody would hear when the file is closed; it has no lock.
-    pub(crate) fn acquire(self: &Arc<Self>, file: &OpenFile, mode: Mode) -> Poll<Result<(), Errno>> {
+    pub(crate) fn acquire(self: &Arc<Self>, file: &OpenFile, mode: LockMode) -> Poll<Result<(), Errno>> {
         let observer: Arc<dyn Release> = self.clone();
         file.observe(&observer)?;
         if self.state.lock().0.acquire(file.id(), mode) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// What to watch, and for what, until the lock may be had.
-    pub(crate) fn watch(&self, mode: Mode) -> (&event::Pollable, Events) {
-        (&self.state, if mode == Mode::Exclusive { Events::WRITABLE } else { Events::READABLE })
+    pub(crate) fn watch(&self, mode: LockMode) -> (&event::Pollable, Events) {
+        (&self.state, if mode == LockMode::Exclusive { Events::WRITABLE } else { Events::READABLE })
     }
 
     /// Takes the lock from an open file.

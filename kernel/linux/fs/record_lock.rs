@@ -15,8 +15,8 @@ use core::task::Poll;
 use ostd::sync::SpinLock;
 use pollee::{Events, Readiness};
 use rules::abi::errno::Errno;
-use rules::linux::lock::Mode;
-use rules::linux::record_lock::{Bytes, Held, RecordLocks};
+use rules::linux::lock::LockMode;
+use rules::linux::record_lock::{LockRange, RecordLock, RecordLocks};
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -88,7 +88,12 @@ fn key(file: &OpenFile) -> Key {
 
 impl FileLocks {
     /// The lock that keeps `holder` from having `bytes`.
-    pub(crate) fn in_the_way(&self, holder: Holder, mode: Mode, bytes: Bytes) -> Option<Held<Holder>> {
+    pub(crate) fn in_the_way(
+        &self,
+        holder: Holder,
+        mode: LockMode,
+        bytes: LockRange,
+    ) -> Option<RecordLock<Holder>> {
         self.state.read().0.in_the_way(holder, mode, bytes)
     }
 
@@ -96,7 +101,12 @@ impl FileLocks {
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
-    pub(crate) fn acquire(&self, holder: Holder, mode: Mode, bytes: Bytes) -> Poll<Result<(), Errno>> {
+    pub(crate) fn acquire(
+        &self,
+        holder: Holder,
+        mode: LockMode,
+        bytes: LockRange,
+    ) -> Poll<Result<(), Errno>> {
         let result = {
             let mut state = self.state.lock();
             if state.0.in_the_way(holder, mode, bytes).is_some() {
@@ -113,7 +123,7 @@ impl FileLocks {
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
-    pub(crate) fn release(&self, holder: Holder, bytes: Bytes) -> Result<(), Errno> {
+    pub(crate) fn release(&self, holder: Holder, bytes: LockRange) -> Result<(), Errno> {
         self.state.lock().0.release(holder, bytes)?;
         self.tell();
         Ok(())

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 
-use super::subject::Subject;
+use super::subject::{Subject, named};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::tmpfs::live::{Found, Listed, Names};
 use crate::linux::net_tables;
@@ -36,21 +36,11 @@ const LOCAL: u64 = 1 << 29;
 
 impl Names for Tables {
     fn find(&self, name: &[u8]) -> Result<Found, Errno> {
-        let mut tables = TABLES.iter().zip(LOCAL..);
-        let (&(_, table), local) = tables.find(|((known, _), _)| *known == name).ok_or(Errno::ENOENT)?;
+        let (table, local) = named(TABLES, LOCAL, name)?;
         self.0.find(local, 0o444, Content::Report(Box::new(table)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        if self.0.process().is_err() {
-            return Vec::new();
-        }
-        let listed = |(&(name, _), local): (&(&[u8], Table), u64)| Listed {
-            key: local,
-            name: name.to_vec(),
-            number: self.0.inode(local),
-            file_type: FileType::Regular,
-        };
-        TABLES.iter().zip(LOCAL..).map(listed).filter(|listed| listed.key >= from).collect()
+        self.0.list(LOCAL, TABLES.iter().map(|&(name, _)| (name, FileType::Regular)), from)
     }
 }

@@ -63,6 +63,32 @@ impl Subject {
         let owner = *self.process()?.credentials.lock();
         Ok(Found { number: self.inode(local), content, permissions: Permissions::from_mode(mode), owner })
     }
+
+    /// Lists names of the subject that never change, with inodes from `local` on; none if it is gone.
+    pub(super) fn list(
+        self,
+        local: u64,
+        names: impl Iterator<Item = (&'static [u8], FileType)>,
+        from: u64,
+    ) -> Vec<Listed> {
+        if self.process().is_err() {
+            return Vec::new();
+        }
+        let listed = |((name, file_type), local): ((&[u8], FileType), u64)| Listed {
+            key: local,
+            name: name.to_vec(),
+            number: self.inode(local),
+            file_type,
+        };
+        names.zip(local..).map(listed).filter(|listed| listed.key >= from).collect()
+    }
+}
+
+/// What has this name in a table, and its inode: the first has `local`.
+pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> Result<(T, u64), Errno> {
+    let mut entries = table.iter().zip(local..);
+    let (&(_, entry), local) = entries.find(|((known, _), _)| *known == name).ok_or(Errno::ENOENT)?;
+    Ok((entry, local))
 }
 
 type Text = fn(Subject) -> Result<Vec<u8>, Errno>;
@@ -185,22 +211,12 @@ impl Entries {
 
 impl Names for Entries {
     fn find(&self, name: &[u8]) -> Result<Found, Errno> {
-        let mut entries = self.entries().iter().zip(1..);
-        let (&(_, entry), local) = entries.find(|((known, _), _)| *known == name).ok_or(Errno::ENOENT)?;
+        let (entry, local) = named(self.entries(), 1, name)?;
         self.0.find(local, entry.mode(), entry.content(self.0))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        if self.0.process().is_err() {
-            return Vec::new();
-        }
-        let listed = |(&(name, entry), local): (&(&[u8], Entry), u64)| Listed {
-            key: local,
-            name: name.to_vec(),
-            number: self.0.inode(local),
-            file_type: entry.file_type(),
-        };
-        self.entries().iter().zip(1..).map(listed).filter(|listed| listed.key >= from).collect()
+        self.0.list(1, self.entries().iter().map(|&(name, entry)| (name, entry.file_type())), from)
     }
 }
 

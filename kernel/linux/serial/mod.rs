@@ -13,11 +13,11 @@ use alloc::vec::Vec;
 use ostd::arch::irq::{IRQ_CHIP, MappedIrqLine};
 use ostd::irq::IrqLine;
 use rules::abi::errno::Errno;
-use rules::linux::abi::device::DeviceNumber;
 use spin::Once;
 
 use self::port::Port;
 use super::terminal::Terminal;
+use crate::linux::fs::device::nodes;
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// Port and ISA interrupt of each; the first is OSTD's console.
@@ -27,11 +27,6 @@ static WIRES: Once<[Option<Port>; 4]> = Once::new();
 static TERMINALS: Once<[Option<Arc<Terminal>>; 4]> = Once::new();
 static SERVER: KernelTask = KernelTask::new();
 static LINES: Once<Vec<MappedIrqLine>> = Once::new();
-
-/// The device of a port: `/dev/ttyS0` and up.
-pub(crate) const fn device(port: u32) -> DeviceNumber {
-    DeviceNumber::new(4, 64 + port)
-}
 
 /// The terminal on a port.
 ///
@@ -83,7 +78,7 @@ fn wires() -> &'static [Option<Port>; 4] {
 fn terminals() -> &'static [Option<Arc<Terminal>>; 4] {
     TERMINALS.call_once(|| {
         let numbered = core::array::from_fn::<_, 4, _>(|port| (port as u32, wires()[port].as_ref()));
-        numbered.map(|(port, wire)| wire.map(|wire| Arc::new(Terminal::new(wire, device(port)))))
+        numbered.map(|(port, wire)| wire.map(|wire| Arc::new(Terminal::new(wire, nodes::serial(port)))))
     })
 }
 

@@ -4,7 +4,7 @@
 //! Source: Linux 6.1 kernel/capability.c.
 
 use rules::abi::errno::Errno;
-use rules::linux::capability::{Set, Sets};
+use rules::linux::capability::{CapabilitySet, CapabilitySets};
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::task::process;
@@ -48,7 +48,7 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
 /// capset(2).
 ///
 /// # Errors
-/// `EINVAL`: the version is not known. `EPERM`: another thread, or those of [`Sets::set`]. `EFAULT`.
+/// `EINVAL`: the version is not known. `EPERM`: another thread, or those of [`CapabilitySets::set`]. `EFAULT`.
 pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
     let version = version(cx, header)?;
     let tid = tid(cx, header)?;
@@ -62,7 +62,7 @@ pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
     } else {
         words = UserPtr::new(cx.space(), data).read()?;
     }
-    let set = |at: usize| Set::from_bits(u64::from(words[at]) | u64::from(words[at + 3]) << 32);
+    let set = |at: usize| CapabilitySet::from_bits(u64::from(words[at]) | u64::from(words[at + 3]) << 32);
     cx.process().credentials.lock().capabilities.set(set(0), set(1), set(2))?;
     Ok(0)
 }
@@ -84,7 +84,7 @@ fn tid(cx: &Context<'_>, header: usize) -> Result<i32, Errno> {
 }
 
 /// Effective, permitted, inheritable: of the first 32, then of the others.
-fn words(sets: &Sets) -> [u32; 6] {
-    let bits = [sets.effective, sets.permitted, sets.inheritable].map(Set::bits);
+fn words(sets: &CapabilitySets) -> [u32; 6] {
+    let bits = [sets.effective, sets.permitted, sets.inheritable].map(CapabilitySet::bits);
     core::array::from_fn(|at| if at < 3 { bits[at] as u32 } else { (bits[at - 3] >> 32) as u32 })
 }

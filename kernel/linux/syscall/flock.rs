@@ -8,7 +8,7 @@ use core::task::Poll;
 use pollee::{Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
-use rules::linux::lock::Mode;
+use rules::linux::lock::LockMode;
 
 use super::at;
 use super::context::{Caller, Context, SysResult};
@@ -26,8 +26,8 @@ pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
     const LOCK_UN: u32 = 8;
     let file = cx.files().get(fd)?;
     let mode = match operation & !LOCK_NB {
-        LOCK_SH => Some(Mode::Shared),
-        LOCK_EX => Some(Mode::Exclusive),
+        LOCK_SH => Some(LockMode::Shared),
+        LOCK_EX => Some(LockMode::Exclusive),
         LOCK_UN => None,
         _ => return Err(Errno::EINVAL),
     };

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use rules::abi::errno::Errno;
-use rules::linux::capability::{Capability, SecureBits, Set, Sets};
+use rules::linux::capability::{Capability, CapabilitySet, CapabilitySets, SecureBits};
 
 use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user::{self, UserPtr, UserSlice};
@@ -15,7 +15,7 @@ const NAME: usize = 16;
 /// prctl(2).
 ///
 /// # Errors
-/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EPERM`: as [`Sets`] says. `EFAULT`.
+/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EPERM`: as [`CapabilitySets`] says. `EFAULT`.
 pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) -> SysResult {
     const SET_PDEATHSIG: u32 = 1;
     const GET_PDEATHSIG: u32 = 2;
@@ -79,7 +79,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) 
 }
 
 /// The options that are about capabilities.
-fn capabilities(sets: &mut Sets, option: u32, arguments: [usize; 4]) -> SysResult {
+fn capabilities(sets: &mut CapabilitySets, option: u32, arguments: [usize; 4]) -> SysResult {
     const GET_KEEPCAPS: u32 = 7;
     const SET_KEEPCAPS: u32 = 8;
     const CAPBSET_READ: u32 = 23;
@@ -102,7 +102,7 @@ fn capabilities(sets: &mut Sets, option: u32, arguments: [usize; 4]) -> SysResul
 }
 
 /// `PR_CAP_AMBIENT`.
-fn ambient(sets: &mut Sets, [what, capability, rest @ ..]: [usize; 4]) -> SysResult {
+fn ambient(sets: &mut CapabilitySets, [what, capability, rest @ ..]: [usize; 4]) -> SysResult {
     const IS_SET: usize = 1;
     const RAISE: usize = 2;
     const LOWER: usize = 3;
@@ -111,7 +111,7 @@ fn ambient(sets: &mut Sets, [what, capability, rest @ ..]: [usize; 4]) -> SysRes
         return Err(Errno::EINVAL);
     }
     if what == CLEAR_ALL {
-        sets.ambient = Set::EMPTY;
+        sets.ambient = CapabilitySet::EMPTY;
         return Ok(0);
     }
     let capability = Capability::new(capability)?;

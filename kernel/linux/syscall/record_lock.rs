@@ -9,7 +9,7 @@ use core::task::Poll;
 use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::fcntl::LockOwner;
-use rules::linux::lock::Mode;
+use rules::linux::lock::LockMode;
 use rules::linux::record_lock::argument as flock;
 use rules::linux::record_lock::argument::{Flock, RawFlock};
 
@@ -66,7 +66,7 @@ pub(super) fn set(
     let result = match wanted.mode {
         None => locks.release(holder, wanted.bytes),
         Some(mode) => {
-            let check = if mode == Mode::Shared { file.require_read() } else { file.require_write() };
+            let check = if mode == LockMode::Shared { file.require_read() } else { file.require_write() };
             check.and_then(|()| observe(file, owner, &locks)).and_then(|()| match wait {
                 Wait::Yes => acquire(cx, &locks, holder, mode, wanted),
                 Wait::No => match locks.acquire(holder, mode, wanted.bytes) {
@@ -84,7 +84,7 @@ fn acquire(
     cx: &Context<'_>,
     locks: &FileLocks,
     holder: Holder,
-    mode: Mode,
+    mode: LockMode,
     wanted: Flock,
 ) -> Result<(), Errno> {
     let mut waiting = Waiting::new(holder.owner);

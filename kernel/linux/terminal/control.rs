@@ -5,7 +5,7 @@
 //! Source: credentials(7), ioctl_tty(2), tcsetpgrp(3); Linux 6.1 drivers/tty/tty_jobctrl.c.
 
 use rules::abi::errno::Errno;
-use rules::linux::tty::Signal as Special;
+use rules::linux::tty::TtySignal;
 
 use super::Terminal;
 use crate::linux::task::signal::action;
@@ -31,17 +31,17 @@ pub(crate) enum Use {
 }
 
 /// Sends the signal of a special character to a process group, if there is one.
-pub(super) fn signal(group: u32, special: Special) {
+pub(super) fn signal(group: u32, special: TtySignal) {
     if group == 0 {
         return;
     }
     session::signal(
         group,
         match special {
-            Special::Interrupt => Signal::INT,
-            Special::Quit => Signal::QUIT,
-            Special::Suspend => Signal::TSTP,
-            Special::WindowChange => Signal::WINCH,
+            TtySignal::Interrupt => Signal::INT,
+            TtySignal::Quit => Signal::QUIT,
+            TtySignal::Suspend => Signal::TSTP,
+            TtySignal::WindowChange => Signal::WINCH,
         },
     );
 }

@@ -1,7 +1,7 @@
 //! Pseudo-terminals: a terminal whose wire is a file, the master.
 //!
 //! Owns: the numbers of the pairs, and which events each end shows.   Not here: their rules (rules::linux::pty), the names in
-//! `/dev/pts` (`fs/devpts`), which whoever makes a pair hands in.
+//! `/dev/pts` (`fs/devpts`).
 //! Invariant: one open slave of the rule for each living [`Slave`]; a number is free when its master is gone.
 //! Locks: the table of pairs, a leaf.
 //! Source: pty(7), pts(4), ioctl_tty(2); Linux 6.1 drivers/tty/pty.c, drivers/tty/tty_io.c (`hung_up_tty_fops`).
@@ -37,12 +37,11 @@ pub(crate) const MAJOR: u32 = 136;
 /// The pairs whose master is open.
 static PAIRS: SpinLock<BTreeMap<u32, Weak<Terminal>>> = SpinLock::new(BTreeMap::new());
 
-/// Makes a pair, whose slave is locked, with the lowest free number; `release` is called with the number when the
-/// master is closed.
+/// Makes a pair, whose slave is locked, with the lowest free number. It has no name yet.
 ///
 /// # Errors
 /// `ENOSPC`: all numbers are taken. `ENOMEM`: only the reserve is left.
-pub(crate) fn create(release: fn(u32)) -> Result<Arc<Master>, Errno> {
+pub(crate) fn create() -> Result<Arc<Master>, Errno> {
     /// What the queues of a pair can take.
     const SIZE: usize = 16 * 1024;
     budget::try_reserve(SIZE)?;
@@ -51,7 +50,7 @@ pub(crate) fn create(release: fn(u32)) -> Result<Arc<Master>, Errno> {
     let terminal = Arc::new(Terminal::pseudo(device(number)));
     pairs.insert(number, Arc::downgrade(&terminal));
     drop(pairs);
-    Ok(Arc::new(Master::new(terminal, number, release)))
+    Ok(Arc::new(Master::new(terminal, number)))
 }
 
 /// Opens the slave with that number.

@@ -9,7 +9,7 @@ use core::sync::atomic::AtomicUsize;
 
 use pollee::Events;
 use rules::abi::errno::Errno;
-use rules::linux::unix::socket::{self, Remains, Socket, Writer};
+use rules::linux::unix::socket::{self, Remains, UnixSocketState, Writer};
 use spin::Once;
 
 use super::names::{self, Key};
@@ -23,7 +23,7 @@ use crate::net::ports;
 
 /// A socket's state, which the other end and its listener know, too.
 pub(crate) struct Endpoint {
-    pub(crate) state: event::Locked<Socket<Arc<Endpoint>, Arc<OpenFile>>>,
+    pub(crate) state: event::Locked<UnixSocketState<Arc<Endpoint>, Arc<OpenFile>>>,
     pub(crate) inode: u64,
     pub(crate) holder: Holder,
     /// What it is found by.
@@ -55,7 +55,7 @@ impl Endpoint {
     /// A socket that is nothing yet.
     pub(super) fn new(kind: socket::Kind) -> Arc<Self> {
         let endpoint = Arc::new(Self {
-            state: event::Locked::new(Class::Socket, Socket::new(kind)),
+            state: event::Locked::new(Class::Socket, UnixSocketState::new(kind)),
             inode: ports::new_owner().0 + 1,
             holder: Holder::nobody(),
             key: Once::new(),

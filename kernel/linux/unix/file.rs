@@ -8,7 +8,7 @@ use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::abi::stat::Stat;
 use rules::linux::unix::socket::Kind;
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 use super::UnixSocket;
 use crate::core::event;
@@ -31,7 +31,7 @@ impl File for UnixSocket {
             return Poll::Ready(Ok(0));
         }
         // Descriptors that nobody asked for are closed.
-        call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {

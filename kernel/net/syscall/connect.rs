@@ -9,7 +9,7 @@ use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::linux::capability::Capability;
 use rules::linux::unix::socket::Kind;
-use rules::net::tcp::socket::Attempt;
+use rules::net::tcp::socket::ConnectAttempt;
 
 use super::socket::{InetAddress, RawAddress};
 use super::{socket, unix};
@@ -56,7 +56,7 @@ pub(crate) fn connect(cx: &mut Context<'_>, fd: Fd, addr: usize, len: u32) -> Sy
     };
     let attempt = socket.connect(remote)?;
     let limit = socket::limit(&file, socket.options().send_timeout);
-    let is_first = attempt == Attempt::First;
+    let is_first = attempt == ConnectAttempt::First;
     let going_on = if is_first { Errno::EINPROGRESS } else { Errno::EALREADY };
     // Linux has seen no answer by then, not even from this machine.
     if is_first && limit == Timeout::Now {

@@ -10,7 +10,7 @@ use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
-use rules::net::tcp::connection::Taking;
+use rules::net::tcp::connection::RecvMode;
 
 use super::{cmsg, socket};
 use crate::core::file::description::OpenFile;
@@ -130,7 +130,7 @@ fn receive(
         let start = to.position();
         return patience::within(cx, file, (Events::READABLE, check), limit, || {
             to.rewind(start);
-            socket.receive(to, Taking::Peek)
+            socket.receive(to, RecvMode::Peek)
         });
     }
     receive_to(cx, (file, socket), to, least, limit)
@@ -147,7 +147,7 @@ fn receive_to(
     let mut all = Incoming::bytes(0);
     // Some bytes that are not yet enough do not make the socket readable.
     let len = if least > 1 { 0 } else { to.remaining() };
-    let mut attempt = || match socket.receive(to, Taking::Consume) {
+    let mut attempt = || match socket.receive(to, RecvMode::Consume) {
         Poll::Ready(Ok(part)) => {
             let is_whole = part.count == 0 || !part.rights.is_empty();
             all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };

@@ -7,8 +7,8 @@ use ostd::irq::IrqLine;
 use ostd::mm::{PodOnce, VmIoOnce};
 use rules::net::ethernet::Mac;
 use rules::net::pci::{self, Function};
-use rules::net::virtio::queue::Layout;
-use rules::net::virtio::{NETWORK, Part, VENDOR, common, feature, parts, status};
+use rules::net::virtio::queue::QueueLayout;
+use rules::net::virtio::{DeviceRegion, NETWORK, VENDOR, common, feature, parts, status};
 
 use super::pci::{Ports, connect};
 use crate::machine::console::println;
@@ -61,7 +61,7 @@ impl Registers {
         let mut line = IrqLine::alloc().ok()?;
         line.on_active(move |_| heard());
         connect(function, config, &line)?;
-        let acquire = |part: Part, at_least: u64| {
+        let acquire = |part: DeviceRegion, at_least: u64| {
             let start = function.memory(config, part.bar)?.checked_add(u64::from(part.offset))?;
             let end = start.checked_add(u64::from(part.len))?;
             (u64::from(part.len) >= at_least).then(|| IoMem::acquire(start as usize..end as usize).ok())?
@@ -119,7 +119,7 @@ impl Registers {
 
     /// Starts queue `number`, whose memory is at `address`.
     pub(super) fn start_queue(&self, number: u16, size: u16, address: u64) -> Option<Bell> {
-        let layout = Layout { size };
+        let layout = QueueLayout { size };
         self.write(common::QUEUE_SELECT, number);
         self.write(common::QUEUE_SIZE, size);
         self.write(common::QUEUE_VECTOR, 0_u16);

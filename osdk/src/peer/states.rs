@@ -26,43 +26,41 @@ type Way = (&'static str, fn(&Wire) -> Result<Talk<'_>>);
 const STATES: [Way; 7] = [
     ("SYN-RECEIVED", |wire| Talk::begin(wire)),
     ("ESTABLISHED", |wire| Talk::open(wire)),
-    ("ESTABLISHED, bytes under way", |wire| {
-        let mut talk = Talk::open(wire)?;
-        talk.window = 2000;
-        talk.say(b"GET /bytes/50000 HTTP/1.1\r\n\r\n")?;
-        talk.take(SOON)?;
-        Ok(talk)
-    }),
+    ("ESTABLISHED, bytes under way", |wire| under_way(wire, 2000, b"GET /bytes/50000 HTTP/1.1\r\n\r\n")),
     ("CLOSE-WAIT", |wire| {
-        let mut talk = Talk::open(wire)?;
-        talk.window = 2000;
-        talk.say(b"GET /bytes/50000 HTTP/1.1\r\n\r\n")?;
-        talk.take(SOON)?;
+        let mut talk = under_way(wire, 2000, b"GET /bytes/50000 HTTP/1.1\r\n\r\n")?;
         finish(&mut talk)?;
         Ok(talk)
     }),
-    ("FIN-WAIT-1", |wire| {
-        let mut talk = Talk::open(wire)?;
-        talk.window = 500;
-        talk.say(b"GET /bytes/2000 HTTP/1.0\r\n\r\n")?;
-        talk.take(SOON)?;
-        Ok(talk)
-    }),
+    ("FIN-WAIT-1", |wire| under_way(wire, 500, b"GET /bytes/2000 HTTP/1.0\r\n\r\n")),
     ("FIN-WAIT-2", |wire| {
-        let mut talk = Talk::open(wire)?;
-        talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
-        talk.attend(|talk| talk.has_fin)?;
+        let talk = answered(wire)?;
         talk.acknowledge()?;
         Ok(talk)
     }),
     ("TIME-WAIT", |wire| {
-        let mut talk = Talk::open(wire)?;
-        talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
-        talk.attend(|talk| talk.has_fin)?;
+        let mut talk = answered(wire)?;
         finish(&mut talk)?;
         Ok(talk)
     }),
 ];
+
+/// A connection whose answer does not fit into our window.
+fn under_way<'a>(wire: &'a Wire, window: u16, request: &[u8]) -> Result<Talk<'a>> {
+    let mut talk = Talk::open(wire)?;
+    talk.window = window;
+    talk.say(request)?;
+    talk.take(SOON)?;
+    Ok(talk)
+}
+
+/// A connection that the server has closed behind its answer.
+fn answered(wire: &Wire) -> Result<Talk<'_>> {
+    let mut talk = Talk::open(wire)?;
+    talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
+    talk.attend(|talk| talk.has_fin)?;
+    Ok(talk)
+}
 
 /// Sends a FIN.
 fn finish(talk: &mut Talk<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 //! The table below is the architecture; a module that is not in it fails the test too.
 
 mod paths;
+mod size;
 
 use std::{
     fs,
@@ -97,6 +98,21 @@ fn rules_name_their_own_layer_and_those_below() {
 "
         )
     );
+}
+
+/// The most lines that the core may have.
+const WEEKEND: usize = 10_000;
+
+#[test]
+fn the_core_can_be_read_in_a_weekend() {
+    let kernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel");
+    let files = size::CORE.iter().flat_map(|folder| rust_files(&kernel.join(folder)));
+    let lines: usize = files.map(|file| size::lines(&file)).sum();
+    assert!(lines <= WEEKEND, "the core has {lines} lines");
+    let readme = fs::read_to_string(kernel.join("../README.md")).expect("a readable README");
+    // To the hundred, so that not every commit has to change it.
+    let rounded = size::spelled(lines.div_ceil(100) * 100);
+    assert!(readme.contains(&format!("{rounded} lines")), "README.md does not say {rounded} lines");
 }
 
 /// The place of a folder of `kernel/rules` among the others.

@@ -9,7 +9,7 @@ use pollee::ready_list::Key;
 use pollee::{Events, NoMemory, WakeMode};
 use rules::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use rules::abi::errno::Errno;
-use rules::core::epoll::interest::{self, Identity, Target};
+use rules::core::epoll::interest::{self, Identity, TargetKind};
 use yoke::Yoke;
 
 use super::nesting::Graph;
@@ -68,7 +68,7 @@ pub(crate) fn control(
         return Err(Errno::EINVAL);
     }
     let operation = operation.ok_or(Errno::EINVAL)?;
-    let kind = if as_epoll(&**target.file()).is_some() { Target::Epoll } else { Target::Other };
+    let kind = if as_epoll(&**target.file()).is_some() { TargetKind::Epoll } else { TargetKind::Other };
     interest::check(operation, &event, kind)?;
     let identity = Identity { description: target.id(), fd };
     match operation {

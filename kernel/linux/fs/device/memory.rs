@@ -8,7 +8,7 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 use rules::core::seek::Whence;
 
-use super::nodes;
+use super::{fill, nodes};
 use crate::core::event::class::Class;
 use crate::core::file::traits::File;
 use crate::machine::memory::pages::Pages;
@@ -17,48 +17,39 @@ use crate::machine::memory::transfer::{Sink, Source};
 
 /// Lets the three be opened.
 pub(crate) fn register() {
-    super::register(nodes::NULL, |_, _| Ok(Arc::new(Null)));
-    super::register(nodes::ZERO, |_, _| Ok(Arc::new(Zero)));
-    super::register(nodes::FULL, |_, _| Ok(Arc::new(Full)));
+    super::register(nodes::NULL, |_, _| Ok(Arc::new(Memory::Null)));
+    super::register(nodes::ZERO, |_, _| Ok(Arc::new(Memory::Zero)));
+    super::register(nodes::FULL, |_, _| Ok(Arc::new(Memory::Full)));
 }
 
-struct Null;
-struct Zero;
-struct Full;
-
-impl File for Null {
-    fn class(&self) -> Class {
-        Class::Inode
-    }
-
-    fn read_at(&self, _offset: u64, _to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(Ok(0))
-    }
-
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(Ok(from.remaining()))
-    }
-
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn seek(&self, _current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
-        Ok(0)
-    }
+/// One of the three.
+enum Memory {
+    /// Reads find the end, writes are lost.
+    Null,
+    /// Reads find zeros, writes are lost.
+    Zero,
+    /// Reads find zeros, writes find no room.
+    Full,
 }
 
-impl File for Zero {
+impl File for Memory {
     fn class(&self) -> Class {
         Class::Inode
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(fill(to))
+        static ZEROS: [u8; 4096] = [0; 4096];
+        Poll::Ready(match self {
+            Self::Null => Ok(0),
+            Self::Zero | Self::Full => fill(to, ZEROS.len(), |to, count| to.put(&ZEROS[..count])),
+        })
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(Ok(from.remaining()))
+        Poll::Ready(match self {
+            Self::Null | Self::Zero => Ok(from.remaining()),
+            Self::Full => Err(Errno::ENOSPC),
+        })
     }
 
     fn is_seekable(&self) -> bool {
@@ -69,45 +60,11 @@ impl File for Zero {
         Ok(0)
     }
 
-    /// Memory that starts as zeros, as an anonymous mapping.
+    /// Memory that starts as zeros, as an anonymous mapping: `/dev/zero` alone has it.
     fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
-        Ok(SharedPages::new_shared())
-    }
-}
-
-impl File for Full {
-    fn class(&self) -> Class {
-        Class::Inode
-    }
-
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(fill(to))
-    }
-
-    fn write_at(&self, _offset: u64, _from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(Err(Errno::ENOSPC))
-    }
-
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn seek(&self, _current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
-        Ok(0)
-    }
-}
-
-/// Zeros up to the end of the sink.
-fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
-    static ZEROS: [u8; 4096] = [0; 4096];
-    let mut done = 0;
-    while to.remaining() > 0 {
-        let wanted = to.remaining().min(ZEROS.len());
-        let put = to.put(&ZEROS[..wanted]);
-        done += put;
-        if put < wanted {
-            return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+        match *self {
+            Self::Zero => Ok(SharedPages::new_shared()),
+            Self::Null | Self::Full => Err(Errno::ENODEV),
         }
     }
-    Ok(done)
 }

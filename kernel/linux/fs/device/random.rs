@@ -53,15 +53,8 @@ pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
     }
     let mut stream = Stream::new();
     let mut block = [0; 256];
-    let mut done = 0;
-    while to.remaining() > 0 {
-        let wanted = to.remaining().min(block.len());
-        stream.fill(&mut block[..wanted]);
-        let put = to.put(&block[..wanted]);
-        done += put;
-        if put < wanted {
-            return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
-        }
-    }
-    Ok(done)
+    super::fill(to, block.len(), |to, count| {
+        stream.fill(&mut block[..count]);
+        to.put(&block[..count])
+    })
 }

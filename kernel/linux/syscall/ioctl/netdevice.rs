@@ -6,7 +6,7 @@
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 use rules::net::abi::netdevice::{
-    Request, SIOCGIFADDR, SIOCGIFBRDADDR, SIOCGIFCONF, SIOCGIFDSTADDR, SIOCGIFFLAGS, SIOCGIFHWADDR,
+    InterfaceRequest, SIOCGIFADDR, SIOCGIFBRDADDR, SIOCGIFCONF, SIOCGIFDSTADDR, SIOCGIFFLAGS, SIOCGIFHWADDR,
     SIOCGIFINDEX, SIOCGIFMAP, SIOCGIFMETRIC, SIOCGIFMTU, SIOCGIFNAME, SIOCGIFNETMASK, SIOCGIFTXQLEN,
     SIOCSIFADDR, SIOCSIFFLAGS, SIOCSIFNETMASK,
 };
@@ -57,8 +57,8 @@ pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: u
     if request == SIOCGIFCONF {
         return list(cx, argument);
     }
-    let place = UserPtr::<[u8; Request::SIZE]>::new(cx.space(), argument);
-    let mut asked = Request(place.read()?);
+    let place = UserPtr::<[u8; InterfaceRequest::SIZE]>::new(cx.space(), argument);
+    let mut asked = InterfaceRequest(place.read()?);
     if request == SIOCGIFNAME {
         let number = asked.number();
         let found = interface::all().find(|interface| interface.index == number).ok_or(Errno::ENODEV)?;
@@ -86,11 +86,11 @@ fn list(cx: &Context<'_>, argument: usize) -> SysResult {
     let count = if buffer == 0 {
         interface::all().count()
     } else {
-        let fits = usize::try_from(room).unwrap_or(0) / Request::SIZE;
-        let entries = UserPtr::<[u8; Request::SIZE]>::new(cx.space(), buffer);
+        let fits = usize::try_from(room).unwrap_or(0) / InterfaceRequest::SIZE;
+        let entries = UserPtr::<[u8; InterfaceRequest::SIZE]>::new(cx.space(), buffer);
         let mut count = 0;
         for interface in interface::all().take(fits) {
-            let mut entry = Request([0; Request::SIZE]);
+            let mut entry = InterfaceRequest([0; InterfaceRequest::SIZE]);
             entry.set_name(interface.name);
             entry.set_address(interface.address);
             entries.at(count).write(&entry.0)?;
@@ -98,5 +98,5 @@ fn list(cx: &Context<'_>, argument: usize) -> SysResult {
         }
         count
     };
-    length.write(&((count * Request::SIZE) as i32)).map(|()| 0)
+    length.write(&((count * InterfaceRequest::SIZE) as i32)).map(|()| 0)
 }

@@ -3,6 +3,10 @@
 //! Both can be readable, writable and hung up, which in one word would be the same events. The slave has them as they
 //! are, because it is the terminal; the master's lie in the word as events that terminals do not have, and are
 //! translated at this border. An end hears of its own events alone.
+//!
+//! Two words under two locks would not do: what the master can read is what the slave's line discipline has to send, and
+//! echo adds to that while the master writes. Bytes would pass from one lock to the other, and either overtake each
+//! other in between or need both at once, where no two locks of one rank are held together.
 
 use alloc::sync::Arc;
 

@@ -12,12 +12,13 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{Terminal, ioctl, session};
+use super::super::{Taken, Terminal, ioctl, session, take_all};
 use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::traits::{File, WriteExtent};
+use crate::linux::fs::devpts;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
@@ -26,12 +27,11 @@ use crate::machine::memory::user::UserPtr;
 pub(crate) struct Master {
     end: End,
     number: u32,
-    release: fn(u32),
 }
 
 impl Master {
-    pub(super) fn new(terminal: Arc<Terminal>, number: u32, release: fn(u32)) -> Self {
-        Self { end: End { terminal, side: Side::Master }, number, release }
+    pub(super) const fn new(terminal: Arc<Terminal>, number: u32) -> Self {
+        Self { end: End { terminal, side: Side::Master }, number }
     }
 
     /// The pair's number.
@@ -92,7 +92,7 @@ impl Master {
 
 impl Drop for Master {
     fn drop(&mut self) {
-        (self.release)(self.number);
+        devpts::remove(self.number);
         PAIRS.lock().remove(&self.number);
         let mut state = self.terminal().state.lock();
         if let Some(line) = &mut state.line {
@@ -121,30 +121,19 @@ impl File for Master {
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        if from.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        let mut done = 0;
-        loop {
-            // A queue's worth at a time: preemption is off while the lock is held.
+        take_all(from, |from| {
             let mut state = self.terminal().state.lock();
-            let Some(line) = &mut state.line else { return Poll::Ready(Err(Errno::EIO)) };
-            let taken = line.take(from);
+            // The terminal of a master has a line.
+            let Some(line) = &mut state.line else { return Taken { count: 0, failed: true } };
+            let count = line.take(from);
             let failed = from.remaining() > 0 && line.has_room();
-            if taken > 0 {
+            if count > 0 {
                 state.raise(Events::READABLE);
             }
             drop(state);
             self.terminal().deliver();
-            done += taken;
-            if from.remaining() == 0 || taken == 0 || failed {
-                return match done {
-                    0 if failed => Poll::Ready(Err(Errno::EFAULT)),
-                    0 => Poll::Pending,
-                    _ => Poll::Ready(Ok(done)),
-                };
-            }
-        }
+            Taken { count, failed }
+        })
     }
 
     fn write_extent(&self) -> WriteExtent {

@@ -4,7 +4,7 @@
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_setsockopt`, `netlink_getsockopt`).
 
 use rules::abi::errno::Errno;
-use rules::linux::netlink::socket::Switches;
+use rules::linux::netlink::socket::NetlinkSwitches;
 use rules::net::abi::socket::{SOL_NETLINK, netlink};
 
 use super::{Answer, Given};
@@ -15,12 +15,12 @@ use crate::linux::syscall::context::SysResult;
 ///
 /// # Errors
 /// `ENOPROTOOPT`: it is none.
-const fn switch(name: u32) -> Result<Switches, Errno> {
+const fn switch(name: u32) -> Result<NetlinkSwitches, Errno> {
     match name {
-        netlink::BROADCAST_ERROR => Ok(Switches::BROADCAST_ERROR),
-        netlink::NO_ENOBUFS => Ok(Switches::NO_ENOBUFS),
-        netlink::CAP_ACK => Ok(Switches::CAP_ACK),
-        netlink::EXT_ACK => Ok(Switches::EXT_ACK),
+        netlink::BROADCAST_ERROR => Ok(NetlinkSwitches::BROADCAST_ERROR),
+        netlink::NO_ENOBUFS => Ok(NetlinkSwitches::NO_ENOBUFS),
+        netlink::CAP_ACK => Ok(NetlinkSwitches::CAP_ACK),
+        netlink::EXT_ACK => Ok(NetlinkSwitches::EXT_ACK),
         _ => Err(Errno::ENOPROTOOPT),
     }
 }

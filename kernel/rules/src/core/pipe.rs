@@ -16,7 +16,7 @@ use alloc::collections::VecDeque;
 use pollee::{Events, Readiness};
 
 use self::slot::Slot;
-pub use self::slot::{Kind, PAGE_SIZE, Page, Pages};
+pub use self::slot::{PAGE_SIZE, Page, Pages, PipeMode};
 use crate::abi::errno::Errno;
 
 /// A write of no more bytes than this is not mixed with others.

@@ -41,16 +41,16 @@ impl Capability {
 
     /// The set of nothing else.
     #[must_use]
-    pub const fn alone(self) -> Set {
-        Set(1 << self.0)
+    pub const fn alone(self) -> CapabilitySet {
+        CapabilitySet(1 << self.0)
     }
 }
 
 /// Capabilities, as the ABI's word: bit `n` for number `n`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Set(u64);
+pub struct CapabilitySet(u64);
 
-impl Set {
+impl CapabilitySet {
     /// None.
     pub const EMPTY: Self = Self(0);
 
@@ -119,41 +119,47 @@ bitflags! {
 
 /// What a process has of capabilities.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sets {
+pub struct CapabilitySets {
     /// What is asked when something is done.
-    pub effective: Set,
+    pub effective: CapabilitySet,
     /// What can be made effective.
-    pub permitted: Set,
+    pub permitted: CapabilitySet,
     /// What programs may keep that say so.
-    pub inheritable: Set,
+    pub inheritable: CapabilitySet,
     /// What no program that is executed can bring.
-    pub bounding: Set,
+    pub bounding: CapabilitySet,
     /// What programs keep.
-    pub ambient: Set,
+    pub ambient: CapabilitySet,
     /// What root means.
     pub secure: SecureBits,
 }
 
-impl Sets {
+impl CapabilitySets {
     /// Root's.
     pub const ROOT: Self = Self {
-        effective: Set::ALL,
-        permitted: Set::ALL,
-        inheritable: Set::EMPTY,
-        bounding: Set::ALL,
-        ambient: Set::EMPTY,
+        effective: CapabilitySet::ALL,
+        permitted: CapabilitySet::ALL,
+        inheritable: CapabilitySet::EMPTY,
+        bounding: CapabilitySet::ALL,
+        ambient: CapabilitySet::EMPTY,
         secure: SecureBits::empty(),
     };
 
     /// Everybody else's.
-    pub const NONE: Self = Self { effective: Set::EMPTY, permitted: Set::EMPTY, ..Self::ROOT };
+    pub const NONE: Self =
+        Self { effective: CapabilitySet::EMPTY, permitted: CapabilitySet::EMPTY, ..Self::ROOT };
 
     /// capset(2).
     ///
     /// # Errors
     /// `EPERM`: more permitted than before, more effective than permitted, or more inheritable than the bounding set or
     /// the caller's rights allow. Nothing changed.
-    pub fn set(&mut self, effective: Set, permitted: Set, inheritable: Set) -> Result<(), Errno> {
+    pub fn set(
+        &mut self,
+        effective: CapabilitySet,
+        permitted: CapabilitySet,
+        inheritable: CapabilitySet,
+    ) -> Result<(), Errno> {
         let is_bound = !self.effective.has(Capability::SETPCAP);
         let allowed = inheritable.is_within(self.inheritable.union(self.bounding))
             && (!is_bound || inheritable.is_within(self.inheritable.union(self.permitted)))
@@ -227,45 +233,45 @@ impl Sets {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capability, SecureBits, Set, Sets};
+    use super::{Capability, CapabilitySet, CapabilitySets, SecureBits};
     use crate::abi::errno::Errno;
 
-    const KILL: Set = Capability::KILL.alone();
+    const KILL: CapabilitySet = Capability::KILL.alone();
 
     #[test]
     fn what_is_given_up_does_not_come_back() {
-        let mut sets = Sets::ROOT;
-        let fewer = Set::ALL.without(KILL);
-        assert_eq!(sets.set(fewer, fewer, Set::EMPTY), Ok(()));
-        assert_eq!(sets.set(Set::ALL, fewer, Set::EMPTY), Err(Errno::EPERM));
-        assert_eq!(sets.set(fewer, Set::ALL, Set::EMPTY), Err(Errno::EPERM));
-        assert_eq!(sets, Sets { effective: fewer, permitted: fewer, ..Sets::ROOT });
+        let mut sets = CapabilitySets::ROOT;
+        let fewer = CapabilitySet::ALL.without(KILL);
+        assert_eq!(sets.set(fewer, fewer, CapabilitySet::EMPTY), Ok(()));
+        assert_eq!(sets.set(CapabilitySet::ALL, fewer, CapabilitySet::EMPTY), Err(Errno::EPERM));
+        assert_eq!(sets.set(fewer, CapabilitySet::ALL, CapabilitySet::EMPTY), Err(Errno::EPERM));
+        assert_eq!(sets, CapabilitySets { effective: fewer, permitted: fewer, ..CapabilitySets::ROOT });
     }
 
     #[test]
     fn the_bounding_set_bounds_what_becomes_inheritable() {
-        let mut sets = Sets::ROOT;
+        let mut sets = CapabilitySets::ROOT;
         assert_eq!(sets.drop_from_bounding(5), Ok(()));
-        assert_eq!(sets.set(Set::ALL, Set::ALL, KILL), Err(Errno::EPERM));
+        assert_eq!(sets.set(CapabilitySet::ALL, CapabilitySet::ALL, KILL), Err(Errno::EPERM));
         assert_eq!(sets.drop_from_bounding(41), Err(Errno::EINVAL));
-        let mut nothing = Sets::NONE;
+        let mut nothing = CapabilitySets::NONE;
         assert_eq!(nothing.drop_from_bounding(41), Err(Errno::EPERM));
     }
 
     #[test]
     fn ambient_ones_go_with_what_they_rest_on() {
-        let mut sets = Sets::ROOT;
+        let mut sets = CapabilitySets::ROOT;
         assert_eq!(sets.raise_ambient(Capability::KILL), Err(Errno::EPERM));
-        assert_eq!(sets.set(Set::ALL, Set::ALL, KILL), Ok(()));
+        assert_eq!(sets.set(CapabilitySet::ALL, CapabilitySet::ALL, KILL), Ok(()));
         assert_eq!(sets.raise_ambient(Capability::KILL), Ok(()));
         assert_eq!(sets.ambient, KILL);
-        assert_eq!(sets.set(Set::ALL, Set::ALL, Set::EMPTY), Ok(()));
-        assert_eq!(sets.ambient, Set::EMPTY);
+        assert_eq!(sets.set(CapabilitySet::ALL, CapabilitySet::ALL, CapabilitySet::EMPTY), Ok(()));
+        assert_eq!(sets.ambient, CapabilitySet::EMPTY);
     }
 
     #[test]
     fn locks_stay_shut() {
-        let mut sets = Sets::ROOT;
+        let mut sets = CapabilitySets::ROOT;
         assert_eq!(sets.set_secure(0x100), Err(Errno::EPERM));
         assert_eq!(sets.set_keep(1), Ok(()));
         assert_eq!(sets.set_secure(0x30), Ok(()));

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::net::impairment::Rules;
+use crate::net::impairment::ImpairmentRules;
 use crate::net::network::Network;
 
 /// An option, written `name=value`.
@@ -29,7 +29,7 @@ pub enum Values {
     Number,
     /// `off`, or addresses as [`Network`] reads them.
     Network,
-    /// What packets suffer, as [`Rules`] reads it.
+    /// What packets suffer, as [`ImpairmentRules`] reads it.
     Impairment,
 }
 
@@ -91,7 +91,7 @@ fn check(word: &str) -> Result<(Known, &str), Complaint<'_>> {
         Values::Path => value.starts_with('/'),
         Values::Number => value.parse::<u32>().is_ok(),
         Values::Network => value == "off" || value.parse::<Network>().is_ok(),
-        Values::Impairment => value.parse::<Rules>().is_ok(),
+        Values::Impairment => value.parse::<ImpairmentRules>().is_ok(),
     };
     if good { Ok((option, value)) } else { Err(Complaint::BadValue { option, value }) }
 }

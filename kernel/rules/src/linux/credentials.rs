@@ -9,7 +9,7 @@
 use crate::abi::errno::Errno;
 use crate::abi::mode::Permissions;
 use crate::linux::access::Ownership;
-use crate::linux::capability::{Capability, SecureBits, Set, Sets};
+use crate::linux::capability::{Capability, CapabilitySet, CapabilitySets, SecureBits};
 
 /// The three IDs that a process has of users, or of groups.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,17 +100,18 @@ pub struct Credentials {
     /// Its groups.
     pub groups: Ids,
     /// What it may do beyond what these may.
-    pub capabilities: Sets,
+    pub capabilities: CapabilitySets,
 }
 
 impl Credentials {
     /// Root with all its rights.
-    pub const ROOT: Self = Self { users: Ids::all(0), groups: Ids::all(0), capabilities: Sets::ROOT };
+    pub const ROOT: Self =
+        Self { users: Ids::all(0), groups: Ids::all(0), capabilities: CapabilitySets::ROOT };
 
     /// A user without rights.
     #[must_use]
     pub const fn of(uid: u32, gid: u32) -> Self {
-        Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: Sets::NONE }
+        Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: CapabilitySets::NONE }
     }
 
     /// The user that counts.
@@ -159,13 +160,13 @@ impl Credentials {
         }
         if before.has(0) && !after.has(0) {
             if !sets.secure.contains(SecureBits::KEEP) {
-                sets.permitted = Set::EMPTY;
-                sets.effective = Set::EMPTY;
+                sets.permitted = CapabilitySet::EMPTY;
+                sets.effective = CapabilitySet::EMPTY;
             }
-            sets.ambient = Set::EMPTY;
+            sets.ambient = CapabilitySet::EMPTY;
         }
         if before.effective == 0 && after.effective != 0 {
-            sets.effective = Set::EMPTY;
+            sets.effective = CapabilitySet::EMPTY;
         }
         if before.effective != 0 && after.effective == 0 {
             sets.effective = sets.permitted;
@@ -179,7 +180,7 @@ impl Credentials {
         self.groups.effective = self.groups.real;
         let sets = &mut self.capabilities;
         if !sets.secure.contains(SecureBits::NO_SETUID_FIXUP) {
-            sets.effective = if self.users.real == 0 { sets.permitted } else { Set::EMPTY };
+            sets.effective = if self.users.real == 0 { sets.permitted } else { CapabilitySet::EMPTY };
         }
         self
     }
@@ -205,9 +206,10 @@ impl Credentials {
         let is_effective = is_root(self.users.effective);
         let counts_as_root = is_effective || is_root(self.users.real);
         if is_other {
-            sets.ambient = Set::EMPTY;
+            sets.ambient = CapabilitySet::EMPTY;
         }
-        let of_root = if counts_as_root { sets.inheritable.union(sets.bounding) } else { Set::EMPTY };
+        let of_root =
+            if counts_as_root { sets.inheritable.union(sets.bounding) } else { CapabilitySet::EMPTY };
         sets.permitted = of_root.union(sets.ambient);
         let gains = !sets.permitted.is_within(before.capabilities.permitted);
         if no_new_privileges && (is_other || gains) {
@@ -225,81 +227,4 @@ impl Credentials {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Credentials, Ids, KEEP};
-    use crate::abi::errno::Errno;
-    use crate::abi::mode::{FileType, Permissions};
-    use crate::linux::access::Ownership;
-    use crate::linux::capability::{Capability, SecureBits, Set, Sets};
-
-    const MIXED: Ids = Ids { real: 1, effective: 2, saved: 3 };
-
-    #[test]
-    fn without_the_right_each_id_can_become_what_another_is() {
-        assert_eq!(MIXED.set_three([3, 1, 2], false), Ok(Ids { real: 3, effective: 1, saved: 2 }));
-        assert_eq!(MIXED.set_three([KEEP, 4, KEEP], false), Err(Errno::EPERM));
-        assert_eq!(MIXED.set_three([KEEP, 4, KEEP], true), Ok(Ids { effective: 4, ..MIXED }));
-    }
-
-    #[test]
-    fn two_ids_keep_the_effective_one_in_mind() {
-        assert_eq!(MIXED.set_two(KEEP, 3, false), Ok(Ids { effective: 3, ..MIXED }));
-        assert_eq!(MIXED.set_two(KEEP, 1, false), Ok(Ids { effective: 1, ..MIXED }));
-        assert_eq!(MIXED.set_two(2, KEEP, false), Ok(Ids { real: 2, effective: 2, saved: 2 }));
-        assert_eq!(MIXED.set_two(3, KEEP, false), Err(Errno::EPERM));
-    }
-
-    #[test]
-    fn one_id_is_all_of_them_for_the_privileged() {
-        assert_eq!(MIXED.set(9, true), Ok(Ids::all(9)));
-        assert_eq!(MIXED.set(3, false), Ok(Ids { effective: 3, ..MIXED }));
-        assert_eq!(MIXED.set(2, false), Err(Errno::EPERM));
-        assert_eq!(MIXED.set(KEEP, true), Err(Errno::EINVAL));
-    }
-
-    #[test]
-    fn rights_follow_the_users() {
-        let mut who = Credentials::ROOT;
-        who.change_users(Ids { effective: 5, ..who.users });
-        assert_eq!((who.capabilities.effective, who.capabilities.permitted), (Set::EMPTY, Set::ALL));
-        who.change_users(Ids::all(0));
-        assert_eq!(who, Credentials::ROOT);
-        who.change_users(Ids::all(5));
-        assert_eq!(who, Credentials { groups: Ids::all(0), ..Credentials::of(5, 0) });
-    }
-
-    fn program(mode: u32) -> Ownership {
-        let permissions = Permissions::from_mode(mode);
-        Ownership { file_type: FileType::Regular, permissions, uid: 7, gid: 70 }
-    }
-
-    #[test]
-    fn a_program_of_roots_has_what_the_bounding_set_allows() {
-        let plain = program(0o755);
-        let mut who = Credentials::ROOT;
-        assert_eq!(who.capabilities.drop_from_bounding(5), Ok(()));
-        assert_eq!(who.capabilities.set(Set::EMPTY, Set::EMPTY, Set::EMPTY), Ok(()));
-        let fewer = Set::ALL.without(Capability::KILL.alone());
-        let (after, is_secure) = who.for_program(plain, false);
-        assert_eq!((after.capabilities.effective, after.capabilities.permitted), (fewer, fewer));
-        assert!(!is_secure);
-        assert_eq!(who.for_program(plain, true).0.capabilities.permitted, Set::EMPTY);
-        let secure = SecureBits::NO_ROOT | SecureBits::KEEP;
-        let bound = Credentials { capabilities: Sets { secure, ..Sets::ROOT }, ..Credentials::ROOT };
-        let after = bound.for_program(plain, false).0.capabilities;
-        assert_eq!((after.permitted, after.secure), (Set::EMPTY, SecureBits::NO_ROOT));
-    }
-
-    #[test]
-    fn a_program_may_bring_its_owner() {
-        let who = Credentials::of(5, 6);
-        let (after, is_secure) = who.for_program(program(0o6755), false);
-        assert_eq!(after.users, Ids { real: 5, effective: 7, saved: 7 });
-        assert_eq!(after.groups, Ids { real: 6, effective: 70, saved: 70 });
-        assert!(is_secure);
-        assert_eq!(who.for_program(program(0o6755), true), (who, false));
-        assert_eq!(who.for_program(program(0o2745), false), (who, false));
-        let (root, is_secure) = who.for_program(Ownership { uid: 0, ..program(0o4755) }, false);
-        assert_eq!((root.capabilities.effective, is_secure), (Set::ALL, true));
-    }
-}
+mod tests;

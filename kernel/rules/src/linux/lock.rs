@@ -8,7 +8,7 @@ use alloc::collections::BTreeSet;
 
 /// How a lock is held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
+pub enum LockMode {
     /// Beside others: `LOCK_SH`.
     Shared,
     /// Alone: `LOCK_EX`.
@@ -34,19 +34,19 @@ impl<H: Copy + Ord> FileLock<H> {
     /// A holder that asks for another mode loses what it had before it gets the new one, as on Linux: a conversion
     /// that fails leaves it without a lock.
     #[must_use]
-    pub fn acquire(&mut self, holder: H, mode: Mode) -> bool {
+    pub fn acquire(&mut self, holder: H, mode: LockMode) -> bool {
         if self.mode(holder) == Some(mode) {
             return true;
         }
         self.release(holder);
-        if self.exclusive.is_some() || mode == Mode::Exclusive && !self.shared.is_empty() {
+        if self.exclusive.is_some() || mode == LockMode::Exclusive && !self.shared.is_empty() {
             return false;
         }
         match mode {
-            Mode::Shared => {
+            LockMode::Shared => {
                 self.shared.insert(holder);
             }
-            Mode::Exclusive => self.exclusive = Some(holder),
+            LockMode::Exclusive => self.exclusive = Some(holder),
         }
         true
     }
@@ -59,11 +59,11 @@ impl<H: Copy + Ord> FileLock<H> {
 
     /// How `holder` has the lock.
     #[must_use]
-    pub fn mode(&self, holder: H) -> Option<Mode> {
+    pub fn mode(&self, holder: H) -> Option<LockMode> {
         if self.exclusive == Some(holder) {
-            return Some(Mode::Exclusive);
+            return Some(LockMode::Exclusive);
         }
-        self.shared.contains(&holder).then_some(Mode::Shared)
+        self.shared.contains(&holder).then_some(LockMode::Shared)
     }
 
     /// Whether nobody holds it.
@@ -87,18 +87,18 @@ impl<H: Copy + Ord> Default for FileLock<H> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileLock, Mode};
+    use super::{FileLock, LockMode};
 
     #[test]
     fn many_share_and_one_excludes() {
         let mut lock = FileLock::new();
-        assert!(lock.acquire(1, Mode::Shared));
-        assert!(lock.acquire(2, Mode::Shared));
-        assert!(!lock.acquire(3, Mode::Exclusive));
+        assert!(lock.acquire(1, LockMode::Shared));
+        assert!(lock.acquire(2, LockMode::Shared));
+        assert!(!lock.acquire(3, LockMode::Exclusive));
         lock.release(1);
-        assert!(lock.acquire(2, Mode::Exclusive));
-        assert!(!lock.acquire(1, Mode::Shared));
-        assert!(lock.acquire(2, Mode::Exclusive));
+        assert!(lock.acquire(2, LockMode::Exclusive));
+        assert!(!lock.acquire(1, LockMode::Shared));
+        assert!(lock.acquire(2, LockMode::Exclusive));
         lock.release(2);
         assert!(lock.is_free());
     }
@@ -106,18 +106,18 @@ mod tests {
     #[test]
     fn a_conversion_that_fails_gives_up_the_lock() {
         let mut lock = FileLock::new();
-        assert!(lock.acquire(1, Mode::Shared));
-        assert!(lock.acquire(2, Mode::Shared));
-        assert!(!lock.acquire(1, Mode::Exclusive));
+        assert!(lock.acquire(1, LockMode::Shared));
+        assert!(lock.acquire(2, LockMode::Shared));
+        assert!(!lock.acquire(1, LockMode::Exclusive));
         assert_eq!(lock.mode(1), None);
-        assert!(lock.acquire(2, Mode::Exclusive));
+        assert!(lock.acquire(2, LockMode::Exclusive));
     }
 
     #[test]
     fn releasing_what_is_not_held_changes_nothing() {
         let mut lock = FileLock::new();
-        assert!(lock.acquire(1, Mode::Exclusive));
+        assert!(lock.acquire(1, LockMode::Exclusive));
         lock.release(2);
-        assert_eq!(lock.mode(1), Some(Mode::Exclusive));
+        assert_eq!(lock.mode(1), Some(LockMode::Exclusive));
     }
 }

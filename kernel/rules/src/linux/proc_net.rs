@@ -21,7 +21,7 @@ const ROUTE_WIDTH: usize = 127;
 
 /// An internet socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Inet {
+pub struct InetSocketLine {
     /// Its address.
     pub local: SocketAddrV4,
     /// The other end's; zeroes if there is none.
@@ -65,7 +65,7 @@ pub fn tcp_head() -> String {
 
 /// A TCP socket.
 #[must_use]
-pub fn tcp(number: usize, socket: &Inet) -> String {
+pub fn tcp(number: usize, socket: &InetSocketLine) -> String {
     let text = match socket.timer {
         // What is not a whole socket has no more to tell.
         Timer::TimeWait(_) => format!("{number:4}: {} 1 {:016}", inet(socket), 0),
@@ -83,12 +83,12 @@ pub fn udp_head() -> String {
 
 /// A UDP socket, and how many datagrams it had no room for.
 #[must_use]
-pub fn udp(number: usize, socket: &Inet, lost: u64) -> String {
+pub fn udp(number: usize, socket: &InetSocketLine, lost: u64) -> String {
     let text = format!("{number:5}: {} 1 {:016} {lost}", inet(socket), 0);
     format!("{text:<UDP_WIDTH$}\n")
 }
 
-fn inet(socket: &Inet) -> String {
+fn inet(socket: &InetSocketLine) -> String {
     // Clock ticks of a hundredth of a second.
     let ticks = |time: Duration| time.as_millis() / 10;
     let (timer, when) = match socket.timer {
@@ -96,7 +96,7 @@ fn inet(socket: &Inet) -> String {
         Timer::Repeat(time) => (1, ticks(time)),
         Timer::TimeWait(time) => (3, ticks(time)),
     };
-    let Inet { state, sent, received, uid, inode, .. } = *socket;
+    let InetSocketLine { state, sent, received, uid, inode, .. } = *socket;
     let [local, remote] = [socket.local, socket.remote]
         .map(|address| format!("{:08X}:{:04X}", word(*address.ip()), address.port()));
     format!(
@@ -112,7 +112,7 @@ const fn word(address: Ipv4Addr) -> u32 {
 
 /// A local socket.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Local<'a> {
+pub struct UnixSocketLine<'a> {
     /// How many know it.
     pub references: usize,
     /// What it carries.
@@ -134,7 +134,7 @@ pub const LOCAL_HEAD: &str = "Num       RefCount Protocol Flags    Type St Inode
 
 /// A local socket.
 #[must_use]
-pub fn local(socket: &Local<'_>) -> String {
+pub fn local(socket: &UnixSocketLine<'_>) -> String {
     const LISTENS: u32 = 1 << 16;
     let flags = if socket.is_listening { LISTENS } else { 0 };
     let kind = match socket.kind {
@@ -203,7 +203,7 @@ pub fn neighbour(interface: &str, ip: Ipv4Addr, mac: Option<Mac>) -> String {
 
 /// How many sockets there are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Counts {
+pub struct SocketCounts {
     /// Of all families.
     pub all: usize,
     /// TCP's: those that packets find…
@@ -224,8 +224,8 @@ pub struct Counts {
 
 /// The text about them.
 #[must_use]
-pub fn counts(counts: &Counts) -> String {
-    let Counts { all, tcp, orphans, time_wait, tcp_made, tcp_pages, udp, udp_pages } = counts;
+pub fn counts(counts: &SocketCounts) -> String {
+    let SocketCounts { all, tcp, orphans, time_wait, tcp_made, tcp_pages, udp, udp_pages } = counts;
     format!(
         "sockets: used {all}\nTCP: inuse {tcp} orphan {orphans} tw {time_wait} alloc {tcp_made} mem {tcp_pages}\n\
          UDP: inuse {udp} mem {udp_pages}\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n"
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_written_as_linux_writes_it() {
-        let socket = Inet {
+        let socket = InetSocketLine {
             local: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080),
             remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 50_000),
             state: 1,
@@ -257,14 +257,14 @@ mod tests {
         assert!(line.starts_with(expected), "{line}");
         assert_eq!((tcp_head().len(), udp_head().len(), udp(1, &socket, 7).len()), (150, 128, 128));
         assert!(udp(1, &socket, 7).trim_end().ends_with(" 4242 1 0000000000000000 7"));
-        let rest = Inet { timer: Timer::TimeWait(Duration::from_secs(60)), state: 6, ..socket };
+        let rest = InetSocketLine { timer: Timer::TimeWait(Duration::from_secs(60)), state: 6, ..socket };
         assert!(tcp(0, &rest).contains(" 06 00000012:00000005 03:00001770 "));
     }
 
     #[test]
     fn local_sockets_show_zeroes_as_at() {
         let name = Name::Abstract(b"\0a\0b"[..].into());
-        let socket = Local {
+        let socket = UnixSocketLine {
             references: 2,
             kind: Kind::SeqPacket,
             is_listening: true,
@@ -275,7 +275,7 @@ mod tests {
         };
         let line = local(&socket);
         assert_eq!(line, "0000000000000000: 00000002 00000000 00010000 0005 01    17 @a@b\n");
-        assert!(local(&Local { name: None, ..socket }).ends_with("    17\n"));
+        assert!(local(&UnixSocketLine { name: None, ..socket }).ends_with("    17\n"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use core::task::Poll;
 use bitflags::bitflags;
 
 use crate::abi::errno::Errno;
-use crate::linux::tty::{Flush, Signal, Tty};
+use crate::linux::tty::{Flush, Tty, TtySignal};
 use crate::machine::transfer::{Sink, Source};
 
 /// How many bytes wait for the line discipline: the limit that Linux's `pty_common_install` sets.
@@ -194,7 +194,7 @@ impl Line {
     }
 
     /// Gives `tty` what it has room for, up to a byte that asks for a signal: then there may be more.
-    pub fn deliver(&mut self, tty: &mut Tty) -> Option<Signal> {
+    pub fn deliver(&mut self, tty: &mut Tty) -> Option<TtySignal> {
         while tty.has_room() {
             let byte = self.arriving.pop_front()?;
             let was_stopped = tty.is_stopped();

@@ -12,11 +12,11 @@ mod tests;
 use alloc::vec::Vec;
 
 use crate::abi::errno::Errno;
-use crate::linux::lock::Mode;
+use crate::linux::lock::LockMode;
 
 /// Bytes of a file, the last one included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Bytes {
+pub struct LockRange {
     /// The first.
     pub first: u64,
     /// The last.
@@ -25,22 +25,22 @@ pub struct Bytes {
 
 /// A lock that `O` holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Held<O> {
+pub struct RecordLock<O> {
     /// Who.
     pub owner: O,
     /// How.
-    pub mode: Mode,
+    pub mode: LockMode,
     /// What.
-    pub bytes: Bytes,
+    pub bytes: LockRange,
 }
 
 /// The record locks of one file.
 #[derive(Debug)]
 pub struct RecordLocks<O> {
-    held: Vec<Held<O>>,
+    held: Vec<RecordLock<O>>,
 }
 
-impl Bytes {
+impl LockRange {
     const fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
@@ -60,11 +60,11 @@ impl<O: Copy + Eq> RecordLocks<O> {
 
     /// The first lock that keeps `owner` from having `bytes` in this way.
     #[must_use]
-    pub fn in_the_way(&self, owner: O, mode: Mode, bytes: Bytes) -> Option<Held<O>> {
-        let conflicts = |held: &&Held<O>| {
+    pub fn in_the_way(&self, owner: O, mode: LockMode, bytes: LockRange) -> Option<RecordLock<O>> {
+        let conflicts = |held: &&RecordLock<O>| {
             held.owner != owner
                 && held.bytes.overlaps(bytes)
-                && (held.mode == Mode::Exclusive || mode == Mode::Exclusive)
+                && (held.mode == LockMode::Exclusive || mode == LockMode::Exclusive)
         };
         self.held.iter().filter(conflicts).min_by_key(|held| held.bytes.first).copied()
     }
@@ -74,7 +74,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
-    pub fn acquire(&mut self, owner: O, mode: Mode, bytes: Bytes) -> Result<(), Errno> {
+    pub fn acquire(&mut self, owner: O, mode: LockMode, bytes: LockRange) -> Result<(), Errno> {
         // One for the lock, one for what the release leaves behind it.
         self.held.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
         self.release(owner, bytes)?;
@@ -87,7 +87,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
             }
             !joins
         });
-        self.held.push(Held { owner, mode, bytes: all });
+        self.held.push(RecordLock { owner, mode, bytes: all });
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
     ///
     /// # Errors
     /// `ENOMEM`: a lock would become two; nothing changed.
-    pub fn release(&mut self, owner: O, bytes: Bytes) -> Result<(), Errno> {
+    pub fn release(&mut self, owner: O, bytes: LockRange) -> Result<(), Errno> {
         self.held.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let mut behind = None;
         self.held.retain_mut(|held| {
@@ -103,8 +103,8 @@ impl<O: Copy + Eq> RecordLocks<O> {
                 return true;
             }
             if held.bytes.last > bytes.last {
-                let rest = Bytes { first: bytes.last + 1, last: held.bytes.last };
-                behind = Some(Held { bytes: rest, ..*held });
+                let rest = LockRange { first: bytes.last + 1, last: held.bytes.last };
+                behind = Some(RecordLock { bytes: rest, ..*held });
             }
             let is_before = held.bytes.first < bytes.first;
             if is_before {

@@ -48,7 +48,7 @@ pub const OUTPUT_MAX: usize = 4096;
 
 /// What a special character asks of the foreground processes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Signal {
+pub enum TtySignal {
     /// `SIGINT`.
     Interrupt,
     /// `SIGQUIT`.

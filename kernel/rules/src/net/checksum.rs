@@ -5,7 +5,7 @@
 //! Why: decision 0090.
 //! Source: RFC 1071 section 2; RFC 9293 section 3.1.
 
-use smoltcp::wire::{IpProtocol, Ipv4Packet};
+use crate::net::wire::{IpProtocol, Ipv4Packet};
 
 /// Where a TCP header has the checksum.
 pub const PLACE: usize = 16;
@@ -18,30 +18,30 @@ const TCP: u8 = 6;
 
 /// Where a TCP segment is in a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Place {
+struct SegmentRange {
     start: usize,
     end: usize,
 }
 
 /// Finds the segment of a whole packet. `None`: there is none, or not all of it.
-fn segment(packet: &[u8]) -> Option<Place> {
+fn segment(packet: &[u8]) -> Option<SegmentRange> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
     let is_whole = ip.next_header() == IpProtocol::Tcp && !ip.more_frags() && ip.frag_offset() == 0;
-    let place = Place { start: ip.header_len().into(), end: ip.total_len().into() };
+    let place = SegmentRange { start: ip.header_len().into(), end: ip.total_len().into() };
     (is_whole && place.start + PLACE + 2 <= place.end).then_some(place)
 }
 
 /// Whether the checksum of the TCP segment in `packet` is right.
 #[must_use]
 pub fn is_right(packet: &[u8]) -> bool {
-    segment(packet).is_some_and(|Place { start, end }| {
+    segment(packet).is_some_and(|SegmentRange { start, end }| {
         fold(add(pseudo_header(packet, end - start), &packet[start..end])) == u16::MAX
     })
 }
 
 /// Computes the checksum of the TCP segment in `packet`; nothing if there is none.
 pub fn complete(packet: &mut [u8]) {
-    if let Some(Place { start, end }) = segment(packet) {
+    if let Some(SegmentRange { start, end }) = segment(packet) {
         packet[start + PLACE..][..2].fill(0);
         let sum = !fold(add(pseudo_header(packet, end - start), &packet[start..end]));
         packet[start + PLACE..][..2].copy_from_slice(&sum.to_ne_bytes());
@@ -51,7 +51,7 @@ pub fn complete(packet: &mut [u8]) {
 /// Leaves the checksum of the TCP segment in `packet` to a card, which finds there what it cannot know. Where the segment
 /// begins; `None`: there is none.
 pub fn leave(packet: &mut [u8]) -> Option<usize> {
-    let Place { start, end } = segment(packet)?;
+    let SegmentRange { start, end } = segment(packet)?;
     let sum = fold(pseudo_header(packet, end - start));
     packet[start + PLACE..][..2].copy_from_slice(&sum.to_ne_bytes());
     Some(start)
@@ -94,80 +94,4 @@ const fn fold(sum: u64) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
-
-    use smoltcp::wire::{IpAddress, TcpPacket};
-
-    use super::*;
-    use crate::net::socket::Options;
-    use crate::net::tcp::Route;
-    use crate::net::tcp::connection::Connection;
-    use crate::net::tcp::packet::Burst;
-    use crate::net::tcp::segment::Tuple;
-
-    /// A SYN, with `len` bytes behind it.
-    fn packet(len: usize) -> std::vec::Vec<u8> {
-        let [local, remote] =
-            [2, 15].map(|host| SocketAddrV4::new(Ipv4Addr::new(10, 200, 255, host), 40000 + u16::from(host)));
-        let mut out = Burst::new();
-        let now = core::time::Duration::from_secs(1);
-        let route = Route::Link { mtu: 1500 };
-        let mut client = Connection::connect(Tuple { local, remote }, route, 7, &Options::default(), now);
-        let _ = client.settle(now, &mut out);
-        let mut bytes = out[0].ip().to_vec();
-        bytes.extend((0..len).map(|at| (at * at + 251) as u8));
-        let mut ip = Ipv4Packet::new_unchecked(&mut bytes);
-        let total = ip.total_len() + len as u16;
-        ip.set_total_len(total);
-        ip.fill_checksum();
-        bytes
-    }
-
-    fn is_right_for_others(packet: &[u8]) -> bool {
-        let ip = Ipv4Packet::new_checked(packet).unwrap();
-        let [from, to] = [ip.src_addr(), ip.dst_addr()].map(IpAddress::Ipv4);
-        TcpPacket::new_checked(ip.payload()).unwrap().verify_checksum(&from, &to)
-    }
-
-    #[test]
-    fn it_is_what_others_compute_and_sees_each_bit() {
-        for len in [0, 1, 2, 3, 7, 8, 9, 100, 1459, 1460] {
-            let mut packet = packet(len);
-            complete(&mut packet);
-            assert!(is_right(&packet) && is_right_for_others(&packet), "{len}");
-            // Time to live and the header's own checksum are not covered.
-            for byte in (12..packet.len()).filter(|byte| *byte != 20 + 12) {
-                packet[byte] ^= 1 << (byte % 8);
-                assert!(!is_right(&packet), "{len}, {byte}");
-                packet[byte] ^= 1 << (byte % 8);
-            }
-        }
-    }
-
-    #[test]
-    fn a_card_can_do_the_rest() {
-        let mut packet = packet(33);
-        let start = leave(&mut packet).unwrap();
-        assert!(!is_right(&packet));
-        let sum = !fold(add(0, &packet[start..]));
-        packet[start + PLACE..][..2].copy_from_slice(&sum.to_ne_bytes());
-        assert!(is_right(&packet));
-    }
-
-    #[test]
-    fn what_is_no_segment_is_left_alone() {
-        let mut packet = packet(8);
-        packet[9] = 17;
-        let mut before = packet.clone();
-        complete(&mut packet);
-        assert_eq!((leave(&mut packet), is_right(&packet)), (None, false));
-        assert_eq!(packet, before);
-        before[20 + DATAGRAM_PLACE..][..2].fill(0);
-        waive(&mut packet);
-        assert_eq!(packet, before);
-        for len in 0..40 {
-            assert!(!is_right(&before[..len]));
-        }
-    }
-}
+mod tests;

@@ -2,9 +2,9 @@
 
 pub mod abi;
 pub mod checksum;
-pub mod door;
 pub mod ethernet;
 pub mod impairment;
+pub mod ingress_filter;
 pub mod neighbour;
 pub mod network;
 pub mod pci;
@@ -13,3 +13,4 @@ pub mod socket;
 pub mod tcp;
 pub mod udp;
 pub mod virtio;
+mod wire;

@@ -38,7 +38,7 @@ enum Neighbour {
 
 /// What happens with a packet.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Way {
+pub enum Resolution {
     /// It leaves for this card; perhaps the neighbour is asked once more, too.
     Send(Mac, Packet, Ask),
     /// It waits.
@@ -56,7 +56,7 @@ pub enum Ask {
 
 /// What is due.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub struct Due {
+pub struct NeighbourTimers {
     /// Who is asked for once more.
     pub ask: Vec<Ipv4Addr>,
     /// Packets whose neighbour is not there.
@@ -85,28 +85,28 @@ impl Neighbours {
     }
 
     /// Finds the way for `packet` to `neighbour`.
-    pub fn send(&mut self, neighbour: Ipv4Addr, packet: Packet, now: Duration) -> Way {
+    pub fn send(&mut self, neighbour: Ipv4Addr, packet: Packet, now: Duration) -> Resolution {
         match self.0.get_mut(&neighbour) {
             Some(Neighbour::Known { mac, since, asked }) if now < *since + KEPT => {
                 let is_due = now >= *since + FRESH && now >= *asked + PATIENCE;
                 if is_due {
                     *asked = now;
                 }
-                return Way::Send(*mac, packet, if is_due { Ask::Now } else { Ask::No });
+                return Resolution::Send(*mac, packet, if is_due { Ask::Now } else { Ask::No });
             }
             Some(Neighbour::Asked { waiting, .. }) => {
                 if waiting.len() >= MOST_WAITING {
                     waiting.pop_front();
                 }
                 waiting.push_back(packet);
-                return Way::Wait(Ask::No);
+                return Resolution::Wait(Ask::No);
             }
             Some(Neighbour::Known { .. }) | None => {}
         }
         self.make_room(neighbour);
         let waiting = VecDeque::from([packet]);
         self.0.insert(neighbour, Neighbour::Asked { times: 1, again: now + PATIENCE, waiting });
-        Way::Wait(Ask::Now)
+        Resolution::Wait(Ask::Now)
     }
 
     /// Learns where `neighbour` is, if somebody wants to know or `is_new_too`. Gives the packets that waited for it.
@@ -130,8 +130,8 @@ impl Neighbours {
     }
 
     /// What is due.
-    pub fn expire(&mut self, now: Duration) -> Due {
-        let mut due = Due::default();
+    pub fn expire(&mut self, now: Duration) -> NeighbourTimers {
+        let mut due = NeighbourTimers::default();
         let mut gone = Vec::new();
         for (&ip, neighbour) in &mut self.0 {
             let Neighbour::Asked { times, again, waiting } = neighbour else { continue };
@@ -169,64 +169,4 @@ impl Neighbours {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
-    const MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
-
-    fn packet(number: u8) -> Packet {
-        Packet::from_ip(&[number])
-    }
-
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn packets_wait_for_the_answer_and_leave_in_order() {
-        let mut neighbours = Neighbours::new();
-        assert_eq!(neighbours.send(PEER, packet(1), at(0)), Way::Wait(Ask::Now));
-        assert_eq!(neighbours.send(PEER, packet(2), at(0)), Way::Wait(Ask::No));
-        assert_eq!(neighbours.learn(PEER, MAC, false, at(0)), [packet(1), packet(2)]);
-        assert_eq!(neighbours.send(PEER, packet(3), at(29)), Way::Send(MAC, packet(3), Ask::No));
-    }
-
-    #[test]
-    fn a_silent_neighbour_is_asked_three_times() {
-        let mut neighbours = Neighbours::new();
-        neighbours.send(PEER, packet(1), at(0));
-        assert_eq!(neighbours.expire(at(0)), Due { next: Some(at(1)), ..Due::default() });
-        for second in 1..3 {
-            let expected = Due { ask: Vec::from([PEER]), next: Some(at(second + 1)), ..Due::default() };
-            assert_eq!(neighbours.expire(at(second)), expected);
-        }
-        assert_eq!(neighbours.expire(at(3)), Due { lost: Vec::from([packet(1)]), ..Due::default() });
-        assert_eq!(neighbours.send(PEER, packet(2), at(3)), Way::Wait(Ask::Now));
-    }
-
-    #[test]
-    fn a_known_one_is_asked_again_in_use_and_then_forgotten() {
-        let mut neighbours = Neighbours::new();
-        neighbours.learn(PEER, MAC, true, at(0));
-        assert_eq!(neighbours.send(PEER, packet(1), at(30)), Way::Send(MAC, packet(1), Ask::Now));
-        assert_eq!(neighbours.send(PEER, packet(1), at(30)), Way::Send(MAC, packet(1), Ask::No));
-        assert_eq!(neighbours.send(PEER, packet(1), at(60)), Way::Wait(Ask::Now));
-    }
-
-    #[test]
-    fn strangers_are_not_learned_and_there_are_never_too_many() {
-        let mut neighbours = Neighbours::new();
-        assert!(neighbours.learn(PEER, MAC, false, at(0)).is_empty());
-        assert_eq!(neighbours.send(PEER, packet(0), at(0)), Way::Wait(Ask::Now));
-        for number in 0..2 * MOST as u32 {
-            neighbours.learn(Ipv4Addr::from(number), MAC, true, at(u64::from(number)));
-        }
-        assert_eq!(neighbours.0.len(), MOST);
-        for number in 0..=255 {
-            neighbours.send(PEER, packet(number), at(0));
-        }
-        let waiting = neighbours.learn(PEER, MAC, false, at(1));
-        assert_eq!((waiting.len(), waiting.back()), (MOST_WAITING, Some(&packet(255))));
-    }
-}
+mod tests;

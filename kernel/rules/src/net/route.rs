@@ -11,7 +11,7 @@ use crate::net::network::Network;
 
 /// Which table a route is in.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Table {
+pub enum RoutingTable {
     /// The way to others: `RT_TABLE_MAIN`.
     Main = 254,
     /// What this machine takes itself: `RT_TABLE_LOCAL`.
@@ -20,7 +20,7 @@ pub enum Table {
 
 /// What happens with the packets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum RouteKind {
     /// They leave for one host: `RTN_UNICAST`.
     Unicast = 1,
     /// They are for this machine: `RTN_LOCAL`.
@@ -33,9 +33,9 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Route {
     /// Where it is.
-    pub table: Table,
+    pub table: RoutingTable,
     /// What it does.
-    pub kind: Kind,
+    pub kind: RouteKind,
     /// For which addresses…
     pub to: Ipv4Addr,
     /// …of which so many bits count.
@@ -59,7 +59,7 @@ impl Route {
     #[must_use]
     pub const fn scope(&self) -> u8 {
         match (self.kind, self.gateway) {
-            (Kind::Local, _) => 254,
+            (RouteKind::Local, _) => 254,
             (_, None) => 253,
             (_, Some(_)) => 0,
         }
@@ -82,8 +82,8 @@ pub fn all(network: Option<&Network>) -> Vec<Route> {
     if let Some(network) = network {
         routes.extend(local(network, 2));
         routes.push(Route {
-            table: Table::Main,
-            kind: Kind::Unicast,
+            table: RoutingTable::Main,
+            kind: RouteKind::Unicast,
             to: network.address & network.mask,
             prefix_len: network.mask.to_bits().leading_ones() as u8,
             gateway: None,
@@ -91,8 +91,8 @@ pub fn all(network: Option<&Network>) -> Vec<Route> {
             interface: 2,
         });
         routes.extend(network.gateway.map(|gateway| Route {
-            table: Table::Main,
-            kind: Kind::Unicast,
+            table: RoutingTable::Main,
+            kind: RouteKind::Unicast,
             to: Ipv4Addr::UNSPECIFIED,
             prefix_len: 0,
             gateway: Some(gateway),
@@ -107,15 +107,15 @@ pub fn all(network: Option<&Network>) -> Vec<Route> {
 /// The ways to a machine's own address and to everybody on its network.
 fn local(network: &Network, interface: u32) -> [Route; 2] {
     let own = Route {
-        table: Table::Local,
-        kind: Kind::Local,
+        table: RoutingTable::Local,
+        kind: RouteKind::Local,
         to: network.address,
         prefix_len: 32,
         gateway: None,
         source: Some(network.address),
         interface,
     };
-    [own, Route { kind: Kind::Broadcast, to: network.address | !network.mask, ..own }]
+    [own, Route { kind: RouteKind::Broadcast, to: network.address | !network.mask, ..own }]
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn the_loopback_alone_has_no_way_to_others() {
         let routes = all(None);
-        assert!(routes.iter().all(|route| route.table == Table::Local && route.interface == 1));
+        assert!(routes.iter().all(|route| route.table == RoutingTable::Local && route.interface == 1));
         let told: Vec<_> = routes.iter().map(|route| (route.to, route.prefix_len, route.scope())).collect();
         assert_eq!(
             told,
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_card_leads_to_its_network_and_by_the_gateway_to_everybody() {
         let routes = all(Some(&Network::QEMU_USER));
-        let main: Vec<_> = routes.iter().filter(|route| route.table == Table::Main).collect();
+        let main: Vec<_> = routes.iter().filter(|route| route.table == RoutingTable::Main).collect();
         assert_eq!(main.len(), 2);
         assert_eq!((main[0].to, main[0].mask()), (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED));
         assert_eq!(

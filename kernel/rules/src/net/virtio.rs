@@ -74,7 +74,7 @@ pub mod common {
 
 /// A part of a device, within the memory behind one of its base address registers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Part {
+pub struct DeviceRegion {
     /// Which register.
     pub bar: u8,
     /// Where the part begins.
@@ -85,26 +85,26 @@ pub struct Part {
 
 /// The parts of a device.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Parts {
+pub struct DeviceRegions {
     /// What all devices have.
-    pub common: Part,
+    pub common: DeviceRegion,
     /// Where queues are rung.
-    pub notify: Part,
+    pub notify: DeviceRegion,
     /// Bytes from one queue's place there to the next's.
     pub notify_multiplier: u32,
     /// What devices of this kind have.
-    pub device: Part,
+    pub device: DeviceRegion,
 }
 
 /// Finds the parts; the first of each kind counts. `None`: one is missing, as with devices from before the standard.
-pub fn parts(function: Function, config: &impl Config) -> Option<Parts> {
+pub fn parts(function: Function, config: &impl Config) -> Option<DeviceRegions> {
     let (mut common, mut notify, mut device) = (None, None, None);
     for Capability { id, offset } in function.capabilities(config) {
         if id != VENDOR_CAPABILITY || offset > 0xec {
             continue;
         }
         let word = |index: u8| config.read(function, offset + 4 * index);
-        let part = Part { bar: word(1) as u8, offset: word(2), len: word(3) };
+        let part = DeviceRegion { bar: word(1) as u8, offset: word(2), len: word(3) };
         match (word(0) >> 24) as u8 {
             1 => common = common.or(Some(part)),
             2 => notify = notify.or(Some((part, word(4)))),
@@ -113,5 +113,5 @@ pub fn parts(function: Function, config: &impl Config) -> Option<Parts> {
         }
     }
     let (notify, notify_multiplier) = notify?;
-    Some(Parts { common: common?, notify, notify_multiplier, device: device? })
+    Some(DeviceRegions { common: common?, notify, notify_multiplier, device: device? })
 }

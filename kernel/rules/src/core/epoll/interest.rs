@@ -58,7 +58,7 @@ const EXCLUSIVE_EVENTS: u32 = 0x1 | 0x4 | 0x8 | 0x10;
 
 /// Whether the file to be added is itself an epoll instance.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Target {
+pub enum TargetKind {
     /// It is.
     Epoll,
     /// It is any other file.
@@ -70,7 +70,7 @@ pub enum Target {
 /// # Errors
 /// `EINVAL`: `EPOLLEXCLUSIVE` for an item that exists, for an epoll instance, or with anything but IN, OUT,
 /// ERR, HUP, WAKEUP and ET.
-pub fn check(operation: Operation, event: &EpollEvent, target: Target) -> Result<(), Errno> {
+pub fn check(operation: Operation, event: &EpollEvent, target: TargetKind) -> Result<(), Errno> {
     if !event.flags().contains(EpollFlags::EXCLUSIVE) {
         return Ok(());
     }
@@ -78,7 +78,7 @@ pub fn check(operation: Operation, event: &EpollEvent, target: Target) -> Result
     let others = event.events & !(allowed.bits() | EXCLUSIVE_EVENTS);
     match operation {
         Operation::Delete => Ok(()),
-        Operation::Add if target == Target::Other && others == 0 => Ok(()),
+        Operation::Add if target == TargetKind::Other && others == 0 => Ok(()),
         Operation::Add | Operation::Modify => Err(Errno::EINVAL),
     }
 }
@@ -208,80 +208,4 @@ impl<D: Copy + Eq + Hash, F> Default for Table<D, F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Identity, Item, Table, Target, check};
-    use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
-    use crate::abi::errno::Errno;
-    use pollee::Events;
-    use pollee::ready_list::{Key, Settle};
-
-    const IN: u32 = 1;
-    const PRI: u32 = 2;
-
-    const fn event(events: u32, flags: EpollFlags) -> EpollEvent {
-        EpollEvent { events: events | flags.bits(), data: 0 }
-    }
-
-    fn item(fd: i32, description: usize) -> Item<usize, ()> {
-        Item { identity: Identity { description, fd }, file: (), event: event(IN, EpollFlags::empty()) }
-    }
-
-    #[test]
-    fn a_description_under_two_numbers_is_two_items() {
-        let mut table = Table::new();
-        let [first, second] = [0, 1].map(Key::from_index);
-        table.insert(first, item(3, 0x1000)).unwrap();
-        table.insert(second, item(4, 0x1000)).unwrap();
-        assert_eq!(table.len(), 2);
-        assert_eq!(table.numbers_of(0x1000).collect::<alloc::vec::Vec<_>>(), [3, 4]);
-        assert_eq!(table.numbers_of(0x0fff).count(), 0);
-        assert_eq!(table.find(Identity { description: 0x1000, fd: 3 }), Some(first));
-        assert_eq!(table.find(Identity { description: 0x2000, fd: 3 }), None);
-        let third = Identity { description: 0x1000, fd: 3 };
-        assert_eq!(table.remove(third).map(|(key, item)| (key, item.identity)), Some((first, third)));
-        assert!(table.remove(third).is_none());
-        let (next, item) = table.next(0).unwrap();
-        assert_eq!((item.identity.fd, table.len()), (4, 1));
-        assert!(table.next(next).is_none());
-    }
-
-    #[test]
-    fn exclusive_allows_little_and_no_epoll() {
-        let exclusive = EpollFlags::EXCLUSIVE;
-        let add = |events, flags, target| check(Operation::Add, &event(events, flags), target);
-        assert_eq!(add(IN, exclusive | EpollFlags::EDGE, Target::Other), Ok(()));
-        assert_eq!(add(IN, exclusive | EpollFlags::ONESHOT, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(add(PRI, exclusive, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(add(IN, exclusive, Target::Epoll), Err(Errno::EINVAL));
-        assert_eq!(add(PRI, EpollFlags::ONESHOT, Target::Epoll), Ok(()));
-    }
-
-    #[test]
-    fn no_item_becomes_exclusive() {
-        let exclusive = event(IN, EpollFlags::EXCLUSIVE);
-        assert_eq!(check(Operation::Modify, &exclusive, Target::Other), Err(Errno::EINVAL));
-        assert_eq!(check(Operation::Delete, &exclusive, Target::Other), Ok(()));
-    }
-
-    #[test]
-    fn the_file_is_asked_for_what_it_may_know_and_for_its_end() {
-        let wanted = event(IN | 0x2000 | 0x0800, EpollFlags::EDGE).interest();
-        assert_eq!(wanted, Events::IN | Events::RDHUP | Events::ALWAYS);
-    }
-
-    #[test]
-    fn one_shot_beats_edge_beats_level() {
-        let both = EpollFlags::ONESHOT | EpollFlags::EDGE;
-        assert_eq!(event(IN, both).settle_reported(), Settle::Disarmed);
-        assert_eq!(event(IN, EpollFlags::EDGE).settle_reported(), Settle::Gone);
-        assert_eq!(event(IN, EpollFlags::empty()).settle_reported(), Settle::Back);
-    }
-
-    #[test]
-    fn an_event_survives_the_packed_layout() {
-        let event = EpollEvent { events: 0x8000_0001, data: 0x0123_4567_89ab_cdef };
-        let bytes = event.to_bytes();
-        assert_eq!(bytes[..5], [1, 0, 0, 0x80, 0xef]);
-        assert_eq!(EpollEvent::from_bytes(bytes), event);
-    }
-}
+mod tests;

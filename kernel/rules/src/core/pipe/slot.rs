@@ -23,7 +23,7 @@ pub trait Pages {
 
 /// How a write wants its borders treated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum PipeMode {
     /// They mean nothing: later bytes may join the page.
     Stream,
     /// `O_DIRECT`: one read gets no more than one write of up to `PIPE_BUF` bytes.
@@ -36,16 +36,16 @@ pub(super) struct Slot {
     page: Page,
     start: usize,
     len: usize,
-    kind: Kind,
+    mode: PipeMode,
 }
 
 impl Slot {
-    pub(super) const fn new(page: Page, kind: Kind) -> Self {
-        Self { page, start: 0, len: 0, kind }
+    pub(super) const fn new(page: Page, mode: PipeMode) -> Self {
+        Self { page, start: 0, len: 0, mode }
     }
 
-    pub(super) const fn kind(&self) -> Kind {
-        self.kind
+    pub(super) const fn mode(&self) -> PipeMode {
+        self.mode
     }
 
     pub(super) const fn len(&self) -> usize {

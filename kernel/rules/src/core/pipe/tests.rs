@@ -8,7 +8,7 @@ use core::task::Poll;
 use pollee::{Events, Readiness};
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 
-use super::{DEFAULT_CAPACITY, End, Kind, PAGE_SIZE, Page, Pages, Pipe, Privilege};
+use super::{DEFAULT_CAPACITY, End, PAGE_SIZE, Page, Pages, Pipe, PipeMode, Privilege};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::{Sink, Source};
 
@@ -81,11 +81,11 @@ impl Rig {
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Poll<Result<usize, Errno>> {
-        self.pipe.write(&mut bytes, Kind::Stream, &mut self.memory)
+        self.pipe.write(&mut bytes, PipeMode::Stream, &mut self.memory)
     }
 
     fn write_packet(&mut self, mut bytes: &[u8]) -> Poll<Result<usize, Errno>> {
-        self.pipe.write(&mut bytes, Kind::Packet, &mut self.memory)
+        self.pipe.write(&mut bytes, PipeMode::Packet, &mut self.memory)
     }
 
     fn read(&mut self, len: usize) -> Poll<Result<Vec<u8>, Errno>> {
@@ -203,7 +203,7 @@ fn a_write_from_a_hole_leaves_nothing_behind() {
     for before in [0, 10] {
         rig.write(&[1; 10][..before]).is_ready();
         let mut torn = Torn { length: 4, mapped: 2 };
-        let result = rig.pipe.write(&mut torn, Kind::Stream, &mut rig.memory);
+        let result = rig.pipe.write(&mut torn, PipeMode::Stream, &mut rig.memory);
         assert_eq!(result, Poll::Ready(Err(Errno::EFAULT)));
         assert_eq!(rig.pipe.unread(), before);
         assert_eq!(rig.pipe.readiness().contains(Events::IN), before > 0);
@@ -322,7 +322,7 @@ impl Reference {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Write(usize, Kind),
+    Write(usize, PipeMode),
     Read(usize),
     Resize(usize),
 }
@@ -336,9 +336,9 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
             (1..5_usize).prop_map(|n| n * PAGE_SIZE)
         ]
     };
-    let kind = any::<bool>().prop_map(|packet| if packet { Kind::Packet } else { Kind::Stream });
+    let mode = any::<bool>().prop_map(|packet| if packet { PipeMode::Packet } else { PipeMode::Stream });
     let operation = prop_oneof![
-        4 => (len(), kind).prop_map(|(len, kind)| Operation::Write(len, kind)),
+        4 => (len(), mode).prop_map(|(len, mode)| Operation::Write(len, mode)),
         4 => len().prop_map(Operation::Read),
         1 => (0..40 * PAGE_SIZE).prop_map(Operation::Resize),
     ];
@@ -355,14 +355,14 @@ proptest! {
             assert_eq!(ready.contains(Events::READABLE), !reference.pieces.is_empty());
             assert_eq!(ready.contains(Events::WRITABLE), reference.pieces.len() < reference.capacity);
             match operation {
-                Operation::Write(len, kind) => {
+                Operation::Write(len, mode) => {
                     let bytes: Vec<u8> = (0..len).map(|i| Reference::byte(reference.written + i)).collect();
-                    let result = match kind {
-                        Kind::Stream => rig.write(&bytes),
-                        Kind::Packet => rig.write_packet(&bytes),
+                    let result = match mode {
+                        PipeMode::Stream => rig.write(&bytes),
+                        PipeMode::Packet => rig.write_packet(&bytes),
                     };
                     // The odd bytes of a large write enter first: the stream is in order all the same.
-                    match reference.write(len, kind == Kind::Packet) {
+                    match reference.write(len, mode == PipeMode::Packet) {
                         0 => assert_eq!(result, Poll::Pending),
                         written => assert_eq!(result, Poll::Ready(Ok(written))),
                     }

@@ -7,7 +7,7 @@ use core::array;
 use core::task::Poll;
 
 use super::slot::Slot;
-use super::{End, Kind, PAGE_SIZE, Pages, Pipe};
+use super::{End, PAGE_SIZE, Pages, Pipe, PipeMode};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::{Sink, Source};
 
@@ -50,7 +50,7 @@ impl Pipe {
     pub fn write(
         &mut self,
         from: &mut dyn Source,
-        kind: Kind,
+        mode: PipeMode,
         pages: &mut dyn Pages,
     ) -> Poll<Result<usize, Errno>> {
         let wanted = from.remaining();
@@ -67,9 +67,9 @@ impl Pipe {
         while total < wanted && !self.is_full() {
             let rest = wanted - total;
             let written = if rest <= PAGE_SIZE {
-                self.write_slot(from, rest, kind, pages)
+                self.write_slot(from, rest, mode, pages)
             } else {
-                self.write_batch(from, rest, kind, pages)
+                self.write_batch(from, rest, mode, pages)
             };
             match written {
                 Ok(written) => total += written,
@@ -85,7 +85,7 @@ impl Pipe {
     fn merge(&mut self, from: &mut dyn Source, wanted: usize) -> Result<usize, Errno> {
         let odd = wanted % PAGE_SIZE;
         let Some(slot) = self.slots.back_mut() else { return Ok(0) };
-        if odd == 0 || slot.kind() == Kind::Packet || odd > slot.room() {
+        if odd == 0 || slot.mode() == PipeMode::Packet || odd > slot.room() {
             return Ok(0);
         }
         if from.take(slot.space(odd)) < odd {
@@ -96,25 +96,25 @@ impl Pipe {
     }
 
     /// [`read_batch`](Self::read_batch) for the only slot, which is what small messages come to.
-    fn read_slot(&mut self, to: &mut dyn Sink, room: usize, pages: &mut dyn Pages) -> Batch {
-        let Some(slot) = self.slots.front() else { return Batch { copied: 0, end: None } };
+    fn read_slot(&mut self, to: &mut dyn Sink, room: usize, pages: &mut dyn Pages) -> CopiedBatch {
+        let Some(slot) = self.slots.front() else { return CopiedBatch { copied: 0, end: None } };
         let wanted = slot.len().min(room);
         if to.put(&slot.bytes()[..wanted]) < wanted {
-            return Batch { copied: 0, end: Some(BatchEnd::Fault) };
+            return CopiedBatch { copied: 0, end: Some(BatchEnd::Fault) };
         }
-        let kind = self.consume(wanted, pages);
-        Batch { copied: wanted, end: (kind == Kind::Packet).then_some(BatchEnd::Packet) }
+        let mode = self.consume(wanted, pages);
+        CopiedBatch { copied: wanted, end: (mode == PipeMode::Packet).then_some(BatchEnd::Packet) }
     }
 
     /// Reads from the first slots. There is one, and `room` for as many bytes.
-    fn read_batch(&mut self, to: &mut dyn Sink, mut room: usize, pages: &mut dyn Pages) -> Batch {
+    fn read_batch(&mut self, to: &mut dyn Sink, mut room: usize, pages: &mut dyn Pages) -> CopiedBatch {
         let mut pieces = [&[][..]; BATCH];
         let mut count = 0;
         for (piece, slot) in pieces.iter_mut().zip(&self.slots) {
             *piece = &slot.bytes()[..slot.len().min(room)];
             room -= piece.len();
             count += 1;
-            if room == 0 || slot.kind() == Kind::Packet {
+            if room == 0 || slot.mode() == PipeMode::Packet {
                 break;
             }
         }
@@ -122,27 +122,27 @@ impl Pipe {
         let mut copied = 0;
         for wanted in pieces.map(<[u8]>::len).into_iter().take(count) {
             if put < wanted {
-                return Batch { copied, end: Some(BatchEnd::Fault) };
+                return CopiedBatch { copied, end: Some(BatchEnd::Fault) };
             }
             put -= wanted;
             copied += wanted;
-            if self.consume(wanted, pages) == Kind::Packet {
-                return Batch { copied, end: Some(BatchEnd::Packet) };
+            if self.consume(wanted, pages) == PipeMode::Packet {
+                return CopiedBatch { copied, end: Some(BatchEnd::Packet) };
             }
         }
-        Batch { copied, end: None }
+        CopiedBatch { copied, end: None }
     }
 
     /// Uses up `len` bytes of the first slot, and all of it if it is a packet.
-    fn consume(&mut self, len: usize, pages: &mut dyn Pages) -> Kind {
-        let Some(slot) = self.slots.front_mut() else { return Kind::Stream };
-        let kind = slot.kind();
-        if kind == Kind::Stream && len < slot.len() {
+    fn consume(&mut self, len: usize, pages: &mut dyn Pages) -> PipeMode {
+        let Some(slot) = self.slots.front_mut() else { return PipeMode::Stream };
+        let mode = slot.mode();
+        if mode == PipeMode::Stream && len < slot.len() {
             slot.consume(len);
         } else if let Some(slot) = self.slots.pop_front() {
             pages.free(slot.into_page());
         }
-        kind
+        mode
     }
 
     /// [`write_batch`](Self::write_batch) for what fits into one slot.
@@ -150,11 +150,11 @@ impl Pipe {
         &mut self,
         from: &mut dyn Source,
         wanted: usize,
-        kind: Kind,
+        mode: PipeMode,
         pages: &mut dyn Pages,
     ) -> Result<usize, Errno> {
         self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, kind);
+        let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, mode);
         if from.take(slot.space(wanted)) < wanted {
             pages.free(slot.into_page());
             return Err(Errno::EFAULT);
@@ -169,13 +169,13 @@ impl Pipe {
         &mut self,
         from: &mut dyn Source,
         mut rest: usize,
-        kind: Kind,
+        mode: PipeMode,
         pages: &mut dyn Pages,
     ) -> Result<usize, Errno> {
         let first = self.slots.len();
         let wanted = rest.div_ceil(PAGE_SIZE).min(BATCH).min(self.capacity - first);
         self.slots.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
-        self.slots.extend((0..wanted).map_while(|_| pages.allocate()).map(|page| Slot::new(page, kind)));
+        self.slots.extend((0..wanted).map_while(|_| pages.allocate()).map(|page| Slot::new(page, mode)));
         let count = self.slots.len() - first;
         let mut spaces: [&mut [u8]; BATCH] = array::from_fn(|_| &mut [][..]);
         for (space, slot) in spaces.iter_mut().zip(self.slots.range_mut(first..)) {
@@ -207,7 +207,7 @@ impl Pipe {
 }
 
 /// What came of reading some slots.
-struct Batch {
+struct CopiedBatch {
     copied: usize,
     end: Option<BatchEnd>,
 }

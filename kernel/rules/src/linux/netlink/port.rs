@@ -11,9 +11,9 @@ const LARGEST: u32 = 0_u32.wrapping_sub(4097);
 
 /// Those that are taken.
 #[derive(Debug, Default)]
-pub struct Ports(BTreeSet<u32>);
+pub struct PortIds(BTreeSet<u32>);
 
-impl Ports {
+impl PortIds {
     /// None.
     #[must_use]
     pub const fn new() -> Self {

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use zerocopy::FromBytes;
 
 use super::dump::{self, Facts};
-use super::message::{self, FIRST_KIND, Flags, HEADER, Header, Recipient};
+use super::message::{self, FIRST_KIND, HEADER, MessageFlags, MessageHeader, Recipient};
 use crate::abi::errno::Errno;
 use crate::net::abi::netdevice::Interface;
 
@@ -43,16 +43,16 @@ pub enum Privilege {
 
 /// A message from a program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Request<'a> {
+pub struct NetlinkRequest<'a> {
     /// Its header.
-    pub header: Header,
+    pub header: MessageHeader,
     /// All of it.
     pub bytes: &'a [u8],
 }
 
 /// What a request leads to.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Answer {
+pub enum NetlinkReply {
     /// Nothing but perhaps an acknowledgment.
     Nothing,
     /// A message.
@@ -62,21 +62,21 @@ pub enum Answer {
 }
 
 /// The messages of a datagram, up to one that is cut short.
-pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = Request<'_>> {
+pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>> {
     core::iter::from_fn(move || {
-        let (header, _) = Header::read_from_prefix(datagram).ok()?;
+        let (header, _) = MessageHeader::read_from_prefix(datagram).ok()?;
         let len = usize::try_from(header.len).ok()?;
         let bytes = datagram.get(..len).filter(|bytes| bytes.len() >= HEADER)?;
         datagram = datagram.get(message::aligned(len)..).unwrap_or(&[]);
-        Some(Request { header, bytes })
+        Some(NetlinkRequest { header, bytes })
     })
 }
 
-impl Request<'_> {
+impl NetlinkRequest<'_> {
     /// The flags that mean something.
     #[must_use]
-    pub const fn flags(&self) -> Flags {
-        Flags::from_bits_truncate(self.header.flags)
+    pub const fn flags(&self) -> MessageFlags {
+        MessageFlags::from_bits_truncate(self.header.flags)
     }
 
     /// Answers it, for the socket `port`.
@@ -84,32 +84,32 @@ impl Request<'_> {
     /// # Errors
     /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody is
     /// meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
-    pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<Answer, Errno> {
-        if !self.flags().contains(Flags::REQUEST) || self.header.kind < FIRST_KIND {
-            return Ok(Answer::Nothing);
+    pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<NetlinkReply, Errno> {
+        if !self.flags().contains(MessageFlags::REQUEST) || self.header.kind < FIRST_KIND {
+            return Ok(NetlinkReply::Nothing);
         }
         if self.header.kind > LAST_KIND {
             return Err(Errno::EOPNOTSUPP);
         }
         let body = &self.bytes[HEADER..];
         if body.is_empty() {
-            return Ok(Answer::Nothing);
+            return Ok(NetlinkReply::Nothing);
         }
         // Of four kinds in a row the third asks; the others change something.
         if self.header.kind % 4 != GET_LINK % 4 {
             return Err(if privilege == Privilege::Root { Errno::EOPNOTSUPP } else { Errno::EPERM });
         }
         let to = Recipient { sequence: self.header.sequence, port };
-        let is_list = self.flags().intersects(Flags::DUMP);
+        let is_list = self.flags().intersects(MessageFlags::DUMP);
         match self.header.kind {
-            GET_LINK if is_list => Ok(Answer::List(dump::links(facts, to))),
-            GET_ADDRESS if is_list => Ok(Answer::List(dump::addresses(facts, to))),
-            GET_ROUTE if is_list => Ok(Answer::List(dump::routes(facts, to))),
+            GET_LINK if is_list => Ok(NetlinkReply::List(dump::links(facts, to))),
+            GET_ADDRESS if is_list => Ok(NetlinkReply::List(dump::addresses(facts, to))),
+            GET_ROUTE if is_list => Ok(NetlinkReply::List(dump::routes(facts, to))),
             GET_LINK => {
                 let is_meant = wanted(body)?;
                 let found = facts.interfaces.iter().find(|(interface, _)| is_meant.is(interface));
                 let (interface, traffic) = found.ok_or(Errno::ENODEV)?;
-                Ok(Answer::Message(dump::link(interface, traffic, Flags::empty(), to)))
+                Ok(NetlinkReply::Message(dump::link(interface, traffic, MessageFlags::empty(), to)))
             }
             _ => Err(Errno::EOPNOTSUPP),
         }

@@ -12,13 +12,13 @@ use bitflags::bitflags;
 use pollee::{Events, Readiness};
 
 use super::dump::Facts;
-use super::message::{self, Flags, Recipient};
-use super::request::{self, Answer, Privilege};
+use super::message::{self, MessageFlags, Recipient};
+use super::request::{self, NetlinkReply, Privilege};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
 use crate::net::abi::socket::SockAddrNl;
 use crate::net::socket::Options;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 /// `net.core.rmem_default`.
 const DEFAULT_BUFFER: usize = 212_992;
@@ -35,7 +35,7 @@ const GROUPS: u32 = 36;
 bitflags! {
     /// The switches of setsockopt(2), level `SOL_NETLINK`.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-    pub struct Switches: u8 {
+    pub struct NetlinkSwitches: u8 {
         /// `NETLINK_BROADCAST_ERROR`, of which nothing follows here.
         const BROADCAST_ERROR = 1;
         /// `NETLINK_NO_ENOBUFS`: no word of what is lost.
@@ -49,7 +49,7 @@ bitflags! {
 
 /// A socket.
 #[derive(Debug)]
-pub struct Socket {
+pub struct NetlinkSocketState {
     /// 0 is none.
     port: u32,
     groups: u64,
@@ -61,17 +61,17 @@ pub struct Socket {
     /// Something was lost, and nothing more comes until everything is read.
     is_congested: bool,
     error: Option<Errno>,
-    switches: Switches,
+    switches: NetlinkSwitches,
     options: Options,
 }
 
-impl Default for Socket {
+impl Default for NetlinkSocketState {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Socket {
+impl NetlinkSocketState {
     /// A socket without a number.
     #[must_use]
     pub fn new() -> Self {
@@ -86,7 +86,7 @@ impl Socket {
             list: VecDeque::new(),
             is_congested: false,
             error: None,
-            switches: Switches::empty(),
+            switches: NetlinkSwitches::empty(),
             options,
         }
     }
@@ -104,12 +104,12 @@ impl Socket {
 
     /// The switches.
     #[must_use]
-    pub const fn switches(&self) -> Switches {
+    pub const fn switches(&self) -> NetlinkSwitches {
         self.switches
     }
 
     /// Sets or clears switches.
-    pub fn set_switches(&mut self, switches: Switches, is_on: bool) {
+    pub fn set_switches(&mut self, switches: NetlinkSwitches, is_on: bool) {
         self.switches.set(switches, is_on);
     }
 
@@ -176,19 +176,19 @@ impl Socket {
         for request in request::requests(datagram) {
             let to = Recipient { sequence: request.header.sequence, port: self.port };
             let result = match request.answer(privilege, self.port, facts) {
-                Ok(Answer::Nothing) => Ok(()),
-                Ok(Answer::Message(message)) => {
+                Ok(NetlinkReply::Nothing) => Ok(()),
+                Ok(NetlinkReply::Message(message)) => {
                     self.push(message);
                     Ok(())
                 }
-                Ok(Answer::List(list)) => match self.begin(list) {
+                Ok(NetlinkReply::List(list)) => match self.begin(list) {
                     Ok(()) => continue,
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
             };
-            if result.is_err() || request.flags().contains(Flags::ACK) {
-                let is_capped = self.switches.contains(Switches::CAP_ACK);
+            if result.is_err() || request.flags().contains(MessageFlags::ACK) {
+                let is_capped = self.switches.contains(NetlinkSwitches::CAP_ACK);
                 self.push(message::outcome(request.bytes, result, is_capped, to));
             }
         }
@@ -219,7 +219,7 @@ impl Socket {
     /// Adds an answer, unless there are too many.
     fn push(&mut self, message: Vec<u8>) {
         if self.is_congested || self.held > self.options.receive_buffer {
-            if !self.is_congested && !self.switches.contains(Switches::NO_ENOBUFS) {
+            if !self.is_congested && !self.switches.contains(NetlinkSwitches::NO_ENOBUFS) {
                 self.is_congested = true;
                 self.error = Some(Errno::ENOBUFS);
             }
@@ -233,9 +233,9 @@ impl Socket {
     ///
     /// # Errors
     /// `ENOBUFS`: answers were lost, once. `EFAULT`: `to` is not writable; the datagram is gone.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<(usize, usize), Errno>> {
+    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<(usize, usize), Errno>> {
         let before = self.queue.len();
-        let result = self.take(to, taking);
+        let result = self.take(to, mode);
         if self.queue.len() < before && self.held <= self.options.receive_buffer / 2 {
             self.tell_more();
         }
@@ -245,7 +245,7 @@ impl Socket {
         result
     }
 
-    fn take(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<(usize, usize), Errno>> {
+    fn take(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<(usize, usize), Errno>> {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
@@ -253,7 +253,7 @@ impl Socket {
         let len = first.len();
         let wanted = len.min(to.remaining());
         let count = to.put(&first[..wanted]);
-        if taking == Taking::Consume {
+        if mode == RecvMode::Consume {
             self.held -= len + OVERHEAD;
             self.queue.pop_front();
         }
@@ -272,7 +272,7 @@ impl Socket {
 }
 
 /// It is always writable: a request is answered at once.
-impl Readiness for Socket {
+impl Readiness for NetlinkSocketState {
     fn readiness(&self) -> Events {
         let mut events = Events::WRITABLE;
         events.set(Events::ERR, self.error.is_some());

@@ -7,15 +7,15 @@ use pollee::{Events, Readiness};
 use proptest::prelude::*;
 
 use super::dump::{Facts, Traffic};
-use super::message::{self, Flags, Message, Recipient};
-use super::port::Ports;
+use super::message::{self, Message, MessageFlags, Recipient};
+use super::port::PortIds;
 use super::request::Privilege;
-use super::socket::{Socket, Switches};
+use super::socket::{NetlinkSocketState, NetlinkSwitches};
 use crate::abi::errno::Errno;
 use crate::net::abi::netdevice::{self, Interface, LOOPBACK};
 use crate::net::network::Network;
 use crate::net::route;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 const TO: Recipient = Recipient { sequence: 5, port: 0 };
 
@@ -35,17 +35,17 @@ fn facts() -> Facts {
     Facts { interfaces, routes: route::all(Some(&Network::QEMU_USER)) }
 }
 
-fn ask(socket: &mut Socket, datagram: &[u8]) -> bool {
+fn ask(socket: &mut NetlinkSocketState, datagram: &[u8]) -> bool {
     socket.ask(datagram, Privilege::Root, &facts())
 }
 
-fn request(kind: u16, flags: Flags, body: &[u8]) -> Vec<u8> {
-    Message::new(kind, flags | Flags::REQUEST, TO).with(body).finish()
+fn request(kind: u16, flags: MessageFlags, body: &[u8]) -> Vec<u8> {
+    Message::new(kind, flags | MessageFlags::REQUEST, TO).with(body).finish()
 }
 
-fn next(socket: &mut Socket) -> Poll<Result<Vec<u8>, Errno>> {
+fn next(socket: &mut NetlinkSocketState) -> Poll<Result<Vec<u8>, Errno>> {
     let mut bytes = vec![0; 8192];
-    socket.receive(&mut &mut bytes[..], Taking::Consume).map_ok(|(count, _)| bytes[..count].to_vec())
+    socket.receive(&mut &mut bytes[..], RecvMode::Consume).map_ok(|(count, _)| bytes[..count].to_vec())
 }
 
 fn kind(message: &[u8]) -> u16 {
@@ -54,8 +54,8 @@ fn kind(message: &[u8]) -> u16 {
 
 #[test]
 fn a_list_comes_in_parts_and_ends() {
-    let mut socket = Socket::new();
-    assert!(ask(&mut socket, &request(18, Flags::DUMP, &[0])));
+    let mut socket = NetlinkSocketState::new();
+    assert!(ask(&mut socket, &request(18, MessageFlags::DUMP, &[0])));
     let (mut links, mut datagrams) = (0, 0);
     loop {
         let Poll::Ready(Ok(datagram)) = next(&mut socket) else { panic!("it ends with its end") };
@@ -78,29 +78,29 @@ fn a_list_comes_in_parts_and_ends() {
 
 #[test]
 fn a_full_socket_loses_answers_and_says_so_once() {
-    let mut socket = Socket::new();
+    let mut socket = NetlinkSocketState::new();
     socket.options_mut().receive_buffer = 1000;
     for _ in 0..9 {
-        ask(&mut socket, &request(99, Flags::empty(), &[0]));
+        ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
     }
     assert_eq!(socket.readiness(), Events::ERR | Events::READABLE | Events::WRITABLE);
     assert_eq!(next(&mut socket), Poll::Ready(Err(Errno::ENOBUFS)));
     for left in (0..4).rev() {
         assert!(matches!(next(&mut socket), Poll::Ready(Ok(_))));
-        let has_come = ask(&mut socket, &request(99, Flags::empty(), &[0]));
+        let has_come = ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
         assert_eq!(has_come, left == 0, "nothing before it is empty");
     }
-    assert!(ask(&mut socket, &request(18, Flags::DUMP, &[0])));
-    socket.set_switches(Switches::NO_ENOBUFS, true);
+    assert!(ask(&mut socket, &request(18, MessageFlags::DUMP, &[0])));
+    socket.set_switches(NetlinkSwitches::NO_ENOBUFS, true);
     for _ in 0..9 {
-        ask(&mut socket, &request(99, Flags::empty(), &[0]));
+        ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
     }
     assert!(matches!(next(&mut socket), Poll::Ready(Ok(_))));
 }
 
 #[test]
 fn numbers_are_the_process_s_or_negative() {
-    let mut ports = Ports::new();
+    let mut ports = PortIds::new();
     assert_eq!(ports.bind_any(17, 0), 17);
     assert_eq!(ports.bind_any(17, 0), 1 << 31);
     assert_eq!(ports.bind_any(17, 0), 0_u32.wrapping_sub(4097), "round again");
@@ -112,7 +112,7 @@ fn numbers_are_the_process_s_or_negative() {
 proptest! {
     #[test]
     fn no_datagram_is_too_bad(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        ask(&mut Socket::new(), &bytes);
+        ask(&mut NetlinkSocketState::new(), &bytes);
     }
 
     #[test]
@@ -122,11 +122,11 @@ proptest! {
         body in prop::collection::vec(any::<u8>(), 0..80),
         lie in prop::option::of(0_u32..200),
     ) {
-        let mut bytes = request(kind, Flags::from_bits_truncate(flags), &body);
+        let mut bytes = request(kind, MessageFlags::from_bits_truncate(flags), &body);
         if let Some(len) = lie {
             bytes[..4].copy_from_slice(&len.to_ne_bytes());
         }
-        let mut socket = Socket::new();
+        let mut socket = NetlinkSocketState::new();
         ask(&mut socket, &bytes);
         while let Poll::Ready(answer) = next(&mut socket) {
             let answer = answer.unwrap();

@@ -5,7 +5,7 @@ use core::task::Poll;
 use super::{ARRIVING_MAX, Line, Packet};
 use crate::abi::errno::Errno;
 use crate::linux::abi::termios::{LocalModes, Termios};
-use crate::linux::tty::{Signal, Tty};
+use crate::linux::tty::{Tty, TtySignal};
 
 fn pair() -> (Line, Tty) {
     let mut line = Line::default();
@@ -14,7 +14,7 @@ fn pair() -> (Line, Tty) {
     (line, Tty::pseudo())
 }
 
-fn type_in(line: &mut Line, tty: &mut Tty, mut bytes: &[u8]) -> Vec<Signal> {
+fn type_in(line: &mut Line, tty: &mut Tty, mut bytes: &[u8]) -> Vec<TtySignal> {
     line.take(&mut bytes);
     core::iter::from_fn(|| line.deliver(tty)).collect()
 }
@@ -38,7 +38,7 @@ fn a_locked_slave_cannot_be_opened() {
 #[test]
 fn what_is_typed_is_shown_and_a_signal_stops_at_its_byte() {
     let (mut line, mut tty) = pair();
-    assert_eq!(type_in(&mut line, &mut tty, b"a\x03b\x1ac"), [Signal::Interrupt, Signal::Suspend]);
+    assert_eq!(type_in(&mut line, &mut tty, b"a\x03b\x1ac"), [TtySignal::Interrupt, TtySignal::Suspend]);
     assert_eq!(shown(&mut line, &mut tty), Poll::Ready(Ok(b"a^Cb^Zc".to_vec())));
     assert_eq!(shown(&mut line, &mut tty), Poll::Pending);
 }

@@ -2,10 +2,10 @@
 //!
 //! Source: fcntl_locking(2); Linux 6.1 include/uapi/asm-generic/fcntl.h, fs/locks.c (`flock64_to_posix_lock`).
 
-use super::Bytes;
+use super::LockRange;
 use crate::abi::errno::Errno;
 use crate::core::seek::{OFFSET_MAX, Whence};
-use crate::linux::lock::Mode;
+use crate::linux::lock::LockMode;
 
 /// `struct flock` as words: type and whence, start, length, process.
 pub type RawFlock = [u64; 4];
@@ -23,9 +23,9 @@ const UNLOCK: u64 = 2;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Flock {
     /// How to hold the bytes: `F_RDLCK` or `F_WRLCK`. Not at all: `F_UNLCK`.
-    pub mode: Option<Mode>,
+    pub mode: Option<LockMode>,
     /// Which bytes.
-    pub bytes: Bytes,
+    pub bytes: LockRange,
 }
 
 impl Flock {
@@ -37,8 +37,8 @@ impl Flock {
     pub fn parse(raw: RawFlock, current: u64, size: u64) -> Result<Self, Errno> {
         let [words, start, length, _] = raw;
         let mode = match words & TYPE {
-            READ => Some(Mode::Shared),
-            WRITE => Some(Mode::Exclusive),
+            READ => Some(LockMode::Shared),
+            WRITE => Some(LockMode::Exclusive),
             UNLOCK => None,
             _ => return Err(Errno::EINVAL),
         };
@@ -59,7 +59,9 @@ impl Flock {
             _ => (start + length, start - 1),
         };
         match (u64::try_from(first), u64::try_from(last)) {
-            (Ok(first), Ok(last)) if last <= OFFSET_MAX => Ok(Self { mode, bytes: Bytes { first, last } }),
+            (Ok(first), Ok(last)) if last <= OFFSET_MAX => {
+                Ok(Self { mode, bytes: LockRange { first, last } })
+            }
             (Ok(_), Ok(_)) => Err(Errno::EOVERFLOW),
             _ => Err(Errno::EINVAL),
         }
@@ -75,12 +77,12 @@ pub const fn unlocked(raw: RawFlock) -> RawFlock {
 
 /// `raw`, saying that `process` is in the way; relative to the start of the file.
 #[must_use]
-pub const fn held(raw: RawFlock, mode: Mode, bytes: Bytes, process: i32) -> RawFlock {
+pub const fn held(raw: RawFlock, mode: LockMode, bytes: LockRange, process: i32) -> RawFlock {
     /// Type and whence.
     const WORDS: u64 = 0xffff_ffff;
     let kind = match mode {
-        Mode::Shared => READ,
-        Mode::Exclusive => WRITE,
+        LockMode::Shared => READ,
+        LockMode::Exclusive => WRITE,
     };
     let length = if bytes.last == OFFSET_MAX { 0 } else { bytes.last - bytes.first + 1 };
     let [words, .., last] = raw;
@@ -96,11 +98,11 @@ pub const fn process(raw: RawFlock) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Bytes;
+    use super::super::LockRange;
     use super::{Flock, RawFlock, held, process, unlocked};
     use crate::abi::errno::Errno;
     use crate::core::seek::OFFSET_MAX;
-    use crate::linux::lock::Mode;
+    use crate::linux::lock::LockMode;
 
     fn raw(kind: u16, whence: u16, start: i64, length: i64) -> RawFlock {
         [u64::from(kind) | u64::from(whence) << 16, start.cast_unsigned(), length.cast_unsigned(), 0]
@@ -137,9 +139,9 @@ mod tests {
     #[test]
     fn who_is_in_the_way_is_told_from_the_start_of_the_file() {
         assert_eq!(unlocked(raw(1, 2, 3, 4)), raw(2, 2, 3, 4));
-        let answer = held(raw(0, 2, -3, 4), Mode::Exclusive, Bytes { first: 7, last: 9 }, -1);
+        let answer = held(raw(0, 2, -3, 4), LockMode::Exclusive, LockRange { first: 7, last: 9 }, -1);
         assert_eq!((answer[..3].to_vec(), process(answer)), (raw(1, 0, 7, 3)[..3].to_vec(), -1));
-        let rest = Bytes { first: 7, last: OFFSET_MAX };
-        assert_eq!(held(raw(1, 0, 0, 0), Mode::Shared, rest, 5), [0, 7, 0, 5]);
+        let rest = LockRange { first: 7, last: OFFSET_MAX };
+        assert_eq!(held(raw(1, 0, 0, 0), LockMode::Shared, rest, 5), [0, 7, 0, 5]);
     }
 }

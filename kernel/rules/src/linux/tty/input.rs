@@ -1,6 +1,6 @@
 //! From the wire to the reader: editing, signals, echo.
 
-use super::{Flush, INPUT_MAX, Signal, Tty};
+use super::{Flush, INPUT_MAX, Tty, TtySignal};
 use crate::linux::abi::termios::{InputModes, LocalModes, Special};
 
 const BELL: u8 = 7;
@@ -16,7 +16,7 @@ impl Tty {
     }
 
     /// Takes a byte from the wire; returns what it asks of the foreground processes.
-    pub fn receive(&mut self, byte: u8) -> Option<Signal> {
+    pub fn receive(&mut self, byte: u8) -> Option<TtySignal> {
         let modes = self.settings.input_modes();
         let byte = if modes.contains(InputModes::ISTRIP) { byte & 0x7f } else { byte };
         if core::mem::take(&mut self.is_literal) {
@@ -57,14 +57,14 @@ impl Tty {
         is_start || is_stop
     }
 
-    fn signal_of(&self, byte: u8) -> Option<Signal> {
+    fn signal_of(&self, byte: u8) -> Option<TtySignal> {
         if !self.has(LocalModes::ISIG) {
             return None;
         }
         let of = [
-            (Special::Interrupt, Signal::Interrupt),
-            (Special::Quit, Signal::Quit),
-            (Special::Suspend, Signal::Suspend),
+            (Special::Interrupt, TtySignal::Interrupt),
+            (Special::Quit, TtySignal::Quit),
+            (Special::Suspend, TtySignal::Suspend),
         ];
         of.into_iter().find(|&(special, _)| self.settings.is_special(byte, special)).map(|(_, signal)| signal)
     }

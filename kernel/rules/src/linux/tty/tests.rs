@@ -2,10 +2,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::task::Poll;
 
-use super::{Flush, INPUT_MAX, OUTPUT_MAX, Signal, Tty};
+use super::{Flush, INPUT_MAX, OUTPUT_MAX, Tty, TtySignal};
 use crate::linux::abi::termios::{InputModes, LocalModes, OutputModes, Special, Termios};
 
-fn type_in(tty: &mut Tty, bytes: &[u8]) -> Option<Signal> {
+fn type_in(tty: &mut Tty, bytes: &[u8]) -> Option<TtySignal> {
     bytes.iter().filter_map(|&byte| tty.receive(byte)).last()
 }
 
@@ -103,13 +103,13 @@ fn a_literal_next_takes_the_meaning_from_a_character() {
 #[test]
 fn signals_flush_the_input_unless_told_otherwise() {
     let mut tty = Tty::default();
-    assert_eq!(type_in(&mut tty, b"one\ntwo\x03"), Some(Signal::Interrupt));
+    assert_eq!(type_in(&mut tty, b"one\ntwo\x03"), Some(TtySignal::Interrupt));
     assert_eq!(read(&mut tty, 9), None);
     assert_eq!(shown(&mut tty), b"^C");
     let mut settings = Termios::INITIAL;
     settings.local |= LocalModes::NOFLSH.bits();
     tty.set(settings);
-    assert_eq!(type_in(&mut tty, b"one\n\x1c"), Some(Signal::Quit));
+    assert_eq!(type_in(&mut tty, b"one\n\x1c"), Some(TtySignal::Quit));
     assert_eq!(read(&mut tty, 9).unwrap(), b"one\n");
     settings.local &= !LocalModes::ISIG.bits();
     tty.set(settings);

@@ -10,7 +10,7 @@ use super::name::Name;
 use super::socket::Kind;
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
 /// What a piece costs beside its bytes, so that many small ones have an end, too.
 const OVERHEAD: usize = 256;
@@ -28,7 +28,7 @@ pub struct Piece<R> {
 
 /// What a reader gets beside the bytes.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Taken<R> {
+pub struct ReceivedPiece<R> {
     /// How many bytes were copied.
     pub count: usize,
     /// How long the message was; the same as `count` for a stream.
@@ -39,7 +39,7 @@ pub struct Taken<R> {
     pub from: Option<Name>,
 }
 
-impl<R> Taken<R> {
+impl<R> ReceivedPiece<R> {
     /// Nothing.
     pub(super) const fn nothing() -> Self {
         Self { count: 0, len: 0, rights: Vec::new(), from: None }
@@ -48,7 +48,7 @@ impl<R> Taken<R> {
 
 /// Pieces in order.
 #[derive(Debug)]
-pub struct Queue<R> {
+pub struct PieceQueue<R> {
     pieces: VecDeque<Piece<R>>,
     read: usize,
     unread: usize,
@@ -57,7 +57,7 @@ pub struct Queue<R> {
     limit: usize,
 }
 
-impl<R: Clone> Queue<R> {
+impl<R: Clone> PieceQueue<R> {
     /// An empty one.
     pub(super) const fn new(limit: usize) -> Self {
         Self { pieces: VecDeque::new(), read: 0, unread: 0, held: 0, limit }
@@ -120,11 +120,16 @@ impl<R: Clone> Queue<R> {
     ///
     /// # Errors
     /// Nothing was taken. `EFAULT`: `to` is not writable.
-    pub(super) fn take(&mut self, kind: Kind, to: &mut dyn Sink, taking: Taking) -> Result<Taken<R>, Errno> {
-        match taking {
-            Taking::Peek => self.peek(kind, to),
-            Taking::Consume if kind == Kind::Stream => self.take_bytes(to),
-            Taking::Consume => {
+    pub(super) fn take(
+        &mut self,
+        kind: Kind,
+        to: &mut dyn Sink,
+        mode: RecvMode,
+    ) -> Result<ReceivedPiece<R>, Errno> {
+        match mode {
+            RecvMode::Peek => self.peek(kind, to),
+            RecvMode::Consume if kind == Kind::Stream => self.take_bytes(to),
+            RecvMode::Consume => {
                 let mut taken = self.peek(kind, to)?;
                 if let Some(piece) = self.pieces.pop_front() {
                     self.unread -= piece.bytes.len();
@@ -136,8 +141,8 @@ impl<R: Clone> Queue<R> {
         }
     }
 
-    fn take_bytes(&mut self, to: &mut dyn Sink) -> Result<Taken<R>, Errno> {
-        let mut taken = Taken::nothing();
+    fn take_bytes(&mut self, to: &mut dyn Sink) -> Result<ReceivedPiece<R>, Errno> {
+        let mut taken = ReceivedPiece::nothing();
         while to.remaining() > 0
             && let Some(piece) = self.pieces.front_mut()
         {
@@ -167,8 +172,8 @@ impl<R: Clone> Queue<R> {
         Ok(taken)
     }
 
-    fn peek(&self, kind: Kind, to: &mut dyn Sink) -> Result<Taken<R>, Errno> {
-        let mut taken = Taken::nothing();
+    fn peek(&self, kind: Kind, to: &mut dyn Sink) -> Result<ReceivedPiece<R>, Errno> {
+        let mut taken = ReceivedPiece::nothing();
         let mut read = self.read;
         for piece in &self.pieces {
             let rest = &piece.bytes[read..];

@@ -4,19 +4,17 @@
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c.
 
 mod listen;
+mod transfer;
 
 use alloc::collections::VecDeque;
-use core::task::Poll;
 
 use pollee::{Events, Readiness};
 
 use super::name::Name;
-use super::queue::{Piece, Queue, Taken};
+use super::queue::{Piece, PieceQueue};
 use crate::abi::errno::Errno;
-use crate::machine::transfer::Sink;
 use crate::net::abi::socket::{How, Ucred};
 use crate::net::socket::Options;
-use crate::net::tcp::connection::Taking;
 use crate::net::tcp::listener::Listener;
 use crate::net::tcp::readiness::Shutdown;
 
@@ -35,11 +33,11 @@ pub enum Kind {
 }
 
 /// A socket. `P` is another one, `R` a descriptor on its way.
-pub struct Socket<P, R> {
+pub struct UnixSocketState<P, R> {
     kind: Kind,
-    stage: Stage<P>,
+    role: Role<P>,
     name: Option<Name>,
-    queue: Queue<R>,
+    queue: PieceQueue<R>,
     /// What the socket knows of the queue at the other end.
     peer_has_room: bool,
     shutdown: Shutdown,
@@ -50,7 +48,7 @@ pub struct Socket<P, R> {
     options: Options,
 }
 
-enum Stage<P> {
+enum Role<P> {
     Unconnected,
     Listening(Listener<P>),
     Connected(P),
@@ -87,7 +85,7 @@ pub struct Remains<P, R> {
     pub unread: VecDeque<Piece<R>>,
 }
 
-impl<P: Clone, R: Clone> Socket<P, R> {
+impl<P: Clone, R: Clone> UnixSocketState<P, R> {
     /// A socket that is nothing yet.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
@@ -95,9 +93,9 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             Options { send_buffer: DEFAULT_BUFFER, receive_buffer: DEFAULT_BUFFER, ..Options::default() };
         Self {
             kind,
-            stage: Stage::Unconnected,
+            role: Role::Unconnected,
             name: None,
-            queue: Queue::new(DEFAULT_BUFFER),
+            queue: PieceQueue::new(DEFAULT_BUFFER),
             peer_has_room: true,
             shutdown: Shutdown::empty(),
             error: None,
@@ -145,8 +143,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// The other end.
     #[must_use]
     pub const fn peer(&self) -> Option<&P> {
-        match &self.stage {
-            Stage::Connected(peer) => Some(peer),
+        match &self.role {
+            Role::Connected(peer) => Some(peer),
             _ => None,
         }
     }
@@ -160,7 +158,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// Whether it listens.
     #[must_use]
     pub const fn is_listening(&self) -> bool {
-        matches!(self.stage, Stage::Listening(_))
+        matches!(self.role, Role::Listening(_))
     }
 
     /// Checks that connect(2) is possible.
@@ -168,16 +166,16 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// # Errors
     /// `EISCONN`: it is connected. `EINVAL`: it listens.
     pub const fn require_connectable(&self) -> Result<(), Errno> {
-        match self.stage {
-            Stage::Unconnected => Ok(()),
-            Stage::Connected(_) => Err(Errno::EISCONN),
-            Stage::Listening(_) => Err(Errno::EINVAL),
+        match self.role {
+            Role::Unconnected => Ok(()),
+            Role::Connected(_) => Err(Errno::EISCONN),
+            Role::Listening(_) => Err(Errno::EINVAL),
         }
     }
 
     /// Is connected with `peer`, who is `credentials`, and writes as much as `limit` here.
     pub fn connect(&mut self, peer: P, credentials: Ucred, limit: usize) {
-        self.stage = Stage::Connected(peer);
+        self.role = Role::Connected(peer);
         self.credentials = Some(credentials);
         self.queue.set_limit(limit);
     }
@@ -186,107 +184,6 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     pub const fn set_peer_limit(&mut self, limit: usize) -> bool {
         self.queue.set_limit(limit);
         self.queue.has_room()
-    }
-
-    /// Reads.
-    ///
-    /// # Errors
-    /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not writable.
-    /// What became of the connection, once.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Taken<R>, Errno>> {
-        let is_connected = matches!(self.stage, Stage::Connected(_));
-        match self.kind {
-            Kind::Stream if !is_connected => return Poll::Ready(Err(Errno::EINVAL)),
-            Kind::SeqPacket if !is_connected => return Poll::Ready(Err(Errno::ENOTCONN)),
-            _ => {}
-        }
-        if !self.queue.is_empty() {
-            return Poll::Ready(self.queue.take(self.kind, to, taking));
-        }
-        if let Some(error) = self.error.take() {
-            return Poll::Ready(Err(error));
-        }
-        if self.shutdown.contains(Shutdown::RECEIVE) {
-            return Poll::Ready(Ok(Taken::nothing()));
-        }
-        Poll::Pending
-    }
-
-    /// Where a write goes, and how much may be on its way at most.
-    ///
-    /// # Errors
-    /// `ENOTCONN`: nowhere. `EPIPE`: writing was shut down, or the other end is gone. What became of the connection,
-    /// once, where Linux looks at it first.
-    pub fn write_to(&mut self) -> Result<(&P, usize), Errno> {
-        if self.kind == Kind::SeqPacket
-            && let Some(error) = self.error.take()
-        {
-            return Err(error);
-        }
-        let Stage::Connected(peer) = &self.stage else { return Err(Errno::ENOTCONN) };
-        if self.shutdown.contains(Shutdown::SEND) {
-            return Err(Errno::EPIPE);
-        }
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        Ok((peer, self.options.send_buffer))
-    }
-
-    /// Checks that a datagram may be sent to somebody else, and says how long it may be.
-    ///
-    /// # Errors
-    /// What became of one before, once. `EPIPE`: writing was shut down.
-    pub fn write_elsewhere(&mut self) -> Result<usize, Errno> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        let is_over = self.shutdown.contains(Shutdown::SEND);
-        if is_over { Err(Errno::EPIPE) } else { Ok(self.options.send_buffer) }
-    }
-
-    /// Whether a piece of `writer` may come.
-    ///
-    /// # Errors
-    /// `EPIPE`: nobody will read it. `ECONNREFUSED`: nobody will read the datagram.
-    pub fn may_take(&self, writer: Writer) -> Poll<Result<(), Errno>> {
-        if self.is_dead {
-            let is_datagram = self.kind == Kind::Datagram;
-            return Poll::Ready(Err(if is_datagram { Errno::ECONNREFUSED } else { Errno::EPIPE }));
-        }
-        if self.shutdown.contains(Shutdown::RECEIVE) {
-            return Poll::Ready(Err(Errno::EPIPE));
-        }
-        let takes_more = self.queue.takes_more() && (writer == Writer::Peer || !self.queue.is_crowded());
-        if takes_more { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-
-    /// Takes a piece in.
-    pub fn push(&mut self, piece: Piece<R>) {
-        self.queue.push(piece);
-    }
-
-    /// Whether `writer` hears of room.
-    #[must_use]
-    pub fn has_room(&self, writer: Writer) -> bool {
-        self.is_dead
-            || match writer {
-                Writer::Peer => self.queue.has_room(),
-                Writer::Stranger => self.queue.takes_more() && !self.queue.is_crowded(),
-            }
-    }
-
-    /// Notes whether the other end has room. `true`: it was not so before.
-    pub const fn set_peer_has_room(&mut self, has_room: bool) -> bool {
-        core::mem::replace(&mut self.peer_has_room, has_room) != has_room
-    }
-
-    /// Bytes that can be read: `FIONREAD`.
-    ///
-    /// # Errors
-    /// `EINVAL`: it listens.
-    pub fn unread(&self) -> Result<usize, Errno> {
-        if self.is_listening() { Err(Errno::EINVAL) } else { Ok(self.queue.unread(self.kind)) }
     }
 
     /// Takes the error that waits to be told: `SO_ERROR`.
@@ -321,10 +218,10 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         self.is_dead = true;
         self.shutdown = Shutdown::all();
         let unread = self.queue.clear();
-        let (peer, waiting) = match core::mem::replace(&mut self.stage, Stage::Unconnected) {
-            Stage::Unconnected => (None, VecDeque::new()),
-            Stage::Connected(peer) => (Some(peer), VecDeque::new()),
-            Stage::Listening(listener) => (None, listener.into_waiting()),
+        let (peer, waiting) = match core::mem::replace(&mut self.role, Role::Unconnected) {
+            Role::Unconnected => (None, VecDeque::new()),
+            Role::Connected(peer) => (Some(peer), VecDeque::new()),
+            Role::Listening(listener) => (None, listener.into_waiting()),
         };
         Remains { name: self.name.clone(), peer, waiting, unread }
     }
@@ -340,24 +237,19 @@ impl<P: Clone, R: Clone> Socket<P, R> {
 
     /// Sends datagrams to `peer` from now on, or to nobody in particular. Who it was before.
     pub fn associate(&mut self, peer: Option<P>) -> Option<P> {
-        let stage = match peer {
-            Some(peer) => Stage::Connected(peer),
-            None => Stage::Unconnected,
+        let role = match peer {
+            Some(peer) => Role::Connected(peer),
+            None => Role::Unconnected,
         };
-        match core::mem::replace(&mut self.stage, stage) {
-            Stage::Connected(before) => Some(before),
+        match core::mem::replace(&mut self.role, role) {
+            Role::Connected(before) => Some(before),
             _ => None,
         }
     }
 
-    /// Forgets what waits to be read, for the caller to drop.
-    pub fn discard(&mut self) -> VecDeque<Piece<R>> {
-        self.queue.clear()
-    }
-
     /// Forgets the other end, which took no datagram, and what it had sent.
     pub fn disconnect(&mut self) -> VecDeque<Piece<R>> {
-        self.stage = Stage::Unconnected;
+        self.role = Role::Unconnected;
         self.queue.clear()
     }
 }
@@ -369,11 +261,11 @@ fn shutdown(reading: bool, writing: bool) -> Shutdown {
     what
 }
 
-impl<P: Clone, R: Clone> Readiness for Socket<P, R> {
+impl<P: Clone, R: Clone> Readiness for UnixSocketState<P, R> {
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
-        let is_alone = matches!(self.stage, Stage::Unconnected) && self.kind != Kind::Datagram;
-        let has_company = matches!(&self.stage, Stage::Listening(listener) if !listener.is_empty());
+        let is_alone = matches!(self.role, Role::Unconnected) && self.kind != Kind::Datagram;
+        let has_company = matches!(&self.role, Role::Listening(listener) if !listener.is_empty());
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
         events.set(Events::ERR, self.error.is_some());
         events.set(Events::HUP, self.shutdown.is_all() || is_alone);

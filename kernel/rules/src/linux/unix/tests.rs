@@ -8,12 +8,12 @@ use pollee::{Events, Readiness as _};
 
 use super::name::{Given, Name};
 use super::queue::Piece;
-use super::socket::{Kind, Socket, Writer};
+use super::socket::{Kind, UnixSocketState, Writer};
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::{How, Ucred};
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 
-type Local = Socket<u8, char>;
+type Local = UnixSocketState<u8, char>;
 
 fn connected(kind: Kind) -> Local {
     let mut socket = Local::new(kind);
@@ -25,9 +25,9 @@ fn piece(bytes: &[u8]) -> Piece<char> {
     Piece { bytes: bytes.to_vec(), rights: vec![], from: None }
 }
 
-fn read(socket: &mut Local, len: usize, taking: Taking) -> Result<(Vec<u8>, Vec<char>), Errno> {
+fn read(socket: &mut Local, len: usize, mode: RecvMode) -> Result<(Vec<u8>, Vec<char>), Errno> {
     let mut bytes = vec![0; len];
-    match socket.receive(&mut &mut bytes[..], taking) {
+    match socket.receive(&mut &mut bytes[..], mode) {
         Poll::Pending => Err(Errno::EAGAIN),
         Poll::Ready(taken) => {
             let taken = taken?;
@@ -43,10 +43,10 @@ fn a_stream_joins_pieces_but_stops_behind_descriptors() {
     socket.push(piece(b"ab"));
     socket.push(Piece { bytes: b"cd".to_vec(), rights: vec!['x'], from: None });
     socket.push(piece(b"ef"));
-    assert_eq!(read(&mut socket, 9, Taking::Peek), Ok((b"abcd".to_vec(), vec!['x'])));
-    assert_eq!(read(&mut socket, 3, Taking::Consume), Ok((b"abc".to_vec(), vec!['x'])));
-    assert_eq!(read(&mut socket, 9, Taking::Consume), Ok((b"def".to_vec(), vec![])));
-    assert_eq!(read(&mut socket, 9, Taking::Consume), Err(Errno::EAGAIN));
+    assert_eq!(read(&mut socket, 9, RecvMode::Peek), Ok((b"abcd".to_vec(), vec!['x'])));
+    assert_eq!(read(&mut socket, 3, RecvMode::Consume), Ok((b"abc".to_vec(), vec!['x'])));
+    assert_eq!(read(&mut socket, 9, RecvMode::Consume), Ok((b"def".to_vec(), vec![])));
+    assert_eq!(read(&mut socket, 9, RecvMode::Consume), Err(Errno::EAGAIN));
 }
 
 #[test]
@@ -55,11 +55,11 @@ fn messages_stay_apart_and_lose_what_does_not_fit() {
     socket.push(piece(b"abc"));
     socket.push(piece(b""));
     assert_eq!(socket.unread(), Ok(3));
-    assert_eq!(read(&mut socket, 2, Taking::Peek).unwrap().0, b"ab");
-    assert_eq!(read(&mut socket, 2, Taking::Consume).unwrap().0, b"ab");
+    assert_eq!(read(&mut socket, 2, RecvMode::Peek).unwrap().0, b"ab");
+    assert_eq!(read(&mut socket, 2, RecvMode::Consume).unwrap().0, b"ab");
     assert!(socket.readiness().contains(Events::READABLE), "an empty message");
-    assert_eq!(read(&mut socket, 2, Taking::Consume).unwrap().0, b"");
-    assert_eq!(read(&mut socket, 2, Taking::Consume), Err(Errno::EAGAIN));
+    assert_eq!(read(&mut socket, 2, RecvMode::Consume).unwrap().0, b"");
+    assert_eq!(read(&mut socket, 2, RecvMode::Consume), Err(Errno::EAGAIN));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn room_is_announced_when_three_quarters_are_free() {
     }
     assert!(!socket.has_room(Writer::Peer));
     while !socket.has_room(Writer::Peer) {
-        read(&mut socket, 100, Taking::Consume).unwrap();
+        read(&mut socket, 100, RecvMode::Consume).unwrap();
     }
     assert!((1000..=2500).contains(&socket.unread().unwrap()));
 }
@@ -82,9 +82,9 @@ fn an_error_is_told_once_after_the_bytes_and_then_the_end() {
     socket.push(piece(b"x"));
     socket.lose_peer(Some(Errno::ECONNRESET));
     assert!(socket.readiness().contains(Events::ERR | Events::HUP | Events::RDHUP | Events::WRITABLE));
-    assert_eq!(read(&mut socket, 9, Taking::Consume).unwrap().0, b"x");
-    assert_eq!(read(&mut socket, 9, Taking::Consume), Err(Errno::ECONNRESET));
-    assert_eq!(read(&mut socket, 9, Taking::Consume).unwrap().0, b"");
+    assert_eq!(read(&mut socket, 9, RecvMode::Consume).unwrap().0, b"x");
+    assert_eq!(read(&mut socket, 9, RecvMode::Consume), Err(Errno::ECONNRESET));
+    assert_eq!(read(&mut socket, 9, RecvMode::Consume).unwrap().0, b"");
     assert_eq!(socket.write_to(), Err(Errno::EPIPE));
 }
 
@@ -134,7 +134,7 @@ fn strangers_wait_when_eleven_datagrams_do() {
     }
     assert!(socket.may_take(Writer::Stranger).is_pending() && !socket.has_room(Writer::Stranger));
     assert_eq!(socket.may_take(Writer::Peer), Poll::Ready(Ok(())), "who has a buffer of its own for that");
-    let Poll::Ready(Ok(taken)) = socket.receive(&mut &mut [0; 9][..], Taking::Consume) else {
+    let Poll::Ready(Ok(taken)) = socket.receive(&mut &mut [0; 9][..], RecvMode::Consume) else {
         panic!("something waits")
     };
     assert_eq!(taken.from, Some(sender));

@@ -91,9 +91,9 @@ pub struct Interface {
 
 /// `struct ifreq`: a name, and what is asked or answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Request(pub [u8; Self::SIZE]);
+pub struct InterfaceRequest(pub [u8; Self::SIZE]);
 
-impl Request {
+impl InterfaceRequest {
     /// Bytes of it.
     pub const SIZE: usize = 40;
 
@@ -154,7 +154,7 @@ impl Interface {
     ///
     /// # Errors
     /// `ENOTTY`: there is no such question.
-    pub fn tell(&self, request: u32, answer: &mut Request) -> Result<(), Errno> {
+    pub fn tell(&self, request: u32, answer: &mut InterfaceRequest) -> Result<(), Errno> {
         match request {
             SIOCGIFFLAGS => answer.answer(&self.flags.bits().to_ne_bytes()),
             SIOCGIFADDR | SIOCGIFDSTADDR => answer.set_address(self.address),
@@ -180,7 +180,7 @@ impl Interface {
     ///
     /// # Errors
     /// `ENOTTY`: it wants nothing. `EINVAL`: no address.
-    pub fn is_as(&self, request: u32, wanted: &Request) -> Result<bool, Errno> {
+    pub fn is_as(&self, request: u32, wanted: &InterfaceRequest) -> Result<bool, Errno> {
         match request {
             // Only these are the program's to say.
             SIOCSIFFLAGS => Ok(wanted.flags() & Flags::UP == self.flags & Flags::UP),
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_with_its_zero_or_its_room() {
-        let mut request = Request([b'x'; Request::SIZE]);
+        let mut request = InterfaceRequest([b'x'; InterfaceRequest::SIZE]);
         assert_eq!(request.name(), [b'x'; 15]);
         request.set_name("lo");
         assert_eq!(request.name(), b"lo");
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn answers_stand_behind_the_name() {
-        let mut request = Request([0; Request::SIZE]);
+        let mut request = InterfaceRequest([0; InterfaceRequest::SIZE]);
         request.set_name("lo");
         LO.tell(SIOCGIFMTU, &mut request).unwrap();
         assert_eq!((request.name(), request.number()), (&b"lo"[..], 65536));
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_compared_with_what_is() {
-        let mut request = Request([0; Request::SIZE]);
+        let mut request = InterfaceRequest([0; InterfaceRequest::SIZE]);
         assert_eq!(LO.is_as(SIOCSIFFLAGS, &request), Ok(false), "down");
         assert_eq!(LO.is_as(SIOCSIFADDR, &request), Err(Errno::EINVAL));
         LO.tell(SIOCGIFFLAGS, &mut request).unwrap();

@@ -23,7 +23,7 @@ impl Share {
 
 /// How often each thing happens to a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Rules {
+pub struct ImpairmentRules {
     /// It does not arrive.
     pub loss: Share,
     /// Others overtake it.
@@ -38,7 +38,7 @@ pub struct Rules {
     pub seed: u64,
 }
 
-impl Rules {
+impl ImpairmentRules {
     /// A network where nothing happens.
     pub const NONE: Self = Self {
         loss: Share::NONE,
@@ -51,7 +51,7 @@ impl Rules {
 }
 
 /// `NAME:VALUE`, separated by commas: shares with a percent sign, the delay in milliseconds.
-impl FromStr for Rules {
+impl FromStr for ImpairmentRules {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_line_is_read_as_a_whole() {
         let all = "loss:5%,reorder:0.5%,duplicate:100%,corrupt:0.0001%,delay:20,seed:18446744073709551615";
-        let rules = Rules {
+        let rules = ImpairmentRules {
             loss: Share(50_000),
             reorder: Share(5_000),
             duplicate: Share(1_000_000),
@@ -107,7 +107,7 @@ mod tests {
             seed: u64::MAX,
         };
         assert_eq!(all.parse(), Ok(rules));
-        assert_eq!("seed:0".parse(), Ok(Rules::NONE));
+        assert_eq!("seed:0".parse(), Ok(ImpairmentRules::NONE));
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             "seed:x",
             "loss:5% ",
         ] {
-            assert_eq!(text.parse::<Rules>(), Err(()), "{text}");
+            assert_eq!(text.parse::<ImpairmentRules>(), Err(()), "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::engine::{BUFFER, LARGE_BUFFER};
-use super::spare::Spares;
+use super::pool::Pool;
 
 /// Bytes of the headers of a packet and of a link, and a few more.
 const SMALL: usize = 256;
@@ -21,18 +21,18 @@ const MEDIUM: usize = BUFFER + SMALL;
 /// …and when it moves more than a few bytes.
 const LARGE: usize = LARGE_BUFFER + SMALL;
 
-static SMALL_SPARES: Spares<Vec<u8>> = Spares::new(64);
-static MEDIUM_SPARES: Spares<Vec<u8>> = Spares::new(32);
-static LARGE_SPARES: Spares<Vec<u8>> = Spares::new(16);
+static SMALL_POOL: Pool<Vec<u8>> = Pool::new(64);
+static MEDIUM_POOL: Pool<Vec<u8>> = Pool::new(32);
+static LARGE_POOL: Pool<Vec<u8>> = Pool::new(16);
 
 /// The size of buffer for so many bytes, and those that are kept. What would waste more than half is allocated as it is.
-fn size_for(len: usize) -> (usize, Option<&'static Spares<Vec<u8>>>) {
+fn size_for(len: usize) -> (usize, Option<&'static Pool<Vec<u8>>>) {
     const HALF_MEDIUM: usize = MEDIUM / 2;
     const HALF_LARGE: usize = LARGE / 2;
     match len {
-        0..=SMALL => (SMALL, Some(&SMALL_SPARES)),
-        HALF_MEDIUM..=MEDIUM => (MEDIUM, Some(&MEDIUM_SPARES)),
-        HALF_LARGE..=LARGE => (LARGE, Some(&LARGE_SPARES)),
+        0..=SMALL => (SMALL, Some(&SMALL_POOL)),
+        HALF_MEDIUM..=MEDIUM => (MEDIUM, Some(&MEDIUM_POOL)),
+        HALF_LARGE..=LARGE => (LARGE, Some(&LARGE_POOL)),
         _ => (len, None),
     }
 }
@@ -50,8 +50,8 @@ impl Buffer {
     /// A buffer of `len` bytes that may be anything. `None`: no memory.
     pub(super) fn try_new(len: usize) -> Option<Self> {
         let end = u32::try_from(len).ok()?;
-        let (size, spares) = size_for(len);
-        if let Some(bytes) = spares.and_then(Spares::take) {
+        let (size, pool) = size_for(len);
+        if let Some(bytes) = pool.and_then(Pool::take) {
             return Some(Self { bytes, start: 0, end });
         }
         let mut bytes = Vec::new();
@@ -90,13 +90,13 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let spares = match self.bytes.len() {
-            SMALL => &SMALL_SPARES,
-            MEDIUM => &MEDIUM_SPARES,
-            LARGE => &LARGE_SPARES,
+        let pool = match self.bytes.len() {
+            SMALL => &SMALL_POOL,
+            MEDIUM => &MEDIUM_POOL,
+            LARGE => &LARGE_POOL,
             _ => return,
         };
-        spares.give(core::mem::take(&mut self.bytes));
+        pool.give(core::mem::take(&mut self.bytes));
     }
 }
 

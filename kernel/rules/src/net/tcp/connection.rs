@@ -6,31 +6,30 @@
 //! (the last `held`); the FIN follows the last of them.
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
 
-mod blind;
 mod progress;
+mod rfc5961;
+mod transfer;
 
 use alloc::boxed::Box;
-use core::task::Poll;
 use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-use super::engine::{DEFAULT_SEGMENT, Engine};
-use super::patience::{self, Patience, Rules};
-use super::phase::Phase;
-use super::queue::Queue;
-use super::readiness::{self, Shutdown, View};
+use super::engine::{DEFAULT_SEGMENT, Engine, Resources};
+use super::path::PathKind;
+use super::queue::ByteQueue;
+use super::readiness::{self, ReadinessInputs, Shutdown};
 use super::segment::Tuple;
+use super::state::TcpState;
 use super::time_wait::TimeWait;
-use super::wire::Route;
+use super::timeouts::{self, TimeoutOptions, Timeouts};
 use crate::abi::errno::Errno;
-use crate::machine::transfer::{Sink, Source};
 use crate::net::abi::socket::TcpInfo;
 use crate::net::socket::Options;
 
 /// What a reader's view of the bytes is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Taking {
+pub enum RecvMode {
     /// They are gone then.
     Consume,
     /// They stay: `MSG_PEEK`.
@@ -67,7 +66,7 @@ pub struct Connection {
     /// `None` once the protocol has come to its end.
     engine: Option<Box<Engine>>,
     tuple: Tuple,
-    phase: Phase,
+    state: TcpState,
     shutdown: Shutdown,
     error: Option<Errno>,
     /// The peer's FIN has come: `SOCK_DONE`.
@@ -79,11 +78,11 @@ pub struct Connection {
     is_crowded: bool,
     /// When a segment was answered that was not exact enough.
     challenged_at: Option<Duration>,
-    patience: Patience,
+    timeouts: Timeouts,
     /// When patience is to be asked.
     deadline: Option<Duration>,
-    received: Queue,
-    unsent: Queue,
+    received: ByteQueue,
+    unsent: ByteQueue,
     /// How many of the last bytes in `unsent` wait for more, and until when.
     held: usize,
     held_until: Option<Duration>,
@@ -122,10 +121,16 @@ pub enum Pace {
 impl Connection {
     /// A connection that asks `tuple.remote` for a handshake.
     #[must_use]
-    pub fn connect(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(route, options.max_segment, seed, now);
+    pub fn connect(
+        tuple: Tuple,
+        path: PathKind,
+        resources: Resources,
+        options: &Options,
+        now: Duration,
+    ) -> Self {
+        let mut engine = Engine::new(path, options.max_segment, resources, now);
         let has_begun = engine.connect(tuple);
-        let mut connection = Self::new(engine, tuple, options, now, patience::handshake(options.syn_count));
+        let mut connection = Self::new(engine, tuple, options, now, timeouts::handshake(options.syn_count));
         if !has_begun {
             // Nobody is behind port 0.
             connection.error = Some(Errno::ECONNREFUSED);
@@ -135,21 +140,27 @@ impl Connection {
 
     /// A connection that waits for the SYN, which must be the next packet.
     #[must_use]
-    pub fn accept(tuple: Tuple, route: Route, seed: u64, options: &Options, now: Duration) -> Self {
-        let mut engine = Engine::new(route, options.max_segment, seed, now);
+    pub fn accept(
+        tuple: Tuple,
+        path: PathKind,
+        resources: Resources,
+        options: &Options,
+        now: Duration,
+    ) -> Self {
+        let mut engine = Engine::new(path, options.max_segment, resources, now);
         engine.listen(tuple);
-        Self::new(engine, tuple, options, now, patience::REQUEST)
+        Self::new(engine, tuple, options, now, timeouts::REQUEST)
     }
 
     fn new(engine: Engine, tuple: Tuple, options: &Options, now: Duration, limit: Duration) -> Self {
-        let phase = engine.phase();
+        let state = engine.state();
         let limits = Limits { receive: 0, send: 0, low_water: 1, cork: false, no_delay: false };
-        let mut patience = Patience::new(Rules::new(options), now);
-        patience.set_deadline(Some(now + limit));
+        let mut timeouts = Timeouts::new(TimeoutOptions::new(options), now);
+        timeouts.set_deadline(Some(now + limit));
         let mut connection = Self {
             engine: Some(Box::new(engine)),
             tuple,
-            phase,
+            state,
             shutdown: Shutdown::empty(),
             error: None,
             is_done: false,
@@ -157,10 +168,10 @@ impl Connection {
             has_sent_fin: false,
             is_crowded: false,
             challenged_at: None,
-            patience,
+            timeouts,
             deadline: Some(now + limit),
-            received: Queue::default(),
-            unsent: Queue::default(),
+            received: ByteQueue::default(),
+            unsent: ByteQueue::default(),
             held: 0,
             held_until: None,
             limits,
@@ -178,14 +189,14 @@ impl Connection {
 
     /// The state, as a program sees it: closed as soon as it needs no more packets.
     #[must_use]
-    pub const fn phase(&self) -> Phase {
-        self.phase
+    pub const fn state(&self) -> TcpState {
+        self.state
     }
 
     /// Whether both directions have worked, or work.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
-        !self.phase.is_opening() && !matches!(self.phase, Phase::Closed)
+        !self.state.is_opening() && !matches!(self.state, TcpState::Closed)
     }
 
     /// Takes the error that waits to be told: `SO_ERROR`.
@@ -208,7 +219,7 @@ impl Connection {
             cork: options.cork,
             no_delay: options.no_delay,
         };
-        self.patience.set_rules(Rules::new(options));
+        self.timeouts.set_options(TimeoutOptions::new(options));
         // To pull the cork out lets everything go, and so does to ask for no delay.
         if before.cork != options.cork || (options.no_delay && !before.no_delay) {
             self.held = 0;
@@ -239,7 +250,7 @@ impl Connection {
     /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
-        self.phase == Phase::Closed || (self.has_sent_fin && !self.phase.has_unacknowledged_fin())
+        self.state == TcpState::Closed || (self.has_sent_fin && !self.state.has_unacknowledged_fin())
     }
 
     /// What is known for `TCP_INFO`.
@@ -247,7 +258,7 @@ impl Connection {
     pub fn info(&self) -> TcpInfo {
         let segment = self.segment_len() as u32;
         TcpInfo {
-            state: self.phase.number(),
+            state: self.state.number(),
             snd_mss: segment,
             advmss: self.engine.as_ref().map_or(0, |engine| engine.own_segment_len() as u32),
             pmtu: self.engine.as_ref().map_or(0, |engine| engine.packet_len() as u32),
@@ -267,102 +278,6 @@ impl Connection {
         self.engine.as_ref().map_or(DEFAULT_SEGMENT, |engine| engine.segment_len())
     }
 
-    /// Gives bytes to `to`: 0 is the end.
-    ///
-    /// # Errors
-    /// `EFAULT`: `to` is not writable. What became of the connection, once. `ENOTCONN`: it has been told already, and
-    /// the peer had not ended the stream.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<usize, Errno>> {
-        if self.phase.is_opening() {
-            return Poll::Pending;
-        }
-        let has_bytes = self.unread() > 0;
-        // To ask for nothing tells, too, that there is nothing.
-        if to.remaining() == 0 && has_bytes {
-            return Poll::Ready(Ok(0));
-        }
-        let count = match taking {
-            Taking::Consume => self.consume(to),
-            Taking::Peek => {
-                self.gather(usize::MAX);
-                self.received.peek(to)
-            }
-        };
-        if count > 0 {
-            return Poll::Ready(Ok(count));
-        }
-        if has_bytes {
-            return Poll::Ready(Err(Errno::EFAULT));
-        }
-        if self.is_done {
-            return Poll::Ready(Ok(0));
-        }
-        if let Some(error) = self.error.take() {
-            return Poll::Ready(Err(error));
-        }
-        if self.shutdown.contains(Shutdown::RECEIVE) {
-            return Poll::Ready(Ok(0));
-        }
-        if self.phase == Phase::Closed { Poll::Ready(Err(Errno::ENOTCONN)) } else { Poll::Pending }
-    }
-
-    fn consume(&mut self, to: &mut dyn Sink) -> usize {
-        let mut count = self.received.pop(to);
-        if self.received.is_empty()
-            && let Some(engine) = &mut self.engine
-        {
-            count += engine.receive(to);
-        }
-        count
-    }
-
-    /// Takes bytes from `from`: as many as the machine has room for, or else as many as may wait. When the machine has
-    /// sent those, which does not take long within one's own computer, it may have room for more without any waiting.
-    ///
-    /// # Errors
-    /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
-    /// shut down.
-    pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
-        if self.phase.is_opening() {
-            return Poll::Pending;
-        }
-        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
-        if !may_send || self.error.is_some() || self.shutdown.contains(Shutdown::SEND) {
-            return Poll::Ready(Err(self.error.take().unwrap_or(Errno::EPIPE)));
-        }
-        if from.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        let queued = self.queued();
-        let Some(room) = self.limits.send.checked_sub(queued).filter(|room| *room > 0) else {
-            return Poll::Pending;
-        };
-        let holds = pace == Pace::Hold || self.limits.cork;
-        let mut count = 0;
-        if let Some(engine) = &mut self.engine
-            && self.unsent.is_empty()
-            && !holds
-        {
-            count += engine.send(from);
-            self.is_crowded |= from.remaining() > 0;
-        }
-        if count == 0 {
-            count = self.unsent.push(from, room);
-            let segment = self.engine.as_ref().map_or(1, |engine| engine.segment_len());
-            self.held = if holds { (self.held + count) % segment } else { 0 };
-        }
-        self.counts.sent += count as u64;
-        Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
-    }
-
-    /// Whether [`send`](Self::send) would take bytes.
-    #[must_use]
-    pub fn can_send(&self) -> bool {
-        let may_send = matches!(self.phase, Phase::Established | Phase::CloseWait);
-        let is_sound = self.error.is_none() && !self.shutdown.contains(Shutdown::SEND);
-        may_send && is_sound && self.queued() < self.limits.send
-    }
-
     /// Ends one direction, or both: shutdown(2).
     pub fn shut_down(&mut self, what: Shutdown) {
         self.shutdown |= what;
@@ -370,22 +285,22 @@ impl Connection {
 
     /// Ends it because nobody has it open any more. Bytes that nobody read tell the peer that it failed, as does
     /// `is_hard` (`SO_LINGER` with no time).
-    pub fn close(&mut self, is_hard: Hardness, now: Duration) {
+    pub fn close(&mut self, is_hard: CloseMode, now: Duration) {
         self.is_orphan = true;
         self.shutdown = Shutdown::all();
         // Where both FINs are on their way there is nothing to cut short (`tcp_need_reset`).
-        let is_ending = matches!(self.phase, Phase::Closing | Phase::LastAck) && self.unsent.is_empty();
-        let is_cut = is_hard == Hardness::Reset && !is_ending;
-        let is_failure = self.unread() > 0 || is_cut || self.phase.is_opening();
-        if is_failure && self.phase != Phase::Closed {
+        let is_ending = matches!(self.state, TcpState::Closing | TcpState::LastAck) && self.unsent.is_empty();
+        let is_cut = is_hard == CloseMode::Reset && !is_ending;
+        let is_failure = self.unread() > 0 || is_cut || self.state.is_opening();
+        if is_failure && self.state != TcpState::Closed {
             self.abort();
         }
-        self.received = Queue::default();
-        self.patience.set_deadline(Some(now + patience::ORPHAN));
+        self.received = ByteQueue::default();
+        self.timeouts.set_deadline(Some(now + timeouts::ORPHAN));
     }
 
     fn abort(&mut self) {
-        self.unsent = Queue::default();
+        self.unsent = ByteQueue::default();
         if let Some(engine) = &mut self.engine {
             engine.abort();
         }
@@ -394,7 +309,7 @@ impl Connection {
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hardness {
+pub enum CloseMode {
     /// After everything has been sent.
     Orderly,
     /// At once, with a RST.
@@ -403,8 +318,8 @@ pub enum Hardness {
 
 impl Readiness for Connection {
     fn readiness(&self) -> Events {
-        let view = View {
-            phase: self.phase,
+        let view = ReadinessInputs {
+            state: self.state,
             shutdown: self.shutdown,
             is_readable: self.has_enough(),
             is_writable: readiness::has_room(self.queued(), self.limits.send),

@@ -6,7 +6,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::requests::Requests;
+use super::requests::ConnectionRequests;
 
 /// `net.core.somaxconn`.
 pub const SOMAXCONN: u32 = 4096;
@@ -19,7 +19,7 @@ pub struct Listener<C> {
     opening: usize,
     ready: VecDeque<C>,
     /// Over a network.
-    requests: Requests,
+    requests: ConnectionRequests,
 }
 
 impl<C> Listener<C> {
@@ -30,7 +30,7 @@ impl<C> Listener<C> {
             backlog: Self::clamp(backlog),
             opening: 0,
             ready: VecDeque::new(),
-            requests: Requests::default(),
+            requests: ConnectionRequests::default(),
         }
     }
 
@@ -58,7 +58,7 @@ impl<C> Listener<C> {
     }
 
     /// Handshakes over a network, which take no place before they are complete.
-    pub const fn requests(&mut self) -> &mut Requests {
+    pub const fn requests(&mut self) -> &mut ConnectionRequests {
         &mut self.requests
     }
 

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `engine` | one connection's protocol machine, which is smoltcp's |
 //! | `clock` | the time as smoltcp sees it |
-//! | `phase` | the states of RFC 9293 |
+//! | `state` | the states of RFC 9293 |
 //! | `wire` | how smoltcp sees the way to the peer |
-//! | `stray` | packets that belong to no connection |
+//! | `rst` | packets that belong to no connection |
 //! | `buffer` | memory for packets and queues, used again |
-//! | `spare` | what is out of use and kept for the next |
+//! | `pool` | what is out of use and kept for the next |
 //! | `segment` | what of a packet is looked at before it reaches its connection |
 //! | `connection` | Linux's meaning of a connection: errors, half closes, queues |
-//! | `patience` | how long a silent peer is waited for |
+//! | `timeouts` | how long a silent peer is waited for |
 //! | `readiness` | what poll(2) says in every state |
 //! | `listener` | the backlog |
 //! | `request` | who has asked for a connection over a network and said no more |
@@ -21,13 +21,12 @@
 //! | `time_wait` | what is left of a connection for a minute |
 
 mod buffer;
-mod clock;
 pub mod connection;
 mod engine;
 pub mod listener;
 pub mod packet;
-mod patience;
-mod phase;
+mod path;
+mod pool;
 pub mod port;
 mod queue;
 pub mod readiness;
@@ -35,15 +34,13 @@ pub mod request;
 pub mod requests;
 pub mod segment;
 pub mod socket;
-mod spare;
-mod stray;
+mod state;
 pub mod time_wait;
-mod wire;
+mod timeouts;
 
 #[cfg(test)]
 mod tests;
 
-pub use engine::ask_for_memory;
-pub use phase::Phase;
-pub use stray::{acknowledge, refuse};
-pub use wire::Route;
+pub use engine::{MemoryBudget, Resources, refuse};
+pub use path::PathKind;
+pub use state::TcpState;

@@ -13,7 +13,7 @@ pub const HEADROOM: usize = 32;
 const MOST_HEADERS: usize = 120;
 
 /// Packets that leave one after the other.
-pub type Burst = SmallVec<[Packet; 2]>;
+pub type PacketBatch = SmallVec<[Packet; 2]>;
 
 /// An IP packet, with room in front of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -35,7 +35,7 @@ struct Binding<L> {
 }
 
 #[derive(Debug)]
-struct Port<L> {
+struct PortUsers<L> {
     bindings: Vec<Binding<L>>,
     /// Connections whose sockets allow others the address, and those that do not.
     sharing: usize,
@@ -44,17 +44,17 @@ struct Port<L> {
 
 /// The table; `L` is what finds a listener.
 #[derive(Debug)]
-pub struct Ports<L> {
-    ports: BTreeMap<u16, Port<L>>,
+pub struct TcpPorts<L> {
+    ports: BTreeMap<u16, PortUsers<L>>,
 }
 
-impl<L> Default for Ports<L> {
+impl<L> Default for TcpPorts<L> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<L> Ports<L> {
+impl<L> TcpPorts<L> {
     /// Nobody has any.
     #[must_use]
     pub const fn new() -> Self {
@@ -150,19 +150,19 @@ impl<L> Ports<L> {
         self.forget_if_unused(port);
     }
 
-    fn port(&mut self, port: u16) -> &mut Port<L> {
-        self.ports.entry(port).or_insert_with(|| Port { bindings: Vec::new(), sharing: 0, exclusive: 0 })
+    fn port(&mut self, port: u16) -> &mut PortUsers<L> {
+        self.ports.entry(port).or_insert_with(|| PortUsers { bindings: Vec::new(), sharing: 0, exclusive: 0 })
     }
 
     fn forget_if_unused(&mut self, number: u16) {
-        let is_unused = |port: &Port<L>| port.bindings.is_empty() && port.sharing + port.exclusive == 0;
+        let is_unused = |port: &PortUsers<L>| port.bindings.is_empty() && port.sharing + port.exclusive == 0;
         if self.ports.get(&number).is_some_and(is_unused) {
             self.ports.remove(&number);
         }
     }
 }
 
-impl<L: Clone> Ports<L> {
+impl<L: Clone> TcpPorts<L> {
     /// All who listen, by port.
     pub fn listeners(&self) -> impl Iterator<Item = &L> {
         self.ports.values().flat_map(|port| &port.bindings).filter_map(|binding| binding.listener.as_ref())
@@ -182,7 +182,7 @@ impl<L: Clone> Ports<L> {
     }
 }
 
-impl<L> Port<L> {
+impl<L> PortUsers<L> {
     fn allows(&self, address: Ipv4Addr, sharing: Sharing) -> bool {
         let connections_allow = self.exclusive == 0 && (self.sharing == 0 || sharing.address)
             || sharing.port.is_some() && !self.bindings.is_empty();
@@ -237,105 +237,4 @@ fn overlap(one: Ipv4Addr, other: Ipv4Addr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
-    use std::collections::BTreeSet;
-    use std::vec::Vec;
-
-    use super::{EPHEMERAL, Owner, Ports, Purpose, Sharing, candidates};
-    use crate::abi::errno::Errno;
-
-    const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
-    const LO: Ipv4Addr = Ipv4Addr::LOCALHOST;
-    const ALONE: Sharing = Sharing { address: false, port: None };
-    const REUSE: Sharing = Sharing { address: true, port: None };
-    const GROUP: Sharing = Sharing { address: false, port: Some(0) };
-
-    fn at(address: Ipv4Addr) -> SocketAddrV4 {
-        SocketAddrV4::new(address, 80)
-    }
-
-    #[test]
-    fn an_address_is_one_s_alone_unless_all_share_it() {
-        for (first, second, expected) in [
-            (ALONE, ALONE, Err(Errno::EADDRINUSE)),
-            (REUSE, ALONE, Err(Errno::EADDRINUSE)),
-            (REUSE, REUSE, Ok(())),
-            (GROUP, GROUP, Ok(())),
-            (GROUP, REUSE, Err(Errno::EADDRINUSE)),
-        ] {
-            let mut ports = Ports::<()>::new();
-            ports.bind(Owner(1), at(ANY), first).unwrap();
-            assert_eq!(ports.bind(Owner(2), at(LO), second), expected);
-        }
-    }
-
-    #[test]
-    fn other_addresses_do_not_conflict() {
-        let mut ports = Ports::<()>::new();
-        ports.bind(Owner(1), at(LO), ALONE).unwrap();
-        ports.bind(Owner(2), at(Ipv4Addr::new(127, 0, 0, 2)), ALONE).unwrap();
-    }
-
-    #[test]
-    fn reuse_does_not_help_against_a_listener() {
-        let mut ports = Ports::new();
-        ports.bind(Owner(1), at(LO), REUSE).unwrap();
-        ports.bind(Owner(2), at(LO), REUSE).unwrap();
-        ports.listen(Owner(1), at(LO), 'a').unwrap();
-        assert_eq!(ports.listen(Owner(2), at(LO), 'b'), Err(Errno::EADDRINUSE));
-        assert_eq!(ports.bind(Owner(3), at(LO), REUSE), Err(Errno::EADDRINUSE));
-        ports.unlisten(Owner(1), 80);
-        ports.listen(Owner(2), at(LO), 'b').unwrap();
-    }
-
-    #[test]
-    fn the_exact_address_comes_first() {
-        let mut ports = Ports::new();
-        ports.bind(Owner(1), at(ANY), GROUP).unwrap();
-        ports.bind(Owner(2), at(LO), GROUP).unwrap();
-        ports.listen(Owner(1), at(ANY), 'a').unwrap();
-        assert_eq!(ports.listener(at(LO), 7), Some('a'));
-        ports.listen(Owner(2), at(LO), 'b').unwrap();
-        assert_eq!(ports.listener(at(LO), 7), Some('b'));
-        assert_eq!(ports.listener(at(Ipv4Addr::new(127, 0, 0, 2)), 7), Some('a'));
-    }
-
-    #[test]
-    fn connections_keep_a_port_from_those_who_do_not_share() {
-        let mut ports = Ports::<()>::new();
-        ports.connect(80, REUSE);
-        assert_eq!(ports.bind(Owner(1), at(LO), ALONE), Err(Errno::EADDRINUSE));
-        ports.bind(Owner(1), at(LO), REUSE).unwrap();
-        ports.disconnect(80, REUSE);
-        ports.release(Owner(1), 80);
-        assert!(ports.ports.is_empty());
-    }
-
-    #[test]
-    fn the_system_s_choice_is_free_and_comes_to_an_end() {
-        let mut ports = Ports::<()>::new();
-        let left = [40_000, 50_001];
-        for port in EPHEMERAL.filter(|port| !left.contains(port)) {
-            ports.bind(Owner(0), SocketAddrV4::new(LO, port), ALONE).unwrap();
-        }
-        assert_eq!(ports.bind_any(Owner(1), LO, ALONE, 7), Ok(50_001));
-        assert_eq!(ports.bind_any(Owner(2), LO, ALONE, 7), Ok(40_000));
-        assert_eq!(ports.bind_any(Owner(3), LO, ALONE, 7), Err(Errno::EADDRINUSE));
-        ports.release(Owner(0), *EPHEMERAL.end());
-        assert_eq!(ports.bind_any(Owner(3), LO, ALONE, 7), Ok(*EPHEMERAL.end()));
-    }
-
-    #[test]
-    fn those_who_connect_and_those_who_are_found_take_different_ports_first() {
-        let half = EPHEMERAL.len() / 2;
-        for start in [0, 1, u16::MAX] {
-            for (purpose, parity) in [(Purpose::Bind, 1), (Purpose::Connect, 0)] {
-                let ports: Vec<u16> = candidates(start, purpose).collect();
-                assert!(ports[..half].iter().all(|port| port % 2 == parity), "{purpose:?}");
-                assert_eq!(ports.len(), EPHEMERAL.len());
-                assert_eq!(ports.into_iter().collect::<BTreeSet<_>>(), EPHEMERAL.collect());
-            }
-        }
-    }
-}
+mod tests;

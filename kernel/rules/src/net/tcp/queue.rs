@@ -11,14 +11,14 @@ const PIECE: usize = LARGE_BUFFER;
 
 /// A queue of bytes.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct ByteQueue {
     pieces: VecDeque<Buffer>,
     /// Bytes of the first piece that are gone.
     gone: usize,
     len: usize,
 }
 
-impl Queue {
+impl ByteQueue {
     pub(super) const fn len(&self) -> usize {
         self.len
     }

@@ -5,7 +5,7 @@
 use bitflags::bitflags;
 use pollee::Events;
 
-use super::Phase;
+use super::TcpState;
 
 bitflags! {
     /// What has ended.
@@ -20,9 +20,9 @@ bitflags! {
 
 /// What the answer depends on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct View {
+pub struct ReadinessInputs {
     /// The state.
-    pub phase: Phase,
+    pub state: TcpState,
     /// What has ended.
     pub shutdown: Shutdown,
     /// Whether there are as many bytes as a reader wants (`SO_RCVLOWAT`).
@@ -33,24 +33,24 @@ pub struct View {
     pub has_error: bool,
 }
 
-impl View {
+impl ReadinessInputs {
     /// The events.
     #[must_use]
     pub fn events(self) -> Events {
         let mut events = Events::empty();
-        if self.phase == Phase::Established && self.shutdown.is_empty() && !self.has_error {
+        if self.state == TcpState::Established && self.shutdown.is_empty() && !self.has_error {
             // What the rest comes to for nearly all that are asked.
             events.set(Events::READABLE, self.is_readable);
             events.set(Events::WRITABLE, self.is_writable);
             return events;
         }
-        if self.shutdown.is_all() || self.phase == Phase::Closed {
+        if self.shutdown.is_all() || self.state == TcpState::Closed {
             events |= Events::HUP;
         }
         if self.shutdown.contains(Shutdown::RECEIVE) {
             events |= Events::READABLE | Events::RDHUP;
         }
-        if !self.phase.is_opening() {
+        if !self.state.is_opening() {
             events.set(Events::READABLE, events.contains(Events::READABLE) || self.is_readable);
             events.set(Events::WRITABLE, self.is_writable || self.shutdown.contains(Shutdown::SEND));
         }

@@ -8,17 +8,14 @@
 
 use core::time::Duration;
 
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
-
 use super::connection::Connection;
-use super::engine::BUFFER;
-use super::packet::{Burst, Packet};
-use super::segment::{Segment, Tuple};
-use super::stray;
+use super::engine::{BUFFER, MemoryBudget, Resources};
+use super::packet::{Packet, PacketBatch};
+use super::path::PathKind;
+use super::segment::{self, Segment, Tuple};
 use super::time_wait::TimeWait;
-use super::wire::Route;
 use crate::net::socket::Options;
+use crate::net::wire::{ChecksumCapabilities, IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr};
 
 /// How often the answer is repeated: `net.ipv4.tcp_synack_retries`.
 const MOST_REPEATS: u8 = 5;
@@ -31,7 +28,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct ConnectionRequest {
     tuple: Tuple,
     /// The number of the SYN.
     sequence: u32,
@@ -52,7 +49,7 @@ pub struct Request {
 
 /// What a segment means for a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum RequestVerdict {
     /// Nothing.
     Ignore,
     /// The answer was lost: it is sent again.
@@ -71,7 +68,7 @@ pub enum Verdict {
 
 /// What a request wants when its time has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Due {
+pub enum RequestAction {
     /// Its time has not come.
     Nothing,
     /// Its answer again.
@@ -80,16 +77,16 @@ pub enum Due {
     Forget,
 }
 
-impl Request {
+impl ConnectionRequest {
     /// Takes a SYN. The answer goes to `out`; `None`: it gets none, because its options cannot be read.
     #[must_use]
     pub fn new(
         packet: &[u8],
-        route: Route,
+        path: PathKind,
         seed: u64,
         options: &Options,
         now: Duration,
-        out: &mut Burst,
+        out: &mut PacketBatch,
     ) -> Option<Self> {
         let segment = Segment::parse(packet).filter(Segment::is_request)?;
         let ip = Ipv4Packet::new_checked(packet).ok()?;
@@ -110,8 +107,8 @@ impl Request {
             answered: now,
             due: now + FIRST_PAUSE,
         };
-        request.answer(route, options, now, out);
-        request.first = stray::parse(out.last()?.ip())?.sequence;
+        request.answer(path, options, now, out);
+        request.first = segment::parse_headers(out.last()?.ip())?.sequence;
         Some(request)
     }
 
@@ -128,71 +125,85 @@ impl Request {
     }
 
     /// Makes the answer, each time the same.
-    pub fn answer(&self, route: Route, options: &Options, now: Duration, out: &mut Burst) {
-        drop(self.replay(route, options, now, out));
+    pub fn answer(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) {
+        drop(self.replay(path, options, now, |_| false, out));
     }
 
     /// Goes on with time.
     #[must_use]
-    pub fn expire(&mut self, now: Duration) -> Due {
+    pub fn expire(&mut self, now: Duration) -> RequestAction {
         if now < self.due {
-            return Due::Nothing;
+            return RequestAction::Nothing;
         }
         if self.repeats == MOST_REPEATS {
-            return Due::Forget;
+            return RequestAction::Forget;
         }
         self.repeats += 1;
         self.note_repeat(now);
         self.due = now + FIRST_PAUSE * (1 << self.repeats);
-        Due::Repeat
+        RequestAction::Repeat
     }
 
     /// What `segment` means.
     #[must_use]
-    pub fn judge(&mut self, segment: &Segment, now: Duration) -> Verdict {
+    pub fn judge(&mut self, segment: &Segment, now: Duration) -> RequestVerdict {
         let is_new = now >= self.answered + LEAST_PAUSE;
         if segment.is_request() && segment.sequence == self.sequence {
             if !is_new {
-                return Verdict::Ignore;
+                return RequestVerdict::Ignore;
             }
             self.note_repeat(now);
-            return Verdict::Repeat;
+            return RequestVerdict::Repeat;
         }
         if segment.has_ack && segment.acknowledgment != self.first.wrapping_add(1) {
-            return Verdict::Refuse;
+            return RequestVerdict::Refuse;
         }
         if !self.is_in_window(segment) {
             if segment.has_rst || !is_new {
-                return Verdict::Ignore;
+                return RequestVerdict::Ignore;
             }
             self.answered = now;
-            return Verdict::Acknowledge;
+            return RequestVerdict::Acknowledge;
         }
         match (segment.has_rst, segment.has_syn && segment.sequence != self.sequence, segment.has_ack) {
-            (true, ..) => Verdict::Withdraw,
-            (_, true, _) => Verdict::RefuseAndWithdraw,
-            (.., true) => Verdict::Complete,
-            _ => Verdict::Ignore,
+            (true, ..) => RequestVerdict::Withdraw,
+            (_, true, _) => RequestVerdict::RefuseAndWithdraw,
+            (.., true) => RequestVerdict::Complete,
+            _ => RequestVerdict::Ignore,
         }
     }
 
     /// What tells the peer what is expected.
     #[must_use]
-    pub fn acknowledge(&self, route: Route) -> Packet {
+    pub fn acknowledge(&self, path: PathKind) -> Packet {
         let rest = TimeWait::new(self.first.wrapping_add(1), self.sequence.wrapping_add(1), self.answered);
-        stray::acknowledge(self.tuple, &rest, route)
+        rest.acknowledge(self.tuple, path)
     }
 
     /// The connection, as if it had waited all the time for the segment that completes it.
     #[must_use]
-    pub fn complete(&self, route: Route, options: &Options, now: Duration) -> Connection {
+    pub fn complete(
+        &self,
+        path: PathKind,
+        options: &Options,
+        now: Duration,
+        budget: MemoryBudget,
+    ) -> Connection {
         let since = if self.is_repeated { now } else { self.answered };
-        self.replay(route, options, since, &mut Burst::new())
+        self.replay(path, options, since, budget, &mut PacketBatch::new())
     }
 
-    fn replay(&self, route: Route, options: &Options, now: Duration, out: &mut Burst) -> Connection {
-        let mut connection = Connection::accept(self.tuple, route, self.seed, options, now);
-        let mut packet = self.packet(route);
+    fn replay(
+        &self,
+        path: PathKind,
+        options: &Options,
+        now: Duration,
+        budget: MemoryBudget,
+        out: &mut PacketBatch,
+    ) -> Connection {
+        let mut connection =
+            Connection::accept(self.tuple, path, Resources { seed: self.seed, budget }, options, now);
+        let mut packet = self.packet(path);
         if let Some(segment) = Segment::parse(packet.ip()) {
             // Nothing follows from it but the answer.
             let _ = connection.process(&segment, &mut packet, now, out);
@@ -201,23 +212,15 @@ impl Request {
     }
 
     /// The SYN, as far as it matters.
-    fn packet(&self, route: Route) -> Packet {
+    fn packet(&self, path: PathKind) -> Packet {
         let Tuple { local, remote } = self.tuple;
         let tcp = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
-            control: TcpControl::Syn,
-            seq_number: TcpSeqNumber(self.sequence.cast_signed()),
-            ack_number: None,
-            window_len: self.window,
             window_scale: self.scale,
             max_seg_size: self.max_segment,
             sack_permitted: self.is_selective,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
+            ..segment::bare(TcpControl::Syn, self.sequence, None, self.window)
         };
-        stray::packet(Tuple { local: remote, remote: local }, &tcp, route)
+        segment::emit(Tuple { local: remote, remote: local }, &tcp, path)
     }
 
     const fn note_repeat(&mut self, now: Duration) {
@@ -236,116 +239,4 @@ impl Request {
 }
 
 #[cfg(test)]
-mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
-
-    use super::*;
-    use crate::net::tcp::Phase;
-
-    const ROUTE: Route = Route::Link { mtu: 1500 };
-    const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 15), 80);
-    const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 40000);
-    const THEN: Duration = Duration::from_secs(5);
-
-    /// A client, its SYN, and what came of it.
-    fn begin() -> (Connection, Request, Burst) {
-        let tuple = Tuple { local: CLIENT, remote: SERVER };
-        let mut client = Connection::connect(tuple, ROUTE, 7, &Options::default(), THEN);
-        let (mut syn, mut answers) = (Burst::new(), Burst::new());
-        let _ = client.settle(THEN, &mut syn);
-        let request =
-            Request::new(syn[0].ip(), ROUTE, 1234, &Options::default(), THEN, &mut answers).expect("a SYN");
-        (client, request, answers)
-    }
-
-    fn deliver(connection: &mut Connection, packet: &Packet, now: Duration) -> Burst {
-        let mut out = Burst::new();
-        let segment = Segment::parse(packet.ip()).expect("a segment");
-        let _ = connection.process(&segment, &mut packet.clone(), now, &mut out);
-        out
-    }
-
-    #[test]
-    fn it_is_small_and_its_answer_is_always_the_same() {
-        let (_, request, answers) = begin();
-        assert!(size_of::<Request>() <= 96, "{}", size_of::<Request>());
-        let mut again = Burst::new();
-        request.answer(ROUTE, &Options::default(), THEN * 2, &mut again);
-        assert_eq!(answers, again);
-        assert_eq!(answers.len(), 1);
-    }
-
-    #[test]
-    fn what_completes_it_makes_a_connection_that_works() {
-        let (mut client, mut request, answers) = begin();
-        let later = THEN + Duration::from_millis(30);
-        let acknowledgment = deliver(&mut client, &answers[0], later);
-        let segment = Segment::parse(acknowledgment[0].ip()).expect("a segment");
-        assert_eq!(request.judge(&segment, later), Verdict::Complete);
-        let mut server = request.complete(ROUTE, &Options::default(), later);
-        assert_eq!(server.phase(), Phase::SynReceived);
-        deliver(&mut server, &acknowledgment[0], later);
-        assert_eq!((client.phase(), server.phase()), (Phase::Established, Phase::Established));
-        assert_eq!(server.segment_len(), 1460);
-    }
-
-    #[test]
-    fn the_answer_is_repeated_five_times_and_then_forgotten() {
-        let (_, mut request, _) = begin();
-        let mut repeats = std::vec::Vec::new();
-        for second in 0.. {
-            match request.expire(THEN + Duration::from_secs(second)) {
-                Due::Nothing => {}
-                Due::Repeat => repeats.push(second),
-                Due::Forget => {
-                    assert_eq!(second, 63);
-                    break;
-                }
-            }
-        }
-        assert_eq!(repeats, [1, 3, 7, 15, 31]);
-    }
-
-    #[test]
-    fn each_segment_means_what_it_means_on_linux() {
-        let (.., answers) = begin();
-        let first = Segment::parse(answers[0].ip()).expect("a segment").sequence;
-        let soon = THEN + Duration::from_millis(10);
-        let late = THEN + Duration::from_millis(600);
-        let plain = |request: &Request| Segment {
-            tuple: request.tuple,
-            sequence: request.sequence.wrapping_add(1),
-            acknowledgment: first.wrapping_add(1),
-            window: 1000,
-            len: 0,
-            start: 40,
-            has_syn: false,
-            has_ack: false,
-            has_fin: false,
-            has_rst: false,
-        };
-        type Change = fn(&mut Segment);
-        let cases: [(Change, Duration, Verdict); 14] = [
-            (|s| s.has_ack = true, soon, Verdict::Complete),
-            (|_| (), soon, Verdict::Ignore),
-            (|s| s.has_fin = true, soon, Verdict::Ignore),
-            (|s| (s.has_ack, s.has_fin) = (true, true), soon, Verdict::Complete),
-            (|s| (s.has_ack, s.len, s.sequence) = (true, 9, s.sequence + 5), soon, Verdict::Complete),
-            (|s| (s.has_ack, s.acknowledgment) = (true, s.acknowledgment + 1), soon, Verdict::Refuse),
-            (|s| s.has_rst = true, soon, Verdict::Withdraw),
-            (|s| (s.has_rst, s.sequence) = (true, s.sequence - 1), late, Verdict::Ignore),
-            (|s| s.has_syn = true, soon, Verdict::RefuseAndWithdraw),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), soon, Verdict::Ignore),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 1), late, Verdict::Repeat),
-            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), soon, Verdict::Ignore),
-            (|s| (s.has_ack, s.sequence) = (true, s.sequence + 70_000), late, Verdict::Acknowledge),
-            (|s| (s.has_syn, s.sequence) = (true, s.sequence - 70_000), late, Verdict::Acknowledge),
-        ];
-        for (number, (change, now, expected)) in cases.into_iter().enumerate() {
-            let (_, mut request, _) = begin();
-            let mut segment = plain(&request);
-            change(&mut segment);
-            assert_eq!(request.judge(&segment, now), expected, "case {number}");
-        }
-    }
-}
+mod tests;

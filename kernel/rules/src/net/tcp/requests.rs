@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::request::{Due, Request};
+use super::request::{ConnectionRequest, RequestAction};
 use super::segment::Tuple;
 
 /// How many there are: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
@@ -16,16 +16,16 @@ pub const MOST: usize = 512;
 
 /// Requests, in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Requests {
-    by_tuple: BTreeMap<Tuple, (u64, Request)>,
+pub struct ConnectionRequests {
+    by_tuple: BTreeMap<Tuple, (u64, ConnectionRequest)>,
     by_age: BTreeMap<u64, Tuple>,
     next: u64,
 }
 
-impl Requests {
+impl ConnectionRequests {
     /// Keeps a request for which there is none yet, and gives the tuple of the one that has to give way for it.
     #[must_use]
-    pub fn insert(&mut self, request: Request) -> Option<Tuple> {
+    pub fn insert(&mut self, request: ConnectionRequest) -> Option<Tuple> {
         let tuple = request.tuple();
         self.by_age.insert(self.next, tuple);
         self.by_tuple.insert(tuple, (self.next, request));
@@ -39,7 +39,7 @@ impl Requests {
     }
 
     /// The request for `tuple`.
-    pub fn get_mut(&mut self, tuple: &Tuple) -> Option<&mut Request> {
+    pub fn get_mut(&mut self, tuple: &Tuple) -> Option<&mut ConnectionRequest> {
         self.by_tuple.get_mut(tuple).map(|(_, request)| request)
     }
 
@@ -52,13 +52,13 @@ impl Requests {
 
     /// Goes on with time: whose answer is to be sent again, and who has been forgotten.
     #[must_use]
-    pub fn expire(&mut self, now: Duration) -> (Vec<Request>, Vec<Tuple>) {
+    pub fn expire(&mut self, now: Duration) -> (Vec<ConnectionRequest>, Vec<Tuple>) {
         let (mut repeat, mut forget) = (Vec::new(), Vec::new());
         for (tuple, (_, request)) in &mut self.by_tuple {
             match request.expire(now) {
-                Due::Nothing => {}
-                Due::Repeat => repeat.push(*request),
-                Due::Forget => forget.push(*tuple),
+                RequestAction::Nothing => {}
+                RequestAction::Repeat => repeat.push(*request),
+                RequestAction::Forget => forget.push(*tuple),
             }
         }
         forget.iter().for_each(|tuple| self.remove(tuple));
@@ -87,25 +87,32 @@ mod tests {
 
     use super::*;
     use crate::net::socket::Options;
-    use crate::net::tcp::Route;
     use crate::net::tcp::connection::Connection;
-    use crate::net::tcp::packet::Burst;
+    use crate::net::tcp::packet::PacketBatch;
+    use crate::net::tcp::{PathKind, Resources};
 
     const NOW: Duration = Duration::from_secs(1);
 
-    fn request(port: u16) -> Request {
-        let route = Route::Link { mtu: 1500 };
+    fn request(port: u16) -> ConnectionRequest {
+        let path = PathKind::Link { mtu: 1500 };
         let [local, remote] =
             [(2, port), (15, 80)].map(|(host, port)| SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, host), port));
-        let mut syn = Burst::new();
-        let mut client = Connection::connect(Tuple { local, remote }, route, 7, &Options::default(), NOW);
+        let mut syn = PacketBatch::new();
+        let mut client = Connection::connect(
+            Tuple { local, remote },
+            path,
+            Resources::unlimited(7),
+            &Options::default(),
+            NOW,
+        );
         let _ = client.settle(NOW, &mut syn);
-        Request::new(syn[0].ip(), route, 8, &Options::default(), NOW, &mut Burst::new()).expect("a SYN")
+        ConnectionRequest::new(syn[0].ip(), path, 8, &Options::default(), NOW, &mut PacketBatch::new())
+            .expect("a SYN")
     }
 
     #[test]
     fn the_oldest_gives_way_to_the_next() {
-        let mut requests = Requests::default();
+        let mut requests = ConnectionRequests::default();
         let most = MOST as u16;
         assert!((1..=most).all(|port| requests.insert(request(port)).is_none()));
         let tuple = |port| request(port).tuple();
@@ -120,7 +127,7 @@ mod tests {
 
     #[test]
     fn time_repeats_and_forgets() {
-        let mut requests = Requests::default();
+        let mut requests = ConnectionRequests::default();
         let _ = requests.insert(request(1));
         let mut repeats = 0;
         while let Some(due) = requests.due() {

@@ -5,7 +5,11 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use super::stray;
+use super::packet::Packet;
+use super::path::PathKind;
+use crate::net::wire::{
+    IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+};
 
 /// The two ends of a connection, as one of them sees it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -45,7 +49,7 @@ impl Segment {
     /// Reads the headers of a packet; `None` if it is not a TCP segment that a connection may see.
     #[must_use]
     pub fn parse(packet: &[u8]) -> Option<Self> {
-        let segment = stray::parse(packet)?;
+        let segment = parse_headers(packet)?;
         let Tuple { local, remote } = segment.tuple;
         let is_fine = is_unicast(*local.ip()) && is_unicast(*remote.ip());
         (is_fine && local.port() != 0 && remote.port() != 0).then_some(segment)
@@ -71,4 +75,73 @@ pub fn is_unicast(address: Ipv4Addr) -> bool {
         || address.is_multicast()
         || address.is_unspecified()
         || address == Ipv4Addr::new(127, 255, 255, 255))
+}
+
+/// Reads the headers of a whole TCP segment.
+#[inline]
+pub(super) fn parse_headers(packet: &[u8]) -> Option<Segment> {
+    let ip = Ipv4Packet::new_checked(packet).ok()?;
+    if ip.version() != 4 || ip.next_header() != IpProtocol::Tcp || ip.more_frags() || ip.frag_offset() != 0 {
+        return None;
+    }
+    let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
+    let local = SocketAddrV4::new(ip.dst_addr(), tcp.dst_port());
+    let remote = SocketAddrV4::new(ip.src_addr(), tcp.src_port());
+    Some(Segment {
+        tuple: Tuple { local, remote },
+        sequence: tcp.seq_number().0.cast_unsigned(),
+        acknowledgment: tcp.ack_number().0.cast_unsigned(),
+        window: tcp.window_len(),
+        len: tcp.payload().len(),
+        start: u16::from(ip.header_len()) + u16::from(tcp.header_len()),
+        has_syn: tcp.syn(),
+        has_ack: tcp.ack(),
+        has_fin: tcp.fin(),
+        has_rst: tcp.rst(),
+    })
+}
+
+/// A segment without data, options and ports; [`emit`] fills in the ports.
+pub(super) const fn bare(
+    control: TcpControl,
+    sequence: u32,
+    acknowledgment: Option<u32>,
+    window: u16,
+) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: 0,
+        dst_port: 0,
+        control,
+        seq_number: TcpSeqNumber(sequence.cast_signed()),
+        ack_number: match acknowledgment {
+            Some(number) => Some(TcpSeqNumber(number.cast_signed())),
+            None => None,
+        },
+        window_len: window,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
+
+/// Makes a packet of a segment from `tuple.local` to `tuple.remote`.
+pub(super) fn emit(tuple: Tuple, tcp: &TcpRepr<'_>, path: PathKind) -> Packet {
+    let tcp = TcpRepr { src_port: tuple.local.port(), dst_port: tuple.remote.port(), ..*tcp };
+    let ip = Ipv4Repr {
+        src_addr: *tuple.local.ip(),
+        dst_addr: *tuple.remote.ip(),
+        next_header: IpProtocol::Tcp,
+        payload_len: tcp.buffer_len(),
+        hop_limit: 64,
+    };
+    let checksums = path.checksums();
+    let mut packet = Packet::new(ip.buffer_len() + tcp.buffer_len());
+    let (header, payload) = packet.ip_mut().split_at_mut(ip.buffer_len());
+    let [source, destination] = [ip.src_addr, ip.dst_addr].map(IpAddress::Ipv4);
+    tcp.emit(&mut TcpPacket::new_unchecked(payload), &source, &destination, &checksums);
+    ip.emit(&mut Ipv4Packet::new_unchecked(header), &checksums);
+    packet
 }

@@ -9,17 +9,16 @@ use core::time::Duration;
 use std::vec;
 
 use pollee::{Events, Readiness};
-use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
-use super::Phase;
-use super::connection::{Connection, End, Hardness, Pace, Taking};
-use super::packet::{Burst, Packet};
+use super::connection::{CloseMode, Connection, End, Pace, RecvMode};
+use super::packet::{Packet, PacketBatch};
+use super::path::PathKind;
 use super::readiness::Shutdown;
-use super::segment::{Segment, Tuple};
-use super::stray;
-use super::wire::Route;
+use super::segment::{self, Segment, Tuple};
+use super::{Resources, TcpState};
 use crate::abi::errno::Errno;
 use crate::net::socket::Options;
+use crate::net::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40000);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
@@ -28,25 +27,25 @@ const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
 struct Pair {
     client: Connection,
     server: Connection,
-    to_client: Burst,
-    to_server: Burst,
+    to_client: PacketBatch,
+    to_server: PacketBatch,
     now: Duration,
     ends: [Option<End>; 2],
 }
 
 impl Pair {
-    fn new(route: Route) -> Self {
+    fn new(path: PathKind) -> Self {
         let now = Duration::from_secs(1);
         let options = Options::default();
         let tuple = Tuple { local: CLIENT, remote: SERVER };
         let back = Tuple { local: SERVER, remote: CLIENT };
-        let client = Connection::connect(tuple, route, 7, &options, now);
-        let server = Connection::accept(back, route, 8, &options, now);
+        let client = Connection::connect(tuple, path, Resources::unlimited(7), &options, now);
+        let server = Connection::accept(back, path, Resources::unlimited(8), &options, now);
         let mut pair = Self {
             client,
             server,
-            to_client: Burst::new(),
-            to_server: Burst::new(),
+            to_client: PacketBatch::new(),
+            to_server: PacketBatch::new(),
             now,
             ends: [None, None],
         };
@@ -86,7 +85,7 @@ impl Pair {
 fn read(connection: &mut Connection) -> Poll<Result<Vec<u8>, Errno>> {
     let mut space = vec![0; 1 << 20];
     let mut to = &mut space[..];
-    let result = connection.receive(&mut to, Taking::Consume);
+    let result = connection.receive(&mut to, RecvMode::Consume);
     result.map_ok(|len| space[..len].to_vec())
 }
 
@@ -105,16 +104,16 @@ fn write(connection: &mut Connection, mut bytes: &[u8]) -> Poll<Result<usize, Er
 
 #[test]
 fn a_handshake_makes_both_ends_writable() {
-    let pair = Pair::new(Route::Local);
-    assert_eq!((pair.client.phase(), pair.server.phase()), (Phase::Established, Phase::Established));
+    let pair = Pair::new(PathKind::Local);
+    assert_eq!((pair.client.state(), pair.server.state()), (TcpState::Established, TcpState::Established));
     assert_eq!(pair.client.readiness(), Events::WRITABLE);
     assert_eq!(pair.server.readiness(), Events::WRITABLE);
 }
 
 #[test]
 fn bytes_arrive_whatever_their_number() {
-    for route in [Route::Local, Route::Link { mtu: 1500 }] {
-        let mut pair = Pair::new(route);
+    for path in [PathKind::Local, PathKind::Link { mtu: 1500 }] {
+        let mut pair = Pair::new(path);
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n * 7) as u8).collect();
         let (mut sent, mut got) = (0, vec![]);
         while got.len() < bytes.len() {
@@ -133,7 +132,7 @@ fn bytes_arrive_whatever_their_number() {
 
 #[test]
 fn who_moves_much_moves_it_in_large_segments() {
-    let mut pair = Pair::new(Route::Local);
+    let mut pair = Pair::new(PathKind::Local);
     let mut longest = [0; 4];
     for longest in &mut longest {
         assert_eq!(write(&mut pair.client, &[3; 60_000]), Poll::Ready(Ok(60_000)));
@@ -148,7 +147,7 @@ fn who_moves_much_moves_it_in_large_segments() {
 
 #[test]
 fn a_writer_stops_where_the_buffers_are_full_and_nothing_is_lost() {
-    let mut pair = Pair::new(Route::Local);
+    let mut pair = Pair::new(PathKind::Local);
     let mut total = 0;
     while let Poll::Ready(count) = write(&mut pair.client, &[5; 100_000]) {
         total += count.unwrap();
@@ -170,7 +169,7 @@ fn a_writer_stops_where_the_buffers_are_full_and_nothing_is_lost() {
 
 #[test]
 fn the_end_comes_after_the_last_byte() {
-    let mut pair = Pair::new(Route::Local);
+    let mut pair = Pair::new(PathKind::Local);
     assert_eq!(write(&mut pair.client, &[1; 60_000]), Poll::Ready(Ok(60_000)));
     pair.client.shut_down(Shutdown::SEND);
     pair.run();
@@ -187,10 +186,10 @@ fn the_end_comes_after_the_last_byte() {
 
 #[test]
 fn whoever_closes_first_waits() {
-    let mut pair = Pair::new(Route::Local);
-    pair.client.close(Hardness::Orderly, pair.now);
+    let mut pair = Pair::new(PathKind::Local);
+    pair.client.close(CloseMode::Orderly, pair.now);
     pair.run();
-    pair.server.close(Hardness::Orderly, pair.now);
+    pair.server.close(CloseMode::Orderly, pair.now);
     pair.run();
     pair.now += Duration::from_millis(20);
     pair.run();
@@ -200,10 +199,10 @@ fn whoever_closes_first_waits() {
 
 #[test]
 fn unread_bytes_turn_a_close_into_a_reset() {
-    let mut pair = Pair::new(Route::Local);
+    let mut pair = Pair::new(PathKind::Local);
     write(&mut pair.client, b"x").map(Result::unwrap).is_ready();
     pair.run();
-    pair.server.close(Hardness::Orderly, pair.now);
+    pair.server.close(CloseMode::Orderly, pair.now);
     pair.run();
     assert_eq!(pair.ends, [Some(End::Gone), Some(End::Gone)]);
     let everything = Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP;
@@ -219,9 +218,9 @@ fn an_abandoned_handshake_times_out() {
     let options = Options::default();
     let tuple = Tuple { local: CLIENT, remote: SERVER };
     let mut now = Duration::from_secs(1);
-    let mut client = Connection::connect(tuple, Route::Local, 7, &options, now);
-    let (mut out, mut count) = (Burst::new(), 0);
-    while client.phase() == Phase::SynSent {
+    let mut client = Connection::connect(tuple, PathKind::Local, Resources::unlimited(7), &options, now);
+    let (mut out, mut count) = (PacketBatch::new(), 0);
+    while client.state() == TcpState::SynSent {
         let outcome = client.settle(now, &mut out);
         count += core::mem::take(&mut out).len();
         now = outcome.wake_at.unwrap_or(now).max(now + Duration::from_millis(1));
@@ -233,7 +232,7 @@ fn an_abandoned_handshake_times_out() {
 
 #[test]
 fn lost_and_reordered_packets_are_made_good() {
-    let mut pair = Pair::new(Route::Link { mtu: 1500 });
+    let mut pair = Pair::new(PathKind::Link { mtu: 1500 });
     let bytes: Vec<u8> = (0..200_000_u32).map(|n| (n * 13) as u8).collect();
     let (mut sent, mut got, mut random) = (0, vec![], 1_u64);
     while got.len() < bytes.len() {
@@ -254,8 +253,8 @@ fn lost_and_reordered_packets_are_made_good() {
 
 #[test]
 fn a_lost_segment_is_sent_again_as_soon_as_linux_does() {
-    for (route, pause) in [(Route::Local, 1000), (Route::Link { mtu: 1500 }, 200)] {
-        let mut pair = Pair::new(route);
+    for (path, pause) in [(PathKind::Local, 1000), (PathKind::Link { mtu: 1500 }, 200)] {
+        let mut pair = Pair::new(path);
         write(&mut pair.client, b"x").map(Result::unwrap).is_ready();
         pair.run_with(|_| false);
         let lost = pair.now;
@@ -271,13 +270,15 @@ fn a_lost_segment_is_sent_again_as_soon_as_linux_does() {
 fn an_answer_to_a_request_is_repeated_for_a_minute() {
     let options = Options::default();
     let mut now = Duration::from_secs(1);
-    let (mut request, mut out) = (Burst::new(), Burst::new());
+    let (mut request, mut out) = (PacketBatch::new(), PacketBatch::new());
     let tuple = Tuple { local: CLIENT, remote: SERVER };
-    let mut client = Connection::connect(tuple, Route::Link { mtu: 1500 }, 7, &options, now);
+    let mut client =
+        Connection::connect(tuple, PathKind::Link { mtu: 1500 }, Resources::unlimited(7), &options, now);
     let _ = client.settle(now, &mut request);
     let segment = Segment::parse(request[0].ip()).unwrap();
     let back = Tuple { local: SERVER, remote: CLIENT };
-    let mut server = Connection::accept(back, Route::Link { mtu: 1500 }, 8, &options, now);
+    let mut server =
+        Connection::accept(back, PathKind::Link { mtu: 1500 }, Resources::unlimited(8), &options, now);
     let mut outcome = server.process(&segment, &mut request[0], now, &mut out);
     let mut times = vec![];
     while outcome.end.is_none() {
@@ -296,37 +297,25 @@ fn a_peer_that_is_not_there_ends_a_handshake_and_nothing_else() {
     let options = Options::default();
     let tuple = Tuple { local: CLIENT, remote: SERVER };
     let now = Duration::from_secs(1);
-    let mut client = Connection::connect(tuple, Route::Link { mtu: 1500 }, 7, &options, now);
+    let mut client =
+        Connection::connect(tuple, PathKind::Link { mtu: 1500 }, Resources::unlimited(7), &options, now);
     let outcome = client.fail(Errno::EHOSTUNREACH);
-    assert_eq!((outcome.end, client.phase()), (Some(End::Gone), Phase::Closed));
+    assert_eq!((outcome.end, client.state()), (Some(End::Gone), TcpState::Closed));
     assert_eq!(client.take_error(), Some(Errno::EHOSTUNREACH));
-    let mut pair = Pair::new(Route::Link { mtu: 1500 });
+    let mut pair = Pair::new(PathKind::Link { mtu: 1500 });
     assert_eq!(pair.client.fail(Errno::EHOSTUNREACH).end, None);
-    assert_eq!((pair.client.phase(), pair.client.take_error()), (Phase::Established, None));
+    assert_eq!((pair.client.state(), pair.client.take_error()), (TcpState::Established, None));
 }
 
 /// A segment of the client's with these flags, so far from where the server is.
 fn forged(pair: &mut Pair, distance: u32, change: impl FnOnce(&mut TcpRepr<'_>)) -> Packet {
     write(&mut pair.client, b"x").is_ready().then_some(()).unwrap();
     pair.run();
-    let mut tcp = TcpRepr {
-        src_port: 0,
-        dst_port: 0,
-        control: TcpControl::None,
-        seq_number: TcpSeqNumber(0),
-        ack_number: None,
-        window_len: 1000,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
+    let mut tcp = segment::bare(TcpControl::None, 0, None, 1000);
     // Where that is, says the answer to something far away.
     tcp.control = TcpControl::Syn;
-    let [mut packet, mut out] = [Burst::new(), Burst::new()];
-    packet.push(stray::packet(pair.client.tuple(), &tcp, Route::Local));
+    let [mut packet, mut out] = [PacketBatch::new(), PacketBatch::new()];
+    packet.push(segment::emit(pair.client.tuple(), &tcp, PathKind::Local));
     pair.now += Duration::from_secs(1);
     let segment = Segment::parse(packet[0].ip()).unwrap();
     let _ = pair.server.process(&segment, &mut packet[0], pair.now, &mut out);
@@ -334,28 +323,28 @@ fn forged(pair: &mut Pair, distance: u32, change: impl FnOnce(&mut TcpRepr<'_>))
     tcp.seq_number = TcpSeqNumber(answer.acknowledgment.wrapping_add(distance).cast_signed());
     pair.now += Duration::from_secs(1);
     change(&mut tcp);
-    stray::packet(pair.client.tuple(), &tcp, Route::Local)
+    segment::emit(pair.client.tuple(), &tcp, PathKind::Local)
 }
 
 #[test]
 fn only_an_exact_rst_ends_a_connection_and_no_syn_does() {
-    for (control, distance, answers, phase) in [
-        (TcpControl::Rst, 0, 0, Phase::Closed),
-        (TcpControl::Rst, 1, 1, Phase::Established),
-        (TcpControl::Rst, 16_000, 1, Phase::Established),
-        (TcpControl::Rst, 70_000, 0, Phase::Established),
-        (TcpControl::Rst, u32::MAX, 0, Phase::Established),
-        (TcpControl::Syn, 0, 1, Phase::Established),
-        (TcpControl::Syn, 5, 1, Phase::Established),
-        (TcpControl::Syn, 70_000, 1, Phase::Established),
+    for (control, distance, answers, state) in [
+        (TcpControl::Rst, 0, 0, TcpState::Closed),
+        (TcpControl::Rst, 1, 1, TcpState::Established),
+        (TcpControl::Rst, 16_000, 1, TcpState::Established),
+        (TcpControl::Rst, 70_000, 0, TcpState::Established),
+        (TcpControl::Rst, u32::MAX, 0, TcpState::Established),
+        (TcpControl::Syn, 0, 1, TcpState::Established),
+        (TcpControl::Syn, 5, 1, TcpState::Established),
+        (TcpControl::Syn, 70_000, 1, TcpState::Established),
     ] {
-        let mut pair = Pair::new(Route::Local);
+        let mut pair = Pair::new(PathKind::Local);
         let mut packet = forged(&mut pair, distance, |tcp| tcp.control = control);
         let segment = Segment::parse(packet.ip()).unwrap();
-        let mut out = Burst::new();
+        let mut out = PacketBatch::new();
         let _ = pair.server.process(&segment, &mut packet, pair.now, &mut out);
         let context = std::format!("{control:?} at {distance}");
-        assert_eq!((out.len(), pair.server.phase()), (answers, phase), "{context}");
+        assert_eq!((out.len(), pair.server.state()), (answers, state), "{context}");
         // Not twice in half a second.
         let _ = pair.server.process(&segment, &mut packet, pair.now, &mut out);
         assert_eq!(out.len(), answers, "{context}");

@@ -6,7 +6,11 @@
 
 use core::time::Duration;
 
-use super::segment::Segment;
+use super::engine::BUFFER;
+use super::packet::Packet;
+use super::path::PathKind;
+use super::segment::{self, Segment, Tuple};
+use crate::net::wire::TcpControl;
 
 /// `TCP_TIMEWAIT_LEN`.
 pub const LENGTH: Duration = Duration::from_secs(60);
@@ -39,7 +43,7 @@ pub struct TimeWait {
 
 /// What a segment for such a connection gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer {
+pub enum TimeWaitReply {
     /// Nothing.
     Ignore,
     /// The last acknowledgment again.
@@ -65,18 +69,29 @@ impl TimeWait {
         now >= self.since + REUSE_AFTER
     }
 
+    /// Makes the acknowledgment of everything for a segment of `tuple` that comes after the end.
+    #[must_use]
+    pub fn acknowledge(&self, tuple: Tuple, path: PathKind) -> Packet {
+        let tcp = segment::bare(TcpControl::None, self.next, Some(self.expected), BUFFER as u16);
+        segment::emit(tuple, &tcp, path)
+    }
+
     /// What `segment` gets. A RST changes nothing (RFC 1337).
     #[must_use]
-    pub fn answer(&self, segment: &Segment) -> Answer {
+    pub fn answer(&self, segment: &Segment) -> TimeWaitReply {
         if segment.has_rst {
-            return Answer::Ignore;
+            return TimeWaitReply::Ignore;
         }
         let is_later = segment.sequence.wrapping_sub(self.expected).cast_signed() > 0;
         if segment.is_request() && is_later {
-            return Answer::Reopen;
+            return TimeWaitReply::Reopen;
         }
         let is_pure = !segment.has_syn && !segment.has_fin && segment.len == 0;
-        if is_pure && segment.sequence == self.expected { Answer::Ignore } else { Answer::Acknowledge }
+        if is_pure && segment.sequence == self.expected {
+            TimeWaitReply::Ignore
+        } else {
+            TimeWaitReply::Acknowledge
+        }
     }
 }
 

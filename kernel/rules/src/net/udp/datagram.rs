@@ -5,17 +5,15 @@
 
 use core::net::SocketAddrV4;
 
-use smoltcp::phy::{Checksum, ChecksumCapabilities};
-use smoltcp::wire::{
-    IPV4_HEADER_LEN, Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol,
-    Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
-};
-
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Source;
-use crate::net::tcp::Route;
+use crate::net::tcp::PathKind;
 use crate::net::tcp::packet::Packet;
 use crate::net::tcp::segment;
+use crate::net::wire::{
+    Checksum, ChecksumCapabilities, IPV4_HEADER_LEN, Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet,
+    Icmpv4Repr, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
+};
 
 /// Bytes of a datagram at most.
 pub const MOST: usize = 65_535 - IPV4_HEADER_LEN - UDP_HEADER_LEN;
@@ -107,12 +105,12 @@ pub fn make(
     from: SocketAddrV4,
     to: SocketAddrV4,
     bytes: &mut dyn Source,
-    route: Route,
+    route: PathKind,
 ) -> Result<Packet, Errno> {
     let len = bytes.remaining();
     let room = match route {
-        Route::Local => MOST,
-        Route::Link { mtu } => usize::from(mtu).saturating_sub(IPV4_HEADER_LEN + UDP_HEADER_LEN),
+        PathKind::Local => MOST,
+        PathKind::Link { mtu } => usize::from(mtu).saturating_sub(IPV4_HEADER_LEN + UDP_HEADER_LEN),
     };
     if len > room {
         return Err(Errno::EMSGSIZE);
@@ -126,7 +124,7 @@ pub fn make(
         hop_limit: HOPS,
     };
     let mut checksums = ChecksumCapabilities::default();
-    if route == Route::Local {
+    if route == PathKind::Local {
         // Nobody damages it on the way.
         checksums.udp = Checksum::None;
     }

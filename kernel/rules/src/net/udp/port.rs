@@ -12,7 +12,7 @@ use crate::net::tcp::port::{Owner, Purpose, Sharing, candidates};
 
 /// A socket that has an address.
 #[derive(Debug)]
-struct Holder<S> {
+struct PortHolder<S> {
     owner: Owner,
     address: Ipv4Addr,
     /// The only one who is heard.
@@ -23,17 +23,17 @@ struct Holder<S> {
 
 /// The table; `S` is what finds a socket.
 #[derive(Debug)]
-pub struct Ports<S> {
-    ports: BTreeMap<u16, Vec<Holder<S>>>,
+pub struct UdpPorts<S> {
+    ports: BTreeMap<u16, Vec<PortHolder<S>>>,
 }
 
-impl<S> Default for Ports<S> {
+impl<S> Default for UdpPorts<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S> Ports<S> {
+impl<S> UdpPorts<S> {
     /// Nobody has any.
     #[must_use]
     pub const fn new() -> Self {
@@ -59,7 +59,7 @@ impl<S> Ports<S> {
             port => port,
         };
         let holders = self.ports.get(&port).map_or(&[][..], Vec::as_slice);
-        let is_taken = |holder: &Holder<S>| {
+        let is_taken = |holder: &PortHolder<S>| {
             let overlaps = holder.address.is_unspecified()
                 || address.ip().is_unspecified()
                 || holder.address == *address.ip();
@@ -71,7 +71,7 @@ impl<S> Ports<S> {
             return Err(Errno::EADDRINUSE);
         }
         let holders = self.ports.entry(port).or_default();
-        holders.push(Holder { owner, address: *address.ip(), remote: None, sharing, socket });
+        holders.push(PortHolder { owner, address: *address.ip(), remote: None, sharing, socket });
         Ok(port)
     }
 
@@ -110,7 +110,7 @@ impl<S> Ports<S> {
     /// who has any; among equals the last who came.
     #[must_use]
     pub fn find(&self, from: SocketAddrV4, to: SocketAddrV4) -> Option<&S> {
-        let score = |holder: &Holder<S>| {
+        let score = |holder: &PortHolder<S>| {
             let at_address = match holder.address {
                 Ipv4Addr::UNSPECIFIED => 0,
                 address if address == *to.ip() => 1,

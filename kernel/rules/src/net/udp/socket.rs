@@ -13,7 +13,7 @@ use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
 use crate::net::abi::socket::How;
 use crate::net::socket::Options;
-use crate::net::tcp::connection::Taking;
+use crate::net::tcp::connection::RecvMode;
 use crate::net::tcp::readiness::Shutdown;
 
 /// `net.core.rmem_default`.
@@ -27,14 +27,14 @@ const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
 /// A datagram that waits to be read.
 #[derive(Debug, Eq, PartialEq)]
-struct Waiting {
+struct QueuedDatagram {
     from: SocketAddrV4,
     bytes: Vec<u8>,
 }
 
 /// What a reader gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Taken {
+pub struct ReceivedDatagram {
     /// How many bytes were copied.
     pub count: usize,
     /// How many there were.
@@ -45,12 +45,12 @@ pub struct Taken {
 
 /// A socket.
 #[derive(Debug)]
-pub struct Socket {
+pub struct UdpSocketState {
     local: SocketAddrV4,
     /// What of it the program chose with bind(2), and not the system: the rest goes with a connection.
     chosen: SocketAddrV4,
     remote: Option<SocketAddrV4>,
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<QueuedDatagram>,
     held: usize,
     /// Datagrams for which there was no room.
     lost: u64,
@@ -59,13 +59,13 @@ pub struct Socket {
     options: Options,
 }
 
-impl Default for Socket {
+impl Default for UdpSocketState {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Socket {
+impl UdpSocketState {
     /// A socket without an address.
     #[must_use]
     pub fn new() -> Self {
@@ -161,7 +161,7 @@ impl Socket {
             return false;
         }
         self.held += bytes.len() + OVERHEAD;
-        self.queue.push_back(Waiting { from, bytes: bytes.to_vec() });
+        self.queue.push_back(QueuedDatagram { from, bytes: bytes.to_vec() });
         true
     }
 
@@ -178,20 +178,20 @@ impl Socket {
     ///
     /// # Errors
     /// What became of a datagram, once. `EFAULT`: `to` is not writable; the datagram is gone.
-    pub fn receive(&mut self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Taken, Errno>> {
+    pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<ReceivedDatagram, Errno>> {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
         let Some(first) = self.queue.front() else {
             if self.shutdown.contains(Shutdown::RECEIVE) {
-                return Poll::Ready(Ok(Taken { count: 0, len: 0, from: None }));
+                return Poll::Ready(Ok(ReceivedDatagram { count: 0, len: 0, from: None }));
             }
             return Poll::Pending;
         };
         let wanted = first.bytes.len().min(to.remaining());
         let count = to.put(&first.bytes[..wanted]);
-        let taken = Taken { count, len: first.bytes.len(), from: Some(first.from) };
-        if taking == Taking::Consume {
+        let taken = ReceivedDatagram { count, len: first.bytes.len(), from: Some(first.from) };
+        if mode == RecvMode::Consume {
             self.held -= first.bytes.len() + OVERHEAD;
             self.queue.pop_front();
         }
@@ -229,7 +229,7 @@ impl Socket {
     }
 }
 
-impl Readiness for Socket {
+impl Readiness for UdpSocketState {
     fn readiness(&self) -> Events {
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
         let mut events = Events::WRITABLE;

@@ -4,13 +4,13 @@
 
 use core::task::Poll;
 
-use super::{Heritage, Kind, Socket, Stage};
+use super::{Heritage, Kind, Role, UnixSocketState};
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::Ucred;
 use crate::net::tcp::listener::Listener;
 use crate::net::tcp::readiness::Shutdown;
 
-impl<P: Clone, R: Clone> Socket<P, R> {
+impl<P: Clone, R: Clone> UnixSocketState<P, R> {
     /// Lets others connect, who will see `credentials`.
     ///
     /// # Errors
@@ -22,10 +22,10 @@ impl<P: Clone, R: Clone> Socket<P, R> {
         if self.name.is_none() {
             return Err(Errno::EINVAL);
         }
-        match &mut self.stage {
-            Stage::Connected(_) => return Err(Errno::EINVAL),
-            Stage::Listening(listener) => listener.set_backlog(backlog),
-            Stage::Unconnected => self.stage = Stage::Listening(Listener::new(backlog)),
+        match &mut self.role {
+            Role::Connected(_) => return Err(Errno::EINVAL),
+            Role::Listening(listener) => listener.set_backlog(backlog),
+            Role::Unconnected => self.role = Role::Listening(Listener::new(backlog)),
         }
         self.credentials = Some(credentials);
         Ok(())
@@ -40,8 +40,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             return Poll::Ready(Err(Errno::EPROTOTYPE));
         }
         let is_open = !self.shutdown.contains(Shutdown::RECEIVE);
-        match &mut self.stage {
-            Stage::Listening(listener) if is_open => {
+        match &mut self.role {
+            Role::Listening(listener) if is_open => {
                 if listener.begin() {
                     let credentials = self.credentials.unwrap_or(Ucred::NOBODY);
                     Poll::Ready(Ok(Heritage { name: self.name.clone(), credentials }))
@@ -55,7 +55,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
 
     /// Gives the place up.
     pub fn fail(&mut self) {
-        if let Stage::Listening(listener) = &mut self.stage {
+        if let Role::Listening(listener) = &mut self.role {
             listener.fail();
         }
     }
@@ -63,7 +63,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// Puts `child` in its place. `false`: it does not listen any more.
     #[must_use]
     pub fn complete(&mut self, child: P) -> bool {
-        let Stage::Listening(listener) = &mut self.stage else { return false };
+        let Role::Listening(listener) = &mut self.role else { return false };
         listener.complete(child);
         true
     }
@@ -77,7 +77,7 @@ impl<P: Clone, R: Clone> Socket<P, R> {
             return Poll::Ready(Err(Errno::EOPNOTSUPP));
         }
         let is_shut = self.shutdown.contains(Shutdown::RECEIVE);
-        let Stage::Listening(listener) = &mut self.stage else { return Poll::Ready(Err(Errno::EINVAL)) };
+        let Role::Listening(listener) = &mut self.role else { return Poll::Ready(Err(Errno::EINVAL)) };
         match listener.accept() {
             Some(child) => Poll::Ready(Ok(child)),
             None if is_shut => Poll::Ready(Err(Errno::EINVAL)),
@@ -90,8 +90,8 @@ impl<P: Clone, R: Clone> Socket<P, R> {
     /// # Errors
     /// It does not listen any more: the connection.
     pub fn restore(&mut self, child: P) -> Result<(), P> {
-        match &mut self.stage {
-            Stage::Listening(listener) => {
+        match &mut self.role {
+            Role::Listening(listener) => {
                 listener.restore(child);
                 Ok(())
             }

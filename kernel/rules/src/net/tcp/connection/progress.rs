@@ -6,14 +6,14 @@
 
 use core::time::Duration;
 
-use super::super::engine::{self as machine, ACKNOWLEDGMENT, Engine, LONG};
-use super::super::packet::{Burst, Packet};
-use super::super::patience::{Due, Standing};
-use super::super::phase::Phase;
-use super::super::queue::Queue;
+use super::super::engine::{self, ACKNOWLEDGMENT, Engine, LONG};
+use super::super::packet::{Packet, PacketBatch};
+use super::super::queue::ByteQueue;
 use super::super::readiness::Shutdown;
 use super::super::segment::Segment;
+use super::super::state::TcpState;
 use super::super::time_wait::TimeWait;
+use super::super::timeouts::{RunningTimer, TimeoutAction};
 use super::{Connection, End, Outcome};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Source;
@@ -31,7 +31,7 @@ impl Connection {
         segment: &Segment,
         packet: &mut Packet,
         now: Duration,
-        out: &mut Burst,
+        out: &mut PacketBatch,
     ) -> Outcome {
         if (segment.has_rst || segment.has_syn) && self.parries(segment, now, out) {
             self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
@@ -46,15 +46,19 @@ impl Connection {
         // Bytes that pile up are from a writer who sends as fast as it can.
         let is_long = segment.len >= LONG;
         let piles_up = segment.len > 0 && !self.received.is_empty();
-        engine.set_patience(if is_long { machine::Patience::None } else { machine::Patience::Waits });
+        engine.set_ack_policy(if is_long {
+            engine::AckPolicy::Immediate
+        } else {
+            engine::AckPolicy::Delayed
+        });
         let arrived = engine.process(segment, packet.ip(), now, out);
         self.is_crowded |= engine.is_crowded();
         self.counts.received += arrived as u64;
         self.counts.segments_in = self.counts.segments_in.wrapping_add(1);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
-        self.patience.hear(now);
+        self.timeouts.hear(now);
         if engine.unacknowledged() < waiting {
-            self.patience.progress();
+            self.timeouts.progress();
         }
         let is_refused = arrived > 0 && refuses_bytes;
         if is_refused {
@@ -66,9 +70,9 @@ impl Connection {
         {
             self.hand_over(segment, packet);
         }
-        let failure = (segment.has_rst || is_refused).then_some(match self.phase {
-            Phase::SynSent => Errno::ECONNREFUSED,
-            Phase::CloseWait => Errno::EPIPE,
+        let failure = (segment.has_rst || is_refused).then_some(match self.state {
+            TcpState::SynSent => Errno::ECONNREFUSED,
+            TcpState::CloseWait => Errno::EPIPE,
             _ => Errno::ECONNRESET,
         });
         let outcome = self.advance(failure, now, out);
@@ -87,7 +91,8 @@ impl Connection {
 
     /// Whether bytes that come now would be lost: both directions were shut down here (`tcp_rcv_state_process`).
     const fn refuses_bytes(&self) -> bool {
-        matches!(self.phase, Phase::FinWait1 | Phase::FinWait2) && self.shutdown.contains(Shutdown::RECEIVE)
+        matches!(self.state, TcpState::FinWait1 | TcpState::FinWait2)
+            && self.shutdown.contains(Shutdown::RECEIVE)
     }
 
     /// Resets the connection, because bytes came that nobody wants, after `wanted` that may still be read.
@@ -104,7 +109,7 @@ impl Connection {
     /// Ends a handshake that this end began, because no packet gets there. A connection that is open goes on: packets may
     /// get there again (`tcp_v4_err`).
     pub fn fail(&mut self, error: Errno) -> Outcome {
-        if self.phase != Phase::SynSent {
+        if self.state != TcpState::SynSent {
             return Outcome::default();
         }
         self.finish(Some(error));
@@ -112,17 +117,17 @@ impl Connection {
     }
 
     /// Does what is due: after each change by the program, and when the time has come.
-    pub fn settle(&mut self, now: Duration, out: &mut Burst) -> Outcome {
+    pub fn settle(&mut self, now: Duration, out: &mut PacketBatch) -> Outcome {
         let mut failure = None;
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            match self.patience.due(self.standing(), now) {
-                Due::Nothing => {}
-                Due::Probe => {
+            match self.timeouts.due(self.running_timer(), now) {
+                TimeoutAction::Nothing => {}
+                TimeoutAction::Probe => {
                     if let Some(engine) = &mut self.engine {
                         engine.probe();
                     }
                 }
-                Due::GiveUp => {
+                TimeoutAction::Abort => {
                     self.abort();
                     failure = Some(Errno::ETIMEDOUT);
                 }
@@ -144,19 +149,19 @@ impl Connection {
         engine.received() >= engine.room() / 2
     }
 
-    fn standing(&self) -> Standing {
-        let Some(engine) = &self.engine else { return Standing::Over };
-        if self.is_orphan || self.phase.is_opening() {
-            Standing::Limited
+    fn running_timer(&self) -> RunningTimer {
+        let Some(engine) = &self.engine else { return RunningTimer::Off };
+        if self.is_orphan || self.state.is_opening() {
+            RunningTimer::Deadline
         } else if engine.unacknowledged() > 0 || self.unsent.len() > self.held {
-            Standing::Waiting
+            RunningTimer::Retransmission
         } else {
-            Standing::Idle
+            RunningTimer::KeepAlive
         }
     }
 
     /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
-    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut Burst) -> Outcome {
+    fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut PacketBatch) -> Outcome {
         self.gather(self.limits.receive);
         let Some(engine) = &mut self.engine else {
             return Outcome::default();
@@ -174,58 +179,58 @@ impl Connection {
             self.held_until = (self.held > 0).then_some(until);
         }
         let wants_fin = self.shutdown.contains(Shutdown::SEND) && self.unsent.is_empty();
-        if wants_fin && !self.has_sent_fin && !engine.phase().is_opening() {
+        if wants_fin && !self.has_sent_fin && !engine.state().is_opening() {
             self.has_sent_fin = true;
             engine.close();
         }
-        if self.is_orphan && engine.received() > 0 && engine.phase() != Phase::TimeWait {
+        if self.is_orphan && engine.received() > 0 && engine.state() != TcpState::TimeWait {
             // Nobody will ever read it: the peer must know.
             engine.abort();
         }
         // The last acknowledgment has no bytes to wait for that it could ride on (`tcp_fin`).
-        let pause = if engine.phase() == Phase::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
+        let pause = if engine.state() == TcpState::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
         let poll_at = engine.dispatch(now + pause, out);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
-        let phase = engine.phase();
+        let state = engine.state();
         let mut outcome = Outcome::default();
-        self.follow(phase, failure, &mut outcome);
-        if phase == Phase::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {
+        self.follow(state, failure, &mut outcome);
+        if state == TcpState::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {
             // The last acknowledgment is out.
             let sent = self.engine.as_ref().map(|engine| engine.sent()).unwrap_or_default();
             self.finish(None);
             outcome.end = Some(End::TimeWait(TimeWait::new(sent.next, sent.expected, now)));
         }
         if self.engine.is_some() {
-            self.deadline = self.patience.next(self.standing(), now);
+            self.deadline = self.timeouts.next(self.running_timer(), now);
             let at = poll_at.map(|at| at.max(now + LEAST_PAUSE));
             outcome.wake_at = sooner(sooner(at, self.deadline), self.held_until);
         }
         outcome
     }
 
-    fn follow(&mut self, phase: Phase, failure: Option<Errno>, outcome: &mut Outcome) {
-        let before = core::mem::replace(&mut self.phase, phase);
-        let is_refused = before == Phase::SynReceived && phase == Phase::Listen;
-        if phase == Phase::Closed || is_refused {
+    fn follow(&mut self, state: TcpState, failure: Option<Errno>, outcome: &mut Outcome) {
+        let before = core::mem::replace(&mut self.state, state);
+        let is_refused = before == TcpState::SynReceived && state == TcpState::Listen;
+        if state == TcpState::Closed || is_refused {
             // What comes in TIME_WAIT is no news for the socket.
-            self.finish(failure.filter(|_| before != Phase::Closed));
+            self.finish(failure.filter(|_| before != TcpState::Closed));
             outcome.is_flushed = true;
             outcome.end = Some(End::Gone);
             return;
         }
-        if before.is_opening() && !phase.is_opening() {
-            self.patience.set_deadline(None);
+        if before.is_opening() && !state.is_opening() {
+            self.timeouts.set_deadline(None);
             outcome.is_established = true;
         }
         // Who lingers in close(2) waits for this.
-        outcome.is_flushed = before.has_unacknowledged_fin() && !phase.has_unacknowledged_fin();
-        if phase.has_fin() && !self.is_done {
+        outcome.is_flushed = before.has_unacknowledged_fin() && !state.has_unacknowledged_fin();
+        if state.has_fin() && !self.is_done {
             self.is_done = true;
             self.shutdown |= Shutdown::RECEIVE;
         }
-        if phase == Phase::TimeWait {
+        if state == TcpState::TimeWait {
             // The last acknowledgment may not be out; the socket has nothing to do with it (`tcp_time_wait`).
-            self.phase = Phase::Closed;
+            self.state = TcpState::Closed;
             self.shutdown = Shutdown::all();
         }
     }
@@ -236,8 +241,8 @@ impl Connection {
             self.gather(usize::MAX);
         }
         self.engine = None;
-        self.unsent = Queue::default();
-        self.phase = Phase::Closed;
+        self.unsent = ByteQueue::default();
+        self.state = TcpState::Closed;
         self.shutdown = Shutdown::all();
         self.error = error.or(self.error);
     }

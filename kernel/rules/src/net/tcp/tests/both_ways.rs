@@ -7,9 +7,9 @@ use std::vec;
 
 use super::{Pair, read};
 use crate::net::tcp::connection::{Connection, Pace};
-use crate::net::tcp::packet::{Burst, Packet};
+use crate::net::tcp::packet::{Packet, PacketBatch};
+use crate::net::tcp::path::PathKind;
 use crate::net::tcp::segment::Segment;
-use crate::net::tcp::wire::Route;
 
 /// Bytes in each direction.
 const LEN: usize = 1 << 20;
@@ -17,20 +17,20 @@ const LEN: usize = 1 << 20;
 /// How long neither may get anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Network {
+struct LossyNetwork {
     random: u64,
     /// It does harm in one case of so many; in none, if that is 0.
     harm: u64,
 }
 
-impl Network {
+impl LossyNetwork {
     /// Whether it does harm now.
     fn strikes(&mut self) -> bool {
         self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         self.harm > 0 && (self.random >> 33).is_multiple_of(self.harm)
     }
 
-    fn carry(&mut self, packets: &mut Burst) -> Vec<Packet> {
+    fn carry(&mut self, packets: &mut PacketBatch) -> Vec<Packet> {
         let mut carried = vec![];
         for packet in core::mem::take(packets) {
             if self.strikes() {
@@ -47,7 +47,7 @@ impl Network {
 }
 
 /// An end, with what it has sent and got.
-struct Side {
+struct Peer {
     connection: Connection,
     /// When it begins to send, and how many bytes it sends before it reads.
     begins: Duration,
@@ -55,12 +55,12 @@ struct Side {
     sent: usize,
     got: Vec<u8>,
     wake_at: Option<Duration>,
-    out: Burst,
+    out: PacketBatch,
 }
 
-impl Side {
+impl Peer {
     fn new(connection: Connection, (begins, reads_after): (Duration, usize)) -> Self {
-        Self { connection, begins, reads_after, sent: 0, got: vec![], wake_at: None, out: Burst::new() }
+        Self { connection, begins, reads_after, sent: 0, got: vec![], wake_at: None, out: PacketBatch::new() }
     }
 
     /// Writes and reads what it can, and says whether that was anything.
@@ -111,11 +111,11 @@ impl Side {
 }
 
 fn exchange(seed: u64, harm: u64, (silence, reads_after): (Duration, usize)) {
-    let Pair { client, server, mut now, .. } = Pair::new(Route::Link { mtu: 1500 });
-    let mut network = Network { random: seed, harm };
+    let Pair { client, server, mut now, .. } = Pair::new(PathKind::Link { mtu: 1500 });
+    let mut network = LossyNetwork { random: seed, harm };
     let bytes: Vec<u8> = (0..LEN).map(|n| ((n * 13) >> 3) as u8).collect();
     let (mut client, mut server) =
-        (Side::new(client, (now, 0)), Side::new(server, (now + silence, reads_after)));
+        (Peer::new(client, (now, 0)), Peer::new(server, (now + silence, reads_after)));
     let mut heard = now;
     while client.got.len() + server.got.len() < 2 * LEN {
         let is_used = client.use_it(&bytes, now) | server.use_it(&bytes, now);

@@ -10,11 +10,12 @@ use core::time::Duration;
 use smoltcp::iface::PollResult;
 use smoltcp::wire::{IPV4_HEADER_LEN, TcpPacket};
 
-use super::{ACKNOWLEDGMENT, Engine, LONG, Patience, View};
-use crate::net::tcp::packet::{Burst, Packet};
-use crate::net::tcp::phase::Phase;
+use super::device::PacketDevice;
+use super::{ACKNOWLEDGMENT, AckPolicy, Engine, LONG, SocketSnapshot};
+use crate::net::tcp::packet::{Packet, PacketBatch};
+use crate::net::tcp::path::PathKind;
 use crate::net::tcp::segment::Segment;
-use crate::net::tcp::wire::{Route, Wire};
+use crate::net::tcp::state::TcpState;
 
 /// Segments that one call sends at most. More than both buffers hold in segments of a network; what is left goes with
 /// the next call.
@@ -22,7 +23,7 @@ const BURST: usize = 64;
 
 impl Engine {
     /// Sends what is due, and says when there will be more to do.
-    pub(in crate::net::tcp) fn dispatch(&mut self, now: Duration, out: &mut Burst) -> Option<Duration> {
+    pub(in crate::net::tcp) fn dispatch(&mut self, now: Duration, out: &mut PacketBatch) -> Option<Duration> {
         if let Some(at) = self.next
             && at.is_none_or(|at| at > now)
             && !self.may_owe_window()
@@ -30,19 +31,19 @@ impl Engine {
             return at;
         }
         let first = out.len();
-        let burst = if self.phase() == Phase::FinWait2 { 1 } else { BURST };
+        let burst = if self.state() == TcpState::FinWait2 { 1 } else { BURST };
         let instant = self.clock.instant(now);
         // Bytes that were just written are due without a question.
         let has_written = core::mem::take(&mut self.has_written);
         let mut at =
-            if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.machine.set) };
+            if has_written { Some(instant) } else { self.interface.poll_at(instant, &self.smoltcp.set) };
         for _ in 0..burst {
             if at.is_none_or(|at| at > instant) {
                 break;
             }
-            let mut wire =
-                Wire { packet: None, out: Some(out), route: self.route, packet_len: self.packet_len };
-            let result = self.interface.poll_egress(instant, &mut wire, &mut self.machine.set);
+            let mut device =
+                PacketDevice { packet: None, out: Some(out), path: self.path, packet_len: self.packet_len };
+            let result = self.interface.poll_egress(instant, &mut device, &mut self.smoltcp.set);
             if has_written && self.is_all_out(&out[first..]) {
                 // What comes next is a repetition, which is not due so soon: smoltcp is asked then.
                 self.look();
@@ -50,7 +51,7 @@ impl Engine {
                 self.next = Some(Some(now + ACKNOWLEDGMENT));
                 return now.checked_add(ACKNOWLEDGMENT);
             }
-            at = self.interface.poll_at(instant, &self.machine.set);
+            at = self.interface.poll_at(instant, &self.smoltcp.set);
             match result {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => {}
@@ -71,14 +72,14 @@ impl Engine {
     /// Whether the peer may have to hear that there is room again. smoltcp tells it when the window has doubled; to
     /// ask smoltcp costs as much as to send, and after most reads the answer is no.
     fn may_owe_window(&self) -> bool {
-        self.untold * 4 >= self.machine.room - self.received()
+        self.untold * 4 >= self.smoltcp.room - self.received()
     }
 
     /// Whether a segment that was expected, and is all taken, has left nothing to do before its acknowledgment is due:
     /// everything sent is acknowledged, and what came needs no answer at once.
-    pub(super) fn foresees(&self, segment: &Segment, before: View) -> bool {
+    pub(super) fn foresees(&self, segment: &Segment, before: SocketSnapshot) -> bool {
         self.is_quiet()
-            && before.phase == Phase::Established
+            && before.state == TcpState::Established
             && !segment.has_fin
             && self.unacknowledged() == 0
             && self.unanswered < LONG.min(self.peer_segment)
@@ -86,7 +87,9 @@ impl Engine {
 
     /// Whether nothing happens by itself sooner than after [`ACKNOWLEDGMENT`], as long as no bytes wait to be sent.
     fn is_quiet(&self) -> bool {
-        self.route == Route::Local && self.phase() == Phase::Established && self.patience == Patience::Waits
+        self.path == PathKind::Local
+            && self.state() == TcpState::Established
+            && self.ack_policy == AckPolicy::Delayed
     }
 
     /// Whether the first packet of `sent` took everything along that waited.

@@ -2,12 +2,10 @@
 //!
 //! Source: RFC 9293 section 3.3.2; the numbers are Linux's (include/net/tcp_states.h).
 
-use smoltcp::socket::tcp::State;
-
 /// The states of RFC 9293, less LISTEN of a listener, which is no connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names of the RFC")]
-pub enum Phase {
+pub enum TcpState {
     Closed,
     /// Waits for the SYN that made it.
     Listen,
@@ -22,7 +20,7 @@ pub enum Phase {
     TimeWait,
 }
 
-impl Phase {
+impl TcpState {
     /// Whether the peer's FIN has come.
     #[must_use]
     pub const fn has_fin(self) -> bool {
@@ -56,24 +54,6 @@ impl Phase {
             Self::LastAck => 9,
             Self::Listen => 10,
             Self::Closing => 11,
-        }
-    }
-}
-
-impl From<State> for Phase {
-    fn from(state: State) -> Self {
-        match state {
-            State::Closed => Self::Closed,
-            State::Listen => Self::Listen,
-            State::SynSent => Self::SynSent,
-            State::SynReceived => Self::SynReceived,
-            State::Established => Self::Established,
-            State::FinWait1 => Self::FinWait1,
-            State::FinWait2 => Self::FinWait2,
-            State::CloseWait => Self::CloseWait,
-            State::Closing => Self::Closing,
-            State::LastAck => Self::LastAck,
-            State::TimeWait => Self::TimeWait,
         }
     }
 }

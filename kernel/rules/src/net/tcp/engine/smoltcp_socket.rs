@@ -1,19 +1,18 @@
 //! smoltcp's socket with its two buffers, in the set that smoltcp wants it in.
 //!
 //! Owns: machines of two sizes that no connection uses. A socket forgets everything when it connects or listens, but for
-//! the options that [`Machine::prepare`] sets.
+//! the options that [`SmoltcpSocket::prepare`] sets.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
-
-use spin::Once;
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 
 use super::ACKNOWLEDGMENT;
-use crate::net::tcp::spare::Spares;
-use crate::net::tcp::wire::Route;
+use crate::net::tcp::path::PathKind;
+use crate::net::tcp::pool::Pool;
+use crate::net::tcp::state::TcpState;
 
 /// Bytes of each of a connection's two buffers in the beginning.
 pub(in crate::net::tcp) const BUFFER: usize = 16 * 1024;
@@ -23,38 +22,33 @@ pub(in crate::net::tcp) const LARGE_BUFFER: usize = 63 * 1024;
 
 const _: () = assert!(LARGE_BUFFER < 65536, "a peer could panic smoltcp");
 
-static SPARES: Spares<Parts> = Spares::new(32);
-static LARGE_SPARES: Spares<Parts> = Spares::new(4);
+static POOL: Pool<SocketInSet> = Pool::new(32);
+static LARGE_POOL: Pool<SocketInSet> = Pool::new(4);
 
-type Parts = (SocketSet<'static>, SocketHandle);
+type SocketInSet = (SocketSet<'static>, SocketHandle);
 
-/// Says whether so many bytes may be taken.
-static MAY_TAKE: Once<fn(usize) -> bool> = Once::new();
-
-/// Has `may_take` asked before memory is taken that could be done without.
-pub fn ask_for_memory(may_take: fn(usize) -> bool) {
-    MAY_TAKE.call_once(|| may_take);
-}
+/// Says whether so many bytes may be allocated for something that a connection can do without.
+pub type MemoryBudget = fn(usize) -> bool;
 
 /// A socket in a set of its own.
-pub(super) struct Machine {
+pub(super) struct SmoltcpSocket {
     pub(super) set: SocketSet<'static>,
     pub(super) handle: SocketHandle,
     /// Bytes of each of its buffers.
     pub(super) room: usize,
 }
 
-impl Machine {
+impl SmoltcpSocket {
     /// One with buffers of [`BUFFER`] bytes.
     pub(super) fn new() -> Self {
         let ring = || SocketBuffer::new(vec![0; BUFFER]);
-        let (set, handle) = SPARES.take().unwrap_or_else(|| parts(ring(), ring()));
+        let (set, handle) = POOL.take().unwrap_or_else(|| parts(ring(), ring()));
         Self { set, handle, room: BUFFER }
     }
 
-    /// One with buffers of [`LARGE_BUFFER`] bytes. `None`: no memory.
-    pub(super) fn try_large() -> Option<Self> {
-        if MAY_TAKE.get().is_some_and(|may_take| !may_take(2 * LARGE_BUFFER)) {
+    /// A socket with buffers of [`LARGE_BUFFER`] bytes. `None`: `budget` or the allocator has no memory for it.
+    pub(super) fn try_large(budget: MemoryBudget) -> Option<Self> {
+        if !budget(2 * LARGE_BUFFER) {
             return None;
         }
         let ring = || {
@@ -63,21 +57,21 @@ impl Machine {
             bytes.resize(LARGE_BUFFER, 0);
             Some(SocketBuffer::new(bytes))
         };
-        let (set, handle) = LARGE_SPARES.take().or_else(|| Some(parts(ring()?, ring()?)))?;
+        let (set, handle) = LARGE_POOL.take().or_else(|| Some(parts(ring()?, ring()?)))?;
         Some(Self { set, handle, room: LARGE_BUFFER })
     }
 
     /// Sets the options for a connection that goes this way.
-    pub(super) fn prepare(&mut self, route: Route) {
+    pub(super) fn prepare(&mut self, path: PathKind) {
         let socket = self.socket_mut();
         socket.set_ack_delay(Some(ACKNOWLEDGMENT.into()));
-        match route {
+        match path {
             // There is no network to spare.
-            Route::Local => {
+            PathKind::Local => {
                 socket.set_nagle_enabled(false);
                 socket.set_congestion_control(CongestionControl::None);
             }
-            Route::Link { .. } => {
+            PathKind::Link { .. } => {
                 socket.set_nagle_enabled(true);
                 socket.set_congestion_control(CongestionControl::Reno);
             }
@@ -93,18 +87,36 @@ impl Machine {
     }
 }
 
-fn parts(receive: SocketBuffer<'static>, send: SocketBuffer<'static>) -> Parts {
+fn parts(receive: SocketBuffer<'static>, send: SocketBuffer<'static>) -> SocketInSet {
     let mut set = SocketSet::new(Vec::with_capacity(1));
     let handle = set.add(Socket::new(receive, send));
     (set, handle)
 }
 
-impl Drop for Machine {
+impl Drop for SmoltcpSocket {
     fn drop(&mut self) {
         // Only a closed socket can connect or listen.
         self.socket_mut().abort();
         let set = core::mem::replace(&mut self.set, SocketSet::new(Vec::new()));
-        let spares = if self.room == BUFFER { &SPARES } else { &LARGE_SPARES };
-        spares.give((set, self.handle));
+        let pool = if self.room == BUFFER { &POOL } else { &LARGE_POOL };
+        pool.give((set, self.handle));
+    }
+}
+
+impl From<State> for TcpState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Closed => Self::Closed,
+            State::Listen => Self::Listen,
+            State::SynSent => Self::SynSent,
+            State::SynReceived => Self::SynReceived,
+            State::Established => Self::Established,
+            State::FinWait1 => Self::FinWait1,
+            State::FinWait2 => Self::FinWait2,
+            State::CloseWait => Self::CloseWait,
+            State::Closing => Self::Closing,
+            State::LastAck => Self::LastAck,
+            State::TimeWait => Self::TimeWait,
+        }
     }
 }

@@ -27,7 +27,7 @@ const DATA: Duration = Duration::from_secs(924);
 
 /// What programs want of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Rules {
+pub(super) struct TimeoutOptions {
     keep_alive: Option<KeepAlive>,
     user_timeout: Option<Duration>,
 }
@@ -39,7 +39,7 @@ struct KeepAlive {
     count: u8,
 }
 
-impl Rules {
+impl TimeoutOptions {
     pub(super) fn new(options: &Options) -> Self {
         let keep_alive =
             KeepAlive { idle: options.keep_idle, interval: options.keep_interval, count: options.keep_count };
@@ -49,32 +49,32 @@ impl Rules {
 
 /// What a connection is doing, as far as it matters here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum RunningTimer {
     /// In a handshake, or nobody has it open: all has to end by the deadline.
-    Limited,
+    Deadline,
     /// Bytes wait for their acknowledgment.
-    Waiting,
+    Retransmission,
     /// Nothing is on its way.
-    Idle,
+    KeepAlive,
     /// There is no peer.
-    Over,
+    Off,
 }
 
 /// What has to be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Due {
+pub(super) enum TimeoutAction {
     /// Nothing.
     Nothing,
     /// Ask the peer whether it is there.
     Probe,
     /// Give up.
-    GiveUp,
+    Abort,
 }
 
 /// What has been heard of a peer.
 #[derive(Debug)]
-pub(super) struct Patience {
-    rules: Rules,
+pub(super) struct Timeouts {
+    options: TimeoutOptions,
     deadline: Option<Duration>,
     /// When the peer was heard last.
     heard: Duration,
@@ -84,14 +84,14 @@ pub(super) struct Patience {
     probes: u8,
 }
 
-impl Patience {
-    pub(super) fn new(rules: Rules, now: Duration) -> Self {
-        Self { rules, deadline: None, heard: now, stalled: None, probes: 0 }
+impl Timeouts {
+    pub(super) fn new(options: TimeoutOptions, now: Duration) -> Self {
+        Self { options, deadline: None, heard: now, stalled: None, probes: 0 }
     }
 
     /// Other rules hold from now on.
-    pub(super) const fn set_rules(&mut self, rules: Rules) {
-        self.rules = rules;
+    pub(super) const fn set_options(&mut self, options: TimeoutOptions) {
+        self.options = options;
     }
 
     /// All has to end by `at`; `None`: no more.
@@ -111,104 +111,48 @@ impl Patience {
     }
 
     /// When something is due.
-    pub(super) fn next(&mut self, standing: Standing, now: Duration) -> Option<Duration> {
-        match standing {
-            Standing::Limited => self.deadline,
-            Standing::Waiting => {
+    pub(super) fn next(&mut self, running_timer: RunningTimer, now: Duration) -> Option<Duration> {
+        match running_timer {
+            RunningTimer::Deadline => self.deadline,
+            RunningTimer::Retransmission => {
                 let stalled = *self.stalled.get_or_insert(now);
-                Some(match self.rules.user_timeout {
+                Some(match self.options.user_timeout {
                     Some(timeout) => stalled + timeout,
                     // A peer that answers is there, even if it takes nothing.
                     None => stalled.max(self.heard) + DATA,
                 })
             }
-            Standing::Idle => {
+            RunningTimer::KeepAlive => {
                 self.stalled = None;
-                let rules = self.rules.keep_alive?;
-                Some(self.heard + rules.idle + rules.interval * u32::from(self.probes))
+                let keep_alive = self.options.keep_alive?;
+                Some(self.heard + keep_alive.idle + keep_alive.interval * u32::from(self.probes))
             }
-            Standing::Over => None,
+            RunningTimer::Off => None,
         }
     }
 
     /// What is due now.
-    pub(super) fn due(&mut self, standing: Standing, now: Duration) -> Due {
-        if self.next(standing, now).is_none_or(|at| at > now) {
-            return Due::Nothing;
+    pub(super) fn due(&mut self, running_timer: RunningTimer, now: Duration) -> TimeoutAction {
+        if self.next(running_timer, now).is_none_or(|at| at > now) {
+            return TimeoutAction::Nothing;
         }
-        if standing != Standing::Idle {
+        if running_timer != RunningTimer::KeepAlive {
             self.deadline = None;
-            return Due::GiveUp;
+            return TimeoutAction::Abort;
         }
-        let Some(rules) = self.rules.keep_alive else { return Due::Nothing };
+        let Some(keep_alive) = self.options.keep_alive else { return TimeoutAction::Nothing };
         let silence = now.saturating_sub(self.heard);
-        let is_over = match self.rules.user_timeout {
+        let is_over = match self.options.user_timeout {
             Some(timeout) => silence >= timeout && self.probes > 0,
-            None => self.probes >= rules.count,
+            None => self.probes >= keep_alive.count,
         };
         if is_over {
-            return Due::GiveUp;
+            return TimeoutAction::Abort;
         }
         self.probes = self.probes.saturating_add(1);
-        Due::Probe
+        TimeoutAction::Probe
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn options() -> Options {
-        Options {
-            keep_alive: true,
-            keep_idle: at(10),
-            keep_interval: at(2),
-            keep_count: 2,
-            ..Options::default()
-        }
-    }
-
-    #[test]
-    fn a_silent_peer_is_asked_as_often_as_the_rules_say_and_then_given_up() {
-        let mut patience = Patience::new(Rules::new(&options()), at(100));
-        assert_eq!(patience.due(Standing::Idle, at(109)), Due::Nothing);
-        assert_eq!(patience.due(Standing::Idle, at(110)), Due::Probe);
-        assert_eq!(patience.next(Standing::Idle, at(110)), Some(at(112)));
-        assert_eq!(patience.due(Standing::Idle, at(112)), Due::Probe);
-        assert_eq!(patience.due(Standing::Idle, at(113)), Due::Nothing);
-        assert_eq!(patience.due(Standing::Idle, at(114)), Due::GiveUp);
-    }
-
-    #[test]
-    fn an_answer_begins_it_again() {
-        let mut patience = Patience::new(Rules::new(&options()), at(100));
-        assert_eq!(patience.due(Standing::Idle, at(110)), Due::Probe);
-        patience.hear(at(111));
-        assert_eq!(patience.next(Standing::Idle, at(111)), Some(at(121)));
-    }
-
-    #[test]
-    fn bytes_wait_as_long_as_the_user_says_without_progress() {
-        let options = Options { user_timeout: Some(at(5)), ..Options::default() };
-        let mut patience = Patience::new(Rules::new(&options), at(0));
-        assert_eq!(patience.due(Standing::Waiting, at(10)), Due::Nothing);
-        patience.hear(at(14));
-        assert_eq!(patience.next(Standing::Waiting, at(14)), Some(at(15)), "an answer is no progress");
-        patience.progress();
-        assert_eq!(patience.due(Standing::Waiting, at(14)), Due::Nothing);
-        assert_eq!(patience.due(Standing::Waiting, at(19)), Due::GiveUp);
-    }
-
-    #[test]
-    fn without_the_user_s_word_a_peer_that_answers_is_waited_for() {
-        let mut patience = Patience::new(Rules::new(&Options::default()), at(0));
-        assert_eq!(patience.next(Standing::Waiting, at(1)), Some(at(925)));
-        patience.hear(at(100));
-        assert_eq!(patience.next(Standing::Waiting, at(100)), Some(at(1024)));
-        assert_eq!(patience.next(Standing::Idle, at(100)), None);
-    }
-}
+mod tests;

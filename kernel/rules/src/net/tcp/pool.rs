@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use spin::Mutex;
 
 /// Things of one kind. Nobody ever waits for the lock: who does not get it at once does without.
-pub(super) struct Spares<T> {
+pub(super) struct Pool<T> {
     things: Mutex<Vec<T>>,
     most: usize,
 }
 
-impl<T> Spares<T> {
+impl<T> Pool<T> {
     /// Keeps at most `most`.
     pub(super) const fn new(most: usize) -> Self {
         Self { things: Mutex::new(Vec::new()), most }
