@@ -23,7 +23,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
@@ -208,7 +208,7 @@ impl File for NetlinkSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -222,20 +222,12 @@ impl File for NetlinkSocket {
         crate::net::call::Socket::send(self, from, &mut Outgoing::default())
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 
-    fn manner(&self, waits_for: Events) -> Manner {
-        Manner { limit: self.state.read().options().wait_limit(waits_for), ..Manner::default() }
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
+        WaitPolicy { limit: self.state.read().options().wait_limit(waits_for), ..WaitPolicy::default() }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {

@@ -331,15 +331,7 @@ impl File for Terminal {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 

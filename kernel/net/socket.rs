@@ -32,7 +32,7 @@ use super::{demux, ports, route};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -378,7 +378,7 @@ impl File for TcpSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn begin_lingering(&self) -> Option<Duration> {
@@ -404,24 +404,16 @@ impl File for TcpSocket {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.endpoint.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let state = self.endpoint.state.read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
+        let mode = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
+        WaitPolicy { mode, limit: state.options().wait_limit(waits_for) }
     }
 
     /// Less than `SO_RCVLOWAT` can be read and does not make it readable.

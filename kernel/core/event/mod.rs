@@ -31,7 +31,7 @@ pub(crate) type Guard<'a, S> = pollee::Guard<'a, S, Pollux>;
 pub(crate) type ReadinessHeader = pollee::ReadinessHeader<Pollux>;
 
 /// A file that can be polled and watched.
-pub(crate) type Pollable = dyn pollee::Pollable<Pollux>;
+pub(crate) type Pollable = dyn pollee::Pollable<Pollux> + Sync;
 
 /// The list of an epoll instance's items that may be ready.
 pub(crate) type ReadyList = pollee::ReadyList<Pollux>;

@@ -1,10 +1,11 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
 //! Owns: the file status flags, where it was opened, who is to hear of its end.
-//! Not here: the numbers (`table`), reads and writes (`offset`), sleeping (`pollee::wait`).
+//! Not here: the numbers (`table`), reads and writes (`offset`), polling (`polled`), sleeping (`pollee::wait`).
 //! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
 
 mod offset;
+mod polled;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,18 +14,14 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ostd::sync::Mutex;
-use pollee::{Events, NoMemory};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
-use spin::Once;
-use yoke::Yoke;
 
+use self::polled::PolledFile;
 use super::location::Location;
 use super::release::{Observers, Release};
 use super::traits::{File, WriteExtent};
-use crate::core::event;
-use crate::core::event::class::Hits;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
@@ -47,39 +44,9 @@ pub(crate) struct OpenFile {
     observers: Observers,
     /// Where it was opened, unless it was made without a name, as a pipe is.
     location: Option<Box<dyn Location>>,
-    polling: Polling,
-    /// For the first thread that waits for this file among many.
-    registration: Once<Arc<event::PersistentRegistration>>,
     /// Whether it has offsets; no file changes that.
     is_seekable: bool,
-    /// The file, and its front, if it has one and may be polled.
-    file: Yoke<Option<&'static event::ReadinessHeader>, Arc<dyn File>>,
-    /// Which of the front's events are the file's.
-    shown: Events,
-}
-
-/// How a poll is answered. Decided when the file is opened, because select(2) and poll(2) ask thousands of files,
-/// most of which need not be asked.
-#[derive(Clone, Copy)]
-enum Polling {
-    /// As if it were not open: `O_PATH`.
-    Closed,
-    /// Always the same: a file that nobody can watch does not change.
-    Always(Events),
-    /// By the file.
-    Ask,
-}
-
-impl Polling {
-    fn of(file: &dyn File, flags: OpenFlags) -> Self {
-        if flags.contains(OpenFlags::PATH) {
-            Self::Closed
-        } else if file.watch().is_none() {
-            Self::Always(file.poll(Events::all()))
-        } else {
-            Self::Ask
-        }
-    }
+    file: PolledFile,
 }
 
 /// Flags of open(2) that are about the opening, and forgotten after it.
@@ -123,15 +90,8 @@ impl OpenFile {
     ) -> Result<Arc<Self>, Errno> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         budget::try_reserve(PAGE_SIZE)?;
-        let polling = Polling::of(&*file, flags);
         let is_path = flags.contains(OpenFlags::PATH);
         let (is_seekable, write_extent) = (file.is_seekable(), file.write_extent());
-        let mut shown = Events::empty();
-        let file = Yoke::attach_to_cart(file, |file| {
-            let (front, events) = file.front().filter(|_| matches!(polling, Polling::Ask))?;
-            shown = events;
-            Some(front)
-        });
         Ok(Arc::new(Self {
             id: DescriptionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             access,
@@ -142,11 +102,8 @@ impl OpenFile {
             offset: Mutex::new(0),
             observers: Observers::new(),
             location,
-            polling,
-            registration: Once::new(),
             is_seekable,
-            file,
-            shown,
+            file: PolledFile::new(file, is_path),
         }))
     }
 
@@ -157,7 +114,7 @@ impl OpenFile {
 
     /// The file.
     pub(crate) fn file(&self) -> &Arc<dyn File> {
-        self.file.backing_cart()
+        self.file.get()
     }
 
     /// The file as what it really is, if it is an `F`.
@@ -205,80 +162,6 @@ impl OpenFile {
     /// Whether it is only a place in the tree: `O_PATH`.
     pub(crate) fn is_path(&self) -> bool {
         self.status().contains(OpenFlags::PATH)
-    }
-
-    /// Whether it may become ready or cease to be.
-    #[inline]
-    pub(crate) const fn is_watchable(&self) -> bool {
-        matches!(self.polling, Polling::Ask)
-    }
-
-    /// Whether it is known without asking it that it is not ready for `interest`, and has neither failed nor ended.
-    #[inline]
-    pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
-        let known = self.file.get().and_then(event::ReadinessHeader::events);
-        known.is_some_and(|events| !events.intersects(self.shown & (interest | Events::ALWAYS)))
-    }
-
-    /// As [`poll`](Self::poll), for one of many: an answer from the cache is left to be counted in `hits`.
-    #[inline]
-    pub(crate) fn glance(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
-        if let Some(front) = self.file.get()
-            && let Some(events) = front.events()
-        {
-            hits.add(front.class());
-            return Some(events & self.shown & interest);
-        }
-        self.poll(interest)
-    }
-
-    /// Makes it part of a wait for many files, and then [glances](Self::glance) at it. `None`: the place is taken by
-    /// another thread.
-    ///
-    /// # Errors
-    /// [`NoMemory`].
-    #[inline]
-    pub(crate) fn keep(
-        &self,
-        epochs: &event::WaitEpochs,
-        interest: Events,
-        hits: &mut Hits,
-    ) -> Result<Option<Events>, NoMemory> {
-        let Some(registration) = self.registration.get() else {
-            return self.stand(epochs, interest);
-        };
-        let is_kept = registration.join(|| self.watched(), epochs, interest);
-        Ok(if is_kept { self.glance(interest, hits) } else { None })
-    }
-
-    /// Takes the place for `epochs` and then looks. `None`: another thread was quicker.
-    #[cold]
-    fn stand(&self, epochs: &event::WaitEpochs, interest: Events) -> Result<Option<Events>, NoMemory> {
-        let mut begun = None;
-        self.registration.try_call_once(|| {
-            budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
-            let (registration, ready) =
-                event::PersistentRegistration::register(self.watched(), epochs, interest)?;
-            begun = Some(ready);
-            Ok(registration)
-        })?;
-        Ok(begun)
-    }
-
-    /// What to register with, of a file that [can be watched](Self::is_watchable).
-    pub(crate) fn watched(&self) -> &event::Pollable {
-        #[expect(clippy::expect_used, reason = "asked of files that have it, and what a file has it keeps")]
-        self.file().watch().expect("a file that can be watched")
-    }
-
-    /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree. See [`File::poll`].
-    #[inline]
-    pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
-        match self.polling {
-            Polling::Ask => Some(self.file().poll(interest)),
-            Polling::Always(events) => Some(events & interest),
-            Polling::Closed => None,
-        }
     }
 
     /// Changes the file status flags to those in `wanted`; others stay.
@@ -336,9 +219,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        if let Some(registration) = self.registration.get() {
-            registration.unregister(self.watched());
-        }
+        self.file.end_registration();
         self.observers.tell(self.id);
     }
 }

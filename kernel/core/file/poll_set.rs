@@ -42,7 +42,7 @@ pub(crate) trait Thread: Sleep<Pollux> {
 pub(crate) struct Waiting {
     epochs: event::WaitEpochs,
     /// Files of the present wait, which stay open for as long as it lasts.
-    kept: Vec<Arc<OpenFile>>,
+    armed: Vec<Arc<OpenFile>>,
     /// Registrations with files whose persistent registration is another thread's.
     poller: Poller<WatchedFile>,
     /// Whether the last wait came to a sleep. If so, this one probably will: it begins with the second pass.
@@ -60,41 +60,47 @@ impl Waiting {
     pub(crate) fn new(task: &event::Task) -> Self {
         Self {
             epochs: event::WaitEpochs::new(task.clone()),
-            kept: Vec::new(),
+            armed: Vec::new(),
             poller: Poller::new(task.clone()),
             has_slept: false,
         }
     }
 
-    /// Makes `file` part of the wait and then looks at it.
+    /// Makes `file`, which lends `pollable`, part of the wait and then polls it.
     // Called for each of thousands of files, from poll and from select.
     #[inline(always)]
-    fn keep(&mut self, file: &Arc<OpenFile>, interest: Events, hits: &mut Hits) -> Result<Events, NoMemory> {
-        if self.kept.len() == self.kept.capacity() {
-            self.kept.try_reserve(1).map_err(|_| NoMemory)?;
+    fn arm(
+        &mut self,
+        file: &Arc<OpenFile>,
+        pollable: &event::Pollable,
+        interest: Events,
+        hits: &mut Hits,
+    ) -> Result<Events, NoMemory> {
+        if self.armed.len() == self.armed.capacity() {
+            self.armed.try_reserve(1).map_err(|_| NoMemory)?;
         }
-        match file.keep(&self.epochs, interest, hits)? {
+        match file.arm(pollable, &self.epochs, interest, hits)? {
             Some(ready) => {
-                self.kept.push(file.clone());
+                self.armed.push(file.clone());
                 Ok(ready)
             }
-            None => self.register(file, interest),
+            None => self.register_once(file, interest),
         }
     }
 
     /// Registers for this one wait, where the persistent registration is another thread's.
     #[cold]
-    fn register(&mut self, file: &Arc<OpenFile>, interest: Events) -> Result<Events, NoMemory> {
+    fn register_once(&mut self, file: &Arc<OpenFile>, interest: Events) -> Result<Events, NoMemory> {
         self.poller.watch(WatchedFile(file.clone()), interest)
     }
 
     fn end(&mut self) {
         self.epochs.end();
         self.poller.clear();
-        if self.kept.capacity() > FEW {
-            self.kept = Vec::new();
+        if self.armed.capacity() > FEW {
+            self.armed = Vec::new();
         } else {
-            self.kept.clear();
+            self.armed.clear();
         }
     }
 }
@@ -158,7 +164,7 @@ pub(crate) fn wait<S: Thread>(
     let attempt = || {
         looks += 1;
         let count = if looks == 1 {
-            match ask_and_keep(files, question, waiting) {
+            match ask_and_arm(files, question, waiting) {
                 Ok(count) => count,
                 Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
             }
@@ -181,12 +187,12 @@ pub(crate) fn wait<S: Thread>(
 /// One pass that only looks.
 fn ask(files: &FdTable, question: &mut impl Question) -> usize {
     let mut hits = Hits::default();
-    let mut look = |file: &Arc<OpenFile>, interest| file.glance(interest, &mut hits);
+    let mut look = |file: &Arc<OpenFile>, interest| file.poll_cached(interest, &mut hits);
     (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
 }
 
 /// One pass that makes files part of the wait until it finds something ready.
-fn ask_and_keep(
+fn ask_and_arm(
     files: &FdTable,
     question: &mut impl Question,
     waiting: &mut Waiting,
@@ -195,15 +201,15 @@ fn ask_and_keep(
     let mut result = Ok(());
     let mut hits = Hits::default();
     let mut look = |file: &Arc<OpenFile>, interest| {
-        let events = match &mut waiting {
-            Some(waiting) if file.is_watchable() => match waiting.keep(file, interest, &mut hits) {
+        let events = match (&mut waiting, file.pollable()) {
+            (Some(waiting), Some(pollable)) => match waiting.arm(file, pollable, interest, &mut hits) {
                 Ok(events) => Some(events),
                 Err(error) => {
                     result = Err(error);
                     Some(Events::empty())
                 }
             },
-            _ => file.glance(interest, &mut hits),
+            _ => file.poll_cached(interest, &mut hits),
         };
         if events.is_none_or(|events| !events.is_empty()) {
             waiting = None;
@@ -218,6 +224,10 @@ impl Deref for WatchedFile {
     type Target = event::Pollable;
 
     fn deref(&self) -> &event::Pollable {
-        self.0.watched()
+        #[expect(
+            clippy::expect_used,
+            reason = "made of files that are armed, and what a file lends it keeps"
+        )]
+        self.0.pollable().expect("a file that can be watched")
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Objects never sleep: an operation that would block returns `Poll::Pending`, and `pollee::wait_events` decides
 //! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`). A file that answers `Pending` has a
-//! [`watch`](File::watch), and reports the event that ends the wait.
+//! [`pollable`](File::pollable), and raises the event that ends the wait.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -32,23 +32,23 @@ pub(crate) enum WriteExtent {
 
 /// How threads wait for a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
-    /// How many of them one event may wake: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
-    pub(crate) share: WakeMode,
+pub(crate) struct WaitPolicy {
+    /// How many of them one event wakes: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
+    pub(crate) mode: WakeMode,
     /// How long one waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
     pub(crate) limit: Option<Duration>,
 }
 
-impl Default for Manner {
-    /// Every one hears of each event and waits for ever.
+impl Default for WaitPolicy {
+    /// Each event wakes all of them, and they wait for ever.
     fn default() -> Self {
-        Self { share: WakeMode::All, limit: None }
+        Self { mode: WakeMode::All, limit: None }
     }
 }
 
-impl From<WakeMode> for Manner {
-    fn from(share: WakeMode) -> Self {
-        Self { share, limit: None }
+impl From<WakeMode> for WaitPolicy {
+    fn from(mode: WakeMode) -> Self {
+        Self { mode, limit: None }
     }
 }
 
@@ -102,35 +102,22 @@ pub(crate) trait File: Any + Send + Sync {
         WriteExtent::Partial
     }
 
-    /// What is ready, as far as `interest` asks. The default is a file that never blocks.
+    /// What to poll, and to register with to hear of changes; the same as long as the file lives. `None`: the file is
+    /// always readable and writable, and `epoll_ctl` refuses it with `EPERM`.
     ///
-    /// Called with preemption off: it takes spin locks at most.
-    fn poll(&self, interest: Events) -> Events {
-        interest & (Events::READABLE | Events::WRITABLE)
-    }
-
-    /// Where its readiness can be seen without asking it, and which events of that are its own: where
-    /// [`poll`](Self::poll) does no more than to ask a [`Locked`](event::Locked) for these.
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        None
-    }
-
-    /// What to register with to hear of changes, or `None` for a file that is always ready, which
-    /// `epoll_ctl` refuses with `EPERM`.
-    ///
-    /// A file that is one end of an object lends something that masks out the other end's events.
-    fn watch(&self) -> Option<&event::Pollable> {
+    /// Polled with preemption off, so it takes spin locks at most.
+    fn pollable(&self) -> Option<&event::Pollable> {
         None
     }
 
     /// How blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) wait.
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let _ = waits_for;
-        Manner::default()
+        WaitPolicy::default()
     }
 
-    /// Whether a read of `len` bytes finds nothing as long as the file is not ready for [`Events::READABLE`], nor for
-    /// [`Events::ALWAYS`]: then a look at its readiness can stand for a try.
+    /// If true, a read of `len` bytes finds nothing until the file is ready for [`Events::READABLE`] or
+    /// [`Events::ALWAYS`], so callers may poll instead of trying it.
     fn reads_when_ready(&self, len: usize) -> bool {
         let _ = len;
         false

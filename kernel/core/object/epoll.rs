@@ -24,6 +24,7 @@ use pollee::{
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::epoll::interest::{self, Identity, Table};
+use yoke::Yoke;
 
 pub(crate) use self::control::control;
 use self::nesting::Outer;
@@ -48,10 +49,20 @@ type Item = interest::Item<DescriptionId, Watched>;
 /// A file in an interest table.
 struct Watched {
     /// Keeps the file, not its description: the item goes first when that is closed.
-    file: Arc<dyn File>,
+    file: Yoke<&'static event::Pollable, Arc<dyn File>>,
     description: Weak<OpenFile>,
     /// `None` before the item is connected.
     token: Option<Token>,
+}
+
+impl Watched {
+    fn file(&self) -> &Arc<dyn File> {
+        self.file.backing_cart()
+    }
+
+    fn pollable(&self) -> &event::Pollable {
+        *self.file.get()
+    }
 }
 
 /// Makes and opens an epoll instance.
@@ -81,8 +92,8 @@ impl Epoll {
         identity: Identity<DescriptionId>,
     ) -> Option<Item> {
         let (key, mut item) = table.remove(identity)?;
-        if let (Some(token), Some(watch)) = (item.file.token.take(), item.file.file.watch()) {
-            drop(watch.unregister(token));
+        if let Some(token) = item.file.token.take() {
+            drop(item.file.pollable().unregister(token));
         }
         self.ready.close(key);
         Some(item)
@@ -91,7 +102,7 @@ impl Epoll {
     /// Forgets what an item meant to others.
     fn forget(&self, item: &Item) {
         control::uncharge();
-        if let Some(inner) = as_epoll(&*item.file.file) {
+        if let Some(inner) = as_epoll(&**item.file.file()) {
             inner.outer.remove(self);
         }
     }
@@ -108,13 +119,7 @@ impl File for Epoll {
         Class::Epoll
     }
 
-    /// Readable if an item is ready: a queued one may have become stale, so they are asked. Whatever the caller
-    /// wants to know, as on Linux: what is stale then leaves the queue, and comes back at its end.
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(self, interest)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 }

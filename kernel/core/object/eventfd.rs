@@ -15,7 +15,7 @@ use rules::core::seek::Whence;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// A counter to wait for.
@@ -71,21 +71,13 @@ impl File for EventFd {
         result.map_ok(|()| VALUE_SIZE)
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 
     /// Any reader can take what there is; but of the writers one may need more room than another.
-    fn manner(&self, waits_for: Events) -> Manner {
-        if waits_for == Events::READABLE { WakeMode::Exclusive.into() } else { Manner::default() }
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
+        if waits_for == Events::READABLE { WakeMode::Exclusive.into() } else { WaitPolicy::default() }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {

@@ -26,7 +26,7 @@ use self::pool::Pool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -186,20 +186,12 @@ impl File for PipeEnd {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(self, interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Pollable::header(self)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 
     /// Whatever made a pipe readable, or freed a slot, lets any one reader or writer go on.
-    fn manner(&self, _waits_for: Events) -> Manner {
+    fn wait_policy(&self, _waits_for: Events) -> WaitPolicy {
         WakeMode::Exclusive.into()
     }
 

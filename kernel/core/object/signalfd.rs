@@ -128,11 +128,7 @@ impl<P: PendingSignals> File for SignalFd<P> {
         Poll::Ready(Ok(count * RECORD_SIZE))
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(self, interest)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(self)
     }
 

@@ -18,7 +18,7 @@ use rules::core::timerfd::{Setting, VALUE_SIZE};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::clock;
 use crate::machine::clock::deferred::{self, Work};
 use crate::machine::clock::timer::Timer;
@@ -134,20 +134,12 @@ impl File for TimerFd {
         Poll::Ready(result)
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
     }
 
     /// One reader takes all there is.
-    fn manner(&self, _waits_for: Events) -> Manner {
+    fn wait_policy(&self, _waits_for: Events) -> WaitPolicy {
         WakeMode::Exclusive.into()
     }
 

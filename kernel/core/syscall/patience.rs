@@ -14,7 +14,7 @@ use super::caller::{Caller, Restart};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
-use crate::core::file::traits::{File, Manner};
+use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::clock;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
@@ -161,12 +161,12 @@ pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode
         return Ok(());
     }
     let waits_for = if access.reads() { Events::READABLE } else { Events::WRITABLE };
-    let Some(watch) = file.watch() else { return Ok(()) };
+    let Some(file) = file.pollable() else { return Ok(()) };
     // One partner suffices for all who wait for one.
-    until_changed(cx, (watch, waits_for, WakeMode::All), Timeout::Never, attempt)
+    until_changed(cx, (file, waits_for, WakeMode::All), Timeout::Never, attempt)
 }
 
-/// Waits until `deadline`, or as long as the file's own manner is.
+/// Waits until `deadline`, or as long as the file's wait policy says.
 #[inline(never)]
 fn wait<T>(
     cx: &impl Caller,
@@ -175,11 +175,11 @@ fn wait<T>(
     deadline: Option<Option<Duration>>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
-    let Manner { share, limit } = file.file().manner(interest);
+    let WaitPolicy { mode, limit } = file.file().wait_policy(interest);
     let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
     // What is not ready and never changes would be waited for in vain.
-    let file = file.file().watch().ok_or(Errno::EAGAIN)?;
+    let file = file.pollable().ok_or(Errno::EAGAIN)?;
     limit_restarts(cx, deadline);
-    let target = WaitTarget { file, interest, mode: share, recheck };
+    let target = WaitTarget { file, interest, mode, recheck };
     pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }

@@ -68,15 +68,7 @@ impl File for PidFd {
         Class::PidFd
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&*self.state)
     }
 }

@@ -13,7 +13,7 @@ use rules::net::tcp::connection::RecvMode;
 use super::UnixSocket;
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::traits::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::call::{self, Outgoing};
 
@@ -23,7 +23,7 @@ impl File for UnixSocket {
     }
 
     fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
@@ -42,24 +42,16 @@ impl File for UnixSocket {
         if self.kind() == Kind::Stream { WriteExtent::All } else { WriteExtent::Partial }
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::ReadinessHeader, Events)> {
-        Some((self.endpoint.state.header(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.endpoint.state)
     }
 
     /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let state = self.endpoint.state.read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
+        let mode = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
+        WaitPolicy { mode, limit: state.options().wait_limit(waits_for) }
     }
 
     fn reads_when_ready(&self, len: usize) -> bool {

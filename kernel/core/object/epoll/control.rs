@@ -10,6 +10,7 @@ use pollee::{Events, NoMemory, WakeMode};
 use rules::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use rules::abi::errno::Errno;
 use rules::core::epoll::interest::{self, Identity, TargetKind};
+use yoke::Yoke;
 
 use super::nesting::Graph;
 use super::{Epoll, Item, Watched, as_epoll};
@@ -59,7 +60,7 @@ pub(crate) fn control(
     fd: i32,
     event: EpollEvent,
 ) -> Result<(), Errno> {
-    if target.file().watch().is_none() {
+    if target.pollable().is_none() {
         return Err(Errno::EPERM);
     }
     let epoll = file.downcast::<Epoll>().ok_or(Errno::EINVAL)?;
@@ -126,8 +127,10 @@ impl Epoll {
             return Err(Errno::EEXIST);
         }
         budget::try_reserve(PAGE_SIZE)?;
+        let file =
+            Yoke::try_attach_to_cart(target.file().clone(), |file| file.pollable().ok_or(Errno::EPERM))?;
         charge()?;
-        let file = Watched { file: target.file().clone(), description: Arc::downgrade(target), token: None };
+        let file = Watched { file, description: Arc::downgrade(target), token: None };
         let key = self.ready.open().map_err(|NoMemory| {
             uncharge();
             Errno::ENOMEM
@@ -152,12 +155,9 @@ impl Epoll {
             // Another thread has removed it, or has connected one like it at its place.
             return Ok(());
         };
-        let Some(watch) = item.file.file.watch() else {
-            return Err(Errno::EPERM);
-        };
         let is_exclusive = item.event.flags().contains(EpollFlags::EXCLUSIVE);
         let mode = if is_exclusive { WakeMode::Exclusive } else { WakeMode::All };
-        let registered = watch.register(self.ready.entry(key), item.event.interest(), mode);
+        let registered = item.file.pollable().register(self.ready.entry(key), item.event.interest(), mode);
         let (token, events) = registered.map_err(|NoMemory| Errno::ENOMEM)?;
         item.file.token = Some(token);
         let notification = (!events.is_empty()).then(|| self.ready.enqueue(key));
@@ -184,9 +184,9 @@ impl Epoll {
         item.event = event;
         // Armed and interested first, polled after: an event in between enqueues the item.
         self.ready.arm(key);
-        let events = match (&item.file.token, item.file.file.watch()) {
-            (Some(token), Some(watch)) => watch.set_interest(token, event.interest()),
-            _ => Events::empty(),
+        let events = match &item.file.token {
+            Some(token) => item.file.pollable().set_interest(token, event.interest()),
+            None => Events::empty(),
         };
         let notification = (!events.is_empty()).then(|| self.ready.enqueue(key));
         drop(table);

@@ -149,7 +149,7 @@ type ItemFrom = (usize, Arc<dyn File>, Weak<OpenFile>);
 fn item_from(epoll: &Epoll, from: usize) -> Option<ItemFrom> {
     let table = epoll.interest.lock();
     let (next, item) = table.next(from)?;
-    Some((next, item.file.file.clone(), item.file.description.clone()))
+    Some((next, item.file.file().clone(), item.file.description.clone()))
 }
 
 /// Counts the ways up from a file.

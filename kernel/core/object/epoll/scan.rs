@@ -99,7 +99,7 @@ impl Epoll {
 
 /// What an item is ready for.
 fn ask(item: &Item) -> Events {
-    item.file.file.poll(item.event.interest())
+    item.file.pollable().poll(item.event.interest())
 }
 
 /// Keeps those of the `reported` ready that come after the first `arrived`.

@@ -79,7 +79,9 @@ impl Pollable<Pollux> for End {
         self.side.show(events)
     }
 
+    /// The slave's events are in the word as it shows them.
     fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
-        None
+        let events = Events::READABLE | Events::WRITABLE | Events::ALWAYS;
+        (self.side == Side::Slave).then(|| (self.terminal.state.header(), events))
     }
 }

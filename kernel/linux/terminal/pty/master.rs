@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::{Events, Pollable};
+use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUTQ, TIOCPKT, TIOCSPTLCK};
 use rules::linux::pty::Line;
@@ -140,11 +140,7 @@ impl File for Master {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(&self.end, interest)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.end)
     }
 

@@ -6,7 +6,6 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use pollee::{Events, Pollable};
 use rules::abi::errno::Errno;
 
 use super::super::Terminal;
@@ -69,11 +68,7 @@ impl File for Slave {
         WriteExtent::All
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        Pollable::poll(&self.end, interest)
-    }
-
-    fn watch(&self) -> Option<&event::Pollable> {
+    fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.end)
     }
 

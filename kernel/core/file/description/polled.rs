@@ -1,0 +1,166 @@
+//! The file of a description, as poll, select and blocking calls see it.
+//!
+//! Owns: the way from a description to the file's readiness, and the registration that stays.
+//! Not here: what readiness is (`pollee`), the passes over many descriptions (`poll_set`).
+//!
+//! select(2) and poll(2) ask thousands of files. So what a file lends for polling is looked up once, when the
+//! description is made, and most polls are one load of the file's readiness word, without a call.
+//! Why: decision 0054, decision 0055.
+
+use alloc::sync::Arc;
+
+use pollee::{Events, NoMemory};
+use spin::Once;
+use yoke::Yoke;
+
+use super::super::traits::File;
+use super::OpenFile;
+use crate::core::event;
+use crate::core::event::class::Hits;
+use crate::machine::memory::budget;
+use crate::machine::memory::layout::PAGE_SIZE;
+
+/// A file and what it lends for polling.
+pub(super) struct PolledFile {
+    answer: Answer,
+    /// Which of the header's events are the file's.
+    shown: Events,
+    /// The file with its pollable, and with the header of that where a look at it answers a poll.
+    file: Yoke<Lent, Arc<dyn File>>,
+    /// For the first thread that waits for this file among many.
+    registration: Once<Arc<event::PersistentRegistration>>,
+}
+
+type Lent = (Option<&'static event::Pollable>, Option<&'static event::ReadinessHeader>);
+
+/// Who answers a poll.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// Nobody, as if it were not open: `O_PATH`.
+    Closed,
+    /// The description: a file that cannot be watched does not change.
+    Always(Events),
+    /// The file's pollable.
+    Ask,
+}
+
+impl PolledFile {
+    /// Wraps `file`, or what is only its place in the tree.
+    pub(super) fn new(file: Arc<dyn File>, is_path: bool) -> Self {
+        let mut shown = Events::empty();
+        let file: Yoke<Lent, _> = Yoke::attach_to_cart(file, |file| {
+            let pollable = file.pollable().filter(|_| !is_path);
+            let header = pollable.and_then(|pollable| pollable.header()).map(|(header, events)| {
+                shown = events;
+                header
+            });
+            (pollable, header)
+        });
+        let answer = match file.get() {
+            _ if is_path => Answer::Closed,
+            (Some(_), _) => Answer::Ask,
+            (None, _) => Answer::Always(Events::READABLE | Events::WRITABLE),
+        };
+        Self { answer, shown, file, registration: Once::new() }
+    }
+
+    /// The file itself.
+    #[inline]
+    pub(super) fn get(&self) -> &Arc<dyn File> {
+        self.file.backing_cart()
+    }
+
+    /// Ends the registration that was kept for further waits. To be called once, when nobody waits any more.
+    pub(super) fn end_registration(&self) {
+        if let (Some(registration), Some(pollable)) = (self.registration.get(), self.pollable()) {
+            registration.unregister(pollable);
+        }
+    }
+
+    #[inline]
+    fn pollable(&self) -> Option<&event::Pollable> {
+        self.file.get().0
+    }
+
+    /// The readiness, if it is cached where it can be seen.
+    #[inline]
+    fn header(&self) -> Option<&event::ReadinessHeader> {
+        self.file.get().1
+    }
+}
+
+impl OpenFile {
+    /// What to poll and to register with, of a file that may become ready or cease to be.
+    #[inline]
+    pub(crate) fn pollable(&self) -> Option<&event::Pollable> {
+        self.file.pollable()
+    }
+
+    /// Whether the readiness word alone says that it is not ready for `interest`, and has neither failed nor ended.
+    #[inline]
+    pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
+        let known = self.file.header().and_then(event::ReadinessHeader::events);
+        known.is_some_and(|events| !events.intersects(self.file.shown & (interest | Events::ALWAYS)))
+    }
+
+    /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree.
+    #[inline]
+    pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
+        match self.file.answer {
+            Answer::Ask => self.pollable().map(|pollable| pollable.poll(interest)),
+            Answer::Always(events) => Some(events & interest),
+            Answer::Closed => None,
+        }
+    }
+
+    /// As [`poll`](Self::poll), for one of many files: from the readiness word if it is cached there, which is then left
+    /// to be counted in `hits`.
+    #[inline]
+    pub(crate) fn poll_cached(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
+        if let Some(header) = self.file.header()
+            && let Some(events) = header.events()
+        {
+            hits.add(header.class());
+            return Some(events & self.file.shown & interest);
+        }
+        self.poll(interest)
+    }
+
+    /// Makes the file, which lends `pollable`, part of a wait for many, and then polls it. `None`: its persistent
+    /// registration is another thread's.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    #[inline]
+    pub(crate) fn arm(
+        &self,
+        pollable: &event::Pollable,
+        epochs: &event::WaitEpochs,
+        interest: Events,
+        hits: &mut Hits,
+    ) -> Result<Option<Events>, NoMemory> {
+        let Some(registration) = self.file.registration.get() else {
+            return self.register(pollable, epochs, interest);
+        };
+        let is_armed = registration.join(|| pollable, epochs, interest);
+        Ok(if is_armed { self.poll_cached(interest, hits) } else { None })
+    }
+
+    /// Registers for this wait and those after it, and then polls. `None`: another thread was quicker.
+    #[cold]
+    fn register(
+        &self,
+        pollable: &event::Pollable,
+        epochs: &event::WaitEpochs,
+        interest: Events,
+    ) -> Result<Option<Events>, NoMemory> {
+        let mut begun = None;
+        self.file.registration.try_call_once(|| {
+            budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
+            let (registration, ready) = event::PersistentRegistration::register(pollable, epochs, interest)?;
+            begun = Some(ready);
+            Ok(registration)
+        })?;
+        Ok(begun)
+    }
+}
