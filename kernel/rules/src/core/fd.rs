@@ -1,6 +1,7 @@
 //! Which file descriptor numbers exist, and what is behind them.
 //!
-//! Owns: the numbers, the files behind them, the close-on-exec flags.   Not here: what a file is, the lock (file/table).
+//! Owns: the numbers, the files behind them, the close-on-exec flags.   Not here: what a file is, the lock
+//! (file/table).
 //! Invariant: a number is free, reserved or open; every number below the lowest leaf with room is taken.
 //! Source: open(2), dup(2), fcntl(2), close_range(2); Linux 6.1 fs/file.c.
 

@@ -2,7 +2,8 @@
 //!
 //! What nobody here can tell is 0: the place of a socket in memory, its timeout and its window.
 //! Source: proc(5); Linux 6.1 net/ipv4/tcp_ipv4.c (`get_tcp4_sock`), net/ipv4/udp.c (`udp4_format_sock`),
-//! net/unix/af_unix.c (`unix_seq_show`), net/ipv4/fib_trie.c (`fib_route_seq_show`), net/ipv4/arp.c (`arp_format_neigh_entry`).
+//! net/unix/af_unix.c (`unix_seq_show`), net/ipv4/fib_trie.c (`fib_route_seq_show`), net/ipv4/arp.c
+//! (`arp_format_neigh_entry`).
 
 use alloc::format;
 use alloc::string::String;

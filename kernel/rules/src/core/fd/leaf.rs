@@ -1,7 +1,8 @@
 //! The smallest pieces of a table: 64 numbers, and 64 times 64.
 //!
 //! Owns: the files.   Not here: which number a new file gets (`table`).
-//! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only. A bit of
+//! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only.
+//! A bit of
 //! `Branch::full` is set exactly if that leaf has no free number.
 
 use alloc::boxed::Box;

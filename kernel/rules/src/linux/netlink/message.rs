@@ -1,4 +1,5 @@
-//! What messages look like: a header, mostly a structure of the kind, and attributes. Each begins at a multiple of four.
+//! What messages look like: a header, mostly a structure of the kind, and attributes. Each begins at a multiple of
+//! four.
 //!
 //! Source: netlink(7), netlink(3); Linux 6.1 include/uapi/linux/netlink.h, include/net/netlink.h.
 

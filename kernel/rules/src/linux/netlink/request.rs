@@ -1,7 +1,8 @@
 //! What a program sends: one message after the other, and what is refused.
 //!
-//! Interfaces are configured on the kernel's command line: whoever may change them hears `EOPNOTSUPP`, as from ioctl(2).
-//! Missing: neighbours, rules, the way to one address (`EOPNOTSUPP`); filters of lists (`NETLINK_GET_STRICT_CHK`).
+//! Interfaces are configured on the kernel's command line: whoever may change them hears `EOPNOTSUPP`, as from
+//! ioctl(2). Missing: neighbours, rules, the way to one address (`EOPNOTSUPP`); filters of lists
+//! (`NETLINK_GET_STRICT_CHK`).
 //! Source: rtnetlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_rcv_skb`), net/core/rtnetlink.c
 //! (`rtnetlink_rcv_msg`, `rtnl_getlink`).
 
@@ -82,8 +83,8 @@ impl NetlinkRequest<'_> {
     /// Answers it, for the socket `port`.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody is
-    /// meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
+    /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody
+    /// is meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
     pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<NetlinkReply, Errno> {
         if !self.flags().contains(MessageFlags::REQUEST) || self.header.kind < FIRST_KIND {
             return Ok(NetlinkReply::Nothing);

@@ -15,8 +15,8 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
     /// Reads.
     ///
     /// # Errors
-    /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not writable.
-    /// What became of the connection, once.
+    /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not
+    /// writable. What became of the connection, once.
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<ReceivedPiece<R>, Errno>> {
         let is_connected = matches!(self.role, Role::Connected(_));
         match self.kind {
