@@ -1,4 +1,4 @@
-//! The rules of epoll: what is ready, in which order it is reported, and what a report uses up.
+//! The rules of epoll: the interest list, and the order in which ready files are reported.
 //!
 //! Source: epoll(7); Linux 6.1 fs/eventpoll.c.
 
