@@ -1,4 +1,4 @@
-//! The numbers and the layout of epoll.
+//! The constants and the structure of the epoll calls.
 //!
 //! Source: epoll_ctl(2); Linux 6.1 include/uapi/linux/eventpoll.h.
 

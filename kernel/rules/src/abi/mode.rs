@@ -1,4 +1,4 @@
-//! What kind of file an inode is, and who may do what with it: the sixteen bits of `st_mode`.
+//! The type and permission bits of an inode: `st_mode`.
 //!
 //! Source: inode(7); Linux 6.1 include/uapi/linux/stat.h.
 
@@ -78,11 +78,11 @@ bitflags! {
         const GROUP_WRITE = 0o020;
         /// The group executes or searches.
         const GROUP_EXECUTE = 0o010;
-        /// Everybody reads.
+        /// All may read.
         const OTHER_READ = 0o004;
-        /// Everybody writes.
+        /// All may write.
         const OTHER_WRITE = 0o002;
-        /// Everybody executes or searches.
+        /// All may execute or search.
         const OTHER_EXECUTE = 0o001;
     }
 }
@@ -94,7 +94,7 @@ impl Permissions {
         Self::from_bits_truncate((mode & 0o7777) as u16)
     }
 
-    /// What is left after umask(2) took its bits away.
+    /// Returns the mode without the bits in umask(2)'s mask.
     #[must_use]
     pub fn masked_by(self, umask: Self) -> Self {
         self.difference(umask)

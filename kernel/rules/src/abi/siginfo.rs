@@ -1,4 +1,4 @@
-//! `struct signalfd_siginfo`, out of the kernel's `siginfo_t`.
+//! `struct signalfd_siginfo`, made from the kernel's `siginfo_t`.
 //!
 //! Source: signalfd(2); Linux 6.1 fs/signalfd.c (`signalfd_copyinfo`), kernel/signal.c (`siginfo_layout`).
 

@@ -1,6 +1,6 @@
-//! Who may do what with a file: the permission bits against a user and a group.
+//! Checks the permission bits of a file against a user and a group.
 //!
-//! Not here: who a process is (`credentials`). Missing: access control lists.
+//! Not here: the identity of a process (`credentials`). Missing: access control lists.
 //! Source: path_resolution(7) "Permissions"; Linux 6.1 fs/namei.c (`acl_permission_check`, `generic_permission`).
 
 use bitflags::bitflags;

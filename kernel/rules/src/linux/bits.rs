@@ -1,4 +1,4 @@
-//! Words as sets of small numbers.
+//! Sets of small numbers, as words.
 
 /// The numbers of the bits that are set in `word`, the lowest first.
 #[inline]

@@ -1,4 +1,4 @@
-//! What root's rights are in parts, and how a process gives parts up.
+//! Capabilities: the sets of a process, and how it changes them.
 //!
 //! Owns: the five sets, and what capset(2) and prctl(2) make of them.   Not here: user and group IDs (`credentials`).
 //! Invariant: what is effective is permitted; what is ambient is permitted and inheritable.
@@ -144,7 +144,7 @@ impl CapabilitySets {
         secure: SecureBits::empty(),
     };
 
-    /// Everybody else's.
+    /// An unprivileged user's.
     pub const NONE: Self =
         Self { effective: CapabilitySet::EMPTY, permitted: CapabilitySet::EMPTY, ..Self::ROOT };
 

@@ -1,4 +1,4 @@
-//! The kernel's command line: which options there are, and what is wrong with a line.
+//! Checks the kernel's command line against the table of options.
 //!
 //! Words are separated by blanks; what follows `--` is not the kernel's. The last word of an option counts.
 //! A new option is one row in [`OPTIONS`], which every word is checked against.

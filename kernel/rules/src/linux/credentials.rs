@@ -1,7 +1,7 @@
-//! On whose behalf something is done: users, groups, capabilities, and how a process changes them.
+//! The credentials of a process: users, groups, capabilities, and how it changes them.
 //!
-//! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process have the same here, as C
-//! libraries see to it that they do.
+//! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process share them here; on Linux
+//! C libraries bring that about.
 //! Source: credentials(7), capabilities(7); Linux 6.1 kernel/sys.c (`__sys_setresuid` and its kin),
 //! security/commoncap.c (`cap_emulate_setxuid`, `cap_bprm_creds_from_file`).
 

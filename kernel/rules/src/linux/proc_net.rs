@@ -1,6 +1,6 @@
-//! The lines of `/proc/net`: sockets, routes and neighbours.
+//! Formats the lines of `/proc/net`: sockets, routes and neighbours.
 //!
-//! What nobody here can tell is 0: the place of a socket in memory, its timeout and its window.
+//! Fields without a counterpart here are 0: the address of a socket in memory, its time-out and its window.
 //! Source: proc(5); Linux 6.1 net/ipv4/tcp_ipv4.c (`get_tcp4_sock`), net/ipv4/udp.c (`udp4_format_sock`),
 //! net/unix/af_unix.c (`unix_seq_show`), net/ipv4/fib_trie.c (`fib_route_seq_show`), net/ipv4/arp.c
 //! (`arp_format_neigh_entry`).
@@ -37,7 +37,7 @@ pub struct InetSocketLine {
     pub timer: Timer,
     /// Whose it is.
     pub uid: u32,
-    /// Its inode; 0 if nobody has it open.
+    /// Its inode; 0 if no descriptor refers to it.
     pub inode: u64,
 }
 
@@ -122,9 +122,9 @@ pub struct UnixSocketLine<'a> {
     pub is_listening: bool,
     /// Whether it has another end.
     pub is_connected: bool,
-    /// Whether somebody has it open.
+    /// Whether a descriptor refers to it.
     pub is_open: bool,
-    /// Its inode; 0 if nobody has it open.
+    /// Its inode; 0 if no descriptor refers to it.
     pub inode: u64,
     /// Its name.
     pub name: Option<&'a Name>,
@@ -209,7 +209,7 @@ pub struct SocketCounts {
     pub all: usize,
     /// TCP's: those that packets find…
     pub tcp: usize,
-    /// …those of them that nobody has open any more…
+    /// …those of them without a descriptor…
     pub orphans: usize,
     /// …what is left of connections…
     pub time_wait: usize,

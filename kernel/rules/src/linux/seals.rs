@@ -1,4 +1,4 @@
-//! What can no longer be done with a file of memfd_create(2).
+//! The seals of a file of memfd_create(2).
 //!
 //! Owns: the seals, and how many mappings can be written.   Not here: the bytes.
 //! Invariant: under `WRITE` there is no mapping that can be written.
@@ -18,9 +18,9 @@ bitflags! {
         const SHRINK = 2;
         /// It gets no longer.
         const GROW = 4;
-        /// Nobody writes.
+        /// No writes.
         const WRITE = 8;
-        /// Nobody writes but through the mappings that are there.
+        /// No writes, except through existing mappings.
         const FUTURE_WRITE = 16;
     }
 }

@@ -1,7 +1,7 @@
-//! The line discipline: what lies between the wire and a program's read(2) and write(2).
+//! The line discipline, between the wire and a program's read(2) and write(2).
 //!
 //! Owns: the settings, the input that waits for a reader, the line being edited, the output that waits for the
-//! wire.   Not here: the wire, who sleeps, who gets a signal, sessions and their foreground groups.
+//! wire.   Not here: the wire, sleeping, sending signals, sessions and their foreground groups.
 //! Invariant: with `ICANON` the sum of `lines` is the length of `ready`; without it both other queues are empty.
 //! Missing: the timer of VTIME (a read that would wait for it returns what there is), REPRINT, parity marks.
 //! Source: termios(3); Linux 6.1 drivers/tty/n_tty.c.
@@ -103,7 +103,7 @@ impl Default for Tty {
 }
 
 impl Tty {
-    /// A slave's, whose output nobody but its master takes back.
+    /// The line discipline of a slave, whose output only its master reads.
     #[must_use]
     pub fn pseudo() -> Self {
         Self { is_pseudo: true, ..Self::default() }
@@ -209,7 +209,7 @@ impl Tty {
         }
     }
 
-    /// Forgets what is to be sent, whoever has it.
+    /// Drops the output that was not sent.
     pub fn discard_output(&mut self) {
         self.output.clear();
     }

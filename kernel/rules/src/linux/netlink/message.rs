@@ -1,5 +1,4 @@
-//! What messages look like: a header, mostly a structure of the kind, and attributes. Each begins at a multiple of
-//! four.
+//! The layout of messages: a header, mostly a structure of the kind, and attributes, each aligned to four bytes.
 //!
 //! Source: netlink(7), netlink(3); Linux 6.1 include/uapi/linux/netlink.h, include/net/netlink.h.
 

@@ -1,7 +1,7 @@
-//! What a program sends: one message after the other, and what is refused.
+//! Parses a program's requests, one message after the other, and refuses those that are not supported.
 //!
-//! Interfaces are configured on the kernel's command line: whoever may change them hears `EOPNOTSUPP`, as from
-//! ioctl(2). Missing: neighbours, rules, the way to one address (`EOPNOTSUPP`); filters of lists
+//! Interfaces are configured on the kernel's command line: changes fail with `EOPNOTSUPP`, as those of ioctl(2) do.
+//! Missing: neighbours, rules, the route to one address (`EOPNOTSUPP`); filters of dumps
 //! (`NETLINK_GET_STRICT_CHK`).
 //! Source: rtnetlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_rcv_skb`), net/core/rtnetlink.c
 //! (`rtnetlink_rcv_msg`, `rtnl_getlink`).

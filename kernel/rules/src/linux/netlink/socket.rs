@@ -1,7 +1,7 @@
-//! What a socket does: answers that wait to be read, and lists that are told in parts.
+//! The state of a netlink socket: queued answers, and dumps that are produced in parts.
 //!
-//! A request is answered while it is sent. A list goes on as its reader does, so that it never fills the memory.
-//! Missing: messages from one program to others; nobody but the kernel is there.
+//! A request is answered while it is sent. A dump advances as it is read, so that it never fills the memory.
+//! Missing: messages between programs; the kernel is the only peer.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_dump`, `netlink_overrun`, `netlink_rcv_wake`).
 
 use alloc::collections::VecDeque;
@@ -162,7 +162,7 @@ impl NetlinkSocketState {
     /// Whether a message of `len` bytes may be sent to `to`, or to the peer.
     ///
     /// # Errors
-    /// `EMSGSIZE`: it is too long. `ECONNREFUSED`: nobody is there.
+    /// `EMSGSIZE`: it is too long. `ECONNREFUSED`: there is no such peer.
     pub fn require_destination(&self, to: Option<u32>, len: usize) -> Result<(), Errno> {
         if len > self.options.send_buffer.saturating_sub(MESSAGE_OVERHEAD) {
             return Err(Errno::EMSGSIZE);

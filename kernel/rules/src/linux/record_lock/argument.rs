@@ -68,14 +68,14 @@ impl Flock {
     }
 }
 
-/// `raw`, saying that nobody is in the way.
+/// Returns `raw` with the answer that no lock conflicts.
 #[must_use]
 pub const fn unlocked(raw: RawFlock) -> RawFlock {
     let [words, start, length, process] = raw;
     [words & !TYPE | UNLOCK, start, length, process]
 }
 
-/// `raw`, saying that `process` is in the way; relative to the start of the file.
+/// Returns `raw` with the conflicting lock of `process`, relative to the start of the file.
 #[must_use]
 pub const fn held(raw: RawFlock, mode: LockMode, bytes: LockRange, process: i32) -> RawFlock {
     /// Type and whence.

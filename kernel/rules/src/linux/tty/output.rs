@@ -1,4 +1,4 @@
-//! From the writer to the wire: newlines and tabs.
+//! Processes output: newlines and tabs.
 
 use super::{OUTPUT_MAX, Tty};
 use crate::core::transfer::Source;

@@ -1,6 +1,6 @@
-//! The look of characters: from cells to pixels.
+//! Draws characters: from cells to pixels.
 //!
-//! All colours of a pixel are the same grey: thus their order does not matter.
+//! Every pixel is grey, so the order of its colours does not matter.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width};
 

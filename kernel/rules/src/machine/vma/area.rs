@@ -1,4 +1,4 @@
-//! One area: a range of addresses that behave alike.
+//! An area: a range of addresses with the same mapping.
 
 use core::ops::Range;
 
@@ -31,7 +31,7 @@ bitflags! {
         const DONT_FORK = 4;
         /// A child finds zeroes (`MADV_WIPEONFORK`).
         const WIPE_ON_FORK = 8;
-        /// It may hold pages that nobody but this address space could give again.
+        /// It may hold pages that exist in this address space alone.
         const OWN_PAGES = 16;
     }
 }
