@@ -34,7 +34,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation with Linux's number `number`.
+    /// Returns the operation with Linux's number `number`.
     #[must_use]
     pub const fn parse(number: i32) -> Option<Self> {
         match number {

@@ -46,7 +46,7 @@ impl Set {
     /// All three, in the order of select's arguments.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Except];
 
-    /// The events of which one suffices (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
+    /// Returns the events of which one suffices (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
     #[must_use]
     pub const fn events(self) -> Events {
         match self {

@@ -37,7 +37,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// Whether `credentials` have all of `wanted`.
+    /// Returns whether `credentials` have all of `wanted`.
     ///
     /// # Errors
     /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one, and no
@@ -70,7 +70,7 @@ impl Ownership {
         }
     }
 
-    /// Whether `credentials` may do what only owners do: chmod(2), set times.
+    /// Returns whether `credentials` may do what only owners do: chmod(2), set times.
     ///
     /// # Errors
     /// `EPERM`: neither the owner nor with `CAP_FOWNER`.

@@ -30,7 +30,7 @@ impl Capability {
     /// `CAP_CHECKPOINT_RESTORE`.
     const LAST: u8 = 40;
 
-    /// The one with that number.
+    /// Returns the one with that number.
     ///
     /// # Errors
     /// `EINVAL`: there is none.
@@ -38,7 +38,7 @@ impl Capability {
         u8::try_from(number).ok().filter(|number| *number <= Self::LAST).map(Self).ok_or(Errno::EINVAL)
     }
 
-    /// The set of nothing else.
+    /// Returns the set of nothing else.
     #[must_use]
     pub const fn alone(self) -> CapabilitySet {
         CapabilitySet(1 << self.0)
@@ -62,13 +62,13 @@ impl CapabilitySet {
         Self(bits & Self::ALL.0)
     }
 
-    /// The ABI's word.
+    /// Returns the ABI's word.
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// Whether `capability` is among them.
+    /// Returns whether `capability` is among them.
     #[must_use]
     pub const fn has(self, capability: Capability) -> bool {
         self.0 & capability.alone().0 != 0
@@ -92,7 +92,7 @@ impl CapabilitySet {
         Self(self.0 & !other.0)
     }
 
-    /// Whether all of them are `other`'s.
+    /// Returns whether all of them are `other`'s.
     #[must_use]
     pub const fn is_within(self, other: Self) -> bool {
         self.without(other).0 == 0

@@ -62,7 +62,7 @@ pub enum Complaint<'a> {
     },
 }
 
-/// The value of an option: the last good one.
+/// Returns the value of an option: the last good one.
 pub fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let values = words(line).filter_map(|word| match check(word) {
         Ok((option, value)) if option.name == name => Some(value),
@@ -76,7 +76,7 @@ pub fn complaints(line: &str) -> impl Iterator<Item = Complaint<'_>> {
     words(line).filter_map(|word| check(word).err())
 }
 
-/// The words that are meant for the kernel. Multiboot loaders put the kernel's own path first.
+/// Returns the words that are meant for the kernel. Multiboot loaders put the kernel's own path first.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split_ascii_whitespace().enumerate();
     let own = words.filter(|(index, word)| *index > 0 || word.contains('=') || !word.contains('/'));

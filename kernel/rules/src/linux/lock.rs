@@ -72,7 +72,7 @@ impl<H: Copy + Ord> FileLock<H> {
         self.exclusive.is_none() && self.shared.is_empty()
     }
 
-    /// Whether one more may share it.
+    /// Returns whether one more may share it.
     #[must_use]
     pub const fn is_shareable(&self) -> bool {
         self.exclusive.is_none()

@@ -56,7 +56,7 @@ pub enum Timer {
 /// No address.
 pub const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
-/// The head of the table of TCP's sockets.
+/// Returns the head of the table of TCP's sockets.
 #[must_use]
 pub fn tcp_head() -> String {
     const HEAD: &str =
@@ -75,7 +75,7 @@ pub fn tcp(number: usize, socket: &InetSocketLine) -> String {
     format!("{text:<TCP_WIDTH$}\n")
 }
 
-/// The head of the table of UDP's sockets.
+/// Returns the head of the table of UDP's sockets.
 #[must_use]
 pub fn udp_head() -> String {
     const HEAD: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
@@ -159,7 +159,7 @@ pub fn local(socket: &UnixSocketLine<'_>) -> String {
     format!("{:016}: {references:08X} {:08X} {flags:08X} {kind:04X} {state:02X} {inode:5}{name}\n", 0, 0)
 }
 
-/// The head of the table of routes.
+/// Returns the head of the table of routes.
 #[must_use]
 pub fn route_head() -> String {
     const HEAD: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
@@ -223,7 +223,7 @@ pub struct SocketCounts {
     pub udp_pages: usize,
 }
 
-/// The text about them.
+/// Returns the text about them.
 #[must_use]
 pub fn counts(counts: &SocketCounts) -> String {
     let SocketCounts { all, tcp, orphans, time_wait, tcp_made, tcp_pages, udp, udp_pages } = counts;

@@ -92,13 +92,13 @@ impl Line {
         self.arriving = VecDeque::new();
     }
 
-    /// Whether the master is gone.
+    /// Returns whether the master is gone.
     #[must_use]
     pub const fn is_hung_up(&self) -> bool {
         self.is_hung_up
     }
 
-    /// Whether the slave was open and no longer is.
+    /// Returns whether the slave was open and no longer is.
     #[must_use]
     pub const fn is_left(&self) -> bool {
         self.is_left
@@ -132,13 +132,13 @@ impl Line {
         self.packets = None;
     }
 
-    /// Whether reads are packets.
+    /// Returns whether reads are packets.
     #[must_use]
     pub const fn has_packets(&self) -> bool {
         self.packets.is_some()
     }
 
-    /// Whether a master in packet mode has something to be told of besides data.
+    /// Returns whether a master in packet mode has something to be told of besides data.
     #[must_use]
     pub fn has_news(&self) -> bool {
         self.packets.is_some_and(|packets| !packets.is_empty())
@@ -182,7 +182,7 @@ impl Line {
         done
     }
 
-    /// Whether the master can write a byte.
+    /// Returns whether the master can write a byte.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.arriving.len() < ARRIVING_MAX

@@ -45,7 +45,7 @@ impl LockRange {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// Whether the two are, or could be, one range.
+    /// Returns whether the two are, or could be, one range.
     const fn touches(self, other: Self) -> bool {
         self.first <= other.last.saturating_add(1) && other.first <= self.last.saturating_add(1)
     }

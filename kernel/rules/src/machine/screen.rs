@@ -49,13 +49,13 @@ impl Screen {
         self.grid.take_changed(row, cells)
     }
 
-    /// How many cells a row has.
+    /// Returns how many cells a row has.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.grid.columns()
     }
 
-    /// How many rows there are.
+    /// Returns how many rows there are.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.grid.rows()

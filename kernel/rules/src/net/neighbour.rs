@@ -130,7 +130,7 @@ impl Neighbours {
         }
     }
 
-    /// The requests to repeat and the packets to drop, after timers expired.
+    /// Returns the requests to repeat and the packets to drop, after timers expired.
     pub fn expire(&mut self, now: Duration) -> NeighbourTimers {
         let mut due = NeighbourTimers::default();
         let mut gone = Vec::new();

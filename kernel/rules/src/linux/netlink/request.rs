@@ -62,7 +62,7 @@ pub enum NetlinkReply {
     List(VecDeque<Vec<u8>>),
 }
 
-/// The messages of a datagram, up to one that is cut short.
+/// Returns the messages of a datagram, up to one that is cut short.
 pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>> {
     core::iter::from_fn(move || {
         let (header, _) = MessageHeader::read_from_prefix(datagram).ok()?;
@@ -74,7 +74,7 @@ pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>>
 }
 
 impl NetlinkRequest<'_> {
-    /// The flags that mean something.
+    /// Returns the flags that mean something.
     #[must_use]
     pub const fn flags(&self) -> MessageFlags {
         MessageFlags::from_bits_truncate(self.header.flags)

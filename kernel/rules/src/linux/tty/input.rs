@@ -7,7 +7,7 @@ const BELL: u8 = 7;
 const DELETE: u8 = 127;
 
 impl Tty {
-    /// Whether there is room for another byte. A wire whose bytes are taken without room loses them.
+    /// Returns whether there is room for another byte. A wire whose bytes are taken without room loses them.
     ///
     /// A line that is too long still takes its end, so without a complete line there is always room.
     #[must_use]
@@ -189,7 +189,7 @@ impl Tty {
         }
     }
 
-    /// How many characters a byte takes when shown. Of a UTF-8 sequence only the first byte takes any.
+    /// Returns how many characters a byte takes when shown. Of a UTF-8 sequence only the first byte takes any.
     fn picture(&self, byte: u8) -> usize {
         match byte {
             b'\t' | b'\n' => 1,

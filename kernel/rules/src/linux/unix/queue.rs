@@ -68,7 +68,7 @@ impl<R: Clone> PieceQueue<R> {
         self.limit = limit;
     }
 
-    /// Whether nothing can be read.
+    /// Returns whether nothing can be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -83,20 +83,20 @@ impl<R: Clone> PieceQueue<R> {
         }
     }
 
-    /// Whether one more piece may come.
+    /// Returns whether one more piece may come.
     #[must_use]
     pub const fn takes_more(&self) -> bool {
         self.held < self.limit
     }
 
-    /// Whether so many datagrams wait that strangers cannot add another: more than `net.unix.max_dgram_qlen`.
+    /// Returns whether so many datagrams wait that strangers cannot add another: more than `net.unix.max_dgram_qlen`.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         const MOST: usize = 10;
         self.pieces.len() > MOST
     }
 
-    /// Whether a writer hears of the room: when three quarters are free.
+    /// Returns whether a writer hears of the room: when three quarters are free.
     #[must_use]
     pub const fn has_room(&self) -> bool {
         self.held <= self.limit / 4

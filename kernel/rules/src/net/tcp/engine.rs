@@ -295,7 +295,7 @@ impl Engine {
         self.packet_len - HEADERS
     }
 
-    /// The largest packet, in bytes.
+    /// Returns the largest packet, in bytes.
     pub(super) const fn packet_len(&self) -> usize {
         self.packet_len
     }

@@ -92,7 +92,7 @@ impl<L> TcpPorts<L> {
         self.bind(owner, SocketAddrV4::new(address, port), sharing).map(|()| port)
     }
 
-    /// Whether a socket was bound to `port`, so that connections do not get it by chance.
+    /// Returns whether a socket was bound to `port`, so that connections do not get it by chance.
     #[must_use]
     pub fn is_bound(&self, port: u16) -> bool {
         self.ports.get(&port).is_some_and(|port| !port.bindings.is_empty())
