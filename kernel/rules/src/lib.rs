@@ -1,7 +1,15 @@
-//! The rules of the kernel as plain Rust: what files, sockets, terminals and memory areas do.
+//! The rules of the kernel's objects as plain Rust: each is a struct with `&mut self`, tested on the host.
 //!
-//! A rule is a struct with `&mut self` that is tested on the host. It has no clock, sleep or user pointer, and takes no lock
-//! for its state: whoever owns it locks. The pools of freed memory have locks of their own, which are only tried.
+//! No clock, no sleep and no user pointer in here, and no lock but one that is only ever tried: it guards the pools of
+//! unused buffers in `net/tcp/pool`.
+//!
+//! | folder | rules of |
+//! |---|---|
+//! | `abi` | the structures of the ABI that core and machine use |
+//! | `core` | pipes, eventfds, timerfds, epoll, descriptors |
+//! | `net` | TCP, UDP, Ethernet, virtio |
+//! | `linux` | processes' identities, locks, terminals, local sockets, netlink |
+//! | `machine` | address spaces, the screen |
 #![no_std]
 #![forbid(unsafe_code)]
 

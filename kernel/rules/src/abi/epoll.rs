@@ -1,4 +1,4 @@
-//! The numbers and the layout of epoll.
+//! The constants and the structure of the epoll calls.
 //!
 //! Source: epoll_ctl(2); Linux 6.1 include/uapi/linux/eventpoll.h.
 
@@ -34,7 +34,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation with Linux's number `number`.
+    /// Returns the operation with Linux's number `number`.
     #[must_use]
     pub const fn parse(number: i32) -> Option<Self> {
         match number {

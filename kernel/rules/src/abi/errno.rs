@@ -160,13 +160,13 @@ impl From<WaitError> for Errno {
 }
 
 impl Errno {
-    /// The value in the return register: `-errno`, as an unsigned word.
+    /// Returns the value in the return register: `-errno`, as an unsigned word.
     #[must_use]
     pub const fn to_return_value(self) -> usize {
         (self.number() as isize).wrapping_neg().cast_unsigned()
     }
 
-    /// The positive number that errno(3) lists.
+    /// Returns the positive number that errno(3) lists.
     #[must_use]
     pub const fn number(self) -> i32 {
         self as i32

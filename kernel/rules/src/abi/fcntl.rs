@@ -50,7 +50,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The meaning of `raw`.
+    /// Returns the meaning of `raw`.
     ///
     /// # Errors
     /// `EINVAL`: unknown, or about signals and leases, which no file here has.
@@ -77,7 +77,7 @@ impl Command {
         })
     }
 
-    /// Whether the command is about the descriptor and not the file, and so works with `O_PATH`.
+    /// Returns whether the command is about the descriptor and not the file, and so works with `O_PATH`.
     #[must_use]
     pub const fn works_on_paths(self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! The numbers and layouts of Linux's x86_64 ABI.
+//! The constants and structures of Linux's x86_64 ABI that core and machine use.
 
 pub mod epoll;
 pub mod errno;

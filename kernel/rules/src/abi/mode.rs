@@ -1,4 +1,4 @@
-//! What kind of file an inode is, and who may do what with it: the sixteen bits of `st_mode`.
+//! The type and permission bits of an inode: `st_mode`.
 //!
 //! Source: inode(7); Linux 6.1 include/uapi/linux/stat.h.
 
@@ -28,7 +28,7 @@ impl FileType {
     /// The bits of `st_mode` that hold the type.
     pub const MASK: u32 = 0o170_000;
 
-    /// The type in `mode`, which may carry permissions as well.
+    /// Returns the type in `mode`, which may carry permissions as well.
     #[must_use]
     pub const fn from_mode(mode: u32) -> Option<Self> {
         Some(match mode & Self::MASK {
@@ -43,13 +43,13 @@ impl FileType {
         })
     }
 
-    /// The `S_IF…` bits.
+    /// Returns the `S_IF…` bits.
     #[must_use]
     pub const fn to_mode(self) -> u32 {
         self as u32
     }
 
-    /// The `d_type` of a directory entry: the same pattern, shifted.
+    /// Returns the `d_type` of a directory entry: the same pattern, shifted.
     #[must_use]
     pub const fn to_dirent(self) -> u8 {
         (self as u16 >> 12) as u8
@@ -78,29 +78,29 @@ bitflags! {
         const GROUP_WRITE = 0o020;
         /// The group executes or searches.
         const GROUP_EXECUTE = 0o010;
-        /// Everybody reads.
+        /// All may read.
         const OTHER_READ = 0o004;
-        /// Everybody writes.
+        /// All may write.
         const OTHER_WRITE = 0o002;
-        /// Everybody executes or searches.
+        /// All may execute or search.
         const OTHER_EXECUTE = 0o001;
     }
 }
 
 impl Permissions {
-    /// The permission bits of `mode`; all others are ignored, as chmod(2) and open(2) ignore them.
+    /// Returns the permission bits of `mode`; all others are ignored, as chmod(2) and open(2) ignore them.
     #[must_use]
     pub const fn from_mode(mode: u32) -> Self {
         Self::from_bits_truncate((mode & 0o7777) as u16)
     }
 
-    /// What is left after umask(2) took its bits away.
+    /// Returns the mode without the bits in umask(2)'s mask.
     #[must_use]
     pub fn masked_by(self, umask: Self) -> Self {
         self.difference(umask)
     }
 
-    /// The bits in their place in `st_mode`.
+    /// Returns the bits in their place in `st_mode`.
     #[must_use]
     pub const fn to_mode(self) -> u32 {
         self.bits() as u32

@@ -18,7 +18,7 @@ pub enum AccessMode {
 }
 
 impl AccessMode {
-    /// The mode in the flags of open(2).
+    /// Returns the mode in the flags of open(2).
     #[must_use]
     pub const fn from_flags(flags: u32) -> Self {
         match flags & 3 {
@@ -29,7 +29,7 @@ impl AccessMode {
         }
     }
 
-    /// The mode as `F_GETFL` shows it.
+    /// Returns the mode as `F_GETFL` shows it.
     #[must_use]
     pub const fn to_flags(self) -> u32 {
         match self {
@@ -40,13 +40,13 @@ impl AccessMode {
         }
     }
 
-    /// Whether read(2) works.
+    /// Returns whether read(2) works.
     #[must_use]
     pub const fn reads(self) -> bool {
         matches!(self, Self::Read | Self::ReadWrite)
     }
 
-    /// Whether write(2) works.
+    /// Returns whether write(2) works.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::Write | Self::ReadWrite)
@@ -95,7 +95,7 @@ bitflags! {
 }
 
 impl OpenFlags {
-    /// The known flags; unknown bits are dropped, as open(2) and openat(2) drop them.
+    /// Returns the known flags; unknown bits are dropped, as open(2) and openat(2) drop them.
     #[must_use]
     pub const fn from_flags(flags: u32) -> Self {
         Self::from_bits_truncate(flags)

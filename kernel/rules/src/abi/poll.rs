@@ -1,4 +1,4 @@
-//! The structures of poll(2) and select(2), and how their words translate into events.
+//! The structures of poll(2) and select(2), and their translation into events.
 //!
 //! Source: poll(2), select(2); Linux 6.1 fs/select.c, include/uapi/asm-generic/poll.h.
 
@@ -24,7 +24,7 @@ impl PollFd {
     /// Where `revents` is in it.
     pub const REVENTS_OFFSET: usize = core::mem::offset_of!(Self, revents);
 
-    /// The events to ask the file for. Its end is always among them.
+    /// Returns the events to poll the file for. Errors and hang-ups are always among them.
     #[must_use]
     pub const fn interest(&self) -> Events {
         Events::from_bits_truncate(self.events).union(Events::ALWAYS)
@@ -46,7 +46,7 @@ impl Set {
     /// All three, in the order of select's arguments.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Except];
 
-    /// The events of which one suffices (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
+    /// Returns the events of which one suffices (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
     #[must_use]
     pub const fn events(self) -> Events {
         match self {

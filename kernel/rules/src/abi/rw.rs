@@ -23,7 +23,7 @@ bitflags! {
 }
 
 impl RwFlags {
-    /// The flags in `raw`.
+    /// Returns the flags in `raw`.
     ///
     /// # Errors
     /// `EOPNOTSUPP`: a flag that no file here knows; `RWF_NOWAIT` is one.
@@ -34,7 +34,7 @@ impl RwFlags {
         }
     }
 
-    /// The file status flags that have the same effect on every write.
+    /// Returns the file status flags that have the same effect on every write.
     #[must_use]
     pub fn to_status(self) -> OpenFlags {
         let mut status = OpenFlags::empty();

@@ -1,4 +1,4 @@
-//! `struct signalfd_siginfo`, out of the kernel's `siginfo_t`.
+//! `struct signalfd_siginfo`, made from the kernel's `siginfo_t`.
 //!
 //! Source: signalfd(2); Linux 6.1 fs/signalfd.c (`signalfd_copyinfo`), kernel/signal.c (`siginfo_layout`).
 
@@ -19,8 +19,8 @@ const FAULTS: [u32; 5] = [4, 5, 7, 8, 11];
 /// The largest code of each signal that has codes of its own (`sig_sicodes`).
 const CODES: [(u32, i32); 8] = [(4, 11), (5, 6), (7, 5), (8, 15), (11, 9), (SIGCHLD, 6), (29, 6), (31, 2)];
 
-/// Whether the kernel knows what a `siginfo_t` of this signal and code holds, which is then no more than its first 48
-/// bytes (`known_siginfo_layout`).
+/// Returns whether the kernel knows what a `siginfo_t` of this signal and code holds, which is then no more than its
+/// first 48 bytes (`known_siginfo_layout`).
 #[must_use]
 pub fn is_known(signal: u32, code: i32) -> bool {
     /// Codes of other signals are `SIGPOLL`'s.
@@ -50,7 +50,8 @@ mod at {
     pub(super) const ADDR: usize = 72;
 }
 
-/// The record for a `siginfo_t` of these words. Which of its fields mean something depends on the signal and the code.
+/// Returns the record for a `siginfo_t` of these words. Which of its fields mean something depends on the signal and
+/// the code.
 #[must_use]
 pub fn record(info: &[u64; WORDS]) -> [u8; RECORD_SIZE] {
     let mut record = [0; RECORD_SIZE];

@@ -1,4 +1,4 @@
-//! What stat(2), statx(2) and statfs(2) write to user memory.
+//! The structures that stat(2), statx(2) and statfs(2) return.
 //!
 //! Source: Linux 6.1 arch/x86/include/uapi/asm/stat.h, include/uapi/linux/stat.h,
 //! include/uapi/asm-generic/statfs.h.
@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Timestamp {
     /// Whole seconds since 1970-01-01 UTC.
     pub seconds: i64,
-    /// Beyond them, always forward: 0..1 000 000 000.
+    /// The nanoseconds after them: 0..1 000 000 000.
     pub nanoseconds: u32,
 }
 
@@ -131,7 +131,7 @@ pub struct Statfs {
     pub blocks: u64,
     /// Blocks that are free.
     pub blocks_free: u64,
-    /// Blocks that are free for everybody.
+    /// Free blocks for unprivileged users.
     pub blocks_available: u64,
     /// Inodes in all.
     pub inodes: u64,

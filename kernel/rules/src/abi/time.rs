@@ -32,7 +32,7 @@ pub struct Timeval {
 }
 
 impl Timespec {
-    /// The length of time.
+    /// Returns the length of time.
     ///
     /// # Errors
     /// `EINVAL`: negative, or the nanoseconds make a second.
@@ -56,7 +56,7 @@ impl From<Duration> for Timespec {
 }
 
 impl Timeval {
-    /// The length of time as select(2) takes it: microseconds may make seconds.
+    /// Returns the length of time as select(2) takes it: microseconds may make seconds.
     ///
     /// # Errors
     /// `EINVAL`: negative.

@@ -1,6 +1,6 @@
-//! Words as sets of small numbers.
+//! Sets of small numbers, as words.
 
-/// The numbers of the bits that are set in `word`, the lowest first.
+/// Returns the numbers of the bits that are set in `word`, the lowest first.
 #[inline]
 pub fn ones(mut word: u64) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {

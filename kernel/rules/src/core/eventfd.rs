@@ -1,8 +1,7 @@
-//! A 64-bit counter to wait for.
+//! The 64-bit counter of an eventfd.
 //!
-//! Owns: the count.   Not here: the eight bytes in user memory (object/eventfd), sleeping (`pollee::wait`).
-//! Invariant: count < 2⁶⁴ − 1; that last value is Linux's mark for an overflow, which only the kernel itself
-//! could cause.
+//! Owns: the count.   Not here: the eight bytes in user memory (`core/object/eventfd`), sleeping (the wait loop).
+//! Invariant: count < 2⁶⁴ − 1. Linux marks an overflow, which only the kernel itself could cause, by that last value.
 //! Source: eventfd(2); Linux 6.1 fs/eventfd.c.
 
 use core::task::Poll;
@@ -11,15 +10,15 @@ use pollee::{Events, Readiness};
 
 use crate::abi::errno::Errno;
 
-/// Bytes of the value that is read and written.
+/// The size of the value that is read and written.
 pub const VALUE_SIZE: usize = size_of::<u64>();
 
-/// What a read takes.
+/// How much of the count a read takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventFdMode {
-    /// All of the count.
+    /// All of it.
     Counter,
-    /// One unit of it: `EFD_SEMAPHORE`.
+    /// One: `EFD_SEMAPHORE`.
     Semaphore,
 }
 
@@ -31,13 +30,13 @@ pub struct EventFd {
 }
 
 impl EventFd {
-    /// A counter that starts at `initial`.
+    /// Creates a counter that starts at `initial`.
     #[must_use]
     pub const fn new(initial: u32, mode: EventFdMode) -> Self {
         Self { count: initial as u64, mode }
     }
 
-    /// What a read would give, and nothing if it would have to wait. Nothing is taken yet.
+    /// Returns the value that a read would return; `Pending`: the count is zero. Takes nothing yet.
     pub fn peek(&self) -> Poll<u64> {
         match (self.count, self.mode) {
             (0, _) => Poll::Pending,
@@ -46,7 +45,7 @@ impl EventFd {
         }
     }
 
-    /// Takes what [`peek`](Self::peek) showed, after it has been handed over.
+    /// Takes the value that [`peek`](Self::peek) returned, after it was copied out.
     pub fn take(&mut self) {
         match self.mode {
             EventFdMode::Counter => self.count = 0,
@@ -54,7 +53,7 @@ impl EventFd {
         }
     }
 
-    /// Adds `value`, and waits if the sum would not stay below 2⁶⁴ − 1.
+    /// Adds `value`. `Pending`: the sum would exceed 2⁶⁴ − 2.
     ///
     /// # Errors
     /// `EINVAL`: the value is 2⁶⁴ − 1, which never fits; nothing was added.
@@ -73,7 +72,7 @@ impl EventFd {
 }
 
 impl Readiness for EventFd {
-    /// `IN` and `OUT` alone: eventfd_poll knows nothing of `RDNORM` and `WRNORM`.
+    /// Returns `IN` and `OUT` alone: Linux's `eventfd_poll` does not set `RDNORM` and `WRNORM`.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::IN, self.count > 0);

@@ -1,6 +1,6 @@
-//! Which file descriptor numbers exist, and what is behind them.
+//! The table of file descriptors of a process.
 //!
-//! Owns: the numbers, the files behind them, the close-on-exec flags.   Not here: what a file is, the lock (file/table).
+//! Owns: the numbers, the files behind them, the close-on-exec flags.   Not here: files, the lock (`core/file/table`).
 //! Invariant: a number is free, reserved or open; every number below the lowest leaf with room is taken.
 //! Source: open(2), dup(2), fcntl(2), close_range(2); Linux 6.1 fs/file.c.
 
@@ -14,30 +14,30 @@ pub use self::row::Row;
 pub use self::table::{FdTable, Reserved};
 use crate::abi::open::OpenFlags;
 
-/// `/proc/sys/fs/nr_open`: no table has more numbers, whatever `RLIMIT_NOFILE` says.
+/// The most numbers that a table can have, whatever `RLIMIT_NOFILE` says: `/proc/sys/fs/nr_open`.
 pub const MOST: u32 = 1 << 20;
 
-/// Neighbouring numbers that are looked up together: as many as a word of select(2)'s sets has.
+/// How many neighbouring numbers are looked up together: as many as a word of select(2)'s sets has bits.
 pub const ROW: usize = u64::BITS as usize;
 
-/// A file descriptor number as a program gave it. A negative one is beyond all tables.
+/// A file descriptor number as a program passed it. A negative one is beyond every table.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Fd(u32);
 
 impl Fd {
-    /// The number `number`.
+    /// Makes a descriptor of `number`.
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// The number as what a system call returns.
+    /// Returns the number as a system call's result.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -54,7 +54,7 @@ pub enum OnExec {
 }
 
 impl OnExec {
-    /// What `O_CLOEXEC` in `flags`, or its absence, asks for.
+    /// Returns `Close` if `flags` has `O_CLOEXEC`, else `Keep`.
     #[must_use]
     pub const fn from_flags(flags: OpenFlags) -> Self {
         if flags.contains(OpenFlags::CLOSE_ON_EXEC) { Self::Close } else { Self::Keep }

@@ -1,4 +1,4 @@
-//! The rules of files that can be waited for, and of descriptors.
+//! The rules of pipes, eventfds, timerfds and epoll instances, and of descriptors.
 
 pub mod bits;
 pub mod epoll;

@@ -1,7 +1,7 @@
 //! A bounded byte queue between readers and writers, in slots of a page each.
 //!
-//! Owns: the bytes, the counts of open ends.   Not here: sleeping (`pollee::wait`), SIGPIPE (syscall/write), which of
-//! the events belong to which end (object/pipe).
+//! Owns: the bytes, the counts of open ends.   Not here: sleeping (the wait loop), SIGPIPE (`core/syscall/write`),
+//! the events of each end (`core/object/pipe`).
 //! Invariant: no slot is empty; slots ≤ capacity; a write of at most `PIPE_BUF` bytes enters whole or not at all,
 //! because it needs the room of one slot and takes it in one step.
 //! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c.
@@ -19,32 +19,32 @@ use self::slot::Slot;
 pub use self::slot::{PAGE_SIZE, Page, Pages, PipeMode};
 use crate::abi::errno::Errno;
 
-/// A write of no more bytes than this is not mixed with others.
+/// The largest write that is atomic.
 pub const PIPE_BUF: usize = 4096;
 
-/// Bytes that a new pipe has room for.
+/// The capacity of a new pipe in bytes.
 pub const DEFAULT_CAPACITY: usize = 16 * PAGE_SIZE;
 
-/// What `F_SETPIPE_SZ` gives to everybody: `/proc/sys/fs/pipe-max-size`.
+/// The largest capacity without `CAP_SYS_RESOURCE`: `/proc/sys/fs/pipe-max-size`.
 pub const UNPRIVILEGED_CAPACITY: usize = 1 << 20;
 
-/// The largest size that Linux takes for one.
+/// The largest argument of `F_SETPIPE_SZ` that Linux accepts.
 const LARGEST_REQUEST: usize = 1 << 31;
 
-/// Slots beyond this are refused like an allocation that failed, as Linux's own array of slots would.
+/// The most slots; more fail with `ENOMEM`, as the allocation of Linux's array of slots would.
 const MOST_SLOTS: usize = 1 << 16;
 
-/// One side of a pipe.
+/// An end of a pipe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
-    /// The side to read from.
+    /// The read end.
     Reader,
-    /// The side to write to.
+    /// The write end.
     Writer,
 }
 
 impl End {
-    /// The side that this one needs.
+    /// Returns the other end.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -54,35 +54,35 @@ impl End {
     }
 }
 
-/// Who asks for a larger pipe.
+/// Whether a process may enlarge pipes beyond the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Privilege {
-    /// Anybody.
+    /// It may not.
     None,
-    /// A process with `CAP_SYS_RESOURCE`.
+    /// It has `CAP_SYS_RESOURCE`.
     SysResource,
 }
 
-/// A pipe or an open FIFO, seen from both ends.
+/// The state of a pipe or an open FIFO, for both ends.
 #[derive(Debug)]
 pub struct Pipe {
     slots: VecDeque<Slot>,
-    /// Most slots that may be filled.
+    /// How many slots may be filled.
     capacity: usize,
     readers: Side,
     writers: Side,
 }
 
-/// How many have an end open.
+/// How many descriptions of the end are open.
 #[derive(Clone, Copy, Debug, Default)]
 struct Side {
     open: usize,
-    /// How many had it open since the pipe was made.
+    /// How often the end was opened since the pipe was made.
     openings: u64,
 }
 
 impl Pipe {
-    /// An empty pipe with no end open.
+    /// Creates an empty pipe without open ends.
     #[must_use]
     pub const fn new() -> Self {
         let nobody = Side { open: 0, openings: 0 };
@@ -97,7 +97,7 @@ impl Pipe {
         side.openings += 1;
     }
 
-    /// Closes one reader or writer. When no end is open any more, the bytes that nobody read are gone.
+    /// Closes one reader or writer. The last close of both ends drops unread bytes.
     pub fn close(&mut self, end: End) {
         self.side_mut(end).open -= 1;
         if self.is_closed(End::Reader) && self.is_closed(End::Writer) {
@@ -105,35 +105,35 @@ impl Pipe {
         }
     }
 
-    /// Whether there is nobody at that end.
+    /// Returns whether that end is closed.
     #[must_use]
     pub const fn is_closed(&self, end: End) -> bool {
         self.side(end).open == 0
     }
 
-    /// How often that end was opened; who opens a FIFO waits until the other end's number changes.
+    /// Returns how often that end was opened: open(2) of a FIFO waits until the other end's number changes.
     #[must_use]
     pub const fn openings(&self, end: End) -> u64 {
         self.side(end).openings
     }
 
-    /// Bytes that have been written and not read: `FIONREAD`.
+    /// Returns how many bytes can be read: `FIONREAD`.
     #[must_use]
     pub fn unread(&self) -> usize {
         self.slots.iter().map(Slot::len).sum()
     }
 
-    /// Bytes that fit if every slot is filled: `F_GETPIPE_SZ`.
+    /// Returns the capacity in bytes: `F_GETPIPE_SZ`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity * PAGE_SIZE
     }
 
-    /// Makes room for `bytes`, rounded up to a power of two of pages; returns the new capacity.
+    /// Sets the capacity to `bytes`, rounded up to a power of two of pages, and returns it: `F_SETPIPE_SZ`.
     ///
     /// # Errors
-    /// The capacity is as before. `EINVAL`: more than 2 GiB. `EPERM`: more than everybody may have. `EBUSY`: more
-    /// slots are in use. `ENOMEM`: no room for so many slots.
+    /// The capacity stays. `EINVAL`: more than 2 GiB. `EPERM`: more than an unprivileged process may set. `EBUSY`: more
+    /// slots are in use. `ENOMEM`: no memory for so many slots.
     pub fn set_capacity(&mut self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
         if bytes > LARGEST_REQUEST {
             return Err(Errno::EINVAL);
@@ -155,7 +155,7 @@ impl Pipe {
         Ok(self.capacity())
     }
 
-    /// Whether a write of one byte would have to wait, unless it fits behind the last one.
+    /// Returns whether no slot is free.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.slots.len() >= self.capacity
@@ -183,8 +183,9 @@ impl Default for Pipe {
 }
 
 impl Readiness for Pipe {
-    /// The events of both ends. Writable asks for a free slot, room in the last page is not enough: that is
-    /// Linux's rule, and makes a write of `PIPE_BUF` bytes succeed.
+    /// Computes the events of both ends. A pipe is writable if a slot is free; space in the last page is not enough.
+    /// That
+    /// is Linux's rule, so that a write of `PIPE_BUF` bytes succeeds.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::READABLE, !self.slots.is_empty());

@@ -1,4 +1,4 @@
-//! Where lseek(2) goes.
+//! Computes the offset that lseek(2) sets.
 //!
 //! Source: lseek(2); Linux 6.1 fs/read_write.c (`generic_file_llseek_size`).
 
@@ -16,17 +16,17 @@ pub enum Whence {
     Current,
     /// The end of the file: `SEEK_END`.
     End,
-    /// The start, and on to the next byte that is stored: `SEEK_DATA`.
+    /// The next stored byte at or behind the offset: `SEEK_DATA`.
     Data,
-    /// The start, and on to the next byte that is not: `SEEK_HOLE`.
+    /// The next hole at or behind the offset: `SEEK_HOLE`.
     Hole,
 }
 
 impl Whence {
-    /// The meaning of `raw`.
+    /// Parses lseek(2)'s third argument.
     ///
     /// # Errors
-    /// `EINVAL`: it has none.
+    /// `EINVAL`: it has no meaning.
     pub const fn parse(raw: u32) -> Result<Self, Errno> {
         match raw {
             0 => Ok(Self::Start),
@@ -39,7 +39,7 @@ impl Whence {
     }
 }
 
-/// The new offset in a file of `size` bytes whose only hole is behind its end.
+/// Computes the new offset in a file of `size` bytes whose only hole is behind its end.
 ///
 /// # Errors
 /// The offset stays as it is. `EINVAL`: it would be negative, or too large. `ENXIO`: `SEEK_DATA` or `SEEK_HOLE` at or

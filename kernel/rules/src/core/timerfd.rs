@@ -1,10 +1,10 @@
-//! A timer to read and to wait for.
+//! The timer of a timerfd.
 //!
-//! Owns: when it expires next, and what has expired and was not read.   Not here: clocks and interrupts, which
-//! call [`TimerFd::expire`] (object/timerfd).
-//! Invariant: a timer that has expired is not due again until somebody reads or asks: as on Linux, an interval
-//! costs nothing while nobody looks, and counts all the same.
-//! All times are of one clock that only goes forward.
+//! Owns: when it expires next, and the count of expirations that were not read.   Not here: clocks and interrupts,
+//! which call [`TimerFd::expire`] (`core/object/timerfd`).
+//! Invariant: a timer that has expired is not due again until a call reads it or gets its setting: as on Linux, an
+//! interval timer costs nothing in between, and expirations are counted all the same.
+//! All times are of one monotonic clock.
 //! Source: timerfd_create(2); Linux 6.1 fs/timerfd.c (`timerfd_tmrproc`, `timerfd_read`, `timerfd_get_remaining`).
 
 use core::task::Poll;
@@ -12,22 +12,22 @@ use core::time::Duration;
 
 use pollee::{Events, Readiness};
 
-/// Bytes of the count that is read.
+/// The size of the count that is read.
 pub const VALUE_SIZE: usize = size_of::<u64>();
 
-/// What is set, and what gettime tells: the time until the next expiration, zero for none, and between two.
+/// The setting of a timer, as timerfd_settime(2) and timerfd_gettime(2) exchange it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Setting {
-    /// Until the next expiration.
+    /// The time until the next expiration; zero: the timer is disarmed.
     pub left: Duration,
-    /// Between two expirations; zero for a timer that expires once.
+    /// The time between two expirations; zero: the timer expires once.
     pub interval: Duration,
 }
 
 /// The state of a timerfd.
 #[derive(Debug, Default)]
 pub struct TimerFd {
-    /// The expiration that comes next, or the last one if `has_expired`.
+    /// The next expiration, or the last one if `has_expired`.
     next: Option<Duration>,
     interval: Duration,
     has_expired: bool,
@@ -35,14 +35,14 @@ pub struct TimerFd {
 }
 
 impl TimerFd {
-    /// Sets the timer to expire at `first`, or never, and forgets what was not read. Returns what was set before.
+    /// Arms the timer for `first`, or disarms it, and drops unread expirations. Returns the setting before.
     pub fn set(&mut self, now: Duration, first: Option<Duration>, interval: Duration) -> Setting {
         let before = self.get(now);
         *self = Self { next: first, interval, ..Self::default() };
         before
     }
 
-    /// What is set. An interval timer that has expired is due again from here on: see [`due`](Self::due).
+    /// Returns the setting. An interval timer that has expired becomes due again: see [`due`](Self::due).
     pub fn get(&mut self, now: Duration) -> Setting {
         self.go_on(now);
         let left = self.next.filter(|_| !self.has_expired);
@@ -52,13 +52,13 @@ impl TimerFd {
         }
     }
 
-    /// When [`expire`](Self::expire) is to be called.
+    /// Returns when [`expire`](Self::expire) must be called.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         self.next.filter(|_| !self.has_expired)
     }
 
-    /// Counts the expiration that is due, and says whether one was.
+    /// Counts an expiration if one is due, and returns whether it was.
     pub fn expire(&mut self, now: Duration) -> bool {
         let is_due = self.due().is_some_and(|due| due <= now);
         if is_due {
@@ -68,23 +68,23 @@ impl TimerFd {
         is_due
     }
 
-    /// What a read gives: how often the timer expired since the last one; nothing if it would have to wait.
+    /// Returns how often the timer expired since the last read. `Pending`: not once.
     pub fn peek(&mut self, now: Duration) -> Poll<u64> {
         self.go_on(now);
         if self.count == 0 { Poll::Pending } else { Poll::Ready(self.count) }
     }
 
-    /// Takes what [`peek`](Self::peek) showed.
+    /// Takes the count that [`peek`](Self::peek) returned, after it was copied out.
     pub fn take(&mut self) {
         self.count = 0;
     }
 
-    /// Catches up with the intervals that have passed since an interval timer expired.
+    /// Counts the intervals that have passed since an interval timer expired.
     fn go_on(&mut self, now: Duration) {
         let Some(next) = self.next.filter(|_| self.has_expired && !self.interval.is_zero()) else { return };
         let passed = now.saturating_sub(next).as_nanos() / self.interval.as_nanos();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-        // The expiration that was counted when it came was the first of them.
+        // The first of them was counted when it came.
         self.count = self.count.saturating_add(passed);
         let steps = Duration::from_nanos_u128(self.interval.as_nanos() * (u128::from(passed) + 1));
         self.next = Some(next.saturating_add(steps));
@@ -93,7 +93,7 @@ impl TimerFd {
 }
 
 impl Readiness for TimerFd {
-    /// `IN` alone: timerfd_poll knows nothing of `RDNORM`.
+    /// Returns `IN` alone: Linux's `timerfd_poll` does not set `RDNORM`.
     fn readiness(&self) -> Events {
         if self.count > 0 { Events::IN } else { Events::empty() }
     }

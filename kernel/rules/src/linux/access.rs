@@ -1,6 +1,6 @@
-//! Who may do what with a file: the permission bits against a user and a group.
+//! Checks the permission bits of a file against a user and a group.
 //!
-//! Not here: who a process is (`credentials`). Missing: access control lists.
+//! Not here: the identity of a process (`credentials`). Missing: access control lists.
 //! Source: path_resolution(7) "Permissions"; Linux 6.1 fs/namei.c (`acl_permission_check`, `generic_permission`).
 
 use bitflags::bitflags;
@@ -37,7 +37,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// Whether `credentials` have all of `wanted`.
+    /// Returns whether `credentials` have all of `wanted`.
     ///
     /// # Errors
     /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one, and no
@@ -70,7 +70,7 @@ impl Ownership {
         }
     }
 
-    /// Whether `credentials` may do what only owners do: chmod(2), set times.
+    /// Returns whether `credentials` may do what only owners do: chmod(2), set times.
     ///
     /// # Errors
     /// `EPERM`: neither the owner nor with `CAP_FOWNER`.

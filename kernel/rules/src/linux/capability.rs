@@ -1,4 +1,4 @@
-//! What root's rights are in parts, and how a process gives parts up.
+//! Capabilities: the sets of a process, and how it changes them.
 //!
 //! Owns: the five sets, and what capset(2) and prctl(2) make of them.   Not here: user and group IDs (`credentials`).
 //! Invariant: what is effective is permitted; what is ambient is permitted and inheritable.
@@ -31,7 +31,7 @@ impl Capability {
     /// `CAP_CHECKPOINT_RESTORE`.
     const LAST: u8 = 40;
 
-    /// The one with that number.
+    /// Returns the one with that number.
     ///
     /// # Errors
     /// `EINVAL`: there is none.
@@ -39,7 +39,7 @@ impl Capability {
         u8::try_from(number).ok().filter(|number| *number <= Self::LAST).map(Self).ok_or(Errno::EINVAL)
     }
 
-    /// The set of nothing else.
+    /// Returns the set of nothing else.
     #[must_use]
     pub const fn alone(self) -> CapabilitySet {
         CapabilitySet(1 << self.0)
@@ -63,13 +63,13 @@ impl CapabilitySet {
         Self(bits & Self::ALL.0)
     }
 
-    /// The ABI's word.
+    /// Returns the ABI's word.
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// Whether `capability` is among them.
+    /// Returns whether `capability` is among them.
     #[must_use]
     pub const fn has(self, capability: Capability) -> bool {
         self.0 & capability.alone().0 != 0
@@ -93,7 +93,7 @@ impl CapabilitySet {
         Self(self.0 & !other.0)
     }
 
-    /// Whether all of them are `other`'s.
+    /// Returns whether all of them are `other`'s.
     #[must_use]
     pub const fn is_within(self, other: Self) -> bool {
         self.without(other).0 == 0
@@ -145,7 +145,7 @@ impl CapabilitySets {
         secure: SecureBits::empty(),
     };
 
-    /// Everybody else's.
+    /// An unprivileged user's.
     pub const NONE: Self =
         Self { effective: CapabilitySet::EMPTY, permitted: CapabilitySet::EMPTY, ..Self::ROOT };
 

@@ -1,4 +1,4 @@
-//! The kernel's command line: which options there are, and what is wrong with a line.
+//! Checks the kernel's command line against the table of options.
 //!
 //! Words are separated by blanks; what follows `--` is not the kernel's. The last word of an option counts.
 //! A new option is one row in [`OPTIONS`], which every word is checked against.
@@ -62,7 +62,7 @@ pub enum Complaint<'a> {
     },
 }
 
-/// The value of an option: the last good one.
+/// Returns the value of an option: the last good one.
 pub fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let values = words(line).filter_map(|word| match check(word) {
         Ok((option, value)) if option.name == name => Some(value),
@@ -76,7 +76,7 @@ pub fn complaints(line: &str) -> impl Iterator<Item = Complaint<'_>> {
     words(line).filter_map(|word| check(word).err())
 }
 
-/// The words that are meant for the kernel. Multiboot loaders put the kernel's own path first.
+/// Returns the words that are meant for the kernel. Multiboot loaders put the kernel's own path first.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split_ascii_whitespace().enumerate();
     let own = words.filter(|(index, word)| *index > 0 || word.contains('=') || !word.contains('/'));

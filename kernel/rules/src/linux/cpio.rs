@@ -1,4 +1,4 @@
-//! Archives in the "newc" format, which initramfs images are.
+//! Reads archives in the "newc" format of initramfs images.
 //!
 //! Own code, because the published readers cannot tell a damaged archive from a finished one (they stop
 //! at both) or want names to be UTF-8.

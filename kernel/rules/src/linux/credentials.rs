@@ -1,7 +1,7 @@
-//! On whose behalf something is done: users, groups, capabilities, and how a process changes them.
+//! The credentials of a process: users, groups, capabilities, and how it changes them.
 //!
-//! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process have the same here, as C
-//! libraries see to it that they do.
+//! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process share them here; on Linux
+//! C libraries bring that about.
 //! Why: decision 0082.
 //! Source: credentials(7), capabilities(7); Linux 6.1 kernel/sys.c (`__sys_setresuid` and its kin),
 //! security/commoncap.c (`cap_emulate_setxuid`, `cap_bprm_creds_from_file`).
@@ -114,25 +114,25 @@ impl Credentials {
         Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: CapabilitySets::NONE }
     }
 
-    /// The user that counts.
+    /// Returns the user that counts.
     #[must_use]
     pub const fn uid(&self) -> u32 {
         self.users.effective
     }
 
-    /// The group that counts.
+    /// Returns the group that counts.
     #[must_use]
     pub const fn gid(&self) -> u32 {
         self.groups.effective
     }
 
-    /// Whether it may do what `capability` is for.
+    /// Returns whether it may do what `capability` is for.
     #[must_use]
     pub const fn can(&self, capability: Capability) -> bool {
         self.capabilities.effective.has(capability)
     }
 
-    /// Whether a process of these may send signals to one of `other` (`kill_ok_by_cred`).
+    /// Returns whether a process of these may send signals to one of `other` (`kill_ok_by_cred`).
     #[must_use]
     pub const fn may_signal(&self, other: &Self) -> bool {
         let sender = self.users;
@@ -144,7 +144,7 @@ impl Credentials {
             || self.can(Capability::KILL)
     }
 
-    /// Whether a process of these may look into and change one of `other`, as `capability` lets all do.
+    /// Returns whether a process of these may look into and change one of `other`, as `capability` lets all do.
     #[must_use]
     pub fn may_govern(&self, other: &Self, capability: Capability) -> bool {
         let is_same = other.users == Ids::all(self.users.real) && other.groups == Ids::all(self.groups.real);

@@ -1,7 +1,7 @@
 //! Advisory locks on whole files: flock(2).
 //!
-//! Owns: who holds a file's lock.   Not here: who waits for it, what holders are (open file descriptions).
-//! Invariant: many share the lock, or one has it alone, or nobody has it.
+//! Owns: the holders of a file's lock.   Not here: waiting, the holders' kind (open file descriptions).
+//! Invariant: many hold the lock shared, or one holds it exclusively, or it is free.
 //! Source: flock(2); Linux 6.1 fs/locks.c (`flock_lock_inode`).
 
 use alloc::collections::BTreeSet;
@@ -23,13 +23,13 @@ pub struct FileLock<H> {
 }
 
 impl<H: Copy + Ord> FileLock<H> {
-    /// A lock that nobody holds.
+    /// Creates a free lock.
     #[must_use]
     pub const fn new() -> Self {
         Self { shared: BTreeSet::new(), exclusive: None }
     }
 
-    /// Lets `holder` have the lock; `false` if others are in the way.
+    /// Acquires the lock for `holder`. `false`: a conflicting holder has it.
     ///
     /// A holder that asks for another mode loses what it had before it gets the new one, as on Linux: a conversion
     /// that fails leaves it without a lock.
@@ -66,13 +66,13 @@ impl<H: Copy + Ord> FileLock<H> {
         self.shared.contains(&holder).then_some(LockMode::Shared)
     }
 
-    /// Whether nobody holds it.
+    /// Returns whether it is free.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.exclusive.is_none() && self.shared.is_empty()
     }
 
-    /// Whether one more may share it.
+    /// Returns whether one more may share it.
     #[must_use]
     pub const fn is_shareable(&self) -> bool {
         self.exclusive.is_none()

@@ -2,11 +2,11 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `message` | what messages and their attributes look like |
-//! | `request` | what a program sends: one message after the other, and what is refused |
+//! | `message` | the layout of messages and their attributes |
+//! | `request` | parses a program's requests, and refuses those that are not supported |
 //! | `dump` | the facts as messages: `link`, `address`, `route` |
-//! | `port` | the numbers of sockets |
-//! | `socket` | what a socket does: answers that wait, lists that are told in parts |
+//! | `port` | the table of port IDs |
+//! | `socket` | the receive queue, and dumps that are produced in parts |
 //!
 //! No crate is used: those that know these messages need std, and know a hundred times as many.
 

@@ -1,4 +1,4 @@
-//! How a path falls into names.
+//! Splits a path into names.
 //!
 //! Source: path_resolution(7); Linux 6.1 fs/namei.c (`link_path_walk`).
 

@@ -1,8 +1,9 @@
-//! The lines of `/proc/net`: sockets, routes and neighbours.
+//! Formats the lines of `/proc/net`: sockets, routes and neighbours.
 //!
-//! What nobody here can tell is 0: the place of a socket in memory, its timeout and its window.
+//! Fields without a counterpart here are 0: the address of a socket in memory, its time-out and its window.
 //! Source: proc(5); Linux 6.1 net/ipv4/tcp_ipv4.c (`get_tcp4_sock`), net/ipv4/udp.c (`udp4_format_sock`),
-//! net/unix/af_unix.c (`unix_seq_show`), net/ipv4/fib_trie.c (`fib_route_seq_show`), net/ipv4/arp.c (`arp_format_neigh_entry`).
+//! net/unix/af_unix.c (`unix_seq_show`), net/ipv4/fib_trie.c (`fib_route_seq_show`), net/ipv4/arp.c
+//! (`arp_format_neigh_entry`).
 
 use alloc::format;
 use alloc::string::String;
@@ -36,7 +37,7 @@ pub struct InetSocketLine {
     pub timer: Timer,
     /// Whose it is.
     pub uid: u32,
-    /// Its inode; 0 if nobody has it open.
+    /// Its inode; 0 if no descriptor refers to it.
     pub inode: u64,
 }
 
@@ -55,7 +56,7 @@ pub enum Timer {
 /// No address.
 pub const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
-/// The head of the table of TCP's sockets.
+/// Returns the head of the table of TCP's sockets.
 #[must_use]
 pub fn tcp_head() -> String {
     const HEAD: &str =
@@ -74,7 +75,7 @@ pub fn tcp(number: usize, socket: &InetSocketLine) -> String {
     format!("{text:<TCP_WIDTH$}\n")
 }
 
-/// The head of the table of UDP's sockets.
+/// Returns the head of the table of UDP's sockets.
 #[must_use]
 pub fn udp_head() -> String {
     const HEAD: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
@@ -121,9 +122,9 @@ pub struct UnixSocketLine<'a> {
     pub is_listening: bool,
     /// Whether it has another end.
     pub is_connected: bool,
-    /// Whether somebody has it open.
+    /// Whether a descriptor refers to it.
     pub is_open: bool,
-    /// Its inode; 0 if nobody has it open.
+    /// Its inode; 0 if no descriptor refers to it.
     pub inode: u64,
     /// Its name.
     pub name: Option<&'a Name>,
@@ -158,7 +159,7 @@ pub fn local(socket: &UnixSocketLine<'_>) -> String {
     format!("{:016}: {references:08X} {:08X} {flags:08X} {kind:04X} {state:02X} {inode:5}{name}\n", 0, 0)
 }
 
-/// The head of the table of routes.
+/// Returns the head of the table of routes.
 #[must_use]
 pub fn route_head() -> String {
     const HEAD: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
@@ -208,7 +209,7 @@ pub struct SocketCounts {
     pub all: usize,
     /// TCP's: those that packets find…
     pub tcp: usize,
-    /// …those of them that nobody has open any more…
+    /// …those of them without a descriptor…
     pub orphans: usize,
     /// …what is left of connections…
     pub time_wait: usize,
@@ -222,7 +223,7 @@ pub struct SocketCounts {
     pub udp_pages: usize,
 }
 
-/// The text about them.
+/// Returns the text about them.
 #[must_use]
 pub fn counts(counts: &SocketCounts) -> String {
     let SocketCounts { all, tcp, orphans, time_wait, tcp_made, tcp_pages, udp, udp_pages } = counts;

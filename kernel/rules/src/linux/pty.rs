@@ -1,6 +1,6 @@
-//! The line between the two ends of a pseudo-terminal, where a serial port has a wire.
+//! The connection between the two ends of a pseudo-terminal, in the place of a serial port's wire.
 //!
-//! Owns: what the master wrote and the slave's line discipline has no room for yet, who is there, packet mode.
+//! Owns: bytes of the master that the line discipline has no room for yet, the counts of open ends, packet mode.
 //! Not here: the line discipline (`tty`), which keeps what the slave wrote until the master reads it.
 //! Invariant: a byte that the master wrote is in `arriving` or was given to the line discipline, in order.
 //! Source: pty(7), ioctl_tty(2); Linux 6.1 drivers/tty/pty.c.
@@ -92,29 +92,29 @@ impl Line {
         self.arriving = VecDeque::new();
     }
 
-    /// Whether the master is gone.
+    /// Returns whether the master is gone.
     #[must_use]
     pub const fn is_hung_up(&self) -> bool {
         self.is_hung_up
     }
 
-    /// Whether the slave was open and no longer is.
+    /// Returns whether the slave was open and no longer is.
     #[must_use]
     pub const fn is_left(&self) -> bool {
         self.is_left
     }
 
-    /// Lets nobody open the slave: TIOCSPTLCK.
+    /// Locks the slave against open(2): TIOCSPTLCK.
     pub const fn lock(&mut self) {
         self.is_locked = true;
     }
 
-    /// Lets everybody open the slave: unlockpt(3).
+    /// Unlocks the slave: unlockpt(3).
     pub const fn unlock(&mut self) {
         self.is_locked = false;
     }
 
-    /// Whether nobody may open the slave.
+    /// Returns whether the slave is locked.
     #[must_use]
     pub const fn is_locked(&self) -> bool {
         self.is_locked
@@ -132,13 +132,13 @@ impl Line {
         self.packets = None;
     }
 
-    /// Whether reads are packets.
+    /// Returns whether reads are packets.
     #[must_use]
     pub const fn has_packets(&self) -> bool {
         self.packets.is_some()
     }
 
-    /// Whether a master in packet mode has something to be told of besides data.
+    /// Returns whether a master in packet mode has something to be told of besides data.
     #[must_use]
     pub fn has_news(&self) -> bool {
         self.packets.is_some_and(|packets| !packets.is_empty())
@@ -182,7 +182,7 @@ impl Line {
         done
     }
 
-    /// Whether the master can write a byte.
+    /// Returns whether the master can write a byte.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.arriving.len() < ARRIVING_MAX

@@ -1,6 +1,6 @@
 //! Advisory locks on ranges of a file: fcntl(2)'s record locks.
 //!
-//! Owns: who holds which bytes of one file.   Not here: who waits, what owners are, closing (fs/record_lock).
+//! Owns: the locks on one file.   Not here: waiting, the owners' kind, closing (`linux/fs/record_lock`).
 //! Invariant: of two owners' locks that overlap, both are shared; one owner's locks do not overlap, and those of one
 //! mode do not touch.
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`posix_lock_inode`).
@@ -45,20 +45,20 @@ impl LockRange {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// Whether the two are, or could be, one range.
+    /// Returns whether the two are, or could be, one range.
     const fn touches(self, other: Self) -> bool {
         self.first <= other.last.saturating_add(1) && other.first <= self.last.saturating_add(1)
     }
 }
 
 impl<O: Copy + Eq> RecordLocks<O> {
-    /// Nobody holds anything.
+    /// Creates a file's locks: none.
     #[must_use]
     pub const fn new() -> Self {
         Self { held: Vec::new() }
     }
 
-    /// The first lock that keeps `owner` from having `bytes` in this way.
+    /// Finds the first lock that conflicts with a lock of `owner` on `bytes`.
     #[must_use]
     pub fn in_the_way(&self, owner: O, mode: LockMode, bytes: LockRange) -> Option<RecordLock<O>> {
         let conflicts = |held: &&RecordLock<O>| {
@@ -69,8 +69,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
         self.held.iter().filter(conflicts).min_by_key(|held| held.bytes.first).copied()
     }
 
-    /// Lets `owner` have `bytes` in this way, whatever it had of them before. Nobody may be
-    /// [in the way](Self::in_the_way).
+    /// Locks `bytes` for `owner`, replacing its locks there. No lock may be [in the way](Self::in_the_way).
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
@@ -124,7 +123,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
         self.held.len() < before
     }
 
-    /// Whether nobody holds anything.
+    /// Returns whether there are no locks.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.held.is_empty()

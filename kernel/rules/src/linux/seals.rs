@@ -1,4 +1,4 @@
-//! What can no longer be done with a file of memfd_create(2).
+//! The seals of a file of memfd_create(2).
 //!
 //! Owns: the seals, and how many mappings can be written.   Not here: the bytes.
 //! Invariant: under `WRITE` there is no mapping that can be written.
@@ -18,9 +18,9 @@ bitflags! {
         const SHRINK = 2;
         /// It gets no longer.
         const GROW = 4;
-        /// Nobody writes.
+        /// No writes.
         const WRITE = 8;
-        /// Nobody writes but through the mappings that are there.
+        /// No writes, except through existing mappings.
         const FUTURE_WRITE = 16;
     }
 }
@@ -69,7 +69,7 @@ impl Sealing {
         Ok(())
     }
 
-    /// Whether bytes may be written up to `end`, which is now at `size`.
+    /// Returns whether bytes may be written up to `end`, which is now at `size`.
     ///
     /// # Errors
     /// `EPERM`.
@@ -78,7 +78,7 @@ impl Sealing {
         self.check_growth(end, size)
     }
 
-    /// Whether bytes may change where the file is long already: a hole.
+    /// Returns whether bytes may change where the file is long already: a hole.
     ///
     /// # Errors
     /// `EPERM`.
@@ -86,7 +86,7 @@ impl Sealing {
         self.check_free_of(Seals::WRITE | Seals::FUTURE_WRITE)
     }
 
-    /// Whether the file, which is now `size` long, may reach to `end`.
+    /// Returns whether the file, which is now `size` long, may reach to `end`.
     ///
     /// # Errors
     /// `EPERM`.
@@ -94,7 +94,7 @@ impl Sealing {
         if end > size { self.check_free_of(Seals::GROW) } else { Ok(()) }
     }
 
-    /// Whether the length may become `after`.
+    /// Returns whether the length may become `after`.
     ///
     /// # Errors
     /// `EPERM`.

@@ -1,7 +1,7 @@
-//! The line discipline: what lies between the wire and a program's read(2) and write(2).
+//! The line discipline, between the wire and a program's read(2) and write(2).
 //!
 //! Owns: the settings, the input that waits for a reader, the line being edited, the output that waits for the
-//! wire.   Not here: the wire, who sleeps, who gets a signal, sessions and their foreground groups.
+//! wire.   Not here: the wire, sleeping, sending signals, sessions and their foreground groups.
 //! Invariant: with `ICANON` the sum of `lines` is the length of `ready`; without it both other queues are empty.
 //! Missing: the timer of VTIME (a read that would wait for it returns what there is), REPRINT, parity marks.
 //! Source: termios(3); Linux 6.1 drivers/tty/n_tty.c.
@@ -103,13 +103,13 @@ impl Default for Tty {
 }
 
 impl Tty {
-    /// A slave's, whose output nobody but its master takes back.
+    /// Returns the line discipline of a slave, whose output only its master reads.
     #[must_use]
     pub fn pseudo() -> Self {
         Self { is_pseudo: true, ..Self::default() }
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     #[must_use]
     pub const fn settings(&self) -> &Termios {
         &self.settings
@@ -168,7 +168,7 @@ impl Tty {
         Poll::Ready(Ok(put))
     }
 
-    /// Whether a read would not be `Pending`, whatever its length.
+    /// Returns whether a read would not be `Pending`, whatever its length.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         if self.is_canonical() {
@@ -178,19 +178,19 @@ impl Tty {
         self.ready.len() >= minimum || self.is_ready_in_time()
     }
 
-    /// How many bytes could be read: FIONREAD.
+    /// Returns how many bytes could be read: FIONREAD.
     #[must_use]
     pub fn readable_bytes(&self) -> usize {
         self.ready.len()
     }
 
-    /// Whether STOP is in force.
+    /// Returns whether STOP is in force.
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
         self.is_stopped
     }
 
-    /// Whether the queues outlive a special character that sends a signal.
+    /// Returns whether the queues outlive a special character that sends a signal.
     #[must_use]
     pub const fn keeps_input_at_signals(&self) -> bool {
         self.has(LocalModes::NOFLSH)
@@ -209,7 +209,7 @@ impl Tty {
         }
     }
 
-    /// Forgets what is to be sent, whoever has it.
+    /// Drops the output that was not sent.
     pub fn discard_output(&mut self) {
         self.output.clear();
     }

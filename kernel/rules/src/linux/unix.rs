@@ -1,10 +1,10 @@
-//! Local sockets: what they do, without locks, waiting or paths.
+//! Local sockets: their rules, without locks, waiting or paths.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `name` | what `struct sockaddr_un` says |
-//! | `queue` | bytes or messages that wait to be read, and the room for more |
-//! | `socket` | the states of a socket, and which call is an error in which |
+//! | `name` | parses `struct sockaddr_un` |
+//! | `queue` | the receive queue of bytes or messages |
+//! | `socket` | the states of a socket, and which call fails in which |
 
 pub mod name;
 pub mod queue;

@@ -1,8 +1,8 @@
-//! A text screen: what a console's bytes make of a grid of characters.
+//! A text screen: interprets a console's bytes on a grid of characters.
 //!
-//! Owns: the cells, the cursor, the half of an escape sequence that has come.   Not here: pixels' way to the machine.
+//! Owns: the cells, the cursor, an incomplete escape sequence.   Not here: the frame buffer (`machine/console`).
 //! Invariant: the cursor is in the grid, whatever the bytes are.
-//! Missing: colours, scroll regions, other character sets, answers to queries (a screen has no way back).
+//! Missing: colours, scroll regions, other character sets, answers to queries (a screen has no input).
 //! Why: decision 0061.
 //! Source: console_codes(4); ECMA-48, 5th edition.
 
@@ -50,13 +50,13 @@ impl Screen {
         self.grid.take_changed(row, cells)
     }
 
-    /// How many cells a row has.
+    /// Returns how many cells a row has.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.grid.columns()
     }
 
-    /// How many rows there are.
+    /// Returns how many rows there are.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.grid.rows()

@@ -1,21 +1,21 @@
-//! Where bytes come from and go to, for rules that must not know about user memory.
+//! Sources and sinks of bytes, so that rules need not know about user memory.
 //!
-//! Both traits keep their own position: what was moved is gone from `remaining`, so an operation that
-//! blocks half way and is tried again goes on where it stopped.
+//! Both keep their own position: moved bytes no longer count in `remaining`, so an operation that blocks half way goes
+//! on where it stopped when it is retried.
 
-/// A place that bytes are copied to: a `read(2)` buffer, an iovec, a kernel buffer.
+/// A destination of bytes: a `read(2)` buffer, an iovec, a kernel buffer.
 pub trait Sink {
-    /// Bytes that still fit.
+    /// Returns how many bytes still fit.
     fn remaining(&self) -> usize;
 
-    /// Copies as much of `bytes` as fits and returns how much that was.
+    /// Copies as many of `bytes` as fit and returns how many.
     ///
-    /// Less than `min(bytes.len(), remaining())` means that the rest of the place is not writable
-    /// (`EFAULT`); the bytes before it were copied and are counted.
+    /// Fewer than `min(bytes.len(), remaining())` means that the rest of the destination is not writable (`EFAULT`);
+    /// the bytes before it were copied and are counted.
     fn put(&mut self, bytes: &[u8]) -> usize;
 
-    /// [`put`](Self::put) one piece after the other, until one is copied short. To know several pieces at once
-    /// saves work where to find the place costs as much as to copy a piece.
+    /// Copies several pieces as [`put`](Self::put) does, until one is copied short. One call for all saves work where
+    /// finding the destination costs as much as copying a piece.
     fn put_each(&mut self, pieces: &[&[u8]]) -> usize {
         let mut total = 0;
         for piece in pieces {
@@ -29,18 +29,18 @@ pub trait Sink {
     }
 }
 
-/// A place that bytes are copied from: a `write(2)` buffer, an iovec, a kernel buffer.
+/// A source of bytes: a `write(2)` buffer, an iovec, a kernel buffer.
 pub trait Source {
-    /// Bytes that are still to be had.
+    /// Returns how many bytes are left.
     fn remaining(&self) -> usize;
 
-    /// Fills as much of `space` as there are bytes for and returns how much that was.
+    /// Copies as many bytes as fit into `space` and returns how many.
     ///
-    /// Less than `min(space.len(), remaining())` means that the rest of the place is not readable
+    /// Fewer than `min(space.len(), remaining())` means that the rest of the source is not readable
     /// (`EFAULT`); the bytes before it were copied and are counted.
     fn take(&mut self, space: &mut [u8]) -> usize;
 
-    /// [`take`](Self::take) one piece after the other, until one is filled short; at once as with
+    /// Fills several pieces as [`take`](Self::take) does, until one is filled short, in one call as
     /// [`Sink::put_each`].
     fn take_each(&mut self, spaces: &mut [&mut [u8]]) -> usize {
         let mut total = 0;

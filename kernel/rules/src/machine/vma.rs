@@ -1,4 +1,4 @@
-//! The areas of an address space: which addresses mean something, and what.
+//! The areas of an address space: which addresses are mapped, and how.
 //!
 //! Owns: the ordered set of areas and the search for free room.   Not here: pages, page tables, files.
 //! Invariant: areas are non-empty, page-aligned, disjoint; two neighbours that could be one area are one.

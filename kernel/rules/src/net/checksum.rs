@@ -1,19 +1,19 @@
-//! The checksums of TCP segments: whether one is right, to complete it, and to leave that to a network card.
+//! The checksums of TCP segments: verified, computed, or left to a network card.
 //!
-//! The protocol machine leaves them out; whoever sends a packet over a link completes them. Words of eight bytes are added, in
-//! the machine's own order: the sum is the same, with its bytes swapped.
+//! The engine leaves them out; the link that sends a packet completes them. Words of eight bytes are added, in the
+//! machine's own byte order: the sum is the same, with its bytes swapped.
 //! Why: decision 0090.
 //! Source: RFC 1071 section 2; RFC 9293 section 3.1.
 
 use crate::net::wire::{IpProtocol, Ipv4Packet};
 
-/// Where a TCP header has the checksum.
+/// The offset of the checksum in a TCP header.
 pub const PLACE: usize = 16;
 
-/// Where the header of a datagram has it.
+/// The offset of the checksum in a UDP header.
 const DATAGRAM_PLACE: usize = 6;
 
-/// The protocol's number in a packet.
+/// TCP's number in an IP header.
 const TCP: u8 = 6;
 
 /// Where a TCP segment is in a packet.
@@ -23,7 +23,7 @@ struct SegmentRange {
     end: usize,
 }
 
-/// Finds the segment of a whole packet. `None`: there is none, or not all of it.
+/// Finds the TCP segment of a whole packet. `None`: there is none, or it is incomplete.
 fn segment(packet: &[u8]) -> Option<SegmentRange> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
     let is_whole = ip.next_header() == IpProtocol::Tcp && !ip.more_frags() && ip.frag_offset() == 0;
@@ -31,7 +31,7 @@ fn segment(packet: &[u8]) -> Option<SegmentRange> {
     (is_whole && place.start + PLACE + 2 <= place.end).then_some(place)
 }
 
-/// Whether the checksum of the TCP segment in `packet` is right.
+/// Returns whether the checksum of the TCP segment in `packet` is right.
 #[must_use]
 pub fn is_right(packet: &[u8]) -> bool {
     segment(packet).is_some_and(|SegmentRange { start, end }| {
@@ -39,7 +39,7 @@ pub fn is_right(packet: &[u8]) -> bool {
     })
 }
 
-/// Computes the checksum of the TCP segment in `packet`; nothing if there is none.
+/// Fills in the checksum of the TCP segment in `packet`, if there is one.
 pub fn complete(packet: &mut [u8]) {
     if let Some(SegmentRange { start, end }) = segment(packet) {
         packet[start + PLACE..][..2].fill(0);
@@ -48,8 +48,8 @@ pub fn complete(packet: &mut [u8]) {
     }
 }
 
-/// Leaves the checksum of the TCP segment in `packet` to a card, which finds there what it cannot know. Where the segment
-/// begins; `None`: there is none.
+/// Fills in the sum of the pseudo-header, from which a card completes the checksum of the TCP segment in `packet`.
+/// Returns where the segment begins; `None`: there is none.
 pub fn leave(packet: &mut [u8]) -> Option<usize> {
     let SegmentRange { start, end } = segment(packet)?;
     let sum = fold(pseudo_header(packet, end - start));
@@ -57,7 +57,7 @@ pub fn leave(packet: &mut [u8]) -> Option<usize> {
     Some(start)
 }
 
-/// Says of a datagram in `packet` that it has no checksum: that was looked at, or is not complete.
+/// Clears the checksum of a UDP datagram in `packet`, because the card has verified it or it is not complete.
 pub fn waive(packet: &mut [u8]) {
     let Ok(ip) = Ipv4Packet::new_checked(&*packet) else { return };
     let place = usize::from(ip.header_len()) + DATAGRAM_PLACE;
@@ -66,7 +66,7 @@ pub fn waive(packet: &mut [u8]) {
     }
 }
 
-/// The sum of what a segment's checksum covers beside it: both addresses, the protocol and the length.
+/// Adds up the pseudo-header: both addresses, the protocol and the length.
 fn pseudo_header(packet: &[u8], len: usize) -> u64 {
     let [high, low] = (len as u16).to_be_bytes();
     add(add(0, &packet[12..20]), &[0, TCP, high, low])
@@ -80,7 +80,7 @@ fn add(sum: u64, bytes: &[u8]) -> u64 {
     add_word(sum, u64::from_ne_bytes(last))
 }
 
-/// Adds with the carry going round.
+/// Adds with end-around carry.
 const fn add_word(sum: u64, word: u64) -> u64 {
     let (sum, carries) = sum.overflowing_add(word);
     sum + carries as u64

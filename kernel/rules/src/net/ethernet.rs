@@ -1,4 +1,4 @@
-//! Ethernet: frames, and the protocol that asks for a neighbour's hardware address.
+//! Ethernet frames and ARP packets.
 //!
 //! Source: RFC 894; RFC 826.
 
@@ -7,57 +7,57 @@ use core::net::Ipv4Addr;
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The address of a network card.
+/// A hardware address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(transparent)]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// Everybody.
+    /// The broadcast address.
     pub const BROADCAST: Self = Self([0xff; 6]);
 
-    /// Whether it belongs to one card.
+    /// Returns whether it belongs to one card.
     #[must_use]
     pub const fn is_unicast(self) -> bool {
         self.0[0] & 1 == 0
     }
 }
 
-/// Internet packets.
+/// The type of IPv4 packets.
 pub const IPV4: u16 = 0x0800;
 
-/// Questions for hardware addresses.
+/// The type of ARP packets.
 pub const ARP: u16 = 0x0806;
 
-/// Bytes of a frame's header.
+/// The length of a frame's header.
 pub const HEADER: usize = size_of::<Header>();
 
-/// What stands in front of a packet.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header {
-    /// For whom.
+    /// The destination.
     pub to: Mac,
-    /// From whom.
+    /// The source.
     pub from: Mac,
     kind: U16,
 }
 
 impl Header {
-    /// The header of a frame that carries `kind`.
+    /// Makes the header of a frame that carries `kind`.
     #[must_use]
     pub const fn new(to: Mac, from: Mac, kind: u16) -> Self {
         Self { to, from, kind: U16::new(kind) }
     }
 
-    /// What it carries.
+    /// Returns the type of what it carries.
     #[must_use]
     pub const fn kind(&self) -> u16 {
         self.kind.get()
     }
 }
 
-/// A question for the hardware address of an internet address, or the answer.
+/// An ARP request or reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Arp {
@@ -73,7 +73,7 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// Asks who has `wanted`.
+    /// Makes the request for `wanted`.
     #[must_use]
     pub const fn ask(from: Mac, from_ip: Ipv4Addr, wanted: Ipv4Addr) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Arp {
         }
     }
 
-    /// The answer of whoever has what was asked for.
+    /// Makes the reply of the machine that has the requested address.
     #[must_use]
     pub const fn answer(&self, mac: Mac) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Arp {
         }
     }
 
-    /// Reads one that speaks of Ethernet and IPv4 and comes from one card; more bytes may follow.
+    /// Parses a packet for Ethernet and IPv4 from a unicast address; more bytes may follow.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (arp, _) = Self::read_from_prefix(bytes).ok()?;
@@ -113,19 +113,19 @@ impl Arp {
         speaks_of_us.then_some(arp)
     }
 
-    /// Whether it is a question.
+    /// Returns whether it is a request.
     #[must_use]
     pub const fn is_question(&self) -> bool {
         self.operation.get() == 1
     }
 
-    /// Who sent it.
+    /// Returns the addresses of the sender.
     #[must_use]
     pub const fn sender(&self) -> (Ipv4Addr, Mac) {
         (ip(self.from_ip), self.from)
     }
 
-    /// Whose hardware address a question is for; to whom an answer goes.
+    /// Returns the address that a request asks for, or that a reply goes to.
     #[must_use]
     pub const fn target(&self) -> Ipv4Addr {
         ip(self.to_ip)

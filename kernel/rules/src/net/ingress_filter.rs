@@ -1,7 +1,7 @@
-//! What a packet from a link must be before anybody looks at it, and what is answered to pings.
+//! Filters packets from a link before any protocol sees them, and answers pings.
 //!
-//! Refuses what was damaged, what a sender cannot be, and what is for others. Fragments pass: whoever takes a packet
-//! refuses them.
+//! Drops packets that are damaged, whose source address is impossible, or that are for other hosts. Fragments pass: the
+//! protocols drop them.
 //! Source: RFC 1122 sections 3.2.1.1 to 3.2.1.3, 3.2.2.6.
 
 use core::net::Ipv4Addr;
@@ -15,8 +15,8 @@ use crate::net::wire::{
     ChecksumCapabilities, IPV4_HEADER_LEN, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr,
 };
 
-/// Whether a packet that has come from `network` may come in. Checksums of what `trust` answers for are not looked at,
-/// except that of the header.
+/// Returns whether a packet from `network` may come in. If the card vouches for it, only the checksum of the IP header
+/// is verified.
 #[must_use]
 pub fn admits(packet: &[u8], network: &Network, trust: Trust) -> bool {
     let Ok(ip) = Ipv4Packet::new_checked(packet) else { return false };
@@ -31,21 +31,21 @@ pub fn admits(packet: &[u8], network: &Network, trust: Trust) -> bool {
     is_ours && is_somebody && is_for_one && (is_trusted || is_intact(packet))
 }
 
-/// Whether a packet is as it was sent, as far as its checksums say.
+/// Returns whether the checksums of a packet are right: the IP header's and TCP's.
 #[must_use]
 pub fn is_intact(packet: &[u8]) -> bool {
     let Ok(ip) = Ipv4Packet::new_checked(packet) else { return false };
     if ip.version() != 4 || !ip.verify_checksum() {
         return false;
     }
-    // Those of datagrams are looked at where they are read.
+    // UDP and ICMP verify theirs where they are parsed.
     if ip.next_header() != IpProtocol::Tcp {
         return true;
     }
     checksum::is_right(packet)
 }
 
-/// The answer to a ping.
+/// Makes the answer to a ping.
 #[must_use]
 pub fn pong(packet: &[u8], address: Ipv4Addr) -> Option<Packet> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;

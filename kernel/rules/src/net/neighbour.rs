@@ -1,7 +1,7 @@
-//! The hardware addresses of neighbours: asked for when they are needed, and forgotten when nobody confirms them.
+//! The ARP cache: hardware addresses are requested when they are needed, and dropped when they are not confirmed.
 //!
 //! Bounds: `MOST` neighbours, and `MOST_WAITING` packets for one that has not answered yet.
-//! Source: RFC 1122 section 2.3.2; Linux 6.1 net/core/neighbour.c (three questions, a second apart).
+//! Source: RFC 1122 section 2.3.2; Linux 6.1 net/core/neighbour.c (three requests, a second apart).
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -11,41 +11,41 @@ use core::time::Duration;
 use crate::net::ethernet::Mac;
 use crate::net::tcp::packet::Packet;
 
-/// How many neighbours are kept.
+/// The size of the cache.
 pub const MOST: usize = 1024;
 
-/// How many packets wait for one; the oldest is lost for the next.
+/// How many packets wait for one neighbour; a new one replaces the oldest.
 const MOST_WAITING: usize = 64;
 
-/// From one question to the next.
+/// The time between two requests.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many questions are asked.
+/// How many requests are sent.
 const QUESTIONS: u8 = 3;
 
-/// After this time a neighbour that is spoken to is asked again…
+/// After this time a neighbour in use is asked again…
 const FRESH: Duration = Duration::from_secs(30);
 
-/// …and after this, if it has not answered, forgotten.
+/// …and after this, if it has not answered, dropped.
 const KEPT: Duration = Duration::from_secs(60);
 
 enum Neighbour {
-    /// It was asked for.
+    /// Requested, not answered.
     Asked { times: u8, again: Duration, waiting: VecDeque<Packet> },
-    /// It has answered.
+    /// Answered.
     Known { mac: Mac, since: Duration, asked: Duration },
 }
 
-/// What happens with a packet.
+/// What to do with a packet for a neighbour.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Resolution {
-    /// It leaves for this card; perhaps the neighbour is asked once more, too.
+    /// Send it to this hardware address, and perhaps a request.
     Send(Mac, Packet, Ask),
-    /// It waits.
+    /// It is queued; perhaps send a request.
     Wait(Ask),
 }
 
-/// Whether a question is to be asked.
+/// Whether a request is to be sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ask {
     /// Now.
@@ -54,29 +54,29 @@ pub enum Ask {
     No,
 }
 
-/// What is due.
+/// The requests to repeat and the packets to drop, after timers expired.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct NeighbourTimers {
-    /// Who is asked for once more.
+    /// The addresses to request again.
     pub ask: Vec<Ipv4Addr>,
-    /// Packets whose neighbour is not there.
+    /// Packets whose neighbour did not answer.
     pub lost: Vec<Packet>,
-    /// When to look again.
+    /// When the next timer expires.
     pub next: Option<Duration>,
 }
 
-/// The neighbours on one link.
+/// The ARP cache of one link.
 #[derive(Default)]
 pub struct Neighbours(BTreeMap<Ipv4Addr, Neighbour>);
 
 impl Neighbours {
-    /// None.
+    /// Creates an empty cache.
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// All of them, by address; without a card's as long as they have not answered.
+    /// Iterates over the neighbours, by address; the hardware address is `None` until they answer.
     pub fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, Option<Mac>)> {
         self.0.iter().map(|(&ip, neighbour)| match neighbour {
             Neighbour::Asked { .. } => (ip, None),
@@ -84,7 +84,7 @@ impl Neighbours {
         })
     }
 
-    /// Finds the way for `packet` to `neighbour`.
+    /// Resolves `neighbour` for `packet`, and queues the packet if the address is not known.
     pub fn send(&mut self, neighbour: Ipv4Addr, packet: Packet, now: Duration) -> Resolution {
         match self.0.get_mut(&neighbour) {
             Some(Neighbour::Known { mac, since, asked }) if now < *since + KEPT => {
@@ -109,7 +109,8 @@ impl Neighbours {
         Resolution::Wait(Ask::Now)
     }
 
-    /// Learns where `neighbour` is, if somebody wants to know or `is_new_too`. Gives the packets that waited for it.
+    /// Records the hardware address of `neighbour`, if it was requested or `is_new_too`. Returns the packets that
+    /// waited.
     pub fn learn(
         &mut self,
         neighbour: Ipv4Addr,
@@ -129,7 +130,7 @@ impl Neighbours {
         }
     }
 
-    /// What is due.
+    /// Returns the requests to repeat and the packets to drop, after timers expired.
     pub fn expire(&mut self, now: Duration) -> NeighbourTimers {
         let mut due = NeighbourTimers::default();
         let mut gone = Vec::new();
@@ -153,7 +154,7 @@ impl Neighbours {
         due
     }
 
-    /// Forgets somebody, if there are too many and `neighbour` is not among them.
+    /// Drops an entry if the cache is full and `neighbour` is not in it.
     fn make_room(&mut self, neighbour: Ipv4Addr) {
         if self.0.len() < MOST || self.0.contains_key(&neighbour) {
             return;

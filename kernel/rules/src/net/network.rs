@@ -1,50 +1,50 @@
-//! The addresses of a machine on its network, and the first step of a packet's way.
+//! The addresses of a machine on its network, and the next hop of a packet.
 //!
 //! Source: Linux 6.1 Documentation/admin-guide/nfs/nfsroot.rst, `ip=`.
 
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
-/// What a machine has to know of its network.
+/// The configuration of the network interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Network {
-    /// Its own address.
+    /// The machine's address.
     pub address: Ipv4Addr,
-    /// Which bits of an address say that it is on the network.
+    /// The netmask.
     pub mask: Ipv4Addr,
-    /// Who knows the way to everybody else.
+    /// The default gateway.
     pub gateway: Option<Ipv4Addr>,
 }
 
 impl Network {
-    /// What QEMU's user network gives to its first guest.
+    /// The configuration that QEMU's user network gives to its first guest.
     pub const QEMU_USER: Self = Self {
         address: Ipv4Addr::new(10, 0, 2, 15),
         mask: Ipv4Addr::new(255, 255, 255, 0),
         gateway: Some(Ipv4Addr::new(10, 0, 2, 2)),
     };
 
-    /// Whether `other` is on the network.
+    /// Returns whether `other` is on the network.
     #[must_use]
     pub fn contains(&self, other: Ipv4Addr) -> bool {
         self.address & self.mask == other & self.mask
     }
 
-    /// Whether `other` is everybody on the network.
+    /// Returns whether `other` is the network's broadcast address.
     #[must_use]
     pub fn is_broadcast(&self, other: Ipv4Addr) -> bool {
         self.contains(other) && other | self.mask == Ipv4Addr::BROADCAST
     }
 
-    /// Who takes packets for `other`; `None`: nobody.
+    /// Returns the neighbour that takes packets for `other`; `None`: there is no route.
     #[must_use]
     pub fn next_hop(&self, other: Ipv4Addr) -> Option<Ipv4Addr> {
         if self.contains(other) { Some(other) } else { self.gateway }
     }
 }
 
-/// `ADDRESS:SERVER:GATEWAY:MASK`, as Linux has it: the server means nothing here, the gateway may be missing, and
-/// the mask too, for which the address's class then stands. What follows (a name, `eth0`, `off`) means nothing.
+/// Parses `ADDRESS:SERVER:GATEWAY:MASK`, as Linux does: the server is ignored, the gateway may be missing, and so may
+/// the mask, which then follows from the address's class. The rest (a name, `eth0`, `off`) is ignored.
 impl FromStr for Network {
     type Err = ();
 
@@ -64,7 +64,7 @@ impl FromStr for Network {
     }
 }
 
-/// The mask of an address's class.
+/// Returns the mask of an address's class.
 fn classful(address: Ipv4Addr) -> Ipv4Addr {
     let prefix = match address.octets()[0] {
         0..=127 => 8,

@@ -1,4 +1,4 @@
-//! PCI: which functions there are, and what their configuration space says.
+//! PCI: enumerates functions and reads their configuration space.
 //!
 //! Source: PCI Local Bus Specification 3.0, chapter 6; PCI-to-PCI Bridge Architecture 1.2, section 3.2.
 
@@ -10,16 +10,16 @@ const FIRST_BAR: u8 = 0x10;
 const BUSES: u8 = 0x18;
 const CAPABILITIES: u8 = 0x34;
 
-/// Answers at its memory addresses, and may write to memory itself; its old interrupt pin is silent.
+/// Memory decoding and bus mastering are on, the legacy interrupt is off.
 const ENABLED: u32 = 1 << 1 | 1 << 2 | 1 << 10;
 
-/// The bits of a status register that a one clears: they are not written back.
+/// The status bits, which writing a one clears: they are not written back.
 const STATUS: u32 = 0xffff_0000;
 
-/// A status register says that there is a list of capabilities.
+/// The status bit of a list of capabilities.
 const HAS_CAPABILITIES: u32 = 1 << 20;
 
-/// More than fit into a configuration space: a list that is longer is a ring.
+/// The most that fit into a configuration space: a longer list is a loop.
 const MOST_CAPABILITIES: usize = 48;
 
 /// A function of a device.
@@ -27,32 +27,32 @@ const MOST_CAPABILITIES: usize = 48;
 pub struct Function {
     /// Its bus.
     pub bus: u8,
-    /// Its place on the bus.
+    /// The device's number on the bus.
     pub device: u8,
     /// Its number within the device.
     pub number: u8,
 }
 
-/// The way to the configuration spaces of all functions.
+/// Access to the configuration spaces of all functions.
 pub trait Config {
-    /// Reads the four bytes at `offset`; all ones where there is nothing.
+    /// Reads the four bytes at `offset`; all ones if there is no function.
     fn read(&self, function: Function, offset: u8) -> u32;
 
-    /// Writes them.
+    /// Writes the four bytes at `offset`.
     fn write(&self, function: Function, offset: u8, value: u32);
 }
 
-/// A capability: what it is, and where it stands.
+/// A capability of a function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Capability {
     /// What it is.
     pub id: u8,
-    /// Where it stands in the configuration space.
+    /// Its offset in the configuration space.
     pub offset: u8,
 }
 
 impl Function {
-    /// What to write to port 0xcf8, so that 0xcfc is the four bytes at `offset`.
+    /// Returns the value for port 0xcf8 that makes port 0xcfc the four bytes at `offset`.
     #[must_use]
     pub const fn port_address(self, offset: u8) -> u32 {
         1 << 31
@@ -62,19 +62,19 @@ impl Function {
             | (offset as u32 & 0xfc)
     }
 
-    /// The numbers of its maker, and of what it is; `None` if there is no such function.
+    /// Reads the vendor and device IDs; `None`: there is no such function.
     pub fn identity(self, config: &impl Config) -> Option<(u16, u16)> {
         let word = config.read(self, 0);
         (word as u16 != 0xffff).then_some((word as u16, (word >> 16) as u16))
     }
 
-    /// Lets it answer, and reach memory.
+    /// Enables memory decoding and bus mastering.
     pub fn enable(self, config: &impl Config) {
         let command = config.read(self, COMMAND) & !STATUS;
         config.write(self, COMMAND, command | ENABLED);
     }
 
-    /// The address in memory that a base address register holds; `None`: none, or ports.
+    /// Reads the memory address in a base address register; `None`: it is unused, or for I/O ports.
     pub fn memory(self, config: &impl Config, index: u8) -> Option<u64> {
         if index > 5 {
             return None;
@@ -89,7 +89,7 @@ impl Function {
         (base != 0).then_some(base)
     }
 
-    /// Its capabilities, in their order.
+    /// Reads the list of capabilities.
     pub fn capabilities(self, config: &impl Config) -> Vec<Capability> {
         let mut found = Vec::new();
         if config.read(self, COMMAND) & HAS_CAPABILITIES == 0 {
@@ -104,14 +104,14 @@ impl Function {
         found
     }
 
-    /// The header's type, and whether the device has more functions.
+    /// Reads the header type, and whether the device has more functions.
     fn kind(self, config: &impl Config) -> (u8, bool) {
         let kind = (config.read(self, HEADER_TYPE) >> 16) as u8;
         (kind & 0x7f, kind & 0x80 != 0)
     }
 }
 
-/// All functions, on the first bus and behind bridges.
+/// Finds all functions, on the first bus and behind bridges.
 pub fn functions(config: &impl Config) -> Vec<Function> {
     let mut found = Vec::new();
     let mut buses = Vec::from([0]);

@@ -1,7 +1,6 @@
-//! The routes of a machine with at most one card, as Linux would list them: which way packets go follows from its
-//! addresses and its gateway.
+//! Lists the routes of a machine with at most one card as Linux would: they follow from its addresses and its gateway.
 //!
-//! Not here: the way of a packet (the kernel's `net/route`).
+//! Not here: routing a packet (the kernel's `net/route`).
 //! Source: rtnetlink(7); Linux 6.1 net/ipv4/fib_frontend.c (`fib_add_ifaddr`), include/uapi/linux/rtnetlink.h.
 
 use alloc::vec::Vec;
@@ -9,53 +8,53 @@ use core::net::Ipv4Addr;
 
 use crate::net::network::Network;
 
-/// Which table a route is in.
+/// The table of a route.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum RoutingTable {
-    /// The way to others: `RT_TABLE_MAIN`.
+    /// Routes to other hosts: `RT_TABLE_MAIN`.
     Main = 254,
-    /// What this machine takes itself: `RT_TABLE_LOCAL`.
+    /// Addresses of this machine: `RT_TABLE_LOCAL`.
     Local = 255,
 }
 
-/// What happens with the packets.
+/// The type of a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RouteKind {
-    /// They leave for one host: `RTN_UNICAST`.
+    /// Packets go to one host: `RTN_UNICAST`.
     Unicast = 1,
-    /// They are for this machine: `RTN_LOCAL`.
+    /// Packets are for this machine: `RTN_LOCAL`.
     Local = 2,
-    /// They leave for everybody: `RTN_BROADCAST`.
+    /// Packets are broadcast: `RTN_BROADCAST`.
     Broadcast = 3,
 }
 
 /// A route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Route {
-    /// Where it is.
+    /// Its table.
     pub table: RoutingTable,
-    /// What it does.
+    /// Its type.
     pub kind: RouteKind,
-    /// For which addresses…
+    /// The destination…
     pub to: Ipv4Addr,
     /// …of which so many bits count.
     pub prefix_len: u8,
-    /// Who takes the packets, if that is not the destination.
+    /// The gateway, if the destination is not a neighbour.
     pub gateway: Option<Ipv4Addr>,
-    /// The address that they come from.
+    /// The preferred source address.
     pub source: Option<Ipv4Addr>,
     /// The number of the interface.
     pub interface: u32,
 }
 
 impl Route {
-    /// Which bits of a destination count.
+    /// Returns the netmask.
     #[must_use]
     pub fn mask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix_len)).unwrap_or(0))
     }
 
-    /// How far the destination is: `RT_SCOPE_HOST`, `RT_SCOPE_LINK` or `RT_SCOPE_UNIVERSE`.
+    /// Returns the scope: `RT_SCOPE_HOST`, `RT_SCOPE_LINK` or `RT_SCOPE_UNIVERSE`.
     #[must_use]
     pub const fn scope(&self) -> u8 {
         match (self.kind, self.gateway) {
@@ -65,14 +64,15 @@ impl Route {
         }
     }
 
-    /// Who made it: the kernel (`RTPROT_KERNEL`), or who configured the interface (`RTPROT_BOOT`).
+    /// Returns its origin: the kernel (`RTPROT_KERNEL`), or the configuration of the interface (`RTPROT_BOOT`).
     #[must_use]
     pub const fn protocol(&self) -> u8 {
         if self.gateway.is_some() { 3 } else { 2 }
     }
 }
 
-/// Those of a machine whose first interface is the loopback, and whose second is on `network`: by table and destination.
+/// Lists the routes of a machine whose first interface is the loopback, and whose second is on `network`, by table and
+/// destination.
 #[must_use]
 pub fn all(network: Option<&Network>) -> Vec<Route> {
     const LOOPBACK: Network =
@@ -104,7 +104,7 @@ pub fn all(network: Option<&Network>) -> Vec<Route> {
     routes
 }
 
-/// The ways to a machine's own address and to everybody on its network.
+/// Makes the routes of the local table for one interface: its address and its broadcast address.
 fn local(network: &Network, interface: u32) -> [Route; 2] {
     let own = Route {
         table: RoutingTable::Local,

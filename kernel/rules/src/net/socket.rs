@@ -1,4 +1,4 @@
-//! What setsockopt(2) changes: the options of every kind of socket.
+//! The options that setsockopt(2) changes, for every kind of socket.
 //!
 //! Source: socket(7), tcp(7).
 
@@ -7,11 +7,11 @@ use core::time::Duration;
 use bitflags::bitflags;
 use pollee::Events;
 
-/// `net.ipv4.tcp_wmem`: what may wait to be sent without a word from the program. As much as the protocol's own buffer
-/// holds at its largest, so that bulk data needs no queue in front of it.
+/// The default of `SO_SNDBUF` (`net.ipv4.tcp_wmem`): as much as the engine's buffer holds at its largest, so that bulk
+/// data needs no queue in front of it.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// `net.ipv4.tcp_rmem`: what may wait to be read.
+/// The default of `SO_RCVBUF`: `net.ipv4.tcp_rmem`.
 const RECEIVE_BUFFER: usize = 256 * 1024;
 
 /// `net.ipv4.ip_default_ttl`.
@@ -21,7 +21,7 @@ pub const DEFAULT_TTL: u8 = 64;
 const DISCOVERY_WANTED: u8 = 1;
 
 bitflags! {
-    /// What is on or off, and is told as it was set, without any effect here.
+    /// Options that are on or off and have no effect here; getsockopt(2) reports what was set.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     pub struct Switches: u16 {
         /// `SO_BROADCAST`.
@@ -32,7 +32,7 @@ bitflags! {
         const DONT_ROUTE = 4;
         /// `SO_DEBUG`.
         const DEBUG = 8;
-        /// `TCP_QUICKACK`, when it is off.
+        /// `TCP_QUICKACK`, inverted.
         const SLOW_ACK = 0x10;
         /// `IP_PKTINFO`.
         const PACKET_INFO = 0x20;
@@ -49,7 +49,7 @@ bitflags! {
     }
 }
 
-/// What setsockopt(2) changes.
+/// The options of a socket.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `SO_REUSEADDR`.
@@ -60,27 +60,27 @@ pub struct Options {
     pub keep_alive: bool,
     /// `TCP_NODELAY`.
     pub no_delay: bool,
-    /// `TCP_CORK`: only whole segments leave.
+    /// `TCP_CORK`: only full segments leave.
     pub cork: bool,
-    /// `TCP_KEEPIDLE`: how long a peer may be silent before it is asked.
+    /// `TCP_KEEPIDLE`: the silence before the first keep-alive probe.
     pub keep_idle: Duration,
-    /// `TCP_KEEPINTVL`: how soon it is asked again.
+    /// `TCP_KEEPINTVL`: the time between two probes.
     pub keep_interval: Duration,
-    /// `TCP_KEEPCNT`: how often.
+    /// `TCP_KEEPCNT`: the number of probes.
     pub keep_count: u8,
-    /// `TCP_SYNCNT`: how often a SYN is repeated.
+    /// `TCP_SYNCNT`: how often a SYN is retransmitted.
     pub syn_count: u8,
     /// `TCP_USER_TIMEOUT`: how long bytes may wait for their acknowledgment.
     pub user_timeout: Option<Duration>,
-    /// `TCP_MAXSEG`: bytes of a segment at most.
+    /// `TCP_MAXSEG`: the largest segment.
     pub max_segment: Option<u16>,
-    /// `SO_LINGER`: for how long close(2) waits.
+    /// `SO_LINGER`: how long close(2) waits.
     pub linger: Option<Duration>,
-    /// The seconds that `SO_LINGER` was told last, when it was on.
+    /// The seconds that `SO_LINGER` was last turned on with, which getsockopt(2) reports.
     pub linger_told: u32,
     /// `TCP_DEFER_ACCEPT`: seconds, which have no effect here.
     pub defer_accept: u16,
-    /// What has no effect here.
+    /// Options without effect.
     pub switches: Switches,
     /// `SO_PRIORITY`, without effect.
     pub priority: i32,
@@ -103,7 +103,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// How long a blocking read ([`Events::READABLE`]) or write waits at most.
+    /// Returns the time-out of a blocking read ([`Events::READABLE`]) or write.
     #[must_use]
     pub fn wait_limit(&self, waits_for: Events) -> Option<Duration> {
         if waits_for == Events::READABLE { self.receive_timeout } else { self.send_timeout }

@@ -1,10 +1,10 @@
-//! Datagrams of the internet protocol: what sockets of them do, without locks or waiting.
+//! UDP: the rules of sockets and datagrams, without locks or waiting.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `datagram` | packets as smoltcp's `wire` reads and writes them |
-//! | `port` | who gets which datagram |
-//! | `socket` | what waits to be read, and which call is an error in which state |
+//! | `datagram` | reads and writes datagrams, and the ICMP errors about them |
+//! | `port` | the table of bound ports, and which socket receives a datagram |
+//! | `socket` | the receive queue, and which call fails in which state |
 
 pub mod datagram;
 pub mod port;

@@ -1,4 +1,4 @@
-//! Virtio: a split queue, and what the parts of a device on PCI are called.
+//! Virtio on PCI: the names of a device's registers and features; below it, the split queue.
 //!
 //! Source: Virtual I/O Device (VIRTIO) 1.2, sections 2.7 (queue), 4.1.4 (PCI), 5.1 (network device).
 
@@ -7,40 +7,40 @@ pub mod queue;
 
 use crate::net::pci::{Capability, Config, Function};
 
-/// The maker of all virtio devices.
+/// The PCI vendor ID of all virtio devices.
 pub const VENDOR: u16 = 0x1af4;
 
-/// A network device: the modern number, and the transitional one.
+/// The PCI device IDs of a network device: modern and transitional.
 pub const NETWORK: [u16; 2] = [0x1041, 0x1000];
 
-/// The id of a capability of the maker's own kind.
+/// The ID of a vendor-specific capability.
 const VENDOR_CAPABILITY: u8 = 9;
 
-/// The steps of a driver, as bits of the device's status.
+/// The bits of the device status, one for each step of a driver.
 pub mod status {
-    /// The device was noticed…
+    /// The driver has found the device…
     pub const ACKNOWLEDGE: u8 = 1;
-    /// …there is a driver for it…
+    /// …knows how to drive it…
     pub const DRIVER: u8 = 2;
-    /// …which is ready…
+    /// …is ready…
     pub const DRIVER_OK: u8 = 4;
     /// …and has chosen features.
     pub const FEATURES_OK: u8 = 8;
 }
 
-/// Features, as bits.
+/// The feature bits.
 pub mod feature {
-    /// A network device completes the checksums of frames that leave.
+    /// The device completes the checksums of frames that leave.
     pub const CHECKSUM: u64 = 1;
-    /// The driver takes frames whose checksums are not complete, or were looked at.
+    /// The driver accepts frames whose checksums are incomplete or verified by the device.
     pub const GUEST_CHECKSUM: u64 = 1 << 1;
-    /// A network device has a hardware address.
+    /// The device has a hardware address.
     pub const MAC: u64 = 1 << 5;
-    /// The device keeps to the standard's first version.
+    /// The device complies with version 1 of the standard.
     pub const VERSION_1: u64 = 1 << 32;
 }
 
-/// Where a field of the common configuration is.
+/// The offsets of the fields of the common configuration.
 pub mod common {
     /// Which half of the device's features `FEATURES` shows (32 bits).
     pub const FEATURES_SELECT: usize = 0x00;
@@ -52,51 +52,51 @@ pub mod common {
     pub const CHOSEN: usize = 0x0c;
     /// The status (8 bits).
     pub const STATUS: usize = 0x14;
-    /// Which queue the fields below are about (16 bits).
+    /// Selects the queue of the fields below (16 bits).
     pub const QUEUE_SELECT: usize = 0x16;
     /// How many entries it has (16 bits).
     pub const QUEUE_SIZE: usize = 0x18;
     /// Its interrupt, as a number in the MSI-X table (16 bits).
     pub const QUEUE_VECTOR: usize = 0x1a;
-    /// Whether it works (16 bits).
+    /// Whether it is enabled (16 bits).
     pub const QUEUE_ENABLE: usize = 0x1c;
-    /// Where it is rung, in multiples of what the capability says (16 bits).
+    /// Where it is notified, in multiples of the capability's multiplier (16 bits).
     pub const QUEUE_NOTIFY: usize = 0x1e;
     /// The address of its descriptors (64 bits).
     pub const QUEUE_DESCRIPTORS: usize = 0x20;
-    /// The address of what the driver offers (64 bits).
+    /// The address of its available ring (64 bits).
     pub const QUEUE_AVAILABLE: usize = 0x28;
-    /// The address of what the device has used (64 bits).
+    /// The address of its used ring (64 bits).
     pub const QUEUE_USED: usize = 0x30;
-    /// Bytes of all this.
+    /// The length of the common configuration.
     pub const LEN: u64 = 0x38;
 }
 
-/// A part of a device, within the memory behind one of its base address registers.
+/// A region of registers, within the memory behind a base address register.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DeviceRegion {
-    /// Which register.
+    /// The number of the base address register.
     pub bar: u8,
-    /// Where the part begins.
+    /// Where the region begins.
     pub offset: u32,
-    /// Its bytes.
+    /// Its length.
     pub len: u32,
 }
 
-/// The parts of a device.
+/// The regions of a device that a driver needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DeviceRegions {
-    /// What all devices have.
+    /// The common configuration.
     pub common: DeviceRegion,
-    /// Where queues are rung.
+    /// The notification registers.
     pub notify: DeviceRegion,
-    /// Bytes from one queue's place there to the next's.
+    /// The distance between two notification registers.
     pub notify_multiplier: u32,
-    /// What devices of this kind have.
+    /// The configuration of this kind of device.
     pub device: DeviceRegion,
 }
 
-/// Finds the parts; the first of each kind counts. `None`: one is missing, as with devices from before the standard.
+/// Finds the regions; the first of each kind counts. `None`: one is missing, as with legacy devices.
 pub fn parts(function: Function, config: &impl Config) -> Option<DeviceRegions> {
     let (mut common, mut notify, mut device) = (None, None, None);
     for Capability { id, offset } in function.capabilities(config) {

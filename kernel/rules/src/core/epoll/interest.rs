@@ -1,6 +1,6 @@
-//! The interest table of an epoll instance: which files, for which events, reported how.
+//! The interest list of an epoll instance: which files, for which events, reported how.
 //!
-//! Owns: the items and what identifies them.   Not here: their places in the ready list (`pollee::ready_list`), polling.
+//! Owns: the items and their identities.   Not here: the ready list, polling (`core/object/epoll`).
 //! Invariant: the index and the items name each other; an item's slot is its place's key. No numbers are kept of a
 //! description without items.
 //!
@@ -22,27 +22,27 @@ use smallvec::SmallVec;
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
 
-/// What makes an item this item: the description, known by a `D` that no other living one has, and a number.
+/// The identity of an item: its open file description, by a `D` that is unique among living ones, and its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity<D> {
     /// The open file description.
     pub description: D,
-    /// The number by which it was added.
+    /// The descriptor number with which it was added.
     pub fd: i32,
 }
 
-/// One entry: a file `F` and what is wanted of it.
+/// An entry of the interest list: a file `F` and its events.
 #[derive(Debug)]
 pub struct Item<D, F> {
-    /// What it is found by.
+    /// Its identity.
     pub identity: Identity<D>,
-    /// The file, as the kernel holds on to it.
+    /// The kernel's reference to the file.
     pub file: F,
-    /// Wanted events, flags and data, as the program gave them.
+    /// The events, flags and data, as the program passed them.
     pub event: EpollEvent,
 }
 
-/// The interest table.
+/// The interest list.
 #[derive(Debug)]
 pub struct Table<D, F> {
     items: Vec<Option<Item<D, F>>>,
@@ -50,7 +50,7 @@ pub struct Table<D, F> {
     len: usize,
 }
 
-/// The numbers under which one description was added, in their order. Mostly there is one.
+/// The numbers with which one description was added, in ascending order. Mostly there is one.
 type Numbers = SmallVec<[(i32, Key); 1]>;
 
 /// The events that an exclusive item may ask for (`EPOLLEXCLUSIVE_OK_BITS`): IN, OUT, ERR, HUP.
@@ -65,7 +65,7 @@ pub enum TargetKind {
     Other,
 }
 
-/// Whether `operation` may give an item `event`, before it is known whether there is such an item.
+/// Checks whether `operation` may set an item's `event`, before the item is looked up.
 ///
 /// # Errors
 /// `EINVAL`: `EPOLLEXCLUSIVE` for an item that exists, for an epoll instance, or with anything but IN, OUT,
@@ -84,21 +84,21 @@ pub fn check(operation: Operation, event: &EpollEvent, target: TargetKind) -> Re
 }
 
 impl EpollEvent {
-    /// The flags.
+    /// Returns the flags.
     #[must_use]
     pub const fn flags(&self) -> EpollFlags {
         EpollFlags::from_bits_truncate(self.events)
     }
 
-    /// The events that the file is asked for. Errors and hang-ups are always among them.
+    /// Returns the events that the file is polled for. Errors and hang-ups are always among them.
     #[must_use]
     pub fn interest(&self) -> Events {
-        // Linux keeps what it does not know and never finds it ready.
+        // Linux keeps unknown bits, which are never ready.
         let [low, high, _, _] = self.events.to_le_bytes();
         Events::from_bits_truncate(u16::from_le_bytes([low, high])) | Events::ALWAYS
     }
 
-    /// What becomes of an item's place when its events were reported.
+    /// Returns what happens to an item's place after its events were reported.
     #[must_use]
     pub const fn settle_reported(&self) -> Settle {
         if self.flags().contains(EpollFlags::ONESHOT) {
@@ -115,24 +115,24 @@ impl<D: Copy + Eq + Hash, F> Table<D, F> {
     /// A table with nothing in it.
     #[must_use]
     pub const fn new() -> Self {
-        // Who is looked up is not chosen by programs: no key is needed against those who would make them collide.
+        // Programs do not choose the keys, so the hash needs no secret against forced collisions.
         Self { items: Vec::new(), index: HashMap::with_hasher(FixedState::with_seed(0)), len: 0 }
     }
 
-    /// The place of the item that `identity` names.
+    /// Finds the place of an item.
     #[must_use]
     pub fn find(&self, identity: Identity<D>) -> Option<Key> {
         let numbers = self.index.get(&identity.description)?;
         position(numbers, identity.fd).ok().map(|at| numbers[at].1)
     }
 
-    /// The item with the place `key`.
+    /// Returns the item with the place `key`.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Item<D, F>> {
         self.items.get(key.index())?.as_ref()
     }
 
-    /// The item with the place `key`.
+    /// Returns the item with the place `key`.
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Item<D, F>> {
         self.items.get_mut(key.index())?.as_mut()
@@ -160,7 +160,7 @@ impl<D: Copy + Eq + Hash, F> Table<D, F> {
         Ok(())
     }
 
-    /// Takes an item out, and gives the place that it had.
+    /// Removes an item and returns the place that it had.
     pub fn remove(&mut self, identity: Identity<D>) -> Option<(Key, Item<D, F>)> {
         let Entry::Occupied(mut entry) = self.index.entry(identity.description) else { return None };
         let numbers = entry.get_mut();
@@ -172,31 +172,31 @@ impl<D: Copy + Eq + Hash, F> Table<D, F> {
         Some((key, self.items.get_mut(key.index())?.take()?))
     }
 
-    /// The numbers under which one description was added, in their order.
+    /// Returns the numbers with which one description was added, in ascending order.
     pub fn numbers_of(&self, description: D) -> impl Iterator<Item = i32> {
         self.index.get(&description).into_iter().flatten().map(|&(fd, _)| fd)
     }
 
-    /// The first item whose place is `from` or later, and where the search for the next begins.
+    /// Returns the first item whose place is `from` or later, and where to look for the next.
     pub fn next(&self, from: usize) -> Option<(usize, &Item<D, F>)> {
         let at = (from..self.items.len()).find(|&at| self.items[at].is_some())?;
         Some((at + 1, self.items[at].as_ref()?))
     }
 
-    /// How many items there are.
+    /// Returns how many items there are.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no item.
+    /// Returns whether there is no item.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-/// Where `fd` is among the numbers, or belongs.
+/// Returns where `fd` is among the numbers, or where it belongs.
 fn position(numbers: &Numbers, fd: i32) -> Result<usize, usize> {
     numbers.binary_search_by_key(&fd, |&(number, _)| number)
 }

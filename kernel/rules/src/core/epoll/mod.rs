@@ -1,4 +1,4 @@
-//! The rules of epoll: what may be watched, what is wanted of it, and what a report uses up.
+//! The rules of epoll: the interest list, and the order in which ready files are reported.
 //!
 //! Source: epoll(7); Linux 6.1 fs/eventpoll.c.
 

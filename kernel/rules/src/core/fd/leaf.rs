@@ -1,7 +1,8 @@
-//! The smallest pieces of a table: 64 numbers, and 64 times 64.
+//! The nodes of a descriptor table: leaves of 64 numbers, and branches of 64 leaves.
 //!
 //! Owns: the files.   Not here: which number a new file gets (`table`).
-//! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only. A bit of
+//! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only.
+//! A bit of
 //! `Branch::full` is set exactly if that leaf has no free number.
 
 use alloc::boxed::Box;
@@ -20,16 +21,16 @@ pub(super) const BRANCH: usize = FAN_OUT * FAN_OUT;
 pub(super) struct Leaf<T> {
     /// Bit n: the number is reserved or open.
     pub(super) taken: u64,
-    /// Bit n: the descriptor goes when its process executes another program.
+    /// Bit n: execve(2) closes the descriptor.
     pub(super) close_on_exec: u64,
     /// Bit n: there is a file.
     pub(super) open: u64,
-    /// A place for each number; none at all as long as no number was ever taken.
+    /// A place for each number; empty until the first number is taken.
     files: Option<Box<[Option<T>; FAN_OUT]>>,
 }
 
-/// 4096 neighbouring numbers. Its leaves come into being as they are needed; small allocations all, because
-/// large ones need contiguous frames.
+/// 4096 neighbouring numbers. Leaves are allocated when they are needed, one by one, because large allocations need
+/// contiguous frames.
 pub(super) struct Branch<T> {
     /// Bit n: leaf n has no free number.
     pub(super) full: u64,
@@ -41,7 +42,7 @@ impl<T> Leaf<T> {
         Self { taken: 0, close_on_exec: 0, open: 0, files: None }
     }
 
-    /// Makes places for files.
+    /// Allocates the places for files.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -73,7 +74,7 @@ impl<T> Leaf<T> {
         self.files.as_mut()?[slot].replace(file)
     }
 
-    /// Empties a number: takes its file, which leaves the number free.
+    /// Frees a number and returns its file.
     pub(super) fn take(&mut self, slot: usize) -> Option<T> {
         self.taken &= !(1 << slot);
         self.close_on_exec &= !(1 << slot);
@@ -88,13 +89,13 @@ impl<T> Leaf<T> {
         }
     }
 
-    /// The first slot from `slot` on with an open file.
+    /// Finds the first slot from `slot` on with an open file.
     pub(super) fn next_open(&self, slot: usize) -> Option<usize> {
         let candidates = self.open & u64::MAX << slot;
         (candidates != 0).then(|| candidates.trailing_zeros() as usize)
     }
 
-    /// A copy with the open files and without what is only reserved.
+    /// Copies the open files, without numbers that are only reserved.
     fn try_clone(&self) -> Result<Self, Errno>
     where
         T: Clone,
@@ -123,7 +124,7 @@ impl<T> Branch<T> {
         Self { full: 0, leaves: Vec::new() }
     }
 
-    /// Leaf `index`, with places for files.
+    /// Returns leaf `index`, and allocates its places for files.
     pub(super) fn leaf_mut(&mut self, index: usize) -> Result<&mut Leaf<T>, Errno> {
         while self.leaves.len() <= index {
             self.leaves.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
@@ -134,7 +135,7 @@ impl<T> Branch<T> {
         Ok(leaf)
     }
 
-    /// Notes whether leaf `index` has a free number; after each change of what is taken there.
+    /// Updates whether leaf `index` has a free number, after a change of its taken numbers.
     pub(super) fn note(&mut self, index: usize) {
         if self.leaves[index].taken == u64::MAX {
             self.full |= 1 << index;
@@ -143,7 +144,7 @@ impl<T> Branch<T> {
         }
     }
 
-    /// A copy with the open files and without what is only reserved, up to the last leaf with one.
+    /// Copies the open files, without numbers that are only reserved, up to the last leaf with one.
     pub(super) fn try_clone(&self) -> Result<Self, Errno>
     where
         T: Clone,

@@ -1,5 +1,4 @@
-//! Sixty-four neighbouring descriptors, for those who look at many.
-//!
+//! Sixty-four neighbouring descriptors, for callers that look up many.
 //! Why: decision 0052.
 
 use super::ROW;
@@ -14,7 +13,7 @@ pub struct Row<'a, T> {
 impl<'a, T> Row<'a, T> {
     const NOTHING: &'a [Option<T>; ROW] = &[const { None }; ROW];
 
-    /// A row where nothing is open.
+    /// A row without open descriptors.
     #[must_use]
     pub const fn empty() -> Self {
         Self { open: 0, files: Self::NOTHING }
@@ -30,7 +29,7 @@ impl<'a, T> Row<'a, T> {
         self.open
     }
 
-    /// The file behind the descriptor `n` modulo [`ROW`].
+    /// Returns the file behind the descriptor `n` modulo [`ROW`].
     #[inline]
     #[must_use]
     pub const fn get(&self, n: usize) -> Option<&'a T> {

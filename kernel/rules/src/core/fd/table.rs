@@ -1,9 +1,9 @@
-//! A process's descriptors: the lowest free number first.
+//! Gives out descriptor numbers, the lowest free one first.
 //!
 //! Owns: the policy.   Not here: the pieces (`leaf`), RLIMIT_NOFILE's value (its process).
 //!
-//! A new number is *reserved*, the caller does what may fail, and only then *commits* a file to it: a number
-//! that a program sees works, and an error leaves no number behind.
+//! A new number is *reserved*, the caller does what may fail, and then *commits* a file to it: a program never sees a
+//! number that does not work, and an error leaks none.
 
 use alloc::vec::Vec;
 
@@ -11,27 +11,27 @@ use super::leaf::{BRANCH, Branch, FAN_OUT, Leaf};
 use super::{Fd, MOST, OnExec, Row};
 use crate::abi::errno::Errno;
 
-/// Capacity of a table as it is born: Linux's `NR_OPEN_DEFAULT`.
+/// The capacity of a new table: Linux's `NR_OPEN_DEFAULT`.
 const SMALLEST_CAPACITY: u32 = 64;
 
-/// Linux grows tables to powers of two of these.
+/// Linux grows tables to this many numbers times a power of two.
 const CAPACITY_STEP: u32 = 128;
 
-/// File descriptors and the files `T` behind them.
+/// A table of file descriptors with files `T`.
 pub struct FdTable<T> {
     branches: Vec<Branch<T>>,
     capacity: u32,
-    /// No number below is free.
+    /// No number below this one is free.
     lowest: u32,
 }
 
-/// A number that is taken, and not open yet. To be [committed](FdTable::commit) or [cancelled](FdTable::cancel).
+/// A reserved number, to be [committed](FdTable::commit) or [cancelled](FdTable::cancel).
 #[derive(Debug)]
 #[must_use]
 pub struct Reserved(u32);
 
 impl Reserved {
-    /// The number, to be told to a program before it is open.
+    /// Returns the number, which may be copied to a program before it is open.
     #[must_use]
     pub const fn fd(&self) -> Fd {
         Fd(self.0)
@@ -39,33 +39,33 @@ impl Reserved {
 }
 
 impl<T> FdTable<T> {
-    /// A table with nothing in it.
+    /// Creates an empty table.
     #[must_use]
     pub const fn new() -> Self {
         Self { branches: Vec::new(), capacity: SMALLEST_CAPACITY, lowest: 0 }
     }
 
-    /// Numbers that the table has room for before it grows, as Linux counts them: select(2) looks at no more.
+    /// Returns the capacity of Linux's table with these numbers: select(2) ignores numbers beyond it.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// The file behind `fd`.
+    /// Returns the file behind `fd`.
     #[inline]
     #[must_use]
     pub fn get(&self, fd: Fd) -> Option<&T> {
         self.leaf(fd.index() / FAN_OUT)?.file(fd.index() % FAN_OUT)
     }
 
-    /// The descriptors from `nr` times [`ROW`](super::ROW) on.
+    /// Returns the row of descriptors from `nr` times [`ROW`](super::ROW) on.
     #[inline]
     #[must_use]
     pub fn row(&self, nr: usize) -> Row<'_, T> {
         self.leaf(nr).map_or(Row::empty(), Row::of)
     }
 
-    /// Takes the lowest free number from `from` on and below `limit`.
+    /// Reserves the lowest free number from `from` on and below `limit`.
     ///
     /// # Errors
     /// No number was taken. `EMFILE`: there is none below `limit`. `ENOMEM`: the table cannot grow.
@@ -97,8 +97,8 @@ impl<T> FdTable<T> {
         debug_assert!(file.is_none(), "a reserved number was open");
     }
 
-    /// Puts `file` at `fd` and returns the file that was there, which the caller drops without the table's lock:
-    /// dup2(2) onto a number.
+    /// Opens `file` at `fd`, as dup2(2), and returns the file that was there; the caller drops it without the table's
+    /// lock.
     ///
     /// # Errors
     /// Nothing changed. `EBADF`: the number is not below `limit`. `EBUSY`: another thread has reserved it and not
@@ -116,7 +116,7 @@ impl<T> FdTable<T> {
         Ok(self.leaf_mut(leaf).and_then(|leaf| leaf.put(slot, file, on_exec)))
     }
 
-    /// Frees `fd` and returns its file, which the caller drops without the table's lock.
+    /// Closes `fd` and returns its file; the caller drops it without the table's lock.
     ///
     /// # Errors
     /// `EBADF`: it is not open.
@@ -125,7 +125,7 @@ impl<T> FdTable<T> {
         self.release(fd.0).ok_or(Errno::EBADF)
     }
 
-    /// What execve(2) will do to `fd`.
+    /// Returns what execve(2) does to `fd`.
     ///
     /// # Errors
     /// `EBADF`: it is not open.
@@ -135,7 +135,7 @@ impl<T> FdTable<T> {
         Ok(if marks & 1 << (fd.index() % FAN_OUT) != 0 { OnExec::Close } else { OnExec::Keep })
     }
 
-    /// Decides what execve(2) will do to `fd`.
+    /// Sets what execve(2) does to `fd`.
     ///
     /// # Errors
     /// `EBADF`: it is not open.
@@ -146,7 +146,7 @@ impl<T> FdTable<T> {
         Ok(())
     }
 
-    /// The first open number from `from` on, if it is at most `last`.
+    /// Finds the first open number from `from` to `last`.
     #[must_use]
     pub fn next_open(&self, from: Fd, last: Fd) -> Option<Fd> {
         let mut slot = from.index() % FAN_OUT;
@@ -159,7 +159,7 @@ impl<T> FdTable<T> {
         None
     }
 
-    /// The first number from `from` on that execve(2) closes.
+    /// Finds the first number from `from` on that execve(2) closes.
     #[must_use]
     pub fn next_close_on_exec(&self, from: Fd) -> Option<Fd> {
         let mut fd = self.next_open(from, Fd(u32::MAX));
@@ -171,7 +171,7 @@ impl<T> FdTable<T> {
         fd
     }
 
-    /// A copy for another process: the same files behind the same numbers, nothing of what is only reserved.
+    /// Copies the table for another process, without numbers that are only reserved.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -206,7 +206,7 @@ impl<T> FdTable<T> {
         u32::try_from(leaf * FAN_OUT + slot).ok().map(Fd)
     }
 
-    /// The first number from `start` on that is not taken; it may be beyond every limit.
+    /// Finds the first free number from `start` on; it may be beyond every limit.
     fn next_free(&self, start: u32) -> u32 {
         let start = start as usize;
         // The leaf of `start` counts from `start` on, every later leaf from its beginning.
@@ -231,7 +231,7 @@ impl<T> FdTable<T> {
         number(leaf * FAN_OUT)
     }
 
-    /// Marks a number below [`MOST`] as taken, whether it is already or not.
+    /// Marks a number below [`MOST`] as taken.
     fn take_number(&mut self, number: u32) -> Result<(), Errno> {
         let (leaf, slot) = (number as usize / FAN_OUT, number as usize % FAN_OUT);
         while self.branches.len() <= leaf / FAN_OUT {
@@ -253,7 +253,7 @@ impl<T> FdTable<T> {
         file
     }
 
-    /// Linux's `alloc_fdtable`: room for `number` in a power of two of 128.
+    /// Returns the capacity that Linux's `alloc_fdtable` chooses for `number`: 128 times a power of two.
     fn grow_capacity(&mut self, number: u32) {
         if number >= self.capacity {
             self.capacity = ((number / CAPACITY_STEP + 1).next_power_of_two() * CAPACITY_STEP).min(MOST);

@@ -1,36 +1,35 @@
-//! One page of a pipe.
+//! A slot of a pipe: one page, partly filled.
 //!
-//! Owns: the page, and which part of it is to be read.   Not here: where pages come from.
+//! Owns: the page, and the range of unread bytes.   Not here: allocation (the caller's [`Pages`]).
 //! Invariant: start + len ≤ the page's size.
 
 use alloc::boxed::Box;
 
-/// Bytes in a slot.
+/// The size of a slot.
 pub const PAGE_SIZE: usize = 4096;
 
-/// The memory of one slot. What lies outside of the part to be read is never looked at, so a used page needs no
-/// clearing.
+/// The memory of one slot. Bytes outside of the unread range are never read, so a used page needs no clearing.
 pub type Page = Box<[u8; PAGE_SIZE]>;
 
-/// Where pages come from and go to.
+/// Allocates and frees the pages of slots.
 pub trait Pages {
-    /// A page with any contents, or `None` if there is no memory.
+    /// Allocates a page with any contents. `None`: no memory.
     fn allocate(&mut self) -> Option<Page>;
 
-    /// Takes a page back.
+    /// Frees a page.
     fn free(&mut self, page: Page);
 }
 
-/// How a write wants its borders treated.
+/// Whether a pipe keeps the boundaries of writes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PipeMode {
-    /// They mean nothing: later bytes may join the page.
+    /// It does not: later bytes may join the page.
     Stream,
-    /// `O_DIRECT`: one read gets no more than one write of up to `PIPE_BUF` bytes.
+    /// It does (`O_DIRECT`): one read returns at most one write of up to `PIPE_BUF` bytes.
     Packet,
 }
 
-/// A page that is partly or wholly to be read.
+/// A page with unread bytes.
 #[derive(Debug)]
 pub(super) struct Slot {
     page: Page,
@@ -52,7 +51,7 @@ impl Slot {
         self.len
     }
 
-    /// Bytes that can be appended. Those before the part to be read are not used again.
+    /// Returns how many bytes can be appended. The space before the unread range is not used again.
     pub(super) const fn room(&self) -> usize {
         PAGE_SIZE - self.start - self.len
     }
@@ -66,13 +65,13 @@ impl Slot {
         self.len -= len;
     }
 
-    /// The first `len` bytes behind those to be read.
+    /// Returns the first `len` bytes of free space behind the unread range.
     pub(super) fn space(&mut self, len: usize) -> &mut [u8] {
         let end = self.start + self.len;
         &mut self.page[end..end + len]
     }
 
-    /// Lets the first `len` bytes of [`space`](Self::space) be read, too.
+    /// Adds the first `len` bytes of [`space`](Self::space) to the unread range.
     pub(super) fn grow(&mut self, len: usize) {
         self.len += len;
     }

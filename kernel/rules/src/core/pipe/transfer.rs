@@ -1,6 +1,6 @@
-//! Bytes into a pipe and out of it, up to sixteen slots at a time.
+//! Reads and writes a pipe, up to sixteen slots at a time.
 //!
-//! Owns: which slots a read or a write uses.   Not here: the slots (`slot`), open ends, the capacity.
+//! Owns: which slots a read or a write uses.   Not here: the slots (`slot`), open ends and the capacity (the parent).
 //! Source: Linux 6.1 fs/pipe.c (`pipe_read`, `pipe_write`).
 
 use core::array;
@@ -11,12 +11,12 @@ use super::{End, PAGE_SIZE, Pages, Pipe, PipeMode};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::{Sink, Source};
 
-/// Slots that are copied at one go.
+/// How many slots are copied in one go.
 const BATCH: usize = 16;
 
 impl Pipe {
-    /// Takes bytes out: as many as there are and fit, or the rest of one packet, which is gone then even if it
-    /// did not fit. 0 is the end of the file: there is no writer.
+    /// Reads as many bytes as there are and fit, or the rest of one packet, of which bytes that do not fit are dropped.
+    /// 0 is the end of the file: there is no writer.
     ///
     /// # Errors
     /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
@@ -42,8 +42,9 @@ impl Pipe {
         if must_wait { Poll::Pending } else { Poll::Ready(Ok(total)) }
     }
 
-    /// Puts bytes in, as many as there is room for now. A short count says that the pipe is full, or that
-    /// memory or readable bytes ran out; in the last case more was taken from `from` than is counted.
+    /// Writes as many bytes as there is room for. A short count means that the pipe is full, that memory ran out, or
+    /// that
+    /// `from` ceased to be readable; in the last case more was taken from `from` than is counted.
     ///
     /// # Errors
     /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
@@ -80,8 +81,8 @@ impl Pipe {
         if total == 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
     }
 
-    /// Lets the odd bytes at the start of a write join the last page if all of them fit, so that small writes
-    /// share pages and the rest of a large one is aligned to them.
+    /// Appends the odd bytes at the start of a write to the last page if all of them fit, so that small writes share
+    /// pages and the rest of a large one fills whole pages.
     fn merge(&mut self, from: &mut dyn Source, wanted: usize) -> Result<usize, Errno> {
         let odd = wanted % PAGE_SIZE;
         let Some(slot) = self.slots.back_mut() else { return Ok(0) };
@@ -95,7 +96,7 @@ impl Pipe {
         Ok(odd)
     }
 
-    /// [`read_batch`](Self::read_batch) for the only slot, which is what small messages come to.
+    /// As [`read_batch`](Self::read_batch) for the only slot, the usual case with small messages.
     fn read_slot(&mut self, to: &mut dyn Sink, room: usize, pages: &mut dyn Pages) -> CopiedBatch {
         let Some(slot) = self.slots.front() else { return CopiedBatch { copied: 0, end: None } };
         let wanted = slot.len().min(room);
@@ -106,7 +107,7 @@ impl Pipe {
         CopiedBatch { copied: wanted, end: (mode == PipeMode::Packet).then_some(BatchEnd::Packet) }
     }
 
-    /// Reads from the first slots. There is one, and `room` for as many bytes.
+    /// Reads at most `room` bytes from the first slots; there is at least one.
     fn read_batch(&mut self, to: &mut dyn Sink, mut room: usize, pages: &mut dyn Pages) -> CopiedBatch {
         let mut pieces = [&[][..]; BATCH];
         let mut count = 0;
@@ -133,7 +134,7 @@ impl Pipe {
         CopiedBatch { copied, end: None }
     }
 
-    /// Uses up `len` bytes of the first slot, and all of it if it is a packet.
+    /// Removes `len` bytes of the first slot, or all of it if it is a packet.
     fn consume(&mut self, len: usize, pages: &mut dyn Pages) -> PipeMode {
         let Some(slot) = self.slots.front_mut() else { return PipeMode::Stream };
         let mode = slot.mode();
@@ -145,7 +146,7 @@ impl Pipe {
         mode
     }
 
-    /// [`write_batch`](Self::write_batch) for what fits into one slot.
+    /// As [`write_batch`](Self::write_batch) for bytes that fit into one slot.
     fn write_slot(
         &mut self,
         from: &mut dyn Source,
@@ -164,7 +165,7 @@ impl Pipe {
         Ok(wanted)
     }
 
-    /// Writes `rest` bytes, or the first of them, to new slots; to at least one, or it fails.
+    /// Writes `rest` bytes, or the first of them, to new slots. Fails if it cannot fill one.
     fn write_batch(
         &mut self,
         from: &mut dyn Source,
@@ -193,8 +194,8 @@ impl Pipe {
             written += len;
             slot.grow(len);
         }
-        // Linux leaves an empty slot behind where the copy fails, which then polls as readable. No slot is
-        // empty here, so readable always means that there is something to read.
+        // Linux leaves an empty slot behind if the copy fails, and the pipe polls as readable. No slot is empty here,
+        // so a readable pipe always has bytes.
         while self.slots.back().is_some_and(|slot| slot.len() == 0) {
             self.slots.pop_back().map(Slot::into_page).into_iter().for_each(|page| pages.free(page));
         }
@@ -206,7 +207,7 @@ impl Pipe {
     }
 }
 
-/// What came of reading some slots.
+/// The result of reading some slots.
 struct CopiedBatch {
     copied: usize,
     end: Option<BatchEnd>,

@@ -17,7 +17,7 @@ bitflags! {
         const REMOVEDIR = 0x200;
         /// A symbolic link at the end of the path is followed, where it is not by default.
         const SYMLINK_FOLLOW = 0x400;
-        /// Mount nothing on the way.
+        /// Do not trigger automounts.
         const NO_AUTOMOUNT = 0x800;
         /// An empty path means the descriptor itself.
         const EMPTY_PATH = 0x1000;

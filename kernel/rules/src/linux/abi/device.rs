@@ -27,7 +27,7 @@ impl DeviceNumber {
         Self { major: (raw >> 8) & 0xfff, minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00) }
     }
 
-    /// The 32-bit form that user space reads.
+    /// Returns the 32-bit form that user space reads.
     #[must_use]
     pub const fn encode(self) -> u32 {
         (self.minor & 0xff) | ((self.major & 0xfff) << 8) | ((self.minor & 0xf_ff00) << 12)

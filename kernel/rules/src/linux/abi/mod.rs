@@ -1,4 +1,4 @@
-//! The numbers and layouts of the ABI that only the Linux layer uses.
+//! The constants and structures of the ABI that only the Linux layer uses.
 
 pub mod at;
 pub mod device;

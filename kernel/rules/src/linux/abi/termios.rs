@@ -196,19 +196,19 @@ impl Termios {
         special: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
     };
 
-    /// The input modes that have an effect here.
+    /// Returns the input modes that have an effect here.
     #[must_use]
     pub const fn input_modes(&self) -> InputModes {
         InputModes::from_bits_truncate(self.input)
     }
 
-    /// The output modes that have an effect here.
+    /// Returns the output modes that have an effect here.
     #[must_use]
     pub const fn output_modes(&self) -> OutputModes {
         OutputModes::from_bits_truncate(self.output)
     }
 
-    /// The local modes that have an effect here.
+    /// Returns the local modes that have an effect here.
     #[must_use]
     pub const fn local_modes(&self) -> LocalModes {
         LocalModes::from_bits_truncate(self.local)
@@ -220,7 +220,7 @@ impl Termios {
         self.special[which as usize]
     }
 
-    /// Whether `byte` is that special character.
+    /// Returns whether `byte` is that special character.
     #[must_use]
     pub const fn is_special(&self, byte: u8, which: Special) -> bool {
         byte != 0 && byte == self.special(which)

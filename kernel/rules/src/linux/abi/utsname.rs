@@ -1,4 +1,4 @@
-//! What uname(2) and `/proc/sys/kernel` tell of the system.
+//! The strings of uname(2) and `/proc/sys/kernel`.
 
 /// `sysname`: programs that look expect it of a kernel with this ABI.
 pub const SYSTEM: &str = "Linux";

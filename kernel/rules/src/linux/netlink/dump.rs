@@ -1,4 +1,4 @@
-//! The facts as messages: interfaces, addresses, routes.
+//! Makes the messages about interfaces, addresses and routes.
 //!
 //! Source: rtnetlink(7); Linux 6.1 net/core/rtnetlink.c (`rtnl_fill_ifinfo`), net/ipv4/devinet.c (`inet_fill_ifaddr`),
 //! net/ipv4/fib_semantics.c (`fib_dump_info`).

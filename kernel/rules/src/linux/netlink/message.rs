@@ -1,4 +1,4 @@
-//! What messages look like: a header, mostly a structure of the kind, and attributes. Each begins at a multiple of four.
+//! The layout of messages: a header, mostly a structure of the kind, and attributes, each aligned to four bytes.
 //!
 //! Source: netlink(7), netlink(3); Linux 6.1 include/uapi/linux/netlink.h, include/net/netlink.h.
 
@@ -52,7 +52,7 @@ pub struct MessageHeader {
 /// Bytes of a header.
 pub const HEADER: usize = size_of::<MessageHeader>();
 
-/// Where the next message or attribute begins.
+/// Returns where the next message or attribute begins.
 #[must_use]
 pub const fn aligned(len: usize) -> usize {
     len.next_multiple_of(4)
@@ -108,7 +108,7 @@ impl Message {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
     }
 
-    /// The whole of it.
+    /// Returns the whole of it.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         let len = (self.0.len() as u32).to_ne_bytes();
@@ -117,7 +117,7 @@ impl Message {
     }
 }
 
-/// The end of a list.
+/// Returns the end of a list.
 #[must_use]
 pub fn done(to: Recipient) -> Vec<u8> {
     Message::new(DONE, MessageFlags::MULTI, to).with(&[0; 4]).finish()
@@ -136,7 +136,7 @@ pub fn outcome(message: &[u8], result: Result<(), Errno>, is_capped: bool, to: R
 /// Bytes of an attribute's header: its length and its kind.
 const ATTRIBUTE: usize = 4;
 
-/// The attributes in `bytes`, up to one that lies about its length.
+/// Returns the attributes in `bytes`, up to one that lies about its length.
 pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     /// Above are flags (`NLA_TYPE_MASK`).
     const KIND: u16 = 0x3fff;

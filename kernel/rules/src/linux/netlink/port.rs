@@ -1,4 +1,4 @@
-//! The numbers of sockets: one has one at most, and no two have the same.
+//! The table of port IDs: a socket has at most one, and no two have the same.
 //!
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_autobind`, `netlink_insert`).
 

@@ -1,7 +1,8 @@
-//! What a program sends: one message after the other, and what is refused.
+//! Parses a program's requests, one message after the other, and refuses those that are not supported.
 //!
-//! Interfaces are configured on the kernel's command line: whoever may change them hears `EOPNOTSUPP`, as from ioctl(2).
-//! Missing: neighbours, rules, the way to one address (`EOPNOTSUPP`); filters of lists (`NETLINK_GET_STRICT_CHK`).
+//! Interfaces are configured on the kernel's command line: changes fail with `EOPNOTSUPP`, as those of ioctl(2) do.
+//! Missing: neighbours, rules, the route to one address (`EOPNOTSUPP`); filters of dumps
+//! (`NETLINK_GET_STRICT_CHK`).
 //! Source: rtnetlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_rcv_skb`), net/core/rtnetlink.c
 //! (`rtnetlink_rcv_msg`, `rtnl_getlink`).
 
@@ -61,7 +62,7 @@ pub enum NetlinkReply {
     List(VecDeque<Vec<u8>>),
 }
 
-/// The messages of a datagram, up to one that is cut short.
+/// Returns the messages of a datagram, up to one that is cut short.
 pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>> {
     core::iter::from_fn(move || {
         let (header, _) = MessageHeader::read_from_prefix(datagram).ok()?;
@@ -73,7 +74,7 @@ pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>>
 }
 
 impl NetlinkRequest<'_> {
-    /// The flags that mean something.
+    /// Returns the flags that mean something.
     #[must_use]
     pub const fn flags(&self) -> MessageFlags {
         MessageFlags::from_bits_truncate(self.header.flags)
@@ -82,8 +83,8 @@ impl NetlinkRequest<'_> {
     /// Answers it, for the socket `port`.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody is
-    /// meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
+    /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody
+    /// is meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
     pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<NetlinkReply, Errno> {
         if !self.flags().contains(MessageFlags::REQUEST) || self.header.kind < FIRST_KIND {
             return Ok(NetlinkReply::Nothing);

@@ -1,7 +1,7 @@
-//! What a socket does: answers that wait to be read, and lists that are told in parts.
+//! The state of a netlink socket: queued answers, and dumps that are produced in parts.
 //!
-//! A request is answered while it is sent. A list goes on as its reader does, so that it never fills the memory.
-//! Missing: messages from one program to others; nobody but the kernel is there.
+//! A request is answered while it is sent. A dump advances as it is read, so that it never fills the memory.
+//! Missing: messages between programs; the kernel is the only peer.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_dump`, `netlink_overrun`, `netlink_rcv_wake`).
 
 use alloc::collections::VecDeque;
@@ -91,18 +91,18 @@ impl NetlinkSocketState {
         }
     }
 
-    /// The options.
+    /// Returns the options.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The options, to be changed.
+    /// Returns the options, to be changed.
     pub const fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }
 
-    /// The switches.
+    /// Returns the switches.
     #[must_use]
     pub const fn switches(&self) -> NetlinkSwitches {
         self.switches
@@ -113,7 +113,7 @@ impl NetlinkSocketState {
         self.switches.set(switches, is_on);
     }
 
-    /// Its number; 0 is none.
+    /// Returns its number; 0 is none.
     #[must_use]
     pub const fn port(&self) -> u32 {
         self.port
@@ -124,7 +124,7 @@ impl NetlinkSocketState {
         self.port = port;
     }
 
-    /// Its address, with the first 32 groups that it is in.
+    /// Returns its address, with the first 32 groups that it is in.
     #[must_use]
     pub const fn local(&self) -> SockAddrNl {
         SockAddrNl::new(self.port, self.groups as u32)
@@ -159,10 +159,10 @@ impl NetlinkSocketState {
         self.peer = (peer.port, peer.groups & peer.groups.wrapping_neg());
     }
 
-    /// Whether a message of `len` bytes may be sent to `to`, or to the peer.
+    /// Returns whether a message of `len` bytes may be sent to `to`, or to the peer.
     ///
     /// # Errors
-    /// `EMSGSIZE`: it is too long. `ECONNREFUSED`: nobody is there.
+    /// `EMSGSIZE`: it is too long. `ECONNREFUSED`: there is no such peer.
     pub fn require_destination(&self, to: Option<u32>, len: usize) -> Result<(), Errno> {
         if len > self.options.send_buffer.saturating_sub(MESSAGE_OVERHEAD) {
             return Err(Errno::EMSGSIZE);

@@ -29,7 +29,7 @@ pub struct Flock {
 }
 
 impl Flock {
-    /// The lock that `raw` describes in a file of `size` bytes whose offset is `current`.
+    /// Returns the lock that `raw` describes in a file of `size` bytes whose offset is `current`.
     ///
     /// # Errors
     /// `EINVAL`: an unknown type or whence, or the range begins before the file. `EOVERFLOW`: it ends behind the last
@@ -68,14 +68,14 @@ impl Flock {
     }
 }
 
-/// `raw`, saying that nobody is in the way.
+/// Returns `raw` with the answer that no lock conflicts.
 #[must_use]
 pub const fn unlocked(raw: RawFlock) -> RawFlock {
     let [words, start, length, process] = raw;
     [words & !TYPE | UNLOCK, start, length, process]
 }
 
-/// `raw`, saying that `process` is in the way; relative to the start of the file.
+/// Returns `raw` with the conflicting lock of `process`, relative to the start of the file.
 #[must_use]
 pub const fn held(raw: RawFlock, mode: LockMode, bytes: LockRange, process: i32) -> RawFlock {
     /// Type and whence.
@@ -89,7 +89,7 @@ pub const fn held(raw: RawFlock, mode: LockMode, bytes: LockRange, process: i32)
     [words & !WORDS | kind, bytes.first, length, last & !WORDS | process.cast_unsigned() as u64]
 }
 
-/// The process in `raw`, which must be 0 for locks of open file descriptions.
+/// Returns the process in `raw`, which must be 0 for locks of open file descriptions.
 #[must_use]
 pub const fn process(raw: RawFlock) -> i32 {
     let [.., process] = raw;

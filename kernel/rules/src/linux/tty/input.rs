@@ -1,4 +1,4 @@
-//! From the wire to the reader: editing, signals, echo.
+//! Processes input: line editing, signals, echo.
 
 use super::{Flush, INPUT_MAX, Tty, TtySignal};
 use crate::linux::abi::termios::{InputModes, LocalModes, Special};
@@ -7,9 +7,9 @@ const BELL: u8 = 7;
 const DELETE: u8 = 127;
 
 impl Tty {
-    /// Whether there is room for another byte. A wire whose bytes are taken without room loses them.
+    /// Returns whether there is room for another byte. A wire whose bytes are taken without room loses them.
     ///
-    /// A line that is too long takes its end all the same, so with no complete line there is always room.
+    /// A line that is too long still takes its end, so without a complete line there is always room.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.ready.len() + self.editing.len() < INPUT_MAX - 1 || self.is_canonical() && self.lines.is_empty()
@@ -73,7 +73,7 @@ impl Tty {
         if !self.has(LocalModes::NOFLSH) {
             self.flush(Flush::Both);
         }
-        // Whoever interrupts a program wants to see what it says.
+        // A user who interrupts a program wants to see its next output.
         self.is_stopped = false;
         if self.has(LocalModes::ECHO) {
             self.echo(byte);
@@ -189,7 +189,7 @@ impl Tty {
         }
     }
 
-    /// How many characters a byte takes when shown. Of a UTF-8 sequence only the first byte takes any.
+    /// Returns how many characters a byte takes when shown. Of a UTF-8 sequence only the first byte takes any.
     fn picture(&self, byte: u8) -> usize {
         match byte {
             b'\t' | b'\n' => 1,

@@ -1,4 +1,4 @@
-//! From the writer to the wire: newlines and tabs.
+//! Processes output: newlines and tabs.
 
 use super::{OUTPUT_MAX, Tty};
 use crate::linux::abi::termios::OutputModes;
@@ -30,7 +30,7 @@ impl Tty {
         done
     }
 
-    /// Whether a write would take a byte.
+    /// Returns whether a write would take a byte.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.room() >= EXPANSION
@@ -47,7 +47,7 @@ impl Tty {
         self.output.drain(..count.min(self.output.len()));
     }
 
-    /// How many bytes wait for the wire: TIOCOUTQ.
+    /// Returns how many bytes wait for the wire: TIOCOUTQ.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.output.len()

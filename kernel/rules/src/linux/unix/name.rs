@@ -52,7 +52,7 @@ impl Given {
         })
     }
 
-    /// The name, for those who cannot choose one.
+    /// Returns the name, for those who cannot choose one.
     ///
     /// # Errors
     /// `EINVAL`: there is none.
@@ -65,7 +65,7 @@ impl Given {
 }
 
 impl Name {
-    /// The name that bind(2) chooses, one for each number.
+    /// Returns the name that bind(2) chooses, one for each number.
     #[must_use]
     pub fn chosen(number: u32) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -73,7 +73,7 @@ impl Name {
         Self::Abstract(core::iter::once(0).chain(digits).collect())
     }
 
-    /// The address with `name`, or of a socket that has none.
+    /// Returns the address with `name`, or of a socket that has none.
     #[must_use]
     pub fn address(name: Option<&Self>) -> Vec<u8> {
         let mut address = Vec::with_capacity(PATH + PATH_MAX + 1);

@@ -1,4 +1,4 @@
-//! Bytes or messages that wait to be read.
+//! The receive queue of a local socket: bytes or messages.
 //!
 //! Invariant: a stream has no empty pieces, which would look like its end. The first piece has been read up to `read`.
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c (`unix_stream_read_generic`, `unix_writable`).
@@ -12,21 +12,21 @@ use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
 use crate::net::tcp::connection::RecvMode;
 
-/// What a piece costs beside its bytes, so that many small ones have an end, too.
+/// What a piece is charged beside its bytes, so that empty ones are limited, too.
 const OVERHEAD: usize = 256;
 
-/// What was written at once, with the descriptors (`R`) that travel with it.
+/// The bytes of one write, with the descriptors (`R`) that were sent with them.
 #[derive(Debug)]
 pub struct Piece<R> {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// Delivered with the first of the bytes.
     pub rights: Vec<R>,
-    /// Who sent it, if it is a datagram of somebody who has a name.
+    /// The name of the sender, if it is a datagram and the sender has one.
     pub from: Option<Name>,
 }
 
-/// What a reader gets beside the bytes.
+/// What recv(2) returns beside the bytes.
 #[derive(Debug, Eq, PartialEq)]
 pub struct ReceivedPiece<R> {
     /// How many bytes were copied.
@@ -35,7 +35,7 @@ pub struct ReceivedPiece<R> {
     pub len: usize,
     /// Descriptors.
     pub rights: Vec<R>,
-    /// Who sent the datagram, if he has a name.
+    /// The name of the datagram's sender, if it has one.
     pub from: Option<Name>,
 }
 
@@ -46,7 +46,7 @@ impl<R> ReceivedPiece<R> {
     }
 }
 
-/// Pieces in order.
+/// A queue of pieces.
 #[derive(Debug)]
 pub struct PieceQueue<R> {
     pieces: VecDeque<Piece<R>>,
@@ -68,7 +68,7 @@ impl<R: Clone> PieceQueue<R> {
         self.limit = limit;
     }
 
-    /// Whether nothing can be read.
+    /// Returns whether nothing can be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -83,20 +83,20 @@ impl<R: Clone> PieceQueue<R> {
         }
     }
 
-    /// Whether one more piece may come.
+    /// Returns whether one more piece may come.
     #[must_use]
     pub const fn takes_more(&self) -> bool {
         self.held < self.limit
     }
 
-    /// Whether so many datagrams wait that strangers cannot add another: more than `net.unix.max_dgram_qlen`.
+    /// Returns whether so many datagrams wait that strangers cannot add another: more than `net.unix.max_dgram_qlen`.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         const MOST: usize = 10;
         self.pieces.len() > MOST
     }
 
-    /// Whether a writer hears of the room: when three quarters are free.
+    /// Returns whether a writer hears of the room: when three quarters are free.
     #[must_use]
     pub const fn has_room(&self) -> bool {
         self.held <= self.limit / 4

@@ -1,6 +1,6 @@
-//! The states of a local socket, and which call is an error in which.
+//! The states of a local socket, and which call fails in which.
 //!
-//! Not here: the other end, of which a socket only knows where it is (`P`), and whether it has room.
+//! Not here: the peer, of which a socket only has a reference (`P`) and knows whether it has room.
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c.
 
 mod listen;
@@ -18,10 +18,10 @@ use crate::net::socket::Options;
 use crate::net::tcp::listener::Listener;
 use crate::net::tcp::readiness::Shutdown;
 
-/// `net.core.wmem_default`: bytes that may be on their way.
+/// The default of `SO_SNDBUF`: `net.core.wmem_default`.
 pub const DEFAULT_BUFFER: usize = 212_992;
 
-/// What a socket carries.
+/// The type of a local socket.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Kind {
     /// Bytes: `SOCK_STREAM`.
@@ -32,17 +32,17 @@ pub enum Kind {
     Datagram,
 }
 
-/// A socket. `P` is another one, `R` a descriptor on its way.
+/// The state of a local socket. `P` is a reference to another one, `R` a descriptor in flight.
 pub struct UnixSocketState<P, R> {
     kind: Kind,
     role: Role<P>,
     name: Option<Name>,
     queue: PieceQueue<R>,
-    /// What the socket knows of the queue at the other end.
+    /// Whether the peer's queue had room when it said so last.
     peer_has_room: bool,
     shutdown: Shutdown,
     error: Option<Errno>,
-    /// Nobody has it open.
+    /// Its last descriptor was closed.
     is_dead: bool,
     credentials: Option<Ucred>,
     options: Options,
@@ -54,39 +54,39 @@ enum Role<P> {
     Connected(P),
 }
 
-/// What a writer is to who shall take what it writes.
+/// The relation of a writer to the receiver.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Writer {
-    /// The other end. Its `SO_SNDBUF` says how much may be on its way.
+    /// The connected peer. Its `SO_SNDBUF` limits its unread bytes.
     Peer,
-    /// One of many who send datagrams to a name. What all of them have on their way is counted together.
+    /// One of any number of senders of datagrams to a name. Their unread bytes are counted together.
     Stranger,
 }
 
-/// What a connection inherits from the socket that listens.
+/// What a connection inherits from the listening socket.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Heritage {
     /// The name.
     pub name: Option<Name>,
-    /// Who listens.
+    /// The credentials of the listener.
     pub credentials: Ucred,
 }
 
-/// What has to be dropped or told when a socket is closed.
+/// What the caller must drop or notify when a socket is closed.
 #[must_use]
 pub struct Remains<P, R> {
     /// The name it had.
     pub name: Option<Name>,
-    /// Who must hear of it.
+    /// The peer, which must be told.
     pub peer: Option<P>,
-    /// Who waited to be accepted.
+    /// The connections that waited for accept(2).
     pub waiting: VecDeque<P>,
-    /// What nobody has read.
+    /// The unread pieces.
     pub unread: VecDeque<Piece<R>>,
 }
 
 impl<P: Clone, R: Clone> UnixSocketState<P, R> {
-    /// A socket that is nothing yet.
+    /// Creates a socket that is neither bound nor connected.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
         let options =
@@ -105,13 +105,13 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         }
     }
 
-    /// What it carries.
+    /// Returns its type.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub const fn name(&self) -> Option<&Name> {
         self.name.as_ref()
@@ -129,18 +129,18 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         Ok(())
     }
 
-    /// The options.
+    /// Returns the options.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The options, to be changed.
+    /// Returns the options, for changing them.
     pub const fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }
 
-    /// The other end.
+    /// Returns the peer.
     #[must_use]
     pub const fn peer(&self) -> Option<&P> {
         match &self.role {
@@ -149,19 +149,19 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         }
     }
 
-    /// Who the other end was when it connected or listened: `SO_PEERCRED`.
+    /// Returns the credentials of the peer when it connected or listened: `SO_PEERCRED`.
     #[must_use]
     pub const fn peer_credentials(&self) -> Option<Ucred> {
         self.credentials
     }
 
-    /// Whether it listens.
+    /// Returns whether it listens.
     #[must_use]
     pub const fn is_listening(&self) -> bool {
         matches!(self.role, Role::Listening(_))
     }
 
-    /// Checks that connect(2) is possible.
+    /// Checks that connect(2) is allowed.
     ///
     /// # Errors
     /// `EISCONN`: it is connected. `EINVAL`: it listens.
@@ -173,47 +173,47 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         }
     }
 
-    /// Is connected with `peer`, who is `credentials`, and writes as much as `limit` here.
+    /// Connects it with `peer`, which has `credentials` and may leave `limit` unread bytes here.
     pub fn connect(&mut self, peer: P, credentials: Ucred, limit: usize) {
         self.role = Role::Connected(peer);
         self.credentials = Some(credentials);
         self.queue.set_limit(limit);
     }
 
-    /// The writer may leave as much as `limit` here. Whether there is room now.
+    /// Sets how many unread bytes the peer may leave here, and returns whether there is room.
     pub const fn set_peer_limit(&mut self, limit: usize) -> bool {
         self.queue.set_limit(limit);
         self.queue.has_room()
     }
 
-    /// Takes the error that waits to be told: `SO_ERROR`.
+    /// Takes the pending error: `SO_ERROR`.
     pub const fn take_error(&mut self) -> Option<Errno> {
         self.error.take()
     }
 
-    /// Leaves an error for the next call.
+    /// Sets the pending error, for the next call.
     pub const fn put_error(&mut self, error: Errno) {
         self.error = Some(error);
     }
 
-    /// Whether nobody has it open any more.
+    /// Returns whether its last descriptor was closed.
     #[must_use]
     pub const fn is_dead(&self) -> bool {
         self.is_dead
     }
 
-    /// Ends reading, writing or both, and says who must hear of it.
+    /// Ends reading, writing or both: shutdown(2). Returns the peer, if it must be told.
     pub fn shut_down(&mut self, how: How) -> Option<P> {
         self.shutdown |= shutdown(how.reads(), how.writes());
         self.peer().filter(|_| self.kind != Kind::Datagram).cloned()
     }
 
-    /// The other end has been shut down.
+    /// Follows a shutdown(2) of the peer.
     pub fn follow(&mut self, how: How) {
         self.shutdown |= shutdown(how.writes(), how.reads());
     }
 
-    /// Nobody has it open any more.
+    /// Closes the socket after its last descriptor.
     pub fn close(&mut self) -> Remains<P, R> {
         self.is_dead = true;
         self.shutdown = Shutdown::all();
@@ -226,7 +226,7 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         Remains { name: self.name.clone(), peer, waiting, unread }
     }
 
-    /// The other end is gone; `error` is why, if that was not in order.
+    /// Notes that the peer was closed; `error` is the reason if that was not orderly.
     pub fn lose_peer(&mut self, error: Option<Errno>) {
         self.peer_has_room = true;
         if self.kind != Kind::Datagram {
@@ -235,7 +235,7 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         }
     }
 
-    /// Sends datagrams to `peer` from now on, or to nobody in particular. Who it was before.
+    /// Connects a datagram socket to `peer`, or disconnects it, and returns the peer before.
     pub fn associate(&mut self, peer: Option<P>) -> Option<P> {
         let role = match peer {
             Some(peer) => Role::Connected(peer),
@@ -247,7 +247,7 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         }
     }
 
-    /// Forgets the other end, which took no datagram, and what it had sent.
+    /// Disconnects from a peer that was closed, and removes its unread pieces.
     pub fn disconnect(&mut self) -> VecDeque<Piece<R>> {
         self.role = Role::Unconnected;
         self.queue.clear()

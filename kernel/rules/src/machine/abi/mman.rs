@@ -140,7 +140,7 @@ pub enum Advice {
 }
 
 impl Advice {
-    /// The advice behind Linux's number, or `None` for what Linux 6.1 answers with `EINVAL`.
+    /// Returns the advice behind Linux's number, or `None` for what Linux 6.1 answers with `EINVAL`.
     #[must_use]
     pub const fn from_number(number: i32) -> Option<Self> {
         Some(match number {

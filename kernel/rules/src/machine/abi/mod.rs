@@ -1,3 +1,3 @@
-//! The numbers of the ABI of memory.
+//! The constants of the memory calls.
 
 pub mod mman;

@@ -1,4 +1,4 @@
-//! What control characters and escape sequences do to the grid. What is not here does nothing.
+//! Applies control characters and escape sequences to the grid. Unknown ones do nothing.
 //!
 //! Source: console_codes(4); ECMA-48, 5th edition, for the names.
 

@@ -1,6 +1,6 @@
-//! The look of characters: from cells to pixels.
+//! Draws characters: from cells to pixels.
 //!
-//! All colours of a pixel are the same grey: thus their order does not matter.
+//! Every pixel is grey, so the order of its colours does not matter.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width};
 
@@ -16,7 +16,7 @@ pub enum Pixel {
 }
 
 impl Pixel {
-    /// The pixel of so many bits, if there is one.
+    /// Returns the pixel of so many bits, if there is one.
     #[must_use]
     pub const fn of(bits: usize) -> Option<Self> {
         match bits {
@@ -26,7 +26,7 @@ impl Pixel {
         }
     }
 
-    /// How many bytes it has.
+    /// Returns how many bytes it has.
     #[must_use]
     pub const fn length(self) -> usize {
         match self {
@@ -43,20 +43,20 @@ const WEIGHT: FontWeight = FontWeight::Regular;
 pub struct Font(RasterHeight);
 
 impl Font {
-    /// The font for a screen with so many lines of pixels: larger where pixels are small.
+    /// Returns the font for a screen with so many lines of pixels: larger where pixels are small.
     #[must_use]
     pub const fn for_height(lines: usize) -> Self {
         const FINE: usize = 1440;
         Self(if lines < FINE { RasterHeight::Size16 } else { RasterHeight::Size32 })
     }
 
-    /// How many pixels a cell is wide.
+    /// Returns how many pixels a cell is wide.
     #[must_use]
     pub const fn width(self) -> usize {
         get_raster_width(WEIGHT, self.0)
     }
 
-    /// How many lines of pixels a cell has.
+    /// Returns how many lines of pixels a cell has.
     #[must_use]
     pub const fn height(self) -> usize {
         self.0.val()
@@ -82,7 +82,7 @@ impl Font {
         }
     }
 
-    /// The image of a character; one that the font lacks looks like one that cannot be decoded.
+    /// Returns the image of a character; one that the font lacks looks like one that cannot be decoded.
     fn image(self, character: char) -> Option<RasterizedChar> {
         let image = |character| get_raster(character, WEIGHT, self.0);
         image(character).or_else(|| image(char::REPLACEMENT_CHARACTER))

@@ -1,4 +1,4 @@
-//! The cells and the cursor.
+//! The cells of a text screen, and its cursor.
 //!
 //! Owns: which rows have changed since they were drawn.   Not here: what a byte means (`escape`).
 //! Invariant: `row < rows` and `column < columns`; all rows have the same length for ever.

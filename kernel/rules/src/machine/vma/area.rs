@@ -1,4 +1,4 @@
-//! One area: a range of addresses that behave alike.
+//! An area: a range of addresses with the same mapping.
 
 use core::ops::Range;
 
@@ -8,14 +8,14 @@ use crate::machine::abi::mman::Prot;
 
 /// What gives an area its first contents.
 pub trait Backing: Clone {
-    /// The same backing, `bytes` further on.
+    /// Returns the same backing, `bytes` further on.
     #[must_use]
     fn advanced(&self, bytes: usize) -> Self;
 
-    /// Whether `next` goes on exactly where `len` bytes of `self` end.
+    /// Returns whether `next` goes on exactly where `len` bytes of `self` end.
     fn is_continued_by(&self, len: usize, next: &Self) -> bool;
 
-    /// Whether what is written stays with this address space.
+    /// Returns whether what is written stays with this address space.
     fn is_private(&self) -> bool;
 }
 
@@ -31,7 +31,7 @@ bitflags! {
         const DONT_FORK = 4;
         /// A child finds zeroes (`MADV_WIPEONFORK`).
         const WIPE_ON_FORK = 8;
-        /// It may hold pages that nobody but this address space could give again.
+        /// It may hold pages that exist in this address space alone.
         const OWN_PAGES = 16;
     }
 }
@@ -54,13 +54,13 @@ pub struct Area<B> {
 }
 
 impl<B: Backing> Area<B> {
-    /// The addresses.
+    /// Returns the addresses.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.end - self.start
@@ -72,7 +72,7 @@ impl<B: Backing> Area<B> {
         self.start == self.end
     }
 
-    /// The part of it inside `range`, which must overlap.
+    /// Returns the part of it inside `range`, which must overlap.
     #[must_use]
     pub(super) fn part(&self, range: &Range<usize>) -> Self {
         let start = self.start.max(range.start);
@@ -81,7 +81,7 @@ impl<B: Backing> Area<B> {
         Self { start, end, backing: self.backing.advanced(start - self.start), ..self.clone() }
     }
 
-    /// Whether `next` can be told from a continuation of `self` by nothing but its start.
+    /// Returns whether `next` can be told from a continuation of `self` by nothing but its start.
     pub(super) fn is_continued_by(&self, next: &Self) -> bool {
         self.end == next.start
             && self.prot == next.prot

@@ -1,8 +1,8 @@
-//! The search for free room, from the top down.
+//! Finds free address ranges, from the top down.
 //!
-//! A plain walk visits every area above the gap it finds, which makes a program that maps much pay
-//! more for each mapping. So the search remembers where the last one ended and the largest gap it left
-//! behind above that: a request larger than this gap starts there.
+//! A plain walk visits every area above the gap that it finds, so each mapping of a program with many costs more. So
+//! the search remembers where the last one ended, and the largest gap above that: a request for a larger one starts
+//! there.
 
 use core::ops::Range;
 

@@ -26,7 +26,7 @@ impl<B> Default for Areas<B> {
 }
 
 impl<B: Backing> Areas<B> {
-    /// The number of areas.
+    /// Returns the number of areas.
     #[must_use]
     pub fn count(&self) -> usize {
         self.by_start.len()
@@ -38,13 +38,13 @@ impl<B: Backing> Areas<B> {
         self.total
     }
 
-    /// The area that contains `addr`.
+    /// Returns the area that contains `addr`.
     #[must_use]
     pub fn at(&self, addr: usize) -> Option<&Area<B>> {
         self.by_start.range(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
     }
 
-    /// The area that contains `addr`, to note something about its pages.
+    /// Returns the area that contains `addr`, to note something about its pages.
     ///
     /// Changing its range, protection or backing through this would break the invariant; that is what
     /// [`Self::update`] and [`Self::grow_down`] are for.
@@ -52,19 +52,19 @@ impl<B: Backing> Areas<B> {
         self.by_start.range_mut(..=addr).next_back().map(|(_, area)| area).filter(|area| addr < area.end)
     }
 
-    /// The first area that starts above `addr`.
+    /// Returns the first area that starts above `addr`.
     #[must_use]
     pub fn above(&self, addr: usize) -> Option<&Area<B>> {
         self.by_start.range(addr + 1..).next().map(|(_, area)| area)
     }
 
-    /// The last area that ends at or below `addr`, if no area contains `addr`.
+    /// Returns the last area that ends at or below `addr`, if no area contains `addr`.
     #[must_use]
     pub fn below(&self, addr: usize) -> Option<&Area<B>> {
         self.by_start.range(..addr).next_back().map(|(_, area)| area).filter(|area| area.end <= addr)
     }
 
-    /// The areas that overlap `range`, whole, in order.
+    /// Returns the areas that overlap `range`, whole, in order.
     pub fn overlapping(&self, range: Range<usize>) -> impl Iterator<Item = &Area<B>> {
         let first = self.at(range.start).map_or(range.start, |area| area.start);
         self.by_start.range(first..range.end.max(first)).map(|(_, area)| area)
@@ -75,7 +75,7 @@ impl<B: Backing> Areas<B> {
         self.by_start.values()
     }
 
-    /// Whether every address of `range` is in an area.
+    /// Returns whether every address of `range` is in an area.
     #[must_use]
     pub fn covers(&self, range: Range<usize>) -> bool {
         let mut next = range.start;
@@ -146,7 +146,7 @@ impl<B: Backing> Areas<B> {
         }
     }
 
-    /// The highest free `len` bytes inside `window`, keeping `guard` bytes free below growing areas.
+    /// Returns the highest free `len` bytes inside `window`, keeping `guard` bytes free below growing areas.
     pub fn find_gap(&mut self, len: usize, window: Range<usize>, guard: usize) -> Option<usize> {
         let mut search = self.search;
         let found = search.run(len, window, guard, |below| {

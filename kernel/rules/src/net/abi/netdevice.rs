@@ -1,4 +1,4 @@
-//! Network interfaces, as ioctl(2) shows them.
+//! The ioctl(2) requests for network interfaces.
 //!
 //! Source: netdevice(7); Linux 6.1 include/uapi/linux/if.h, include/uapi/linux/sockios.h.
 
@@ -6,9 +6,9 @@ use core::net::Ipv4Addr;
 
 use crate::abi::errno::Errno;
 
-/// The name of the interface with a number.
+/// Gets the name of the interface with a number.
 pub const SIOCGIFNAME: u32 = 0x8910;
-/// All interfaces with an address.
+/// Lists all interfaces with an address.
 pub const SIOCGIFCONF: u32 = 0x8912;
 /// The flags.
 pub const SIOCGIFFLAGS: u32 = 0x8913;
@@ -18,25 +18,25 @@ pub const SIOCSIFFLAGS: u32 = 0x8914;
 pub const SIOCGIFADDR: u32 = 0x8915;
 /// Sets the address.
 pub const SIOCSIFADDR: u32 = 0x8916;
-/// The address at the other end of a line.
+/// Gets the address of the peer of a point-to-point link.
 pub const SIOCGIFDSTADDR: u32 = 0x8917;
-/// The address of everybody.
+/// Gets the broadcast address.
 pub const SIOCGIFBRDADDR: u32 = 0x8919;
 /// The mask.
 pub const SIOCGIFNETMASK: u32 = 0x891b;
 /// Sets the mask.
 pub const SIOCSIFNETMASK: u32 = 0x891c;
-/// The metric.
+/// Gets the metric.
 pub const SIOCGIFMETRIC: u32 = 0x891d;
 /// Bytes of a packet at most.
 pub const SIOCGIFMTU: u32 = 0x8921;
-/// The address of the card.
+/// Gets the hardware address.
 pub const SIOCGIFHWADDR: u32 = 0x8927;
-/// The number.
+/// Gets the number.
 pub const SIOCGIFINDEX: u32 = 0x8933;
-/// Packets that may wait to be sent.
+/// Gets the length of the transmit queue.
 pub const SIOCGIFTXQLEN: u32 = 0x8942;
-/// Where the card is in the machine.
+/// Gets the card's place in the machine.
 pub const SIOCGIFMAP: u32 = 0x8970;
 
 /// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK`.
@@ -61,65 +61,65 @@ bitflags::bitflags! {
     }
 }
 
-/// Bytes of an interface's name, with the zero at its end: `IFNAMSIZ`.
+/// The length of an interface's name, with the zero at its end: `IFNAMSIZ`.
 const NAME: usize = 16;
 
-/// Packets that may wait to be sent. Nothing waits here: what a card does not take is lost. This is what Linux says of
-/// such a card.
+/// The length of the transmit queue that Linux reports for such a card. Nothing is queued here: packets that the card
+/// does not take are dropped.
 pub const QUEUE_LEN: u32 = 1000;
 
-/// An interface, as far as programs may ask.
+/// The properties of an interface that programs may ask for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Interface {
     /// Its name.
     pub name: &'static str,
     /// Its number, from 1 on.
     pub index: u32,
-    /// What it is and does.
+    /// Its flags.
     pub flags: Flags,
     /// Its address.
     pub address: Ipv4Addr,
-    /// Which bits of it are the network's.
+    /// Its netmask.
     pub mask: Ipv4Addr,
-    /// Everybody's address; unspecified where there is none.
+    /// Its broadcast address; unspecified if there is none.
     pub broadcast: Ipv4Addr,
     /// Bytes of a packet at most.
     pub mtu: u32,
-    /// The kind of hardware, and its address.
+    /// Its hardware type and address.
     pub hardware: (u16, [u8; 6]),
 }
 
-/// `struct ifreq`: a name, and what is asked or answered.
+/// `struct ifreq`: a name, and the value asked for or given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct InterfaceRequest(pub [u8; Self::SIZE]);
 
 impl InterfaceRequest {
-    /// Bytes of it.
+    /// The size of the structure.
     pub const SIZE: usize = 40;
 
-    /// The name that the program has put in.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         let name = &self.0[..NAME - 1];
         &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())]
     }
 
-    /// The number behind the name.
+    /// Returns the value as a number.
     #[must_use]
     pub fn number(&self) -> u32 {
         u32::from_ne_bytes([self.0[NAME], self.0[NAME + 1], self.0[NAME + 2], self.0[NAME + 3]])
     }
 
-    /// The flags behind the name.
+    /// Returns the value as flags.
     #[must_use]
     pub fn flags(&self) -> Flags {
         Flags::from_bits_truncate(u16::from_ne_bytes([self.0[NAME], self.0[NAME + 1]]))
     }
 
-    /// The address behind the name.
+    /// Returns the value as an address.
     ///
     /// # Errors
-    /// `EINVAL`: it is of no internet family.
+    /// `EINVAL`: it is not of the internet family.
     pub fn address(&self) -> Result<Ipv4Addr, Errno> {
         const AF_INET: u16 = 2;
         if u16::from_ne_bytes([self.0[NAME], self.0[NAME + 1]]) != AF_INET {
@@ -129,18 +129,18 @@ impl InterfaceRequest {
         Ok(Ipv4Addr::new(a, b, c, d))
     }
 
-    /// Puts in a name.
+    /// Sets the name.
     pub fn set_name(&mut self, name: &str) {
         self.0[..NAME].fill(0);
         self.0[..name.len()].copy_from_slice(name.as_bytes());
     }
 
-    /// Answers with what follows the name; what is behind it stays as it was.
+    /// Sets the first bytes of the value; those behind them stay.
     fn answer(&mut self, bytes: &[u8]) {
         self.0[NAME..NAME + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Answers with an address.
+    /// Sets the value to an address.
     pub fn set_address(&mut self, address: Ipv4Addr) {
         let mut bytes = [0; 16];
         bytes[0] = 2;
@@ -150,10 +150,10 @@ impl InterfaceRequest {
 }
 
 impl Interface {
-    /// Answers what `request` asks of this interface.
+    /// Answers the request `request` for this interface.
     ///
     /// # Errors
-    /// `ENOTTY`: there is no such question.
+    /// `ENOTTY`: there is no such request.
     pub fn tell(&self, request: u32, answer: &mut InterfaceRequest) -> Result<(), Errno> {
         match request {
             SIOCGIFFLAGS => answer.answer(&self.flags.bits().to_ne_bytes()),
@@ -176,13 +176,13 @@ impl Interface {
         Ok(())
     }
 
-    /// Whether what `request` wants is so already.
+    /// Returns whether the value that `request` would set is in force already.
     ///
     /// # Errors
-    /// `ENOTTY`: it wants nothing. `EINVAL`: no address.
+    /// `ENOTTY`: it sets nothing. `EINVAL`: the value is no address.
     pub fn is_as(&self, request: u32, wanted: &InterfaceRequest) -> Result<bool, Errno> {
         match request {
-            // Only these are the program's to say.
+            // A program may change only these.
             SIOCSIFFLAGS => Ok(wanted.flags() & Flags::UP == self.flags & Flags::UP),
             SIOCSIFADDR => Ok(wanted.address()? == self.address),
             SIOCSIFNETMASK => Ok(wanted.address()? == self.mask),

@@ -1,4 +1,4 @@
-//! The numbers and structures of the socket calls.
+//! The constants of the socket calls.
 //!
 //! Source: socket(2), socket(7), ip(7), tcp(7); Linux 6.1 include/linux/socket.h, include/uapi/asm-generic/socket.h,
 //! include/uapi/linux/{in,tcp}.h.
@@ -17,11 +17,11 @@ pub mod family {
     pub const AF_UNSPEC: u16 = 0;
     /// Local sockets.
     pub const AF_UNIX: u16 = 1;
-    /// Internet protocol, version 4.
+    /// IPv4.
     pub const AF_INET: u16 = 2;
-    /// Messages to the kernel.
+    /// Netlink.
     pub const AF_NETLINK: u16 = 16;
-    /// The first number that no family has.
+    /// One more than the largest family.
     pub const AF_MAX: u32 = 46;
 }
 
@@ -35,15 +35,15 @@ pub mod kind {
     pub const SOCK_RAW: u32 = 3;
     /// Messages of a connection, in order.
     pub const SOCK_SEQPACKET: u32 = 5;
-    /// The first number that no type has.
+    /// One more than the largest type.
     pub const SOCK_MAX: u32 = 11;
     /// The bits of socket(2)'s second argument that are the type.
     pub const SOCK_TYPE_MASK: u32 = 0xf;
 }
 
-/// The transmission control protocol, as a number of socket(2) and as a level of options.
+/// TCP, as a protocol of socket(2) and as a level of options.
 pub const IPPROTO_TCP: u32 = 6;
-/// The user datagram protocol.
+/// UDP.
 pub const IPPROTO_UDP: u32 = 17;
 /// Options of every socket.
 pub const SOL_SOCKET: u32 = 1;
@@ -51,7 +51,7 @@ pub const SOL_SOCKET: u32 = 1;
 pub const IPPROTO_IP: u32 = 0;
 /// Options of netlink.
 pub const SOL_NETLINK: u32 = 270;
-/// The protocol of netlink that tells of interfaces, addresses and routes.
+/// The netlink protocol for interfaces, addresses and routes.
 pub const NETLINK_ROUTE: u32 = 0;
 
 /// Options of the level [`SOL_SOCKET`].
@@ -139,35 +139,35 @@ bitflags! {
 }
 
 bitflags! {
-    /// The flags of send(2) and recv(2) that mean something here. Linux ignores those it does not know.
+    /// The flags of send(2) and recv(2) that have a meaning here. Linux ignores unknown ones.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
     pub struct MessageFlags: u32 {
         /// `MSG_OOB`: urgent data.
         const OUT_OF_BAND = 1;
-        /// `MSG_PEEK`: what is read stays.
+        /// `MSG_PEEK`: the bytes stay in the queue.
         const PEEK = 2;
         /// `MSG_CTRUNC`: ancillary data was lost.
         const CONTROL_TRUNCATED = 8;
-        /// `MSG_TRUNC`: what is read goes nowhere.
+        /// `MSG_TRUNC`: the bytes are dropped.
         const TRUNCATE = 0x20;
-        /// `MSG_DONTWAIT`: as with `O_NONBLOCK`.
+        /// `MSG_DONTWAIT`: do not block.
         const DONT_WAIT = 0x40;
-        /// `MSG_WAITALL`: not less than was asked for.
+        /// `MSG_WAITALL`: wait until the buffer is full.
         const WAIT_ALL = 0x100;
-        /// `MSG_ERRQUEUE`: errors of packets sent.
+        /// `MSG_ERRQUEUE`: read the error queue.
         const ERROR_QUEUE = 0x2000;
         /// `MSG_NOSIGNAL`: no SIGPIPE.
         const NO_SIGNAL = 0x4000;
-        /// `MSG_MORE`: more will follow at once.
+        /// `MSG_MORE`: more data will follow at once.
         const MORE = 0x8000;
         /// `MSG_WAITFORONE`: recvmmsg(2) waits for the first message alone.
         const WAIT_FOR_ONE = 0x1_0000;
-        /// `MSG_CMSG_CLOEXEC`: descriptors that come are closed by execve(2).
+        /// `MSG_CMSG_CLOEXEC`: execve(2) closes received descriptors.
         const CONTROL_CLOSE_ON_EXEC = 0x4000_0000;
     }
 }
 
-/// What shutdown(2) ends.
+/// The directions that shutdown(2) ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum How {
     /// `SHUT_RD`.
@@ -179,10 +179,10 @@ pub enum How {
 }
 
 impl How {
-    /// Reads shutdown(2)'s argument.
+    /// Parses shutdown(2)'s argument.
     ///
     /// # Errors
-    /// `EINVAL`: none of the three.
+    /// `EINVAL`: it is none of the three.
     pub const fn parse(how: u32) -> Result<Self, Errno> {
         match how {
             0 => Ok(Self::Read),
@@ -192,13 +192,13 @@ impl How {
         }
     }
 
-    /// Whether reading ends.
+    /// Returns whether reading ends.
     #[must_use]
     pub const fn reads(self) -> bool {
         matches!(self, Self::Read | Self::Both)
     }
 
-    /// Whether writing ends.
+    /// Returns whether writing ends.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::Write | Self::Both)

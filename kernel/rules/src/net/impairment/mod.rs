@@ -1,7 +1,7 @@
-//! A bad network: packets that are lost, late, out of order, twice there or damaged, as often as [`ImpairmentRules`] say.
+//! Simulates packet loss, delay, reordering, duplication and damage, at the rates in [`ImpairmentRules`].
 //!
-//! What happens to a packet follows from the seed and the packets before it, and so comes again.
-//! Bound: `MOST_HELD` packets wait; one more is lost.
+//! What happens to a packet follows from the seed and the packets before it, so it is reproducible.
+//! Bound: `MOST_HELD` packets wait; one more is dropped.
 //! Why: decision 0071.
 //! Source: tc-netem(8) for what networks do.
 
@@ -13,21 +13,21 @@ use core::time::Duration;
 pub use self::rules::{ImpairmentRules, Share};
 use crate::net::tcp::packet::{Packet, PacketBatch};
 
-/// How many packets wait at most: netem's `limit`.
+/// How many packets may wait: netem's `limit`.
 const MOST_HELD: usize = 1000;
 
-/// How many others overtake a packet at most…
+/// How many packets may overtake one…
 const MOST_OVERTAKING: u64 = 8;
 
-/// …and how long it waits for them at most.
+/// …and how long that one waits for them.
 const OVERTAKING: Duration = Duration::from_millis(10);
 
-/// One place that packets pass.
+/// One place on the path of packets.
 #[derive(Debug)]
 pub struct ImpairmentStage {
     rules: ImpairmentRules,
     random: Random,
-    /// In the order in which they came.
+    /// In order of arrival.
     held: Vec<Held>,
 }
 
@@ -35,20 +35,20 @@ pub struct ImpairmentStage {
 #[derive(Debug)]
 struct Held {
     packet: Packet,
-    /// It leaves then…
+    /// When it leaves…
     until: Duration,
-    /// …or when so many others have left; `None`: it keeps its place.
+    /// …unless so many others have left before; `None`: it keeps its place.
     overtaking: Option<u64>,
 }
 
 impl ImpairmentStage {
-    /// A place with these rules; `number` tells it from others, where other packets fare badly.
+    /// Creates a place with these rules; `number` makes its random sequence differ from other places'.
     #[must_use]
     pub const fn new(rules: ImpairmentRules, number: u64) -> Self {
         Self { rules, random: Random(rules.seed ^ number << 32), held: Vec::new() }
     }
 
-    /// Takes in a packet. What leaves now goes to `out`.
+    /// Takes in a packet. Packets that leave now go to `out`.
     pub fn pass(&mut self, packet: Packet, now: Duration, out: &mut PacketBatch) {
         if self.happens(self.rules.duplicate) {
             self.pass_one(packet.clone(), now, out);
@@ -56,7 +56,7 @@ impl ImpairmentStage {
         self.pass_one(packet, now, out);
     }
 
-    /// Lets go whose time has come, and says when the next one's comes.
+    /// Releases the packets that are due, and returns when the next one is.
     pub fn expire(&mut self, now: Duration, out: &mut PacketBatch) -> Option<Duration> {
         while let Some(due) = self.held.iter().position(|held| held.until <= now) {
             let held = self.held.remove(due);
@@ -83,7 +83,7 @@ impl ImpairmentStage {
         }
     }
 
-    /// Lets a packet go, and after it those who have waited for enough others.
+    /// Releases a packet, and after it those that enough others have overtaken.
     fn leave(&mut self, packet: Packet, out: &mut PacketBatch) {
         out.push(packet);
         for held in &mut self.held {
@@ -93,7 +93,7 @@ impl ImpairmentStage {
         out.extend(free.map(|held| held.packet));
     }
 
-    /// Turns one bit around, which no checksum of the internet overlooks.
+    /// Inverts one bit, which every internet checksum detects.
     fn damage(&mut self, packet: &mut Packet) {
         let bytes = packet.ip_mut();
         let bit = self.random.below(bytes.len() as u64 * 8);
@@ -107,12 +107,12 @@ impl ImpairmentStage {
     }
 }
 
-/// Numbers that look random and come again with the same seed (SplitMix64).
+/// A seeded pseudo-random generator (SplitMix64).
 #[derive(Debug)]
 struct Random(u64);
 
 impl Random {
-    /// A number below `end`; 0 if that is 0.
+    /// Returns a number below `end`; 0 if that is 0.
     const fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,9 +1,9 @@
-//! How bad a network is, as the command line says it: `loss:5%,reorder:5%,duplicate:2%,corrupt:1%,delay:20,seed:7`.
+//! Parses `impair=` of the command line: `loss:5%,reorder:5%,duplicate:2%,corrupt:1%,delay:20,seed:7`.
 
 use core::str::FromStr;
 use core::time::Duration;
 
-/// How often something happens, in millionths.
+/// A probability, in millionths.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Share(u32);
 
@@ -14,32 +14,32 @@ impl Share {
     /// Always, in millionths.
     pub const WHOLE: u64 = 1_000_000;
 
-    /// How many of a million.
+    /// Returns how many of a million.
     #[must_use]
     pub const fn millionths(self) -> u64 {
         self.0 as u64
     }
 }
 
-/// How often each thing happens to a packet.
+/// The probability of each impairment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ImpairmentRules {
-    /// It does not arrive.
+    /// The packet is dropped.
     pub loss: Share,
     /// Others overtake it.
     pub reorder: Share,
-    /// It arrives twice.
+    /// It is sent twice.
     pub duplicate: Share,
-    /// One of its bits is not what it was.
+    /// One of its bits is inverted.
     pub corrupt: Share,
-    /// How long each packet takes.
+    /// The delay of each packet.
     pub delay: Duration,
-    /// Which packets fare badly follows from this.
+    /// Seeds the random sequence.
     pub seed: u64,
 }
 
 impl ImpairmentRules {
-    /// A network where nothing happens.
+    /// No impairment.
     pub const NONE: Self = Self {
         loss: Share::NONE,
         reorder: Share::NONE,
@@ -50,7 +50,7 @@ impl ImpairmentRules {
     };
 }
 
-/// `NAME:VALUE`, separated by commas: shares with a percent sign, the delay in milliseconds.
+/// Parses `NAME:VALUE` pairs, separated by commas: probabilities with a percent sign, the delay in milliseconds.
 impl FromStr for ImpairmentRules {
     type Err = ();
 
@@ -72,7 +72,7 @@ impl FromStr for ImpairmentRules {
     }
 }
 
-/// `5%` or `0.25%`, at most `100%`.
+/// Parses `5%` or `0.25%`, at most `100%`.
 impl FromStr for Share {
     type Err = ();
 

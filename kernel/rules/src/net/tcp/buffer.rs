@@ -1,8 +1,8 @@
-//! Bytes for packets and queues, from memory that has served before.
+//! Recycled memory for packets and queues.
 //!
-//! Owns: a few buffers of three sizes that nobody uses, so that a packet costs neither an allocation nor the zeroing of
-//! what is overwritten at once.
-//! Invariant: what a buffer held before is never shown: whoever takes one writes it before others read it.
+//! Owns: pools of unused buffers in three sizes, so that a packet costs neither an allocation nor the zeroing of bytes
+//! that are overwritten at once.
+//! Invariant: a buffer's old contents are never shown; its user writes it before anything reads it.
 //! Why: decision 0098.
 
 use alloc::vec;
@@ -12,20 +12,21 @@ use core::fmt;
 use super::engine::{BUFFER, LARGE_BUFFER};
 use super::pool::Pool;
 
-/// Bytes of the headers of a packet and of a link, and a few more.
+/// The size for packets that are little more than headers.
 const SMALL: usize = 256;
 
-/// Bytes of what a connection's buffer holds, as one packet within the machine: at first…
+/// The size for what a connection's buffer holds, as one packet within the machine: at first…
 const MEDIUM: usize = BUFFER + SMALL;
 
-/// …and when it moves more than a few bytes.
+/// …and when it moves bulk data.
 const LARGE: usize = LARGE_BUFFER + SMALL;
 
 static SMALL_POOL: Pool<Vec<u8>> = Pool::new(64);
 static MEDIUM_POOL: Pool<Vec<u8>> = Pool::new(32);
 static LARGE_POOL: Pool<Vec<u8>> = Pool::new(16);
 
-/// The size of buffer for so many bytes, and those that are kept. What would waste more than half is allocated as it is.
+/// Chooses the size of buffer for `len` bytes, and its pool. A length that would waste more than half is allocated
+/// exactly, without a pool.
 fn size_for(len: usize) -> (usize, Option<&'static Pool<Vec<u8>>>) {
     const HALF_MEDIUM: usize = MEDIUM / 2;
     const HALF_LARGE: usize = LARGE / 2;
@@ -37,17 +38,17 @@ fn size_for(len: usize) -> (usize, Option<&'static Pool<Vec<u8>>>) {
     }
 }
 
-/// Some bytes.
+/// A recycled byte buffer, of which a part is in use.
 #[derive(Default)]
 pub(super) struct Buffer {
-    /// All of them, also those before `start` and from `end` on.
+    /// All bytes, also those before `start` and from `end` on.
     bytes: Vec<u8>,
     start: u32,
     end: u32,
 }
 
 impl Buffer {
-    /// A buffer of `len` bytes that may be anything. `None`: no memory.
+    /// Takes or allocates a buffer of `len` bytes with any contents. `None`: no memory.
     pub(super) fn try_new(len: usize) -> Option<Self> {
         let end = u32::try_from(len).ok()?;
         let (size, pool) = size_for(len);
@@ -60,7 +61,7 @@ impl Buffer {
         Some(Self { bytes, start: 0, end })
     }
 
-    /// A buffer of `len` bytes that may be anything.
+    /// Takes or allocates a buffer of `len` bytes with any contents.
     pub(super) fn new(len: usize) -> Self {
         Self::try_new(len).unwrap_or_else(|| Self { bytes: vec![0; len], start: 0, end: len as u32 })
     }
@@ -82,7 +83,7 @@ impl Buffer {
         self.end -= (self.len() - self.len().min(len)) as u32;
     }
 
-    /// Forgets the first `len` bytes.
+    /// Drops the first `len` bytes.
     pub(super) fn skip(&mut self, len: usize) {
         self.start += self.len().min(len) as u32;
     }

@@ -1,8 +1,8 @@
-//! A connection as Linux's programs know it: the protocol machine, with errors, half closes and queues.
+//! A connection with the meaning that Linux gives it: the engine, with errors, half closes and queues.
 //!
-//! Owns: what waits beyond the protocol's own buffers, which stay small.   Not here: which packets come here
-//! (`segment`), when time passes (the caller says), how the protocol goes on (`progress`).
-//! Invariant: bytes wait in `unsent` only while the machine's buffer is full, or because the program will add to them
+//! Owns: the bytes beyond the engine's own buffers, which stay small.   Not here: finding the connection of a packet
+//! (the kernel's `net/demux`), the clock (the caller passes the time), processing and timers (`progress`).
+//! Invariant: bytes wait in `unsent` only while the engine's buffer is full, or because the program will add to them
 //! (the last `held`); the FIN follows the last of them.
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_sendmsg`, `tcp_recvmsg`, `tcp_close`), tcp_input.c (`tcp_reset`, `tcp_fin`).
 
@@ -27,59 +27,59 @@ use crate::abi::errno::Errno;
 use crate::net::abi::socket::TcpInfo;
 use crate::net::socket::Options;
 
-/// What a reader's view of the bytes is.
+/// What recv(2) does with the bytes that it returns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RecvMode {
-    /// They are gone then.
+    /// It removes them.
     Consume,
-    /// They stay: `MSG_PEEK`.
+    /// It leaves them: `MSG_PEEK`.
     Peek,
 }
 
-/// What has to happen outside of a connection after a change.
+/// What the caller must do after a change of a connection.
 #[derive(Debug, Default, Eq, PartialEq)]
 #[must_use]
 pub struct Outcome {
-    /// New bytes can be read.
+    /// Readers are to be told of new bytes.
     pub has_arrived: bool,
     /// The handshake is complete.
     pub is_established: bool,
     /// The peer has acknowledged everything, and the FIN.
     pub is_flushed: bool,
-    /// The connection needs no more packets.
+    /// The connection has ended and needs no more packets.
     pub end: Option<End>,
     /// When [`Connection::settle`] is due again.
     pub wake_at: Option<Duration>,
 }
 
-/// What remains of a connection.
+/// What remains of a connection that has ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
     /// Nothing.
     Gone,
-    /// Its tuple, for a minute.
+    /// TIME-WAIT.
     TimeWait(TimeWait),
 }
 
 /// A connection, from the first SYN on.
 pub struct Connection {
-    /// `None` once the protocol has come to its end.
+    /// `None` once the protocol has ended.
     engine: Option<Box<Engine>>,
     tuple: Tuple,
     state: TcpState,
     shutdown: Shutdown,
     error: Option<Errno>,
-    /// The peer's FIN has come: `SOCK_DONE`.
+    /// The peer's FIN has arrived: `SOCK_DONE`.
     is_done: bool,
-    /// Nobody has it open.
+    /// No descriptor refers to it.
     is_orphan: bool,
     has_sent_fin: bool,
-    /// The machine's buffers have been too small.
+    /// The engine's buffers have been too small.
     is_crowded: bool,
-    /// When a segment was answered that was not exact enough.
+    /// When the last challenge ACK left.
     challenged_at: Option<Duration>,
     timeouts: Timeouts,
-    /// When patience is to be asked.
+    /// When the running timer expires.
     deadline: Option<Duration>,
     received: ByteQueue,
     unsent: ByteQueue,
@@ -90,7 +90,7 @@ pub struct Connection {
     counts: Counts,
 }
 
-/// What a program may ask for: `TCP_INFO`.
+/// The counters in `TCP_INFO`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Counts {
     segments_in: u32,
@@ -99,7 +99,7 @@ struct Counts {
     sent: u64,
 }
 
-/// How much may wait.
+/// The socket options that limit queues and delay segments.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Limits {
     receive: usize,
@@ -109,17 +109,17 @@ struct Limits {
     no_delay: bool,
 }
 
-/// Whether a write is all there is for now.
+/// Whether a write may leave at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pace {
-    /// It is.
+    /// It may.
     Send,
-    /// More will follow at once: `MSG_MORE`.
+    /// It waits for more: `MSG_MORE`.
     Hold,
 }
 
 impl Connection {
-    /// A connection that asks `tuple.remote` for a handshake.
+    /// Creates a connection that sends a SYN to `tuple.remote`.
     #[must_use]
     pub fn connect(
         tuple: Tuple,
@@ -132,13 +132,13 @@ impl Connection {
         let has_begun = engine.connect(tuple);
         let mut connection = Self::new(engine, tuple, options, now, timeouts::handshake(options.syn_count));
         if !has_begun {
-            // Nobody is behind port 0.
+            // Nothing listens on port 0.
             connection.error = Some(Errno::ECONNREFUSED);
         }
         connection
     }
 
-    /// A connection that waits for the SYN, which must be the next packet.
+    /// Creates a connection that waits for the SYN, which must be the next packet.
     #[must_use]
     pub fn accept(
         tuple: Tuple,
@@ -181,35 +181,35 @@ impl Connection {
         connection
     }
 
-    /// Both ends.
+    /// Returns both addresses.
     #[must_use]
     pub const fn tuple(&self) -> Tuple {
         self.tuple
     }
 
-    /// The state, as a program sees it: closed as soon as it needs no more packets.
+    /// Returns the state as programs see it: closed as soon as the connection needs no more packets.
     #[must_use]
     pub const fn state(&self) -> TcpState {
         self.state
     }
 
-    /// Whether both directions have worked, or work.
+    /// Returns whether the handshake is complete and the connection not closed.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         !self.state.is_opening() && !matches!(self.state, TcpState::Closed)
     }
 
-    /// Takes the error that waits to be told: `SO_ERROR`.
+    /// Takes the pending error: `SO_ERROR`.
     pub const fn take_error(&mut self) -> Option<Errno> {
         self.error.take()
     }
 
-    /// Leaves an error for the next call.
+    /// Sets the pending error, for the next call.
     pub const fn put_error(&mut self, error: Errno) {
         self.error = Some(error);
     }
 
-    /// Follows the socket's options.
+    /// Applies the socket's options.
     pub fn set_options(&mut self, options: &Options) {
         let before = self.limits;
         self.limits = Limits {
@@ -220,7 +220,7 @@ impl Connection {
             no_delay: options.no_delay,
         };
         self.timeouts.set_options(TimeoutOptions::new(options));
-        // To pull the cork out lets everything go, and so does to ask for no delay.
+        // Removing TCP_CORK sends everything that was held, and so does setting TCP_NODELAY.
         if before.cork != options.cork || (options.no_delay && !before.no_delay) {
             self.held = 0;
         }
@@ -229,31 +229,31 @@ impl Connection {
         }
     }
 
-    /// Bytes that can be read now.
+    /// Returns how many bytes can be read.
     #[must_use]
     pub fn unread(&self) -> usize {
         self.received.len() + self.engine.as_ref().map_or(0, |engine| engine.received())
     }
 
-    /// Bytes written that the peer has not acknowledged: `SIOCOUTQ`.
+    /// Returns how many written bytes the peer has not acknowledged: `SIOCOUTQ`.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.unsent.len() + self.engine.as_ref().map_or(0, |engine| engine.unacknowledged())
     }
 
-    /// Whether a reader would get as much as it wants, or the end.
+    /// Returns whether `SO_RCVLOWAT` bytes or the end of the stream can be read.
     #[must_use]
     pub fn has_enough(&self) -> bool {
         self.is_done || self.unread() >= self.limits.low_water.min(self.limits.receive.max(1))
     }
 
-    /// Whether everything that was written, and the FIN, has been acknowledged, or never will be.
+    /// Returns whether everything written, and the FIN, has been acknowledged or never will be.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.state == TcpState::Closed || (self.has_sent_fin && !self.state.has_unacknowledged_fin())
     }
 
-    /// What is known for `TCP_INFO`.
+    /// Fills in `TCP_INFO`.
     #[must_use]
     pub fn info(&self) -> TcpInfo {
         let segment = self.segment_len() as u32;
@@ -272,23 +272,23 @@ impl Connection {
         }
     }
 
-    /// Bytes that a segment carries at most: `TCP_MAXSEG`.
+    /// Returns the largest segment that is sent: `TCP_MAXSEG`.
     #[must_use]
     pub fn segment_len(&self) -> usize {
         self.engine.as_ref().map_or(DEFAULT_SEGMENT, |engine| engine.segment_len())
     }
 
-    /// Ends one direction, or both: shutdown(2).
+    /// Ends one or both directions: shutdown(2).
     pub fn shut_down(&mut self, what: Shutdown) {
         self.shutdown |= what;
     }
 
-    /// Ends it because nobody has it open any more. Bytes that nobody read tell the peer that it failed, as does
-    /// `is_hard` (`SO_LINGER` with no time).
+    /// Ends the connection after its last descriptor was closed. The peer gets a RST if bytes are unread, or if `mode`
+    /// says so (`SO_LINGER` with no time).
     pub fn close(&mut self, is_hard: CloseMode, now: Duration) {
         self.is_orphan = true;
         self.shutdown = Shutdown::all();
-        // Where both FINs are on their way there is nothing to cut short (`tcp_need_reset`).
+        // With both FINs sent there is nothing left to abort (`tcp_need_reset`).
         let is_ending = matches!(self.state, TcpState::Closing | TcpState::LastAck) && self.unsent.is_empty();
         let is_cut = is_hard == CloseMode::Reset && !is_ending;
         let is_failure = self.unread() > 0 || is_cut || self.state.is_opening();
@@ -310,7 +310,7 @@ impl Connection {
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CloseMode {
-    /// After everything has been sent.
+    /// With a FIN, after everything has been sent.
     Orderly,
     /// At once, with a RST.
     Reset,

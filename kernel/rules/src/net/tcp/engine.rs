@@ -1,4 +1,4 @@
-//! One connection's protocol machine, which is smoltcp's.
+//! Runs the protocol of one connection, by smoltcp.
 //!
 //! Each connection has a `SocketSet` of one and an `Interface` of its own, so that a packet costs the same however
 //! many connections there are: smoltcp would search one shared set from end to end.
@@ -6,8 +6,7 @@
 //! Three defects of smoltcp 0.14 are fenced off. A receive buffer of 65 536 bytes lets a peer that scales windows panic
 //! it: no buffer is that large. `smoltcp::iface::Interface::poll` may never return in FIN-WAIT-2: it is never called, and
 //! [`dispatch`](Engine::dispatch) has a bound. Acknowledgments are numbered from where it goes back to: they get other
-//! numbers (`note`).
-//!
+//! numbers (`numbers`).
 //! Why: decision 0040, decision 0043.
 
 mod clock;
@@ -40,22 +39,22 @@ use super::path::PathKind;
 use super::segment::{Segment, Tuple};
 use super::state::TcpState;
 
-/// Bytes of a segment at most for a peer that says nothing of it (RFC 9293 section 3.7.1).
+/// The MSS of a peer that announces none (RFC 9293 section 3.7.1).
 pub(super) const DEFAULT_SEGMENT: usize = 536;
 
-/// How long an acknowledgment waits for something that it can ride on.
+/// How long an acknowledgment is delayed, so that data can carry it.
 pub(super) const ACKNOWLEDGMENT: Duration = Duration::from_millis(10);
 
-/// The same, by a clock in a hurry.
+/// The same delay on a clock in a hurry.
 const HASTY_ACKNOWLEDGMENT: Duration = Duration::from_millis(10 * clock::HASTE as u64);
 
-/// Bytes of a segment that is long for its headers.
+/// From this length on, a segment counts as bulk data.
 pub(super) const LONG: usize = 4096;
 
 /// Bytes of an IP and of a TCP header.
 const HEADERS: usize = 40;
 
-/// What a connection takes from the machine that it runs on.
+/// What a connection needs from the machine: a random seed and a memory budget.
 #[derive(Clone, Copy, Debug)]
 pub struct Resources {
     /// Chooses the first sequence number, and must not be guessed.
@@ -72,7 +71,7 @@ impl Resources {
     }
 }
 
-/// The protocol machine.
+/// The protocol of one connection: smoltcp's socket and interface, and what is cached of them.
 pub(super) struct Engine {
     smoltcp: SmoltcpSocket,
     interface: Interface,
@@ -88,25 +87,25 @@ pub(super) struct Engine {
     ack_policy: AckPolicy,
     /// Is asked before the buffers are enlarged.
     budget: MemoryBudget,
-    /// Bytes of a packet at most.
+    /// The largest packet, in bytes.
     packet_len: usize,
-    /// Bytes of a segment at most that the peer takes.
+    /// The peer's MSS.
     peer_segment: usize,
-    /// What the socket says, since the last change.
+    /// What smoltcp's socket said after the last change.
     view: SocketSnapshot,
     /// The numbers in the last segment that was sent.
     sent: Sent,
-    /// When there is something to do, if nothing but taking out bytes happens before; `None` if that is not known.
+    /// When `dispatch` has work again, as long as only reads happen before; the outer `None`: unknown.
     next: Option<Option<Duration>>,
-    /// Bytes taken out since the peer was last told of the room for more.
+    /// Bytes read since the last window that the peer was told.
     untold: usize,
-    /// Bytes that came since the last segment left.
+    /// Bytes received since the last segment left.
     unanswered: usize,
-    /// Bytes were put in and nobody has tried to send them.
+    /// Bytes were written that `dispatch` has not tried to send.
     has_written: bool,
 }
 
-/// What is asked of a socket again and again, each time through the set that it is in.
+/// Cached answers of smoltcp's socket, each of which costs a walk through its set.
 #[derive(Clone, Copy)]
 struct SocketSnapshot {
     state: TcpState,
@@ -114,17 +113,17 @@ struct SocketSnapshot {
     unacknowledged: usize,
 }
 
-/// Whether answers wait.
+/// Whether acknowledgments are delayed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum AckPolicy {
-    /// For what they can ride on.
+    /// They wait for data that can carry them.
     Delayed,
-    /// Not at all: whoever sends so much may have to wait for them.
+    /// They leave at once: a peer that sends bulk data may be waiting for them.
     Immediate,
 }
 
 impl Engine {
-    /// A closed connection, whose segments have at most `max_segment` bytes in either direction.
+    /// Creates a closed connection, whose segments have at most `max_segment` bytes in either direction.
     pub(super) fn new(path: PathKind, max_segment: Option<u16>, resources: Resources, now: Duration) -> Self {
         let Resources { seed, budget } = resources;
         let packet_len =
@@ -156,7 +155,7 @@ impl Engine {
         }
     }
 
-    /// Begins a handshake. `false` if an address is none.
+    /// Sends the SYN. Returns `false` if an address is not valid.
     pub(super) fn connect(&mut self, tuple: Tuple) -> bool {
         self.tuple = Some(tuple);
         let Self { smoltcp, interface, .. } = self;
@@ -166,7 +165,7 @@ impl Engine {
         result.is_ok()
     }
 
-    /// Waits for the SYN, which must come next.
+    /// Enters LISTEN; the next packet must be the SYN.
     pub(super) fn listen(&mut self, tuple: Tuple) {
         self.tuple = Some(tuple);
         // It fails only for port 0, which no segment has.
@@ -174,8 +173,8 @@ impl Engine {
         self.look();
     }
 
-    /// Takes in one packet, which is for this connection, and returns how many bytes that can be read it brought.
-    /// Answers go to `out`.
+    /// Processes a packet for this connection and returns by how many bytes the readable data grew. Answers go to
+    /// `out`.
     pub(super) fn process(
         &mut self,
         segment: &Segment,
@@ -215,52 +214,52 @@ impl Engine {
         arrived
     }
 
-    /// The state.
+    /// Returns the state.
     pub(super) const fn state(&self) -> TcpState {
         self.view.state
     }
 
-    /// What the way to the peer is like.
+    /// Returns what the path to the peer is like.
     pub(super) const fn path(&self) -> PathKind {
         self.path
     }
 
-    /// Numbers of the last segment sent.
+    /// Returns the sequence numbers of the last segment sent.
     pub(super) const fn sent(&self) -> Sent {
         self.sent
     }
 
-    /// Bytes that have come and not been taken.
+    /// Returns how many bytes can be read.
     pub(super) const fn received(&self) -> usize {
         self.view.received
     }
 
-    /// Bytes that the peer has not acknowledged, or not even got.
+    /// Returns how many written bytes the peer has not acknowledged, sent or not.
     pub(super) const fn unacknowledged(&self) -> usize {
         self.view.unacknowledged
     }
 
-    /// Bytes that each of the two buffers holds.
+    /// Returns the size of each of the two buffers.
     pub(super) const fn room(&self) -> usize {
         self.smoltcp.room
     }
 
-    /// Sends a FIN after what is in the buffer.
+    /// Sends a FIN after the bytes in the buffer.
     pub(super) fn close(&mut self) {
         self.next = None;
         self.socket_mut().close();
         self.look();
     }
 
-    /// Ends the connection with a RST, which [`dispatch`](Self::dispatch) sends.
+    /// Resets the connection; [`dispatch`](Self::dispatch) sends the RST.
     pub(super) fn abort(&mut self) {
         self.next = None;
         self.socket_mut().abort();
         self.look();
     }
 
-    /// How long answers to what comes next wait for something that they can ride on. On a network, where segments
-    /// are many, every second one is answered at once anyway.
+    /// Chooses whether acknowledgments of the next segments are delayed. No effect over a link, where every second
+    /// segment is acknowledged at once anyway.
     pub(super) fn set_ack_policy(&mut self, policy: AckPolicy) {
         if self.path == PathKind::Local && self.ack_policy != policy {
             self.ack_policy = policy;
@@ -269,7 +268,7 @@ impl Engine {
         }
     }
 
-    /// `TCP_NODELAY`.
+    /// Turns Nagle's algorithm off or on: `TCP_NODELAY`.
     pub(super) fn set_no_delay(&mut self, is_on: bool) {
         if self.path != PathKind::Local {
             self.next = None;
@@ -278,31 +277,31 @@ impl Engine {
         }
     }
 
-    /// Sends something that the peer must answer, if nothing else is on its way.
+    /// Sends a keep-alive probe, which the peer must answer, unless other data is under way.
     pub(super) fn probe(&mut self) {
         self.next = None;
         let socket = self.socket_mut();
-        // To ask for it brings one about at once; what smoltcp would do by itself after that is not wanted.
+        // Turning keep-alive on makes smoltcp probe at once; turning it off stops smoltcp's own repetitions.
         socket.set_keep_alive(Some(smoltcp::time::Duration::from_secs(1)));
         socket.set_keep_alive(None);
     }
 
-    /// Bytes that a segment to the peer carries at most.
+    /// Returns the largest segment that may be sent to the peer.
     pub(super) fn segment_len(&self) -> usize {
         self.own_segment_len().min(self.peer_segment)
     }
 
-    /// Bytes that a segment from the peer carries at most.
+    /// Returns the largest segment that the peer may send.
     pub(super) const fn own_segment_len(&self) -> usize {
         self.packet_len - HEADERS
     }
 
-    /// Bytes of a packet at most.
+    /// Returns the largest packet, in bytes.
     pub(super) const fn packet_len(&self) -> usize {
         self.packet_len
     }
 
-    /// Looks at the socket, after whatever may have changed it.
+    /// Takes a new snapshot of smoltcp's socket, after anything that may have changed it.
     fn look(&mut self) {
         let socket = self.smoltcp.socket();
         self.view = SocketSnapshot {
@@ -317,7 +316,7 @@ impl Engine {
     }
 }
 
-/// smoltcp's interface for a connection that goes this way.
+/// Makes smoltcp's interface for a connection over `path`.
 fn interface(seed: u64, path: PathKind, packet_len: usize, now: Instant) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;

@@ -1,6 +1,6 @@
 //! The backlog of a listening socket.
 //!
-//! Owns: who waits to be accepted, in order of arrival, and who is on the way.
+//! Owns: the connections that wait for accept(2), in order of arrival, and the count of open handshakes.
 //! Why: decision 0073.
 //! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for).
 
@@ -15,15 +15,15 @@ pub const SOMAXCONN: u32 = 4096;
 #[derive(Debug)]
 pub struct Listener<C> {
     backlog: usize,
-    /// Handshakes going on.
+    /// Handshakes within this machine that are not complete.
     opening: usize,
     ready: VecDeque<C>,
-    /// Over a network.
+    /// Handshakes over a network.
     requests: ConnectionRequests,
 }
 
 impl<C> Listener<C> {
-    /// A backlog of what listen(2) was told; a negative number is a large one, as on Linux.
+    /// Creates a backlog of the length given to listen(2); a negative number is a large one, as on Linux.
     #[must_use]
     pub fn new(backlog: i32) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl<C> Listener<C> {
         }
     }
 
-    /// Takes another number.
+    /// Changes the length.
     pub fn set_backlog(&mut self, backlog: i32) {
         self.backlog = Self::clamp(backlog);
     }
@@ -43,7 +43,7 @@ impl<C> Listener<C> {
         backlog.cast_unsigned().min(SOMAXCONN) as usize
     }
 
-    /// Keeps a place for a handshake. `false`: the backlog is full, and the SYN is as good as lost.
+    /// Reserves a place for a handshake. `false`: the backlog is full, and the SYN is dropped.
     #[must_use]
     pub fn begin(&mut self) -> bool {
         let has_room = !self.is_full() && self.ready.try_reserve(1).is_ok();
@@ -51,28 +51,28 @@ impl<C> Listener<C> {
         has_room
     }
 
-    /// Whether nobody else may come: a SYN is as good as lost.
+    /// Returns whether the backlog is full, so that a SYN is dropped.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.opening + self.ready.len() > self.backlog
     }
 
-    /// Handshakes over a network, which take no place before they are complete.
+    /// Returns the handshakes over a network, which take no place before they are complete.
     pub const fn requests(&mut self) -> &mut ConnectionRequests {
         &mut self.requests
     }
 
-    /// Lets a connection wait to be accepted.
+    /// Queues a connection for accept(2).
     pub fn admit(&mut self, connection: C) {
         self.ready.push_back(connection);
     }
 
-    /// A handshake has failed.
+    /// Frees the place of a handshake that failed.
     pub fn fail(&mut self) {
         self.opening = self.opening.saturating_sub(1);
     }
 
-    /// A handshake is complete.
+    /// Queues the connection of a handshake that is complete.
     pub fn complete(&mut self, connection: C) {
         self.fail();
         self.admit(connection);
@@ -83,30 +83,30 @@ impl<C> Listener<C> {
         self.ready.pop_front()
     }
 
-    /// Gives it back, because its number could not be told.
+    /// Puts a connection back in front, because its descriptor could not be delivered.
     pub fn restore(&mut self, connection: C) {
         self.ready.push_front(connection);
     }
 
-    /// Whether nobody waits.
+    /// Returns whether no connection waits for accept(2).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
-    /// How many wait to be accepted.
+    /// Returns how many connections wait for accept(2).
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.ready.len()
     }
 
-    /// The number that listen(2) was told.
+    /// Returns the length given to listen(2).
     #[must_use]
     pub const fn backlog(&self) -> usize {
         self.backlog
     }
 
-    /// Ends listening; those who wait are the caller's to refuse.
+    /// Ends listening and returns the waiting connections, which the caller must reset.
     #[must_use]
     pub fn into_waiting(self) -> VecDeque<C> {
         self.ready

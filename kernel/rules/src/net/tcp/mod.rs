@@ -1,24 +1,24 @@
-//! TCP sockets: what they do, without locks, waiting or addresses of users.
+//! TCP: the rules of sockets and connections, without locks, waiting or user pointers.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `engine` | one connection's protocol machine, which is smoltcp's |
-//! | `clock` | the time as smoltcp sees it |
+//! | `engine` | runs the protocol of one connection, by smoltcp; the only module that names it, with `net/wire` |
 //! | `state` | the states of RFC 9293 |
-//! | `wire` | how smoltcp sees the way to the peer |
-//! | `rst` | packets that belong to no connection |
-//! | `buffer` | memory for packets and queues, used again |
-//! | `pool` | what is out of use and kept for the next |
-//! | `segment` | what of a packet is looked at before it reaches its connection |
+//! | `path` | what the path to a peer is like: this machine, or a link with an MTU |
+//! | `packet` | an IP packet with headroom, and batches of packets |
+//! | `buffer` | recycled memory for packets and queues |
+//! | `pool` | objects out of use, kept for the next user |
+//! | `queue` | bytes that wait outside the engine's buffers |
+//! | `segment` | reads and writes the headers of segments |
 //! | `connection` | Linux's meaning of a connection: errors, half closes, queues |
-//! | `timeouts` | how long a silent peer is waited for |
-//! | `readiness` | what poll(2) says in every state |
+//! | `timeouts` | user time-out, keep-alive and the deadline of a handshake |
+//! | `readiness` | what poll(2) reports in each state |
 //! | `listener` | the backlog |
-//! | `request` | who has asked for a connection over a network and said no more |
-//! | `requests` | all of them that a listener has |
+//! | `request` | a handshake over a network before its last ACK: Linux's request socket |
+//! | `requests` | the requests of one listener |
 //! | `socket` | the states of a socket, and which call is an error in which |
-//! | `port` | who has which port |
-//! | `time_wait` | what is left of a connection for a minute |
+//! | `port` | the table of bound ports |
+//! | `time_wait` | a closed connection in TIME-WAIT |
 
 mod buffer;
 pub mod connection;

@@ -1,4 +1,4 @@
-//! A packet of the internet protocol on its way.
+//! An IP packet with room for a link's headers in front of it.
 
 use core::net::Ipv4Addr;
 
@@ -6,21 +6,22 @@ use smallvec::SmallVec;
 
 use super::buffer::Buffer;
 
-/// Bytes in front of every packet, for the headers of links and of devices.
+/// Bytes reserved in front of every packet, for the headers of links and devices.
 pub const HEADROOM: usize = 32;
 
-/// Bytes of an IP and a TCP header at their longest.
+/// The length of an IP and a TCP header at their longest.
 const MOST_HEADERS: usize = 120;
 
-/// Packets that leave one after the other.
+/// Packets that leave in this order.
 pub type PacketBatch = SmallVec<[Packet; 2]>;
 
-/// An IP packet, with room in front of it.
+/// An IP packet, with [`HEADROOM`] in front of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Packet(Buffer);
 
 impl Packet {
-    /// A packet of `len` bytes, to be written: zero where the headers are, and anything behind them.
+    /// Creates a packet of `len` bytes for the caller to write: headers are zero, the bytes behind them are not
+    /// cleared.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut buffer = Buffer::new(HEADROOM + len);
@@ -29,7 +30,7 @@ impl Packet {
         Self(buffer)
     }
 
-    /// A packet of these bytes.
+    /// Copies `bytes` into a packet.
     #[must_use]
     pub fn from_ip(bytes: &[u8]) -> Self {
         let mut packet = Self::new(bytes.len());
@@ -37,25 +38,25 @@ impl Packet {
         packet
     }
 
-    /// The packet, from its IP header on.
+    /// Returns the packet from its IP header on.
     #[must_use]
     pub fn ip(&self) -> &[u8] {
         &self.0.bytes()[HEADROOM..]
     }
 
-    /// Where it goes; `None` if it is too short to say.
+    /// Returns the destination address; `None`: the packet is too short.
     #[must_use]
     pub fn destination(&self) -> Option<Ipv4Addr> {
         let bytes = self.ip().get(16..20)?;
         <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from)
     }
 
-    /// The packet, to be filled.
+    /// Returns the packet from its IP header on, for writing.
     pub fn ip_mut(&mut self) -> &mut [u8] {
         &mut self.0.bytes_mut()[HEADROOM..]
     }
 
-    /// Takes `len` bytes out of the packet, from `start` of its IP header on; nothing is left.
+    /// Takes the packet's buffer, narrowed to `len` bytes from `start` on; the packet is empty then.
     pub(super) fn take_part(&mut self, start: usize, len: usize) -> Buffer {
         let mut part = core::mem::take(&mut self.0);
         part.skip(HEADROOM + start);
@@ -63,13 +64,13 @@ impl Packet {
         part
     }
 
-    /// The packet with the `len` bytes in front of it, at most [`HEADROOM`].
+    /// Returns the packet with `len` bytes of headroom, at most [`HEADROOM`].
     #[must_use]
     pub fn frame(&self, len: usize) -> &[u8] {
         &self.0.bytes()[HEADROOM.saturating_sub(len)..]
     }
 
-    /// The packet with `len` more bytes in front of it, at most [`HEADROOM`].
+    /// Returns the packet with `len` bytes of headroom, at most [`HEADROOM`], for writing.
     pub fn frame_mut(&mut self, len: usize) -> &mut [u8] {
         &mut self.0.bytes_mut()[HEADROOM.saturating_sub(len)..]
     }

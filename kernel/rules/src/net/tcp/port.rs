@@ -1,6 +1,6 @@
-//! Who has which port.
+//! The table of bound TCP ports.
 //!
-//! Owns: the ports that sockets were bound to, and how many connections use each.   Not here: tuples.
+//! Owns: the bindings of sockets to ports, and the number of connections that use each port.   Not here: tuples.
 //! Invariant: two bindings overlap only where both sides allow it.
 //! Source: socket(7), ip(7); Linux 6.1 net/ipv4/inet_connection_sock.c (`inet_csk_bind_conflict`).
 
@@ -10,19 +10,19 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::abi::errno::Errno;
 
-/// The ports that are given to those who do not choose: `ip_local_port_range`.
+/// The range of ports that the system chooses from: `ip_local_port_range`.
 pub const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
 
-/// Who holds a binding.
+/// Identifies the socket that holds a binding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Owner(pub u64);
 
-/// What a socket allows others.
+/// Whether a socket shares its address or its port with others.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Sharing {
     /// `SO_REUSEADDR`.
     pub address: bool,
-    /// `SO_REUSEPORT`, and the user.
+    /// The user, if `SO_REUSEPORT` is set.
     pub port: Option<u32>,
 }
 
@@ -37,12 +37,12 @@ struct Binding<L> {
 #[derive(Debug)]
 struct PortUsers<L> {
     bindings: Vec<Binding<L>>,
-    /// Connections whose sockets allow others the address, and those that do not.
+    /// Connections whose sockets share the address, and those that do not.
     sharing: usize,
     exclusive: usize,
 }
 
-/// The table; `L` is what finds a listener.
+/// The table of TCP ports; `L` is a reference to a listener.
 #[derive(Debug)]
 pub struct TcpPorts<L> {
     ports: BTreeMap<u16, PortUsers<L>>,
@@ -55,7 +55,7 @@ impl<L> Default for TcpPorts<L> {
 }
 
 impl<L> TcpPorts<L> {
-    /// Nobody has any.
+    /// Creates an empty table.
     #[must_use]
     pub const fn new() -> Self {
         Self { ports: BTreeMap::new() }
@@ -64,7 +64,7 @@ impl<L> TcpPorts<L> {
     /// Binds `owner` to `address`.
     ///
     /// # Errors
-    /// `EADDRINUSE`: somebody has it who does not share it.
+    /// `EADDRINUSE`: another socket has the address and does not share it.
     pub fn bind(&mut self, owner: Owner, address: SocketAddrV4, sharing: Sharing) -> Result<(), Errno> {
         let port = self.port(address.port());
         let is_free = port.allows(*address.ip(), sharing);
@@ -78,7 +78,7 @@ impl<L> TcpPorts<L> {
     /// Binds `owner` to a port of the system's choice, trying from `start` on, and returns it.
     ///
     /// # Errors
-    /// `EADDRINUSE`: all are taken.
+    /// `EADDRINUSE`: all ports are taken.
     pub fn bind_any(
         &mut self,
         owner: Owner,
@@ -92,13 +92,13 @@ impl<L> TcpPorts<L> {
         self.bind(owner, SocketAddrV4::new(address, port), sharing).map(|()| port)
     }
 
-    /// Whether a socket was bound to `port`, so that connections do not get it by chance.
+    /// Returns whether a socket was bound to `port`, so that connections do not get it by chance.
     #[must_use]
     pub fn is_bound(&self, port: u16) -> bool {
         self.ports.get(&port).is_some_and(|port| !port.bindings.is_empty())
     }
 
-    /// Lets `owner`, who is bound to `address`, be found by those who ask for a connection.
+    /// Makes `owner`, which is bound to `address`, receive SYNs.
     ///
     /// # Errors
     /// `EADDRINUSE`: another socket listens there already.
@@ -122,7 +122,7 @@ impl<L> TcpPorts<L> {
         Ok(())
     }
 
-    /// `owner` listens no more, and stays bound.
+    /// Stops `owner` from receiving SYNs; it stays bound.
     pub fn unlisten(&mut self, owner: Owner, port: u16) {
         let bindings = self.ports.get_mut(&port).map(|port| &mut port.bindings);
         for binding in bindings.into_iter().flatten().filter(|binding| binding.owner == owner) {
@@ -130,7 +130,7 @@ impl<L> TcpPorts<L> {
         }
     }
 
-    /// `owner` is not bound any more.
+    /// Removes the binding of `owner`.
     pub fn release(&mut self, owner: Owner, port: u16) {
         if let Some(port) = self.ports.get_mut(&port) {
             port.bindings.retain(|binding| binding.owner != owner);
@@ -138,12 +138,12 @@ impl<L> TcpPorts<L> {
         self.forget_if_unused(port);
     }
 
-    /// A connection uses `port`.
+    /// Counts a connection that uses `port`.
     pub fn connect(&mut self, port: u16, sharing: Sharing) {
         *self.port(port).connections(sharing) += 1;
     }
 
-    /// A connection has come to its end.
+    /// Discounts a connection that has ended.
     pub fn disconnect(&mut self, port: u16, sharing: Sharing) {
         let count = self.port(port).connections(sharing);
         *count = count.saturating_sub(1);
@@ -163,12 +163,13 @@ impl<L> TcpPorts<L> {
 }
 
 impl<L: Clone> TcpPorts<L> {
-    /// All who listen, by port.
+    /// Iterates over the listeners, by port.
     pub fn listeners(&self) -> impl Iterator<Item = &L> {
         self.ports.values().flat_map(|port| &port.bindings).filter_map(|binding| binding.listener.as_ref())
     }
 
-    /// Who listens at `address`: for this address before for any; among equals `hash` decides.
+    /// Finds the listener for `address`: one bound to exactly this address before one bound to any; among equals `hash`
+    /// decides.
     #[must_use]
     pub fn listener(&self, address: SocketAddrV4, hash: usize) -> Option<L> {
         let bindings = &self.ports.get(&address.port())?.bindings;
@@ -200,23 +201,23 @@ impl<L> PortUsers<L> {
 }
 
 impl Sharing {
-    /// Whether both are of one group that shares a port.
+    /// Returns whether both belong to one group with `SO_REUSEPORT`.
     fn is_one_port(self, other: Self) -> bool {
         self.port.is_some() && self.port == other.port
     }
 }
 
-/// What a port is looked for.
+/// What a port is chosen for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
-    /// To be found there: odd ports first.
+    /// bind(2): odd ports first.
     Bind,
-    /// To connect from there: even ports first. So a port that a listener has just left is not the one from which
-    /// somebody connects to it, who would meet himself.
+    /// connect(2): even ports first. So a client that connects to a port which a listener has just left does not get
+    /// the same port and connect to itself.
     Connect,
 }
 
-/// The system's ports, all of them, from about `start` on.
+/// Iterates over all ports that the system may choose, from about `start` on.
 ///
 /// Source: Linux 6.1 net/ipv4/inet_connection_sock.c (`inet_csk_find_open_port`), net/ipv4/inet_hashtables.c
 /// (`__inet_hash_connect`).

@@ -1,4 +1,4 @@
-//! Bytes that wait outside the protocol's buffers; nothing while there are none.
+//! A queue of bytes outside the engine's buffers. An empty queue holds no memory.
 
 use alloc::collections::VecDeque;
 
@@ -6,14 +6,14 @@ use super::buffer::Buffer;
 use super::engine::LARGE_BUFFER;
 use crate::machine::transfer::{Sink, Source};
 
-/// Bytes of a piece, at most.
+/// The largest piece, in bytes.
 const PIECE: usize = LARGE_BUFFER;
 
-/// A queue of bytes.
+/// A queue of bytes in pieces.
 #[derive(Debug, Default)]
 pub(super) struct ByteQueue {
     pieces: VecDeque<Buffer>,
-    /// Bytes of the first piece that are gone.
+    /// Bytes of the first piece that were read.
     gone: usize,
     len: usize,
 }
@@ -27,7 +27,7 @@ impl ByteQueue {
         self.len == 0
     }
 
-    /// Appends at most `most` bytes of `from` and returns how many; less also where memory ends.
+    /// Appends at most `most` bytes of `from` and returns how many; fewer if memory runs out.
     pub(super) fn push(&mut self, from: &mut dyn Source, most: usize) -> usize {
         let mut total = 0;
         while total < most {
@@ -50,7 +50,7 @@ impl ByteQueue {
         total
     }
 
-    /// Gives the first bytes to `to`, as many as it takes, and returns how many.
+    /// Copies the first bytes to `to`, as many as it takes, removes them, and returns how many.
     pub(super) fn pop(&mut self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         while let Some(piece) = self.pieces.front() {
@@ -66,7 +66,7 @@ impl ByteQueue {
         total
     }
 
-    /// Copies the first bytes to `to`, as many as it takes, and returns how many. They stay in the queue.
+    /// Copies the first bytes to `to`, as many as it takes, and returns how many. The bytes stay.
     pub(super) fn peek(&self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         let mut gone = self.gone;
@@ -82,7 +82,8 @@ impl ByteQueue {
         total
     }
 
-    /// Moves the first bytes to where `take` puts them, which says how many it took, but for the last `kept`.
+    /// Removes bytes from the front as long as `take`, which returns how many it took, takes them. The last `kept`
+    /// stay.
     pub(super) fn drain(&mut self, kept: usize, mut take: impl FnMut(&mut dyn Source) -> usize) {
         while self.len > kept
             && let Some(piece) = self.pieces.front()

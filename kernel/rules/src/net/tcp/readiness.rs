@@ -1,4 +1,4 @@
-//! What poll(2) says of a TCP socket.
+//! What poll(2) reports for a TCP socket.
 //!
 //! Source: Linux 6.1 net/ipv4/tcp.c (`tcp_poll`), include/net/sock.h (`sk_stream_min_wspace`).
 
@@ -8,38 +8,38 @@ use pollee::Events;
 use super::TcpState;
 
 bitflags! {
-    /// What has ended.
+    /// Which directions have ended.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
     pub struct Shutdown: u8 {
-        /// Reading: by shutdown(2), or because the peer will send no more.
+        /// Reading: by shutdown(2), or by the peer's FIN.
         const RECEIVE = 1;
         /// Writing.
         const SEND = 2;
     }
 }
 
-/// What the answer depends on.
+/// What readiness depends on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReadinessInputs {
     /// The state.
     pub state: TcpState,
-    /// What has ended.
+    /// Which directions have ended.
     pub shutdown: Shutdown,
-    /// Whether there are as many bytes as a reader wants (`SO_RCVLOWAT`).
+    /// Whether `SO_RCVLOWAT` bytes can be read.
     pub is_readable: bool,
-    /// Whether there is enough room for a writer.
+    /// Whether there is enough free space for a writer.
     pub is_writable: bool,
-    /// Whether an error waits to be told.
+    /// Whether an error is pending.
     pub has_error: bool,
 }
 
 impl ReadinessInputs {
-    /// The events.
+    /// Computes the events.
     #[must_use]
     pub fn events(self) -> Events {
         let mut events = Events::empty();
         if self.state == TcpState::Established && self.shutdown.is_empty() && !self.has_error {
-            // What the rest comes to for nearly all that are asked.
+            // The usual case; the code below computes the same.
             events.set(Events::READABLE, self.is_readable);
             events.set(Events::WRITABLE, self.is_writable);
             return events;
@@ -59,7 +59,7 @@ impl ReadinessInputs {
     }
 }
 
-/// Whether a writer hears of the room: when a third of `limit` is free.
+/// Returns whether a socket with `queued` bytes is writable: at least a third of `limit` is free.
 #[must_use]
 pub const fn has_room(queued: usize, limit: usize) -> bool {
     queued < limit && limit - queued >= queued / 2

@@ -1,7 +1,7 @@
-//! A request for a connection that has been answered and not followed up: Linux's request socket.
+//! A handshake over a network between its SYN|ACK and the last ACK: Linux's request socket.
 //!
-//! It has no buffers. smoltcp makes its SYN|ACK from the SYN and a seed, and from the same two the same one again; so the
-//! two are kept, and the protocol machine is made anew for each answer and for the connection.
+//! It has no buffers. smoltcp derives the SYN|ACK from the SYN and a seed alone; so only these two are kept, and the
+//! engine is made anew for each SYN|ACK and for the connection.
 //! Why: decision 0088.
 //! Source: RFC 9293 section 3.10.7.4 (SYN-RECEIVED); RFC 4987 section 3.4; Linux 6.1 net/ipv4/tcp_minisocks.c
 //! (`tcp_check_req`), inet_connection_sock.c (`reqsk_timer_handler`).
@@ -17,22 +17,22 @@ use super::time_wait::TimeWait;
 use crate::net::socket::Options;
 use crate::net::wire::{ChecksumCapabilities, IpAddress, Ipv4Packet, TcpControl, TcpPacket, TcpRepr};
 
-/// How often the answer is repeated: `net.ipv4.tcp_synack_retries`.
+/// How often the SYN|ACK is retransmitted: `net.ipv4.tcp_synack_retries`.
 const MOST_REPEATS: u8 = 5;
 
-/// How long it is waited for the first time; then twice as long each time (`TCP_TIMEOUT_INIT`).
+/// The time before the first retransmission; it doubles each time (`TCP_TIMEOUT_INIT`).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// No more than one answer in this time to what says nothing new: `net.ipv4.tcp_invalid_ratelimit`.
+/// The least time between two answers to segments that change nothing: `net.ipv4.tcp_invalid_ratelimit`.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A request.
+/// A handshake over a network that waits for its last ACK.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionRequest {
     tuple: Tuple,
-    /// The number of the SYN.
+    /// The sequence number of the peer's SYN.
     sequence: u32,
-    /// The number of our SYN, which follows from `seed`.
+    /// The sequence number of our SYN, which follows from `seed`.
     first: u32,
     seed: u64,
     window: u16,
@@ -40,9 +40,9 @@ pub struct ConnectionRequest {
     scale: Option<u8>,
     is_selective: bool,
     repeats: u8,
-    /// It was answered more than once, so that nobody knows how long a round trip takes.
+    /// The SYN|ACK was sent more than once, so the round trip cannot be measured.
     is_repeated: bool,
-    /// When it was answered last.
+    /// When the SYN|ACK left last.
     answered: Duration,
     due: Duration,
 }
@@ -50,35 +50,35 @@ pub struct ConnectionRequest {
 /// What a segment means for a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestVerdict {
-    /// Nothing.
+    /// Nothing: drop the segment.
     Ignore,
-    /// The answer was lost: it is sent again.
+    /// The SYN|ACK was lost: send it again.
     Repeat,
-    /// It is far from what may come: the peer is told what is expected.
+    /// It is outside the window; answer with the expected numbers.
     Acknowledge,
-    /// It acknowledges what was never sent, and gets a RST.
+    /// It acknowledges a number that was never sent; answer with a RST.
     Refuse,
-    /// The peer does not want it any more.
+    /// It is a RST: drop the request.
     Withdraw,
-    /// Another SYN within the window: it gets a RST, and the request is over.
+    /// It is another SYN within the window: answer with a RST and drop the request.
     RefuseAndWithdraw,
-    /// The handshake is complete, and [`Connection::process`] takes the segment.
+    /// It completes the handshake, and [`Connection::process`] takes it.
     Complete,
 }
 
-/// What a request wants when its time has come.
+/// What an expired timer demands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestAction {
-    /// Its time has not come.
+    /// Nothing: the timer has not expired.
     Nothing,
-    /// Its answer again.
+    /// Send the SYN|ACK again.
     Repeat,
-    /// To be forgotten.
+    /// Drop the request.
     Forget,
 }
 
 impl ConnectionRequest {
-    /// Takes a SYN. The answer goes to `out`; `None`: it gets none, because its options cannot be read.
+    /// Creates a request from a SYN and puts the SYN|ACK into `out`. `None`: the options are malformed.
     #[must_use]
     pub fn new(
         packet: &[u8],
@@ -112,24 +112,24 @@ impl ConnectionRequest {
         Some(request)
     }
 
-    /// Both ends.
+    /// Returns both addresses.
     #[must_use]
     pub const fn tuple(&self) -> Tuple {
         self.tuple
     }
 
-    /// When [`expire`](Self::expire) has something to say.
+    /// Returns when [`expire`](Self::expire) is due.
     #[must_use]
     pub const fn due(&self) -> Duration {
         self.due
     }
 
-    /// Makes the answer, each time the same.
+    /// Puts the SYN|ACK into `out`, each time the same.
     pub fn answer(&self, path: PathKind, options: &Options, now: Duration, out: &mut PacketBatch) {
         drop(self.replay(path, options, now, |_| false, out));
     }
 
-    /// Goes on with time.
+    /// Advances the retransmission timer to `now`.
     #[must_use]
     pub fn expire(&mut self, now: Duration) -> RequestAction {
         if now < self.due {
@@ -144,7 +144,7 @@ impl ConnectionRequest {
         RequestAction::Repeat
     }
 
-    /// What `segment` means.
+    /// Judges a segment for this request.
     #[must_use]
     pub fn judge(&mut self, segment: &Segment, now: Duration) -> RequestVerdict {
         let is_new = now >= self.answered + LEAST_PAUSE;
@@ -173,14 +173,14 @@ impl ConnectionRequest {
         }
     }
 
-    /// What tells the peer what is expected.
+    /// Makes the ACK that tells the peer the expected numbers.
     #[must_use]
     pub fn acknowledge(&self, path: PathKind) -> Packet {
         let rest = TimeWait::new(self.first.wrapping_add(1), self.sequence.wrapping_add(1), self.answered);
         rest.acknowledge(self.tuple, path)
     }
 
-    /// The connection, as if it had waited all the time for the segment that completes it.
+    /// Makes the connection, in SYN-RECEIVED, for the segment that completes the handshake.
     #[must_use]
     pub fn complete(
         &self,
@@ -205,13 +205,13 @@ impl ConnectionRequest {
             Connection::accept(self.tuple, path, Resources { seed: self.seed, budget }, options, now);
         let mut packet = self.packet(path);
         if let Some(segment) = Segment::parse(packet.ip()) {
-            // Nothing follows from it but the answer.
+            // The outcome is the SYN|ACK alone, which is in `out`.
             let _ = connection.process(&segment, &mut packet, now, out);
         }
         connection
     }
 
-    /// The SYN, as far as it matters.
+    /// Rebuilds the SYN from what was kept of it.
     fn packet(&self, path: PathKind) -> Packet {
         let Tuple { local, remote } = self.tuple;
         let tcp = TcpRepr {
@@ -228,7 +228,7 @@ impl ConnectionRequest {
         self.answered = now;
     }
 
-    /// Whether a part of `segment` is within the window that was announced (`tcp_in_window`).
+    /// Returns whether a part of `segment` is within the announced window (`tcp_in_window`).
     const fn is_in_window(&self, segment: &Segment) -> bool {
         let start = self.sequence.wrapping_add(1);
         let place = segment.sequence.wrapping_sub(start).cast_signed();

@@ -1,7 +1,7 @@
-//! The requests of a listener that have been answered and not followed up.
+//! The requests of a listener, which wait for the last ACK of their handshakes.
 //!
-//! Their senders' addresses may be made up. So they take no place in the backlog: there are [`MOST`] of them, and the
-//! oldest gives way to the next. Who answers in the time that so many others need to ask gets through.
+//! The source addresses may be forged. So requests take no place in the backlog: there are at most [`MOST`], and a new
+//! one replaces the oldest. A client gets through if it answers before so many other SYNs arrive.
 //! Source: RFC 4987 section 3.3.
 
 use alloc::collections::BTreeMap;
@@ -11,10 +11,10 @@ use core::time::Duration;
 use super::request::{ConnectionRequest, RequestAction};
 use super::segment::Tuple;
 
-/// How many there are: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
+/// The largest number of requests: `net.ipv4.tcp_max_syn_backlog` of a machine with little memory.
 pub const MOST: usize = 512;
 
-/// Requests, in the order in which they came.
+/// Requests, ordered by arrival.
 #[derive(Debug, Default)]
 pub struct ConnectionRequests {
     by_tuple: BTreeMap<Tuple, (u64, ConnectionRequest)>,
@@ -23,7 +23,7 @@ pub struct ConnectionRequests {
 }
 
 impl ConnectionRequests {
-    /// Keeps a request for which there is none yet, and gives the tuple of the one that has to give way for it.
+    /// Adds a request for a new tuple, and returns the tuple of the oldest request if that was dropped to make room.
     #[must_use]
     pub fn insert(&mut self, request: ConnectionRequest) -> Option<Tuple> {
         let tuple = request.tuple();
@@ -38,19 +38,20 @@ impl ConnectionRequests {
         Some(oldest)
     }
 
-    /// The request for `tuple`.
+    /// Returns the request for `tuple`.
     pub fn get_mut(&mut self, tuple: &Tuple) -> Option<&mut ConnectionRequest> {
         self.by_tuple.get_mut(tuple).map(|(_, request)| request)
     }
 
-    /// Forgets the request for `tuple`.
+    /// Removes the request for `tuple`.
     pub fn remove(&mut self, tuple: &Tuple) {
         if let Some((number, _)) = self.by_tuple.remove(tuple) {
             self.by_age.remove(&number);
         }
     }
 
-    /// Goes on with time: whose answer is to be sent again, and who has been forgotten.
+    /// Advances all timers to `now`. Returns the requests whose SYN|ACK is to be sent again, and the tuples of those
+    /// that were dropped.
     #[must_use]
     pub fn expire(&mut self, now: Duration) -> (Vec<ConnectionRequest>, Vec<Tuple>) {
         let (mut repeat, mut forget) = (Vec::new(), Vec::new());
@@ -65,13 +66,13 @@ impl ConnectionRequests {
         (repeat, forget)
     }
 
-    /// When [`expire`](Self::expire) has something to do.
+    /// Returns when [`expire`](Self::expire) is due.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         self.by_tuple.values().map(|(_, request)| request.due()).min()
     }
 
-    /// Forgets all, and says whom.
+    /// Removes all requests and returns their tuples.
     #[must_use]
     pub fn clear(&mut self) -> Vec<Tuple> {
         core::mem::take(&mut self.by_age)

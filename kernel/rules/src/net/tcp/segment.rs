@@ -1,6 +1,7 @@
-//! What of a packet is looked at before it reaches its connection.
+//! Reads and writes the headers of TCP segments.
 //!
-//! Refuses what no connection may see: fragments, packets from or to several, port 0. smoltcp answers some of them.
+//! [`Segment::parse`] refuses what no connection may see: fragments, broadcast and multicast, port 0. smoltcp would
+//! answer some of them.
 //! Source: RFC 9293 section 3.10.7.1; RFC 1122 section 3.2.1.3.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -11,7 +12,7 @@ use crate::net::wire::{
     IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
-/// The two ends of a connection, as one of them sees it.
+/// The addresses of a connection, as one end sees them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Tuple {
     /// This end.
@@ -23,17 +24,17 @@ pub struct Tuple {
 /// The header of a TCP segment that has arrived.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Segment {
-    /// For whom it is, and from whom.
+    /// The receiver's view of both addresses.
     pub tuple: Tuple,
-    /// The number of its first byte.
+    /// The sequence number of its first byte.
     pub sequence: u32,
-    /// The number of the byte that the sender expects next; only if `has_ack`.
+    /// The next byte that the sender expects; valid only if `has_ack`.
     pub acknowledgment: u32,
     /// The window, not scaled.
     pub window: u16,
     /// Bytes of data.
     pub len: usize,
-    /// Where they begin in the packet.
+    /// Where the data begins in the packet.
     pub start: u16,
     /// `SYN`.
     pub has_syn: bool,
@@ -46,7 +47,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Reads the headers of a packet; `None` if it is not a TCP segment that a connection may see.
+    /// Parses a packet. `None`: it is not a TCP segment that a connection may see.
     #[must_use]
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let segment = parse_headers(packet)?;
@@ -55,20 +56,20 @@ impl Segment {
         (is_fine && local.port() != 0 && remote.port() != 0).then_some(segment)
     }
 
-    /// Whether it asks for a new connection.
+    /// Returns whether it asks for a new connection: SYN alone.
     #[must_use]
     pub const fn is_request(&self) -> bool {
         self.has_syn && !self.has_ack && !self.has_rst && !self.has_fin
     }
 
-    /// The number after its last byte.
+    /// Returns the sequence number after its last byte.
     #[must_use]
     pub const fn end(&self) -> u32 {
         self.sequence.wrapping_add(self.len as u32).wrapping_add(self.has_syn as u32 + self.has_fin as u32)
     }
 }
 
-/// Whether `address` belongs to one host.
+/// Returns whether `address` can belong to one host.
 #[must_use]
 pub fn is_unicast(address: Ipv4Addr) -> bool {
     !(address.is_broadcast()
@@ -77,7 +78,7 @@ pub fn is_unicast(address: Ipv4Addr) -> bool {
         || address == Ipv4Addr::new(127, 255, 255, 255))
 }
 
-/// Reads the headers of a whole TCP segment.
+/// Parses the headers of a whole TCP segment, from any address.
 #[inline]
 pub(super) fn parse_headers(packet: &[u8]) -> Option<Segment> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
@@ -101,7 +102,7 @@ pub(super) fn parse_headers(packet: &[u8]) -> Option<Segment> {
     })
 }
 
-/// A segment without data, options and ports; [`emit`] fills in the ports.
+/// Makes a segment without data, options and ports; [`emit`] fills in the ports.
 pub(super) const fn bare(
     control: TcpControl,
     sequence: u32,

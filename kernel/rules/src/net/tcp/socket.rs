@@ -1,6 +1,6 @@
-//! The states of a TCP socket, and which call is an error in which.
+//! The states of a TCP socket, and which call fails in which.
 //!
-//! Not here: ports and tuples (`port`, `segment`), of which a socket only knows its own.
+//! Not here: the tables of ports and tuples (`port`, the kernel's `net/demux`); a socket only knows its own.
 //! Source: socket(7), tcp(7); Linux 6.1 net/ipv4/af_inet.c, net/ipv4/tcp.c.
 
 mod connect;
@@ -25,13 +25,13 @@ use crate::abi::errno::Errno;
 use crate::net::abi::socket::TcpInfo;
 use crate::net::socket::Options;
 
-/// A socket; `C` is a connection that waits to be accepted.
+/// The state of a TCP socket; `C` is a connection that waits for accept(2).
 pub struct TcpSocketState<C> {
     role: Role<C>,
     options: Options,
-    /// Where it was bound to, or connects from.
+    /// The address that it was bound to, or connects from.
     local: Option<SocketAddrV4>,
-    /// Whether the program chose the port: bind(2).
+    /// Whether it holds the port by bind(2) or listen(2).
     is_bound: bool,
     error: Option<Errno>,
     shutdown: Shutdown,
@@ -43,19 +43,19 @@ enum Role<C> {
     Connected { connection: Box<Connection>, progress: ConnectProgress },
 }
 
-/// What connect(2) has told of a connection: Linux's state of the socket, which is not that of the protocol.
+/// What connect(2) has reported of a connection: Linux's state of the socket, which is not that of the protocol.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum ConnectProgress {
-    /// That it has begun: `SS_CONNECTING`.
+    /// `SS_CONNECTING`: that it has begun.
     Begun,
-    /// How it went, or there was nothing to tell: `SS_CONNECTED`.
+    /// `SS_CONNECTED`: how it ended, or there was nothing to report.
     Told,
-    /// Nothing, and it will not, because shutdown(2) came after the end: `SS_DISCONNECTING`.
+    /// `SS_DISCONNECTING`: nothing, and it never will, because shutdown(2) came after the end.
     Never,
 }
 
 impl<C> TcpSocketState<C> {
-    /// A socket that is nothing yet.
+    /// Creates a socket that is neither bound nor connected.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -68,7 +68,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// The socket of a connection that somebody else asked for.
+    /// Creates the socket of a connection that a peer asked for.
     #[must_use]
     pub fn of_request(connection: Connection, options: Options) -> Self {
         let local = connection.tuple().local;
@@ -76,13 +76,13 @@ impl<C> TcpSocketState<C> {
         Self { role, options, local: Some(local), ..Self::new() }
     }
 
-    /// The options.
+    /// Returns the options.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Changes options.
+    /// Changes the options, also of the connection.
     pub fn update_options(&mut self, change: impl FnOnce(&mut Options)) {
         change(&mut self.options);
         if let Role::Connected { connection, .. } = &mut self.role {
@@ -90,16 +90,16 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// The address of this end.
+    /// Returns the address of this end.
     #[must_use]
     pub const fn local(&self) -> Option<SocketAddrV4> {
         self.local
     }
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     ///
     /// # Errors
-    /// `ENOTCONN`: there is none.
+    /// `ENOTCONN`: there is no connection.
     pub fn peer(&self) -> Result<SocketAddrV4, Errno> {
         match &self.role {
             Role::Connected { connection, .. }
@@ -111,13 +111,13 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Whether it listens: `SO_ACCEPTCONN`.
+    /// Returns whether it listens: `SO_ACCEPTCONN`.
     #[must_use]
     pub const fn is_listening(&self) -> bool {
         matches!(self.role, Role::Listening(_))
     }
 
-    /// Its backlog, if it listens.
+    /// Returns its backlog, if it listens.
     pub const fn listener(&mut self) -> Option<&mut Listener<C>> {
         match &mut self.role {
             Role::Listening(listener) => Some(listener),
@@ -125,7 +125,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Its connection, if it has one.
+    /// Returns its connection, if it has one.
     pub fn connection(&mut self) -> Option<&mut Connection> {
         match &mut self.role {
             Role::Connected { connection, .. } => Some(connection),
@@ -133,7 +133,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// The state's number in `TCP_INFO`.
+    /// Returns the state of its connection, `Listen` for a listener.
     #[must_use]
     pub const fn state(&self) -> TcpState {
         match &self.role {
@@ -143,7 +143,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Checks that bind(2) is possible.
+    /// Checks that bind(2) is allowed.
     ///
     /// # Errors
     /// `EINVAL`: it has an address already.
@@ -152,19 +152,19 @@ impl<C> TcpSocketState<C> {
         if is_fresh { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
-    /// Has got `address`, from the program or from listen(2).
+    /// Sets the address that bind(2) or listen(2) has reserved.
     pub const fn bind(&mut self, address: SocketAddrV4) {
         self.local = Some(address);
         self.is_bound = true;
     }
 
-    /// The port that it holds as its own.
+    /// Returns the port that it holds by bind(2) or listen(2).
     #[must_use]
     pub fn bound_port(&self) -> Option<u16> {
         self.local.filter(|_| self.is_bound).map(|address| address.port())
     }
 
-    /// Checks that listen(2) is possible.
+    /// Checks that listen(2) is allowed.
     ///
     /// # Errors
     /// `EINVAL`: it is connected, or about to be.
@@ -172,7 +172,7 @@ impl<C> TcpSocketState<C> {
         if matches!(self.role, Role::Connected { .. }) { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
-    /// Listens from now on, or takes another backlog.
+    /// Starts listening, or changes the length of the backlog.
     pub fn listen(&mut self, backlog: i32) {
         match &mut self.role {
             Role::Listening(listener) => listener.set_backlog(backlog),
@@ -196,7 +196,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// What is known for `TCP_INFO`.
+    /// Fills in `TCP_INFO`.
     #[must_use]
     pub fn info(&self) -> TcpInfo {
         match &self.role {
@@ -211,7 +211,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Bytes that a segment carries at most: `TCP_MAXSEG`.
+    /// Returns the largest segment that is sent: `TCP_MAXSEG`.
     #[must_use]
     pub fn segment_len(&self) -> usize {
         match &self.role {
@@ -220,7 +220,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Takes the error that waits to be told: `SO_ERROR`.
+    /// Takes the pending error: `SO_ERROR`.
     pub fn take_error(&mut self) -> Option<Errno> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.take_error(),
@@ -228,7 +228,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Leaves an error for the next call.
+    /// Sets the pending error, for the next call.
     pub const fn put_error(&mut self, error: Errno) {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.put_error(error),
@@ -236,7 +236,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Does what is due for the connection, if there is one.
+    /// Does what is due for the connection; see [`Connection::settle`].
     pub fn settle(&mut self, now: Duration, out: &mut PacketBatch) -> Outcome {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.settle(now, out),
@@ -244,7 +244,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Whether [`settle`](Self::settle) has nothing to do after bytes were taken out.
+    /// Returns whether [`settle`](Self::settle) has nothing to do after a read.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         match &self.role {
@@ -253,7 +253,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// The ends of its connection.
+    /// Returns the addresses of its connection.
     #[must_use]
     pub fn tuple(&self) -> Option<Tuple> {
         match &self.role {

@@ -1,13 +1,13 @@
-//! The states of a connection.
+//! The states of a TCP connection.
 //!
 //! Source: RFC 9293 section 3.3.2; the numbers are Linux's (include/net/tcp_states.h).
 
-/// The states of RFC 9293, less LISTEN of a listener, which is no connection.
+/// A state of RFC 9293. LISTEN is that of one connection before its SYN, not of a listening socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names of the RFC")]
 pub enum TcpState {
     Closed,
-    /// Waits for the SYN that made it.
+    /// The connection waits for the SYN that it was made for.
     Listen,
     SynSent,
     SynReceived,
@@ -21,25 +21,25 @@ pub enum TcpState {
 }
 
 impl TcpState {
-    /// Whether the peer's FIN has come.
+    /// Returns whether the peer's FIN has arrived.
     #[must_use]
     pub const fn has_fin(self) -> bool {
         matches!(self, Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait)
     }
 
-    /// Whether this end's FIN is on its way.
+    /// Returns whether this end has sent a FIN that is not acknowledged.
     #[must_use]
     pub const fn has_unacknowledged_fin(self) -> bool {
         matches!(self, Self::FinWait1 | Self::Closing | Self::LastAck)
     }
 
-    /// Whether the handshake is still going on.
+    /// Returns whether the handshake is not complete.
     #[must_use]
     pub const fn is_opening(self) -> bool {
         matches!(self, Self::Listen | Self::SynSent | Self::SynReceived)
     }
 
-    /// Linux's number of the state (`TCP_ESTABLISHED` is 1), as `TCP_INFO` tells it.
+    /// Returns Linux's number of the state (`TCP_ESTABLISHED` is 1), as in `TCP_INFO`.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! What is left of a connection for a minute: enough to answer its peer, and to keep its tuple.
+//! TIME-WAIT: a closed connection that still answers its peer and keeps its tuple for a minute.
 //!
 //! Why: decision 0097.
 //! Source: RFC 9293 section 3.10.7.4 (TIME-WAIT); RFC 1337; Linux 6.1 net/ipv4/tcp_minisocks.c
@@ -12,36 +12,36 @@ use super::path::PathKind;
 use super::segment::{self, Segment, Tuple};
 use crate::net::wire::TcpControl;
 
-/// `TCP_TIMEWAIT_LEN`.
+/// How long TIME-WAIT lasts: `TCP_TIMEWAIT_LEN`.
 pub const LENGTH: Duration = Duration::from_secs(60);
 
-/// After how long a new connection within this machine may have the tuple: Linux's `tcp_tw_reuse` for loopback. No
-/// packet is on its way for that long.
+/// After how long a new connection within this machine may reuse the tuple: Linux's `tcp_tw_reuse` for loopback. No
+/// packet is in flight for that long.
 const REUSE_AFTER: Duration = Duration::from_secs(1);
 
-/// For how many bytes of memory there is one place in Linux's table of connections, and how many places at most.
+/// Linux's table of connections has one place for so many bytes of memory, and so many places at most.
 const BYTES_FOR_A_PLACE: usize = 128 << 10;
 const MOST_PLACES: usize = 512 << 10;
 
-/// How many a machine with so much memory has at most: `net.ipv4.tcp_max_tw_buckets`. Who ends a connection beyond that
-/// does not wait (`tcp_time_wait`).
+/// Returns how many connections may be in TIME-WAIT with so much memory: `net.ipv4.tcp_max_tw_buckets`. One that
+/// ends beyond that skips the state (`tcp_time_wait`).
 #[must_use]
 pub const fn most(memory: usize) -> usize {
     let places = (memory / BYTES_FOR_A_PLACE).next_power_of_two();
     (if places < MOST_PLACES { places } else { MOST_PLACES }) / 2
 }
 
-/// A connection that both ends have closed.
+/// A connection in TIME-WAIT.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeWait {
-    /// The number that the peer expects next.
+    /// The sequence number that the peer expects next.
     pub next: u32,
-    /// The number that is expected from it.
+    /// The sequence number that is expected from the peer.
     pub expected: u32,
     since: Duration,
 }
 
-/// What a segment for such a connection gets.
+/// What a segment for a connection in TIME-WAIT gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TimeWaitReply {
     /// Nothing.
@@ -57,26 +57,26 @@ impl TimeWait {
         Self { next, expected, since }
     }
 
-    /// When it is over.
+    /// Returns when the state ends.
     #[must_use]
     pub fn end(&self) -> Duration {
         self.since + LENGTH
     }
 
-    /// Whether a local connect(2) may take the tuple.
+    /// Returns whether a local connect(2) may reuse the tuple.
     #[must_use]
     pub fn is_reusable(&self, now: Duration) -> bool {
         now >= self.since + REUSE_AFTER
     }
 
-    /// Makes the acknowledgment of everything for a segment of `tuple` that comes after the end.
+    /// Makes the ACK for a segment that arrives after the connection's end.
     #[must_use]
     pub fn acknowledge(&self, tuple: Tuple, path: PathKind) -> Packet {
         let tcp = segment::bare(TcpControl::None, self.next, Some(self.expected), BUFFER as u16);
         segment::emit(tuple, &tcp, path)
     }
 
-    /// What `segment` gets. A RST changes nothing (RFC 1337).
+    /// Returns what `segment` gets. A RST changes nothing (RFC 1337).
     #[must_use]
     pub fn answer(&self, segment: &Segment) -> TimeWaitReply {
         if segment.has_rst {

@@ -1,31 +1,33 @@
-//! How long a silent peer is waited for, and when it is asked whether it is still there.
+//! When a connection gives up on its peer, and when it probes the peer: handshake deadline, user time-out, keep-alive.
 //!
-//! Not here: repetitions, which the protocol machine makes for ever. Source: tcp(7); RFC 1122 section 4.2.3.6;
-//! Linux 6.1 net/ipv4/tcp_timer.c (`tcp_keepalive_timer`, `tcp_write_timeout`).
+//! Not here: retransmissions, which the engine repeats for ever.
+//! Source: tcp(7); RFC 1122 sections 4.2.3.5 and 4.2.3.6; Linux 6.1 net/ipv4/tcp_timer.c (`tcp_keepalive_timer`,
+//! `tcp_write_timeout`).
 
 use core::time::Duration;
 
 use crate::net::socket::Options;
 
-/// How long it is waited at most before a segment is repeated: `TCP_RTO_MAX`.
+/// The longest time before a retransmission: `TCP_RTO_MAX`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-/// How long a handshake is tried whose SYN is repeated so often: after a second, and each time after twice as long.
+/// Returns how long a handshake lasts whose SYN is retransmitted `repetitions` times: after a second, then each time
+/// after twice as long.
 pub(super) fn handshake(repetitions: u8) -> Duration {
     let pause = |count| Duration::from_secs(1 << u64::min(count, 7)).min(LONGEST_PAUSE);
     (0..=u64::from(repetitions)).map(pause).sum()
 }
 
-/// How long a handshake that others began is tried: Linux's five repetitions of the SYN|ACK.
+/// How long a handshake that the peer began may last: Linux's five retransmissions of the SYN|ACK.
 pub(super) const REQUEST: Duration = Duration::from_secs(63);
 
-/// How long a connection that nobody has open any more waits for the peer's FIN: `tcp_fin_timeout`.
+/// How long a connection without a descriptor waits for the peer's FIN: `tcp_fin_timeout`.
 pub(super) const ORPHAN: Duration = Duration::from_secs(60);
 
-/// How long bytes wait for their acknowledgment: Linux's fifteen repetitions (`tcp_retries2`).
+/// How long bytes wait for their acknowledgment (R2 of RFC 1122): Linux's fifteen retransmissions (`tcp_retries2`).
 const DATA: Duration = Duration::from_secs(924);
 
-/// What programs want of it.
+/// The time-outs that programs set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct TimeoutOptions {
     keep_alive: Option<KeepAlive>,
@@ -47,40 +49,40 @@ impl TimeoutOptions {
     }
 }
 
-/// What a connection is doing, as far as it matters here.
+/// Which timer runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RunningTimer {
-    /// In a handshake, or nobody has it open: all has to end by the deadline.
+    /// The deadline of a handshake, or of a connection without a descriptor.
     Deadline,
-    /// Bytes wait for their acknowledgment.
+    /// Bytes wait for their acknowledgment: the user time-out.
     Retransmission,
-    /// Nothing is on its way.
+    /// No bytes are in flight: keep-alive.
     KeepAlive,
-    /// There is no peer.
+    /// None: the connection is closed.
     Off,
 }
 
-/// What has to be done.
+/// What an expired timer demands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum TimeoutAction {
     /// Nothing.
     Nothing,
-    /// Ask the peer whether it is there.
+    /// Send a keep-alive probe.
     Probe,
-    /// Give up.
+    /// Abort the connection with `ETIMEDOUT`.
     Abort,
 }
 
-/// What has been heard of a peer.
+/// The timers of a connection.
 #[derive(Debug)]
 pub(super) struct Timeouts {
     options: TimeoutOptions,
     deadline: Option<Duration>,
-    /// When the peer was heard last.
+    /// When the last segment of the peer arrived.
     heard: Duration,
-    /// Since when bytes wait without progress.
+    /// Since when bytes wait without an acknowledgment of any.
     stalled: Option<Duration>,
-    /// How often it was asked since.
+    /// How many probes were sent since.
     probes: u8,
 }
 
@@ -89,28 +91,28 @@ impl Timeouts {
         Self { options, deadline: None, heard: now, stalled: None, probes: 0 }
     }
 
-    /// Other rules hold from now on.
+    /// Changes the time-outs.
     pub(super) const fn set_options(&mut self, options: TimeoutOptions) {
         self.options = options;
     }
 
-    /// All has to end by `at`; `None`: no more.
+    /// Sets the deadline; `None`: there is none.
     pub(super) const fn set_deadline(&mut self, at: Option<Duration>) {
         self.deadline = at;
     }
 
-    /// The peer has sent something; `has_progressed`: it has taken bytes.
+    /// Notes that the peer has sent a segment.
     pub(super) const fn hear(&mut self, now: Duration) {
         self.heard = now;
         self.probes = 0;
     }
 
-    /// The peer has acknowledged bytes.
+    /// Notes that the peer has acknowledged bytes.
     pub(super) const fn progress(&mut self) {
         self.stalled = None;
     }
 
-    /// When something is due.
+    /// Returns when `running_timer` expires.
     pub(super) fn next(&mut self, running_timer: RunningTimer, now: Duration) -> Option<Duration> {
         match running_timer {
             RunningTimer::Deadline => self.deadline,
@@ -118,7 +120,7 @@ impl Timeouts {
                 let stalled = *self.stalled.get_or_insert(now);
                 Some(match self.options.user_timeout {
                     Some(timeout) => stalled + timeout,
-                    // A peer that answers is there, even if it takes nothing.
+                    // A peer that answers is alive, even if its window stays closed.
                     None => stalled.max(self.heard) + DATA,
                 })
             }
@@ -131,7 +133,7 @@ impl Timeouts {
         }
     }
 
-    /// What is due now.
+    /// Returns what is due at `now`.
     pub(super) fn due(&mut self, running_timer: RunningTimer, now: Duration) -> TimeoutAction {
         if self.next(running_timer, now).is_none_or(|at| at > now) {
             return TimeoutAction::Nothing;

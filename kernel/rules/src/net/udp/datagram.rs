@@ -1,6 +1,6 @@
-//! Datagrams, and what says that nobody wants one, as packets.
+//! Reads and writes datagrams, and the ICMP errors about them.
 //!
-//! Refuses what no socket may see: fragments, damaged packets, packets from several.
+//! Refuses packets that no socket may see: fragments, damaged ones, ones from a broadcast or multicast address.
 //! Source: RFC 768; RFC 792; RFC 1122 sections 3.2.2.1 and 4.1.3.
 
 use core::net::SocketAddrV4;
@@ -15,33 +15,33 @@ use crate::net::wire::{
     Icmpv4Repr, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, UDP_HEADER_LEN, UdpPacket, UdpRepr,
 };
 
-/// Bytes of a datagram at most.
+/// The largest datagram, in bytes.
 pub const MOST: usize = 65_535 - IPV4_HEADER_LEN - UDP_HEADER_LEN;
 
-/// A hop limit that leads everywhere: `net.ipv4.ip_default_ttl`.
+/// The hop limit: `net.ipv4.ip_default_ttl`.
 const HOPS: u8 = 64;
 
 /// A datagram that has arrived.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Datagram<'a> {
-    /// From whom.
+    /// The sender.
     pub from: SocketAddrV4,
-    /// For whom.
+    /// The receiver.
     pub to: SocketAddrV4,
-    /// What it says.
+    /// The payload.
     pub bytes: &'a [u8],
 }
 
-/// What a packet is, if it is of any concern here.
+/// What a packet is, if a UDP socket can receive it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Arrival<'a> {
     /// A datagram.
     Datagram(Datagram<'a>),
-    /// Word that a datagram did not arrive: from whom and to whom it was, and why.
+    /// An ICMP error about a datagram: its sender, its receiver, and the errno.
     Failure(SocketAddrV4, SocketAddrV4, Errno),
 }
 
-/// Reads a packet.
+/// Parses a packet. `None`: no UDP socket can receive it.
 #[must_use]
 pub fn parse(packet: &[u8]) -> Option<Arrival<'_>> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
@@ -74,7 +74,7 @@ fn parse_failure(icmp: &[u8]) -> Option<Arrival<'_>> {
     if icmp.msg_type() != Icmpv4Message::DstUnreachable || !icmp.verify_checksum() {
         return None;
     }
-    // The packet that it is about, of which there need not be more than this.
+    // The start of the packet that it is about, of which there need not be more than this.
     let quoted = icmp.data();
     if quoted.len() < IPV4_HEADER_LEN {
         return None;
@@ -96,10 +96,10 @@ fn parse_failure(icmp: &[u8]) -> Option<Arrival<'_>> {
     Some(Arrival::Failure(from, to, error))
 }
 
-/// Makes a packet of all bytes of `bytes`.
+/// Makes a packet of a datagram that carries all of `bytes`.
 ///
 /// # Errors
-/// `EMSGSIZE`: too many for a datagram, or for a packet of the route, as packets are not taken apart here. `EFAULT`: not
+/// `EMSGSIZE`: too many for a datagram, or for the path's MTU; packets are not fragmented. `EFAULT`: `bytes` is not
 /// readable.
 pub fn make(
     from: SocketAddrV4,
@@ -125,7 +125,7 @@ pub fn make(
     };
     let mut checksums = ChecksumCapabilities::default();
     if route == PathKind::Local {
-        // Nobody damages it on the way.
+        // Nothing damages it on the way.
         checksums.udp = Checksum::None;
     }
     let mut packet = Packet::new(IPV4_HEADER_LEN + UDP_HEADER_LEN + len);
@@ -138,7 +138,7 @@ pub fn make(
     if taken < len { Err(Errno::EFAULT) } else { Ok(packet) }
 }
 
-/// What a host answers to a datagram in `packet` that nobody wants; nothing to one for many.
+/// Makes the port-unreachable error for the datagram in `packet`. `None`: it was a broadcast or multicast.
 #[must_use]
 pub fn refuse(packet: &[u8]) -> Option<Packet> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;

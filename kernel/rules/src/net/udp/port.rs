@@ -1,6 +1,6 @@
-//! Who gets which datagram.
+//! The table of bound UDP ports, and which socket receives a datagram.
 //!
-//! Invariant: two sockets have one address only where both allow it.
+//! Invariant: two sockets share an address only if both allow it.
 //! Source: udp(7); Linux 6.1 net/ipv4/udp.c (`inet_rcv_saddr_equal`, `compute_score`).
 
 use alloc::collections::BTreeMap;
@@ -10,18 +10,18 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use crate::abi::errno::Errno;
 use crate::net::tcp::port::{Owner, Purpose, Sharing, candidates};
 
-/// A socket that has an address.
+/// A socket that is bound to a port.
 #[derive(Debug)]
 struct PortHolder<S> {
     owner: Owner,
     address: Ipv4Addr,
-    /// The only one who is heard.
+    /// The only sender that it receives from, if it is connected.
     remote: Option<SocketAddrV4>,
     sharing: Sharing,
     socket: S,
 }
 
-/// The table; `S` is what finds a socket.
+/// The table of UDP ports; `S` is a reference to a socket.
 #[derive(Debug)]
 pub struct UdpPorts<S> {
     ports: BTreeMap<u16, Vec<PortHolder<S>>>,
@@ -34,16 +34,16 @@ impl<S> Default for UdpPorts<S> {
 }
 
 impl<S> UdpPorts<S> {
-    /// Nobody has any.
+    /// Creates an empty table.
     #[must_use]
     pub const fn new() -> Self {
         Self { ports: BTreeMap::new() }
     }
 
-    /// Gives `address` to `owner`; for port 0 one of the system's choice, trying from `start` on. Returns the port.
+    /// Binds `owner` to `address`; port 0 means one of the system's choice, from about `start` on. Returns the port.
     ///
     /// # Errors
-    /// `EADDRINUSE`: somebody has it who does not share it, or all are taken.
+    /// `EADDRINUSE`: another socket has it and does not share it, or all ports are taken.
     pub fn bind(
         &mut self,
         owner: Owner,
@@ -75,7 +75,7 @@ impl<S> UdpPorts<S> {
         Ok(port)
     }
 
-    /// Lets `owner` be at `address` of the port that it has, and hear only `remote`.
+    /// Moves `owner` to `address`, whose port it has, and restricts it to `remote`.
     pub fn connect(&mut self, owner: Owner, address: SocketAddrV4, remote: Option<SocketAddrV4>) {
         let holders = self.ports.get_mut(&address.port()).into_iter().flatten();
         for holder in holders.filter(|holder| holder.owner == owner) {
@@ -83,7 +83,7 @@ impl<S> UdpPorts<S> {
         }
     }
 
-    /// Lets others have the address of `owner`, or not.
+    /// Changes whether `owner` shares its address.
     pub fn share(&mut self, owner: Owner, port: u16, sharing: Sharing) {
         let holders = self.ports.get_mut(&port).into_iter().flatten();
         for holder in holders.filter(|holder| holder.owner == owner) {
@@ -91,7 +91,7 @@ impl<S> UdpPorts<S> {
         }
     }
 
-    /// Takes the port away from `owner`.
+    /// Removes `owner` from its port.
     pub fn release(&mut self, owner: Owner, port: u16) {
         if let Some(holders) = self.ports.get_mut(&port) {
             holders.retain(|holder| holder.owner != owner);
@@ -101,13 +101,13 @@ impl<S> UdpPorts<S> {
         }
     }
 
-    /// All who have a port, by port.
+    /// Iterates over the sockets, by port.
     pub fn sockets(&self) -> impl Iterator<Item = &S> {
         self.ports.values().flatten().map(|holder| &holder.socket)
     }
 
-    /// Who gets what comes from `from` to `to`: who is connected with `from` before others, who has the address before
-    /// who has any; among equals the last who came.
+    /// Finds the socket that receives a datagram: one connected to `from` before others, one bound to exactly `to`
+    /// before one bound to any address; among equals the last that was bound.
     #[must_use]
     pub fn find(&self, from: SocketAddrV4, to: SocketAddrV4) -> Option<&S> {
         let score = |holder: &PortHolder<S>| {

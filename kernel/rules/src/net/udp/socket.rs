@@ -1,4 +1,4 @@
-//! A datagram socket.
+//! The states of a UDP socket, and which call fails in which.
 //!
 //! Source: udp(7); Linux 6.1 net/ipv4/udp.c, net/ipv4/datagram.c, net/core/datagram.c (`datagram_poll`).
 
@@ -19,40 +19,40 @@ use crate::net::tcp::readiness::Shutdown;
 /// `net.core.rmem_default`.
 const DEFAULT_BUFFER: usize = 212_992;
 
-/// What a datagram costs beside its bytes, so that many empty ones have an end, too.
+/// What a datagram is charged beside its bytes, so that empty ones are limited, too.
 const OVERHEAD: usize = 256;
 
-/// No address.
+/// The unspecified address.
 const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
-/// A datagram that waits to be read.
+/// A datagram in the receive queue.
 #[derive(Debug, Eq, PartialEq)]
 struct QueuedDatagram {
     from: SocketAddrV4,
     bytes: Vec<u8>,
 }
 
-/// What a reader gets.
+/// What recv(2) returns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReceivedDatagram {
     /// How many bytes were copied.
     pub count: usize,
-    /// How many there were.
+    /// How many the datagram had.
     pub len: usize,
-    /// Who sent them; `None`: nobody will send any more.
+    /// The sender; `None`: reading was shut down.
     pub from: Option<SocketAddrV4>,
 }
 
-/// A socket.
+/// The state of a UDP socket.
 #[derive(Debug)]
 pub struct UdpSocketState {
     local: SocketAddrV4,
-    /// What of it the program chose with bind(2), and not the system: the rest goes with a connection.
+    /// The part of `local` that the program chose with bind(2); disconnecting undoes the rest.
     chosen: SocketAddrV4,
     remote: Option<SocketAddrV4>,
     queue: VecDeque<QueuedDatagram>,
     held: usize,
-    /// Datagrams for which there was no room.
+    /// How many datagrams were dropped for lack of room.
     lost: u64,
     error: Option<Errno>,
     shutdown: Shutdown,
@@ -66,7 +66,7 @@ impl Default for UdpSocketState {
 }
 
 impl UdpSocketState {
-    /// A socket without an address.
+    /// Creates a socket without an address.
     #[must_use]
     pub fn new() -> Self {
         let options =
@@ -84,66 +84,66 @@ impl UdpSocketState {
         }
     }
 
-    /// The options.
+    /// Returns the options.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The options, to be changed.
+    /// Returns the options, for changing them.
     pub const fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }
 
-    /// The address of this end; without a port nothing arrives.
+    /// Returns the address of this end; port 0: it is not bound.
     #[must_use]
     pub const fn local(&self) -> SocketAddrV4 {
         self.local
     }
 
-    /// Who is heard, and sent to; `None`: everybody.
+    /// Returns the peer that it is connected to.
     #[must_use]
     pub const fn remote(&self) -> Option<SocketAddrV4> {
         self.remote
     }
 
-    /// Has got an address, because the program asked for `chosen`.
+    /// Sets the address that was reserved when the program asked for `chosen`.
     pub const fn bind(&mut self, local: SocketAddrV4, chosen: SocketAddrV4) {
         self.local = local;
         self.chosen = chosen;
     }
 
-    /// Has got a port, because it needs one.
+    /// Sets the address that was reserved because a call needed a port.
     pub const fn bind_any(&mut self, local: SocketAddrV4) {
         self.local = local;
     }
 
-    /// Hears and sends to `remote` only, from `local`.
+    /// Connects to `remote`, from `local`.
     pub const fn connect(&mut self, local: SocketAddrV4, remote: SocketAddrV4) {
         self.local = local;
         self.remote = Some(remote);
     }
 
-    /// Hears everybody again, at the address that the program chose.
+    /// Disconnects, back to the address that the program chose.
     pub const fn disconnect(&mut self) {
         self.remote = None;
         self.local = self.chosen;
     }
 
-    /// Takes the error that waits to be told: `SO_ERROR`.
+    /// Takes the pending error: `SO_ERROR`.
     pub const fn take_error(&mut self) -> Option<Errno> {
         self.error.take()
     }
 
-    /// Leaves an error for the next call.
+    /// Sets the pending error, for the next call.
     pub const fn put_error(&mut self, error: Errno) {
         self.error = Some(error);
     }
 
-    /// Where to send, unless the program says.
+    /// Returns the destination of a datagram: `given`, or the peer.
     ///
     /// # Errors
-    /// What became of the datagram before, once. `EPIPE`: writing was shut down. `EDESTADDRREQ`: the program must say.
+    /// The pending error, once. `EPIPE`: writing was shut down. `EDESTADDRREQ`: not connected, and no address given.
     pub fn destination(&mut self, given: Option<SocketAddrV4>) -> Result<SocketAddrV4, Errno> {
         let to = given.or(self.remote).ok_or(Errno::EDESTADDRREQ)?;
         if let Some(error) = self.error.take() {
@@ -152,7 +152,7 @@ impl UdpSocketState {
         if self.shutdown.contains(Shutdown::SEND) { Err(Errno::EPIPE) } else { Ok(to) }
     }
 
-    /// Takes a datagram in, unless there are too many. Whether it did.
+    /// Queues a datagram. Returns `false` if it was dropped: the queue is full, or reading was shut down.
     #[must_use]
     pub fn push(&mut self, from: SocketAddrV4, bytes: &[u8]) -> bool {
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
@@ -165,7 +165,7 @@ impl UdpSocketState {
         true
     }
 
-    /// A datagram to `to` did not arrive. Whether that is of any concern.
+    /// Sets the pending error if the socket is connected to `to`, which an ICMP error named. Returns whether it is.
     pub fn fail(&mut self, to: SocketAddrV4, error: Errno) -> bool {
         let is_concerned = self.remote == Some(to);
         if is_concerned {
@@ -174,10 +174,10 @@ impl UdpSocketState {
         is_concerned
     }
 
-    /// Reads a datagram; what does not fit is lost.
+    /// Reads a datagram; bytes that do not fit are dropped.
     ///
     /// # Errors
-    /// What became of a datagram, once. `EFAULT`: `to` is not writable; the datagram is gone.
+    /// The pending error, once. `EFAULT`: `to` is not writable; the datagram is gone.
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<ReceivedDatagram, Errno>> {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
@@ -198,28 +198,28 @@ impl UdpSocketState {
         Poll::Ready(if count < wanted { Err(Errno::EFAULT) } else { Ok(taken) })
     }
 
-    /// Bytes of the first datagram: `FIONREAD`.
+    /// Returns the length of the first datagram: `FIONREAD`.
     #[must_use]
     pub fn unread(&self) -> usize {
         self.queue.front().map_or(0, |first| first.bytes.len())
     }
 
-    /// What the datagrams that wait take.
+    /// Returns what the queued datagrams are charged.
     #[must_use]
     pub const fn held(&self) -> usize {
         self.held
     }
 
-    /// How many datagrams were lost, because there was no room.
+    /// Returns how many datagrams were dropped for lack of room.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Ends reading, writing or both.
+    /// Ends reading, writing or both: shutdown(2).
     ///
     /// # Errors
-    /// `ENOTCONN`: everybody is heard. It is done all the same.
+    /// `ENOTCONN`: it is not connected. The directions end all the same.
     pub fn shut_down(&mut self, how: How) -> Result<(), Errno> {
         let mut what = Shutdown::empty();
         what.set(Shutdown::RECEIVE, how.reads());

@@ -1,4 +1,4 @@
-//! What stands in front of every frame of a virtio network card: who computes its checksum.
+//! The header in front of every frame of a virtio network card, which says who computes the checksum.
 //!
 //! Source: VIRTIO 1.2, section 5.1.6.
 
@@ -7,16 +7,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::net::checksum;
 
-/// The checksum is left to whoever has the frame.
+/// The checksum is incomplete; the receiver of the header completes it.
 const NEEDS_CHECKSUM: u8 = 1;
 
-/// The card has found the checksum right.
+/// The card has verified the checksum.
 const IS_VALID: u8 = 2;
 
-/// Bytes of it.
+/// The length of the header.
 pub const LEN: usize = size_of::<Prefix>();
 
-/// `struct virtio_net_hdr`. All zero is nothing out of the ordinary.
+/// `struct virtio_net_hdr`. All zero is an ordinary frame.
 #[derive(
     Clone, Copy, Debug, Default, Eq, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -31,17 +31,17 @@ pub struct Prefix {
     buffers: U16,
 }
 
-/// Who answers for the bytes of a frame.
+/// What vouches for the bytes of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Trust {
-    /// Nobody but their checksum.
+    /// Their checksum alone.
     Checksum,
-    /// The card: they were not on a wire, or it has looked at the checksum.
+    /// The card: they were not on a wire, or it has verified the checksum.
     Card,
 }
 
 impl Prefix {
-    /// In front of a frame whose TCP segment begins at `start`, and whose checksum the card completes.
+    /// Makes the header of a frame whose TCP segment begins at `start`, and whose checksum the card completes.
     #[must_use]
     pub const fn completing(start: u16) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Prefix {
         }
     }
 
-    /// What the card says of a frame, if it may say it.
+    /// Returns what vouches for a received frame, if the card was allowed to say.
     #[must_use]
     pub const fn trust(&self) -> Trust {
         if self.flags & (NEEDS_CHECKSUM | IS_VALID) == 0 { Trust::Checksum } else { Trust::Card }

@@ -1,7 +1,7 @@
-//! A split queue: buffers that the driver offers and the device uses.
+//! The driver's side of a split virtqueue.
 //!
-//! Each descriptor has a buffer of its own for good, so nothing is chained and nothing is allocated. What the device
-//! says is not believed: a number that is no descriptor's, or one that the device does not have, is passed over.
+//! Each descriptor has a fixed buffer, so nothing is chained and nothing is allocated. The device is not trusted: an
+//! index that is no descriptor's, or that the device does not hold, is skipped.
 //!
 //! ```text
 //! memory:  descriptors (16 bytes each) │ flags, index, numbers │ flags, index, (number, length)
@@ -12,27 +12,27 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{Ordering, fence};
 
-/// A descriptor's buffer is for the device to write.
+/// Descriptor flag: the device writes the buffer.
 const WRITE: u16 = 2;
 
-/// In `available`: no interrupts, please. In `used`: no notices, please.
+/// In the available ring: the device need not interrupt. In the used ring: the driver need not notify.
 const QUIET: u16 = 1;
 
-/// Memory that the device sees too. Offsets are within what [`QueueLayout`] asks for.
+/// Memory shared with the device. Offsets are within [`QueueLayout::bytes`].
 pub trait DmaMemory {
     /// Reads two bytes.
     fn read_u16(&self, offset: usize) -> u16;
-    /// Reads four.
+    /// Reads four bytes.
     fn read_u32(&self, offset: usize) -> u32;
-    /// Writes two.
+    /// Writes two bytes.
     fn write_u16(&self, offset: usize, value: u16);
-    /// Writes four.
+    /// Writes four bytes.
     fn write_u32(&self, offset: usize, value: u32);
-    /// Writes eight.
+    /// Writes eight bytes.
     fn write_u64(&self, offset: usize, value: u64);
 }
 
-/// Where the parts of a queue are.
+/// The offsets of the parts of a queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct QueueLayout {
     /// How many descriptors there are.
@@ -40,19 +40,19 @@ pub struct QueueLayout {
 }
 
 impl QueueLayout {
-    /// The offset of what the driver offers; the descriptors are at 0.
+    /// Returns the offset of the available ring; the descriptors are at 0.
     #[must_use]
     pub const fn available(self) -> usize {
         16 * self.size as usize
     }
 
-    /// The offset of what the device has used.
+    /// Returns the offset of the used ring.
     #[must_use]
     pub const fn used(self) -> usize {
         (self.available() + 6 + 2 * self.size as usize).next_multiple_of(4)
     }
 
-    /// Bytes of everything.
+    /// Returns the length of all parts.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.used() + 6 + 8 * self.size as usize
@@ -65,29 +65,29 @@ pub struct VirtQueue<M> {
     layout: QueueLayout,
     offered: u16,
     seen: u16,
-    /// Which descriptors the device has.
+    /// Which descriptors the device holds.
     is_offered: Vec<bool>,
 }
 
 impl<M: DmaMemory> VirtQueue<M> {
-    /// A queue of `size` descriptors, a power of two, in memory that is zero.
+    /// Creates a queue of `size` descriptors, a power of two, in zeroed memory.
     pub fn new(memory: M, size: u16) -> Self {
         let is_offered = alloc::vec![false; usize::from(size)];
         Self { memory, layout: QueueLayout { size }, offered: 0, seen: 0, is_offered }
     }
 
-    /// The memory.
+    /// Returns the memory.
     pub fn memory(&self) -> &M {
         &self.memory
     }
 
-    /// Whether the device has given back `descriptor`, or never had it.
+    /// Returns whether the driver holds `descriptor`.
     #[must_use]
     pub fn is_free(&self, descriptor: u16) -> bool {
         self.is_offered.get(usize::from(descriptor)) == Some(&false)
     }
 
-    /// Offers `descriptor` with its buffer of `len` bytes at `address`, which the device is to fill, or to take.
+    /// Makes `descriptor` available to the device, with a buffer of `len` bytes at `address` to write or to read.
     pub fn offer(&mut self, descriptor: u16, address: u64, len: u32, direction: Direction) {
         let Some(is_offered) = self.is_offered.get_mut(usize::from(descriptor)) else { return };
         if core::mem::replace(is_offered, true) {
@@ -100,12 +100,12 @@ impl<M: DmaMemory> VirtQueue<M> {
         let place = self.layout.available() + 4 + 2 * usize::from(self.offered % self.layout.size);
         self.memory.write_u16(place, descriptor);
         self.offered = self.offered.wrapping_add(1);
-        // The device sees what is offered before it sees that there is one more.
+        // The device sees the entry before it sees the new index.
         fence(Ordering::Release);
         self.memory.write_u16(self.layout.available() + 2, self.offered);
     }
 
-    /// Takes back what the device has used first: which, and how many bytes it has written.
+    /// Takes back the next used descriptor, with the number of bytes that the device has written.
     pub fn take(&mut self) -> Option<(u16, u32)> {
         while self.has_used() {
             fence(Ordering::Acquire);
@@ -121,21 +121,21 @@ impl<M: DmaMemory> VirtQueue<M> {
         None
     }
 
-    /// Whether the device has used more than was taken back.
+    /// Returns whether there are used descriptors to take back.
     #[must_use]
     pub fn has_used(&self) -> bool {
         self.memory.read_u16(self.layout.used() + 2) != self.seen
     }
 
-    /// Whether the device wants to be told of what was offered.
+    /// Returns whether the device has to be notified of new descriptors.
     #[must_use]
     pub fn wants_notice(&self) -> bool {
-        // Either it sees the offer before it goes to sleep, or we see here that it wants to be woken.
+        // Either the device sees the new index before it sleeps, or we see here that it asks for a notification.
         fence(Ordering::SeqCst);
         self.memory.read_u16(self.layout.used()) & QUIET == 0
     }
 
-    /// Asks for interrupts, or for silence. Says whether something was used before it could be heard.
+    /// Enables or disables interrupts. Returns whether descriptors were used before that took effect.
     pub fn set_interrupts(&mut self, wanted: bool) -> bool {
         self.memory.write_u16(self.layout.available(), if wanted { 0 } else { QUIET });
         fence(Ordering::SeqCst);
@@ -143,7 +143,7 @@ impl<M: DmaMemory> VirtQueue<M> {
     }
 }
 
-/// Which way a buffer's bytes go.
+/// The direction of a buffer's bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
     /// From the device.

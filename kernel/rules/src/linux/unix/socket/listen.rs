@@ -1,4 +1,4 @@
-//! A socket that others connect with.
+//! listen(2), connect(2) and accept(2) on a local socket.
 //!
 //! Source: unix(7), listen(2), accept(2); Linux 6.1 net/unix/af_unix.c (`unix_listen`, `unix_accept`).
 

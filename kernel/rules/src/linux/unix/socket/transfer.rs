@@ -12,11 +12,11 @@ use crate::machine::transfer::Sink;
 use crate::net::tcp::connection::RecvMode;
 
 impl<P: Clone, R: Clone> UnixSocketState<P, R> {
-    /// Reads.
+    /// Reads, as recv(2).
     ///
     /// # Errors
-    /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not writable.
-    /// What became of the connection, once.
+    /// `EINVAL`, `ENOTCONN`: a stream, or a sequence of messages, that is not connected. `EFAULT`: `to` is not
+    /// writable. What became of the connection, once.
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<ReceivedPiece<R>, Errno>> {
         let is_connected = matches!(self.role, Role::Connected(_));
         match self.kind {
@@ -36,7 +36,7 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         Poll::Pending
     }
 
-    /// Where a write goes, and how much may be on its way at most.
+    /// Returns the peer that a write goes to, and how many unread bytes it may leave there.
     ///
     /// # Errors
     /// `ENOTCONN`: nowhere. `EPIPE`: writing was shut down, or the other end is gone. What became of the connection,
@@ -57,7 +57,7 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         Ok((peer, self.options.send_buffer))
     }
 
-    /// Checks that a datagram may be sent to somebody else, and says how long it may be.
+    /// Checks that a datagram may be sent to another socket, and returns how long it may be.
     ///
     /// # Errors
     /// What became of one before, once. `EPIPE`: writing was shut down.
@@ -69,10 +69,10 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         if is_over { Err(Errno::EPIPE) } else { Ok(self.options.send_buffer) }
     }
 
-    /// Whether a piece of `writer` may come.
+    /// Returns whether the queue takes a piece of `writer`.
     ///
     /// # Errors
-    /// `EPIPE`: nobody will read it. `ECONNREFUSED`: nobody will read the datagram.
+    /// `EPIPE`: the reader has ended. `ECONNREFUSED`: the receiver of the datagram was closed.
     pub fn may_take(&self, writer: Writer) -> Poll<Result<(), Errno>> {
         if self.is_dead {
             let is_datagram = self.kind == Kind::Datagram;
@@ -85,12 +85,12 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         if takes_more { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// Takes a piece in.
+    /// Queues a piece.
     pub fn push(&mut self, piece: Piece<R>) {
         self.queue.push(piece);
     }
 
-    /// Whether `writer` hears of room.
+    /// Returns whether `writer` is told that there is room.
     #[must_use]
     pub fn has_room(&self, writer: Writer) -> bool {
         self.is_dead
@@ -100,12 +100,12 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
             }
     }
 
-    /// Notes whether the other end has room. `true`: it was not so before.
+    /// Sets whether the peer has room. Returns whether that is a change.
     pub const fn set_peer_has_room(&mut self, has_room: bool) -> bool {
         core::mem::replace(&mut self.peer_has_room, has_room) != has_room
     }
 
-    /// Bytes that can be read: `FIONREAD`.
+    /// Returns how many bytes can be read: `FIONREAD`.
     ///
     /// # Errors
     /// `EINVAL`: it listens.

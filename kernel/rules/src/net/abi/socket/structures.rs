@@ -24,7 +24,7 @@ pub struct SockAddrIn {
 }
 
 impl SockAddrIn {
-    /// The address as Rust has it.
+    /// Returns the address as Rust has it.
     #[must_use]
     pub const fn address(&self) -> SocketAddrV4 {
         let [a, b, c, d] = self.address;
@@ -58,7 +58,7 @@ pub struct SockAddrNl {
 }
 
 impl SockAddrNl {
-    /// The address of a socket, or of groups.
+    /// Returns the address of a socket, or of groups.
     #[must_use]
     pub const fn new(port: u32, groups: u32) -> Self {
         Self { family: family::AF_NETLINK, padding: 0, port, groups }
@@ -183,7 +183,7 @@ impl MessageHeader {
     /// `UIO_MAXIOV`.
     const BUFFERS_MAX: u64 = 1024;
 
-    /// Where the descriptions of its buffers are, and how many.
+    /// Returns where the descriptions of its buffers are, and how many.
     ///
     /// # Errors
     /// `EMSGSIZE`: too many.

@@ -1,7 +1,7 @@
-//! How a connection goes on: with a packet, with time, and after each change by the program.
+//! Advances a connection: with a packet, with time, and after each call of the program.
 //!
-//! Owns: when the protocol machine is asked, what follows from its state.   Not here: what programs do with a connection
-//! (the parent).
+//! Owns: when the engine dispatches, and what follows from its state.   Not here: what programs do with a connection
+//! (the parent, `transfer`).
 //! Source: Linux 6.1 net/ipv4/tcp_input.c (`tcp_reset`, `tcp_fin`), tcp_timer.c.
 
 use core::time::Duration;
@@ -18,14 +18,14 @@ use super::{Connection, End, Outcome};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Source;
 
-/// How long bytes are held that a program wants to add to.
+/// How long bytes are held for a program that announced more.
 const HOLD: Duration = Duration::from_millis(200);
 
-/// How soon a machine that wants to go on at once is asked again: smoltcp may want that for ever.
+/// The least time until the next dispatch: smoltcp may ask for an immediate one for ever.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 impl Connection {
-    /// Takes in a packet that is for this connection, and may keep its bytes.
+    /// Processes a packet for this connection, and may take its bytes out of it.
     pub fn process(
         &mut self,
         segment: &Segment,
@@ -43,7 +43,7 @@ impl Connection {
         };
         let (before, waiting, packets) = (engine.received(), engine.unacknowledged(), out.len());
         let expected = engine.expected();
-        // Bytes that pile up are from a writer who sends as fast as it can.
+        // Unread bytes in the queue mean that the peer sends faster than the program reads.
         let is_long = segment.len >= LONG;
         let piles_up = segment.len > 0 && !self.received.is_empty();
         engine.set_ack_policy(if is_long {
@@ -76,11 +76,11 @@ impl Connection {
             _ => Errno::ECONNRESET,
         });
         let outcome = self.advance(failure, now, out);
-        // Who waits for more than there is hears nothing (`tcp_data_ready`).
+        // A reader that waits for SO_RCVLOWAT bytes is not woken for fewer (`tcp_data_ready`).
         Outcome { has_arrived: arrived > 0 && !is_refused && self.has_enough(), ..outcome }
     }
 
-    /// Keeps a packet for readers whose bytes are all that there is in the machine: that saves a copy.
+    /// Queues a packet's buffer for readers, if the engine holds nothing but its bytes: that saves a copy.
     fn hand_over(&mut self, segment: &Segment, packet: &mut Packet) {
         let has_room = self.received.len() < self.limits.receive && !self.is_orphan;
         if has_room && let Some(engine) = &mut self.engine {
@@ -89,13 +89,14 @@ impl Connection {
         }
     }
 
-    /// Whether bytes that come now would be lost: both directions were shut down here (`tcp_rcv_state_process`).
+    /// Returns whether bytes that arrive now reset the connection: both directions were shut down here
+    /// (`tcp_rcv_state_process`).
     const fn refuses_bytes(&self) -> bool {
         matches!(self.state, TcpState::FinWait1 | TcpState::FinWait2)
             && self.shutdown.contains(Shutdown::RECEIVE)
     }
 
-    /// Resets the connection, because bytes came that nobody wants, after `wanted` that may still be read.
+    /// Resets the connection because bytes arrived after shutdown(2); the first `wanted` may still be read.
     fn refuse(&mut self, wanted: usize) {
         if let Some(engine) = &mut self.engine {
             if wanted > 0 {
@@ -106,8 +107,8 @@ impl Connection {
         self.abort();
     }
 
-    /// Ends a handshake that this end began, because no packet gets there. A connection that is open goes on: packets may
-    /// get there again (`tcp_v4_err`).
+    /// Ends a handshake that this end began, because the destination is unreachable. An open connection goes on: the
+    /// path may recover (`tcp_v4_err`).
     pub fn fail(&mut self, error: Errno) -> Outcome {
         if self.state != TcpState::SynSent {
             return Outcome::default();
@@ -116,7 +117,7 @@ impl Connection {
         Outcome { is_flushed: true, end: Some(End::Gone), ..Outcome::default() }
     }
 
-    /// Does what is due: after each change by the program, and when the time has come.
+    /// Does what is due, after each call of the program and when [`Outcome::wake_at`] has come.
     pub fn settle(&mut self, now: Duration, out: &mut PacketBatch) -> Outcome {
         let mut failure = None;
         if self.deadline.is_some_and(|deadline| deadline <= now) {
@@ -136,15 +137,15 @@ impl Connection {
         self.advance(failure, now, out)
     }
 
-    /// Whether [`settle`](Self::settle) would find nothing to do, after bytes were taken out. What is to be done at its
-    /// time is done then.
+    /// Returns whether [`settle`](Self::settle) would find nothing to do after a read. Timers are not looked at: they
+    /// have their own call.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.unsent.is_empty()
             && self.engine.as_ref().is_none_or(|engine| engine.is_at_rest() && !Self::is_due(engine))
     }
 
-    /// Whether so much is in the machine that it has to be taken out for its peer to go on.
+    /// Returns whether the engine holds so much that bytes must be moved to the queue to open the window.
     fn is_due(engine: &Engine) -> bool {
         engine.received() >= engine.room() / 2
     }
@@ -160,7 +161,8 @@ impl Connection {
         }
     }
 
-    /// Moves bytes on, sends what is due, and follows the machine's state. `failure` is why it closed, if it has.
+    /// Moves bytes between queues and engine, sends what is due, and follows the engine's state. `failure` is the error
+    /// to report if it has closed.
     fn advance(&mut self, failure: Option<Errno>, now: Duration, out: &mut PacketBatch) -> Outcome {
         self.gather(self.limits.receive);
         let Some(engine) = &mut self.engine else {
@@ -184,10 +186,10 @@ impl Connection {
             engine.close();
         }
         if self.is_orphan && engine.received() > 0 && engine.state() != TcpState::TimeWait {
-            // Nobody will ever read it: the peer must know.
+            // No program can read it any more: the peer must know.
             engine.abort();
         }
-        // The last acknowledgment has no bytes to wait for that it could ride on (`tcp_fin`).
+        // The last ACK is not delayed: no data can carry it (`tcp_fin`).
         let pause = if engine.state() == TcpState::TimeWait { ACKNOWLEDGMENT } else { Duration::ZERO };
         let poll_at = engine.dispatch(now + pause, out);
         self.counts.segments_out = self.counts.segments_out.wrapping_add((out.len() - packets) as u32);
@@ -195,7 +197,7 @@ impl Connection {
         let mut outcome = Outcome::default();
         self.follow(state, failure, &mut outcome);
         if state == TcpState::TimeWait && poll_at.is_none_or(|at| at > now + Duration::from_secs(1)) {
-            // The last acknowledgment is out.
+            // The last ACK has left.
             let sent = self.engine.as_ref().map(|engine| engine.sent()).unwrap_or_default();
             self.finish(None);
             outcome.end = Some(End::TimeWait(TimeWait::new(sent.next, sent.expected, now)));
@@ -212,7 +214,7 @@ impl Connection {
         let before = core::mem::replace(&mut self.state, state);
         let is_refused = before == TcpState::SynReceived && state == TcpState::Listen;
         if state == TcpState::Closed || is_refused {
-            // What comes in TIME_WAIT is no news for the socket.
+            // An error in TIME_WAIT is none for the socket.
             self.finish(failure.filter(|_| before != TcpState::Closed));
             outcome.is_flushed = true;
             outcome.end = Some(End::Gone);
@@ -222,20 +224,20 @@ impl Connection {
             self.timeouts.set_deadline(None);
             outcome.is_established = true;
         }
-        // Who lingers in close(2) waits for this.
+        // close(2) with SO_LINGER waits for this.
         outcome.is_flushed = before.has_unacknowledged_fin() && !state.has_unacknowledged_fin();
         if state.has_fin() && !self.is_done {
             self.is_done = true;
             self.shutdown |= Shutdown::RECEIVE;
         }
         if state == TcpState::TimeWait {
-            // The last acknowledgment may not be out; the socket has nothing to do with it (`tcp_time_wait`).
+            // The last ACK may not have left; for the socket the connection has ended (`tcp_time_wait`).
             self.state = TcpState::Closed;
             self.shutdown = Shutdown::all();
         }
     }
 
-    /// The end of the protocol; what has come can still be read.
+    /// Drops the engine; bytes received before can still be read.
     fn finish(&mut self, error: Option<Errno>) {
         if !self.is_orphan {
             self.gather(usize::MAX);
@@ -247,8 +249,8 @@ impl Connection {
         self.error = error.or(self.error);
     }
 
-    /// Takes bytes out of the machine, so that the peer can go on: when its buffer is half full, and as long as less
-    /// than `limit` waits here.
+    /// Moves bytes from the engine to the queue, to open the window: when the engine's buffer is half full, and as long
+    /// as fewer than `limit` bytes are queued.
     pub(super) fn gather(&mut self, limit: usize) {
         let Some(engine) = &mut self.engine else {
             return;
@@ -261,7 +263,7 @@ impl Connection {
     }
 }
 
-/// The first of two times, of which each may be none.
+/// Returns the earlier of two times that may be missing.
 #[inline]
 fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     match (one, other) {
@@ -270,7 +272,7 @@ fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
-/// The bytes in a machine, as a source.
+/// The received bytes of an engine, as a source.
 struct Received<'a>(&'a mut Engine);
 
 impl Source for Received<'_> {

@@ -1,7 +1,7 @@
-//! What somebody may try who cannot see a connection: a RST or a SYN somewhere in its window.
+//! Protects a connection from blind attacks: a forged RST or SYN somewhere in its window.
 //!
-//! Neither reaches the protocol machine unless it is exactly right. Who has sent it is told where this end is; a peer that
-//! means it, because it has lost the connection, answers that with a RST that is exact.
+//! Neither reaches the engine unless its sequence number is exactly right. Otherwise the sender gets a challenge ACK. A
+//! peer that has really lost the connection answers that with a RST of the right number.
 //! Why: decision 0089.
 //! Source: RFC 5961 sections 3, 4 and 10; Linux 6.1 net/ipv4/tcp_input.c (`tcp_validate_incoming`).
 
@@ -14,22 +14,22 @@ use super::Connection;
 use crate::net::tcp::TcpState;
 use crate::net::wire::TcpControl;
 
-/// No more than one answer in this time: `net.ipv4.tcp_invalid_ratelimit`.
+/// The least time between two challenge ACKs: `net.ipv4.tcp_invalid_ratelimit`.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What becomes of a RST or a SYN.
+/// What happens to a segment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Disposition {
-    /// The protocol machine takes it.
+    /// The engine processes it.
     Taken,
-    /// It is answered, and otherwise ignored.
+    /// It is dropped, and answered with a challenge ACK.
     Challenged,
-    /// It is ignored.
+    /// It is dropped.
     Ignored,
 }
 
 impl Connection {
-    /// Keeps `segment` from the protocol machine if it must not reach it. An answer goes to `out`.
+    /// Returns whether `segment` must not reach the engine. A challenge ACK goes to `out`.
     pub(super) fn parries(&mut self, segment: &Segment, now: Duration, out: &mut PacketBatch) -> bool {
         let Some(engine) = &self.engine else { return false };
         let disposition = disposition(engine, segment);
@@ -42,7 +42,7 @@ impl Connection {
         disposition != Disposition::Taken
     }
 
-    /// Says where this end is.
+    /// Makes a challenge ACK.
     fn challenge(&self, engine: &Engine) -> Packet {
         let window = u16::try_from(window(engine)).unwrap_or(u16::MAX);
         let tcp = segment::bare(TcpControl::None, engine.sent().next, Some(engine.expected()), window);
@@ -59,7 +59,7 @@ fn disposition(engine: &Engine, segment: &Segment) -> Disposition {
         return if segment.has_syn { Disposition::Challenged } else { Disposition::Taken };
     }
     let distance = segment.sequence.wrapping_sub(engine.expected());
-    // The peer's FIN has a number, too, and is acknowledged a little later.
+    // The peer's FIN has a number, too, which is acknowledged a little later.
     if distance == 0 || (distance == 1 && state.has_fin()) {
         Disposition::Taken
     } else if (distance as usize) < window(engine) {
@@ -69,7 +69,7 @@ fn disposition(engine: &Engine, segment: &Segment) -> Disposition {
     }
 }
 
-/// Bytes that the peer may send.
+/// Returns the receive window in bytes.
 fn window(engine: &Engine) -> usize {
     engine.room().saturating_sub(engine.received())
 }

@@ -11,17 +11,17 @@ use crate::net::tcp::TcpState;
 use crate::net::tcp::readiness::Shutdown;
 
 impl Connection {
-    /// Gives bytes to `to`: 0 is the end.
+    /// Reads: copies received bytes to `to`. 0 is the end of the stream.
     ///
     /// # Errors
-    /// `EFAULT`: `to` is not writable. What became of the connection, once. `ENOTCONN`: it has been told already, and
-    /// the peer had not ended the stream.
+    /// `EFAULT`: `to` is not writable. The pending error, once. `ENOTCONN`: the connection has failed, and its error
+    /// was reported before.
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<usize, Errno>> {
         if self.state.is_opening() {
             return Poll::Pending;
         }
         let has_bytes = self.unread() > 0;
-        // To ask for nothing tells, too, that there is nothing.
+        // Reading no bytes still waits for some.
         if to.remaining() == 0 && has_bytes {
             return Poll::Ready(Ok(0));
         }
@@ -60,11 +60,11 @@ impl Connection {
         count
     }
 
-    /// Takes bytes from `from`: as many as the machine has room for, or else as many as may wait. When the machine has
-    /// sent those, which does not take long within one's own computer, it may have room for more without any waiting.
+    /// Writes: takes bytes from `from`, as many as the engine's buffer holds, or if that is full, as `SO_SNDBUF` allows
+    /// to queue. After the engine has sent them, which is at once within this machine, it may take more without a wait.
     ///
     /// # Errors
-    /// `EFAULT`: `from` is not readable. What became of the connection, once; `EPIPE` after that, and after writing was
+    /// `EFAULT`: `from` is not readable. The pending error, once. `EPIPE`: the connection has ended, or writing was
     /// shut down.
     pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         if self.state.is_opening() {
@@ -99,7 +99,7 @@ impl Connection {
         Poll::Ready(if count == 0 { Err(Errno::EFAULT) } else { Ok(count) })
     }
 
-    /// Whether [`send`](Self::send) would take bytes.
+    /// Returns whether [`send`](Self::send) would take bytes.
     #[must_use]
     pub fn can_send(&self) -> bool {
         let may_send = matches!(self.state, TcpState::Established | TcpState::CloseWait);

@@ -1,19 +1,18 @@
-//! The time, as smoltcp sees it: on a network five times as fast as it is, once a connection is open.
+//! The clock that smoltcp reads: once a connection over a network is open, it runs five times too fast.
 //!
-//! smoltcp waits a second or longer before it repeats a segment, and takes no other number. Linux waits 200 ms or longer
-//! (`TCP_RTO_MIN`), but a second for the first SYN, which is why only open connections are in a hurry. Round trips are
-//! measured by the same clock, so that what follows from them is right.
-//!
+//! smoltcp retransmits after a second at the earliest, and that is not configurable. Linux waits at least 200 ms
+//! (`TCP_RTO_MIN`), but a second for the first SYN; so only open connections run fast. Round trips are measured by the
+//! same clock, so the time-outs computed from them are right.
 //! Why: decision 0072.
 
 use core::time::Duration;
 
 use smoltcp::time::Instant;
 
-/// How much faster.
+/// The factor by which a clock in a hurry runs fast.
 pub(super) const HASTE: u32 = 5;
 
-/// A clock.
+/// A clock that shows the right time or runs [`HASTE`] times as fast.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// Microseconds that it showed…
@@ -24,33 +23,33 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// One that is right.
+    /// Creates a clock that shows `now`.
     pub(super) fn new(now: Duration) -> Self {
         Self { shown: micros(now), since: now, haste: 1 }
     }
 
-    /// Whether it is in a hurry.
+    /// Returns whether it runs fast.
     pub(super) const fn is_fast(&self) -> bool {
         self.haste != 1
     }
 
-    /// Is in a hurry from now on.
+    /// Makes it run fast from `now` on.
     pub(super) fn hurry(&mut self, now: Duration) {
         *self = Self { shown: self.micros(now), since: now, haste: HASTE };
     }
 
-    /// What it shows.
+    /// Returns what it shows at `now`.
     pub(super) fn instant(&self, now: Duration) -> Instant {
         Instant::from_micros(i64::try_from(self.micros(now)).unwrap_or(i64::MAX))
     }
 
-    /// When it shows `instant`.
+    /// Returns the real time at which it shows `instant`.
     pub(super) fn when(&self, instant: Instant) -> Duration {
         let micros = u64::try_from(instant.total_micros()).unwrap_or(0).saturating_sub(self.shown);
         self.since + Duration::from_micros(micros.div_ceil(self.haste.into()))
     }
 
-    /// What it shows when `time` less has passed than now.
+    /// Returns what it would have shown `time` before `now`.
     pub(super) fn before(&self, now: Duration, time: Duration) -> Instant {
         let micros = micros(time) * u64::from(self.haste);
         Instant::from_micros(i64::try_from(self.micros(now).saturating_sub(micros)).unwrap_or(i64::MAX))

@@ -5,34 +5,34 @@ use smoltcp::wire::{IPV4_HEADER_LEN, TcpOption, TcpPacket, TcpSeqNumber};
 use super::Engine;
 use crate::net::tcp::packet::Packet;
 
-/// Where the segments that were sent leave off.
+/// The sequence numbers in the last segment sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(in crate::net::tcp) struct Sent {
-    /// The number after the last byte sent.
+    /// The number after the last byte sent: SND.NXT.
     pub(in crate::net::tcp) next: u32,
-    /// The number of the byte that is expected.
+    /// The number of the byte that is expected: RCV.NXT.
     pub(in crate::net::tcp) expected: u32,
 }
 
 impl Engine {
-    /// What follows the numbers of what was sent.
+    /// Records the numbers of the last packet in `out`, and corrects its number if it carries no bytes.
     ///
-    /// To send bytes again smoltcp goes back to the first that was not acknowledged, and from there it numbers
-    /// acknowledgments as well. Its peer has got further, takes them for old and ignores them; where both ends have gone
-    /// back, neither ever hears the other. So a segment without bytes leaves with the number after all that was ever
-    /// sent (RFC 9293: `SND.NXT`; `tcp_acceptable_seq`). Its checksum is not made here.
+    /// To retransmit, smoltcp goes back to the first unacknowledged byte, and numbers pure acknowledgments from there
+    /// as well. The peer is further on, takes them for old and ignores them; if both ends have gone back, neither ever
+    /// accepts the other's. So a segment without bytes leaves with the number after everything ever sent (RFC 9293:
+    /// `SND.NXT`; `tcp_acceptable_seq`). Its checksum is computed later.
     pub(super) fn note(&mut self, out: &mut [Packet], first: usize) {
         if let Some(packet) = out.get_mut(first..).and_then(|sent| sent.last_mut()) {
             let mut tcp = TcpPacket::new_unchecked(&mut packet.ip_mut()[IPV4_HEADER_LEN..]);
             let len = tcp.segment_len();
             let next = tcp.seq_number() + len;
             let before = TcpSeqNumber(self.sent.next.cast_signed());
-            // Not the byte that asks whether a closed window is still closed: smoltcp goes on from before it, and a peer
-            // without a window takes no other number.
+            // A window probe does not advance it: smoltcp goes on from before the probe's byte, and a peer without a
+            // window accepts no other number.
             let is_probe = len == 1 && self.peer.window == 0 && !tcp.syn() && !tcp.fin();
             let is_new = tcp.syn() || (next > before && !is_probe);
             let expected = tcp.ack_number().0.cast_unsigned();
-            // What is sent again is not the last.
+            // A retransmission does not move SND.NXT back.
             let next = if is_new { next } else { before };
             self.sent = Sent { next: next.0.cast_unsigned(), expected };
             (self.untold, self.unanswered) = (0, 0);
@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Takes from a packet with a SYN what the peer says of itself.
+    /// Reads the options of a SYN: MSS, window scale and selective acknowledgments.
     pub(super) fn note_request(&mut self, packet: &[u8]) {
         let Some(tcp) = packet.get(IPV4_HEADER_LEN..).and_then(|tcp| TcpPacket::new_checked(tcp).ok()) else {
             return;
@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Number of the byte that is to come next.
+    /// Returns the sequence number of the next byte from the peer.
     pub(in crate::net::tcp) const fn expected(&self) -> u32 {
         self.sent.expected.wrapping_add(self.unanswered as u32)
     }

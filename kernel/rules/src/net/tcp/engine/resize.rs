@@ -1,14 +1,13 @@
-//! Larger buffers for a connection that is open.
+//! Gives an open connection larger buffers.
 //!
-//! smoltcp's buffers are as large as they were made. So the connection moves to a machine with larger ones, at a moment
-//! when nothing is in its buffers or under way and a few numbers say all there is to know about it: the new machine goes
-//! through a handshake that nobody else sees, with a peer who answers with exactly those numbers. What the new machine
-//! then says, the acknowledgment that ends the handshake, is true for the real peer as well, and tells it of the room.
+//! smoltcp's buffers keep the size they were made with. So the connection moves to a new socket with larger ones, at a
+//! moment when its buffers are empty and nothing is in flight, so that a few numbers describe it fully. The new socket
+//! goes through a handshake that never leaves this file, with a simulated peer that answers with exactly those numbers.
+//! The acknowledgment that ends the handshake is valid for the real peer, too, and tells it the larger window.
 //!
-//! The new machine has to begin where the old one was. smoltcp draws its first number at random, by a generator whose
-//! steps can be taken backwards, so that a seed can be found for any number. If smoltcp ever draws otherwise, the
-//! first packet of the handshake shows it, and the connection stays where it is.
-//!
+//! The new socket has to begin at the old one's sequence number. smoltcp draws its first number from a generator that
+//! can be run backwards, so there is a seed for any number. If smoltcp ever draws otherwise, the first packet of the
+//! handshake shows it, and the connection stays where it is.
 //! Why: decision 0057.
 
 use core::time::Duration;
@@ -24,19 +23,19 @@ use crate::net::tcp::packet::PacketBatch;
 use crate::net::tcp::segment::{self, Tuple};
 use crate::net::tcp::state::TcpState;
 
-/// What the peer said of itself that matters as long as the connection lasts.
+/// The peer's options and window, as far as a new socket needs them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Peer {
-    /// `None`: it does not scale its window.
+    /// The window scale; `None`: the peer does not scale.
     pub(super) window_scale: Option<u8>,
-    /// Whether it understands selective acknowledgments.
+    /// Whether the peer understands selective acknowledgments.
     pub(super) has_sack: bool,
-    /// Its window in the last segment, not scaled.
+    /// The window in the peer's last segment, not scaled.
     pub(super) window: u16,
 }
 
 impl Engine {
-    /// Whether [`grow`](Self::grow) would do something.
+    /// Returns whether [`grow`](Self::grow) would do something.
     pub(in crate::net::tcp) fn can_grow(&self) -> bool {
         self.smoltcp.room < LARGE_BUFFER
             && self.state() == TcpState::Established
@@ -44,7 +43,8 @@ impl Engine {
             && self.unacknowledged() == 0
     }
 
-    /// Moves to a machine with larger buffers, if it can and there is memory. What tells the peer goes to `out`.
+    /// Moves to a socket with larger buffers, if the state allows it and there is memory. The window update goes to
+    /// `out`.
     pub(in crate::net::tcp) fn grow(&mut self, now: Duration, out: &mut PacketBatch) {
         let Some(tuple) = self.tuple.filter(|_| self.can_grow()) else { return };
         let Some(smoltcp) = SmoltcpSocket::try_large(self.budget) else { return };
@@ -59,7 +59,7 @@ impl Engine {
         }
     }
 
-    /// `smoltcp` with the connection in it.
+    /// Brings a new socket into the state of this connection. `None`: that failed.
     fn moved_to(
         &self,
         mut smoltcp: SmoltcpSocket,
@@ -74,7 +74,7 @@ impl Engine {
         if self.clock.is_fast() {
             socket.set_ack_delay(Some(HASTY_ACKNOWLEDGMENT.into()));
         }
-        // The answer takes as long as the first one did: the machine measures it.
+        // smoltcp measures the round trip: the simulated answer takes as long as the real one did.
         let asked_at = self.clock.before(now, self.round_trip);
         let begin = self.sent.next.wrapping_sub(1);
         let mut interface = interface(seed_of(begin), path, packet_len, asked_at);
@@ -100,7 +100,7 @@ impl Engine {
         (smoltcp.socket().state() == State::Established).then_some((smoltcp, interface))
     }
 
-    /// What the peer answers to the handshake: a SYN, whose window cannot be scaled, and one more for its window.
+    /// Makes the simulated peer's answers: a SYN, whose window cannot be scaled, and a segment with the scaled window.
     fn answers(&self) -> [TcpRepr<'static>; 2] {
         let Peer { window_scale, has_sack, window } = self.peer;
         let scaled = u32::from(window) << window_scale.unwrap_or(0).min(14);
@@ -118,9 +118,9 @@ impl Engine {
     }
 }
 
-/// A seed with which an interface's second number is `wanted`; the first it draws for itself.
+/// Finds the seed with which an interface's second random number is `wanted`; the first is for the interface itself.
 fn seed_of(wanted: u32) -> u64 {
-    // smoltcp's generator: a step of a linear congruence, of whose result the upper bits say how far it is shifted.
+    // smoltcp's generator is a linear congruence, of whose result the upper bits say how far it is shifted.
     const FACTOR: u64 = 0xbb2e_fcec_3c39_611d;
     const SUMMAND: u64 = 0x7590_ef39;
     /// What undoes the factor: each round doubles the bits that are right, and every odd number is right in three.

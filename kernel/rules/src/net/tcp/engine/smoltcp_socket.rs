@@ -1,7 +1,7 @@
-//! smoltcp's socket with its two buffers, in the set that smoltcp wants it in.
+//! smoltcp's socket with its two buffers, in a set of its own.
 //!
-//! Owns: machines of two sizes that no connection uses. A socket forgets everything when it connects or listens, but for
-//! the options that [`SmoltcpSocket::prepare`] sets.
+//! Owns: pools of unused sockets, in two sizes. A socket that connects or listens forgets everything but the options
+//! that [`SmoltcpSocket::prepare`] sets.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,10 +14,10 @@ use crate::net::tcp::path::PathKind;
 use crate::net::tcp::pool::Pool;
 use crate::net::tcp::state::TcpState;
 
-/// Bytes of each of a connection's two buffers in the beginning.
+/// The size of each of a connection's two buffers at first.
 pub(in crate::net::tcp) const BUFFER: usize = 16 * 1024;
 
-/// Bytes of each of the two buffers of a connection that moves more than a few.
+/// The size of each of the two buffers of a connection that moves bulk data.
 pub(in crate::net::tcp) const LARGE_BUFFER: usize = 63 * 1024;
 
 const _: () = assert!(LARGE_BUFFER < 65536, "a peer could panic smoltcp");
@@ -27,26 +27,26 @@ static LARGE_POOL: Pool<SocketInSet> = Pool::new(4);
 
 type SocketInSet = (SocketSet<'static>, SocketHandle);
 
-/// Says whether so many bytes may be allocated for something that a connection can do without.
+/// Returns whether this many bytes may be allocated for something that a connection can do without.
 pub type MemoryBudget = fn(usize) -> bool;
 
-/// A socket in a set of its own.
+/// A smoltcp socket in a set of its own.
 pub(super) struct SmoltcpSocket {
     pub(super) set: SocketSet<'static>,
     pub(super) handle: SocketHandle,
-    /// Bytes of each of its buffers.
+    /// The size of each of its buffers.
     pub(super) room: usize,
 }
 
 impl SmoltcpSocket {
-    /// One with buffers of [`BUFFER`] bytes.
+    /// Takes or creates a socket with buffers of [`BUFFER`] bytes.
     pub(super) fn new() -> Self {
         let ring = || SocketBuffer::new(vec![0; BUFFER]);
         let (set, handle) = POOL.take().unwrap_or_else(|| parts(ring(), ring()));
         Self { set, handle, room: BUFFER }
     }
 
-    /// A socket with buffers of [`LARGE_BUFFER`] bytes. `None`: `budget` or the allocator has no memory for it.
+    /// Takes or creates a socket with buffers of [`LARGE_BUFFER`] bytes. `None`: `budget` refuses, or allocation fails.
     pub(super) fn try_large(budget: MemoryBudget) -> Option<Self> {
         if !budget(2 * LARGE_BUFFER) {
             return None;
@@ -61,12 +61,12 @@ impl SmoltcpSocket {
         Some(Self { set, handle, room: LARGE_BUFFER })
     }
 
-    /// Sets the options for a connection that goes this way.
+    /// Sets the options for a connection over `path`.
     pub(super) fn prepare(&mut self, path: PathKind) {
         let socket = self.socket_mut();
         socket.set_ack_delay(Some(ACKNOWLEDGMENT.into()));
         match path {
-            // There is no network to spare.
+            // There is no network to protect from congestion or small segments.
             PathKind::Local => {
                 socket.set_nagle_enabled(false);
                 socket.set_congestion_control(CongestionControl::None);

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::machine::transfer::{Sink, Source};
 
 impl Engine {
-    /// Takes bytes from `from`, as many as there is room for, and returns how many.
+    /// Copies bytes from `from` into the send buffer, as many as fit, and returns how many.
     pub(in crate::net::tcp) fn send(&mut self, from: &mut dyn Source) -> usize {
         let mut total = 0;
         // The buffer is a ring: twice at most, for the part before its end and the one after.
@@ -27,7 +27,7 @@ impl Engine {
         total
     }
 
-    /// Gives bytes to `to`, as many as it takes, and returns how many.
+    /// Copies received bytes to `to`, as many as it takes, and returns how many.
     pub(in crate::net::tcp) fn receive(&mut self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         for _ in 0..2 {
@@ -46,19 +46,19 @@ impl Engine {
         total
     }
 
-    /// Forgets the last bytes that came, all that there are: somebody has them.
+    /// Drops all received bytes, because the caller keeps them in their packet.
     pub(in crate::net::tcp) fn pass_over(&mut self) {
         self.untold += self.received();
         self.discard();
     }
 
-    /// Throws all bytes away that nobody has read.
+    /// Drops all unread bytes.
     pub(in crate::net::tcp) fn discard(&mut self) {
         while self.socket_mut().recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|count| count > 0) {}
         self.look();
     }
 
-    /// Whether so much has come that the peer may have to wait.
+    /// Returns whether the receive buffer is so full that the peer may have to wait.
     pub(in crate::net::tcp) const fn is_crowded(&self) -> bool {
         self.received() >= self.smoltcp.room / 4 * 3
     }

@@ -9,20 +9,21 @@ use super::{ConnectProgress, Connection, Listener, Role, Shutdown, TcpSocketStat
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::How;
 
-/// Whether connect(2) begins something.
+/// Whether connect(2) starts a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConnectAttempt {
     /// It does.
     First,
-    /// It asks how the one before goes.
+    /// It asks for the result of the connection that is being made.
     Again,
 }
 
 impl<C> TcpSocketState<C> {
-    /// What a connect(2) is about.
+    /// Checks that connect(2) is allowed, and returns what it does.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens. `EINVAL`: it was shut down after its end, before connect(2) told that.
+    /// `EISCONN`: the socket is connected, or listens. `EINVAL`: its connection failed, and shutdown(2) came before
+    /// connect(2) reported that.
     pub const fn require_connectable(&self) -> Result<ConnectAttempt, Errno> {
         match self.role {
             Role::Unconnected => Ok(ConnectAttempt::First),
@@ -32,7 +33,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Begins a connection.
+    /// Attaches a connection whose handshake begins.
     pub fn connect(&mut self, connection: Connection) {
         self.local = Some(connection.tuple().local);
         self.error = None;
@@ -40,10 +41,10 @@ impl<C> TcpSocketState<C> {
         self.role = Role::Connected { connection: Box::new(connection), progress: ConnectProgress::Begun };
     }
 
-    /// How the connection that was begun goes.
+    /// Returns the result of the handshake.
     ///
     /// # Errors
-    /// Why it failed; the socket is as before then. `ECONNABORTED`: that has been told already.
+    /// The error of the connection; the socket is unconnected then. `ECONNABORTED`: the error was reported before.
     pub fn connecting(&mut self) -> Poll<Result<(), Errno>> {
         let Role::Connected { connection, progress } = &mut self.role else {
             return Poll::Ready(Err(Errno::ECONNABORTED));
@@ -62,7 +63,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Has no connection, and does not listen. What was there is returned, for the caller to end.
+    /// Drops the connection or stops listening. Returns the listener, whose waiting connections the caller must reset.
     pub fn disconnect(&mut self) -> Option<Listener<C>> {
         let role = core::mem::replace(&mut self.role, Role::Unconnected);
         if !self.is_bound {
@@ -76,10 +77,10 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Ends reading, writing or both. For a listener the caller [disconnects](Self::disconnect).
+    /// Ends reading, writing or both: shutdown(2). For a listener the caller [disconnects](Self::disconnect).
     ///
     /// # Errors
-    /// `ENOTCONN`: there is nothing to end.
+    /// `ENOTCONN`: there is no connection.
     pub fn shut_down(&mut self, how: How) -> Result<(), Errno> {
         let mut what = Shutdown::empty();
         what.set(Shutdown::RECEIVE, how.reads());

@@ -142,7 +142,8 @@ fn two_who_have_both_to_repeat_hear_each_other() {
     (1..=8).for_each(|seed| exchange(seed, 20, (Duration::ZERO, 0)));
 }
 
-/// The one who writes first asks again and again whether there is room; after that, its acknowledgments must still be heard.
+/// The one who writes first asks again and again whether there is room; after that, its acknowledgments must still be
+/// heard.
 #[test]
 fn who_reads_only_after_it_has_written_hears_what_the_other_got() {
     exchange(1, 0, (Duration::from_secs(9), LEN));
