@@ -18,7 +18,7 @@ use rules::net::tcp::segment::Tuple;
 use super::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
-use crate::net::census::{self, Kind};
+use crate::net::counters::{self, Kind};
 use crate::net::demux::{self, Found};
 use crate::net::endpoint::Endpoint;
 use crate::net::{ethernet, interface, ports, timer, udp};
@@ -198,9 +198,9 @@ pub(crate) fn arp() -> Vec<u8> {
 pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
     let mut counts = Counts {
-        all: census::total(),
+        all: counters::total(),
         tcp: ports::listeners()?.count(),
-        tcp_made: census::count(Kind::Tcp),
+        tcp_made: counters::count(Kind::Tcp),
         ..Counts::default()
     };
     let mut bytes = 0;

@@ -26,9 +26,9 @@ use crate::core::file::file::{File, Manner};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
-use crate::net::call::{Address, Destination, Incoming, Nature, Outgoing};
-use crate::net::census::{Kind, Member};
+use crate::net::counters::{Kind, Member};
 use crate::net::holder::Holder;
+use crate::net::socket::{Address, Destination, Incoming, Nature, Outgoing};
 use crate::net::{interface, ports};
 
 /// A netlink socket that somebody has open.
@@ -127,7 +127,7 @@ impl Drop for NetlinkSocket {
     }
 }
 
-impl crate::net::call::Socket for NetlinkSocket {
+impl crate::net::socket::Socket for NetlinkSocket {
     fn nature(&self) -> Nature {
         Nature { family: family::AF_NETLINK, kind: self.kind, protocol: NETLINK_ROUTE }
     }
@@ -210,11 +210,11 @@ impl File for NetlinkSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        crate::net::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        crate::net::socket::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        crate::net::call::Socket::send(self, from, &mut Outgoing::default())
+        crate::net::socket::Socket::send(self, from, &mut Outgoing::default())
     }
 
     fn poll(&self, interest: Events) -> Events {

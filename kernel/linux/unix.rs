@@ -32,7 +32,7 @@ use crate::core::event;
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
-use crate::net::call::{Accepted, Address, Destination, Incoming, Nature, Outgoing};
+use crate::net::socket::{Accepted, Address, Destination, Incoming, Nature, Outgoing};
 
 /// Bytes that travel in one piece.
 const PIECE: usize = 32 << 10;
@@ -217,7 +217,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-impl crate::net::call::Socket for UnixSocket {
+impl crate::net::socket::Socket for UnixSocket {
     fn nature(&self) -> Nature {
         let kind = match self.kind() {
             Kind::Stream => kind::SOCK_STREAM,

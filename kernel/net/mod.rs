@@ -8,8 +8,7 @@
 //! ```
 //! No two of the locks of rank 4 (`demux`, `ports`, `timer`) are held together, nor two endpoints.
 
-pub(crate) mod call;
-pub(crate) mod census;
+pub(crate) mod counters;
 pub(crate) mod demux;
 pub(crate) mod endpoint;
 pub(crate) mod ethernet;
@@ -24,6 +23,7 @@ pub(crate) mod route;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod syscall;
+pub(crate) mod tcp;
 pub(crate) mod timer;
 pub(crate) mod traffic;
 pub(crate) mod udp;

@@ -25,10 +25,10 @@ use rules::net::udp::datagram::{self, Arrival};
 use rules::net::udp::port::Ports;
 use rules::net::udp::socket::Socket;
 
-use super::call::{Address, Destination, Incoming, Nature, Outgoing};
-use super::census::{Kind, Member};
+use super::counters::{Kind, Member};
 use super::holder::Holder;
-use super::socket::next_port;
+use super::socket::{Address, Destination, Incoming, Nature, Outgoing};
+use super::tcp::next_port;
 use super::{endpoint, ports, route, stack};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -214,7 +214,7 @@ impl Drop for UdpSocket {
     }
 }
 
-impl super::call::Socket for UdpSocket {
+impl super::socket::Socket for UdpSocket {
     fn nature(&self) -> Nature {
         Nature { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
     }
@@ -298,11 +298,11 @@ impl File for UdpSocket {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        super::call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        super::socket::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        super::call::Socket::send(self, from, &mut Outgoing::default())
+        super::socket::Socket::send(self, from, &mut Outgoing::default())
     }
 
     fn poll(&self, interest: Events) -> Events {

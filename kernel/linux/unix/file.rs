@@ -14,7 +14,7 @@ use super::UnixSocket;
 use crate::core::event;
 use crate::core::file::file::{File, Manner, WriteExtent};
 use crate::machine::memory::transfer::{Sink, Source};
-use crate::net::call::{self, Outgoing};
+use crate::net::socket::{self, Outgoing};
 
 impl File for UnixSocket {
     fn has_pending_error(&self) -> bool {
@@ -26,11 +26,11 @@ impl File for UnixSocket {
             return Poll::Ready(Ok(0));
         }
         // Descriptors that nobody asked for are closed.
-        call::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+        socket::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        call::Socket::send(self, from, &mut Outgoing::default())
+        socket::Socket::send(self, from, &mut Outgoing::default())
     }
 
     fn write_extent(&self) -> WriteExtent {

@@ -8,7 +8,7 @@ use super::{socket, unix};
 use crate::linux::netlink::NetlinkSocket;
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::linux::unix::UnixSocket;
-use crate::net::socket::TcpSocket;
+use crate::net::tcp::TcpSocket;
 use crate::net::udp::UdpSocket;
 
 /// The first port that everybody may bind: `ip_unprivileged_port_start`.

@@ -14,7 +14,7 @@ use crate::core::file::description::OpenFile;
 use crate::linux::syscall::context::{Caller, Context, parse_fd};
 use crate::linux::unix::UnixSocket;
 use crate::machine::memory::user::UserSlice;
-use crate::net::call::Nature;
+use crate::net::socket::Nature;
 
 /// `sizeof(struct cmsghdr)`: a length of eight bytes, a level and a type of four.
 const HEADER: usize = 16;

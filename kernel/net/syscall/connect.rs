@@ -19,8 +19,8 @@ use crate::core::syscall::patience;
 use crate::linux::netlink::NetlinkSocket;
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::linux::unix::UnixSocket;
-use crate::net::call::Socket as _;
-use crate::net::socket::TcpSocket;
+use crate::net::socket::Socket as _;
+use crate::net::tcp::TcpSocket;
 use crate::net::udp::UdpSocket;
 
 /// Connects the socket with the address at `addr`; `AF_UNSPEC` undoes that.

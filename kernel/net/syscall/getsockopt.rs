@@ -22,7 +22,7 @@ use crate::linux::netlink::NetlinkSocket;
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::UnixSocket;
 use crate::machine::memory::user::{UserPtr, UserSlice};
-use crate::net::call::Socket;
+use crate::net::socket::Socket;
 
 /// The least and the most that a buffer's size can be: `SOCK_MIN_SNDBUF`, `SOCK_MIN_RCVBUF`, and half of `wmem_max`.
 const LEAST_SEND_BUFFER: u32 = 4608;

@@ -20,7 +20,7 @@ use crate::core::syscall::patience;
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
-use crate::net::call::{Address, Incoming, Socket};
+use crate::net::socket::{Address, Incoming, Socket};
 
 /// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
 ///

@@ -21,7 +21,7 @@ use crate::core::syscall::{patience, write};
 use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::datagram::Stranger;
 use crate::machine::memory::user::{UserPtr, UserSource};
-use crate::net::call::{Destination, Outgoing, Socket};
+use crate::net::socket::{Destination, Outgoing, Socket};
 
 /// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
 /// look at an address.

@@ -26,8 +26,8 @@ use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::linux::unix::{self, UnixSocket};
 use crate::machine::clock;
 use crate::machine::memory::user::{UserPtr, UserSlice};
-use crate::net::call::{Address, Socket};
-use crate::net::socket::{self, TcpSocket};
+use crate::net::socket::{Address, Socket};
+use crate::net::tcp::{self, TcpSocket};
 use crate::net::udp::{self, UdpSocket};
 
 /// `struct sockaddr_storage`: no address is longer.
@@ -53,7 +53,7 @@ pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32
     let (flags, uid) = (open_flags(flags), cx.credentials().uid());
     let file = match (u16::try_from(family), kind, protocol) {
         (Ok(family::AF_INET), _, PROTOCOLS..) => return Err(Errno::EINVAL),
-        (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => socket::create(flags, uid)?,
+        (Ok(family::AF_INET), kind::SOCK_STREAM, 0 | IPPROTO_TCP) => tcp::create(flags, uid)?,
         (Ok(family::AF_INET), kind::SOCK_STREAM, _) => return Err(Errno::EPROTONOSUPPORT),
         (Ok(family::AF_INET), kind::SOCK_DGRAM, 0 | IPPROTO_UDP) => udp::create(flags, uid)?,
         (Ok(family::AF_INET), kind::SOCK_DGRAM, _) | (Ok(family::AF_INET), kind::SOCK_RAW, 0) => {

@@ -23,7 +23,7 @@ use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::syscall::context::{Context, SysResult};
 use crate::linux::unix::names::Key;
 use crate::linux::unix::{self, Endpoint, UnixSocket};
-use crate::net::call::Socket as _;
+use crate::net::socket::Socket as _;
 
 /// What the inode at `location` is known by.
 fn key(location: &Location) -> Key {

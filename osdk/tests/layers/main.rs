@@ -48,7 +48,7 @@ const EXCEPTIONS: [(&str, &str); 12] = [
     ("net::syscall", "linux::netlink"),
     ("net::syscall", "linux::syscall"),
     ("net::syscall", "linux::unix"),
-    ("net::call", "linux::unix"),
+    ("net::socket", "linux::unix"),
 ];
 
 #[test]

@@ -12,8 +12,8 @@ use rules::net::socket::{DEFAULT_TTL, Switches};
 
 use super::{Answer, Given};
 use crate::linux::syscall::context::SysResult;
-use crate::net::call::{Address, Socket};
 use crate::net::interface;
+use crate::net::socket::{Address, Socket};
 
 /// The numbers of the options, up to `IP_BIND_ADDRESS_NO_PORT` and from `IP_MULTICAST_IF` on.
 const OPTIONS: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];

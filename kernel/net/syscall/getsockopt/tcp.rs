@@ -11,8 +11,8 @@ use rules::net::socket::Switches;
 
 use super::{Answer, Given};
 use crate::linux::syscall::context::SysResult;
-use crate::net::call::Socket as _;
-use crate::net::socket::TcpSocket;
+use crate::net::socket::Socket as _;
+use crate::net::tcp::TcpSocket;
 
 /// `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`, in seconds.
 const KEEP_SECONDS: RangeInclusive<i32> = 1..=32_767;
