@@ -136,8 +136,19 @@ fn connection(tuple: &Tuple, found: &Found) -> Inet {
 /// `ENOMEM`: there are too many to tell.
 pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::udp_head())?;
-    for (number, (socket, lost)) in udp::all()?.enumerate() {
-        lines.push(&proc_net::udp(number, &socket, lost))?;
+    for (number, report) in udp::all()?.enumerate() {
+        let socket = Inet {
+            local: report.local,
+            remote: report.remote.unwrap_or(NOWHERE),
+            // As TCP has it: established, or closed.
+            state: if report.remote.is_some() { 1 } else { 7 },
+            sent: 0,
+            received: report.held,
+            timer: Timer::None,
+            uid: report.uid,
+            inode: report.inode,
+        };
+        lines.push(&proc_net::udp(number, &socket, report.lost))?;
     }
     Ok(lines.finish())
 }
@@ -218,9 +229,9 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     }
     counts.tcp_pages = pages(bytes);
     let mut held = 0;
-    for (socket, _) in udp::all()? {
+    for socket in udp::all()? {
         counts.udp += 1;
-        held += socket.received;
+        held += socket.held;
     }
     counts.udp_pages = pages(held);
     Ok(proc_net::counts(&counts).into_bytes())

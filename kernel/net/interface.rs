@@ -6,10 +6,9 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use rules::net::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
-
-use rules::linux::netlink::dump::Facts;
 use rules::net::route;
 use rules::net::tcp::Route;
+use rules::net::traffic::Traffic;
 
 use super::link::Link as _;
 use super::loopback::Loopback;
@@ -61,8 +60,7 @@ pub(crate) fn routes() -> Vec<route::Route> {
     route::all(ethernet::get().map(ethernet::Ethernet::network))
 }
 
-/// All that programs may know.
-pub(crate) fn facts() -> Facts {
-    let interfaces = all().map(|interface| (interface, traffic::of(&interface))).collect();
-    Facts { interfaces, routes: routes() }
+/// All of them, with what went over each.
+pub(crate) fn traffic() -> Vec<(Interface, Traffic)> {
+    all().map(|interface| (interface, traffic::of(&interface))).collect()
 }

@@ -1,7 +1,6 @@
-//! What the calls on sockets ask of every kind of socket.
+//! The operations of sockets: what the system calls in `syscall` ask of every protocol.
 //!
-//! Not here: connect(2), and bind(2) with a path, which differ too much; sleeping (event/wait); addresses and
-//! descriptors in user memory (syscall/socket, syscall/message).
+//! Not here: the file operations (`file`), sleeping (event/wait), descriptors and addresses in user memory (`syscall`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,17 +8,19 @@ use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use core::task::Poll;
 
-use ostd_pod::IntoBytes;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
-use rules::linux::unix::name::Name;
-use rules::net::abi::socket::{How, MessageFlags, SockAddrIn, SockAddrNl, Ucred};
+use rules::net::abi::socket::{How, MessageFlags, Ucred};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::Taking;
+use rules::net::tcp::socket::Attempt;
 
+use super::address::{Address, RawAddress};
+use super::file::CommonState;
+use super::option::{Answer, Given};
+use crate::core::event::Watch;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
-use crate::linux::unix::endpoint::Endpoint;
+use crate::core::syscall::caller::Right;
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// What socket(2) was asked for.
@@ -33,46 +34,98 @@ pub(crate) struct Nature {
     pub(crate) protocol: u32,
 }
 
-/// The address of a socket.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Address {
-    /// `AF_INET`.
+/// The process that makes a call, as sockets see it.
+pub(crate) trait SocketCaller {
+    /// Its IDs, which the other end of a local socket is told.
+    fn identity(&self) -> Ucred;
+
+    /// Whether it holds `right`.
+    fn may(&self, right: Right) -> bool;
+
+    /// Makes the file of a local socket at `path`.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`: there is a file. Those of mknod(2).
+    fn make_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
+
+    /// Removes the file that [`make_socket_file`](Self::make_socket_file) has made.
+    fn remove_socket_file(&self, path: &[u8]);
+
+    /// The file of a local socket that `path` leads to.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`: the file is no socket. `EACCES`, `ENOENT` and the like: the path.
+    fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
+}
+
+/// The name of an inode.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct FileId {
+    /// The number of its device.
+    pub(crate) device: u64,
+    /// Its number there.
+    pub(crate) inode: u64,
+}
+
+/// What became of a connect(2).
+pub(crate) enum Connect<'a> {
+    /// The socket is connected, or was disconnected.
+    Done,
+    /// A handshake goes on; [`Socket::connecting`] returns its result.
+    Handshake(Attempt),
+    /// The socket has to enter a backlog.
+    Backlog(Box<dyn Backlog + 'a>),
+}
+
+/// The backlog of a listener, in which a socket waits for its place.
+pub(crate) trait Backlog {
+    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    fn room(&self) -> &Watch;
+
+    /// Takes the place, which connects the socket.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`: it listens no more. Those of the protocol.
+    fn enter(&self) -> Poll<Result<(), Errno>>;
+}
+
+/// Where a message goes that does not go to the peer.
+pub(crate) enum Destination<'a> {
+    /// An address, which [`Socket::send`] finds in the message.
+    Address(Addressee),
+    /// A socket of this machine, which must have room.
+    Mailbox(Box<dyn Mailbox + 'a>),
+}
+
+/// The address that a message carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Addressee {
+    /// Of an internet socket.
     Inet(SocketAddrV4),
-    /// `AF_UNIX`; perhaps without a name.
-    Unix(Option<Name>),
-    /// `AF_NETLINK`.
-    Netlink(SockAddrNl),
+    /// The port of a netlink socket.
+    Port(u32),
 }
 
-impl Address {
-    /// As programs see it.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Inet(address) => SockAddrIn::from(*address).as_bytes().to_vec(),
-            Self::Unix(name) => Name::address(name.as_ref()),
-            Self::Netlink(address) => address.as_bytes().to_vec(),
-        }
-    }
+/// The queue of another socket.
+pub(crate) trait Mailbox {
+    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    fn room(&self) -> &Watch;
+
+    /// Puts a message there.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
 }
 
-/// Where a message is to go.
-pub(crate) enum Destination {
-    /// An internet address.
-    Inet(SocketAddrV4),
-    /// The number of a netlink socket.
-    Netlink(u32),
-    /// A local socket.
-    Local(Arc<Endpoint>),
-}
-
-/// What a message is sent with.
+/// What travels with the bytes of a message.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     /// `MSG_MORE` and the like.
     pub(crate) flags: MessageFlags,
-    /// Where to, if not to the other end.
-    pub(crate) to: Option<Destination>,
-    /// Descriptors that go with its first byte. Whoever takes that takes them.
+    /// Where it goes; `None`: to the peer.
+    pub(crate) to: Option<Addressee>,
+    /// Descriptors that travel with its first byte.
     pub(crate) rights: Vec<Arc<OpenFile>>,
 }
 
@@ -83,7 +136,7 @@ pub(crate) struct Incoming {
     pub(crate) count: usize,
     /// How long the message was.
     pub(crate) len: usize,
-    /// Who sent it, where that is not known anyway.
+    /// The sender, unless it is the peer.
     pub(crate) from: Option<Address>,
     /// Descriptors.
     pub(crate) rights: Vec<Arc<OpenFile>>,
@@ -98,7 +151,7 @@ impl Incoming {
 
 /// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
 pub(crate) trait Accepted {
-    /// The address of the other end, as it was when it came.
+    /// The address of the other end, as it was when the connection came.
     ///
     /// # Errors
     /// `ECONNABORTED`: it is not known any more.
@@ -111,15 +164,38 @@ pub(crate) trait Accepted {
     fn open(self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>;
 }
 
-/// A socket. What a kind has not, it refuses with the error given as the default.
-pub(crate) trait Socket: File {
+/// A socket of any protocol. The defaults refuse what a protocol does not have.
+pub(crate) trait Socket: Send + Sync {
     /// What it is.
     fn nature(&self) -> Nature;
 
-    /// Lets `backlog` connections, and one more, wait to be accepted. `caller` is who will seem to listen.
+    /// What the states of all protocols have in common.
+    fn state(&self) -> &dyn CommonState;
+
+    /// Gives it an address.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: there are no connections. Those of the kind.
+    /// `EINVAL`: it has one, or this is none. `EADDRINUSE`: another socket has it. Those of the protocol.
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno>;
+
+    /// Connects it with `address`, or begins to; `AF_UNSPEC` disconnects it.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn connect<'a>(&'a self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno>;
+
+    /// The result of the handshake that connect(2) began.
+    ///
+    /// # Errors
+    /// Why it failed.
+    fn connecting(&self) -> Poll<Result<(), Errno>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets `backlog` connections, and one more, wait to be accepted. The other ends see `caller`.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: there are no connections. Those of the protocol.
     fn listen(&self, backlog: i32, caller: Ucred) -> Result<(), Errno> {
         let _ = (backlog, caller);
         Err(Errno::EOPNOTSUPP)
@@ -131,11 +207,6 @@ pub(crate) trait Socket: File {
     /// `EOPNOTSUPP`: there are no connections. `EINVAL`: it does not listen.
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         Poll::Ready(Err(Errno::EOPNOTSUPP))
-    }
-
-    /// Whether it listens.
-    fn is_listening(&self) -> bool {
-        false
     }
 
     /// Ends reading, writing, or both.
@@ -153,37 +224,60 @@ pub(crate) trait Socket: File {
     /// `ENOTCONN`: there is none.
     fn peer(&self) -> Result<Address, Errno>;
 
-    /// Who the other end was: `SO_PEERCRED`.
+    /// The process at the other end: `SO_PEERCRED`.
     fn peer_credentials(&self) -> Option<Ucred> {
         None
     }
 
-    /// Reads.
+    /// Where a message to `address` goes; `None` if it goes to the peer anyway.
     ///
     /// # Errors
-    /// Those of the kind.
+    /// `EISCONN`, `EOPNOTSUPP`: a message cannot name an address. Those of the protocol.
+    fn destination<'a>(
+        &'a self,
+        caller: &dyn SocketCaller,
+        address: &RawAddress,
+        flags: MessageFlags,
+    ) -> Result<Option<Destination<'a>>, Errno> {
+        let _ = (caller, address, flags);
+        Ok(None)
+    }
+
+    /// Receives.
+    ///
+    /// # Errors
+    /// Those of the protocol.
     fn receive(&self, to: &mut dyn Sink, taking: Taking) -> Poll<Result<Incoming, Errno>>;
 
-    /// Writes.
+    /// Sends.
     ///
     /// # Errors
-    /// Those of the kind.
+    /// Those of the protocol.
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
 
-    /// Takes the error that waits to be told.
-    fn take_error(&self) -> Option<Errno>;
-
-    /// Leaves an error for the next call.
-    fn put_error(&self, error: Errno);
-
-    /// The options.
-    fn options(&self) -> Options;
-
-    /// Changes options.
+    /// Changes the options that every socket has.
     fn update_options(&self, change: &mut dyn FnMut(&mut Options));
 
     /// Sets how many bytes make the socket readable: `SO_RCVLOWAT`.
     fn set_low_water(&self, bytes: usize) {
         self.update_options(&mut |options| options.low_water = bytes);
+    }
+
+    /// Tells an option of a level of the protocol's own.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. Those of the option.
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        let _ = (level, name, answer);
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Changes an option of a level of the protocol's own.
+    ///
+    /// # Errors
+    /// Nothing changed. As [`option`](Self::option).
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        let _ = (level, name, given);
+        Err(Errno::EOPNOTSUPP)
     }
 }

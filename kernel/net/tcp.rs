@@ -11,26 +11,29 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Share};
+use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
-use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
-use rules::net::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
+use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::{Connection, Pace, Taking};
 use rules::net::tcp::port::{self, Purpose, Sharing};
 use rules::net::tcp::segment::{self, Tuple};
 use rules::net::tcp::socket::{Attempt, Socket};
 
+use super::address::{Address, InetAddress, RawAddress};
 use super::demux::Found;
 use super::endpoint::{self, Endpoint};
-use super::socket::{Accepted, Address, Incoming, Nature, Outgoing};
+use super::file::{CommonState, Protocol, State};
+use super::option::{self, Answer, Given};
+use super::socket::{Accepted, Connect, Incoming, Nature, Outgoing, SocketCaller};
 use super::stack::CONNECTION_BYTES;
-use super::{demux, ports, route};
+use super::{demux, file, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::file::WriteExtent;
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -52,7 +55,7 @@ pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>
 
 fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
     endpoint.holder.open(uid);
-    OpenFile::new(Arc::new(TcpSocket { endpoint }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+    file::open(TcpSocket { endpoint }, flags)
 }
 
 /// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
@@ -67,7 +70,7 @@ impl TcpSocket {
     ///
     /// # Errors
     /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
-    pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
+    fn bind_to(&self, address: SocketAddrV4) -> Result<(), Errno> {
         let ip = *address.ip();
         // Nobody can connect to several, but Linux allows that somebody waits for it.
         let is_one = segment::is_unicast(ip);
@@ -98,7 +101,7 @@ impl TcpSocket {
     /// # Errors
     /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
     /// the two ends have a connection already. `ENOBUFS`: no memory.
-    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
+    fn connect_to(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
         let remote = if remote.ip().is_unspecified() {
             SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
         } else {
@@ -151,22 +154,8 @@ impl TcpSocket {
         Err(Errno::EADDRNOTAVAIL)
     }
 
-    /// How the connection that was begun goes.
-    ///
-    /// # Errors
-    /// Why it failed.
-    pub(crate) fn connecting(&self) -> Poll<Result<(), Errno>> {
-        let mut state = self.endpoint.state.lock();
-        let result = state.connecting();
-        if let Poll::Ready(Err(_)) = result {
-            // What is left is a socket without a connection (`tcp_disconnect`).
-            state.report(Events::ERR);
-        }
-        result
-    }
-
     /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
-    pub(crate) fn disconnect(&self) {
+    fn disconnect(&self) {
         let now = clock::now();
         self.endpoint.change(|socket| {
             if let Some(connection) = socket.connection() {
@@ -267,6 +256,35 @@ impl super::socket::Socket for TcpSocket {
         Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
     }
 
+    fn state(&self) -> &dyn CommonState {
+        self.locked()
+    }
+
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
+        self.bind_to(address.for_bind(caller)?)
+    }
+
+    fn connect<'a>(&'a self, _: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno> {
+        match address.inet()? {
+            InetAddress::Inet(remote) => self.connect_to(remote).map(Connect::Handshake),
+            InetAddress::Foreign => Err(Errno::EAFNOSUPPORT),
+            InetAddress::Unspecified(_) => {
+                self.disconnect();
+                Ok(Connect::Done)
+            }
+        }
+    }
+
+    fn connecting(&self) -> Poll<Result<(), Errno>> {
+        let mut state = self.endpoint.state.lock();
+        let result = state.connecting();
+        if let Poll::Ready(Err(_)) = result {
+            // What is left is a socket without a connection (`tcp_disconnect`).
+            state.report(Events::ERR);
+        }
+        result
+    }
+
     /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
     fn listen(&self, backlog: i32, _: Ucred) -> Result<(), Errno> {
         let mut state = self.endpoint.state.lock();
@@ -288,10 +306,6 @@ impl super::socket::Socket for TcpSocket {
             let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
             taken
         })
-    }
-
-    fn is_listening(&self) -> bool {
-        self.endpoint.state.read().is_listening()
     }
 
     fn shut_down(&self, how: How) -> Result<(), Errno> {
@@ -340,18 +354,6 @@ impl super::socket::Socket for TcpSocket {
         if total > 0 { Poll::Ready(Ok(total)) } else { result }
     }
 
-    fn take_error(&self) -> Option<Errno> {
-        self.endpoint.state.lock().take_error()
-    }
-
-    fn put_error(&self, error: Errno) {
-        self.endpoint.state.lock().put_error(error);
-    }
-
-    fn options(&self) -> Options {
-        self.endpoint.state.read().options().clone()
-    }
-
     fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
         self.endpoint.change(|socket| socket.update_options(|options| change(options)));
     }
@@ -364,68 +366,68 @@ impl super::socket::Socket for TcpSocket {
             state.report(Events::READABLE);
         }
     }
+
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        match level {
+            IPPROTO_TCP => option::tcp::get(self, name, answer),
+            IPPROTO_IP => option::ip::get(self, name, answer),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        match level {
+            IPPROTO_TCP => option::tcp::set(self, name, given),
+            IPPROTO_IP => option::ip::set(self, name, given),
+            _ => Err(Errno::ENOPROTOOPT),
+        }
+    }
 }
 
-impl File for TcpSocket {
-    fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+impl State for Socket<Arc<Endpoint>> {
+    fn options(&self) -> &Options {
+        self.options()
     }
 
-    fn begin_lingering(&self) -> Option<Duration> {
-        self.endpoint.change(Socket::begin_lingering)
+    fn take_error(&mut self) -> Option<Errno> {
+        self.take_error()
     }
 
-    fn is_flushed(&self) -> bool {
-        self.endpoint.state.read().is_flushed()
+    fn put_error(&mut self, error: Errno) {
+        self.put_error(error);
     }
 
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        self.endpoint.take(|socket| socket.receive(to, Taking::Consume))
-    }
-
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        super::socket::Socket::send(self, from, &mut Outgoing::default())
-    }
-
-    fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
-    }
-
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
-    }
-
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
-    }
-
-    fn watch(&self) -> Option<&event::Watch> {
-        Some(&self.endpoint.state)
-    }
-
-    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
-        let state = self.endpoint.state.read();
-        let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { Share::One } else { Share::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
+    fn is_listening(&self) -> bool {
+        self.is_listening()
     }
 
     /// Less than `SO_RCVLOWAT` can be read and does not make it readable.
-    fn reads_when_ready(&self, len: usize) -> bool {
-        let state = self.endpoint.state.read();
-        len > 0 && state.options().low_water <= 1 && !state.is_listening()
+    fn reads_when_readable(&self) -> bool {
+        self.options().low_water <= 1 && !self.is_listening()
+    }
+
+    fn unread(&self) -> Result<usize, Errno> {
+        self.unread()
+    }
+}
+
+impl Protocol for TcpSocket {
+    type State = Socket<Arc<Endpoint>>;
+
+    fn locked(&self) -> &event::Locked<Self::State> {
+        &self.endpoint.state
     }
 
     fn stat(&self) -> Stat {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
-        self.endpoint.state.read().unread()
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::Everything
+    }
+
+    fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.endpoint.take(|socket| socket.receive(to, Taking::Consume))
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
@@ -437,5 +439,13 @@ impl File for TcpSocket {
         }
         let queued = self.queued().map(|queued| u32::try_from(queued).unwrap_or(u32::MAX));
         Poll::Ready(queued.and_then(|queued| UserPtr::new(space, argument).write(&queued)).map(|()| 0))
+    }
+
+    fn begin_lingering(&self) -> Option<Duration> {
+        self.endpoint.change(Socket::begin_lingering)
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.endpoint.state.read().is_flushed()
     }
 }

@@ -9,8 +9,8 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ostd::cpu::CpuId;
-use rules::linux::netlink::dump::{Amount, Traffic};
 use rules::net::abi::netdevice::{Flags, Interface};
+use rules::net::traffic::{Amount, Traffic};
 
 use super::interface;
 

@@ -1,72 +1,56 @@
-//! Local sockets as files: reads and writes without anything beside the bytes.
+//! What the file operations need to know of local sockets.
 //!
 //! Source: Linux 6.1 net/socket.c (`sock_read_iter`), net/unix/af_unix.c (`unix_inq_len`).
 
-use core::task::Poll;
+use alloc::sync::Arc;
 
-use pollee::{Events, Share};
 use rules::abi::errno::Errno;
 use rules::abi::stat::Stat;
-use rules::linux::unix::socket::Kind;
-use rules::net::tcp::connection::Taking;
+use rules::linux::unix::socket::{Kind, Socket};
+use rules::net::socket::Options;
 
 use super::UnixSocket;
+use super::endpoint::Endpoint;
 use crate::core::event;
-use crate::core::file::file::{File, Manner, WriteExtent};
-use crate::machine::memory::transfer::{Sink, Source};
-use crate::net::socket::{self, Outgoing};
+use crate::core::file::description::OpenFile;
+use crate::core::file::file::WriteExtent;
+use crate::net::file::{Protocol, State};
 
-impl File for UnixSocket {
-    fn has_pending_error(&self) -> bool {
-        self.poll(Events::ERR).contains(Events::ERR)
+impl State for Socket<Arc<Endpoint>, Arc<OpenFile>> {
+    fn options(&self) -> &Options {
+        self.options()
     }
 
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        // Descriptors that nobody asked for are closed.
-        socket::Socket::receive(self, to, Taking::Consume).map_ok(|incoming| incoming.count)
+    fn take_error(&mut self) -> Option<Errno> {
+        self.take_error()
     }
 
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        socket::Socket::send(self, from, &mut Outgoing::default())
+    fn put_error(&mut self, error: Errno) {
+        self.put_error(error);
     }
 
-    fn write_extent(&self) -> WriteExtent {
-        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
+    fn is_listening(&self) -> bool {
+        self.is_listening()
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        self.endpoint.state.poll(interest)
+    /// All that waits (`unix_inq_len`).
+    fn unread(&self) -> Result<usize, Errno> {
+        self.unread()
     }
+}
 
-    fn front(&self) -> Option<(&event::Front, Events)> {
-        Some((self.endpoint.state.front(), Events::all()))
-    }
+impl Protocol for UnixSocket {
+    type State = Socket<Arc<Endpoint>, Arc<OpenFile>>;
 
-    fn watch(&self) -> Option<&event::Watch> {
-        Some(&self.endpoint.state)
-    }
-
-    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn manner(&self, waits_for: Events) -> Manner {
-        let state = self.endpoint.state.read();
-        let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let share = if is_accept { Share::One } else { Share::All };
-        Manner { share, limit: state.options().wait_limit(waits_for) }
-    }
-
-    fn reads_when_ready(&self, len: usize) -> bool {
-        len > 0 && !self.endpoint.state.read().is_listening()
+    fn locked(&self) -> &event::Locked<Self::State> {
+        &self.endpoint.state
     }
 
     fn stat(&self) -> Stat {
         self.endpoint.holder.stat(self.endpoint.inode)
     }
 
-    /// `FIONREAD`: all that waits (`unix_inq_len`).
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
-        self.endpoint.state.read().unread()
+    fn write_extent(&self) -> WriteExtent {
+        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
     }
 }

@@ -10,10 +10,10 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::{ip, kind};
 use rules::net::socket::{DEFAULT_TTL, Switches};
 
-use super::{Answer, Given};
-use crate::linux::syscall::context::SysResult;
+use super::{Answer, Given, Number};
+use crate::net::address::Address;
 use crate::net::interface;
-use crate::net::socket::{Address, Socket};
+use crate::net::socket::Socket;
 
 /// The numbers of the options, up to `IP_BIND_ADDRESS_NO_PORT` and from `IP_MULTICAST_IF` on.
 const OPTIONS: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];
@@ -22,71 +22,50 @@ const OPTIONS: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];
 const DISCOVERIES: RangeInclusive<i32> = 0..=5;
 
 /// The bits of a `IP_TOS` that are not the program's to say of a stream.
-const CONGESTION: u8 = 3;
+const CONGESTION: i32 = 3;
 
-const fn switch(name: u32) -> Option<Switches> {
-    match name {
-        ip::PKTINFO => Some(Switches::PACKET_INFO),
-        ip::RECVERR => Some(Switches::RECEIVE_ERRORS),
-        ip::RECVTTL => Some(Switches::RECEIVE_TTL),
-        ip::RECVTOS => Some(Switches::RECEIVE_TOS),
-        ip::FREEBIND => Some(Switches::FREE_BIND),
-        ip::BIND_ADDRESS_NO_PORT => Some(Switches::BIND_WITHOUT_PORT),
-        _ => None,
-    }
+fn number(name: u32) -> Option<Number> {
+    Some(match name {
+        ip::TOS => Number::Byte(i32::MIN..=i32::MAX, |options| &mut options.tos),
+        ip::TTL => Number::Byte(1..=255, |options| &mut options.ttl),
+        ip::MTU_DISCOVER => Number::Byte(DISCOVERIES, |options| &mut options.mtu_discovery),
+        ip::PKTINFO => Number::Switch(Switches::PACKET_INFO),
+        ip::RECVERR => Number::Switch(Switches::RECEIVE_ERRORS),
+        ip::RECVTTL => Number::Switch(Switches::RECEIVE_TTL),
+        ip::RECVTOS => Number::Switch(Switches::RECEIVE_TOS),
+        ip::FREEBIND => Number::Switch(Switches::FREE_BIND),
+        ip::BIND_ADDRESS_NO_PORT => Number::Switch(Switches::BIND_WITHOUT_PORT),
+        _ => return None,
+    })
 }
 
 /// Tells an option's value.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option. `ENOTCONN`: the length of packets, of a socket without a way.
-pub(super) fn get(socket: &dyn Socket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
-    let options = socket.options();
-    match name {
-        _ if let Some(switch) = switch(name) => answer.write_flag(options.switches.contains(switch)),
-        ip::TOS => answer.write(i32::from(options.tos)),
-        ip::TTL => answer.write(i32::from(options.ttl)),
-        ip::MTU_DISCOVER => answer.write(i32::from(options.mtu_discovery)),
-        ip::MTU => match socket.peer() {
+pub(in crate::net) fn get(socket: &dyn Socket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+    if name == ip::MTU {
+        return match socket.peer() {
             Ok(Address::Inet(peer)) => answer.write(interface::mtu_to(*peer.ip()).ok_or(Errno::ENOTCONN)?),
             _ => Err(Errno::ENOTCONN),
-        },
-        _ => Err(Errno::ENOPROTOOPT),
+        };
     }
+    answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut socket.state().options()))
 }
 
 /// Changes an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for it. `EFAULT`: not readable.
-pub(super) fn set(socket: &dyn Socket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+pub(in crate::net) fn set(socket: &dyn Socket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
     if !OPTIONS.iter().any(|names| names.contains(&name)) {
         return Err(Errno::ENOPROTOOPT);
     }
-    let number = given.small_number()?;
-    match name {
-        _ if let Some(switch) = switch(name) => {
-            socket.update_options(&mut |options| options.switches.set(switch, number != 0));
-        }
-        ip::TOS => {
-            let is_stream = socket.nature().kind == kind::SOCK_STREAM;
-            let tos = if is_stream { number as u8 & !CONGESTION } else { number as u8 };
-            socket.update_options(&mut |options| options.tos = tos);
-        }
-        ip::TTL => {
-            let ttl = match number {
-                -1 => DEFAULT_TTL,
-                _ => u8::try_from(number).ok().filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?,
-            };
-            socket.update_options(&mut |options| options.ttl = ttl);
-        }
-        ip::MTU_DISCOVER => {
-            if !DISCOVERIES.contains(&number) {
-                return Err(Errno::EINVAL);
-            }
-            socket.update_options(&mut |options| options.mtu_discovery = number as u8);
-        }
-        _ => {}
-    }
-    Ok(())
+    let value = match given.small_number()? {
+        value if name == ip::TOS && socket.nature().kind == kind::SOCK_STREAM => value & !CONGESTION,
+        -1 if name == ip::TTL => DEFAULT_TTL.into(),
+        value => value,
+    };
+    // What is not known changes nothing.
+    number(name).map_or(Ok(()), |option| option.change(socket, value))
 }

@@ -9,8 +9,7 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::tcp;
 use rules::net::socket::Switches;
 
-use super::{Answer, Given};
-use crate::linux::syscall::context::SysResult;
+use super::{Answer, Given, Number};
 use crate::net::socket::Socket as _;
 use crate::net::tcp::TcpSocket;
 
@@ -41,29 +40,36 @@ fn repetitions(seconds: i32) -> u16 {
     total
 }
 
+fn number(name: u32) -> Option<Number> {
+    Some(match name {
+        tcp::NODELAY => Number::Flag(|options| &mut options.no_delay),
+        tcp::CORK => Number::Flag(|options| &mut options.cork),
+        tcp::KEEPIDLE => Number::Seconds(KEEP_SECONDS, |options| &mut options.keep_idle),
+        tcp::KEEPINTVL => Number::Seconds(KEEP_SECONDS, |options| &mut options.keep_interval),
+        tcp::KEEPCNT => Number::Byte(KEEP_COUNT, |options| &mut options.keep_count),
+        tcp::SYNCNT => Number::Byte(SYN_COUNT, |options| &mut options.syn_count),
+        // The protocol machine decides this by itself.
+        tcp::QUICKACK => Number::Unless(Switches::SLOW_ACK),
+        _ => return None,
+    })
+}
+
 /// Tells an option's value.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option.
-pub(super) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> SysResult {
-    let options = socket.options();
+pub(in crate::net) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+    let mut options = socket.state().options();
     match name {
-        tcp::NODELAY => answer.write_flag(options.no_delay),
-        tcp::CORK => answer.write_flag(options.cork),
-        tcp::KEEPIDLE => answer.write(options.keep_idle.as_secs() as i32),
-        tcp::KEEPINTVL => answer.write(options.keep_interval.as_secs() as i32),
-        tcp::KEEPCNT => answer.write(i32::from(options.keep_count)),
-        tcp::SYNCNT => answer.write(i32::from(options.syn_count)),
         tcp::USER_TIMEOUT => answer.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
         tcp::MAXSEG => answer.write(socket.segment_len() as i32),
         tcp::INFO => answer.write(socket.info()),
-        tcp::QUICKACK => answer.write_flag(!options.switches.contains(Switches::SLOW_ACK)),
         tcp::DEFER_ACCEPT => answer.write(i32::from(options.defer_accept)),
         // How long the other end's FIN is waited for, which cannot be changed.
         tcp::LINGER2 => answer.write(FIN_TIMEOUT),
         // Connections carry nothing before they are there.
         tcp::FASTOPEN => answer.write(0_i32),
-        _ => Err(Errno::ENOPROTOOPT),
+        _ => answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut options)),
     }
 }
 
@@ -71,49 +77,27 @@ pub(super) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_, '_>) -> Sys
 ///
 /// # Errors
 /// `EINVAL`: too short, or no value for it. `ENOPROTOOPT`: no such option.
-pub(super) fn set(socket: &TcpSocket, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
-    let number = given.number()?;
-    let is_on = number != 0;
-    let within = |range: RangeInclusive<i32>| {
-        if range.contains(&number) { Ok(number.unsigned_abs()) } else { Err(Errno::EINVAL) }
-    };
-    let seconds = || within(KEEP_SECONDS).map(|seconds| Duration::from_secs(u64::from(seconds)));
+pub(in crate::net) fn set(socket: &TcpSocket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+    let value = given.number()?;
     match name {
-        tcp::NODELAY => socket.update_options(&mut |options| options.no_delay = is_on),
-        tcp::CORK => socket.update_options(&mut |options| options.cork = is_on),
-        tcp::KEEPIDLE => {
-            let time = seconds()?;
-            socket.update_options(&mut |options| options.keep_idle = time);
-        }
-        tcp::KEEPINTVL => {
-            let time = seconds()?;
-            socket.update_options(&mut |options| options.keep_interval = time);
-        }
-        tcp::KEEPCNT => {
-            let count = within(KEEP_COUNT)? as u8;
-            socket.update_options(&mut |options| options.keep_count = count);
-        }
-        tcp::SYNCNT => {
-            let count = within(SYN_COUNT)? as u8;
-            socket.update_options(&mut |options| options.syn_count = count);
-        }
         tcp::USER_TIMEOUT => {
-            let time = Duration::from_millis(u64::from(within(0..=i32::MAX)?));
-            socket.update_options(&mut |options| options.user_timeout = Some(time).filter(|_| is_on));
+            let milliseconds = u64::try_from(value).map_err(|_| Errno::EINVAL)?;
+            let time = (value != 0).then_some(Duration::from_millis(milliseconds));
+            socket.update_options(&mut |options| options.user_timeout = time);
         }
         tcp::MAXSEG => {
-            let len = if is_on { Some(within(SEGMENT)? as u16) } else { None };
+            if value != 0 && !SEGMENT.contains(&value) {
+                return Err(Errno::EINVAL);
+            }
+            let len = (value != 0).then_some(value as u16);
             socket.update_options(&mut |options| options.max_segment = len);
         }
-        // The protocol machine decides these by itself.
-        tcp::QUICKACK => {
-            socket.update_options(&mut |options| options.switches.set(Switches::SLOW_ACK, !is_on));
-        }
+        // The protocol machine decides this by itself.
         tcp::DEFER_ACCEPT => {
-            let seconds = repetitions(number);
+            let seconds = repetitions(value);
             socket.update_options(&mut |options| options.defer_accept = seconds);
         }
-        _ => return Err(Errno::ENOPROTOOPT),
+        _ => number(name).ok_or(Errno::ENOPROTOOPT)?.change(socket, value)?,
     }
     Ok(())
 }

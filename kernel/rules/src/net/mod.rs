@@ -11,5 +11,6 @@ pub mod pci;
 pub mod route;
 pub mod socket;
 pub mod tcp;
+pub mod traffic;
 pub mod udp;
 pub mod virtio;
