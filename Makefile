@@ -5,7 +5,7 @@ OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(M
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
           $(if $(BOOT),--boot $(BOOT)) $(if $(PORT),--forward $(PORT):80) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
 
-.PHONY: help run exec test test-all test-images soak bench bench-check profile check build image setup
+.PHONY: help run exec test test-all test-images soak bench bench-check profile check doc build image setup
 
 help:
 	@echo 'make run       boot in QEMU and play the tour; on a terminal, a shell after it'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
 	@echo 'make profile   where the kernel spends its instructions on a program that runs for ever: PROG=… ARGS=…'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
+	@echo 'make doc       write the documentation of the crates as a site, and print its path'
 	@echo 'make build     build the kernel'
 	@echo 'make image     make disk images with the tour: target/pollux-bios.img and target/pollux-uefi.img'
 	@echo 'make setup     install what is missing; the others do so too, when they need it'
@@ -58,6 +59,9 @@ profile:
 
 check:
 	@osdk/pollux check
+
+doc:
+	@osdk/pollux doc
 
 build:
 	@osdk/pollux build $(if $(POLICY),--policy $(POLICY))

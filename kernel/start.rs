@@ -8,22 +8,21 @@ use core::fmt;
 use ostd::arch::cpu::context::UserContext;
 use ostd::boot::{boot_info, smp};
 use ostd::power::{self, ExitCode};
+use ostd::task::TaskOptions;
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
 use crate::core::event::trace::{self, Level};
-use crate::core::file::description::OpenFile;
 use crate::linux::fs::open::{self, How};
-use crate::linux::proc;
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::signal::pending::ThreadSignals;
 use crate::linux::task::thread::{Myself, Registers, Thread};
 use crate::linux::task::{hooks, scheduler};
-use crate::linux::{devices, fs};
+use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
 use crate::machine::console::{self, println};
 use crate::machine::memory::budget;
@@ -34,6 +33,8 @@ use crate::net;
 /// The first program, unless the command line names another with `init=`.
 const INIT: &str = "/init";
 
+const NO_TASK: &str = "pollux: no memory for a task of the kernel";
+
 /// Leaves OSTD's boot stack for the first task, which starts everything else. OSTD never returns to a stack
 /// that is no task's.
 pub(crate) fn start() {
@@ -41,7 +42,9 @@ pub(crate) fn start() {
     hooks::install();
     // First of all: until they have a task, the other CPUs answer no call to forget old mappings.
     smp::register_ap_entry(scheduler::start_cpu);
-    spawn_kernel_task(start_all);
+    if TaskOptions::new(start_all).spawn().is_err() {
+        println!("{NO_TASK}");
+    }
 }
 
 /// Starts everything there is, and the first process.
@@ -50,27 +53,23 @@ fn start_all() {
     clock::start();
     report_options();
     set_trace();
-    proc::register();
     fs::boot::populate();
     devices::register();
     scheduler::start_cpu();
     rules::net::tcp::ask_for_memory(|bytes| budget::try_reserve(bytes).is_ok());
     net::impairment::start(option("impair"));
-    net::ethernet::start(option("ip"));
-    spawn_kernel_task(clock::deferred::serve);
-    spawn_kernel_task(console::serve);
-    spawn_kernel_task(|| crate::linux::serial::serve());
-    spawn_kernel_task(|| net::serve());
-    spawn_kernel_task(net::ethernet::serve);
+    let started = [
+        clock::deferred::start(),
+        console::start(),
+        serial::start(),
+        net::timer::start(),
+        net::ethernet::start(option("ip")),
+    ];
+    if started.contains(&Err(Errno::ENOMEM)) {
+        println!("{NO_TASK}");
+    }
     if let Err(errno) = start_init() {
         give_up(format_args!("cannot start the first process: {errno:?}"));
-    }
-}
-
-/// A task of the kernel itself.
-fn spawn_kernel_task(work: fn()) {
-    if ostd::task::TaskOptions::new(work).spawn().is_err() {
-        println!("pollux: no memory for a task of the kernel");
     }
 }
 
@@ -131,7 +130,7 @@ fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<()
     let process = thread.process();
     let origin = fs::boot::origin();
     let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
-    let console = OpenFile::new(console, AccessMode::ReadWrite, OpenFlags::empty())?;
+    let console = console.describe(AccessMode::ReadWrite, OpenFlags::empty())?;
     let files = process.files();
     for _ in 0..3 {
         files.open(console.clone(), OnExec::Keep, 3)?;

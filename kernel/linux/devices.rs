@@ -1,25 +1,21 @@
-//! Joins names in the tree to the objects behind them, which do not know of each other: devices and FIFOs.
+//! The drivers of terminals, by device number: the tree of files lies below terminals and does not know them.
 
 use alloc::sync::Arc;
 
 use rules::abi::errno::Errno;
-use rules::abi::open::{AccessMode, OpenFlags};
-use rules::abi::stat::Stat;
+use rules::abi::open::OpenFlags;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::credentials::Credentials;
 
-use crate::core::file::file::File;
-use crate::core::object::pipe::fifo::{self, FifoId};
-use crate::linux::fs;
+use crate::core::file::traits::File;
 use crate::linux::fs::device::{self, nodes};
 use crate::linux::fs::devpts;
 use crate::linux::serial;
-use crate::linux::task::{session, thread};
+use crate::linux::task::thread;
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{self, Provider};
-use crate::linux::terminal::pty;
+use crate::linux::terminal::{pty, session};
 
-/// Lets terminals and FIFOs be opened; the start of the kernel calls it once.
+/// Lets terminals be opened; the start of the kernel calls it once.
 pub(crate) fn register() {
     for port in 0..4 {
         device::register(nodes::serial(port), open_serial);
@@ -29,12 +25,6 @@ pub(crate) fn register() {
     device::register(nodes::TTY, |_, _| session::own_terminal().ok_or(Errno::ENXIO)?.open());
     device::register(nodes::PTMX, |_, _| open_ptmx());
     device::register_major(pty::MAJOR, open_slave);
-    control::provide(Provider {
-        signal: session::signal,
-        hang_up: session::hang_up_terminal,
-        admit: session::admit,
-    });
-    fs::fifo::register(open_fifo);
 }
 
 fn open_serial(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
@@ -62,8 +52,4 @@ fn open_slave(device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, E
         session::connect_at_open(slave.terminal());
     }
     Ok(slave)
-}
-
-fn open_fifo(inode: &Stat, access: AccessMode, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
-    fifo::open(FifoId { device: inode.device, inode: inode.inode }, access, flags)
 }

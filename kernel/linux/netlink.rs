@@ -2,6 +2,7 @@
 //!
 //! Who made a socket is who asks, whoever writes to it.
 //! Lock: a socket's (rank 3), and under it that of the numbers (rank 4).
+//! Why: decision 0094.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c.
 
 mod option;

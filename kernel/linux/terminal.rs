@@ -1,6 +1,6 @@
 //! A terminal as a file: the line discipline behind a lock, with a wire or a master behind it.
 //!
-//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`object/serial`), who is in
+//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), who is in
 //! the foreground (`terminal/control`), what a pseudo-terminal's ends are (`terminal/pty`).
 //! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
@@ -9,6 +9,7 @@
 pub(crate) mod control;
 mod ioctl;
 pub(crate) mod pty;
+pub(crate) mod session;
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -24,7 +25,7 @@ use self::control::{Owner, Use};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -292,6 +293,10 @@ fn has_usual_stop(settings: &Termios) -> bool {
 }
 
 impl File for Terminal {
+    fn class(&self) -> Class {
+        self.state.front().class()
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         self.admit(Use::Read)?;
         self.read(to)
@@ -305,7 +310,7 @@ impl File for Terminal {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -320,7 +325,7 @@ impl File for Terminal {
         Some(&self.state)
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.state.read().tty.readable_bytes())
     }
 

@@ -1,28 +1,30 @@
 //! The kernel's own words, and the screen: it shows them, and what programs send to the first serial port.
 //!
 //! Owns: the text on the screen and its picture.   Not here: the serial port, which OSTD has for its messages and
-//! `object/serial` for programs; what bytes mean (`rules::machine::screen`).
+//! `linux/serial` for programs; what bytes mean (`rules::machine::screen`).
 //! Locks: the picture, with preemption off, for one row at a time; under it or alone the text, with interrupts off, for
 //! as long as it takes to change some cells. Who writes never waits for a pixel: a task draws what has changed, some
 //! 30 times a second at most.
+//! Why: decision 0061.
 
 mod canvas;
 mod framebuffer;
 
-use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
 use ostd::console::early_print;
-use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
+use ostd::sync::{LocalIrqDisabled, SpinLock};
 use ostd::task::Task;
+use rules::abi::errno::Errno;
 use rules::machine::screen::Screen;
 use spin::Once;
 
 use self::canvas::Canvas;
 use self::framebuffer::Framebuffer;
 use crate::machine::clock;
-use crate::machine::clock::timer::{self, Expire};
+use crate::machine::clock::timer;
+use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// From a change until it is drawn, with all others in between.
 const FRAME: Duration = Duration::from_millis(33);
@@ -34,11 +36,11 @@ macro_rules! println {
 pub(crate) use println;
 
 static DISPLAY: Once<Display> = Once::new();
+static PAINTER: KernelTask = KernelTask::new();
 
 struct Display {
     text: SpinLock<Text, LocalIrqDisabled>,
     canvas: SpinLock<Canvas>,
-    painter: Once<Arc<Waker>>,
 }
 
 struct Text {
@@ -94,27 +96,23 @@ pub(crate) fn flush_in_panic() {
     }
 }
 
-/// The work of the task that draws; `start` starts it.
-pub(crate) fn serve() {
-    struct Alarm(Arc<Waker>);
-    impl Expire for Alarm {
-        fn expire(&self) {
-            self.0.wake_up();
-        }
-    }
-    let Some(display) = DISPLAY.get() else {
-        return;
-    };
-    let (news, waker) = Waiter::new_pair();
-    display.painter.call_once(|| waker);
-    let (pause, waker) = Waiter::new_pair();
-    let alarm = Arc::new(Alarm(waker));
+/// Starts the task that draws, if there is a screen; the clock must run.
+///
+/// # Errors
+/// `ENOMEM`: no memory for a task.
+pub(crate) fn start() -> Result<(), Errno> {
+    DISPLAY.get().map_or(Ok(()), |display| PAINTER.spawn(|sleeper| serve(display, sleeper)))
+}
+
+fn serve(display: &Display, sleeper: &Sleeper) {
     loop {
-        let timer = timer::arm(clock::now() + FRAME, alarm.clone());
-        pause.wait();
-        drop(timer);
+        // News meanwhile is drawn with the rest.
+        let due = clock::now() + FRAME;
+        while clock::now() < due {
+            timer::sleep_until(sleeper, Some(due));
+        }
         display.draw();
-        news.wait();
+        sleeper.sleep();
     }
 }
 
@@ -122,11 +120,7 @@ impl Display {
     fn new(framebuffer: Framebuffer) -> Self {
         let canvas = Canvas::new(framebuffer);
         let screen = Screen::new(canvas.columns(), canvas.rows());
-        Self {
-            text: SpinLock::new(Text { screen, has_news: false }),
-            canvas: SpinLock::new(canvas),
-            painter: Once::new(),
-        }
+        Self { text: SpinLock::new(Text { screen, has_news: false }), canvas: SpinLock::new(canvas) }
     }
 
     fn change(&self, change: impl FnOnce(&mut Screen)) {
@@ -134,8 +128,8 @@ impl Display {
         change(&mut text.screen);
         let is_first = !core::mem::replace(&mut text.has_news, true);
         drop(text);
-        if is_first && let Some(painter) = self.painter.get() {
-            painter.wake_up();
+        if is_first {
+            PAINTER.wake();
         }
     }
 

@@ -8,6 +8,8 @@
 //! Seed: RDRAND through OSTD where the processor has it, and in any case the jitter of the time stamp
 //! counter. Fresh bits are mixed in from time to time, so that a poor start does not stay poor. Without RDRAND a
 //! deterministic emulator makes the numbers predictable, which the boot log says.
+//!
+//! Why: decision 0041.
 
 use ostd::sync::SpinLock;
 use rand_chacha::ChaCha20Rng;

@@ -3,6 +3,7 @@
 //! Owns: the table of tuples, and the connections themselves when nobody has them open any more.
 //! Locks: one for each of the [`SHARDS`] parts of the table (rank 4), held for a look-up.
 //! Invariant: a tuple is counted in `ports` as long as it is in here.
+//! Why: decision 0040.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;

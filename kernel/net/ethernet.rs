@@ -3,11 +3,9 @@
 //! Owns: the neighbours (rank 4, never together with the card's lock), and the queue that frames come from.
 //! While frames come, the card is silent and the task asks it; it sleeps when there are none.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-use ostd::sync::SpinLock;
 use ostd_pod::{FromBytes, IntoBytes};
 use rules::abi::errno::Errno;
 use rules::net::checksum;
@@ -25,10 +23,10 @@ use super::link::{Inbox, Link};
 use super::stack;
 use super::traffic::{self, Direction};
 use super::virtio::{self, Card, Receiving};
-use crate::core::event::parker::{Bed, Parker};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::console::println;
+use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// What programs call it.
 pub(crate) const NAME: &str = "eth0";
@@ -40,15 +38,13 @@ pub(crate) const MTU: u16 = 1500;
 const BATCH: usize = 64;
 
 static ETHERNET: Once<Ethernet> = Once::new();
+static SERVER: KernelTask = KernelTask::new();
 
 /// The interface.
 pub(crate) struct Ethernet {
     network: Network,
     card: Card,
     neighbours: Ranked<Neighbours>,
-    server: Arc<Parker>,
-    /// Until the task takes it.
-    receiving: SpinLock<Option<Receiving>>,
 }
 
 /// The interface, if there is one.
@@ -70,32 +66,26 @@ pub(crate) fn arrive(packet: &mut Packet) {
     }
 }
 
-/// Starts the card, if there is one, with the addresses that the command line gives.
-pub(crate) fn start(option: Option<&str>) {
+/// Starts the card, if there is one, with the addresses of the command line's `option` (`ip=`), and the task that serves it.
+///
+/// # Errors
+/// `ENOMEM`: no memory for a task.
+pub(crate) fn start(option: Option<&str>) -> Result<(), Errno> {
     let network = match option {
-        Some("off") => return,
+        Some("off") => return Ok(()),
         Some(text) => text.parse().unwrap_or(Network::QEMU_USER),
         None => Network::QEMU_USER,
     };
-    let server = Arc::new(Parker::default());
-    let parker = server.clone();
     // Where packets are damaged, that has to be seen.
     let trust = if impairment::is_on() { Trust::Checksum } else { Trust::Card };
-    let started = virtio::start(trust, move || {
-        parker.unpark();
-    });
-    let Some((card, receiving)) = started else { return };
+    let Some((card, receiving)) = virtio::start(trust, || SERVER.wake()) else { return Ok(()) };
     println!("pollux: eth0 is {}", network.address);
     let neighbours = Ranked::new(Rank::Interface, Neighbours::new());
-    let receiving = SpinLock::new(Some(receiving));
-    ETHERNET.call_once(|| Ethernet { network, card, neighbours, server, receiving });
+    let ethernet = ETHERNET.call_once(|| Ethernet { network, card, neighbours });
+    SERVER.spawn(|sleeper| serve(ethernet, receiving, sleeper))
 }
 
-/// The work of the task; `main` starts it.
-pub(crate) fn serve() {
-    let Some(ethernet) = get() else { return };
-    let Some(mut receiving) = ethernet.receiving.lock().take() else { return };
-    let bed = Bed::make(&ethernet.server);
+fn serve(ethernet: &Ethernet, mut receiving: Receiving, sleeper: &Sleeper) {
     loop {
         let has_more = ethernet.take_in(&mut receiving);
         ethernet.card.go_on();
@@ -105,8 +95,7 @@ pub(crate) fn serve() {
             ostd::task::Task::yield_now();
             continue;
         }
-        let _timer = until.map(|until| clock::timer::arm(until, ethernet.server.clone()));
-        bed.sleep();
+        clock::timer::sleep_until(sleeper, until);
         receiving.set_interrupts(false);
     }
 }
@@ -246,7 +235,7 @@ impl Link for Ethernet {
         if ask == Ask::Now {
             self.ask(next_hop);
             // Questions that get no answer are repeated.
-            self.server.unpark();
+            SERVER.wake();
         }
     }
 }

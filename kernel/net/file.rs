@@ -18,8 +18,9 @@ use rules::net::tcp::connection::Taking;
 
 use super::socket::{Outgoing, Socket};
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -117,7 +118,7 @@ pub(crate) trait Protocol: Socket + 'static {
 
     /// When a blocking write is done.
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Some
+        WriteExtent::Partial
     }
 
     /// Reads bytes alone. Descriptors that come with them are closed.
@@ -180,6 +181,10 @@ pub(crate) fn socket(file: &OpenFile) -> Result<&dyn Socket, Errno> {
 }
 
 impl<P: Protocol> File for SocketFile<P> {
+    fn class(&self) -> Class {
+        Class::Socket
+    }
+
     fn as_socket(&self) -> Option<&dyn Any> {
         Some(Self::TO_SOCKET)
     }
@@ -239,7 +244,7 @@ impl<P: Protocol> File for SocketFile<P> {
         self.0.stat()
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         self.0.locked().read().unread()
     }
 

@@ -10,9 +10,7 @@ use rules::net::route;
 use rules::net::tcp::Route;
 use rules::net::traffic::Traffic;
 
-use super::link::Link as _;
-use super::loopback::Loopback;
-use super::{ethernet, traffic};
+use super::{ethernet, loopback, traffic};
 
 /// The largest packet of the loopback, as Linux has it.
 const LOOPBACK_MTU: u32 = 65536;
@@ -23,7 +21,7 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
         name: "lo",
         index: 1,
         flags: Flags::UP | Flags::LOOPBACK | Flags::RUNNING,
-        address: Loopback.address(),
+        address: loopback::ADDRESS,
         mask: Ipv4Addr::new(255, 0, 0, 0),
         broadcast: Ipv4Addr::UNSPECIFIED,
         mtu: LOOPBACK_MTU,

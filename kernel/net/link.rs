@@ -3,6 +3,8 @@
 //! The stack sends and takes IP packets. A driver puts its link's header into the room in front of them
 //! ([`Packet::frame_mut`]), asks for addresses (ARP) by itself where its medium has them, and has a task that calls
 //! `stack::receive` when its interrupt has said that packets came.
+//!
+//! Why: decision 0090.
 
 use alloc::collections::VecDeque;
 use core::net::Ipv4Addr;

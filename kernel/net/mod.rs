@@ -31,5 +31,3 @@ pub(crate) mod timer;
 pub(crate) mod traffic;
 pub(crate) mod udp;
 mod virtio;
-
-pub(crate) use self::timer::serve;

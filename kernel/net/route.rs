@@ -5,9 +5,8 @@ use core::net::Ipv4Addr;
 use rules::abi::errno::Errno;
 use rules::net::tcp::segment;
 
-use super::ethernet;
 use super::link::Link;
-use super::loopback::Loopback;
+use super::{ethernet, loopback};
 
 /// The first step of a packet's way.
 pub(super) struct Step {
@@ -23,7 +22,7 @@ pub(super) struct Step {
 /// `ENETUNREACH`: there is none.
 pub(super) fn to(destination: Ipv4Addr) -> Result<Step, Errno> {
     if is_local(destination) {
-        return Ok(Step { link: &Loopback, next_hop: destination });
+        return Ok(Step { link: loopback::link(), next_hop: destination });
     }
     let ethernet = ethernet::get().ok_or(Errno::ENETUNREACH)?;
     let next_hop = ethernet.network().next_hop(destination).ok_or(Errno::ENETUNREACH)?;

@@ -2,6 +2,7 @@
 //!
 //! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (event/wait), `O_NONBLOCK`
 //! and addresses in user memory (syscall/socket).
+//! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
 use alloc::boxed::Box;
@@ -33,7 +34,7 @@ use super::stack::CONNECTION_BYTES;
 use super::{demux, file, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
+use crate::core::file::traits::WriteExtent;
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -423,7 +424,7 @@ impl Protocol for TcpSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {

@@ -17,13 +17,13 @@ use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use spin::Once;
+use rules::abi::errno::Errno;
 
 use super::endpoint::Endpoint;
 use super::{demux, impairment};
-use crate::core::event::parker::{Bed, Parker};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
+use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// No time at all.
 const NEVER: u64 = u64::MAX;
@@ -37,7 +37,7 @@ struct Queue {
 }
 
 static QUEUE: Ranked<Queue> = Ranked::new(Rank::Interface, Queue { entries: BTreeMap::new(), next: 0 });
-static SERVER: Once<Arc<Parker>> = Once::new();
+static SERVER: KernelTask = KernelTask::new();
 
 impl Armed {
     pub(crate) const fn new() -> Self {
@@ -73,20 +73,22 @@ pub(crate) fn next(endpoint: &Endpoint) -> Option<Duration> {
 
 /// Lets the task look again at when it is wanted.
 pub(crate) fn wake() {
-    if let Some(server) = SERVER.get() {
-        server.unpark();
-    }
+    SERVER.wake();
 }
 
-/// The work of the task; `main` starts it.
-pub(crate) fn serve() -> ! {
-    let parker = SERVER.call_once(|| Arc::new(Parker::default())).clone();
-    let bed = Bed::make(&parker);
+/// Starts the task.
+///
+/// # Errors
+/// `ENOMEM`: no memory for a task.
+pub(crate) fn start() -> Result<(), Errno> {
+    SERVER.spawn(serve)
+}
+
+fn serve(sleeper: &Sleeper) {
     loop {
         let now = clock::now();
         let until = [run(), demux::expire(now), impairment::expire(now)].into_iter().flatten().min();
-        let _timer = until.map(|until| clock::timer::arm(until, parker.clone()));
-        bed.sleep();
+        clock::timer::sleep_until(sleeper, until);
     }
 }
 

@@ -1,18 +1,16 @@
 //! How much went over each interface: `/proc/net/dev`.
 //!
-//! Each CPU counts for itself, without a lock; more CPUs than there are cells share them and may lose counts.
 //! Source: proc(5); Linux 6.1 net/core/net-procfs.c (`dev_seq_printf_stats`).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicU64, Ordering};
 
-use ostd::cpu::CpuId;
 use rules::net::abi::netdevice::{Flags, Interface};
 use rules::net::traffic::{Amount, Traffic};
 
 use super::interface;
+use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
 
 /// A direction of an interface, whose packets are counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,28 +25,23 @@ pub(super) enum Direction {
 
 const DIRECTIONS: usize = 3;
 
-const CPUS: usize = 64;
+/// Packets and bytes of each direction.
+type Counters = [[Counter; 2]; DIRECTIONS];
 
-/// Packets and bytes of each direction, on cache lines of their own.
-#[repr(align(64))]
-struct Cells([[AtomicU64; 2]; DIRECTIONS]);
-
-static CELLS: [Cells; CPUS] =
-    [const { Cells([const { [const { AtomicU64::new(0) }; 2] }; DIRECTIONS]) }; CPUS];
+static COUNTERS: PerCpu<Counters> =
+    PerCpu::new([const { CacheLines([const { [const { Counter::new() }; 2] }; DIRECTIONS]) }; CPUS]);
 
 /// Counts a packet.
 #[inline]
 pub(super) fn count(direction: Direction, bytes: usize) {
-    let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
-    let [packets, total] = &CELLS[cpu].0[direction as usize];
-    packets.store(packets.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+    let [packets, total] = &COUNTERS.get()[direction as usize];
+    packets.add(1);
+    total.add(bytes as u64);
 }
 
 fn sum(direction: Direction) -> Amount {
-    let [packets, bytes] = [0, 1].map(|which| {
-        CELLS.iter().map(|cells| cells.0[direction as usize][which].load(Ordering::Relaxed)).sum()
-    });
+    let [packets, bytes] =
+        [0, 1].map(|which| COUNTERS.iter().map(|counters| counters[direction as usize][which].get()).sum());
     Amount { packets, bytes }
 }
 

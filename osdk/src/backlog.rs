@@ -3,6 +3,7 @@
 //! QEMU's user network lets one wait; the host drops who comes next, and tries again for them after one, three and seven
 //! seconds. To call listen(2) once more on QEMU's sockets makes room. Where that is refused, as in a container that
 //! allows no look at other processes, a crowd arrives more slowly.
+//! Why: decision 0076.
 //! Source: pidfd_getfd(2), listen(2).
 
 use std::{fs, os::fd::AsFd};

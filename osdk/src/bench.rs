@@ -2,6 +2,8 @@
 //!
 //! The rows and what they check are in tests/src/bin/bench. Instructions are counted with one CPU; wall times are
 //! those of the same rows without counting, from runs that take turns, so that a busy host slows all alike.
+//!
+//! Why: decision 0050.
 
 mod baseline;
 mod http;

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Profile(Box<ProfileOptions>),
     /// Check format, lints, documentation and the direction of imports
     Check,
+    /// Write the documentation of our crates as a site, print its path and open it where there is a display
+    Doc,
     /// Make disk images with the tour that a machine starts from: target/pollux-bios.img and -uefi.img
     Image(ImageOptions),
     /// Pack the initramfs that `cargo osdk run` takes: the tour, on the console

@@ -10,6 +10,24 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::{initramfs::Initramfs, libraries, project};
+
+/// Unpacks these packages below `target/` under this name, unless they are there; where that is.
+pub(crate) fn fetch(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let root = project::products().join(name);
+    unpack(packages, &root).with_context(|| format!("cannot get what {name} takes from Debian's archive"))?;
+    Ok(root)
+}
+
+/// Puts a program of a directory with packages into the guest, at its own place, with the libraries that it and what it
+/// loads need.
+pub(crate) fn pack(root: &Path, program: &str, loaded: &[PathBuf], files: &mut Initramfs) -> Result<()> {
+    let host = root.join(program);
+    files.copy(&host, &Path::new("/").join(program))?;
+    let all: Vec<&Path> = loaded.iter().chain([&host]).map(PathBuf::as_path).collect();
+    libraries::pack_from(root, &all, files)
+}
+
 /// Unpacks these packages into a directory, unless it is there. Does not look for what they depend on.
 pub(crate) fn unpack(packages: &[&str], directory: &Path) -> Result<()> {
     if directory.is_dir() {

@@ -1,6 +1,7 @@
 //! Tests that the host drives: it says what a program of the guest shall do, and judges what that printed.
 //!
 //! Not here: ordinary guest tests, which judge themselves (`libtest`); the boots (`test`).
+//! Why: decision 0080.
 
 use std::{ffi::CString, time::Duration};
 

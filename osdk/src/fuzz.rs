@@ -1,6 +1,7 @@
 //! The fuzz: random system calls on Pollux, which has to live on; some on Linux, to check the program.
 //!
 //! Owns: which seeds, how many calls, how to see a failure again.   Not here: the calls (the guest's program `fuzz`).
+//! Why: decision 0081.
 
 use std::{path::Path, time::Duration};
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: how bad they are.   Not here: what the connections do (tests/tests/tcp_bulk.rs), what happens to a packet
 //! (kernel/rules, `net/impairment`).
+//! Why: decision 0071.
 
 use std::{path::Path, time::Duration};
 

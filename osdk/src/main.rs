@@ -12,6 +12,7 @@ mod cli;
 mod debian;
 mod dialogue;
 mod differential;
+mod doc;
 mod driven;
 mod exec;
 mod fuzz;
@@ -32,6 +33,7 @@ mod program;
 mod project;
 mod python;
 mod screenshot;
+mod script;
 mod servers;
 mod session;
 mod shell;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::command(options),
         Command::Profile(options) => profile::command(options),
         Command::Check => check::command(),
+        Command::Doc => doc::command(),
         Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
     };

@@ -25,6 +25,7 @@ use crate::{
     machine::{self, Machine},
     session::{Event, Session},
     visit::{self, Visit},
+    visited::Visits,
 };
 
 /// What `--test` calls it.
@@ -100,37 +101,37 @@ pub(crate) fn run(
     is_long: bool,
 ) -> Result<(Tally, String)> {
     let (session, port) = serve(kernel, hardware)?;
-    let (mut tally, mut notes) = (Tally::default(), String::new());
     if let Err(error) = visit::await_server(port, BOOT) {
-        tally.failed += 1;
+        let tally = Tally { failed: 1, ..Tally::default() };
         return Ok((tally, format!("nobody answers: {error:#}\n{}", session.last_words())));
     }
     let size = if is_long { 200 << 20 } else { 8 << 20 };
+    let mut visits = Visits::default();
     for (name, errand) in ERRANDS {
-        match errand(port, size) {
-            Ok(()) => tally.passed += 1,
-            Err(error) => {
-                tally.failed += 1;
-                notes += &format!("{name}: {error:#}\n");
-            }
-        }
+        visits.note(name, errand(port, size));
     }
-    if tally.failed == 0 {
+    if visits.tally.failed == 0 {
         let time = time_of_a_request(port, 4, REQUESTS)?;
-        notes = format!("{:.0} requests a second", 1.0 / time.as_secs_f64());
+        visits.notes = format!("{:.0} requests a second", 1.0 / time.as_secs_f64());
     }
-    Ok((tally, notes))
+    Ok((visits.tally, visits.notes))
 }
 
 /// Boots the kernel with a card and the server behind it. The port of the host leads there.
 pub(crate) fn serve(kernel: KernelOptions, hardware: &HardwareOptions) -> Result<(Session, u16)> {
     let port = machine::free_port()?;
     let hardware = HardwareOptions { forwards: vec![(port, PORT)], ..hardware.clone() };
+    let files = pack(&[], LIMIT)?;
+    Ok((Session::start(&Machine::prepare(kernel, &hardware)?, &files)?, port))
+}
+
+/// The guest's files: the server, which gets these words besides its port.
+pub(crate) fn pack(words: &[&str], timeout: Duration) -> Result<Vec<u8>> {
     let mut files = Initramfs::new()?;
     files.copy(&build::program("httpd")?, Path::new(SERVER))?;
-    let server = driven::job(&[SERVER, &PORT.to_string()], LIMIT)?;
+    let server = driven::job(&[&[SERVER, &PORT.to_string()], words].concat(), timeout)?;
     files.init(&JobList { stdio: Stdio::Ports, jobs: vec![server] })?;
-    Ok((Session::start(&Machine::prepare(kernel, &hardware)?, &files.finish()?)?, port))
+    files.finish()
 }
 
 /// Lets a port of the host lead to the server, unless one does; which it is.
@@ -154,12 +155,8 @@ pub(crate) fn forward(hardware: &mut HardwareOptions) -> Result<u16> {
 /// Boots once more with a card, lets the server ask itself over the loopback, and asks it from outside.
 pub(crate) fn visit_once(options: &GuestOptions, port: u16) -> Result<ExitCode> {
     println!("\nAn HTTP server on epoll, asked over the loopback and through the network card");
-    let mut files = Initramfs::new()?;
-    files.copy(&build::program("httpd")?, Path::new(SERVER))?;
-    let server = driven::job(&[SERVER, &PORT.to_string(), "visit"], BOOT)?;
-    files.init(&JobList { stdio: Stdio::Ports, jobs: vec![server] })?;
-    let machine = Machine::prepare(options.kernel, &options.hardware)?;
-    let mut session = Session::start(&machine, &files.finish()?)?;
+    let files = pack(&["visit"], BOOT)?;
+    let mut session = Session::start(&Machine::prepare(options.kernel, &options.hardware)?, &files)?;
     let deadline = Instant::now() + BOOT;
     let (mut said, mut is_asked) = (String::new(), false);
     loop {

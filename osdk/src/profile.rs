@@ -2,6 +2,7 @@
 //!
 //! QEMU executes the guest instruction by instruction and logs each; nothing is estimated. That makes the guest
 //! some hundred times slower, so only a window of the run is looked at.
+//! Why: decision 0050.
 //! Source: QEMU's documentation of `-d exec` and `-singlestep`.
 
 use std::{
@@ -155,7 +156,7 @@ impl Profile {
     }
 }
 
-/// The program counter in a line like `Trace 0: 0x7f… [0000000000000000/ffffffff88001234/00c0b1/ff000000] `.
+/// The program counter in a line of QEMU's log: "Trace 0: 0x7f… [0000000000000000/ffffffff88001234/00c0b1/ff000000] ".
 fn address(line: &[u8]) -> Option<u64> {
     let start = line.iter().position(|byte| *byte == b'/')? + 1;
     let digits = line.get(start..start + 16)?;

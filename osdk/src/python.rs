@@ -2,6 +2,7 @@
 //!
 //! Owns: what the guest gets of Python.   Not here: the steps (tests/python/script.py), how they are compared
 //! (`workload`).
+//! Why: decision 0077.
 
 use std::{
     fs,
@@ -17,7 +18,8 @@ use crate::{
     debian,
     driven::{self, Driven, Verdict},
     initramfs::Initramfs,
-    libraries, project,
+    project,
+    script::BUSYBOX,
     workload::Comparison,
 };
 
@@ -26,7 +28,6 @@ pub(crate) const NAME: &str = "python";
 
 /// Where things are in the guest.
 const SCRIPT: &str = "/tests/python.py";
-const SHELL: &str = "/bin/busybox";
 const PROGRAM: &str = "usr/bin/python3.11";
 const LIBRARY: &str = "usr/lib/python3.11";
 
@@ -57,27 +58,22 @@ impl Driven for Python {
     }
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
-        let root = project::products().join(NAME);
-        debian::unpack(&PACKAGES, &root).context("cannot get python3 from Debian's archive")?;
+        let root = debian::fetch(NAME, &PACKAGES)?;
         files.copy(&project::root().join("tests/python/script.py"), Path::new(SCRIPT))?;
-        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
-        let program = root.join(PROGRAM);
-        files.copy(&program, &Path::new("/").join(PROGRAM))?;
+        files.copy_once(Path::new(BUSYBOX), Path::new(BUSYBOX))?;
         let mut all = Vec::new();
         walk(&root.join(LIBRARY), &mut all)?;
         for file in &all {
             files.copy(file, &Path::new("/").join(file.strip_prefix(&root)?))?;
         }
-        let is_loaded = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "so");
-        let loaded: Vec<&Path> =
-            all.iter().filter(is_loaded).map(PathBuf::as_path).chain([&*program]).collect();
-        libraries::pack_from(&root, &loaded, files)
+        all.retain(|file| file.extension().is_some_and(|extension| extension == "so"));
+        debian::pack(&root, PROGRAM, &all, files)
     }
 
     fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
         // Commands of the shell under their own names.
-        let command = format!("{SHELL} --install -s /bin; exec /{PROGRAM} -X utf8 {SCRIPT}");
-        driven::job(&[SHELL, "sh", "-c", &command], LIMIT).map(Some)
+        let command = format!("{BUSYBOX} --install -s /bin; exec /{PROGRAM} -X utf8 {SCRIPT}");
+        driven::job(&[BUSYBOX, "sh", "-c", &command], LIMIT).map(Some)
     }
 
     fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {

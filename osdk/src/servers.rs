@@ -2,6 +2,7 @@
 //! the network card.
 //!
 //! Owns: the guest, the order of the visits, the figures.   Not here: what a visitor asks for (`redis`, `memcached`).
+//! Why: decision 0076.
 
 mod benchmark;
 mod memcached;
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use pollux_protocol::{
     job::{JobList, Stdio},
     message::Message,
@@ -22,13 +23,14 @@ use pollux_protocol::{
 use crate::{
     backlog,
     cli::{HardwareOptions, KernelOptions},
-    debian, driven,
+    debian,
     initramfs::Initramfs,
     libraries,
     libtest::Tally,
     machine::{self, Machine},
-    project,
+    script,
     session::{Event, Session, Stream},
+    visited::Visits,
 };
 
 /// What `--test` calls it.
@@ -61,10 +63,6 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("usr/bin/memcached", "usr/bin/memcached"),
 ];
 
-/// Where things are in the guest.
-const SCRIPT: &str = "/tests/servers.sh";
-const SHELL: &str = "/bin/busybox";
-
 /// Memcached lets only those be root who are named here.
 const USERS: (&str, &str) = ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
 
@@ -80,12 +78,8 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const REQUESTS: u32 = 2_000;
 const MANY_REQUESTS: u32 = 100_000;
 
-/// Where the programs are on the host, which fetches them at first use.
-fn fetch() -> Result<PathBuf> {
-    let root = project::products().join(NAME);
-    debian::unpack(&PACKAGES, &root).context("cannot get redis and memcached from Debian's archive")?;
-    Ok(root)
-}
+/// A visitor's errand.
+type Errand = (&'static str, fn(u16) -> Result<()>);
 
 /// Boots the kernel with the servers and a card, sends the visitors, and says how it went.
 pub(crate) fn run(
@@ -93,7 +87,7 @@ pub(crate) fn run(
     hardware: &HardwareOptions,
     is_long: bool,
 ) -> Result<(Tally, String)> {
-    let root = fetch()?;
+    let root = debian::fetch(NAME, &PACKAGES)?;
     let requests = if is_long { MANY_REQUESTS } else { REQUESTS };
     let (redis, memcached) = (machine::free_port()?, machine::free_port()?);
     let forwards = vec![(redis, REDIS), (memcached, MEMCACHED)];
@@ -112,14 +106,15 @@ pub(crate) fn run(
         visits.note(&format!("memcached: {name}"), errand(memcached));
     }
     if visits.tally.failed == 0 {
-        visits.figures("redis-benchmark, 50 connections", benchmark::run(&root, redis, requests));
-        visits.figures("memcached, 50 connections", memcached::rate(memcached, requests));
+        let asked = benchmark::run(&root, redis, requests);
+        note_figures(&mut visits, "redis-benchmark, 50 connections", asked);
+        note_figures(&mut visits, "memcached, 50 connections", memcached::rate(memcached, requests));
     }
     visits.note("redis: a snapshot outlives the server", redis::save_and_restart(redis, BOOT));
     visits.note("redis: an append-only file is begun and followed", redis::append_and_end(redis));
     let over_loopback = attend_to_the_end(&mut session);
-    visits
-        .figures("over the loopback, 50 connections", over_loopback.and_then(|text| benchmark::parse(&text)));
+    let over_loopback = over_loopback.and_then(|text| benchmark::parse(&text));
+    note_figures(&mut visits, "over the loopback, 50 connections", over_loopback);
     if visits.tally.failed > 0 {
         visits.notes += &session.last_words();
     }
@@ -129,45 +124,25 @@ pub(crate) fn run(
 /// The guest's files.
 fn pack(root: &Path, requests: u32) -> Result<Vec<u8>> {
     let mut files = Initramfs::new()?;
-    files.copy(&project::root().join("tests/servers/script.sh"), Path::new(SCRIPT))?;
-    files.copy(Path::new(SHELL), Path::new(SHELL))?;
+    script::pack(NAME, &mut files)?;
     files.file(Path::new(USERS.0), 0o644, USERS.1.as_bytes())?;
     let hosts = PROGRAMS.map(|(_, host)| root.join(host));
     for ((guest, _), host) in PROGRAMS.iter().zip(&hosts) {
         files.copy(host, &Path::new("/").join(guest))?;
     }
     libraries::pack_from(root, &hosts.each_ref().map(PathBuf::as_path), &mut files)?;
-    let job = driven::job(&[SHELL, "sh", SCRIPT, &requests.to_string()], LIMIT)?;
+    let job = script::job(NAME, &[&requests.to_string()], LIMIT)?;
     files.init(&JobList { stdio: Stdio::Ports, jobs: vec![job] })?;
     files.finish()
 }
 
-/// What the visits brought.
-#[derive(Default)]
-struct Visits {
-    tally: Tally,
-    notes: String,
-}
-
-impl Visits {
-    fn note(&mut self, name: &str, result: Result<()>) {
-        match result {
-            Ok(()) => self.tally.passed += 1,
-            Err(error) => {
-                self.tally.failed += 1;
-                self.notes += &format!("{name}: {error:#}\n");
-            }
-        }
+/// Notes figures, which are to be looked at and not compared: the machine is never quiet.
+fn note_figures(visits: &mut Visits, name: &str, result: Result<Vec<(String, f64)>>) {
+    if let Ok(figures) = &result {
+        let each: Vec<_> = figures.iter().map(|(what, rate)| format!("{what} {rate:.0}")).collect();
+        visits.notes += &format!("requests a second, {name}: {}\n", each.join(", "));
     }
-
-    /// Figures are to be looked at, and not compared: the machine is never quiet.
-    fn figures(&mut self, name: &str, result: Result<Vec<(String, f64)>>) {
-        if let Ok(figures) = &result {
-            let each: Vec<_> = figures.iter().map(|(what, rate)| format!("{what} {rate:.0}")).collect();
-            self.notes += &format!("requests a second, {name}: {}\n", each.join(", "));
-        }
-        self.note(name, result.map(drop));
-    }
+    visits.note(name, result.map(drop));
 }
 
 /// Waits for the end of the guest's script; what it printed.

@@ -16,11 +16,10 @@ use crate::{
     initramfs::Initramfs,
     machine::Machine,
     network::{self, PORT, SERVER},
-    program, session,
+    program,
+    script::BUSYBOX,
+    session,
 };
-
-/// The host's BusyBox, which has to be static.
-const BUSYBOX: &str = "/bin/busybox";
 
 /// What QEMU ends with when the guest has powered off: by ACPI, or through OSTD's debug device.
 const POWERED_OFF: [i32; 2] = [0, 33];

@@ -2,25 +2,23 @@
 //!
 //! Owns: which stressors, for how long.   Not here: what counts as failed (tests/stress/script.sh).
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pollux_protocol::job::Job;
 
 use crate::{
     cli::{Kernel, KernelOptions, TestOptions},
     debian,
-    driven::{self, Driven, Verdict},
+    driven::{Driven, Verdict},
     initramfs::Initramfs,
-    libraries, libtest, project,
+    libtest, script,
 };
 
 /// What `--test` calls it.
 pub(crate) const NAME: &str = "stress";
 
-/// Where things are in the guest.
-const SCRIPT: &str = "/tests/stress.sh";
-const SHELL: &str = "/bin/busybox";
+/// Where it is in its package, and in the guest.
 const PROGRAM: &str = "usr/bin/stress-ng";
 
 /// The package, and of those it depends on the ones whose libraries it loads and the kit's own tools do not bring.
@@ -77,13 +75,9 @@ impl Driven for Stress {
     }
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
-        let root = project::products().join(NAME);
-        debian::unpack(&PACKAGES, &root).context("cannot get stress-ng from Debian's archive")?;
-        let program = root.join(PROGRAM);
-        files.copy(&project::root().join("tests/stress/script.sh"), Path::new(SCRIPT))?;
-        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
-        files.copy(&program, &Path::new("/").join(PROGRAM))?;
-        libraries::pack_from(&root, &[&program], files)
+        let root = debian::fetch(NAME, &PACKAGES)?;
+        script::pack(NAME, files)?;
+        debian::pack(&root, PROGRAM, &[], files)
     }
 
     /// Linux is not asked: it has passed, and stress-ng judges by itself.
@@ -92,10 +86,9 @@ impl Driven for Stress {
             return Ok(None);
         }
         let seconds = self.seconds.to_string();
-        let mut words = vec![SHELL, "sh", SCRIPT, &seconds];
-        words.extend(STRESSORS);
+        let words = [&[&*seconds], &STRESSORS[..]].concat();
         let limit = (self.seconds + BESIDES) * STRESSORS.len() as u32;
-        driven::job(&words, Duration::from_secs(limit.into())).map(Some)
+        script::job(NAME, &words, Duration::from_secs(limit.into())).map(Some)
     }
 
     fn judge(&mut self, _: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {

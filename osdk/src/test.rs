@@ -21,7 +21,7 @@ use crate::{
     ktest,
     libtest::{self, Tally},
     machine::Machine,
-    peer,
+    peer, script,
     starts::{self, Extent},
     toolchain::{self, Executable},
     visited,
@@ -207,7 +207,7 @@ fn in_kernel(options: &TestOptions) -> Result<Tally> {
 /// What a program of tests starts: programs of the host.
 fn companions(program: &str) -> &'static [&'static str] {
     match program {
-        "pty" => &["/bin/busybox"],
+        "pty" => &[script::BUSYBOX],
         _ => &[],
     }
 }

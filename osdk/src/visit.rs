@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 /// How long one answer may take to go on.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to the server.
 pub(crate) struct Visit {
@@ -22,11 +22,7 @@ pub(crate) struct Visit {
 impl Visit {
     /// Connects to what this port of the host leads to.
     pub(crate) fn begin(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        connect(port).map(|stream| Self { stream })
     }
 
     /// Asks for `path`: the status and the body.
@@ -72,6 +68,15 @@ impl Visit {
         self.stream.read_exact(&mut answer).context("the answer ends early")?;
         Ok((status.context("an answer without a status")?, answer))
     }
+}
+
+/// Connects to what this port of the host leads to.
+pub(crate) fn connect(port: u16) -> Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::new(stream))
 }
 
 /// Visits until the server is there, which the ports of the host do not say: QEMU answers for it.

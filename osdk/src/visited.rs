@@ -11,6 +11,27 @@ use crate::{
     network, servers,
 };
 
+/// What the visits of one test brought.
+#[derive(Default)]
+pub(crate) struct Visits {
+    pub(crate) tally: Tally,
+    /// What to print.
+    pub(crate) notes: String,
+}
+
+impl Visits {
+    /// Notes how the visit with this name went.
+    pub(crate) fn note(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => self.tally.passed += 1,
+            Err(error) => {
+                self.tally.failed += 1;
+                self.notes += &format!("{name}: {error:#}\n");
+            }
+        }
+    }
+}
+
 /// One such test.
 pub(crate) struct Visited {
     /// The name that `--test` takes.

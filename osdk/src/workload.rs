@@ -1,6 +1,7 @@
 //! The workload: a shell script of ordinary commands on Linux and on Pollux, every step's output compared.
 //!
 //! Owns: what a step is, and how a difference is shown.   Not here: the steps (tests/workload/script.sh).
+//! Why: decision 0080.
 
 use std::{path::Path, time::Duration};
 
@@ -9,19 +10,15 @@ use pollux_protocol::job::Job;
 
 use crate::{
     cli::{Kernel, KernelOptions},
-    driven::{self, Driven, Verdict},
+    driven::{Driven, Verdict},
     initramfs::Initramfs,
     libraries,
     libtest::{self, Tally},
-    project,
+    script,
 };
 
 /// What `--test` calls it.
 pub(crate) const NAME: &str = "workload";
-
-/// Where it is in the guest, and the shell that runs it.
-const SCRIPT: &str = "/tests/workload.sh";
-const SHELL: &str = "/bin/busybox";
 
 /// Programs of the host with shared libraries, which the last steps use.
 const LINKED: [&str; 2] = ["/usr/bin/ls", "/usr/bin/sort"];
@@ -78,15 +75,14 @@ impl Driven for Workload {
     }
 
     fn pack(&self, files: &mut Initramfs) -> Result<()> {
-        files.copy(&project::root().join("tests/workload/script.sh"), Path::new(SCRIPT))?;
-        files.copy_once(Path::new(SHELL), Path::new(SHELL))?;
+        script::pack(NAME, files)?;
         let linked = LINKED.map(Path::new);
         linked.iter().try_for_each(|program| files.copy_once(program, program))?;
         libraries::pack(&linked, files)
     }
 
     fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
-        driven::job(&[SHELL, "sh", SCRIPT], LIMIT).map(Some)
+        script::job(NAME, &[], LIMIT).map(Some)
     }
 
     fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {

@@ -1,10 +1,13 @@
 //! fifo(7), mkfifo(3): a pipe with a name.
 
 use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::thread;
 
 use libc::{O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT};
 use pollux_tests::memory::PAGE;
+use pollux_tests::pollee::Counters;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, Fd, child, fd, poll, signal};
 
@@ -218,4 +221,36 @@ fn its_capacity_can_be_set() {
     assert_eq!(reader.fcntl(libc::F_SETPIPE_SZ, 1), Ok(PAGE as i32));
     assert_eq!(writer.fcntl(libc::F_GETPIPE_SZ, 0), Ok(PAGE as i32));
     assert_eq!(writer.write(&[1; 2 * PAGE]), Ok(PAGE));
+}
+
+#[test]
+fn a_descriptor_tells_and_changes_what_the_inode_has() {
+    let fifo = Fifo::new("fifo-inode");
+    let end = fs::File::options().read(true).write(true).open(&fifo.0).unwrap();
+    let (by_name, by_descriptor) = (fs::metadata(&fifo.0).unwrap(), end.metadata().unwrap());
+    assert!(by_descriptor.file_type().is_fifo());
+    assert_eq!(by_descriptor.ino(), by_name.ino());
+    assert_eq!(by_descriptor.dev(), by_name.dev());
+    end.set_permissions(Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(fs::metadata(&fifo.0).unwrap().mode() & 0o7777, 0o640);
+    fs::remove_file(&fifo.0).unwrap();
+    assert_eq!(end.metadata().unwrap().nlink(), 0);
+}
+
+#[test]
+fn polling_an_idle_end_asks_the_pipe_nothing() {
+    const ROUNDS: u64 = 100;
+    let fifo = Fifo::new("fifo-idle");
+    let both = fifo.open(O_RDWR).unwrap();
+    assert_eq!(poll::ready(&both, POLLIN), 0);
+    let before = Counters::read();
+    for _ in 0..ROUNDS {
+        assert_eq!(poll::ready(&both, POLLIN), 0);
+    }
+    // Linux has no such counters, and a kernel without a cache counts no hits.
+    if let (Some(before), Some(after)) = (before, Counters::read()) {
+        let hits = after.get("pipe", "hits") - before.get("pipe", "hits");
+        assert!(hits == 0 || hits >= ROUNDS, "{hits} hits");
+        assert!(hits > 0 || after.get("pipe", "misses") > before.get("pipe", "misses"));
+    }
 }

@@ -1,12 +1,13 @@
 //! proc(5): what a process, and the system, tell of themselves in files.
 
 use std::fs;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use pollux_tests::{Errno, child, fd};
+use pollux_tests::epoll;
+use pollux_tests::{Errno, Fd, child, fd, signal, socket, sys};
 
 fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -212,6 +213,61 @@ fn fd_names_pipes_and_sockets_by_their_inode() {
     assert!(pipe.to_str().unwrap().starts_with("pipe:["), "{pipe:?}");
     assert_eq!(pipe, name(writer.number()));
     assert!(fs::read_link("/proc/self/fd/999").is_err());
+}
+
+/// What `/proc/self/fd` says of an open file.
+fn link(fd: &Fd) -> String {
+    let link = fs::read_link(format!("/proc/self/fd/{}", fd.number())).unwrap();
+    link.into_os_string().into_string().unwrap()
+}
+
+/// Calls for a descriptor.
+fn make<const N: usize>(number: libc::c_long, arguments: [usize; N]) -> Fd {
+    // SAFETY: the kernel reads what callers own, and writes nothing.
+    Fd::from_number(unsafe { sys::call(number, arguments) }.unwrap() as i32)
+}
+
+#[test]
+fn fd_names_anonymous_inodes_by_their_class() {
+    let mask = signal::mask(&[libc::SIGUSR1]);
+    let signals = make(libc::SYS_signalfd4, [usize::MAX, &raw const mask as usize, 8, 0]);
+    let timer = make(libc::SYS_timerfd_create, [libc::CLOCK_MONOTONIC as usize, 0]);
+    let process = make(libc::SYS_pidfd_open, [process::id() as usize, 0]);
+    let named = [
+        (epoll::create1(0).unwrap(), "eventpoll"),
+        (fd::eventfd(0, 0).unwrap(), "eventfd"),
+        (timer, "timerfd"),
+        (signals, "signalfd"),
+        (process, "pidfd"),
+    ];
+    for (fd, name) in named {
+        assert_eq!(link(&fd), format!("anon_inode:[{name}]"));
+    }
+}
+
+#[test]
+fn fd_names_each_kind_of_socket_by_its_inode() {
+    let netlink = socket::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0).unwrap();
+    let local = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).unwrap();
+    for socket in [socket::tcp(0), socket::udp(0), local, netlink] {
+        let text = link(&socket);
+        // SAFETY: the number is nobody else's.
+        let socket = unsafe { fs::File::from_raw_fd(socket.into_number()) };
+        assert_eq!(text, format!("socket:[{}]", socket.metadata().unwrap().ino()));
+    }
+}
+
+#[test]
+fn fd_names_devices_and_fifos_by_their_path() {
+    let path = "/tmp/proc-fd-fifo";
+    let _ = fs::remove_file(path);
+    let name = std::ffi::CString::new(path).unwrap();
+    // SAFETY: the path is ours.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    for path in [path, "/dev/null", "/dev/zero"] {
+        assert_eq!(link(&fd::open(path, libc::O_RDWR, 0).unwrap()), path);
+    }
+    fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use libc::{
 use pollux_tests::child::{self, Child, Status};
 use pollux_tests::epoll::Epoll;
 use pollux_tests::fd::{self, Fd};
+use pollux_tests::pollee::Counters;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, memory, poll, signal, sys};
 
@@ -588,4 +589,21 @@ fn a_shell_runs_on_a_slave_with_job_control() {
             }
         }
     });
+}
+
+#[test]
+fn polling_an_idle_slave_asks_the_terminal_nothing() {
+    const ROUNDS: u64 = 100;
+    let (_master, slave) = pair();
+    assert_eq!(poll::ready(&slave, POLLIN), 0);
+    let before = Counters::read();
+    for _ in 0..ROUNDS {
+        assert_eq!(poll::ready(&slave, POLLIN), 0);
+    }
+    // Linux has no such counters, and a kernel without a cache counts no hits.
+    if let (Some(before), Some(after)) = (before, Counters::read()) {
+        let hits = after.get("pty", "hits") - before.get("pty", "hits");
+        assert!(hits == 0 || hits >= ROUNDS, "{hits} hits");
+        assert!(hits > 0 || after.get("pty", "misses") > before.get("pty", "misses"));
+    }
 }

@@ -1,14 +1,9 @@
 //! Classes of objects, and how often what happened to them.
-//!
-//! Each CPU counts for itself with plain loads and stores: the kernel does not leave a CPU in the middle of
-//! one, and no interrupt handler counts. More CPUs than [`CPUS`] share cells and may lose counts.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use ostd::cpu::CpuId;
 use pollee::Count;
 
-use crate::core::event::trace::{self, Kind};
+use super::trace::{self, Kind};
+use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
 
 /// What kind of object an event belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,10 +22,16 @@ pub(crate) enum Class {
     FileLock,
     /// The files of one select or poll: wakes that find nothing belong to none of them alone.
     PollSet,
+    /// What is always ready: regular files, directories, and the devices that are only memory. Nothing is counted.
+    Inode,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 11] = [
+    /// How many there are.
+    const NUMBER: usize = Self::Inode as usize + 1;
+
+    /// Those that have events, and so counters.
+    pub(crate) const COUNTED: [Self; 11] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
@@ -57,6 +58,7 @@ impl Class {
             Self::Socket => "socket",
             Self::FileLock => "flock",
             Self::PollSet => "pollset",
+            Self::Inode => "inode",
         }
     }
 }
@@ -64,19 +66,16 @@ impl Class {
 /// How often each [`Count`] happened.
 pub(crate) type Counts = [u64; Count::KINDS];
 
-const CPUS: usize = 64;
+type Counters = [[Counter; Count::KINDS]; Class::NUMBER];
 
-/// One CPU's cells, on cache lines of their own.
-#[repr(align(64))]
-struct Cells([[AtomicU64; Count::KINDS]; Class::ALL.len()]);
-
-static CELLS: [Cells; CPUS] =
-    [const { Cells([const { [const { AtomicU64::new(0) }; Count::KINDS] }; Class::ALL.len()]) }; CPUS];
+static COUNTERS: PerCpu<Counters> = PerCpu::new(
+    [const { CacheLines([const { [const { Counter::new() }; Count::KINDS] }; Class::NUMBER]) }; CPUS],
+);
 
 /// Answers from the cache that are still to be counted: together, when this is dropped, for those who ask thousands of
 /// files.
 #[derive(Default)]
-pub(crate) struct Hits([u32; Class::ALL.len()]);
+pub(crate) struct Hits([u32; Class::NUMBER]);
 
 impl Hits {
     #[inline]
@@ -87,7 +86,7 @@ impl Hits {
 
 impl Drop for Hits {
     fn drop(&mut self) {
-        for (class, hits) in Class::ALL.into_iter().zip(self.0).filter(|(_, hits)| *hits > 0) {
+        for (class, hits) in Class::COUNTED.into_iter().zip(self.0).filter(|(_, hits)| *hits > 0) {
             add(class, Count::Hit, hits.into());
         }
     }
@@ -95,9 +94,7 @@ impl Drop for Hits {
 
 #[inline]
 fn add(class: Class, what: Count, times: u64) {
-    let cpu = u32::from(CpuId::current_racy()) as usize % CPUS;
-    let cell = &CELLS[cpu].0[class as usize][what as usize];
-    cell.store(cell.load(Ordering::Relaxed) + times, Ordering::Relaxed);
+    COUNTERS.get()[class as usize][what as usize].add(times);
 }
 
 /// Counts one `what` for `class`.
@@ -114,9 +111,9 @@ pub(crate) fn count(class: Class, what: Count) {
 /// The counts of `class` on all CPUs, since the start.
 pub(crate) fn counts(class: Class) -> Counts {
     let mut sums = [0; Count::KINDS];
-    for cells in &CELLS {
-        for (sum, cell) in sums.iter_mut().zip(&cells.0[class as usize]) {
-            *sum += cell.load(Ordering::Relaxed);
+    for counters in COUNTERS.iter() {
+        for (sum, counter) in sums.iter_mut().zip(&counters[class as usize]) {
+            *sum += counter.get();
         }
     }
     sums

@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-use ostd::cpu::CpuId;
 use syscalls::Sysno;
 
 use super::class::Class;
+use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
 /// How much is written down; the command line's `trace=` says.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -49,8 +49,6 @@ pub(crate) enum Kind {
 
 /// Events that each CPU keeps.
 const PLACES: usize = 256;
-/// More CPUs than this share rings.
-const CPUS: usize = 64;
 
 struct Place {
     /// The time-stamp counter.
@@ -65,13 +63,13 @@ struct Ring {
     places: [Place; PLACES],
 }
 
-static RINGS: [Ring; CPUS] = [const {
-    Ring {
-        next: AtomicUsize::new(0),
-        places: [const { Place { time: AtomicU64::new(0), who: AtomicU64::new(0), number: AtomicU64::new(0) } };
-            PLACES],
+static RINGS: PerCpu<Ring> = PerCpu::new([const { CacheLines(Ring::new()) }; CPUS]);
+
+impl Ring {
+    const fn new() -> Self {
+        Self { next: AtomicUsize::new(0), places: [const { Place::new() }; PLACES] }
     }
-}; CPUS];
+}
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Events as u8);
 
@@ -97,7 +95,7 @@ pub(crate) fn syscall(kind: Kind, tid: u32, number: usize) {
 }
 
 fn write(kind: Kind, tid: u32, number: usize) {
-    let ring = &RINGS[u32::from(CpuId::current_racy()) as usize % CPUS];
+    let ring = RINGS.get();
     let place = &ring.places[ring.next.fetch_add(1, Ordering::Relaxed) % PLACES];
     place.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
     place.who.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
@@ -124,13 +122,17 @@ pub(crate) fn all() -> Vec<Event> {
 
 /// The last `most` events of one CPU, the oldest first. Allocates nothing, for a kernel that panics.
 pub(crate) fn last(cpu: usize, most: usize) -> impl Iterator<Item = Event> {
-    let ring = &RINGS[cpu % CPUS];
+    let ring = RINGS.of(cpu);
     let next = ring.next.load(Ordering::Relaxed);
     let first = next.saturating_sub(most.min(PLACES));
     (first..next).filter_map(move |index| ring.places[index % PLACES].read(cpu))
 }
 
 impl Place {
+    const fn new() -> Self {
+        Self { time: AtomicU64::new(0), who: AtomicU64::new(0), number: AtomicU64::new(0) }
+    }
+
     fn read(&self, cpu: usize) -> Option<Event> {
         const KINDS: [Kind; 7] =
             [Kind::Enter, Kind::Leave, Kind::Notify, Kind::VainWake, Kind::Sleep, Kind::Wake, Kind::Fault];
@@ -150,7 +152,7 @@ impl fmt::Display for Event {
             0 => write!(out, "thread    -  ")?,
             tid => write!(out, "thread {tid:>4}  ")?,
         }
-        let class = || Class::ALL.get(self.number as usize).map_or("?", |class| class.name());
+        let class = || Class::COUNTED.get(self.number as usize).map_or("?", |class| class.name());
         match self.kind {
             Kind::Enter => match Sysno::new(self.number as usize) {
                 Some(name) => write!(out, "{name}"),

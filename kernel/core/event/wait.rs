@@ -11,6 +11,8 @@
 //! ```
 //! A change before the registration is seen by the second try, or by the readiness that is looked at instead. A change
 //! after it finds the watcher, and its wake, which sticks, ends the sleep.
+//!
+//! Why: decision 0053, decision 0062.
 
 use core::task::Poll;
 

@@ -1,31 +1,32 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
-//! Owns: the offset, the file status flags, who is to hear of its end.   Not here: the numbers (`table`), sleeping
-//! (`event::wait`).
-//! Lock order: the offset's mutex is taken first of all, in task context, and held across reads and writes of
-//! seekable files only, which never wait for an event.
-//! Source: open(2), lseek(2), fcntl(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
+//! Owns: the file status flags, where it was opened, who is to hear of its end.
+//! Not here: the numbers (`table`), reads and writes (`offset`), sleeping (`event::wait`).
+//! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
 
+mod offset;
+
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use core::task::Poll;
 
-use ostd::sync::{Mutex, MutexGuard};
+use ostd::sync::Mutex;
 use pollee::{Events, NoMemory};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
-use rules::core::seek::{OFFSET_MAX, Whence};
+use rules::abi::stat::Stat;
 use spin::Once;
 use yoke::Yoke;
 
-use super::file::{File, WriteExtent};
+use super::location::Location;
 use super::release::{Observers, Release};
+use super::traits::{File, WriteExtent};
 use crate::core::event;
 use crate::core::event::class::Hits;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
-use crate::machine::memory::transfer::{Sink, Source};
 
 /// What an open file description is known by as long as the kernel runs; never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -44,6 +45,8 @@ pub(crate) struct OpenFile {
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
+    /// Where it was opened, unless it was made without a name, as a pipe is.
+    location: Option<Box<dyn Location>>,
     polling: Polling,
     /// For the first thread that waits for this file among many.
     standing: Once<Arc<event::Standing>>,
@@ -91,11 +94,33 @@ const CHANGEABLE: OpenFlags =
     OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NO_ACCESS_TIME);
 
 impl OpenFile {
-    /// Opens `file`.
+    /// Opens a `file` that no name led to.
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
     pub(crate) fn new(file: Arc<dyn File>, access: AccessMode, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        Self::open(file, None, access, flags)
+    }
+
+    /// Opens the `file` that was found at `location`.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn new_at(
+        location: impl Location,
+        file: Arc<dyn File>,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Result<Arc<Self>, Errno> {
+        Self::open(file, Some(Box::new(location)), access, flags)
+    }
+
+    fn open(
+        file: Arc<dyn File>,
+        location: Option<Box<dyn Location>>,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Result<Arc<Self>, Errno> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         budget::try_reserve(PAGE_SIZE)?;
         let polling = Polling::of(&*file, flags);
@@ -116,6 +141,7 @@ impl OpenFile {
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
+            location,
             polling,
             standing: Once::new(),
             is_seekable,
@@ -136,8 +162,19 @@ impl OpenFile {
 
     /// The file as what it really is, if it is an `F`.
     pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
-        let any: &dyn core::any::Any = &**self.file();
+        let any: &dyn Any = &**self.file();
         any.downcast_ref()
+    }
+
+    /// Where it was opened, if that is in a tree whose locations are `L`s.
+    pub(crate) fn location<L: Location>(&self) -> Option<&L> {
+        let any: &dyn Any = &**self.location.as_ref()?;
+        any.downcast_ref()
+    }
+
+    /// What fstat(2) tells: of the inode it was found at, or else of the file.
+    pub(crate) fn stat(&self) -> Stat {
+        self.location.as_ref().map_or_else(|| self.file().stat(), |location| location.stat())
     }
 
     /// What it was opened for.
@@ -261,86 +298,6 @@ impl OpenFile {
         let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
-    /// The offset, for as long as it must not move.
-    pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
-        self.offset.lock()
-    }
-
-    /// Reads from the offset on and moves it.
-    ///
-    /// # Errors
-    /// `EBADF`: not opened for reading. Those of [`File::read_at`].
-    #[inline(always)]
-    pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.require_read()?;
-        if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
-    }
-
-    fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        let mut offset = self.offset.lock();
-        self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
-    }
-
-    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset behind what was written.
-    /// `status` is the description's own, or what replaces it for this one write.
-    ///
-    /// # Errors
-    /// `EBADF`: not opened for writing. Those of [`File::write_at`].
-    #[inline(always)]
-    pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
-        self.require_write()?;
-        if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }
-    }
-
-    fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
-        let mut offset = self.offset.lock();
-        if status.contains(OpenFlags::APPEND) {
-            return self.file().append(from).map_ok(|(at, written)| {
-                *offset = at;
-                advance(&mut offset, written)
-            });
-        }
-        self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
-    }
-
-    /// Reads from `at` on: pread(2).
-    ///
-    /// # Errors
-    /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of [`File::read_at`].
-    pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.require_seekable()?;
-        self.require_read()?;
-        self.file().read_at(at, to)
-    }
-
-    /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
-    ///
-    /// # Errors
-    /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of [`File::write_at`].
-    pub(crate) fn write_at(
-        &self,
-        at: u64,
-        from: &mut dyn Source,
-        status: OpenFlags,
-    ) -> Poll<Result<usize, Errno>> {
-        self.require_seekable()?;
-        self.require_write()?;
-        if status.contains(OpenFlags::APPEND) {
-            return self.file().append(from).map_ok(|(_, written)| written);
-        }
-        self.file().write_at(at, from)
-    }
-
-    /// Moves the offset and returns it.
-    ///
-    /// # Errors
-    /// Those of [`File::seek`].
-    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        let mut current = self.offset.lock();
-        *current = self.file().seek(*current, offset, whence)?;
-        Ok(*current)
-    }
-
     /// Checks that it was opened for reading.
     ///
     /// # Errors
@@ -383,9 +340,4 @@ impl Drop for OpenFile {
         }
         self.observers.tell(self.id);
     }
-}
-
-fn advance(offset: &mut u64, by: usize) -> usize {
-    *offset = offset.saturating_add(by as u64).min(OFFSET_MAX);
-    by
 }

@@ -25,12 +25,13 @@ use rules::core::epoll::interest::{self, Identity, Table};
 
 pub(crate) use self::control::control;
 use self::nesting::Outer;
+use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::event::ready::ReadyQueue;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::file::File;
 use crate::core::file::release::Release;
+use crate::core::file::traits::File;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
@@ -107,6 +108,10 @@ pub(crate) fn as_epoll(file: &dyn File) -> Option<&Epoll> {
 }
 
 impl File for Epoll {
+    fn class(&self) -> Class {
+        Class::Epoll
+    }
+
     /// Readable if an item is ready: a queued one may have become stale, so they are asked. Whatever the caller
     /// wants to know, as on Linux: what is stale then leaves the queue, and comes back at its end.
     fn poll(&self, interest: Events) -> Events {

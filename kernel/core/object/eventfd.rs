@@ -15,7 +15,7 @@ use rules::core::seek::Whence;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// A counter to wait for.
@@ -33,6 +33,10 @@ pub(crate) fn create(initial: u32, mode: Mode, flags: OpenFlags) -> Result<Arc<O
 }
 
 impl File for EventFd {
+    fn class(&self) -> Class {
+        Class::EventFd
+    }
+
     /// Gives the value, and takes it from the count only when it has arrived: Linux loses it with `EFAULT`.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < VALUE_SIZE {

@@ -1,7 +1,7 @@
 //! Pipes: the rules of [`rules::core::pipe`] behind a lock, and the two kinds of ends.
 //!
-//! Owns: the lock, and which events an end shows.   Not here: sleeping (event/wait), SIGPIPE (syscall/file).
-//! Invariant: one open end of the model for each living [`PipeEnd`].
+//! Owns: the lock, and which events an end shows.   Not here: sleeping (event/wait), SIGPIPE (syscall/write).
+//! Invariant: one open end of the rule for each living [`PipeEnd`].
 //!
 //! Both ends share one pollee: one change is published once, whoever polls. An end masks what it registers for
 //! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.
@@ -26,7 +26,7 @@ use self::pool::Pool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner, WriteExtent};
+use crate::core::file::traits::{File, Manner, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -166,6 +166,10 @@ impl Drop for PipeEnd {
 }
 
 impl File for PipeEnd {
+    fn class(&self) -> Class {
+        Class::Pipe
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.pipe.state.lock();
         let was_full = state.is_full();
@@ -190,7 +194,7 @@ impl File for PipeEnd {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -235,7 +239,7 @@ impl File for PipeEnd {
         Ok(())
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.pipe.state.read().unread())
     }
 }

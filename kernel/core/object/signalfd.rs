@@ -22,7 +22,7 @@ use rules::core::seek::Whence;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
 /// The signals that wait for one thread, with those of its process; the layer above implements it.
@@ -101,6 +101,10 @@ impl<P: PendingSignals> SignalFd<P> {
 }
 
 impl<P: PendingSignals> File for SignalFd<P> {
+    fn class(&self) -> Class {
+        Class::SignalFd
+    }
+
     /// Gives as many signals as wait and find room, one at least.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < RECORD_SIZE {

@@ -18,7 +18,7 @@ use rules::core::timerfd::{Setting, VALUE_SIZE};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::{File, Manner};
+use crate::core::file::traits::{File, Manner};
 use crate::machine::clock;
 use crate::machine::clock::deferred::{self, Work};
 use crate::machine::clock::timer::Timer;
@@ -111,6 +111,10 @@ impl Work for Alarm {
 }
 
 impl File for TimerFd {
+    fn class(&self) -> Class {
+        Class::TimerFd
+    }
+
     /// Gives the number of expirations, and takes it when it has arrived.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < VALUE_SIZE {

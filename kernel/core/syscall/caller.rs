@@ -18,7 +18,7 @@ use rules::core::fd::Fd;
 use super::buffers::Place;
 use super::poll::Group;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many;
+use crate::core::file::poll_set;
 use crate::core::file::table::FdTable;
 use crate::core::object::signalfd::PendingSignals;
 use crate::machine::memory::space::AddressSpace;
@@ -55,7 +55,7 @@ pub(crate) enum Right {
 /// The thread that makes a system call.
 pub(crate) trait Caller {
     /// The thread as something that sleeps.
-    type Sleeper: many::Thread<Deadline = Duration>;
+    type Sleeper: poll_set::Thread<Deadline = Duration>;
 
     /// The signals that wait for a thread.
     type Signals: PendingSignals;

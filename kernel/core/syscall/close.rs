@@ -13,7 +13,7 @@ use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::machine::clock;
 
 bitflags! {

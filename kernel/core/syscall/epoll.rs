@@ -18,7 +18,7 @@ use super::mask;
 use super::timeout::{self, TimeLimit};
 use crate::core::event::ready::CHUNK;
 use crate::core::event::wait::{self, Check, Source, Stop};
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::object::epoll::{self, Epoll};
 use crate::machine::memory::user::{UserPtr, UserSlice};
 

@@ -1,19 +1,21 @@
 //! Whether and how an operation on a file waits.
 //!
 //! Owns: `O_NONBLOCK`.   Not here: the wait itself (event/wait), what is tried (the callers).
+//! Why: decision 0062.
 
 use core::task::Poll;
 use core::time::Duration;
 
 use pollee::{Events, Share};
 use rules::abi::errno::Errno;
+use rules::abi::open::AccessMode;
 
 use super::caller::{Caller, Restart};
 use crate::core::event::Watch;
 use crate::core::event::wait::{self, Check, Source};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::Manner;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
+use crate::core::file::traits::{File, Manner};
 use crate::machine::clock;
 
 /// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
@@ -148,17 +150,18 @@ fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
     }
 }
 
-/// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO.
+/// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO. By then the description is
+/// still to be made, so that it finds the file as it will stay.
 ///
 /// # Errors
 /// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
-pub(crate) fn until_opened(cx: &impl Caller, file: &OpenFile) -> Result<(), Errno> {
-    let attempt = || file.file().finish_open().map(Ok);
-    if file.is_nonblocking() || attempt().is_ready() {
+pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode) -> Result<(), Errno> {
+    let attempt = || file.finish_open().map(Ok);
+    if attempt().is_ready() {
         return Ok(());
     }
-    let waits_for = if file.access().reads() { Events::READABLE } else { Events::WRITABLE };
-    let Some(watch) = file.file().watch() else { return Ok(()) };
+    let waits_for = if access.reads() { Events::READABLE } else { Events::WRITABLE };
+    let Some(watch) = file.watch() else { return Ok(()) };
     // One partner suffices for all who wait for one.
     until_changed(cx, (watch, waits_for, Share::All), Timeout::Never, attempt)
 }

@@ -1,6 +1,6 @@
 //! poll(2), ppoll(2).
 //!
-//! Not here: the array (`poll/array`), waiting (`file::many`), times and masks (`timeout`, `mask`).
+//! Not here: the array (`poll/array`), waiting (`file::poll_set`), times and masks (`timeout`, `mask`).
 //! Source: Linux 6.1 fs/select.c (`do_sys_poll`).
 
 mod array;
@@ -14,7 +14,7 @@ use self::array::PollArray;
 use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::{self, TimeLimit};
-use crate::core::file::many::{self, Timeout};
+use crate::core::file::poll_set::{self, Timeout};
 
 /// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
 ///
@@ -59,7 +59,7 @@ fn poll_until(cx: &mut impl Caller, array: usize, count: u32, timeout: Timeout<D
     }
     let mut entries = PollArray::new();
     entries.read(cx.space(), (array, count as usize), cx.poll_room())?;
-    let result = many::wait(cx.sleeper(), cx.files(), timeout, &mut entries);
+    let result = poll_set::wait(cx.sleeper(), cx.files(), timeout, &mut entries);
     entries.write_answers(cx.space())?;
     if let Some(room) = entries.take_room() {
         cx.poll_room().set(room);

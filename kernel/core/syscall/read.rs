@@ -1,6 +1,7 @@
 //! read(2), readv(2), pread64(2), preadv(2), preadv2(2).
 //!
 //! Not here: what a read does (`File::read_at`), offsets (file/description).
+//! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c.
 
 use core::task::Poll;

@@ -1,6 +1,6 @@
 //! select(2), pselect(2).
 //!
-//! Not here: the sets (`select/sets`), waiting (`file::many`), times and masks (`timeout`, `mask`).
+//! Not here: the sets (`select/sets`), waiting (`file::poll_set`), times and masks (`timeout`, `mask`).
 //! Source: Linux 6.1 fs/select.c (`core_sys_select`).
 
 mod sets;
@@ -13,7 +13,7 @@ use self::sets::Sets;
 use super::caller::{Caller, Restart, SysResult};
 use super::mask;
 use super::timeout::TimeLimit;
-use crate::core::file::many::{self, Timeout};
+use crate::core::file::poll_set::{self, Timeout};
 use crate::machine::memory::user::UserPtr;
 
 /// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none)
@@ -73,7 +73,7 @@ fn select_until(
     let count = count.min(files.read().capacity());
     let mut sets = Sets::read(cx.space(), addresses, count as usize)?;
     sets.require_open(&files.read())?;
-    let ready = many::wait(cx.sleeper(), files, timeout, &mut sets)?;
+    let ready = poll_set::wait(cx.sleeper(), files, timeout, &mut sets)?;
     sets.write_answers(cx.space(), addresses)?;
     Ok(ready)
 }

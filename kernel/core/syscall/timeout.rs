@@ -7,7 +7,7 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 use rules::abi::time::{Timespec, Timeval};
 
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;

@@ -2,6 +2,7 @@
 //!
 //! Owns: SIGPIPE, and the patience of a blocking write that goes on until everything is written.
 //! Not here: what a write does (`File::write_at`), offsets (file/description).
+//! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c, fs/pipe.c (`pipe_write`).
 
 use core::task::Poll;
@@ -17,7 +18,7 @@ use super::buffers::{Buffers, Place};
 use super::caller::{Caller, SysResult};
 use super::patience;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
+use crate::core::file::traits::WriteExtent;
 use crate::machine::memory::transfer::Source;
 
 /// Writes the `len` bytes at `addr`, or the first of them, and returns how many.
@@ -90,7 +91,7 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place, flags: R
     {
         from.truncate(room);
     }
-    if file.write_extent() == WriteExtent::Everything {
+    if file.write_extent() == WriteExtent::All {
         return write_everything(cx, &file, &mut from, |from| attempt(&file, from, place, status));
     }
     let start = from.position();

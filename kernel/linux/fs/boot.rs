@@ -14,7 +14,7 @@ use super::name::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use crate::machine::console::println;
 
-/// Unpacks the initramfs and makes what every program counts on; `main` calls it once.
+/// Unpacks the initramfs and makes what every program counts on; `start` calls it once.
 ///
 /// A damaged archive is reported, not fatal: what came before the damage is there.
 pub(crate) fn populate() {

@@ -1,6 +1,6 @@
 //! Device numbers and the drivers behind them.
 //!
-//! Owns: the table from numbers to drivers, which `main` fills.   Not here: the drivers; the kernel's own memory
+//! Owns: the table from numbers to drivers, which `start` fills.   Not here: the drivers; the kernel's own memory
 //! devices are in `fs/device`'s files.
 //! Source: mknod(2); Linux 6.1 Documentation/admin-guide/devices.txt.
 
@@ -17,7 +17,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::abi::device::DeviceNumber;
 
 use super::tmpfs::inode::DeviceKind;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// Opens a device; an error is what open(2) returns.
 pub(crate) type Opener = fn(DeviceNumber, OpenFlags) -> Result<Arc<dyn File>, Errno>;

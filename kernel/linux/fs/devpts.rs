@@ -1,7 +1,7 @@
 //! `/dev/pts`: a name for each pseudo-terminal, as long as its master is open.
 //!
 //! Owns: the only tree of its kind, where each mount shows the same names (Linux has one for each mount since 4.7), and
-//! its options.   Not here: the pairs (`object/terminal/pty`).
+//! its options.   Not here: the pairs (`terminal/pty`).
 //! Source: pts(4), mount(8); Linux 6.1 fs/devpts/inode.c.
 
 use alloc::format;
@@ -12,17 +12,16 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::credentials::Credentials;
-use spin::Once;
 
 use super::device::nodes;
 use super::mount::{self, Location};
 use super::name::{self, NewFile};
 use super::path::Origin;
 use super::tmpfs::inode::{Content, DeviceKind, Inode};
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
-use super::tree;
+use super::tmpfs::superblock::FileSystemType;
+use super::tree::{self, OnlyTree};
 
-static ROOT: Once<Arc<Inode>> = Once::new();
+static TREE: OnlyTree = OnlyTree::new(FileSystemType::Devpts, 0o755, populate);
 static DEFAULTS: SpinLock<Defaults> = SpinLock::new(Defaults { mode: 0o600, uid: None, gid: None });
 
 /// What the names of new pairs start with; who opens the master has those without `uid` or `gid`.
@@ -52,7 +51,7 @@ pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
         }
     }
     *DEFAULTS.lock() = defaults;
-    root().cloned()
+    TREE.root().cloned()
 }
 
 /// Names a pair after its number.
@@ -83,7 +82,7 @@ pub(crate) fn remove(number: u32) {
 /// # Errors
 /// `ENODEV`: no devpts is mounted. `ENOENT`: the name is gone.
 pub(crate) fn find(number: u32) -> Result<Location, Errno> {
-    let root = root()?;
+    let root = TREE.root()?;
     let mount = mount::all().into_iter().find(|mount| Arc::ptr_eq(mount.root(), root));
     let inode = root.find(name_of(number).as_bytes())?;
     Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode })
@@ -93,21 +92,11 @@ fn name_of(number: u32) -> alloc::string::String {
     format!("{number}")
 }
 
-fn root() -> Result<&'static Arc<Inode>, Errno> {
-    ROOT.try_call_once(|| {
-        let superblock = Superblock::new(FileSystemType::Devpts, Limits::default());
-        let root = Inode::new_root(&superblock, Permissions::from_mode(0o755))?;
-        let ptmx = NewFile::Special(Content::Device(DeviceKind::Character, nodes::PTMX));
-        name::make(&origin_at(&root), b"ptmx", ptmx, Permissions::empty())?;
-        Ok(root)
-    })
+fn populate(origin: &Origin) -> Result<(), Errno> {
+    let ptmx = NewFile::Special(Content::Device(DeviceKind::Character, nodes::PTMX));
+    name::make(origin, b"ptmx", ptmx, Permissions::empty()).map(|_| ())
 }
 
 fn origin() -> Result<Origin, Errno> {
-    root().map(origin_at)
-}
-
-fn origin_at(root: &Arc<Inode>) -> Origin {
-    let start = mount::root().sibling(root.clone());
-    Origin { start, credentials: Credentials::ROOT, umask: Permissions::empty() }
+    TREE.root().map(tree::origin_at)
 }

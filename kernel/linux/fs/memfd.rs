@@ -12,7 +12,7 @@ use rules::linux::seals::Seals;
 use spin::Once;
 
 use super::mount::{self, Location};
-use super::opened::{OpenInode, Target};
+use super::open::Opened;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::Regular;
 use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
@@ -28,12 +28,12 @@ const SHARE: usize = 8;
 ///
 /// # Errors
 /// `ENOSPC`: too many files. `ENOMEM`: not even the first can be had.
-pub(crate) fn create(name: &[u8], seals: Seals, owner: Credentials) -> Result<OpenInode, Errno> {
+pub(crate) fn create(name: &[u8], seals: Seals, owner: Credentials) -> Result<Opened, Errno> {
     let directory = place()?;
     let content = Content::Regular(Regular::sealed(name, seals));
     let superblock = directory.inode.superblock();
     let inode = Inode::new(superblock, content, Permissions::from_mode(0o777), owner)?;
-    Ok(OpenInode::new(directory.sibling(inode), Target::Contents))
+    Ok(Opened::contents(directory.sibling(inode)))
 }
 
 /// The root that all of them are beside.

@@ -4,19 +4,18 @@
 //! are the same inodes with other contents.
 
 pub(crate) mod boot;
+mod contents;
 pub(crate) mod device;
 pub(crate) mod devpts;
-pub(crate) mod fifo;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
 pub(crate) mod memfd;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod open;
-pub(crate) mod opened;
 pub(crate) mod path;
-pub(crate) mod proc;
 pub(crate) mod record_lock;
+mod report;
 pub(crate) mod stat;
 pub(crate) mod time;
 pub(crate) mod tmpfs;

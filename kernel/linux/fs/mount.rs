@@ -11,10 +11,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
+use rules::abi::stat::Stat;
 use spin::Once;
 
+use super::stat;
 use super::tmpfs::inode::Inode;
 use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use crate::core::file;
 
 /// A file system at its place in the tree.
 pub(crate) struct Mount {
@@ -157,6 +160,12 @@ impl Mount {
     /// The directory it covers; `None` for the first.
     pub(crate) fn covers(&self) -> Option<&Location> {
         self.covers.as_ref()
+    }
+}
+
+impl file::location::Location for Location {
+    fn stat(&self) -> Stat {
+        stat::stat(&self.inode)
     }
 }
 

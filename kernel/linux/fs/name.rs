@@ -179,15 +179,22 @@ pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno
     })
 }
 
+/// A path, and where it begins.
+#[derive(Clone, Copy)]
+pub(crate) struct PathAt<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) path: &'a [u8],
+}
+
 /// Moves a name: rename(2), renameat2(2).
 ///
 /// # Errors
 /// `EXDEV`: to another mount. `EBUSY`: a path ends in `.`, `..` or is the root (`EEXIST` if `taken` refuses).
 /// `ENOTDIR`: slashes behind what is not a directory. `EACCES`, `EPERM`, as [`unlink`]. Those of [`rename::rename`].
-pub(crate) fn rename(from: (&Origin, &[u8]), to: (&Origin, &[u8]), taken: Taken) -> Result<(), Errno> {
-    let credentials = from.0.credentials;
-    let (mut old, mut new) = (Walk::new(from.0), Walk::new(to.0));
-    let (old_last, new_last) = (old.up_to_last(from.1)?, new.up_to_last(to.1)?);
+pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(), Errno> {
+    let credentials = from.origin.credentials;
+    let (mut old, mut new) = (Walk::new(from.origin), Walk::new(to.origin));
+    let (old_last, new_last) = (old.up_to_last(from.path)?, new.up_to_last(to.path)?);
     if !Arc::ptr_eq(&old.at.mount, &new.at.mount) {
         return Err(Errno::EXDEV);
     }

@@ -1,11 +1,11 @@
 //! From a path and flags to an open file: open(2).
 //!
-//! Not here: file descriptors and the open file description (`file`), which keep `O_NONBLOCK` and `O_APPEND`.
+//! Not here: file descriptors and the open file description (`core/file`), which keep `O_NONBLOCK` and `O_APPEND`;
+//! waiting for the other end of a FIFO (`syscall/open`).
 //! Source: open(2); Linux 6.1 fs/namei.c (`open_last_lookups`, `do_open`, `may_open`).
 
 use alloc::sync::Arc;
 
-use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::abi::open::{AccessMode, OpenFlags};
@@ -13,13 +13,15 @@ use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 
 use super::device;
-use super::fifo;
 use super::mount::Location;
 use super::name::{self, NewFile};
-use super::opened::{OpenInode, Target};
 use super::path::{self, Last, LastLink, Origin, Walk};
+use super::report::OpenReport;
 use super::stat;
 use super::tmpfs::inode::Content;
+use crate::core::file::description::OpenFile;
+use crate::core::file::traits::File;
+use crate::core::object::pipe::fifo::{self, FifoId};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +76,35 @@ impl How {
     }
 }
 
+/// What was opened, and where: an open file without its description.
+pub(crate) struct Opened {
+    /// The place in the tree.
+    pub(crate) location: Location,
+    /// What is read and written there: the inode itself, or the device or FIFO that it names.
+    pub(crate) file: Arc<dyn File>,
+}
+
+impl Opened {
+    /// The contents of the inode at `location`.
+    pub(crate) fn contents(location: Location) -> Self {
+        Self { file: location.inode.clone(), location }
+    }
+
+    /// Makes the description.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    pub(crate) fn describe(self, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+        OpenFile::new_at(self.location, self.file, access, flags)
+    }
+}
+
 /// Opens the file that `path` leads to, or makes it if the flags say so.
 ///
 /// # Errors
 /// `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`: the flags do not go with what is there. `ENXIO`: no
 /// driver for the device. Those of [`path::lookup`] and [`name::make`].
-pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
     if how.has(OpenFlags::TEMPORARY) {
         return open_temporary(origin, path, how);
     }
@@ -94,18 +119,15 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenIno
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn open_found(
-    location: Location,
-    how: How,
-    credentials: Credentials,
-) -> Result<Arc<OpenInode>, Errno> {
+pub(crate) fn open_found(location: Location, how: How, credentials: Credentials) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file_type = inode.file_type();
     if how.has(OpenFlags::DIRECTORY) && file_type != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
     if how.has(OpenFlags::PATH) {
-        return Ok(Arc::new(OpenInode::new(location, Target::Nowhere)));
+        // The description refuses every operation on the file.
+        return Ok(Opened::contents(location));
     }
     match file_type {
         FileType::Symlink => return Err(Errno::ELOOP),
@@ -122,26 +144,30 @@ pub(crate) fn open_found(
     open_permitted(location, how)
 }
 
-fn open_permitted(location: Location, how: How) -> Result<Arc<OpenInode>, Errno> {
-    let target = match location.inode.content() {
-        Content::Directory(_) => Target::Contents,
+fn open_permitted(location: Location, how: How) -> Result<Opened, Errno> {
+    let inode = &location.inode;
+    let file: Arc<dyn File> = match inode.content() {
+        Content::Directory(_) => inode.clone(),
         Content::Regular(regular) => {
             if how.has(OpenFlags::TRUNCATE) {
-                regular.truncate(location.inode.superblock(), 0)?;
-                location.inode.with_attributes(|attributes| attributes.mark_modified());
+                regular.truncate(inode.superblock(), 0)?;
+                inode.with_attributes(|attributes| attributes.mark_modified());
             }
-            Target::Contents
+            inode.clone()
         }
-        Content::Report(_) => Target::Report(SpinLock::new(Arc::new([]))),
-        Content::Device(kind, number) => Target::Other(device::open(*kind, *number, how.flags)?),
-        Content::Fifo => Target::Other(fifo::open(&stat::stat(&location), how.access, how.flags)?),
+        Content::Report(_) => Arc::new(OpenReport::new(inode.clone())),
+        Content::Device(kind, number) => device::open(*kind, *number, how.flags)?,
+        Content::Fifo => {
+            let stat = stat::stat(inode);
+            fifo::open(FifoId { device: stat.device, inode: stat.inode }, how.access, how.flags)?
+        }
         Content::Socket => return Err(Errno::ENXIO),
         Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
     };
-    Ok(Arc::new(OpenInode::new(location, target)))
+    Ok(Opened { location, file })
 }
 
-fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
     let mut walk = Walk::new(origin);
     let mut path = path.to_vec();
     loop {
@@ -180,7 +206,7 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>
     }
 }
 
-fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Arc<OpenInode>, Errno> {
+fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
     let directory = path::lookup(origin, path, how.last_link())?;
     directory.inode.directory()?;
     directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;

@@ -82,7 +82,7 @@ pub(crate) fn of(file: &OpenFile) -> Arc<FileLocks> {
 }
 
 fn key(file: &OpenFile) -> Key {
-    let stat = file.file().stat();
+    let stat = file.stat();
     (stat.device, stat.inode)
 }
 

@@ -3,7 +3,6 @@
 //! Source: stat(2), statx(2), statfs(2); Linux 6.1 fs/stat.c, mm/shmem.c (`shmem_statfs`).
 
 use ostd::mm::PAGE_SIZE;
-use rules::abi::errno::Errno;
 use rules::abi::stat::{
     STATX_ATTRIBUTE_MOUNT_ROOT, STATX_FILLED, STATX_MOUNT, Stat, Statfs, Statx, StatxTimestamp, Timestamp,
 };
@@ -12,15 +11,13 @@ use rules::linux::path::NAME_MAX;
 
 use super::mount::Location;
 use super::tmpfs::inode::{Content, Inode};
-use super::tmpfs::regular::Regular;
 use super::tmpfs::superblock::FileSystemType;
 
 /// 512-byte units in a page.
 const BLOCKS_IN_PAGE: u64 = (PAGE_SIZE / 512) as u64;
 
 /// `struct stat`.
-pub(crate) fn stat(location: &Location) -> Stat {
-    let inode = &location.inode;
+pub(crate) fn stat(inode: &Inode) -> Stat {
     let attributes = inode.attributes();
     let pair = |time: Timestamp| [time.seconds, i64::from(time.nanoseconds)];
     Stat {
@@ -33,7 +30,7 @@ pub(crate) fn stat(location: &Location) -> Stat {
         special_device: u64::from(special_device(inode).encode()),
         size: inode.size().cast_signed(),
         block_size: PAGE_SIZE as i64,
-        blocks: (inode.pages() * BLOCKS_IN_PAGE).cast_signed(),
+        blocks: (inode.page_count() * BLOCKS_IN_PAGE).cast_signed(),
         accessed: pair(attributes.accessed),
         modified: pair(attributes.modified),
         changed: pair(attributes.changed),
@@ -61,7 +58,7 @@ pub(crate) fn statx(location: &Location) -> Statx {
         mode: mode(inode) as u16,
         inode: inode.number(),
         size: inode.size(),
-        blocks: inode.pages() * BLOCKS_IN_PAGE,
+        blocks: inode.page_count() * BLOCKS_IN_PAGE,
         attributes_mask: STATX_ATTRIBUTE_MOUNT_ROOT,
         accessed: stamp(attributes.accessed),
         born: stamp(attributes.born),
@@ -97,16 +94,6 @@ pub(crate) fn statfs(location: &Location) -> Statfs {
         statfs.inodes_free = superblock.inodes.free();
     }
     statfs
-}
-
-/// Cuts or extends a regular file's contents and notes the change.
-///
-/// # Errors
-/// `EFBIG`: past the largest offset.
-pub(crate) fn truncate(inode: &Inode, regular: &Regular, length: u64) -> Result<(), Errno> {
-    regular.truncate(inode.superblock(), length)?;
-    inode.with_attributes(|attributes| attributes.mark_modified());
-    Ok(())
 }
 
 fn mode(inode: &Inode) -> u32 {

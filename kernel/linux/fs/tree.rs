@@ -1,6 +1,7 @@
 //! The file systems that mount(2) knows, by name.
 //!
-//! Owns: the trees of which there is one only (devtmpfs, proc, sysfs), and tmpfs's options.
+//! Owns: the trees of which there is one only (devtmpfs, sysfs), and tmpfs's options.   Not here: `/proc`, which tells
+//! of layers above (`linux/proc`).
 //! Source: filesystems(5), tmpfs(5); Linux 6.1 mm/shmem.c (`shmem_parse_one`).
 
 use alloc::sync::Arc;
@@ -15,7 +16,6 @@ use super::device::nodes;
 use super::devpts;
 use super::mount;
 use super::path::Origin;
-use super::proc;
 use super::tmpfs::inode::Inode;
 use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
 
@@ -26,37 +26,52 @@ use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
 pub(crate) fn of_type(name: &[u8], options: &[u8]) -> Result<Arc<Inode>, Errno> {
     match name {
         b"tmpfs" | b"ramfs" => new_tmpfs(options),
-        b"devtmpfs" => only_one(&DEVTMPFS, FileSystemType::Devtmpfs, 0o755, populate_devices),
+        b"devtmpfs" => DEVTMPFS.root().cloned(),
         b"devpts" => devpts::mounted(options),
-        b"proc" => only_one(&PROC, FileSystemType::Proc, 0o555, proc::populate),
-        b"sysfs" => only_one(&SYSFS, FileSystemType::Sysfs, 0o555, |_| Ok(())),
+        b"sysfs" => SYSFS.root().cloned(),
         _ => Err(Errno::ENODEV),
     }
 }
 
-static DEVTMPFS: Once<Arc<Inode>> = Once::new();
-static PROC: Once<Arc<Inode>> = Once::new();
-static SYSFS: Once<Arc<Inode>> = Once::new();
+static DEVTMPFS: OnlyTree = OnlyTree::new(FileSystemType::Devtmpfs, 0o755, nodes::populate);
+static SYSFS: OnlyTree = OnlyTree::new(FileSystemType::Sysfs, 0o555, |_| Ok(()));
 
-fn only_one(
-    tree: &'static Once<Arc<Inode>>,
+/// The tree of a file system that has one only, which every mount shows.
+pub(crate) struct OnlyTree {
+    root: Once<Arc<Inode>>,
     file_system: FileSystemType,
     mode: u32,
-    populate: impl Fn(&Origin) -> Result<(), Errno>,
-) -> Result<Arc<Inode>, Errno> {
-    let make = || {
-        let superblock = Superblock::new(file_system, Limits::default());
-        let root = Inode::new_root(&superblock, Permissions::from_mode(mode))?;
-        // Not in the tree yet: names are made from the root itself on.
-        let start = mount::root().sibling(root.clone());
-        populate(&Origin { start, credentials: Credentials::ROOT, umask: Permissions::empty() })?;
-        Ok(root)
-    };
-    tree.try_call_once(make).cloned()
+    populate: fn(&Origin) -> Result<(), Errno>,
 }
 
-fn populate_devices(origin: &Origin) -> Result<(), Errno> {
-    nodes::populate(origin)
+impl OnlyTree {
+    /// A tree whose root has these permissions, and the names that `populate` makes below the root.
+    pub(crate) const fn new(
+        file_system: FileSystemType,
+        mode: u32,
+        populate: fn(&Origin) -> Result<(), Errno>,
+    ) -> Self {
+        Self { root: Once::new(), file_system, mode, populate }
+    }
+
+    /// The root; the first call makes the tree.
+    ///
+    /// # Errors
+    /// `ENOSPC`: no inode to be had.
+    pub(crate) fn root(&self) -> Result<&Arc<Inode>, Errno> {
+        self.root.try_call_once(|| {
+            let superblock = Superblock::new(self.file_system, Limits::default());
+            let root = Inode::new_root(&superblock, Permissions::from_mode(self.mode))?;
+            (self.populate)(&origin_at(&root))?;
+            Ok(root)
+        })
+    }
+}
+
+/// The privileged user at `root`: a tree that is not mounted is reached from its root on.
+pub(super) fn origin_at(root: &Arc<Inode>) -> Origin {
+    let start = mount::root().sibling(root.clone());
+    Origin { start, credentials: Credentials::ROOT, umask: Permissions::empty() }
 }
 
 fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {

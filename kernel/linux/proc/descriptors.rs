@@ -3,19 +3,20 @@
 //! Missing: a pipe cannot be opened anew through its link (`ENOENT`).
 //! Source: Linux 6.1 fs/proc/fd.c, fs/d_path.c.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::core::fd::Fd;
 
-use super::{Subject, number};
+use super::subject::{Subject, number};
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::mount::Location;
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
 use crate::linux::fs::{memfd, path};
@@ -59,23 +60,20 @@ impl Names for Descriptors {
 }
 
 fn destination(file: &OpenFile) -> Destination {
-    if let Some(opened) = file.downcast::<OpenInode>() {
-        let place = opened.location();
+    if let Some(place) = file.location::<Location>() {
         let text = memfd::text(&place.inode)
             .or_else(|| path::of_inode(&place.inode))
             .unwrap_or_else(|| b"/ (deleted)".to_vec());
         return Destination { text, place: Some(place.clone()) };
     }
-    let stat = file.file().stat();
-    let kind = match file.file().front().map(|(front, _)| front.class()) {
-        Some(Class::Pipe) => Some("pipe"),
-        Some(Class::Socket) => Some("socket"),
-        _ => None,
-    };
-    let text = match (kind, file.file().front().map(|(front, _)| front.class())) {
-        (Some(kind), _) => format!("{kind}:[{}]", stat.inode),
-        (None, Some(class)) => format!("anon_inode:[{}]", class.name()),
-        (None, None) => "anon_inode:[eventpoll]".to_string(),
-    };
-    Destination { text: text.into_bytes(), place: None }
+    Destination { text: nameless(file).into_bytes(), place: None }
+}
+
+/// The text for a file that no name led to, by its class and its inode's number.
+fn nameless(file: &OpenFile) -> String {
+    match file.file().class() {
+        class @ (Class::Pipe | Class::Socket) => format!("{}:[{}]", class.name(), file.stat().inode),
+        Class::Epoll => "anon_inode:[eventpoll]".to_owned(),
+        class => format!("anon_inode:[{}]", class.name()),
+    }
 }

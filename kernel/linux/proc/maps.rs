@@ -11,7 +11,7 @@ use core::fmt::Write;
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;

@@ -1,6 +1,6 @@
 //! `/proc/PID/net`: what a process sees of the network, which is what all see.
 //!
-//! Not here: the texts (`net/tables`, `net/traffic`).
+//! Not here: the texts (`linux/net_tables`, `net/traffic`).
 //! Missing: what is about IPv6, raw and packet sockets, netlink, and statistics of protocols.
 //! Source: proc(5); Linux 6.1 fs/proc/proc_net.c.
 
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::tmpfs::live::{Found, Listed, Names};
 use crate::linux::net_tables;

@@ -12,11 +12,11 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 use rules::linux::credentials::Ids;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::linux::task::process::Process;
-use crate::linux::task::session;
 use crate::linux::task::signal::action;
 use crate::linux::task::thread::Thread;
+use crate::linux::terminal::session;
 use crate::machine::memory::layout::PAGE_SIZE;
 use rules::abi::signal::{SigSet, Signal};
 

@@ -1,7 +1,7 @@
 //! The serial ports `ttyS0` to `ttyS3` and their terminals.
 //!
-//! Owns: the four ports, their two interrupts.   Not here: `/dev` (`fs`), which `main` tells of [`open`].
-//! An interrupt handler only moves bytes and wakes the task in [`serve`], which does all notification.
+//! Owns: the four ports, their two interrupts.   Not here: `/dev` (`fs`), which `linux/devices` tells of [`open`].
+//! An interrupt handler only moves bytes and wakes the task of [`start`], which does all notification.
 //! Source: ttyS(4).
 
 mod port;
@@ -12,20 +12,20 @@ use alloc::vec::Vec;
 
 use ostd::arch::irq::{IRQ_CHIP, MappedIrqLine};
 use ostd::irq::IrqLine;
-use ostd::sync::{Waiter, Waker};
 use rules::abi::errno::Errno;
 use rules::linux::abi::device::DeviceNumber;
 use spin::Once;
 
 use self::port::Port;
 use super::terminal::Terminal;
+use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// Port and ISA interrupt of each; the first is OSTD's console.
 const PORTS: [(u16, u8); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
 
 static WIRES: Once<[Option<Port>; 4]> = Once::new();
 static TERMINALS: Once<[Option<Arc<Terminal>>; 4]> = Once::new();
-static SERVER: Once<Arc<Waker>> = Once::new();
+static SERVER: KernelTask = KernelTask::new();
 static LINES: Once<Vec<MappedIrqLine>> = Once::new();
 
 /// The device of a port: `/dev/ttyS0` and up.
@@ -41,10 +41,15 @@ pub(crate) fn open(number: usize) -> Result<Arc<Terminal>, Errno> {
     terminals().get(number).ok_or(Errno::ENXIO)?.clone().ok_or(Errno::EIO)
 }
 
-/// The work of the task that stands between the interrupts and the terminals; `main` starts it.
-pub(crate) fn serve() -> ! {
-    let (waiter, waker) = Waiter::new_pair();
-    SERVER.call_once(|| waker);
+/// Starts the task that stands between the interrupts and the terminals.
+///
+/// # Errors
+/// `ENOMEM`: no memory for a task.
+pub(crate) fn start() -> Result<(), Errno> {
+    SERVER.spawn(serve)
+}
+
+fn serve(sleeper: &Sleeper) {
     LINES.call_once(|| [3, 4].into_iter().filter_map(connect).collect());
     for wire in wires().iter().flatten() {
         wire.start();
@@ -53,7 +58,7 @@ pub(crate) fn serve() -> ! {
         for terminal in terminals().iter().flatten() {
             terminal.serve();
         }
-        waiter.wait();
+        sleeper.sleep();
     }
 }
 
@@ -100,7 +105,5 @@ fn handle_interrupt(isa_line: u8) {
             break;
         }
     }
-    if let Some(server) = SERVER.get() {
-        server.wake_up();
-    }
+    SERVER.wake();
 }

@@ -15,7 +15,6 @@ use super::context::{Caller, Context};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
 use crate::linux::fs::name::{self, NewFile};
-use crate::linux::fs::opened::OpenInode;
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::machine::memory::user;
 
@@ -96,7 +95,8 @@ impl Context<'_> {
         }
         let file = self.files().get_any(descriptor(directory)?)?;
         // An empty path is missing, whatever the descriptor is.
-        let start = place(&file).ok_or(if path.is_empty() { Errno::ENOENT } else { Errno::ENOTDIR })?;
+        let start =
+            place(&file).cloned().ok_or(if path.is_empty() { Errno::ENOENT } else { Errno::ENOTDIR })?;
         if !path.is_empty() {
             start.inode.directory()?;
         }
@@ -117,7 +117,10 @@ impl Context<'_> {
             return Ok(Found::Place(self.origin().start));
         }
         let file = self.files().get_any(descriptor(directory)?)?;
-        Ok(place(&file).map_or(Found::Elsewhere(file), Found::Place))
+        Ok(match place(&file).cloned() {
+            Some(location) => Found::Place(location),
+            None => Found::Elsewhere(file),
+        })
     }
 
     /// As [`Context::find`], where only a place in the tree will do.
@@ -156,6 +159,6 @@ fn descriptor(directory: i32) -> Result<Fd, Errno> {
 }
 
 /// Where in the tree an open file was found, if it was.
-pub(crate) fn place(file: &OpenFile) -> Option<Location> {
-    file.downcast::<OpenInode>().map(|opened| opened.location().clone())
+pub(crate) fn place(file: &OpenFile) -> Option<&Location> {
+    file.location()
 }

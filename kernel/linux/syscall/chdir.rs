@@ -22,8 +22,8 @@ pub(crate) fn chdir(cx: &mut Context<'_>, path: usize) -> SysResult {
 
 /// fchdir(2).
 pub(crate) fn fchdir(cx: &mut Context<'_>, fd: Fd) -> SysResult {
-    let location = at::place(&*cx.files().get_any(fd)?).ok_or(Errno::ENOTDIR)?;
-    change_directory(cx, location)
+    let file = cx.files().get_any(fd)?;
+    change_directory(cx, at::place(&file).cloned().ok_or(Errno::ENOTDIR)?)
 }
 
 /// getcwd(2). Returns the length with the zero byte.

@@ -38,7 +38,7 @@ pub(crate) fn fchownat(
 /// fchown(2).
 pub(crate) fn fchown(cx: &mut Context<'_>, fd: Fd, uid: u32, gid: u32) -> SysResult {
     let file = cx.files().get(fd)?;
-    change_owner(cx, &at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
+    change_owner(cx, at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
 }
 
 fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -> SysResult {

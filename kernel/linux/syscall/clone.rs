@@ -1,4 +1,6 @@
 //! fork(2), vfork(2), clone(2), clone3(2).
+//!
+//! Why: decision 0032.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;

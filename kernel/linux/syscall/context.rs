@@ -1,4 +1,6 @@
 //! What a syscall knows about its caller.
+//!
+//! Why: decision 0051.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -45,11 +45,11 @@ pub(crate) fn copy_file_range(
     if start.checked_add(count as u64).is_none() || target.checked_add(count as u64).is_none() {
         return Err(Errno::EOVERFLOW);
     }
-    let rest = from_file.file().size().saturating_sub(start);
+    let (from_stat, to_stat) = (from_file.stat(), to_file.stat());
+    let rest = from_stat.size.cast_unsigned().saturating_sub(start);
     let count = count.min(usize::try_from(rest).unwrap_or(usize::MAX)).min(MAX_RW_COUNT);
     let room = file_size::room(cx, &to_file, Place::At(target), OpenFlags::empty())?;
     let count = count.min(room.unwrap_or(count));
-    let (from_stat, to_stat) = (from_file.file().stat(), to_file.file().stat());
     let is_same = (from_stat.device, from_stat.inode) == (to_stat.device, to_stat.inode);
     if is_same && target.saturating_add(count as u64) > start && target < start.saturating_add(count as u64) {
         return Err(Errno::EINVAL);
@@ -79,7 +79,7 @@ pub(crate) fn copy_file_range(
 }
 
 fn check_kinds(from: &OpenFile, to: &OpenFile) -> Result<(), Errno> {
-    let kinds = [from, to].map(|file| FileType::from_mode(file.file().stat().mode));
+    let kinds = [from, to].map(|file| FileType::from_mode(file.stat().mode));
     if kinds.contains(&Some(FileType::Directory)) {
         return Err(Errno::EISDIR);
     }

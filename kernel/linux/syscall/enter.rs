@@ -16,6 +16,7 @@ use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
 use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::terminal::session;
 use crate::machine::memory::fault::{Access, FaultError};
 use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
@@ -31,7 +32,7 @@ pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
 /// As [`run`], for a thread that knows itself already.
 pub(crate) fn run_as(thread: &Myself, context: UserContext) {
     run_until_dying(thread, context);
-    exit::end_thread(thread);
+    exit::end_thread(thread, session::leave);
 }
 
 /// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.

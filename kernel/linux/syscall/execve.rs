@@ -11,8 +11,8 @@ use rules::linux::access::Access;
 use super::context::{Caller, Context, SysResult};
 use crate::core::event::wait::Sleep;
 use crate::core::file::table::FdTable;
-use crate::linux::fs::opened::{OpenInode, Target};
 use crate::linux::fs::path::{self, LastLink, Origin};
+use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
@@ -58,12 +58,17 @@ pub(crate) fn start_program(
     envp: Vec<Vec<u8>>,
 ) -> Result<(), Errno> {
     let process = thread.process();
-    let mut arguments =
-        Arguments { argv, envp, path: path.clone(), who: (*process.credentials.lock(), false) };
+    let mut arguments = Arguments {
+        argv,
+        envp,
+        path: path.clone(),
+        credentials: *process.credentials.lock(),
+        is_secure: false,
+    };
     let mut program = path.clone();
     let mut file = open_program(origin, &program)?;
     let mut depth = 0;
-    while let Some((interpreter, argument)) = exec::interpreter(&*file)? {
+    while let Some((interpreter, argument)) = exec::interpreter(&file)? {
         depth += 1;
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
@@ -77,12 +82,13 @@ pub(crate) fn start_program(
         program = interpreter;
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
-    arguments.who = arguments.who.0.for_program(file.location().inode.ownership(), no_new_privileges);
+    (arguments.credentials, arguments.is_secure) =
+        arguments.credentials.for_program(file.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&*file, &arguments, limits, |path| Ok(open_program(origin, path)?))?;
+    let image = exec::load(&file, &arguments, limits, |path| open_program(origin, path))?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
@@ -94,8 +100,8 @@ pub(crate) fn start_program(
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
-    *process.credentials.lock() = arguments.who.0;
-    if arguments.who.1 {
+    *process.credentials.lock() = arguments.credentials;
+    if arguments.is_secure {
         // Whoever started it has no right to end it (`begin_new_exec`).
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }
@@ -158,12 +164,12 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenInode>, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<Inode>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // A program need not be readable by those who may run it.
     location.inode.check(origin.credentials, Access::EXECUTE)?;
-    Ok(Arc::new(OpenInode::new(location, Target::Contents)))
+    Ok(location.inode)
 }

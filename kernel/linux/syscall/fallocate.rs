@@ -7,8 +7,8 @@ use rules::abi::mode::FileType;
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 
+use super::at;
 use super::context::{Caller, Context, SysResult};
-use crate::linux::fs::opened::OpenInode;
 use crate::linux::fs::tmpfs::inode::Content;
 
 /// fallocate(2): pages for a range, or a hole in it.
@@ -23,8 +23,7 @@ pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, le
     }
     file.require_write()?;
     let end = offset.checked_add(length).filter(|end| *end <= OFFSET_MAX).ok_or(Errno::EFBIG)?;
-    let opened = file.downcast::<OpenInode>().ok_or(Errno::ESPIPE)?;
-    let inode = &opened.location().inode;
+    let inode = &at::place(&file).ok_or(Errno::ESPIPE)?.inode;
     let Content::Regular(regular) = inode.content() else {
         return Err(match inode.file_type() {
             FileType::Fifo => Errno::ESPIPE,
@@ -32,7 +31,7 @@ pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, le
             _ => Errno::ENODEV,
         });
     };
-    file.file().drop_rights(&cx.credentials());
+    inode.drop_rights(&cx.credentials());
     if mode & PUNCH_HOLE != 0 {
         regular.punch_hole(inode.superblock(), offset, length)?;
     } else {

@@ -3,7 +3,6 @@
 //! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`), mm/memfd.c (`memfd_fcntl`).
 
 use alloc::sync::Arc;
-use core::any::Any;
 
 use rules::abi::errno::Errno;
 use rules::abi::fcntl::{Command, F_UNLCK, FD_CLOEXEC};
@@ -17,7 +16,7 @@ use super::context::{Caller, Context, SysResult};
 use super::record_lock::{self, Wait};
 use crate::core::file::description::OpenFile;
 use crate::core::object::pipe::PipeEnd;
-use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::tmpfs::regular::Regular;
 
 /// Does `command` to `fd`.
@@ -73,11 +72,9 @@ fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExe
     Ok(files.reserve(Fd::new(from), limit)?.commit(file.clone(), on_exec).index())
 }
 
-/// The pipe, also if it was opened as a FIFO in the tree.
+/// The pipe, with or without a name.
 fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
-    let behind_name = file.downcast::<OpenInode>().and_then(OpenInode::other);
-    let any: &dyn Any = behind_name.unwrap_or(&**file.file());
-    any.downcast_ref().ok_or(Errno::EBADF)
+    file.downcast().ok_or(Errno::EBADF)
 }
 
 /// The regular file, which may have seals.
@@ -85,7 +82,7 @@ fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
 /// # Errors
 /// `EINVAL`: another kind of file.
 fn regular(file: &OpenFile) -> Result<&Regular, Errno> {
-    file.downcast::<OpenInode>().and_then(|opened| opened.regular().ok()).ok_or(Errno::EINVAL)
+    file.downcast::<Inode>().and_then(|inode| inode.regular().ok()).ok_or(Errno::EINVAL)
 }
 
 fn privilege(cx: &Context<'_>) -> Privilege {

@@ -9,6 +9,7 @@ use rules::abi::open::OpenFlags;
 use super::context::Context;
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::buffers::Place;
+use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::limits::Resource;
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
@@ -24,13 +25,14 @@ pub(crate) fn room(
     place: Place,
     status: OpenFlags,
 ) -> Result<Option<usize>, Errno> {
-    file.file().drop_rights(&cx.credentials());
+    let Some(inode) = file.downcast::<Inode>() else { return Ok(None) };
+    inode.drop_rights(&cx.credentials());
     let limit = cx.process().limits.soft(Resource::FileSize);
-    if limit == u64::MAX || FileType::from_mode(file.file().stat().mode) != Some(FileType::Regular) {
+    if limit == u64::MAX || inode.file_type() != FileType::Regular {
         return Ok(None);
     }
     let start = match place {
-        _ if status.contains(OpenFlags::APPEND) => file.file().size(),
+        _ if status.contains(OpenFlags::APPEND) => inode.size(),
         Place::Offset => *file.offset(),
         Place::At(offset) => offset,
     };

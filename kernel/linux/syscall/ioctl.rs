@@ -21,7 +21,6 @@ use self::pty::Through;
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::patience;
-use crate::linux::fs::opened::OpenInode;
 use crate::linux::terminal::Terminal;
 use crate::machine::memory::user::UserPtr;
 
@@ -67,13 +66,12 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
     }
 }
 
-/// The terminal that `file` is, by whatever name.
+/// The terminal that `file` is.
 fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, Through), Errno> {
-    let device = file.downcast::<OpenInode>().and_then(OpenInode::device).unwrap_or(file.file());
-    if let Some((terminal, through)) = pty::terminal(device) {
+    if let Some((terminal, through)) = pty::terminal(file) {
         return Ok((terminal.clone(), through));
     }
-    let any: Arc<dyn Any + Send + Sync> = device.clone();
+    let any: Arc<dyn Any + Send + Sync> = file.file().clone();
     any.downcast().map(|terminal| (terminal, Through::Terminal)).map_err(|_| Errno::ENOTTY)
 }
 
@@ -82,7 +80,7 @@ fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {
 }
 
 fn unread(cx: &Context<'_>, file: &OpenFile, argument: usize) -> SysResult {
-    let unread = file.file().unread(*file.offset())?;
+    let unread = file.file().bytes_readable(*file.offset())?;
     let unread = u32::try_from(unread).unwrap_or(i32::MAX.unsigned_abs());
     UserPtr::<u32>::new(cx.space(), argument).write(&unread)?;
     Ok(0)

@@ -3,8 +3,6 @@
 //! Missing: huge pages (`ENOSYS`, as on a Linux without them).
 //! Source: Linux 6.1 mm/memfd.c.
 
-use alloc::sync::Arc;
-
 use bitflags::bitflags;
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
@@ -13,7 +11,6 @@ use rules::linux::path::NAME_MAX;
 use rules::linux::seals::Seals;
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::file::description::OpenFile;
 use crate::linux::fs::memfd;
 use crate::machine::memory::user;
 
@@ -52,8 +49,8 @@ pub(crate) fn memfd_create(cx: &mut Context<'_>, name: usize, flags: u32) -> Sys
     }
     let seals = if flags.contains(MemfdFlags::ALLOW_SEALING) { Seals::empty() } else { Seals::SEAL };
     let reserved = cx.files().reserve(Fd::new(0), cx.file_limit())?;
-    let file = Arc::new(memfd::create(&name, seals, cx.credentials())?);
-    let file = OpenFile::new(file, AccessMode::ReadWrite, OpenFlags::LARGE_FILE)?;
+    let opened = memfd::create(&name, seals, cx.credentials())?;
+    let file = opened.describe(AccessMode::ReadWrite, OpenFlags::LARGE_FILE)?;
     let on_exec = if flags.contains(MemfdFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
     Ok(reserved.commit(file, on_exec).index())
 }

@@ -14,6 +14,7 @@ use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::{self, Busy, Location};
 use crate::linux::fs::path::{self, LastLink};
 use crate::linux::fs::tree;
+use crate::linux::proc;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::user;
 
@@ -49,7 +50,10 @@ pub(crate) fn mount(
         return Err(Errno::EINVAL);
     }
     let file_system = file_system.ok_or(Errno::EINVAL)?;
-    let root = tree::of_type(&file_system, options.as_deref().unwrap_or_default())?;
+    let root = match &file_system[..] {
+        b"proc" => proc::mounted()?,
+        name => tree::of_type(name, options.as_deref().unwrap_or_default())?,
+    };
     mount::mount(&target, root, source.as_deref().unwrap_or(b"none"))?;
     Ok(0)
 }

@@ -11,7 +11,6 @@ use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::file::description::OpenFile;
 use crate::core::syscall::patience;
 use crate::linux::fs::open::{self, How};
 use crate::machine::memory::layout::PAGE_SIZE;
@@ -67,9 +66,11 @@ fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> Sys
     let files = cx.files();
     let reserved = files.reserve(Fd::new(0), cx.file_limit())?;
     let origin = cx.origin_at(directory, &path)?;
-    let file = open::open(&origin, &path, how)?;
-    let description = OpenFile::new(file, how.access, how.flags)?;
-    patience::until_opened(cx, &description)?;
+    let opened = open::open(&origin, &path, how)?;
+    if !how.flags.contains(OpenFlags::NONBLOCK) {
+        patience::until_opened(cx, &*opened.file, how.access)?;
+    }
+    let description = opened.describe(how.access, how.flags)?;
     Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())
 }
 

@@ -1,6 +1,6 @@
 //! Record locks: fcntl(2)'s `F_GETLK`, `F_SETLK` and `F_SETLKW`, and their kin of open file descriptions.
 //!
-//! Owns: arguments, and the wait.   Not here: who holds what (file/record_lock).
+//! Owns: arguments, and the wait.   Not here: who holds what (fs/record_lock).
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_getlk`, `fcntl_setlk`).
 
 use alloc::sync::Arc;
@@ -128,5 +128,5 @@ fn parse(file: &OpenFile, owner: LockOwner, raw: RawFlock) -> Result<Flock, Errn
         return Err(Errno::EINVAL);
     }
     let current = *file.offset();
-    Flock::parse(raw, current, file.file().size())
+    Flock::parse(raw, current, file.stat().size.cast_unsigned())
 }

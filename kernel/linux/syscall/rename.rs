@@ -7,7 +7,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Context, SysResult};
-use crate::linux::fs::name;
+use crate::linux::fs::name::{self, PathAt};
 use crate::linux::fs::tmpfs::rename::Taken;
 
 /// rename(2).
@@ -43,6 +43,6 @@ pub(crate) fn renameat2(
     };
     let (old, new) = (cx.path(old)?, cx.path(new)?);
     let (from, to) = (cx.origin_at(old_directory, &old)?, cx.origin_at(new_directory, &new)?);
-    name::rename((&from, &old), (&to, &new), taken)?;
+    name::rename(PathAt { origin: &from, path: &old }, PathAt { origin: &to, path: &new }, taken)?;
     Ok(0)
 }

@@ -63,7 +63,7 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
 }
 
 fn is_regular(file: &OpenFile) -> bool {
-    FileType::from_mode(file.file().stat().mode) == Some(FileType::Regular)
+    FileType::from_mode(file.stat().mode) == Some(FileType::Regular)
 }
 
 /// Reads `count` bytes from `position` on, which is moved, and hands each piece to `write`, which says how many it took.

@@ -147,6 +147,6 @@ impl SocketCaller for Context<'_> {
 }
 
 fn id(location: &Location) -> FileId {
-    let stat = stat::stat(location);
+    let stat = stat::stat(&location.inode);
     FileId { device: stat.device, inode: stat.inode }
 }

@@ -17,18 +17,18 @@ use crate::machine::memory::user::UserPtr;
 /// stat(2).
 pub(crate) fn stat(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult {
     let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
-    write(cx, to, &stat::stat(&location))
+    write(cx, to, &stat::stat(&location.inode))
 }
 
 /// lstat(2).
 pub(crate) fn lstat(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult {
     let location = cx.locate(AT_FDCWD, path, Lookup::KEEP)?;
-    write(cx, to, &stat::stat(&location))
+    write(cx, to, &stat::stat(&location.inode))
 }
 
 /// fstat(2).
 pub(crate) fn fstat(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
-    write(cx, to, &cx.files().get_any(fd)?.file().stat())
+    write(cx, to, &cx.files().get_any(fd)?.stat())
 }
 
 /// newfstatat(2), which C libraries call fstatat.
@@ -41,8 +41,8 @@ pub(crate) fn newfstatat(
 ) -> SysResult {
     let flags = at::flags(flags, LOOKUP | AtFlags::STATX_FORCE_SYNC | AtFlags::STATX_DONT_SYNC)?;
     let stat = match cx.find(directory, path, Lookup::with(flags))? {
-        Found::Place(location) => stat::stat(&location),
-        Found::Elsewhere(file) => file.file().stat(),
+        Found::Place(location) => stat::stat(&location.inode),
+        Found::Elsewhere(file) => file.stat(),
     };
     write(cx, to, &stat)
 }
@@ -64,7 +64,7 @@ pub(crate) fn statx(
     }
     let statx = match cx.find(directory, path, Lookup::with(flags))? {
         Found::Place(location) => stat::statx(&location),
-        Found::Elsewhere(file) => extended(&file.file().stat()),
+        Found::Elsewhere(file) => extended(&file.stat()),
     };
     UserPtr::new(cx.space(), to).write(&statx)?;
     Ok(0)

@@ -24,7 +24,7 @@ pub(crate) fn fstatfs(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
     const ANONYMOUS: i64 = 0x0904_1934;
     let file = cx.files().get_any(fd)?;
     let statfs = match at::place(&file) {
-        Some(location) => stat::statfs(&location),
+        Some(location) => stat::statfs(location),
         None => Statfs { magic: ANONYMOUS, block_size: 4096, name_length: 255, ..Statfs::default() },
     };
     UserPtr::new(cx.space(), to).write(&statfs)?;

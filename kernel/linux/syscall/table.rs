@@ -297,7 +297,7 @@ fn fd(register: usize) -> Fd {
 fn mappable(cx: &Context<'_>, register: usize) -> Result<Mappable, Errno> {
     let file = cx.file(register)?;
     let access = file.access();
-    Ok(Mappable { pages: file.file().pages(), readable: access.reads(), writable: access.writes() })
+    Ok(Mappable { pages: file.file().clone().pages(), readable: access.reads(), writable: access.writes() })
 }
 
 /// Says once that a program asked for a syscall that is not there.

@@ -10,23 +10,19 @@ use rules::linux::access::Access;
 use super::at::Lookup;
 use super::context::{Caller, Context, SysResult};
 use super::file_size;
-use crate::linux::fs::stat;
-use crate::linux::fs::tmpfs::inode::Content;
+use crate::linux::fs::tmpfs::inode::Inode;
 
 /// truncate(2).
 pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysResult {
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
     file_size::check(cx, length)?;
     let location = cx.locate(AT_FDCWD, path, Lookup::FOLLOW)?;
-    let regular = match location.inode.content() {
-        Content::Directory(_) => return Err(Errno::EISDIR),
-        Content::Regular(regular) => regular,
-        _ => return Err(Errno::EINVAL),
-    };
+    let inode = &location.inode;
+    inode.regular()?;
     let who = cx.credentials();
-    location.inode.check(who, Access::WRITE)?;
-    location.inode.with_attributes(|attributes| attributes.drop_rights(&who));
-    stat::truncate(&location.inode, regular, length)?;
+    inode.check(who, Access::WRITE)?;
+    inode.drop_rights(&who);
+    inode.truncate(length)?;
     Ok(0)
 }
 
@@ -38,7 +34,8 @@ pub(crate) fn ftruncate(cx: &mut Context<'_>, fd: Fd, length: i64) -> SysResult 
         return Err(Errno::EINVAL);
     }
     file_size::check(cx, length)?;
-    file.file().drop_rights(&cx.credentials());
-    file.file().truncate(length)?;
+    let inode = file.downcast::<Inode>().ok_or(Errno::EINVAL)?;
+    inode.drop_rights(&cx.credentials());
+    inode.truncate(length)?;
     Ok(0)
 }

@@ -45,7 +45,7 @@ pub(crate) fn utimensat(
         }
         let fd = u32::try_from(directory).map_err(|_| Errno::EBADF)?;
         let file = cx.files().get(Fd::new(fd))?;
-        return change_times(cx, &at::place(&file).ok_or(Errno::EINVAL)?, new);
+        return change_times(cx, at::place(&file).ok_or(Errno::EINVAL)?, new);
     }
     let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     change_times(cx, &cx.locate(directory, path, Lookup::with(flags))?, new)

@@ -17,7 +17,8 @@ use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
 use super::thread;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
+use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::pages::Pages;
@@ -39,8 +40,10 @@ pub(crate) struct Arguments {
     pub(crate) envp: Vec<Vec<u8>>,
     /// The path by which it was found, for `AT_EXECFN`.
     pub(crate) path: Vec<u8>,
-    /// On whose behalf it runs, and whether that is not who started it, for the auxiliary vector.
-    pub(crate) who: (Credentials, bool),
+    /// On whose behalf it runs, for the auxiliary vector.
+    pub(crate) credentials: Credentials,
+    /// Whether its user is not the one who started it: `AT_SECURE`.
+    pub(crate) is_secure: bool,
 }
 
 /// Bytes of a file that hold its headers.
@@ -54,7 +57,7 @@ pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
 
 /// Reads the `#!` line of a file that begins with one.
-pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno> {
+pub(crate) fn interpreter(file: &Inode) -> Result<Option<Interpreter>, Errno> {
     let mut head = [0u8; 256];
     let read = read(file, 0, &mut head)?;
     let Some(line) = head[..read].strip_prefix(b"#!") else { return Ok(None) };
@@ -72,10 +75,10 @@ pub(crate) fn interpreter(file: &dyn File) -> Result<Option<Interpreter>, Errno>
 /// `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the arguments do not fit. `EACCES`, `ENOENT`,
 /// `ELIBBAD` as `ENOEXEC`: the dynamic linker.
 pub(crate) fn load(
-    file: &dyn File,
+    file: &Arc<Inode>,
     arguments: &Arguments,
     limits: Limits,
-    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+    find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
 ) -> Result<Image, Errno> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
@@ -89,11 +92,11 @@ pub(crate) fn load(
 }
 
 fn build(
-    file: &dyn File,
+    file: &Arc<Inode>,
     program: &Program,
     space: Arc<AddressSpace>,
     arguments: &Arguments,
-    find: impl FnOnce(&[u8]) -> Result<Arc<dyn File>, Errno>,
+    find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
 ) -> Result<Image, Errno> {
     let base = if program.is_dynamic { DYNAMIC_BASE } else { 0 };
     let end = program.map(&space, file, base)?;
@@ -102,11 +105,11 @@ fn build(
     let mut linker_base = 0;
     if let Some(path) = &program.linker {
         let linker = find(path)?;
-        let loaded = Program::read(&*linker)?;
+        let loaded = Program::read(&linker)?;
         let room = page_up(loaded.end).ok_or(Errno::ENOEXEC)?;
         let hole = space.map(MapRequest::anonymous(Placement::Anywhere(0), room, Prot::empty()))?;
         space.unmap(hole, room)?;
-        loaded.map(&space, &*linker, hole)?;
+        loaded.map(&space, &linker, hole)?;
         linker_base = hole;
         entry = hole.wrapping_add(loaded.entry);
     }
@@ -123,18 +126,26 @@ struct Segment {
     prot: Prot,
 }
 
+/// The program headers in memory, as the auxiliary vector tells of them.
+struct Headers {
+    /// From the address on that the program is loaded at.
+    address: usize,
+    count: usize,
+    /// Bytes of each.
+    size: usize,
+}
+
 struct Program {
     is_dynamic: bool,
     entry: usize,
-    /// Address, count and size of the program headers in memory.
-    headers: (usize, usize, usize),
+    headers: Headers,
     segments: Vec<Segment>,
     end: usize,
     linker: Option<Vec<u8>>,
 }
 
 impl Program {
-    fn read(file: &dyn File) -> Result<Self, Errno> {
+    fn read(file: &Inode) -> Result<Self, Errno> {
         let mut head = vec![0u8; HEAD];
         let len = read(file, 0, &mut head)?;
         head.truncate(len);
@@ -159,7 +170,7 @@ impl Program {
         let mut program = Self {
             is_dynamic: header.e_type == ET_DYN,
             entry: number(header.e_entry)?,
-            headers: (0, table.len(), usize::from(header.e_phentsize)),
+            headers: Headers { address: 0, count: table.len(), size: usize::from(header.e_phentsize) },
             segments: Vec::new(),
             end: 0,
             linker: None,
@@ -187,7 +198,7 @@ impl Program {
             return Err(Errno::ENOEXEC);
         }
         if (header.p_offset..header.p_offset + header.p_filesz).contains(&table) {
-            self.headers.0 = start + number(table - header.p_offset)?;
+            self.headers.address = start + number(table - header.p_offset)?;
         }
         self.end = self.end.max(end);
         self.segments.push(Segment { offset: header.p_offset, start, file_len, len, prot });
@@ -195,7 +206,7 @@ impl Program {
     }
 
     /// Maps all segments `base` bytes above where the file wants them; returns the end of the last.
-    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<usize, Errno> {
+    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<usize, Errno> {
         for segment in &self.segments {
             segment.map(space, file, base)?;
         }
@@ -204,14 +215,14 @@ impl Program {
 }
 
 impl Segment {
-    fn map(&self, space: &AddressSpace, file: &dyn File, base: usize) -> Result<(), Errno> {
+    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<(), Errno> {
         let start = base + self.start;
         let in_page = start % PAGE_SIZE;
         let file_end = start + self.file_len;
         let memory_end = page_up(start + self.len).ok_or(Errno::ENOEXEC)?;
         let mapped_end = page_up(file_end).ok_or(Errno::ENOEXEC)?;
         if self.file_len > 0 {
-            let pages: Arc<dyn Pages> = file.pages().map_err(|_| Errno::ENOEXEC)?;
+            let pages: Arc<dyn Pages> = file.clone().pages().map_err(|_| Errno::ENOEXEC)?;
             let index = (self.offset - in_page as u64) / PAGE_SIZE as u64;
             space.map(MapRequest {
                 placement: Placement::Replacing(page_down(start)),
@@ -238,7 +249,7 @@ impl Segment {
     }
 }
 
-fn linker_path(file: &dyn File, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
+fn linker_path(file: &Inode, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
     let mut path = vec![0u8; usize::try_from(len).ok().filter(|len| *len <= 4096).ok_or(Errno::ENOEXEC)?];
     let len = read(file, offset, &mut path)?;
     path.truncate(len);
@@ -288,11 +299,11 @@ fn fill_stack(
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
-    let (Credentials { users, groups, .. }, is_secure) = arguments.who;
+    let Credentials { users, groups, .. } = arguments.credentials;
     let vector = [
-        (AT_PHDR, base + program.headers.0),
-        (AT_PHENT, program.headers.2),
-        (AT_PHNUM, program.headers.1),
+        (AT_PHDR, base + program.headers.address),
+        (AT_PHENT, program.headers.size),
+        (AT_PHNUM, program.headers.count),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_BASE, linker_base),
         (AT_FLAGS, 0),
@@ -303,7 +314,7 @@ fn fill_stack(
         (AT_EGID, groups.effective as usize),
         (AT_HWCAP, 0x0f8b_fbff),
         (AT_CLKTCK, 100),
-        (AT_SECURE, usize::from(is_secure)),
+        (AT_SECURE, usize::from(arguments.is_secure)),
         (AT_RANDOM, seed),
         (AT_EXECFN, path),
         (AT_NULL, 0),
@@ -339,7 +350,7 @@ impl Stack<'_> {
     }
 }
 
-fn read(file: &dyn File, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+fn read(file: &Inode, at: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
     let mut filled = 0;
     while filled < buffer.len() {
         let mut rest = &mut buffer[filled..];

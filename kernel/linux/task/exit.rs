@@ -28,8 +28,9 @@ pub(crate) fn end_process(process: &Process, end: End) {
     process.threads.lock().end_all();
 }
 
-/// Ends the current thread, and with the last one the process.
-pub(crate) fn end_thread(thread: &Arc<Thread>) {
+/// Ends the current thread, and with the last one the process. `leave_session` is then called once, before anybody
+/// hears of the end: terminals lie above tasks.
+pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     let process = thread.process();
     let space = process.space();
     release_futexes(thread, &space, thread.clear_tid.load(Ordering::Relaxed));
@@ -43,7 +44,7 @@ pub(crate) fn end_thread(thread: &Arc<Thread>) {
     if left == 0 {
         let status = process.first_status.load(Ordering::Relaxed);
         process.end.lock().get_or_insert(End::Exited(status));
-        bury(process);
+        bury(process, leave_session);
     } else {
         // It may have been the one that was to take a signal.
         let waiting = process.signals.lock().pending.signals();
@@ -66,7 +67,7 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
 }
 
 /// What is left of a process when its last thread has ended: a zombie for its parent to find.
-fn bury(process: &Arc<Process>) {
+fn bury(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
     // Nobody can tell how long the parent takes to look; the memory goes now.
@@ -75,7 +76,7 @@ fn bury(process: &Arc<Process>) {
     drop(thread::move_to_space(nobody.clone()));
     drop(process.replace_space(nobody));
     process.release_lender();
-    session::leave(process);
+    leave_session(process);
     give_away_children(process);
     let parent = process.parent.get().map(|parent| {
         let is_unwanted = is_unwanted(process, &parent);

@@ -3,13 +3,13 @@
 //! Owns: who sleeps on which word.   Not here: arguments and timeouts' clocks (syscall/futex).
 //! A word is known by the memory that it is in (`memory::space::identity`), so processes that share a page meet in it;
 //! what a program says is private is not looked up.
-//! Locks: a bucket's, under which the word is read: user memory may be touched there, faults take lower locks.
+//! Lock: one for all futexes, under which the word is read: user memory may be touched there, faults take lower locks.
 //!
 //! # Why no wake is lost
 //! ```text
-//! waiter (bucket lock held)        waker
+//! waiter (lock held)               waker
 //! read the word: as expected       change the word
-//! enqueue                          lock the bucket; take waiters; unlock; wake them
+//! enqueue                          lock; take waiters; unlock; wake them
 //! ```
 //! A change before the read is seen by it; a change after it is followed by a lock that comes after the enqueue.
 

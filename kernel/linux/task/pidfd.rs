@@ -13,7 +13,7 @@ use super::process::Process;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// A process, as a file.
 pub(crate) struct PidFd {
@@ -64,6 +64,10 @@ impl PidFd {
 }
 
 impl File for PidFd {
+    fn class(&self) -> Class {
+        Class::PidFd
+    }
+
     fn poll(&self, interest: Events) -> Events {
         self.state.poll(interest)
     }

@@ -208,41 +208,15 @@ pub(crate) fn forget(pid: u32) {
 impl Process {
     /// The first process.
     pub(crate) fn first(space: Arc<AddressSpace>, cwd: Location) -> Arc<Self> {
-        let pid = next_id();
-        let process = Arc::new(Self {
-            pid,
-            parent: Parent::none(),
-            children: SpinLock::new(Vec::new()),
-            threads: SpinLock::new(Threads::default()),
-            space: SpinLock::new(space),
-            files: SpinLock::new(Arc::new(FdTable::new())),
-            paths: SpinLock::new(Paths { cwd, umask: Permissions::from_mode(0o022) }),
-            credentials: SpinLock::new(Credentials::ROOT),
-            signals: SpinLock::new(ProcessSignals::new()),
-            end: SpinLock::new(None),
-            first_status: AtomicU8::new(0),
-            is_zombie: AtomicBool::new(false),
-            is_stopped: AtomicBool::new(false),
-            limits: Limits::first(),
-            timers: Timers::default(),
-            used: SpinLock::new(Used::default()),
-            group: AtomicU32::new(pid),
-            session: AtomicU32::new(pid),
-            lender: SpinLock::new(None),
-            watchers: SpinLock::new(Vec::new()),
-            signal_files: SpinLock::new(Vec::new()),
-            has_executed: AtomicBool::new(false),
-            name: SpinLock::new(Vec::new()),
-            arguments: SpinLock::new(Arc::default()),
-            started: clock::now(),
-            program: SpinLock::new(Vec::new()),
-            exit_signal: AtomicU32::new(0),
-            parent_death_signal: AtomicU32::new(0),
-            is_subreaper: AtomicBool::new(false),
-            no_new_privileges: AtomicBool::new(false),
-            has_registered_barriers: AtomicBool::new(false),
-        });
-        PROCESSES.lock().insert(pid, process.clone());
+        let paths = Paths { cwd, umask: Permissions::from_mode(0o022) };
+        let process = Arc::new(Self::new(
+            space,
+            Arc::new(FdTable::new()),
+            paths,
+            ProcessSignals::new(),
+            Limits::first(),
+        ));
+        PROCESSES.lock().insert(process.pid, process.clone());
         process
     }
 
@@ -261,39 +235,64 @@ impl Process {
         check_room(parent)?;
         let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
         let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
+        let paths = parent.paths.lock().clone();
+        let signals = parent.signals.lock().for_child();
         Ok(Arc::new(Self {
-            pid: next_id(),
             parent: Parent::new(parent),
+            credentials: SpinLock::new(credentials),
+            group: copy(&parent.group),
+            session: copy(&parent.session),
+            name: SpinLock::new(parent.name.lock().clone()),
+            arguments: SpinLock::new(parent.arguments.lock().clone()),
+            program: SpinLock::new(parent.program.lock().clone()),
+            no_new_privileges: flag(&parent.no_new_privileges),
+            has_registered_barriers: flag(&parent.has_registered_barriers),
+            ..Self::new(space, files, paths, signals, parent.limits.clone())
+        }))
+    }
+
+    /// A process without a parent, which leads a group and a session, of the privileged user.
+    fn new(
+        space: Arc<AddressSpace>,
+        files: Arc<FdTable>,
+        paths: Paths,
+        signals: ProcessSignals,
+        limits: Limits,
+    ) -> Self {
+        let pid = next_id();
+        Self {
+            pid,
+            parent: Parent::none(),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(Threads::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
-            paths: SpinLock::new(parent.paths.lock().clone()),
-            credentials: SpinLock::new(credentials),
-            signals: SpinLock::new(parent.signals.lock().for_child()),
+            paths: SpinLock::new(paths),
+            credentials: SpinLock::new(Credentials::ROOT),
+            signals: SpinLock::new(signals),
             end: SpinLock::new(None),
             first_status: AtomicU8::new(0),
             is_zombie: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
-            limits: parent.limits.clone(),
+            limits,
             timers: Timers::default(),
             used: SpinLock::new(Used::default()),
-            group: copy(&parent.group),
-            session: copy(&parent.session),
+            group: AtomicU32::new(pid),
+            session: AtomicU32::new(pid),
             lender: SpinLock::new(None),
             watchers: SpinLock::new(Vec::new()),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(parent.name.lock().clone()),
-            arguments: SpinLock::new(parent.arguments.lock().clone()),
+            name: SpinLock::new(Vec::new()),
+            arguments: SpinLock::new(Arc::default()),
             started: clock::now(),
-            program: SpinLock::new(parent.program.lock().clone()),
+            program: SpinLock::new(Vec::new()),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
-            no_new_privileges: flag(&parent.no_new_privileges),
-            has_registered_barriers: flag(&parent.has_registered_barriers),
-        }))
+            no_new_privileges: AtomicBool::new(false),
+            has_registered_barriers: AtomicBool::new(false),
+        }
     }
 
     /// Lets others find it: by its number, and its parent among its children.

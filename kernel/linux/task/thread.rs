@@ -2,6 +2,7 @@
 //!
 //! Owns: the thread's identity, its registers between runs, its sleep.
 //! Not here: what its process shares (process), its signals' rules (signal).
+//! Why: decision 0051.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,7 +28,7 @@ use crate::core::event;
 use crate::core::event::parker::{Bed, Parker};
 use crate::core::event::trace::{self, Kind};
 use crate::core::event::wait::{Sleep, Wake};
-use crate::core::file::many;
+use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
@@ -69,7 +70,7 @@ pub(crate) struct Thread {
 pub(crate) struct Myself {
     thread: Arc<Thread>,
     bed: Bed,
-    waiting: RefCell<many::Waiting>,
+    waiting: RefCell<poll_set::Waiting>,
 }
 
 /// What only the thread itself touches.
@@ -289,7 +290,7 @@ impl Myself {
     /// Of the current task, which runs `thread`.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
         let task = event::Task::new(thread.parker.clone());
-        let waiting = RefCell::new(many::Waiting::new(&task));
+        let waiting = RefCell::new(poll_set::Waiting::new(&task));
         Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
     }
 
@@ -319,8 +320,8 @@ impl Deref for Myself {
     }
 }
 
-impl many::Thread for Myself {
-    fn waiting(&self) -> RefMut<'_, many::Waiting> {
+impl poll_set::Thread for Myself {
+    fn waiting(&self) -> RefMut<'_, poll_set::Waiting> {
         self.waiting.borrow_mut()
     }
 }

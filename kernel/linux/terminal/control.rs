@@ -1,14 +1,16 @@
 //! Whose terminal it is: job control.
 //!
-//! Owns: the terminal's session and its foreground process group.   Not here: who is in which group, what a signal
-//! does (`task`, which `main` hands in with [`provide`]).
+//! Owns: the terminal's session and its foreground process group.   Not here: who is in which group (`task/session`),
+//! which terminal a session has (`terminal/session`).
 //! Source: credentials(7), ioctl_tty(2), tcsetpgrp(3); Linux 6.1 drivers/tty/tty_jobctrl.c.
 
 use rules::abi::errno::Errno;
-use rules::linux::tty::Signal;
-use spin::Once;
+use rules::linux::tty::Signal as Special;
 
 use super::Terminal;
+use crate::linux::task::signal::action;
+use crate::linux::task::{session, thread};
+use rules::abi::signal::Signal;
 
 /// Whom a terminal belongs to; 0 is nobody.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,40 +30,50 @@ pub(crate) enum Use {
     Change,
 }
 
-/// What `task` knows of processes.
-#[derive(Clone, Copy)]
-pub(crate) struct Provider {
-    /// Sends the signal of a special character to a process group.
-    pub(crate) signal: fn(group: u32, signal: Signal),
-    /// The terminal of this owner is gone for good.
-    pub(crate) hang_up: fn(owner: Owner),
-    /// Whether the calling process may do that with a terminal of this owner now; if not, it got a signal.
-    pub(crate) admit: fn(owner: Owner, what: Use) -> Result<(), Errno>,
-}
-
-static PROVIDER: Once<Provider> = Once::new();
-
-/// Tells terminals whom to ask. Until then everybody may do everything, and no signal is sent.
-pub(crate) fn provide(provider: Provider) {
-    PROVIDER.call_once(|| provider);
-}
-
-/// Signals a process group, if there is one.
-pub(super) fn signal(group: u32, signal: Signal) {
-    if group != 0
-        && let Some(provider) = PROVIDER.get()
-    {
-        (provider.signal)(group, signal);
+/// Sends the signal of a special character to a process group, if there is one.
+pub(super) fn signal(group: u32, special: Special) {
+    if group == 0 {
+        return;
     }
+    session::signal(
+        group,
+        match special {
+            Special::Interrupt => Signal::INT,
+            Special::Quit => Signal::QUIT,
+            Special::Suspend => Signal::TSTP,
+            Special::WindowChange => Signal::WINCH,
+        },
+    );
 }
 
-/// Tells a session that it has lost its terminal, if it was one's.
-pub(super) fn hang_up(owner: Owner) {
-    if owner.session != 0
-        && let Some(provider) = PROVIDER.get()
-    {
-        (provider.hang_up)(owner);
+/// Whether the caller may use a terminal of this owner so. If not, its whole group is stopped, and tries again when it
+/// is in the foreground.
+///
+/// # Errors
+/// `EINTR`: the signal was sent. `EIO`: nobody could continue the group, or a reader ignores the signal.
+pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
+    if owner.session == 0 {
+        return Ok(());
     }
+    let Some(thread) = thread::current() else { return Ok(()) };
+    let process = thread.process();
+    let group = process.group();
+    if process.session() != owner.session || owner.foreground == 0 || group == owner.foreground {
+        return Ok(());
+    }
+    let signal = match what {
+        Use::Read => Signal::TTIN,
+        Use::Change => Signal::TTOU,
+    };
+    let is_ignored = process.signals.lock().actions.get(signal).handler == action::IGNORE;
+    if is_ignored || thread.signals.lock().mask.contains(signal) {
+        return if what == Use::Read { Err(Errno::EIO) } else { Ok(()) };
+    }
+    if session::is_orphaned(group) {
+        return Err(Errno::EIO);
+    }
+    session::signal(group, signal);
+    Err(Errno::EINTR)
 }
 
 impl Terminal {
@@ -78,12 +90,8 @@ impl Terminal {
     /// Whether the caller may use it so.
     ///
     /// # Errors
-    /// `EINTR`: a signal says that it may not now; the call is begun again afterwards. `EIO`: nobody could ever let it.
+    /// As [`admit`]; after `EINTR` the call is begun again.
     pub(super) fn admit(&self, what: Use) -> Result<(), Errno> {
-        let owner = self.owner();
-        match PROVIDER.get() {
-            Some(provider) if owner.session != 0 => (provider.admit)(owner, what),
-            _ => Ok(()),
-        }
+        admit(self.owner(), what)
     }
 }

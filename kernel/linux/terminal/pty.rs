@@ -2,7 +2,7 @@
 //!
 //! Owns: the numbers of the pairs, and which events each end shows.   Not here: their rules (rules::linux::pty), the names in
 //! `/dev/pts` (`fs/devpts`), which whoever makes a pair hands in.
-//! Invariant: one open slave of the model for each living [`Slave`]; a number is free when its master is gone.
+//! Invariant: one open slave of the rule for each living [`Slave`]; a number is free when its master is gone.
 //! Locks: the table of pairs, a leaf.
 //! Source: pty(7), pts(4), ioctl_tty(2); Linux 6.1 drivers/tty/pty.c, drivers/tty/tty_io.c (`hung_up_tty_fops`).
 

@@ -3,6 +3,7 @@
 //! A socket that others send to has a list of those who did so with connect(2) (rank 4). When it becomes full, or has room
 //! again, each of them notes that, and so can be polled without asking it. Whoever sends without a connection waits on
 //! the receiver itself, which announces room only while somebody does.
+//! Why: decision 0095.
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c (`unix_dgram_connect`, `unix_dgram_sendmsg`, `unix_dgram_poll`).
 
 use alloc::boxed::Box;

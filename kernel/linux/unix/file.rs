@@ -13,7 +13,7 @@ use super::UnixSocket;
 use super::endpoint::Endpoint;
 use crate::core::event;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
+use crate::core::file::traits::WriteExtent;
 use crate::net::file::{Protocol, State};
 
 impl State for Socket<Arc<Endpoint>, Arc<OpenFile>> {
@@ -51,6 +51,6 @@ impl Protocol for UnixSocket {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        if self.kind() == Kind::Stream { WriteExtent::Everything } else { WriteExtent::Some }
+        if self.kind() == Kind::Stream { WriteExtent::All } else { WriteExtent::Partial }
     }
 }

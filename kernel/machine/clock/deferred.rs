@@ -2,15 +2,17 @@
 //!
 //! Owns: what is due and not yet done.   Not here: the deadlines (timer).
 //! An interrupt handler may take none of the kernel's ordinary locks, so it only queues the work.
+//! Why: decision 0031.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
-use spin::Once;
+use ostd::sync::{LocalIrqDisabled, SpinLock};
+use rules::abi::errno::Errno;
 
 use super::timer::{self, Expire, Timer};
+use crate::machine::kernel_task::{KernelTask, Sleeper};
 
 /// What is done when a deferred timer's time has come.
 pub(crate) trait Work: Send + Sync {
@@ -21,7 +23,7 @@ pub(crate) trait Work: Send + Sync {
 struct Due(Arc<dyn Work>);
 
 static QUEUE: SpinLock<VecDeque<Arc<dyn Work>>, LocalIrqDisabled> = SpinLock::new(VecDeque::new());
-static WORKER: Once<Arc<Waker>> = Once::new();
+static WORKER: KernelTask = KernelTask::new();
 
 /// Lets `work` be done at `deadline` of the monotonic clock, or soon if that is past.
 ///
@@ -33,23 +35,24 @@ pub(crate) fn arm(deadline: Duration, work: Arc<dyn Work>) -> Timer {
 impl Expire for Due {
     fn expire(&self) {
         QUEUE.lock().push_back(self.0.clone());
-        if let Some(worker) = WORKER.get() {
-            worker.wake_up();
-        }
+        WORKER.wake();
     }
 }
 
-/// Does what is due, for ever: the work of a kernel task.
+/// Starts the task that does what is due.
 ///
-/// A wake-up between the look at the queue and the sleep sticks, so nothing that was queued stays.
-pub(crate) fn serve() {
-    let (waiter, waker) = Waiter::new_pair();
-    WORKER.call_once(|| waker);
+/// # Errors
+/// `ENOMEM`: no memory for a task.
+pub(crate) fn start() -> Result<(), Errno> {
+    WORKER.spawn(serve)
+}
+
+fn serve(sleeper: &Sleeper) {
     loop {
         let due = QUEUE.lock().pop_front();
         match due {
             Some(work) => work.run(),
-            None => waiter.wait(),
+            None => sleeper.sleep(),
         }
     }
 }

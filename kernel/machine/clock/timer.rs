@@ -10,11 +10,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use ostd::sync::{LocalIrqDisabled, SpinLock};
+use ostd::sync::{LocalIrqDisabled, SpinLock, Waker};
 use spin::Once;
 
 use super::hpet::Hpet;
 use super::now;
+use crate::machine::kernel_task::Sleeper;
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -51,6 +52,18 @@ impl Drop for Timer {
         // What it holds is dropped after the lock is free.
         let _sleeper = TIMERS.lock().remove(&self.0);
     }
+}
+
+impl Expire for Waker {
+    fn expire(&self) {
+        self.wake_up();
+    }
+}
+
+/// Lets a task of the kernel sleep until it is woken, at `deadline` at the latest if there is one.
+pub(crate) fn sleep_until(sleeper: &Sleeper, deadline: Option<Duration>) {
+    let _timer = deadline.map(|deadline| arm(deadline, sleeper.waker()));
+    sleeper.sleep();
 }
 
 /// Called by [`super::start`].

@@ -1,6 +1,7 @@
 //! cmsg(3): what travels beside the bytes of a message.
 //!
 //! Owns: descriptors (`SCM_RIGHTS`), as programs write and read them.   Missing: credentials.
+//! Why: decision 0070.
 //! Source: Linux 6.1 net/core/scm.c (`__scm_send`, `scm_detach_fds`), include/linux/socket.h.
 
 use alloc::sync::Arc;

@@ -13,7 +13,7 @@ use rules::net::tcp::socket::Attempt;
 use super::socket::{self, Span};
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::patience;
 use crate::net::file;

@@ -16,7 +16,7 @@ use super::cmsg;
 use super::socket::{self, Span};
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::patience;
 use crate::machine::memory::transfer::Sink;

@@ -11,8 +11,8 @@ use super::cmsg;
 use super::socket::{self, Span};
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::WriteExtent;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
+use crate::core::file::traits::WriteExtent;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::{patience, write};
 use crate::machine::memory::user::{UserPtr, UserSource};
@@ -100,7 +100,7 @@ fn send(
         }
     }
     let for_room = (Events::WRITABLE, Check::Try);
-    if file.write_extent() == WriteExtent::Some {
+    if file.write_extent() == WriteExtent::Partial {
         return patience::within(cx, file, for_room, limit, || socket.send(from, &mut message));
     }
     let mut total = 0;

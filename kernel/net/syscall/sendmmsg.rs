@@ -8,7 +8,7 @@ use rules::core::fd::Fd;
 use rules::net::abi::socket::{MessageFlags, MessageHeader};
 
 use super::{recv, send};
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::timeout::TimeLimit;
 use crate::machine::clock;

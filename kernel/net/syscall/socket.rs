@@ -8,7 +8,7 @@ use core::time::Duration;
 use rules::abi::errno::Errno;
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Timeout;
+use crate::core::file::poll_set::Timeout;
 use crate::core::syscall::caller::Caller;
 use crate::machine::clock;
 use crate::machine::memory::user::{UserPtr, UserSlice};

@@ -1,6 +1,7 @@
 //! What a file shows to everybody, without a lock: its word, and what kind of file it is.
 //!
 //! Owns: looking.   Not here: what the word means (`word`), computing what it does not say (`locked`, `pollee`).
+//! Why: decision 0054.
 
 use crate::host::Count;
 use crate::word::Word;

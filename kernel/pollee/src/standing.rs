@@ -20,6 +20,8 @@
 //! word is not cached, the owner's lock, which both take, orders them as well.
 //!
 //! A file that was left out of the present wait has an older round, and rings nobody.
+//!
+//! Why: decision 0055.
 
 use alloc::sync::Arc;
 use core::fmt;

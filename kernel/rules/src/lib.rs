@@ -1,7 +1,7 @@
-//! What happens: the rules of pipes, eventfds, epoll and file descriptors, as plain Rust.
+//! The rules of the kernel as plain Rust: what files, sockets, terminals and memory areas do.
 //!
-//! No lock, no clock, no sleep and no user pointer in here; every rule is a struct with `&mut self` that
-//! is tested on the host.
+//! A rule is a struct with `&mut self` that is tested on the host. It has no clock, sleep or user pointer, and takes no lock
+//! for its state: whoever owns it locks. The pools of freed memory have locks of their own, which are only tried.
 #![no_std]
 #![forbid(unsafe_code)]
 

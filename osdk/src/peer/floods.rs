@@ -1,4 +1,6 @@
 //! More requests for connections than anybody can want.
+//!
+//! Why: decision 0073.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},

@@ -21,24 +21,18 @@ mod stream;
 mod talk;
 mod wire;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use pollux_protocol::job::{JobList, Stdio};
 
 use self::{honest::Honest, wire::Wire};
 use crate::{
-    build,
     cli::{HardwareOptions, Kernel, KernelOptions},
-    driven,
-    initramfs::Initramfs,
     libtest::Tally,
     machine::Machine,
-    network::{PORT, SERVER},
+    network,
     session::Session,
+    visited::Visits,
 };
 
 /// What `--test` calls it.
@@ -97,35 +91,22 @@ pub(crate) fn run(
     is_long: bool,
     seed: u64,
 ) -> Result<(Tally, String)> {
-    let mut files = Initramfs::new()?;
-    files.copy(&build::program("httpd")?, Path::new(SERVER))?;
-    let server = driven::job(&[SERVER, &PORT.to_string()], LIMIT)?;
-    files.init(&JobList { stdio: Stdio::Ports, jobs: vec![server] })?;
+    let files = network::pack(&[], LIMIT)?;
     let mut machine = Machine::prepare(kernel, hardware)?;
     let mut wire = Wire::new(machine.plug()?)?;
-    let session = Session::start(&machine, &files.finish()?)?;
-    let (mut tally, mut notes) = (Tally::default(), String::new());
-    match visit(kernel.on, &mut wire, is_long, seed, &mut tally, &mut notes) {
-        Ok(()) => {}
-        Err(error) => {
-            tally.failed += 1;
-            notes += &format!("{error:#}\n");
-        }
+    let session = Session::start(&machine, &files)?;
+    let mut visits = Visits::default();
+    if let Err(error) = visit(kernel.on, &mut wire, is_long, seed, &mut visits) {
+        visits.tally.failed += 1;
+        visits.notes += &format!("{error:#}\n");
     }
-    if tally.failed > 0 {
-        notes += &format!("seed {seed}\n{}", session.last_words());
+    if visits.tally.failed > 0 {
+        visits.notes += &format!("seed {seed}\n{}", session.last_words());
     }
-    Ok((tally, notes))
+    Ok((visits.tally, visits.notes))
 }
 
-fn visit(
-    on: Kernel,
-    wire: &mut Wire,
-    is_long: bool,
-    seed: u64,
-    tally: &mut Tally,
-    notes: &mut String,
-) -> Result<()> {
+fn visit(on: Kernel, wire: &mut Wire, is_long: bool, seed: u64, visits: &mut Visits) -> Result<()> {
     wire.meet(BOOT)?;
     let mut honest = Honest::new();
     let mut tries = 0;
@@ -142,14 +123,7 @@ fn visit(
         wire.hang_up(Duration::from_millis(20))?;
         let is_served = honest.check(wire).context("and then nobody is served");
         let is_over = is_served.is_err();
-        let result = result.and(is_served);
-        match result {
-            Ok(()) => tally.passed += 1,
-            Err(error) => {
-                tally.failed += 1;
-                *notes += &format!("{name}: {error:#}\n");
-            }
-        }
+        visits.note(name, result.and(is_served));
         ensure!(!is_over, "nothing else was tried");
     }
     // Connections that the last stage broke have a timer each, which ends after seconds.
@@ -159,7 +133,7 @@ fn visit(
         wire.hang_up(Duration::from_millis(200))?;
         let after = honest.free_memory(wire)?;
         if after + kept > before {
-            tally.passed += 1;
+            visits.tally.passed += 1;
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "{} KiB of memory are missing", before - after);

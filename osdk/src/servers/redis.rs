@@ -4,23 +4,18 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::TcpStream,
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{SIZES, bytes, crowd, insist};
-
-/// How long one answer may take to go on.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{Errand, SIZES, bytes, crowd, insist};
+use crate::visit::{self, PATIENCE};
 
 /// Keys in the snapshot.
 const KEYS: u32 = 20_000;
-
-/// A visitor's errand.
-type Errand = (&'static str, fn(u16) -> Result<()>);
 
 /// What the first server is asked for.
 pub(super) const ERRANDS: [Errand; 5] = [
@@ -149,11 +144,7 @@ struct Redis {
 impl Redis {
     /// Connects to what this port of the host leads to.
     fn begin(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        visit::connect(port).map(|stream| Self { stream })
     }
 
     /// Sends a request.

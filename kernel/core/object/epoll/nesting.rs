@@ -5,6 +5,7 @@
 //! up from one that contains it: announcements of events, and scans that ask, recurse no deeper.
 //!
 //! Removing an edge needs no mutex: it only makes the graph smaller.
+//! Why: decision 0001.
 //! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check` (as of 6.1.147, which counts the ways up, too) and
 //! `reverse_path_check_proc`.
 
@@ -16,7 +17,7 @@ use rules::abi::errno::Errno;
 
 use super::{Epoll, as_epoll};
 use crate::core::file::description::OpenFile;
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// `EP_MAX_NESTS`.
 const MAX_NESTS: usize = 4;

@@ -3,6 +3,8 @@
 //! Items are taken out of the queue, asked, reported and settled, some at a time; only a report that has arrived in the
 //! program's memory uses up an edge or a one-shot, so a fault loses nothing. Items that are level-triggered go
 //! behind the others, where the next scan finds them: no item waits for ever because another is always ready.
+//!
+//! Why: decision 0001, decision 0059.
 
 use pollee::Events;
 use rules::abi::epoll::EpollEvent;

@@ -14,7 +14,7 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::pipe::End;
 
 use super::{Name, Pipe, PipeEnd};
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 
 /// The inode that names a FIFO.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -10,36 +10,33 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use ostd::cpu::CpuId;
 use ostd::sync::SpinLock;
 use rules::core::pipe::{PAGE_SIZE, Page, Pages};
 
 use crate::machine::memory::budget;
+use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
 /// Pages kept for one CPU: two full pipes.
 const MOST: usize = 32;
-
-/// CPUs beyond so many share.
-const CPUS: usize = 16;
 
 struct Shelf {
     pages: [Option<Page>; MOST],
     len: usize,
 }
 
-static SHELVES: [SpinLock<Shelf>; CPUS] =
-    [const { SpinLock::new(Shelf { pages: [const { None }; MOST], len: 0 }) }; CPUS];
+static SHELVES: PerCpu<SpinLock<Shelf>> =
+    PerCpu::new([const { CacheLines(SpinLock::new(Shelf { pages: [const { None }; MOST], len: 0 })) }; CPUS]);
 
 /// Where pipes get their pages.
 pub(super) struct Pool;
 
 impl Pages for Pool {
     fn allocate(&mut self) -> Option<Page> {
-        shelf().lock().pop().or_else(fresh)
+        SHELVES.get().lock().pop().or_else(fresh)
     }
 
     fn free(&mut self, page: Page) {
-        let surplus = shelf().lock().push(page);
+        let surplus = SHELVES.get().lock().push(page);
         drop(surplus);
     }
 }
@@ -57,11 +54,6 @@ impl Shelf {
         self.len += 1;
         None
     }
-}
-
-/// The shelf of this CPU, or of one that the task has just left: any will do.
-fn shelf() -> &'static SpinLock<Shelf> {
-    &SHELVES[u32::from(CpuId::current_racy()) as usize % CPUS]
 }
 
 fn fresh() -> Option<Page> {

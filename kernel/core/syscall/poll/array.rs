@@ -16,7 +16,7 @@ use rules::core::bits;
 use rules::core::fd::{self, ROW, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Question;
+use crate::core::file::poll_set::Question;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::space::AddressSpace;

@@ -13,7 +13,7 @@ use rules::core::bits;
 use rules::core::fd::{self, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::many::Question;
+use crate::core::file::poll_set::Question;
 use crate::core::file::table::Reading;
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;

@@ -9,7 +9,8 @@ use rules::abi::errno::Errno;
 use rules::core::seek::Whence;
 
 use super::nodes;
-use crate::core::file::file::File;
+use crate::core::event::class::Class;
+use crate::core::file::traits::File;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -26,6 +27,10 @@ struct Zero;
 struct Full;
 
 impl File for Null {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, _to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(Ok(0))
     }
@@ -44,6 +49,10 @@ impl File for Null {
 }
 
 impl File for Zero {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(fill(to))
     }
@@ -61,12 +70,16 @@ impl File for Zero {
     }
 
     /// Memory that starts as zeros, as an anonymous mapping.
-    fn pages(&self) -> Result<Arc<dyn Pages>, Errno> {
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
         Ok(SharedPages::new_shared())
     }
 }
 
 impl File for Full {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(fill(to))
     }

@@ -8,7 +8,8 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 
 use super::nodes;
-use crate::core::file::file::File;
+use crate::core::event::class::Class;
+use crate::core::file::traits::File;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random::{self, Stream};
 
@@ -21,6 +22,10 @@ pub(crate) fn register() {
 struct Random;
 
 impl File for Random {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(fill(to))
     }

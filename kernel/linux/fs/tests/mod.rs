@@ -7,18 +7,16 @@ mod mount;
 mod names;
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Poll;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 
-use crate::core::file::file::File;
+use crate::core::file::traits::File;
 use crate::linux::fs::boot;
 use crate::linux::fs::name::{self, NewFile};
-use crate::linux::fs::open::{self, How};
-use crate::linux::fs::opened::OpenInode;
+use crate::linux::fs::open::{self, How, Opened};
 use crate::linux::fs::path::{self, LastLink, Origin};
 
 const O_CREAT: u32 = 0o100;
@@ -56,17 +54,17 @@ fn find(at: &Origin, path: &str) -> Result<String, Errno> {
     Ok(String::from_utf8(whole[parent.len()..].to_vec()).unwrap())
 }
 
-fn try_open(at: &Origin, path: &str, flags: u32) -> Result<Arc<OpenInode>, Errno> {
+fn try_open(at: &Origin, path: &str, flags: u32) -> Result<Opened, Errno> {
     open::open(at, path.as_bytes(), How::parse(flags, 0o644)?)
 }
 
 fn put(at: &Origin, path: &str, bytes: &[u8]) {
-    let file = try_open(at, path, O_RDWR | O_CREAT).unwrap();
+    let Opened { file, .. } = try_open(at, path, O_RDWR | O_CREAT).unwrap();
     assert_eq!(file.write_at(0, &mut &bytes[..]), Poll::Ready(Ok(bytes.len())));
 }
 
 fn contents(at: &Origin, path: &str) -> Vec<u8> {
-    read(&*try_open(at, path, 0).unwrap(), 0, 1 << 20)
+    read(&*try_open(at, path, 0).unwrap().file, 0, 1 << 20)
 }
 
 fn read(file: &dyn File, offset: u64, room: usize) -> Vec<u8> {

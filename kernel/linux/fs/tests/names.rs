@@ -12,7 +12,7 @@ use rules::linux::credentials::Credentials;
 use super::{O_CREAT, O_RDWR, contents, find, make_directory, put, scratch, try_open};
 use crate::linux::fs::boot;
 use crate::linux::fs::mount;
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::name::{self, NewFile, PathAt};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::tmpfs::rename::Taken;
@@ -73,8 +73,8 @@ fn rename_replaces_exchanges_and_keeps_the_tree_a_tree() {
     }
     put(&at, "f", b"f");
     put(&at, "g", b"g");
-    let rename =
-        |from: &str, to: &str, taken| name::rename((&at, from.as_bytes()), (&at, to.as_bytes()), taken);
+    let place = |path: &'static str| PathAt { origin: &at, path: path.as_bytes() };
+    let rename = |from, to, taken| name::rename(place(from), place(to), taken);
     assert_eq!(rename("f", "g", Taken::Refuse), Err(Errno::EEXIST));
     assert_eq!(rename("f", "g", Taken::Exchange), Ok(()));
     assert_eq!(contents(&at, "f"), b"g");

@@ -3,6 +3,7 @@
 //! Owns: the attributes, under a lock of their own, and the contents, which lock for themselves.
 //! Not here: the names that lead here (each directory has its own), offsets and flags of open files.
 //! Lock order: a directory's names before anybody's attributes; nothing is locked under attributes.
+//! Why: decision 0020.
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
@@ -201,7 +202,7 @@ impl Inode {
     }
 
     /// Pages that its contents take.
-    pub(crate) fn pages(&self) -> u64 {
+    pub(crate) fn page_count(&self) -> u64 {
         match &self.content {
             Content::Regular(regular) => regular.pages(),
             _ => 0,
@@ -274,7 +275,7 @@ impl Drop for SharedInode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
-        self.superblock.pages.refund(self.pages());
+        self.superblock.pages.refund(self.page_count());
         self.superblock.inodes.refund(1);
     }
 }

@@ -1,6 +1,7 @@
 //! Names that nobody made: a directory whose entries come and go with what they stand for, such as `/proc/PID`.
 //!
 //! An inode is made anew for each look at such a name; what it is known by is its number.
+//! Why: decision 0075.
 //! Source: Linux 6.1 fs/proc/base.c.
 
 use alloc::boxed::Box;

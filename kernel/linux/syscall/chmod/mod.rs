@@ -25,7 +25,7 @@ pub(crate) fn fchmodat(cx: &mut Context<'_>, directory: i32, path: usize, mode: 
 /// fchmod(2).
 pub(crate) fn fchmod(cx: &mut Context<'_>, fd: Fd, mode: u32) -> SysResult {
     let file = cx.files().get(fd)?;
-    change_mode(cx, &at::place(&file).ok_or(Errno::EINVAL)?, mode)
+    change_mode(cx, at::place(&file).ok_or(Errno::EINVAL)?, mode)
 }
 
 fn change_mode(cx: &mut Context<'_>, location: &Location, mode: u32) -> SysResult {

@@ -12,7 +12,8 @@ use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
 use crate::linux::task::{process, session};
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{Owner, Use};
+use crate::linux::terminal::control::{self, Owner, Use};
+use crate::linux::terminal::session as terminals;
 use crate::machine::memory::user::UserPtr;
 
 /// Whether `request` is one of these.
@@ -50,12 +51,12 @@ pub(super) fn serve(
         TIOCNOTTY => {
             // Anybody but the leader would give up what is the whole session's: it is kept.
             if process.session() == process.pid() {
-                session::disconnect(process.pid());
+                terminals::disconnect(process.pid());
             }
         }
         _ => {
             // `tiocspgrp`: who could not be continued has no terminal to speak of.
-            session::admit(owner, Use::Change).map_err(|error| match error {
+            control::admit(owner, Use::Change).map_err(|error| match error {
                 Errno::EIO => Errno::ENOTTY,
                 error => error,
             })?;
@@ -78,15 +79,15 @@ fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: Owner, argument: u
     if is_leader && owner.session == process.pid() {
         return Ok(0);
     }
-    if !is_leader || session::terminal(process.session()).is_some() {
+    if !is_leader || terminals::terminal(process.session()).is_some() {
         return Err(Errno::EPERM);
     }
     if owner.session != 0 {
         if argument != 1 || !process.credentials.lock().can(Capability::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
-        session::forget_terminal(owner.session);
+        terminals::forget(owner.session);
     }
-    session::connect(process, terminal.clone());
+    terminals::connect(process, terminal.clone());
     Ok(0)
 }

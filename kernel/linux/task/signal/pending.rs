@@ -1,4 +1,6 @@
 //! Signals that were sent and not yet delivered, and what is known of each.
+//!
+//! Why: decision 0030.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

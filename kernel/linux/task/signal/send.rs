@@ -1,4 +1,6 @@
 //! Sending signals to threads and processes.
+//!
+//! Why: decision 0030.
 
 use alloc::sync::Arc;
 

@@ -12,11 +12,12 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{Terminal, control, ioctl};
+use super::super::{Terminal, ioctl, session};
 use super::end::{End, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::event::class::Class;
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
@@ -101,11 +102,15 @@ impl Drop for Master {
         state.tty.discard_output();
         let owner = core::mem::take(&mut state.owner);
         drop(state);
-        control::hang_up(owner);
+        session::hang_up(owner);
     }
 }
 
 impl File for Master {
+    fn class(&self) -> Class {
+        Class::Pty
+    }
+
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.terminal().state.lock();
         let state = &mut *state;
@@ -143,7 +148,7 @@ impl File for Master {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -154,7 +159,7 @@ impl File for Master {
         Some(&self.end)
     }
 
-    fn unread(&self, _offset: u64) -> Result<usize, Errno> {
+    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
         Ok(self.terminal().state.read().tty.unsent_bytes())
     }
 

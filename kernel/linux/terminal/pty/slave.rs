@@ -12,7 +12,8 @@ use rules::abi::errno::Errno;
 use super::super::Terminal;
 use super::end::{End, Side};
 use crate::core::event;
-use crate::core::file::file::{File, WriteExtent};
+use crate::core::event::class::Class;
+use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -46,6 +47,10 @@ impl Drop for Slave {
 }
 
 impl File for Slave {
+    fn class(&self) -> Class {
+        Class::Pty
+    }
+
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if self.terminal().is_hung_up() {
             return Poll::Ready(Ok(0));
@@ -61,7 +66,7 @@ impl File for Slave {
     }
 
     fn write_extent(&self) -> WriteExtent {
-        WriteExtent::Everything
+        WriteExtent::All
     }
 
     fn poll(&self, interest: Events) -> Events {
@@ -72,8 +77,8 @@ impl File for Slave {
         Some(&self.end)
     }
 
-    fn unread(&self, offset: u64) -> Result<usize, Errno> {
-        if self.terminal().is_hung_up() { Err(Errno::EIO) } else { self.terminal().unread(offset) }
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
+        if self.terminal().is_hung_up() { Err(Errno::EIO) } else { self.terminal().bytes_readable(offset) }
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {

@@ -5,6 +5,7 @@
 //!
 //! Owns: what was found, and which finds are kept.   Not here: finding, and copying (`user`).
 //! Invariant: what is kept was not changed since it was found; who changes the page table forgets it ([`Kept::forget`]).
+//! Why: decision 0056.
 
 use alloc::boxed::Box;
 

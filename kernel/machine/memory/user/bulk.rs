@@ -4,7 +4,7 @@ use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, VmReader, VmWriter};
 
 use super::super::space::AddressSpace;
-use super::window::Window;
+use super::window::{Extent, Window};
 
 /// From here on looking the page up costs less than copying by bytes.
 pub(super) const LARGE: usize = 512;
@@ -25,8 +25,7 @@ impl Stretch<'_> {
         if len < LARGE && !window.reaches(self.addr) {
             return self.copy_small_to(to);
         }
-        let place = (self.addr, self.addr + len, self.end);
-        window.copy(place, |page, offset, len| page.reader().skip(offset).limit(len).read(to))
+        window.copy(self.extent(len), |page, offset, len| page.reader().skip(offset).limit(len).read(to))
     }
 
     /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
@@ -36,8 +35,13 @@ impl Stretch<'_> {
         if len < LARGE && !window.reaches(self.addr) {
             return self.copy_small_from(from);
         }
-        let place = (self.addr, self.addr + len, self.end);
-        window.copy(place, |page, offset, len| page.writer().skip(offset).limit(len).write(from))
+        window.copy(self.extent(len), |page, offset, len| page.writer().skip(offset).limit(len).write(from))
+    }
+
+    /// The first `len` bytes, before the rest.
+    #[inline(always)]
+    const fn extent(self, len: usize) -> Extent {
+        Extent { addr: self.addr, end: self.addr + len, until: self.end }
     }
 
     /// [`Self::copy_to`] by bytes, at the user's own address.

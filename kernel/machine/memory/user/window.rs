@@ -16,6 +16,8 @@
 //! hold `changes`: still n → copy           add 1 to `changes`: waits for the copy
 //! hold `changes`: n + 1 → look up again    go on: nobody uses the old page
 //! ```
+//!
+//! Why: decision 0056.
 
 use alloc::boxed::Box;
 
@@ -26,6 +28,17 @@ use ostd::task::disable_preempt;
 use super::super::fault::Access;
 use super::super::layout::{PAGE_SIZE, page_down, page_up};
 use super::super::space::{AddressSpace, Lookup, PAGES};
+
+/// What a copy is about.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// The first byte.
+    pub(super) addr: usize,
+    /// The end of what is copied now.
+    pub(super) end: usize,
+    /// The end of what is copied soon: pages up to here are looked up as well where that costs little.
+    pub(super) until: usize,
+}
 
 /// The pages behind some part of a buffer.
 pub(super) struct Window<'a> {
@@ -42,14 +55,13 @@ impl<'a> Window<'a> {
         Self { space, access, lookup: None }
     }
 
-    /// Copies `addr..end` with `copy`, until that copies less than it was given, and returns how much was
+    /// Copies an extent with `copy`, until that copies less than it was given, and returns how much was
     /// copied.
     ///
-    /// `copy` gets a page, and where in it to begin and how much to copy at most. Pages up to `until` are looked
-    /// up as well where it costs little.
+    /// `copy` gets a page, and where in it to begin and how much to copy at most.
     pub(super) fn copy(
         &mut self,
-        (addr, end, until): (usize, usize, usize),
+        Extent { addr, end, until }: Extent,
         mut copy: impl FnMut(&UFrame, usize, usize) -> usize,
     ) -> usize {
         if self.lookup.is_none() {

@@ -1,6 +1,6 @@
 //! A bounded byte queue between readers and writers, in slots of a page each.
 //!
-//! Owns: the bytes, the counts of open ends.   Not here: sleeping (event/wait), SIGPIPE (syscall/file), which of
+//! Owns: the bytes, the counts of open ends.   Not here: sleeping (event/wait), SIGPIPE (syscall/write), which of
 //! the events belong to which end (object/pipe).
 //! Invariant: no slot is empty; slots ≤ capacity; a write of at most `PIPE_BUF` bytes enters whole or not at all,
 //! because it needs the room of one slot and takes it in one step.

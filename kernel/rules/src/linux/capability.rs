@@ -3,6 +3,7 @@
 //! Owns: the five sets, and what capset(2) and prctl(2) make of them.   Not here: user and group IDs (`credentials`).
 //! Invariant: what is effective is permitted; what is ambient is permitted and inheritable.
 //! Missing: capabilities of files, which no file here has, and of user namespaces.
+//! Why: decision 0082.
 //! Source: capabilities(7); Linux 6.1 security/commoncap.c (`cap_capset`, `cap_task_prctl`).
 
 use bitflags::bitflags;

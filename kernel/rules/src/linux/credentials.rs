@@ -2,6 +2,7 @@
 //!
 //! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process have the same here, as C
 //! libraries see to it that they do.
+//! Why: decision 0082.
 //! Source: credentials(7), capabilities(7); Linux 6.1 kernel/sys.c (`__sys_setresuid` and its kin),
 //! security/commoncap.c (`cap_emulate_setxuid`, `cap_bprm_creds_from_file`).
 

@@ -1,6 +1,6 @@
 //! Advisory locks on ranges of a file: fcntl(2)'s record locks.
 //!
-//! Owns: who holds which bytes of one file.   Not here: who waits, what owners are, closing (file/record_lock).
+//! Owns: who holds which bytes of one file.   Not here: who waits, what owners are, closing (fs/record_lock).
 //! Invariant: of two owners' locks that overlap, both are shared; one owner's locks do not overlap, and those of one
 //! mode do not touch.
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`posix_lock_inode`).

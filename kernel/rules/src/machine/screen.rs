@@ -3,6 +3,7 @@
 //! Owns: the cells, the cursor, the half of an escape sequence that has come.   Not here: pixels' way to the machine.
 //! Invariant: the cursor is in the grid, whatever the bytes are.
 //! Missing: colours, scroll regions, other character sets, answers to queries (a screen has no way back).
+//! Why: decision 0061.
 //! Source: console_codes(4); ECMA-48, 5th edition.
 
 mod escape;

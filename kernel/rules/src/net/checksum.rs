@@ -2,6 +2,7 @@
 //!
 //! The protocol machine leaves them out; whoever sends a packet over a link completes them. Words of eight bytes are added, in
 //! the machine's own order: the sum is the same, with its bytes swapped.
+//! Why: decision 0090.
 //! Source: RFC 1071 section 2; RFC 9293 section 3.1.
 
 use smoltcp::wire::{IpProtocol, Ipv4Packet};

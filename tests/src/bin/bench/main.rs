@@ -8,6 +8,8 @@
 //! `bench GROUP ROW [N]` performs one row's operation for ever, for a profiler.
 //!
 //! An ordinary Linux program: the same file runs on both kernels.
+//!
+//! Why: decision 0050.
 
 mod basics;
 mod block;

@@ -20,6 +20,11 @@ pub fn rows(bench: &Bench) {
     for (of, sizes) in [(Kind::File, SINGLE), (Kind::Pipe, PAIRS), (Kind::Eventfd, SINGLE)] {
         all(bench, of, sizes);
     }
+    // Files with names have the short way of those without.
+    for of in [Kind::Fifo, Kind::Terminal] {
+        let (name, n) = (of.name(), PAIRS[1]);
+        bench.row(&format!("poll_{name}_none_ready"), n, |row| poll(row, of, n, Ready::None));
+    }
 }
 
 /// As [`rows`], for sockets.

@@ -1,5 +1,7 @@
 //! The files that the rows about readiness watch, and how one of them becomes ready.
 
+use std::ffi::CStr;
+
 use pollux_tests::{Fd, fd, sys};
 
 use crate::measure::{Outcome, expect};
@@ -16,6 +18,10 @@ pub enum Kind {
     Eventfd,
     /// Two ends of a TCP connection over loopback.
     Tcp,
+    /// A FIFO that one descriptor reads and writes.
+    Fifo,
+    /// The slave of a pseudo-terminal, and its master.
+    Terminal,
 }
 
 impl Kind {
@@ -26,6 +32,8 @@ impl Kind {
             Self::Pipe => "pipe",
             Self::Eventfd => "eventfd",
             Self::Tcp => "tcp",
+            Self::Fifo => "fifo",
+            Self::Terminal => "terminal",
         }
     }
 }
@@ -65,6 +73,11 @@ impl Watched {
                 .pop()
                 .map(|pair| Self { reader: pair.server, writer: Some(pair.client) })
                 .ok_or(pollux_tests::Errno(libc::EINVAL))?,
+            Kind::Fifo => Self { reader: fifo()?, writer: None },
+            Kind::Terminal => {
+                let (master, slave) = terminal()?;
+                Self { reader: slave, writer: Some(master) }
+            }
         })
     }
 
@@ -89,6 +102,35 @@ impl Watched {
         expect("read", read(self.reader(), &mut bytes), Ok(8))?;
         expect("the bytes read", u64::from_ne_bytes(bytes), 1)
     }
+}
+
+/// A FIFO whose name is gone.
+fn fifo() -> Outcome<Fd> {
+    const PATH: &CStr = c"/tmp/bench-fifo";
+    // SAFETY: the kernel reads the path.
+    unsafe {
+        sys::call(libc::SYS_mknod, [PATH.as_ptr() as usize, libc::S_IFIFO as usize | 0o600, 0])
+    }?;
+    let fifo = fd::open("/tmp/bench-fifo", libc::O_RDWR, 0)?;
+    // SAFETY: the kernel reads the path.
+    unsafe { sys::call(libc::SYS_unlink, [PATH.as_ptr() as usize]) }?;
+    Ok(fifo)
+}
+
+/// The two ends of a pseudo-terminal.
+fn terminal() -> Outcome<(Fd, Fd)> {
+    const FLAGS: i32 = libc::O_RDWR | libc::O_NOCTTY;
+    let master = fd::open("/dev/ptmx", FLAGS, 0)?;
+    let unlocked = 0_i32;
+    let number = master.number() as usize;
+    let arguments = [number, libc::TIOCSPTLCK as usize, &raw const unlocked as usize];
+    // SAFETY: the kernel reads the number.
+    unsafe { sys::call(libc::SYS_ioctl, arguments) }?;
+    // SAFETY: no memory is involved.
+    let slave = unsafe {
+        sys::call(libc::SYS_ioctl, [number, libc::TIOCGPTPEER as usize, FLAGS as usize])
+    }?;
+    Ok((master, Fd::from_number(slave as i32)))
 }
 
 /// `read`.

@@ -8,6 +8,8 @@
 //! panics nor hangs is the host's to notice: `osdk/pollux test` prints the seeds that ran last.
 //!
 //! It needs a kernel that is its own: left out is only what would end the run, not what would spoil a machine.
+//!
+//! Why: decision 0081.
 
 mod arguments;
 mod calls;

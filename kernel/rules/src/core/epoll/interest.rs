@@ -6,6 +6,8 @@
 //!
 //! An item is identified by the open file description *and* the number: a number that was closed and is used
 //! again names another item, and one description under two numbers is two items.
+//!
+//! Why: decision 0058.
 
 use alloc::vec::Vec;
 use core::hash::Hash;

@@ -1,4 +1,6 @@
 //! Sixty-four neighbouring descriptors, for those who look at many.
+//!
+//! Why: decision 0052.
 
 use super::ROW;
 use super::leaf::Leaf;

@@ -2,6 +2,7 @@
 //!
 //! What happens to a packet follows from the seed and the packets before it, and so comes again.
 //! Bound: `MOST_HELD` packets wait; one more is lost.
+//! Why: decision 0071.
 //! Source: tc-netem(8) for what networks do.
 
 mod rules;

@@ -3,6 +3,8 @@
 //! smoltcp waits a second or longer before it repeats a segment, and takes no other number. Linux waits 200 ms or longer
 //! (`TCP_RTO_MIN`), but a second for the first SYN, which is why only open connections are in a hurry. Round trips are
 //! measured by the same clock, so that what follows from them is right.
+//!
+//! Why: decision 0072.
 
 use core::time::Duration;
 

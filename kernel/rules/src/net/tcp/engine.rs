@@ -4,9 +4,11 @@
 //! many connections there are: smoltcp would search one shared set from end to end.
 //!
 //! Three defects of smoltcp 0.14 are fenced off. A receive buffer of 65 536 bytes lets a peer that scales windows panic
-//! it: no buffer is that large. `Interface::poll` may never return in FIN-WAIT-2: it is never called, and
+//! it: no buffer is that large. `smoltcp::iface::Interface::poll` may never return in FIN-WAIT-2: it is never called, and
 //! [`dispatch`](Engine::dispatch) has a bound. Acknowledgments are numbered from where it goes back to: they get other
 //! numbers (`note`).
+//!
+//! Why: decision 0040, decision 0043.
 
 mod growth;
 mod machine;

@@ -1,6 +1,7 @@
 //! The backlog of a listening socket.
 //!
 //! Owns: who waits to be accepted, in order of arrival, and who is on the way.
+//! Why: decision 0073.
 //! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for).
 
 use alloc::collections::VecDeque;

@@ -66,7 +66,7 @@ impl Queue {
         total
     }
 
-    /// As [`pop`](Self::pop), and the bytes stay. Returns whether `to` took all that it has room for.
+    /// Copies the first bytes to `to`, as many as it takes, and returns how many. They stay in the queue.
     pub(super) fn peek(&self, to: &mut dyn Sink) -> usize {
         let mut total = 0;
         let mut gone = self.gone;

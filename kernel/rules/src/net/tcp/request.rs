@@ -2,6 +2,7 @@
 //!
 //! It has no buffers. smoltcp makes its SYN|ACK from the SYN and a seed, and from the same two the same one again; so the
 //! two are kept, and the protocol machine is made anew for each answer and for the connection.
+//! Why: decision 0088.
 //! Source: RFC 9293 section 3.10.7.4 (SYN-RECEIVED); RFC 4987 section 3.4; Linux 6.1 net/ipv4/tcp_minisocks.c
 //! (`tcp_check_req`), inet_connection_sock.c (`reqsk_timer_handler`).
 

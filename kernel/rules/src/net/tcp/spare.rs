@@ -1,4 +1,6 @@
 //! A few things that are out of use, kept for the next who needs one.
+//!
+//! Why: decision 0041.
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,6 @@
 //! What is left of a connection for a minute: enough to answer its peer, and to keep its tuple.
 //!
+//! Why: decision 0097.
 //! Source: RFC 9293 section 3.10.7.4 (TIME-WAIT); RFC 1337; Linux 6.1 net/ipv4/tcp_minisocks.c
 //! (`tcp_timewait_state_process`).
 

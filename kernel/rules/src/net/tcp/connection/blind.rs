@@ -2,6 +2,7 @@
 //!
 //! Neither reaches the protocol machine unless it is exactly right. Who has sent it is told where this end is; a peer that
 //! means it, because it has lost the connection, answers that with a RST that is exact.
+//! Why: decision 0089.
 //! Source: RFC 5961 sections 3, 4 and 10; Linux 6.1 net/ipv4/tcp_input.c (`tcp_validate_incoming`).
 
 use core::time::Duration;

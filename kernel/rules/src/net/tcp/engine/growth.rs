@@ -8,6 +8,8 @@
 //! The new machine has to begin where the old one was. smoltcp draws its first number at random, by a generator whose
 //! steps can be taken backwards, so that a seed can be found for any number. If smoltcp ever draws otherwise, the
 //! first packet of the handshake shows it, and the connection stays where it is.
+//!
+//! Why: decision 0057.
 
 use core::time::Duration;
 

@@ -2,6 +2,8 @@
 //!
 //! To ask smoltcp when it wants to be called again costs as much as half a segment. It is not asked where the answer can
 //! only be "not for a while".
+//!
+//! Why: decision 0044.
 
 use core::time::Duration;
 

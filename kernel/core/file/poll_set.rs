@@ -1,0 +1,223 @@
+//! Waiting for any of many descriptors: what select(2) and poll(2) have in common.
+//!
+//! Owns: the passes over the descriptors.   Not here: the arrays and sets of the program (`syscall`), the loop
+//! (`event::wait`).
+//!
+//! The first pass registers nothing: mostly something is ready, or nobody wants to wait. Only before a sleep a
+//! second pass makes the files part of the wait, and stops doing so at the first descriptor that is ready by then.
+//! Descriptors are looked up again in each pass, as on Linux: one that is closed meanwhile is noticed at the next wake.
+//!
+//! A file that is part of a wait stays registered for the next one ([`pollee::Standing`]), until it is closed: programs
+//! wait for the same files again and again. Where one thread stands, others register for the one wait.
+//!
+//! Files are asked under the shared lock of the table and borrow from it, without a reference count; only those
+//! that are waited for are counted, for they must outlive a close(2) by another thread.
+//!
+//! Why: decision 0052, decision 0054, decision 0055.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::RefMut;
+use core::ops::Deref;
+use core::task::Poll;
+
+use pollee::{Events, NoMemory};
+use rules::abi::errno::Errno;
+use rules::core::fd;
+
+use super::description::OpenFile;
+use super::table::FdTable;
+use crate::core::event::class::Hits;
+use crate::core::event::wait::{self, Sleep, Stop};
+use crate::core::event::{self, Poller};
+use crate::machine::memory::layout::PAGE_SIZE;
+
+/// A thread that can wait for many files.
+pub(crate) trait Thread: Sleep {
+    /// What it waits with; nobody else asks for it.
+    fn waiting(&self) -> RefMut<'_, Waiting>;
+}
+
+/// What a thread waits for many files with; kept from one wait to the next.
+pub(crate) struct Waiting {
+    bell: event::Bell,
+    /// Files of the present wait, which stay open for as long as it lasts.
+    kept: Vec<Arc<OpenFile>>,
+    /// Registrations with those where another thread stands.
+    poller: Poller<WatchedFile>,
+    /// Whether the last wait came to a sleep. If so, this one probably will: it begins with the second pass.
+    has_slept: bool,
+}
+
+/// Room that is kept for the next wait.
+const FEW: usize = PAGE_SIZE / size_of::<Arc<OpenFile>>();
+
+/// An open file description that can be watched.
+struct WatchedFile(Arc<OpenFile>);
+
+impl Waiting {
+    /// For `task`.
+    pub(crate) fn new(task: &event::Task) -> Self {
+        Self {
+            bell: event::Bell::new(task.clone()),
+            kept: Vec::new(),
+            poller: Poller::new(task.clone()),
+            has_slept: false,
+        }
+    }
+
+    /// Makes `file` part of the wait and then looks at it.
+    // Called for each of thousands of files, from poll and from select.
+    #[inline(always)]
+    fn keep(&mut self, file: &Arc<OpenFile>, interest: Events, hits: &mut Hits) -> Result<Events, NoMemory> {
+        if self.kept.len() == self.kept.capacity() {
+            self.kept.try_reserve(1).map_err(|_| NoMemory)?;
+        }
+        match file.keep(&self.bell, interest, hits)? {
+            Some(ready) => {
+                self.kept.push(file.clone());
+                Ok(ready)
+            }
+            None => self.register(file, interest),
+        }
+    }
+
+    /// Registers for this one wait, where another thread stands.
+    #[cold]
+    fn register(&mut self, file: &Arc<OpenFile>, interest: Events) -> Result<Events, NoMemory> {
+        self.poller.watch(WatchedFile(file.clone()), interest)
+    }
+
+    fn end(&mut self) {
+        self.bell.end();
+        self.poller.clear();
+        if self.kept.capacity() > FEW {
+            self.kept = Vec::new();
+        } else {
+            self.kept.clear();
+        }
+    }
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Timeout<D> {
+    /// Not at all.
+    Now,
+    /// Until then.
+    At(D),
+    /// Until something is ready.
+    Never,
+}
+
+/// A question about many descriptors, with room for the answers.
+pub(crate) trait Question {
+    /// The parts into which [`ask`](Self::ask) divides the descriptors: a few hundred in each, because preemption is
+    /// off while one is asked.
+    fn parts(&self) -> usize;
+
+    /// Asks `look` what of some events is ready on each open descriptor of a part, and notes the answers. (`None`
+    /// is the answer of one that is not open for such questions.) Returns how many are ready, by its own way of
+    /// counting; those that are not open are.
+    fn ask(
+        &mut self,
+        part: usize,
+        table: &fd::FdTable<Arc<OpenFile>>,
+        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+    ) -> usize;
+}
+
+/// Asks until something is ready.
+///
+/// # Errors
+/// The question has noted the last answers, that nothing is ready. `EINTR`: a signal came first. `ENOMEM`: no
+/// memory to wait with.
+pub(crate) fn wait<S: Thread>(
+    thread: &S,
+    files: &FdTable,
+    timeout: Timeout<S::Deadline>,
+    question: &mut impl Question,
+) -> Result<usize, Errno> {
+    let deadline = match timeout {
+        Timeout::Now => {
+            let count = ask(files, question);
+            return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
+        }
+        Timeout::At(deadline) => Some(deadline),
+        Timeout::Never => None,
+    };
+    let waiting = &mut *thread.waiting();
+    if !waiting.has_slept {
+        let count = ask(files, question);
+        if count > 0 {
+            return Ok(count);
+        }
+    }
+    waiting.bell.begin();
+    let mut looks = 0;
+    let attempt = || {
+        looks += 1;
+        let count = if looks == 1 {
+            match ask_and_keep(files, question, waiting) {
+                Ok(count) => count,
+                Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
+            }
+        } else {
+            waiting.bell.arm();
+            ask(files, question)
+        };
+        if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
+    };
+    let result = wait::many(thread, deadline, attempt);
+    waiting.end();
+    waiting.has_slept = looks > 1;
+    match result {
+        Ok(result) => result,
+        Err(Stop::TimedOut) => Ok(0),
+        Err(stop @ (Stop::Interrupted | Stop::NoMemory)) => Err(stop.into()),
+    }
+}
+
+/// One pass that only looks.
+fn ask(files: &FdTable, question: &mut impl Question) -> usize {
+    let mut hits = Hits::default();
+    let mut look = |file: &Arc<OpenFile>, interest| file.glance(interest, &mut hits);
+    (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
+}
+
+/// One pass that makes files part of the wait until it finds something ready.
+fn ask_and_keep(
+    files: &FdTable,
+    question: &mut impl Question,
+    waiting: &mut Waiting,
+) -> Result<usize, NoMemory> {
+    let mut waiting = Some(waiting);
+    let mut result = Ok(());
+    let mut hits = Hits::default();
+    let mut look = |file: &Arc<OpenFile>, interest| {
+        let events = match &mut waiting {
+            Some(waiting) if file.is_watchable() => match waiting.keep(file, interest, &mut hits) {
+                Ok(events) => Some(events),
+                Err(error) => {
+                    result = Err(error);
+                    Some(Events::empty())
+                }
+            },
+            _ => file.glance(interest, &mut hits),
+        };
+        if events.is_none_or(|events| !events.is_empty()) {
+            waiting = None;
+        }
+        events
+    };
+    let count = (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum();
+    result.map(|()| count)
+}
+
+impl Deref for WatchedFile {
+    type Target = event::Watch;
+
+    fn deref(&self) -> &event::Watch {
+        self.0.watched()
+    }
+}

@@ -1,0 +1,105 @@
+//! Inodes as files: reading and writing what is in a regular file, and the offsets of a directory.
+//!
+//! Not here: devices and FIFOs, which an inode only names (`fs/open`); the bytes (`tmpfs/regular`).
+//!
+//! An opening adds nothing to the contents, so the inode itself is the file of all its descriptions.
+//! Source: Linux 6.1 mm/shmem.c, fs/libfs.c (`dcache_dir_lseek`).
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use rules::abi::errno::Errno;
+use rules::core::seek::{self, Whence};
+use rules::linux::credentials::Credentials;
+
+use super::tmpfs::inode::{Content, Inode};
+use super::tmpfs::regular::{Position, Regular};
+use crate::core::event::class::Class;
+use crate::core::file::traits::File;
+use crate::machine::memory::pages::Pages;
+use crate::machine::memory::transfer::{Sink, Source};
+
+impl Inode {
+    /// The bytes of a regular file.
+    ///
+    /// # Errors
+    /// `EISDIR`: a directory. `EINVAL`: nothing with a length.
+    pub(crate) fn regular(&self) -> Result<&Regular, Errno> {
+        match self.content() {
+            Content::Regular(regular) => Ok(regular),
+            Content::Directory(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Cuts a regular file to `len` bytes, or extends it with zeros, and notes the change.
+    ///
+    /// # Errors
+    /// Nothing changed. `EFBIG`: past the largest offset. Those of [`Inode::regular`].
+    pub(crate) fn truncate(&self, len: u64) -> Result<(), Errno> {
+        self.regular()?.truncate(self.superblock(), len)?;
+        self.with_attributes(|attributes| attributes.mark_modified());
+        Ok(())
+    }
+
+    /// Clears the bits that give rights to those who execute a regular file, because `by` changes its contents.
+    pub(crate) fn drop_rights(&self, by: &Credentials) {
+        if matches!(self.content(), Content::Regular(_)) {
+            self.with_attributes(|attributes| attributes.drop_rights(by));
+        }
+    }
+
+    fn write(&self, position: Position, from: &mut dyn Source) -> Result<(u64, usize), Errno> {
+        let written = self.regular()?.write(self.superblock(), position, from)?;
+        if written.1 > 0 {
+            self.with_attributes(|attributes| attributes.mark_modified());
+        }
+        Ok(written)
+    }
+
+    fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let read = self.regular()?.read(offset, to)?;
+        self.with_attributes(|attributes| attributes.mark_accessed());
+        Ok(read)
+    }
+}
+
+impl File for Inode {
+    fn class(&self) -> Class {
+        Class::Inode
+    }
+
+    fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.read(offset, to))
+    }
+
+    fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.write(Position::At(offset), from).map(|(_, written)| written))
+    }
+
+    fn append(&self, from: &mut dyn Source) -> Poll<Result<(u64, usize), Errno>> {
+        Poll::Ready(self.write(Position::End, from))
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        match (self.content(), whence) {
+            (Content::Regular(regular), Whence::Data | Whence::Hole) => regular.seek(offset, whence),
+            // An offset in a directory is the cookie of an entry; nothing is known of the last one's.
+            (Content::Directory(_), Whence::End | Whence::Data | Whence::Hole) => Err(Errno::EINVAL),
+            _ => seek::resolve(current, self.size(), offset, whence),
+        }
+    }
+
+    fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
+        if matches!(self.content(), Content::Regular(_)) { Ok(self) } else { Err(Errno::ENODEV) }
+    }
+
+    fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {
+        let rest = self.regular().map_err(|_| Errno::ENOTTY)?.size().saturating_sub(offset);
+        Ok(usize::try_from(rest).unwrap_or(usize::MAX))
+    }
+}

@@ -1,0 +1,118 @@
+//! The texts in `/proc`.
+//!
+//! Source: proc(5); the shapes of Linux 6.1's fs/proc/meminfo.c and arch/x86/kernel/cpu/proc.c. `pollee` is
+//! this kernel's own.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use pollee::Count;
+use rules::linux::abi::utsname;
+
+use crate::core::event::class::{self, Class};
+use crate::core::event::trace;
+use crate::linux::fs::mount;
+use crate::linux::fs::path;
+use crate::machine::memory::budget;
+
+/// The columns of `pollee`, in the order of [`Count`].
+const COUNTS: [&str; Count::KINDS] =
+    ["hits", "misses", "computes", "notify_silent", "notify_watched", "wakes", "wakes_empty"];
+
+/// What happened to files that can be waited for, by class of object.
+pub(super) fn pollee() -> Vec<u8> {
+    let mut text = format!("{:<10}", "class");
+    for name in COUNTS {
+        line(&mut text, format_args!(" {name:>16}"));
+    }
+    text.push('\n');
+    for class in Class::COUNTED {
+        line(&mut text, format_args!("{:<10}", class.name()));
+        for count in class::counts(class) {
+            line(&mut text, format_args!(" {count:>16}"));
+        }
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// How much memory there is, and how much is left.
+pub(super) fn meminfo() -> Vec<u8> {
+    let (total, free) = (budget::total() >> 10, budget::available() >> 10);
+    // Files live in memory that is theirs alone: nothing is cached that could be given up.
+    let rows = [
+        ("MemTotal", total),
+        ("MemFree", free),
+        ("MemAvailable", free),
+        ("Buffers", 0),
+        ("Cached", 0),
+        ("SwapCached", 0),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+        ("Shmem", 0),
+        ("SReclaimable", 0),
+    ];
+    let mut text = String::new();
+    for (name, kibibytes) in rows {
+        line(&mut text, format_args!("{:<15} {kibibytes:>8} kB\n", format!("{name}:")));
+    }
+    text.into_bytes()
+}
+
+/// One paragraph for each processor.
+pub(super) fn cpuinfo() -> Vec<u8> {
+    let mut text = String::new();
+    let megahertz = ostd::arch::tsc_freq() / 1_000;
+    for number in 0..ostd::cpu::num_cpus() {
+        let (whole, rest) = (megahertz / 1_000, megahertz % 1_000);
+        line(&mut text, format_args!("processor\t: {number}\ncpu MHz\t\t: {whole}.{rest:03}\n\n"));
+    }
+    text.into_bytes()
+}
+
+/// Which kernel this is.
+pub(super) fn version() -> Vec<u8> {
+    format!("{} version {} {}\n", utsname::SYSTEM, utsname::RELEASE, utsname::VERSION).into_bytes()
+}
+
+/// What the kernel was started with.
+pub(super) fn cmdline() -> Vec<u8> {
+    format!("{}\n", ostd::boot::boot_info().kernel_cmdline).into_bytes()
+}
+
+/// What mount(2) knows.
+pub(super) fn filesystems() -> Vec<u8> {
+    b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tramfs\n".to_vec()
+}
+
+/// What is mounted where; mounts that others cover are listed too.
+pub(super) fn mounts() -> Vec<u8> {
+    let mut text = String::new();
+    for mount in mount::all() {
+        let place = match mount.covers() {
+            None => b"/".to_vec(),
+            Some(covers) => path::absolute(covers).unwrap_or_default(),
+        };
+        let (source, place) = (mount.source().escape_ascii(), place.escape_ascii());
+        let file_system = mount.root().superblock().file_system().name();
+        line(&mut text, format_args!("{source} {place} {file_system} rw 0 0\n"));
+    }
+    text.into_bytes()
+}
+
+/// The last events of all processors, one a line.
+pub(super) fn trace() -> Vec<u8> {
+    let mut text = String::new();
+    for event in trace::all() {
+        line(&mut text, format_args!("{event}\n"));
+    }
+    text.into_bytes()
+}
+
+/// Adds to a text; a `String` takes everything.
+fn line(text: &mut String, arguments: core::fmt::Arguments<'_>) {
+    let written = text.write_fmt(arguments);
+    debug_assert!(written.is_ok());
+}

@@ -1,0 +1,241 @@
+//! `/proc/PID`: what is in the directory of a process, and of each of its threads.
+//!
+//! Owns: the names and whom they are about.   Not here: the texts (`text`, `maps`), open files (`descriptors`).
+//! Invariant: a number is looked up at each question, because a directory may outlive its process; numbers are never
+//! used again.
+//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has asked for.
+//! Source: proc(5); Linux 6.1 fs/proc/base.c.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::{FileType, Permissions};
+
+use super::{descriptors, maps, net, report, text};
+use crate::linux::fs::path;
+use crate::linux::fs::tmpfs::directory::Directory;
+use crate::linux::fs::tmpfs::inode::Content;
+use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
+use crate::linux::task::process::{self, Process};
+use crate::linux::task::thread::{self, Thread};
+
+/// Whom a directory is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Subject {
+    /// A process: `/proc/PID`.
+    Process(u32),
+    /// A thread of a process: `/proc/PID/task/TID`.
+    Thread(u32, u32),
+}
+
+impl Subject {
+    pub(super) fn process(self) -> Result<Arc<Process>, Errno> {
+        let (Self::Process(pid) | Self::Thread(pid, _)) = self;
+        process::find(pid).ok_or(Errno::ESRCH)
+    }
+
+    /// The thread, or the first of the process; none of one that has ended.
+    pub(super) fn thread(self) -> Option<Arc<Thread>> {
+        let process = self.process().ok()?;
+        let threads = process.threads.lock();
+        match self {
+            Self::Process(pid) => {
+                threads.iter().find(|thread| thread.tid() == pid).or(threads.first()).cloned()
+            }
+            Self::Thread(_, tid) => threads.iter().find(|thread| thread.tid() == tid).cloned(),
+        }
+    }
+
+    /// The number of one of its inodes: no other subject's has the same upper half.
+    pub(super) fn inode(self, local: u64) -> u64 {
+        const OF_THREAD: u64 = 1 << 31;
+        match self {
+            Self::Process(pid) => u64::from(pid) << 32 | local,
+            Self::Thread(_, tid) => u64::from(tid) << 32 | OF_THREAD | local,
+        }
+    }
+
+    pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<Found, Errno> {
+        let owner = *self.process()?.credentials.lock();
+        Ok(Found { number: self.inode(local), content, permissions: Permissions::from_mode(mode), owner })
+    }
+}
+
+type Text = fn(Subject) -> Result<Vec<u8>, Errno>;
+type Link = fn(Subject) -> Result<Destination, Errno>;
+
+/// What a name in a subject's directory leads to.
+#[derive(Clone, Copy)]
+enum Entry {
+    Text(Text),
+    Link(Link),
+    Descriptors,
+    Net,
+    Threads,
+}
+
+const ENTRIES: &[(&[u8], Entry)] = &[
+    (b"cmdline", Entry::Text(text::cmdline)),
+    (b"comm", Entry::Text(text::comm)),
+    (b"cwd", Entry::Link(cwd)),
+    (b"exe", Entry::Link(exe)),
+    (b"fd", Entry::Descriptors),
+    (b"limits", Entry::Text(text::limits)),
+    (b"maps", Entry::Text(maps::maps)),
+    (b"mounts", Entry::Text(|_| Ok(report::mounts()))),
+    (b"net", Entry::Net),
+    (b"root", Entry::Link(root)),
+    (b"stat", Entry::Text(text::stat)),
+    (b"statm", Entry::Text(text::statm)),
+    (b"status", Entry::Text(text::status)),
+    // The last: a thread has none.
+    (b"task", Entry::Threads),
+];
+
+impl Entry {
+    const fn file_type(self) -> FileType {
+        match self {
+            Self::Text(_) => FileType::Regular,
+            Self::Link(_) => FileType::Symlink,
+            Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
+        }
+    }
+
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Text(_) => 0o444,
+            Self::Link(_) => 0o777,
+            Self::Descriptors => 0o500,
+            Self::Net | Self::Threads => 0o555,
+        }
+    }
+
+    fn content(self, subject: Subject) -> Content {
+        match self {
+            Self::Text(text) => Content::Report(Box::new(move || text(subject))),
+            Self::Link(link) => Content::LiveSymlink(Box::new(move || link(subject))),
+            Self::Descriptors => directory(descriptors::Descriptors(subject)),
+            Self::Net => directory(net::Tables(subject)),
+            Self::Threads => directory(Threads(subject)),
+        }
+    }
+}
+
+/// A directory with live names only; it gets its parent when it is found.
+fn directory(names: impl Names + 'static) -> Content {
+    Content::Directory(Directory::live(Box::new(names)))
+}
+
+/// The names in `/proc` that are numbers of processes.
+pub(super) struct Processes;
+
+impl Names for Processes {
+    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+        let subject = Subject::Process(number(name)?);
+        subject.process().map_err(|_| Errno::ENOENT)?;
+        subject.find(0, 0o555, directory(Entries(subject)))
+    }
+
+    fn list(&self, from: u64) -> Vec<Listed> {
+        let subjects = process::all().into_iter().map(|process| Subject::Process(process.pid()));
+        subjects.filter_map(|subject| listed(subject, from)).collect()
+    }
+}
+
+/// The names in `/proc/PID/task`.
+struct Threads(Subject);
+
+impl Names for Threads {
+    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+        let subject = Subject::Thread(self.0.process()?.pid(), number(name)?);
+        subject.thread().ok_or(Errno::ENOENT)?;
+        subject.find(0, 0o555, directory(Entries(subject)))
+    }
+
+    fn list(&self, from: u64) -> Vec<Listed> {
+        let Ok(process) = self.0.process() else { return Vec::new() };
+        let mut tids: Vec<u32> = process.threads.lock().iter().map(|thread| thread.tid()).collect();
+        tids.sort_unstable();
+        tids.into_iter().filter_map(|tid| listed(Subject::Thread(process.pid(), tid), from)).collect()
+    }
+}
+
+fn listed(subject: Subject, from: u64) -> Option<Listed> {
+    let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
+    let name = id.to_string().into_bytes();
+    let listed = Listed { key: id.into(), name, number: subject.inode(0), file_type: FileType::Directory };
+    (listed.key >= from).then_some(listed)
+}
+
+/// The names in a subject's directory.
+struct Entries(Subject);
+
+impl Entries {
+    fn entries(&self) -> &'static [(&'static [u8], Entry)] {
+        match self.0 {
+            Subject::Process(_) => ENTRIES,
+            Subject::Thread(..) => &ENTRIES[..ENTRIES.len() - 1],
+        }
+    }
+}
+
+impl Names for Entries {
+    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+        let mut entries = self.entries().iter().zip(1..);
+        let (&(_, entry), local) = entries.find(|((known, _), _)| *known == name).ok_or(Errno::ENOENT)?;
+        self.0.find(local, entry.mode(), entry.content(self.0))
+    }
+
+    fn list(&self, from: u64) -> Vec<Listed> {
+        if self.0.process().is_err() {
+            return Vec::new();
+        }
+        let listed = |(&(name, entry), local): (&(&[u8], Entry), u64)| Listed {
+            key: local,
+            name: name.to_vec(),
+            number: self.0.inode(local),
+            file_type: entry.file_type(),
+        };
+        self.entries().iter().zip(1..).map(listed).filter(|listed| listed.key >= from).collect()
+    }
+}
+
+/// A number as the kernel writes it: without zeros in front.
+pub(super) fn number(name: &[u8]) -> Result<u32, Errno> {
+    let digits = core::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
+    let number: u32 = digits.parse().map_err(|_| Errno::ENOENT)?;
+    if number.to_string() == digits { Ok(number) } else { Err(Errno::ENOENT) }
+}
+
+fn exe(subject: Subject) -> Result<Destination, Errno> {
+    let text = subject.process()?.program.lock().clone();
+    if text.is_empty() { Err(Errno::ENOENT) } else { Ok(Destination { text, place: None }) }
+}
+
+fn cwd(subject: Subject) -> Result<Destination, Errno> {
+    let place = subject.process()?.paths.lock().cwd.clone();
+    let text = path::absolute(&place).unwrap_or_else(|_| b"(deleted)".to_vec());
+    Ok(Destination { text, place: Some(place) })
+}
+
+fn root(subject: Subject) -> Result<Destination, Errno> {
+    subject.process()?;
+    Ok(Destination { text: b"/".to_vec(), place: None })
+}
+
+/// `/proc/self`.
+pub(super) fn own() -> Result<Destination, Errno> {
+    let thread = thread::current().ok_or(Errno::ENOENT)?;
+    Ok(Destination { text: thread.process().pid().to_string().into_bytes(), place: None })
+}
+
+/// `/proc/thread-self`.
+pub(super) fn own_thread() -> Result<Destination, Errno> {
+    let thread = thread::current().ok_or(Errno::ENOENT)?;
+    let text = format!("{}/task/{}", thread.process().pid(), thread.tid());
+    Ok(Destination { text: text.into_bytes(), place: None })
+}

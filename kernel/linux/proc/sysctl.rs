@@ -1,0 +1,81 @@
+//! `/proc/sys`: numbers and names that programs ask for; none can be changed.
+//!
+//! Source: proc(5); Linux 6.1 Documentation/admin-guide/sysctl.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::core::pipe;
+use rules::linux::abi::utsname;
+use rules::net::tcp::{listener, time_wait};
+use spin::Once;
+
+use super::{Text, make, make_report};
+use crate::linux::fs::name::NewFile;
+use crate::linux::fs::path::Origin;
+use crate::machine::memory::budget;
+use crate::machine::random;
+
+const DIRECTORIES: [&[u8]; 8] = [
+    b"sys",
+    b"sys/fs",
+    b"sys/kernel",
+    b"sys/kernel/random",
+    b"sys/net",
+    b"sys/net/core",
+    b"sys/net/ipv4",
+    b"sys/vm",
+];
+
+const FILES: [(&[u8], Text); 15] = [
+    (b"sys/fs/file-max", || number(i64::MAX.cast_unsigned())),
+    (b"sys/fs/nr_open", || number(1 << 20)),
+    (b"sys/fs/pipe-max-size", || number(pipe::UNPRIVILEGED_CAPACITY as u64)),
+    (b"sys/kernel/hostname", || line(utsname::HOST)),
+    (b"sys/kernel/ngroups_max", || number(1 << 16)),
+    (b"sys/kernel/osrelease", || line(utsname::RELEASE)),
+    (b"sys/kernel/ostype", || line(utsname::SYSTEM)),
+    (b"sys/kernel/pid_max", || number(1 << 22)),
+    (b"sys/kernel/random/boot_id", boot_id),
+    (b"sys/kernel/random/uuid", || line(&uuid())),
+    (b"sys/kernel/threads-max", || number(1 << 16)),
+    (b"sys/kernel/version", || line(utsname::VERSION)),
+    (b"sys/net/core/somaxconn", || number(listener::SOMAXCONN.into())),
+    (b"sys/net/ipv4/tcp_max_tw_buckets", || number(time_wait::most(budget::total()) as u64)),
+    (b"sys/vm/overcommit_memory", || number(0)),
+];
+
+pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
+    for directory in DIRECTORIES {
+        make(origin, directory, NewFile::Directory, 0o555)?;
+    }
+    for (name, text) in FILES {
+        make_report(origin, name, text)?;
+    }
+    Ok(())
+}
+
+fn number(number: u64) -> Vec<u8> {
+    format!("{number}\n").into_bytes()
+}
+
+fn line(text: &str) -> Vec<u8> {
+    format!("{text}\n").into_bytes()
+}
+
+fn boot_id() -> Vec<u8> {
+    static BOOT: Once<String> = Once::new();
+    line(BOOT.call_once(uuid))
+}
+
+/// A random UUID: version 4, variant 1.
+fn uuid() -> String {
+    let mut bytes = [0; 16];
+    random::Stream::new().fill(&mut bytes);
+    let bits = u128::from_be_bytes(bytes) & !(0xf << 76) & !(3 << 62) | 4 << 76 | 2 << 62;
+    let digits = format!("{bits:032x}");
+    let part = |range| digits.get(range).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+}

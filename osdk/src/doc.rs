@@ -1,0 +1,55 @@
+//! `pollux doc`: the documentation of our crates as one site.
+//!
+//! Owns: where the site is, and opening it.   Not here: what is documented (`check`).
+
+use std::{
+    env, fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{check, project};
+
+/// `pollux doc`.
+pub(crate) fn command() -> Result<ExitCode> {
+    let site = project::target().join("doc");
+    join(&site)?;
+    for mut step in [check::host_documentation(), check::kernel_documentation()] {
+        if !step.status().context("cannot run cargo doc")?.success() {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let start = site.join("kernel/index.html");
+    if !start.exists() {
+        bail!("rustdoc wrote no {}", start.display());
+    }
+    println!("{}", start.display());
+    if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some()) {
+        open(&start);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the directory of the kernel's documentation another name of `site`. Cargo keeps that of each machine apart;
+/// rustdoc adds crates to a site that is there.
+fn join(site: &Path) -> Result<()> {
+    let kernel = project::target().join("x86_64-unknown-none/doc");
+    fs::create_dir_all(site)?;
+    if kernel.is_symlink() {
+        return Ok(());
+    }
+    if kernel.exists() {
+        fs::remove_dir_all(&kernel).with_context(|| format!("cannot remove {}", kernel.display()))?;
+    }
+    fs::create_dir_all(kernel.with_file_name(""))?;
+    symlink("../doc", &kernel).with_context(|| format!("cannot make {}", kernel.display()))
+}
+
+/// Shows a file in the desktop's browser. There may be none: the path was printed.
+fn open(file: &Path) {
+    let silent = || Stdio::null();
+    let _ = Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
+}
