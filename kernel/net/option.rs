@@ -100,7 +100,7 @@ pub(crate) struct Answer<'a> {
     /// Where the value goes.
     pub(crate) value: usize,
     /// Where its length is, and goes.
-    pub(crate) len: usize,
+    pub(crate) len_addr: usize,
 }
 
 impl Answer<'_> {
@@ -109,7 +109,7 @@ impl Answer<'_> {
     /// # Errors
     /// `EINVAL`: negative room. `EFAULT`: not writable.
     pub(crate) fn write<T: IntoBytes + Immutable>(&self, value: T) -> Result<(), Errno> {
-        let len = UserPtr::<i32>::new(self.space, self.len);
+        let len = UserPtr::<i32>::new(self.space, self.len_addr);
         let room = usize::try_from(len.read()?).map_err(|_| Errno::EINVAL)?;
         let bytes = value.as_bytes();
         let written = room.min(bytes.len());
@@ -130,7 +130,7 @@ impl Answer<'_> {
     /// # Errors
     /// `EINVAL`: there is not. `EFAULT`: that cannot be read.
     pub(crate) fn require(&self, len: usize) -> Result<(), Errno> {
-        let room = UserPtr::<i32>::new(self.space, self.len).read()?;
+        let room = UserPtr::<i32>::new(self.space, self.len_addr).read()?;
         if usize::try_from(room).is_ok_and(|room| room >= len) { Ok(()) } else { Err(Errno::EINVAL) }
     }
 

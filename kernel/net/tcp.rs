@@ -5,10 +5,11 @@
 //! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
+mod connect;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
-use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 
@@ -19,27 +20,23 @@ use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
 use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::{Connection, Pace, Taking};
-use rules::net::tcp::port::{self, Purpose, Sharing};
-use rules::net::tcp::segment::{self, Tuple};
-use rules::net::tcp::socket::{Attempt, Socket};
+use rules::net::tcp::connection::{Pace, Taking};
+use rules::net::tcp::segment;
+use rules::net::tcp::socket::Socket;
 
 use super::address::{Address, InetAddress, RawAddress};
-use super::demux::Found;
 use super::endpoint::{self, Endpoint};
 use super::file::{CommonState, Protocol, State};
 use super::option::{self, Answer, Given};
 use super::socket::{Accepted, Connect, Incoming, Nature, Outgoing, SocketCaller};
-use super::stack::CONNECTION_BYTES;
 use super::{demux, file, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::WriteExtent;
-use crate::machine::memory::budget;
+use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
-use crate::machine::{clock, random};
 
 /// A TCP socket that somebody has open.
 pub(crate) struct TcpSocket {
@@ -87,7 +84,7 @@ impl TcpSocket {
         let sharing = endpoint::sharing(state.options());
         let mut ports = ports::lock();
         let port = if address.port() == 0 {
-            ports.bind_any(self.endpoint.owner, *address.ip(), sharing, next_port())?
+            ports.bind_any(self.endpoint.owner, *address.ip(), sharing, ports::next())?
         } else {
             ports.bind(self.endpoint.owner, address, sharing)?;
             address.port()
@@ -95,76 +92,6 @@ impl TcpSocket {
         drop(ports);
         state.bind(SocketAddrV4::new(*address.ip(), port));
         Ok(())
-    }
-
-    /// Begins a connection, or says that one has begun.
-    ///
-    /// # Errors
-    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
-    /// the two ends have a connection already. `ENOBUFS`: no memory.
-    fn connect_to(&self, remote: SocketAddrV4) -> Result<Attempt, Errno> {
-        let remote = if remote.ip().is_unspecified() {
-            SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
-        } else {
-            remote
-        };
-        self.endpoint.change(|socket| {
-            let attempt = socket.require_connectable()?;
-            if attempt == Attempt::First {
-                let source = route::source_for(*remote.ip())?;
-                budget::try_reserve(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
-                let tuple = self.reserve(socket, source, remote)?;
-                let route = route::to(*remote.ip())?.link.route();
-                let connection =
-                    Connection::connect(tuple, route, random::word(), socket.options(), clock::now());
-                socket.connect(connection);
-            }
-            Ok(attempt)
-        })
-    }
-
-    /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
-    fn reserve(
-        &self,
-        socket: &Socket<Arc<Endpoint>>,
-        source: Ipv4Addr,
-        remote: SocketAddrV4,
-    ) -> Result<Tuple, Errno> {
-        let now = clock::now();
-        let bound = socket.local();
-        let source =
-            bound.map(|address| *address.ip()).filter(|ip| segment::is_unicast(*ip)).unwrap_or(source);
-        route::check(source, *remote.ip())?;
-        let sharing = endpoint::sharing(socket.options());
-        let take = |port, sharing: Sharing| {
-            let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
-            demux::insert(tuple, Found::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
-        };
-        if let Some(port) = socket.bound_port() {
-            return take(port, sharing);
-        }
-        for port in port::candidates(next_port(), Purpose::Connect) {
-            if ports::lock().is_bound(port) {
-                continue;
-            }
-            match take(port, sharing) {
-                Err(Errno::EADDRNOTAVAIL) => {}
-                other => return other,
-            }
-        }
-        Err(Errno::EADDRNOTAVAIL)
-    }
-
-    /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
-    fn disconnect(&self) {
-        let now = clock::now();
-        self.endpoint.change(|socket| {
-            if let Some(connection) = socket.connection() {
-                connection.close(rules::net::tcp::connection::Hardness::Reset, now);
-            }
-        });
-        self.stop_listening();
-        let _ = self.endpoint.state.lock().disconnect();
     }
 
     /// What is known for `TCP_INFO`.
@@ -202,14 +129,6 @@ impl TcpSocket {
             child.reset();
         }
     }
-}
-
-/// Where the search for a free port begins: not twice at the same place, and nobody knows where.
-pub(super) fn next_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // A step that is odd visits every port before it comes back.
-    let step = (random::word() % 8) as u16 * 2 + 1;
-    NEXT.fetch_add(step, Ordering::Relaxed)
 }
 
 impl Accepted for Taken<'_> {

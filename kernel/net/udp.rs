@@ -30,7 +30,6 @@ use super::file::{CommonState, Protocol, State};
 use super::holder::Holder;
 use super::option::{self, Answer, Given};
 use super::socket::{Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
-use super::tcp::next_port;
 use super::{endpoint, file, ports, route, stack};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -169,7 +168,7 @@ impl UdpSocket {
     fn reserve(&self, state: &Socket, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
         let sharing = endpoint::sharing(state.options());
         let found_by = Arc::downgrade(&self.endpoint);
-        let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, next_port(), found_by)?;
+        let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, ports::next(), found_by)?;
         Ok(SocketAddrV4::new(*address.ip(), port))
     }
 

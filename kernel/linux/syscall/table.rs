@@ -21,7 +21,7 @@ use super::{
 use crate::core::syscall::{close, dup, epoll, eventfd, pipe, poll, read, select, signalfd, timerfd, write};
 use crate::machine::console::println;
 use crate::machine::memory::pages::Mappable;
-use crate::net::syscall::socket::Span;
+use crate::net::syscall::socket::{Room, Span};
 use crate::net::syscall::{
     accept, bind, connect, getsockname, getsockopt, listen, recv, send, sendmmsg, shutdown,
 };
@@ -79,19 +79,19 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         40 => sendfile::sendfile(cx, fd(a[0]), fd(a[1]), a[2], a[3]),
         41 => socket::socket(cx, a[0] as u32, a[1] as u32, a[2] as u32),
         42 => connect::connect(cx, fd(a[0]), address(a[1], a[2])),
-        43 => accept::accept(cx, fd(a[0]), span(a[1], a[2])),
+        43 => accept::accept(cx, fd(a[0]), room(a[1], a[2])),
         44 => send::sendto(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32, address(a[4], a[5])),
-        45 => recv::recvfrom(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32, span(a[4], a[5])),
+        45 => recv::recvfrom(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32, room(a[4], a[5])),
         46 => send::sendmsg(cx, fd(a[0]), a[1], a[2] as u32),
         47 => recv::recvmsg(cx, fd(a[0]), a[1], a[2] as u32),
         48 => shutdown::shutdown(cx, fd(a[0]), a[1] as u32),
         49 => bind::bind(cx, fd(a[0]), address(a[1], a[2])),
         50 => listen::listen(cx, fd(a[0]), a[1] as i32),
-        51 => getsockname::getsockname(cx, fd(a[0]), span(a[1], a[2])),
-        52 => getsockname::getpeername(cx, fd(a[0]), span(a[1], a[2])),
+        51 => getsockname::getsockname(cx, fd(a[0]), room(a[1], a[2])),
+        52 => getsockname::getpeername(cx, fd(a[0]), room(a[1], a[2])),
         53 => socketpair::socketpair(cx, a[0] as u32, a[1] as u32, a[2] as u32, a[3]),
         54 => getsockopt::setsockopt(cx, fd(a[0]), a[1] as u32, a[2] as u32, address(a[3], a[4])),
-        55 => getsockopt::getsockopt(cx, fd(a[0]), a[1] as u32, a[2] as u32, span(a[3], a[4])),
+        55 => getsockopt::getsockopt(cx, fd(a[0]), a[1] as u32, a[2] as u32, room(a[3], a[4])),
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),
         57 => clone::fork(cx),
         58 => clone::vfork(cx),
@@ -239,7 +239,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         ),
         286 => timerfd::timerfd_settime(cx, a[0], a[1] as u32, a[2], a[3]),
         287 => timerfd::timerfd_gettime(cx, a[0], a[1]),
-        288 => accept::accept4(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32),
+        288 => accept::accept4(cx, fd(a[0]), room(a[1], a[2]), a[3] as u32),
         289 => signalfd::signalfd4(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
@@ -281,6 +281,11 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
 /// A part of the caller's memory.
 const fn span(addr: usize, len: usize) -> Span {
     Span { addr, len }
+}
+
+/// Where the caller wants an address or a value.
+const fn room(addr: usize, len_addr: usize) -> Room {
+    Room { addr, len_addr }
 }
 
 /// An address or a value of a socket option, whose length is an `int`.

@@ -6,7 +6,7 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::SocketFlags;
 
-use super::socket::{self, Span};
+use super::socket::{self, Room};
 use crate::core::event::wait::Check;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::patience;
@@ -17,7 +17,7 @@ use crate::net::socket::SocketCaller;
 ///
 /// # Errors
 /// As [`accept4`].
-pub(crate) fn accept(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Span) -> SysResult {
+pub(crate) fn accept(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Room) -> SysResult {
     accept4(cx, fd, address, 0)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn accept(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Spa
 /// No connection was taken. `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: an unknown flag, or it does not listen. `EAGAIN`:
 /// nobody waits, and it has `O_NONBLOCK`. `EMFILE`: no number is free. `EFAULT`: the address cannot be written.
 /// `EINTR`: a signal came first. `ENOMEM`.
-pub(crate) fn accept4(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Span, flags: u32) -> SysResult {
+pub(crate) fn accept4(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Room, flags: u32) -> SysResult {
     let file = cx.files().get(fd)?;
     let listener = file::socket(&file)?;
     let flags = SocketFlags::from_bits(flags).ok_or(Errno::EINVAL)?;

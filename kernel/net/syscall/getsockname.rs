@@ -2,7 +2,7 @@
 
 use rules::core::fd::Fd;
 
-use super::socket::{self, Span};
+use super::socket::{self, Room};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 
@@ -10,7 +10,7 @@ use crate::net::file;
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: negative room. `EFAULT`: not writable.
-pub(crate) fn getsockname(cx: &mut impl Caller, fd: Fd, address: Span) -> SysResult {
+pub(crate) fn getsockname(cx: &mut impl Caller, fd: Fd, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     socket::write_address(cx, address, file::socket(&file)?.local()).map(|()| 0)
 }
@@ -19,7 +19,7 @@ pub(crate) fn getsockname(cx: &mut impl Caller, fd: Fd, address: Span) -> SysRes
 ///
 /// # Errors
 /// As [`getsockname`]. `ENOTCONN`: there is none.
-pub(crate) fn getpeername(cx: &mut impl Caller, fd: Fd, address: Span) -> SysResult {
+pub(crate) fn getpeername(cx: &mut impl Caller, fd: Fd, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     socket::write_address(cx, address, file::socket(&file)?.peer()?).map(|()| 0)
 }

@@ -7,7 +7,7 @@ use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::abi::socket::SOL_SOCKET;
 
-use super::socket::Span;
+use super::socket::{Room, Span};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 use crate::net::option::{self, Answer, Given};
@@ -18,10 +18,10 @@ use crate::net::socket::SocketCaller;
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: negative room.
 /// `EFAULT`: not writable.
-pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to: Span) -> SysResult {
+pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
-    let answer = Answer { space: cx.space(), value: to.addr, len: to.len };
+    let answer = Answer { space: cx.space(), value: to.addr, len_addr: to.len_addr };
     match level {
         SOL_SOCKET => option::socket::get(socket, name, &answer),
         _ => socket.option(level, name, &answer),

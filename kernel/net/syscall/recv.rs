@@ -13,7 +13,7 @@ use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use rules::net::tcp::connection::Taking;
 
 use super::cmsg;
-use super::socket::{self, Span};
+use super::socket::{self, Room, Span};
 use crate::core::event::wait::Check;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
@@ -31,7 +31,7 @@ use crate::net::socket::{Incoming, Socket};
 /// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: nothing is there, and it must not wait, or not
 /// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`, `EOPNOTSUPP`: `MSG_OOB`.
 /// What became of the connection.
-pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, address: Span) -> SysResult {
+pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
     let mut to = UserSink::buffer(cx.space(), buffer.addr, buffer.len)?;
@@ -40,7 +40,7 @@ pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, a
     if address.addr != 0 {
         match sender(socket, &mut incoming) {
             Some(from) => socket::write_address(cx, address, from)?,
-            None => UserPtr::<i32>::new(cx.space(), address.len).write(&0)?,
+            None => UserPtr::<i32>::new(cx.space(), address.len_addr).write(&0)?,
         }
     }
     Ok(told(&incoming, flags))

@@ -14,13 +14,22 @@ use crate::machine::clock;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 use crate::net::address::{ADDRESS_MAX, Address, RawAddress};
 
-/// A part of the caller's memory: a buffer, or an address and its length.
+/// A part of the caller's memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// Where it begins.
     pub(crate) addr: usize,
-    /// How long it is; where an address is told, where its length is.
+    /// How long it is.
     pub(crate) len: usize,
+}
+
+/// Where the caller wants an address or a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Where it begins.
+    pub(crate) addr: usize,
+    /// Where its length is, and the length of the answer goes.
+    pub(crate) len_addr: usize,
 }
 
 /// Reads an address.
@@ -40,9 +49,9 @@ pub(crate) fn read_address(cx: &impl Caller, address: Span) -> Result<RawAddress
 ///
 /// # Errors
 /// `EINVAL`: negative room. `EFAULT`: not writable.
-pub(crate) fn write_address(cx: &impl Caller, to: Span, address: Address) -> Result<(), Errno> {
+pub(crate) fn write_address(cx: &impl Caller, to: Room, address: Address) -> Result<(), Errno> {
     let bytes = &address.into_bytes()[..];
-    let length = UserPtr::<i32>::new(cx.space(), to.len);
+    let length = UserPtr::<i32>::new(cx.space(), to.len_addr);
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     let written = room.min(bytes.len());
     UserSlice::new(cx.space(), to.addr, written)?.write_bytes(&bytes[..written])?;
