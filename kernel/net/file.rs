@@ -2,6 +2,7 @@
 //!
 //! Owns: what read(2), write(2), poll(2) and fstat(2) do with a socket, and how the calls of sockets find its operations
 //! behind a description.   Not here: these operations (`socket`), sleeping (event/wait).
+//! Why: decision 0100.
 //! Source: Linux 6.1 net/socket.c (`sock_read_iter`, `sock_write_iter`, `sock_poll`, `sock_from_file`).
 
 use alloc::sync::Arc;
