@@ -18,7 +18,7 @@ use rules::net::tcp::segment::Tuple;
 use super::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
-use crate::net::census::{self, Kind};
+use crate::net::counters::{self, Kind};
 use crate::net::demux::{self, Found};
 use crate::net::endpoint::Endpoint;
 use crate::net::{ethernet, interface, ports, timer, udp};
@@ -136,8 +136,19 @@ fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
 /// `ENOMEM`: there are too many to tell.
 pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::udp_head())?;
-    for (number, (socket, lost)) in udp::all()?.enumerate() {
-        lines.push(&proc_net::udp(number, &socket, lost))?;
+    for (number, report) in udp::all()?.enumerate() {
+        let socket = InetSocketLine {
+            local: report.local,
+            remote: report.remote.unwrap_or(NOWHERE),
+            // As TCP has it: established, or closed.
+            state: if report.remote.is_some() { 1 } else { 7 },
+            sent: 0,
+            received: report.held,
+            timer: Timer::None,
+            uid: report.uid,
+            inode: report.inode,
+        };
+        lines.push(&proc_net::udp(number, &socket, report.lost))?;
     }
     Ok(lines.finish())
 }
@@ -198,9 +209,9 @@ pub(crate) fn arp() -> Vec<u8> {
 pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
     let mut counts = SocketCounts {
-        all: census::total(),
+        all: counters::total(),
         tcp: ports::listeners()?.count(),
-        tcp_made: census::count(Kind::Tcp),
+        tcp_made: counters::count(Kind::Tcp),
         ..SocketCounts::default()
     };
     let mut bytes = 0;
@@ -218,9 +229,9 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     }
     counts.tcp_pages = pages(bytes);
     let mut held = 0;
-    for (socket, _) in udp::all()? {
+    for socket in udp::all()? {
         counts.udp += 1;
-        held += socket.received;
+        held += socket.held;
     }
     counts.udp_pages = pages(held);
     Ok(proc_net::counts(&counts).into_bytes())

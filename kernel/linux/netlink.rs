@@ -5,17 +5,21 @@
 //! Why: decision 0094.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c.
 
+mod option;
+
 use alloc::sync::Arc;
 use core::task::Poll;
 
+use ostd_pod::{FromBytes, IntoBytes};
 use pollee::Events;
 use rules::abi::errno::Errno;
-use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
+use rules::linux::netlink::dump::Facts;
 use rules::linux::netlink::port::PortIds;
 use rules::linux::netlink::request::Privilege;
-use rules::linux::netlink::socket::{NetlinkSocketState, NetlinkSwitches};
-use rules::net::abi::socket::{How, NETLINK_ROUTE, SockAddrNl, Ucred, family};
+use rules::linux::netlink::socket::NetlinkSocketState;
+use rules::net::abi::socket::{How, MessageFlags, NETLINK_ROUTE, SockAddrNl, Ucred, family};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
 
@@ -23,14 +27,17 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, WaitPolicy};
+use crate::core::syscall::caller::Right;
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
-use crate::net::call::{Address, Destination, Incoming, Nature, Outgoing};
-use crate::net::census::{Kind, Member};
+use crate::net::address::{Address, RawAddress};
+use crate::net::counters::{Kind, Member};
+use crate::net::file::{CommonState, Protocol, State};
 use crate::net::holder::Holder;
-use crate::net::{interface, ports};
+use crate::net::option::{Answer, Given};
+use crate::net::socket::{self, Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use crate::net::{file, interface, ports};
 
 /// A netlink socket that somebody has open.
 pub(crate) struct NetlinkSocket {
@@ -57,57 +64,29 @@ pub(crate) fn create(
     let state = event::Locked::new(Class::Socket, NetlinkSocketState::new());
     let (inode, member) = (ports::new_owner().0 + 1, Member::new(Kind::Netlink));
     let socket = NetlinkSocket { state, kind, maker, privilege, inode, _member: member };
-    OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+    file::open(socket, flags)
 }
 
-impl NetlinkSocket {
-    /// Gives the socket a number, unless it has one: for 0, that of `process` or another; and puts it into groups.
-    ///
-    /// # Errors
-    /// `EINVAL`: it has another number. `EADDRINUSE`: another socket has it.
-    pub(crate) fn bind(&self, address: SockAddrNl, process: u32) -> Result<(), Errno> {
-        let mut state = self.state.lock();
-        if state.port() == 0 {
-            match address.port {
-                0 => bind_any(&mut state, process),
-                port => {
-                    PORTS.lock().bind(port)?;
-                    state.bind(port);
-                }
-            }
-        } else if state.port() != address.port {
-            return Err(Errno::EINVAL);
-        }
-        state.set_groups(address.groups);
-        Ok(())
-    }
+/// The address that a program passed.
+///
+/// # Errors
+/// `EINVAL`: too short, or of another family.
+fn parse(address: &RawAddress) -> Result<SockAddrNl, Errno> {
+    let (address, _) = SockAddrNl::read_from_prefix(address.bytes()).map_err(|_| Errno::EINVAL)?;
+    if address.family == family::AF_NETLINK { Ok(address) } else { Err(Errno::EINVAL) }
+}
 
-    /// Sends to `peer` from now on; to the kernel if there is none.
-    pub(crate) fn connect(&self, peer: Option<SockAddrNl>, process: u32) {
-        let mut state = self.state.lock();
-        if peer.is_some() {
-            bind_any(&mut state, process);
-        }
-        state.connect(peer.unwrap_or_default());
-    }
+/// Checks that `caller` may send to `address`: everybody to the kernel alone.
+///
+/// # Errors
+/// `EPERM`: it may not.
+fn check_right(caller: &dyn SocketCaller, address: SockAddrNl) -> Result<(), Errno> {
+    let is_kernel = address.port == 0 && address.groups == 0;
+    if is_kernel || caller.may(Right::AdministerNetwork) { Ok(()) } else { Err(Errno::EPERM) }
+}
 
-    /// The switches.
-    pub(crate) fn switches(&self) -> NetlinkSwitches {
-        self.state.read().switches()
-    }
-
-    /// Sets or clears switches.
-    pub(crate) fn set_switches(&self, switches: NetlinkSwitches, is_on: bool) {
-        self.state.lock().set_switches(switches, is_on);
-    }
-
-    /// Enters a group, or leaves it.
-    ///
-    /// # Errors
-    /// `EINVAL`: there is no such group.
-    pub(crate) fn join(&self, group: u32, is_in: bool) -> Result<(), Errno> {
-        self.state.lock().join(group, is_in)
-    }
+fn told(address: SockAddrNl) -> Address {
+    Address::Other(address.as_bytes().to_vec())
 }
 
 /// Makes sure that the socket has a number.
@@ -128,9 +107,46 @@ impl Drop for NetlinkSocket {
     }
 }
 
-impl crate::net::call::Socket for NetlinkSocket {
+impl socket::Socket for NetlinkSocket {
     fn nature(&self) -> Nature {
         Nature { family: family::AF_NETLINK, kind: self.kind, protocol: NETLINK_ROUTE }
+    }
+
+    fn state(&self) -> &dyn CommonState {
+        self.locked()
+    }
+
+    /// Gives the socket a number, unless it has one: for 0, that of the process or another; and puts it into groups.
+    ///
+    /// `EINVAL`: it has another number. `EADDRINUSE`: another socket has it.
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
+        let address = parse(address)?;
+        let mut state = self.state.lock();
+        if state.port() == 0 {
+            match address.port {
+                0 => bind_any(&mut state, caller.identity().pid),
+                port => {
+                    PORTS.lock().bind(port)?;
+                    state.bind(port);
+                }
+            }
+        } else if state.port() != address.port {
+            return Err(Errno::EINVAL);
+        }
+        state.set_groups(address.groups);
+        Ok(())
+    }
+
+    /// Notes the port that messages go to from now on; of no family, the kernel's.
+    fn connect<'a>(&'a self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno> {
+        let peer = if address.is_unspecified()? { None } else { Some(parse(address)?) };
+        peer.map_or(Ok(()), |peer| check_right(caller, peer))?;
+        let mut state = self.state.lock();
+        if peer.is_some() {
+            bind_any(&mut state, caller.identity().pid);
+        }
+        state.connect(peer.unwrap_or_default());
+        Ok(Connect::Done)
     }
 
     /// `EOPNOTSUPP`: there are no connections.
@@ -139,11 +155,22 @@ impl crate::net::call::Socket for NetlinkSocket {
     }
 
     fn local(&self) -> Address {
-        Address::Netlink(self.state.read().local())
+        told(self.state.read().local())
     }
 
     fn peer(&self) -> Result<Address, Errno> {
-        Ok(Address::Netlink(self.state.read().peer()))
+        Ok(told(self.state.read().peer()))
+    }
+
+    fn destination<'a>(
+        &'a self,
+        caller: &dyn SocketCaller,
+        address: &RawAddress,
+        _: MessageFlags,
+    ) -> Result<Option<Destination<'a>>, Errno> {
+        let to = parse(address)?;
+        check_right(caller, to)?;
+        Ok(Some(Destination::Address(Addressee::Port(to.port))))
     }
 
     fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
@@ -153,7 +180,7 @@ impl crate::net::call::Socket for NetlinkSocket {
             // More of a list may have come.
             state.raise(Events::READABLE);
         }
-        let from = Some(Address::Netlink(SockAddrNl::new(0, 0)));
+        let from = Some(told(SockAddrNl::new(0, 0)));
         result.map_ok(|(count, len)| Incoming { count, len, from, ..Incoming::default() })
     }
 
@@ -164,7 +191,7 @@ impl crate::net::call::Socket for NetlinkSocket {
             return Poll::Ready(Err(Errno::ENODATA));
         }
         let to = match message.to {
-            Some(Destination::Netlink(port)) => Some(port),
+            Some(Addressee::Port(port)) => Some(port),
             _ => None,
         };
         {
@@ -177,7 +204,7 @@ impl crate::net::call::Socket for NetlinkSocket {
         if from.take(&mut datagram) < count {
             return Poll::Ready(Err(Errno::EFAULT));
         }
-        let facts = interface::facts();
+        let facts = Facts { interfaces: interface::traffic(), routes: interface::routes() };
         let mut state = self.state.lock();
         if state.ask(&datagram, self.privilege, &facts) {
             state.raise(Events::READABLE);
@@ -185,53 +212,38 @@ impl crate::net::call::Socket for NetlinkSocket {
         Poll::Ready(Ok(count))
     }
 
-    fn take_error(&self) -> Option<Errno> {
-        self.state.lock().take_error()
-    }
-
-    fn put_error(&self, error: Errno) {
-        self.state.lock().put_error(error);
-    }
-
-    fn options(&self) -> Options {
-        self.state.read().options().clone()
-    }
-
     fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
         change(self.state.lock().options_mut());
     }
+
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        option::get(self, level, name, answer)
+    }
+
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        option::set(self, level, name, given)
+    }
 }
 
-impl File for NetlinkSocket {
-    fn class(&self) -> Class {
-        Class::Socket
+impl State for NetlinkSocketState {
+    fn options(&self) -> &Options {
+        self.options()
     }
 
-    fn has_pending_error(&self) -> bool {
-        self.state.poll(Events::ERR).contains(Events::ERR)
+    fn take_error(&mut self) -> Option<Errno> {
+        self.take_error()
     }
 
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        crate::net::call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
+    fn put_error(&mut self, error: Errno) {
+        self.put_error(error);
     }
+}
 
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        crate::net::call::Socket::send(self, from, &mut Outgoing::default())
-    }
+impl Protocol for NetlinkSocket {
+    type State = NetlinkSocketState;
 
-    fn pollable(&self) -> Option<&event::Pollable> {
-        Some(&self.state)
-    }
-
-    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
-        WaitPolicy { limit: self.state.read().options().wait_limit(waits_for), ..WaitPolicy::default() }
-    }
-
-    fn reads_when_ready(&self, len: usize) -> bool {
-        len > 0
+    fn locked(&self) -> &event::Locked<NetlinkSocketState> {
+        &self.state
     }
 
     fn stat(&self) -> Stat {

@@ -15,7 +15,7 @@ use rules::net::tcp::port::{Owner, Sharing};
 use rules::net::tcp::segment::{Segment, Tuple};
 use rules::net::tcp::socket::TcpSocketState;
 
-use super::census::{Kind, Member};
+use super::counters::{Kind, Member};
 use super::holder::Holder;
 use super::timer::{self, Armed};
 use super::{demux, ports, request, stack};

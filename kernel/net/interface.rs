@@ -6,10 +6,9 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use rules::net::abi::netdevice::{ETHER, Flags, Interface, LOOPBACK};
-
-use rules::linux::netlink::dump::Facts;
 use rules::net::route;
 use rules::net::tcp::PathKind;
+use rules::net::traffic::Traffic;
 
 use super::{ethernet, loopback, traffic};
 
@@ -59,8 +58,7 @@ pub(crate) fn routes() -> Vec<route::Route> {
     route::all(ethernet::get().map(ethernet::Ethernet::network))
 }
 
-/// All that programs may know.
-pub(crate) fn facts() -> Facts {
-    let interfaces = all().map(|interface| (interface, traffic::of(&interface))).collect();
-    Facts { interfaces, routes: routes() }
+/// All of them, with what went over each.
+pub(crate) fn traffic() -> Vec<(Interface, Traffic)> {
+    all().map(|interface| (interface, traffic::of(&interface))).collect()
 }

@@ -2,13 +2,14 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
 use rules::net::tcp::port::{Owner, TcpPorts};
 
 use super::endpoint::Endpoint;
 use crate::core::event::rank::{Rank, Ranked, RankedGuard};
+use crate::machine::random;
 
 /// Who finds a listener.
 type Table = TcpPorts<Weak<Endpoint>>;
@@ -44,4 +45,12 @@ pub(crate) fn listener(tuple: &rules::net::tcp::segment::Tuple) -> Option<Arc<En
     let hash = super::demux::hash(tuple);
     let listener = PORTS.lock().listener(tuple.local, hash)?;
     listener.upgrade()
+}
+
+/// Where the search for a free port begins: not twice at the same place, and nobody knows where.
+pub(super) fn next() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // A step that is odd visits every port before it comes back.
+    let step = (random::word() % 8) as u16 * 2 + 1;
+    NEXT.fetch_add(step, Ordering::Relaxed)
 }

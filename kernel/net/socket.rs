@@ -1,443 +1,283 @@
-//! TCP sockets as files.
+//! The operations of sockets: what the system calls in `syscall` ask of every protocol.
 //!
-//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`), `O_NONBLOCK`
-//! and addresses in user memory (syscall/socket).
-//! Why: decision 0098.
-//! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
+//! Not here: the file operations (`file`), sleeping (`pollee::wait`), descriptors and addresses in user memory (`syscall`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::net::{Ipv4Addr, SocketAddrV4};
-use core::sync::atomic::{AtomicU16, Ordering};
+use alloc::vec::Vec;
+use core::net::SocketAddrV4;
 use core::task::Poll;
-use core::time::Duration;
 
-use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
-use rules::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
-use rules::abi::open::{AccessMode, OpenFlags};
-use rules::abi::stat::Stat;
-use rules::net::abi::socket::{How, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
+use rules::abi::open::OpenFlags;
+use rules::net::abi::socket::{How, MessageFlags, Ucred};
 use rules::net::socket::Options;
-use rules::net::tcp::connection::{Connection, Pace, RecvMode};
-use rules::net::tcp::port::{self, Purpose, Sharing};
-use rules::net::tcp::segment::{self, Tuple};
-use rules::net::tcp::socket::{ConnectAttempt, TcpSocketState};
+use rules::net::tcp::connection::RecvMode;
+use rules::net::tcp::socket::ConnectAttempt;
 
-use super::call::{Accepted, Address, Incoming, Nature, Outgoing};
-use super::demux::Found;
-use super::endpoint::{self, Endpoint};
-use super::stack::{self, CONNECTION_BYTES};
-use super::{demux, ports, route};
-use crate::core::event;
-use crate::core::event::class::Class;
+use super::address::{Address, RawAddress};
+use super::file::CommonState;
+use super::option::{Answer, Given};
+use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
-use crate::machine::memory::budget;
-use crate::machine::memory::space::AddressSpace;
+use crate::core::syscall::caller::Right;
 use crate::machine::memory::transfer::{Sink, Source};
-use crate::machine::memory::user::UserPtr;
-use crate::machine::{clock, random};
 
-/// A TCP socket that somebody has open.
-pub(crate) struct TcpSocket {
-    endpoint: Arc<Endpoint>,
+/// What socket(2) was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Nature {
+    /// The family: `SO_DOMAIN`.
+    pub(crate) family: u16,
+    /// The type: `SO_TYPE`.
+    pub(crate) kind: u32,
+    /// The protocol: `SO_PROTOCOL`.
+    pub(crate) protocol: u32,
 }
 
-/// Makes a socket of the user `uid`.
-///
-/// # Errors
-/// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
-    open(Endpoint::new(TcpSocketState::new(), None), flags, uid)
+/// The process that makes a call, as sockets see it.
+pub(crate) trait SocketCaller {
+    /// Its IDs, which the other end of a local socket is told.
+    fn identity(&self) -> Ucred;
+
+    /// Whether it holds `right`.
+    fn may(&self, right: Right) -> bool;
+
+    /// Makes the file of a local socket at `path`.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`: there is a file. Those of mknod(2).
+    fn make_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
+
+    /// Removes the file that [`make_socket_file`](Self::make_socket_file) has made.
+    fn remove_socket_file(&self, path: &[u8]);
+
+    /// The file of a local socket that `path` leads to.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`: the file is no socket. `EACCES`, `ENOENT` and the like: the path.
+    fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
 }
 
-fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
-    endpoint.holder.open(uid);
-    OpenFile::new(Arc::new(TcpSocket { endpoint }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+/// The name of an inode.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct FileId {
+    /// The number of its device.
+    pub(crate) device: u64,
+    /// Its number there.
+    pub(crate) inode: u64,
+}
+
+/// What became of a connect(2).
+pub(crate) enum Connect<'a> {
+    /// The socket is connected, or was disconnected.
+    Done,
+    /// A handshake goes on; [`Socket::connecting`] returns its result.
+    Handshake(ConnectAttempt),
+    /// The socket has to enter a backlog.
+    Backlog(Box<dyn Backlog + 'a>),
+}
+
+/// The backlog of a listener, in which a socket waits for its place.
+pub(crate) trait Backlog {
+    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    fn room(&self) -> &Pollable;
+
+    /// Takes the place, which connects the socket.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`: it listens no more. Those of the protocol.
+    fn enter(&self) -> Poll<Result<(), Errno>>;
+}
+
+/// Where a message goes that does not go to the peer.
+pub(crate) enum Destination<'a> {
+    /// An address, which [`Socket::send`] finds in the message.
+    Address(Addressee),
+    /// A socket of this machine, which must have room.
+    Mailbox(Box<dyn Mailbox + 'a>),
+}
+
+/// The address that a message carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Addressee {
+    /// Of an internet socket.
+    Inet(SocketAddrV4),
+    /// The port of a netlink socket.
+    Port(u32),
+}
+
+/// The queue of another socket.
+pub(crate) trait Mailbox {
+    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    fn room(&self) -> &Pollable;
+
+    /// Puts a message there.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
+}
+
+/// What travels with the bytes of a message.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    /// `MSG_MORE` and the like.
+    pub(crate) flags: MessageFlags,
+    /// Where it goes; `None`: to the peer.
+    pub(crate) to: Option<Addressee>,
+    /// Descriptors that travel with its first byte.
+    pub(crate) rights: Vec<Arc<OpenFile>>,
+}
+
+/// What was received.
+#[derive(Default)]
+pub(crate) struct Incoming {
+    /// How many bytes were copied.
+    pub(crate) count: usize,
+    /// How long the message was.
+    pub(crate) len: usize,
+    /// The sender, unless it is the peer.
+    pub(crate) from: Option<Address>,
+    /// Descriptors.
+    pub(crate) rights: Vec<Arc<OpenFile>>,
+}
+
+impl Incoming {
+    /// Bytes of a stream, with nothing else.
+    pub(crate) const fn bytes(count: usize) -> Self {
+        Self { count, len: count, from: None, rights: Vec::new() }
+    }
 }
 
 /// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
-#[must_use]
-struct Taken<'a> {
-    listener: &'a TcpSocket,
-    child: Option<Arc<Endpoint>>,
+pub(crate) trait Accepted {
+    /// The address of the other end, as it was when the connection came.
+    ///
+    /// # Errors
+    /// `ECONNABORTED`: it is not known any more.
+    fn peer(&self) -> Result<Address, Errno>;
+
+    /// Makes it a file of the user `uid`.
+    ///
+    /// # Errors
+    /// `ENOMEM`: only the reserve is left.
+    fn open(self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>;
 }
 
-impl TcpSocket {
-    /// Gives the socket an address; port 0 stands for any that is free.
+/// A socket of any protocol. The defaults refuse what a protocol does not have.
+pub(crate) trait Socket: Send + Sync {
+    /// What it is.
+    fn nature(&self) -> Nature;
+
+    /// What the states of all protocols have in common.
+    fn state(&self) -> &dyn CommonState;
+
+    /// Gives it an address.
     ///
     /// # Errors
-    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
-    pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
-        let ip = *address.ip();
-        // Nobody can connect to several, but Linux allows that somebody waits for it.
-        let is_one = segment::is_unicast(ip);
-        if is_one && !route::is_local(ip) {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
-        let mut state = self.endpoint.state.lock();
-        state.require_unbound()?;
-        self.bind_locked(&mut state, address)
-    }
+    /// `EINVAL`: it has one, or this is none. `EADDRINUSE`: another socket has it. Those of the protocol.
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno>;
 
-    fn bind_locked(
-        &self,
-        state: &mut TcpSocketState<Arc<Endpoint>>,
-        address: SocketAddrV4,
-    ) -> Result<(), Errno> {
-        let sharing = endpoint::sharing(state.options());
-        let mut ports = ports::lock();
-        let port = if address.port() == 0 {
-            ports.bind_any(self.endpoint.owner, *address.ip(), sharing, next_port())?
-        } else {
-            ports.bind(self.endpoint.owner, address, sharing)?;
-            address.port()
-        };
-        drop(ports);
-        state.bind(SocketAddrV4::new(*address.ip(), port));
-        Ok(())
-    }
-
-    /// Begins a connection, or says that one has begun.
+    /// Connects it with `address`, or begins to; `AF_UNSPEC` disconnects it.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
-    /// the two ends have a connection already. `ENOBUFS`: no memory.
-    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<ConnectAttempt, Errno> {
-        let remote = if remote.ip().is_unspecified() {
-            SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
-        } else {
-            remote
-        };
-        self.endpoint.change(|socket| {
-            let attempt = socket.require_connectable()?;
-            if attempt == ConnectAttempt::First {
-                let source = route::source_for(*remote.ip())?;
-                budget::try_reserve(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
-                let tuple = self.reserve(socket, source, remote)?;
-                let path = route::to(*remote.ip())?.link.path();
-                let connection =
-                    Connection::connect(tuple, path, stack::resources(), socket.options(), clock::now());
-                socket.connect(connection);
-            }
-            Ok(attempt)
-        })
-    }
+    /// Those of the protocol.
+    fn connect<'a>(&'a self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno>;
 
-    /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
-    fn reserve(
-        &self,
-        socket: &TcpSocketState<Arc<Endpoint>>,
-        source: Ipv4Addr,
-        remote: SocketAddrV4,
-    ) -> Result<Tuple, Errno> {
-        let now = clock::now();
-        let bound = socket.local();
-        let source =
-            bound.map(|address| *address.ip()).filter(|ip| segment::is_unicast(*ip)).unwrap_or(source);
-        route::check(source, *remote.ip())?;
-        let sharing = endpoint::sharing(socket.options());
-        let take = |port, sharing: Sharing| {
-            let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
-            demux::insert(tuple, Found::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
-        };
-        if let Some(port) = socket.bound_port() {
-            return take(port, sharing);
-        }
-        for port in port::candidates(next_port(), Purpose::Connect) {
-            if ports::lock().is_bound(port) {
-                continue;
-            }
-            match take(port, sharing) {
-                Err(Errno::EADDRNOTAVAIL) => {}
-                other => return other,
-            }
-        }
-        Err(Errno::EADDRNOTAVAIL)
-    }
-
-    /// How the connection that was begun goes.
+    /// The result of the handshake that connect(2) began.
     ///
     /// # Errors
     /// Why it failed.
-    pub(crate) fn connecting(&self) -> Poll<Result<(), Errno>> {
-        let mut state = self.endpoint.state.lock();
-        let result = state.connecting();
-        if let Poll::Ready(Err(_)) = result {
-            // What is left is a socket without a connection (`tcp_disconnect`).
-            state.raise(Events::ERR);
-        }
-        result
+    fn connecting(&self) -> Poll<Result<(), Errno>> {
+        Poll::Ready(Ok(()))
     }
 
-    /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
-    pub(crate) fn disconnect(&self) {
-        let now = clock::now();
-        self.endpoint.change(|socket| {
-            if let Some(connection) = socket.connection() {
-                connection.close(rules::net::tcp::connection::CloseMode::Reset, now);
-            }
-        });
-        self.stop_listening();
-        let _ = self.endpoint.state.lock().disconnect();
-    }
-
-    /// What is known for `TCP_INFO`.
-    pub(crate) fn info(&self) -> TcpInfo {
-        self.endpoint.state.read().info()
-    }
-
-    /// Bytes that a segment carries at most.
-    pub(crate) fn segment_len(&self) -> usize {
-        self.endpoint.state.read().segment_len()
-    }
-
-    /// Bytes that the peer has not acknowledged.
+    /// Lets `backlog` connections, and one more, wait to be accepted. The other ends see `caller`.
     ///
     /// # Errors
-    /// `EINVAL`: it listens.
-    pub(crate) fn queued(&self) -> Result<usize, Errno> {
-        self.endpoint.state.read().queued()
+    /// `EOPNOTSUPP`: there are no connections. Those of the protocol.
+    fn listen(&self, backlog: i32, caller: Ucred) -> Result<(), Errno> {
+        let _ = (backlog, caller);
+        Err(Errno::EOPNOTSUPP)
     }
 
-    /// Refuses those who wait, and everybody who comes.
-    fn stop_listening(&self) {
-        let mut state = self.endpoint.state.lock();
-        if !state.is_listening() {
-            return;
-        }
-        if let Some(port) = state.bound_port() {
-            ports::lock().unlisten(self.endpoint.owner, port);
-        }
-        let requests = state.listener().map(|listener| listener.requests().clear());
-        requests.iter().flatten().for_each(|tuple| demux::withdraw(tuple, &self.endpoint));
-        let listener = state.disconnect();
-        drop(state);
-        for child in listener.into_iter().flat_map(rules::net::tcp::listener::Listener::into_waiting) {
-            child.reset();
-        }
-    }
-}
-
-/// Where the search for a free port begins: not twice at the same place, and nobody knows where.
-pub(super) fn next_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // A step that is odd visits every port before it comes back.
-    let step = (random::word() % 8) as u16 * 2 + 1;
-    NEXT.fetch_add(step, Ordering::Relaxed)
-}
-
-impl Accepted for Taken<'_> {
-    fn peer(&self) -> Result<Address, Errno> {
-        let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
-        tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
-    }
-
-    fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
-        let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
-        open(child, flags, uid)
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let Some(child) = self.child.take() else { return };
-        let mut state = self.listener.endpoint.state.lock();
-        match state.listener() {
-            Some(listener) => listener.restore(child),
-            None => {
-                drop(state);
-                child.reset();
-            }
-        }
-    }
-}
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        self.endpoint.holder.close();
-        self.stop_listening();
-        let port = self.endpoint.change(|socket| {
-            socket.close(clock::now());
-            socket.bound_port()
-        });
-        if let Some(port) = port {
-            ports::lock().release(self.endpoint.owner, port);
-        }
-    }
-}
-
-impl super::call::Socket for TcpSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
-    }
-
-    /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
-    fn listen(&self, backlog: i32, _: Ucred) -> Result<(), Errno> {
-        let mut state = self.endpoint.state.lock();
-        state.require_listenable()?;
-        if !state.is_listening() {
-            if state.bound_port().is_none() {
-                self.bind_locked(&mut state, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
-            }
-            let local = state.local().ok_or(Errno::EINVAL)?;
-            ports::lock().listen(self.endpoint.owner, local, Arc::downgrade(&self.endpoint))?;
-        }
-        state.listen(backlog);
-        Ok(())
-    }
-
+    /// Takes the connection that has waited longest.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: there are no connections. `EINVAL`: it does not listen.
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
-        let child = self.endpoint.state.lock().accept();
-        child.map_ok(|child| {
-            let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
-            taken
-        })
+        Poll::Ready(Err(Errno::EOPNOTSUPP))
     }
 
-    fn is_listening(&self) -> bool {
-        self.endpoint.state.read().is_listening()
+    /// Ends reading, writing, or both.
+    ///
+    /// # Errors
+    /// `ENOTCONN`: there is no connection.
+    fn shut_down(&self, how: How) -> Result<(), Errno>;
+
+    /// The address of this end.
+    fn local(&self) -> Address;
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `ENOTCONN`: there is none.
+    fn peer(&self) -> Result<Address, Errno>;
+
+    /// The process at the other end: `SO_PEERCRED`.
+    fn peer_credentials(&self) -> Option<Ucred> {
+        None
     }
 
-    fn shut_down(&self, how: How) -> Result<(), Errno> {
-        let (is_listening, is_opening) = {
-            let state = self.endpoint.state.read();
-            let is_listening = state.is_listening();
-            (is_listening, !is_listening && state.state().is_opening())
-        };
-        let mut result = Ok(());
-        if !is_listening && !is_opening {
-            result = self.endpoint.change(|socket| socket.shut_down(how));
-        } else if how.reads() || is_opening {
-            self.disconnect();
-        }
-        // Linux wakes all who watch, whatever came of it.
-        self.endpoint.state.lock().raise(Events::all());
-        result
+    /// Where a message to `address` goes; `None` if it goes to the peer anyway.
+    ///
+    /// # Errors
+    /// `EISCONN`, `EOPNOTSUPP`: a message cannot name an address. Those of the protocol.
+    fn destination<'a>(
+        &'a self,
+        caller: &dyn SocketCaller,
+        address: &RawAddress,
+        flags: MessageFlags,
+    ) -> Result<Option<Destination<'a>>, Errno> {
+        let _ = (caller, address, flags);
+        Ok(None)
     }
 
-    /// All zero if it has none.
-    fn local(&self) -> Address {
-        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-        Address::Inet(self.endpoint.state.read().local().unwrap_or(none))
-    }
+    /// Receives.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>>;
 
-    fn peer(&self) -> Result<Address, Errno> {
-        self.endpoint.state.read().peer().map(Address::Inet)
-    }
+    /// Sends.
+    ///
+    /// # Errors
+    /// Those of the protocol.
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
 
-    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
-        self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
-    }
+    /// Changes the options that every socket has.
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options));
 
-    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
-        let pace = if message.flags.contains(MessageFlags::MORE) { Pace::Hold } else { Pace::Send };
-        let mut total = 0;
-        let mut result = self.endpoint.change(|socket| socket.send(from, pace));
-        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
-        while let Poll::Ready(Ok(count @ 1..)) = result {
-            total += count;
-            if from.remaining() == 0 {
-                break;
-            }
-            result = self.endpoint.change(|socket| socket.send_more(from, pace));
-        }
-        if total > 0 { Poll::Ready(Ok(total)) } else { result }
-    }
-
-    fn take_error(&self) -> Option<Errno> {
-        self.endpoint.state.lock().take_error()
-    }
-
-    fn put_error(&self, error: Errno) {
-        self.endpoint.state.lock().put_error(error);
-    }
-
-    fn options(&self) -> Options {
-        self.endpoint.state.read().options().clone()
-    }
-
-    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
-        self.endpoint.change(|socket| socket.update_options(|options| change(options)));
-    }
-
+    /// Sets how many bytes make the socket readable: `SO_RCVLOWAT`.
     fn set_low_water(&self, bytes: usize) {
         self.update_options(&mut |options| options.low_water = bytes);
-        // Who watches hears of the bytes again (`tcp_set_rcvlowat`).
-        let mut state = self.endpoint.state.lock();
-        if state.connection().is_some_and(|connection| connection.has_enough()) {
-            state.raise(Events::READABLE);
-        }
-    }
-}
-
-impl File for TcpSocket {
-    fn class(&self) -> Class {
-        Class::Socket
     }
 
-    fn has_pending_error(&self) -> bool {
-        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
+    /// Tells an option of a level of the protocol's own.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. Those of the option.
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        let _ = (level, name, answer);
+        Err(Errno::EOPNOTSUPP)
     }
 
-    fn begin_lingering(&self) -> Option<Duration> {
-        self.endpoint.change(TcpSocketState::begin_lingering)
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.endpoint.state.read().is_flushed()
-    }
-
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        self.endpoint.take(|socket| socket.receive(to, RecvMode::Consume))
-    }
-
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        super::call::Socket::send(self, from, &mut Outgoing::default())
-    }
-
-    fn write_extent(&self) -> WriteExtent {
-        WriteExtent::All
-    }
-
-    fn pollable(&self) -> Option<&event::Pollable> {
-        Some(&self.endpoint.state)
-    }
-
-    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
-    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
-        let state = self.endpoint.state.read();
-        let is_accept = waits_for == Events::READABLE && state.is_listening();
-        let mode = if is_accept { WakeMode::Exclusive } else { WakeMode::All };
-        WaitPolicy { mode, limit: state.options().wait_limit(waits_for) }
-    }
-
-    /// Less than `SO_RCVLOWAT` can be read and does not make it readable.
-    fn reads_when_ready(&self, len: usize) -> bool {
-        let state = self.endpoint.state.read();
-        len > 0 && state.options().low_water <= 1 && !state.is_listening()
-    }
-
-    fn stat(&self) -> Stat {
-        self.endpoint.holder.stat(self.endpoint.inode())
-    }
-
-    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
-        self.endpoint.state.read().unread()
-    }
-
-    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
-        match request {
-            SIOCOUTQ => {}
-            // The time of a packet, which bytes of a stream do not have.
-            SIOCGSTAMP | SIOCGSTAMPNS => return Poll::Ready(Err(Errno::ENOENT)),
-            _ => return Poll::Ready(Err(Errno::ENOTTY)),
-        }
-        let queued = self.queued().map(|queued| u32::try_from(queued).unwrap_or(u32::MAX));
-        Poll::Ready(queued.and_then(|queued| UserPtr::new(space, argument).write(&queued)).map(|()| 0))
+    /// Changes an option of a level of the protocol's own.
+    ///
+    /// # Errors
+    /// Nothing changed. As [`option`](Self::option).
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        let _ = (level, name, given);
+        Err(Errno::EOPNOTSUPP)
     }
 }

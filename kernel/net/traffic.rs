@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use rules::linux::netlink::dump::{Amount, Traffic};
 use rules::net::abi::netdevice::{Flags, Interface};
+use rules::net::traffic::{Amount, Traffic};
 
 use super::interface;
 use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};

@@ -13,10 +13,9 @@ use core::task::Poll;
 use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::ioctl::SIOCOUTQ;
-use rules::abi::open::{AccessMode, OpenFlags};
+use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
-use rules::linux::proc_net::{InetSocketLine, NOWHERE, Timer};
-use rules::net::abi::socket::{How, IPPROTO_UDP, family, kind};
+use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_UDP, MessageFlags, family, kind};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
 use rules::net::tcp::packet::{Packet, PacketBatch};
@@ -25,16 +24,17 @@ use rules::net::udp::datagram::{self, Arrival};
 use rules::net::udp::port::UdpPorts;
 use rules::net::udp::socket::UdpSocketState;
 
-use super::call::{Address, Destination, Incoming, Nature, Outgoing};
-use super::census::{Kind, Member};
+use super::address::{Address, InetAddress, RawAddress};
+use super::counters::{Kind, Member};
+use super::file::{CommonState, Protocol, State};
 use super::holder::Holder;
-use super::socket::next_port;
-use super::{endpoint, ports, route, stack};
+use super::option::{self, Answer, Given};
+use super::socket::{Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use super::{endpoint, file, ports, route, stack};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
@@ -63,8 +63,7 @@ pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>
     let state = event::Locked::new(Class::Socket, UdpSocketState::new());
     let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
     let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
-    let socket = UdpSocket { endpoint: Arc::new(endpoint) };
-    OpenFile::new(Arc::new(socket), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+    file::open(UdpSocket { endpoint: Arc::new(endpoint) }, flags)
 }
 
 /// Takes in a packet that is not TCP's. Answers go to `out`.
@@ -100,32 +99,44 @@ impl Endpoint {
     }
 }
 
-/// All that have a port, by port, and how many datagrams each has lost.
+/// What `/proc/net` tells of a socket.
+pub(crate) struct Report {
+    /// The address of this end.
+    pub(crate) local: SocketAddrV4,
+    /// The address of the other end.
+    pub(crate) remote: Option<SocketAddrV4>,
+    /// Bytes of memory that received datagrams take.
+    pub(crate) held: usize,
+    /// Datagrams that were lost here.
+    pub(crate) lost: u64,
+    /// The user who has it open.
+    pub(crate) uid: u32,
+    /// Its inode.
+    pub(crate) inode: u64,
+}
+
+/// All that have a port, by port.
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(crate) fn all() -> Result<impl Iterator<Item = (InetSocketLine, u64)>, Errno> {
+pub(crate) fn all() -> Result<impl Iterator<Item = Report>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
     // Nothing is allocated under the lock.
     all.extend(PORTS.lock().sockets().take(expected).cloned());
-    let row = |endpoint: Arc<Endpoint>| {
+    let report = |endpoint: Arc<Endpoint>| {
         let state = endpoint.state.read();
-        let socket = InetSocketLine {
+        Report {
             local: state.local(),
-            remote: state.remote().unwrap_or(NOWHERE),
-            // As TCP has it: established, or closed.
-            state: if state.remote().is_some() { 1 } else { 7 },
-            sent: 0,
-            received: state.held(),
-            timer: Timer::None,
+            remote: state.remote(),
+            held: state.held(),
+            lost: state.lost(),
             uid: endpoint.holder.uid().unwrap_or(0),
             inode: endpoint.inode(),
-        };
-        (socket, state.lost())
+        }
     };
-    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(row))
+    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(report))
 }
 
 fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {
@@ -138,7 +149,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
-    pub(crate) fn bind(&self, address: SocketAddrV4) -> Result<(), Errno> {
+    fn bind_to(&self, address: SocketAddrV4) -> Result<(), Errno> {
         let ip = *address.ip();
         let is_group = ip.is_multicast() || ip.is_broadcast();
         if !ip.is_unspecified() && !is_group && !route::is_local(ip) {
@@ -157,7 +168,7 @@ impl UdpSocket {
     fn reserve(&self, state: &UdpSocketState, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
         let sharing = endpoint::sharing(state.options());
         let found_by = Arc::downgrade(&self.endpoint);
-        let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, next_port(), found_by)?;
+        let port = PORTS.lock().bind(self.endpoint.owner, address, sharing, ports::next(), found_by)?;
         Ok(SocketAddrV4::new(*address.ip(), port))
     }
 
@@ -174,7 +185,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
-    pub(crate) fn connect(&self, remote: SocketAddrV4) -> Result<(), Errno> {
+    fn connect_to(&self, remote: SocketAddrV4) -> Result<(), Errno> {
         let remote = routed(remote);
         let source = route::source_for(*remote.ip())?;
         let mut state = self.endpoint.state.lock();
@@ -188,7 +199,7 @@ impl UdpSocket {
     }
 
     /// Hears everybody again: connect(2) with `AF_UNSPEC`.
-    pub(crate) fn disconnect(&self) {
+    fn disconnect(&self) {
         let mut state = self.endpoint.state.lock();
         let before = state.local();
         state.disconnect();
@@ -214,9 +225,26 @@ impl Drop for UdpSocket {
     }
 }
 
-impl super::call::Socket for UdpSocket {
+impl super::socket::Socket for UdpSocket {
     fn nature(&self) -> Nature {
         Nature { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
+    }
+
+    fn state(&self) -> &dyn CommonState {
+        self.locked()
+    }
+
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
+        self.bind_to(address.for_bind(caller)?)
+    }
+
+    fn connect<'a>(&'a self, _: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno> {
+        match address.inet()? {
+            InetAddress::Inet(remote) => self.connect_to(remote)?,
+            InetAddress::Foreign => return Err(Errno::EAFNOSUPPORT),
+            InetAddress::Unspecified(_) => self.disconnect(),
+        }
+        Ok(Connect::Done)
     }
 
     fn shut_down(&self, how: How) -> Result<(), Errno> {
@@ -229,6 +257,15 @@ impl super::call::Socket for UdpSocket {
 
     fn peer(&self) -> Result<Address, Errno> {
         self.endpoint.state.read().remote().map(Address::Inet).ok_or(Errno::ENOTCONN)
+    }
+
+    fn destination<'a>(
+        &'a self,
+        _: &dyn SocketCaller,
+        address: &RawAddress,
+        _: MessageFlags,
+    ) -> Result<Option<Destination<'a>>, Errno> {
+        address.for_datagram().map(|to| Some(Destination::Address(Addressee::Inet(to))))
     }
 
     fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
@@ -248,7 +285,7 @@ impl super::call::Socket for UdpSocket {
         }
         let (local, to) = {
             let given = match message.to {
-                Some(Destination::Inet(to)) => Some(to),
+                Some(Addressee::Inet(to)) => Some(to),
                 _ => None,
             };
             let mut state = self.endpoint.state.lock();
@@ -269,65 +306,49 @@ impl super::call::Socket for UdpSocket {
         Poll::Ready(Ok(count))
     }
 
-    fn take_error(&self) -> Option<Errno> {
-        self.endpoint.state.lock().take_error()
-    }
-
-    fn put_error(&self, error: Errno) {
-        self.endpoint.state.lock().put_error(error);
-    }
-
-    fn options(&self) -> Options {
-        self.endpoint.state.read().options().clone()
-    }
-
     fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
         let mut state = self.endpoint.state.lock();
         change(state.options_mut());
         let sharing = endpoint::sharing(state.options());
         PORTS.lock().share(self.endpoint.owner, state.local().port(), sharing);
     }
+
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::get(self, name, answer) } else { Err(Errno::EOPNOTSUPP) }
+    }
+
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::set(self, name, given) } else { Err(Errno::ENOPROTOOPT) }
+    }
 }
 
-impl File for UdpSocket {
-    fn class(&self) -> Class {
-        Class::Socket
+impl State for UdpSocketState {
+    fn options(&self) -> &Options {
+        self.options()
     }
 
-    fn has_pending_error(&self) -> bool {
-        self.endpoint.state.poll(Events::ERR).contains(Events::ERR)
+    fn take_error(&mut self) -> Option<Errno> {
+        self.take_error()
     }
 
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        if to.remaining() == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        super::call::Socket::receive(self, to, RecvMode::Consume).map_ok(|incoming| incoming.count)
+    fn put_error(&mut self, error: Errno) {
+        self.put_error(error);
     }
 
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        super::call::Socket::send(self, from, &mut Outgoing::default())
+    fn unread(&self) -> Result<usize, Errno> {
+        Ok(self.unread())
     }
+}
 
-    fn pollable(&self) -> Option<&event::Pollable> {
-        Some(&self.endpoint.state)
-    }
+impl Protocol for UdpSocket {
+    type State = UdpSocketState;
 
-    fn reads_when_ready(&self, len: usize) -> bool {
-        len > 0
-    }
-
-    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
-        let limit = self.endpoint.state.read().options().wait_limit(waits_for);
-        WaitPolicy { limit, ..WaitPolicy::default() }
+    fn locked(&self) -> &event::Locked<UdpSocketState> {
+        &self.endpoint.state
     }
 
     fn stat(&self) -> Stat {
         self.endpoint.holder.stat(self.endpoint.inode())
-    }
-
-    fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {
-        Ok(self.endpoint.state.read().unread())
     }
 
     /// Nothing waits to leave: a datagram leaves at once.

@@ -123,6 +123,11 @@ pub(crate) trait File: Any + Send + Sync {
         false
     }
 
+    /// How `net`, which is above this layer, finds the operations that only sockets have; `None` for any other file.
+    fn as_socket(&self) -> Option<&dyn Any> {
+        None
+    }
+
     /// Whether the next call reports an error that is pending: a write that has begun then ends before it.
     fn has_pending_error(&self) -> bool {
         false

@@ -44,6 +44,10 @@ pub(crate) enum Restart {
 /// A right that a process may hold: capabilities(7).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Right {
+    /// `CAP_NET_ADMIN`: may configure the network.
+    AdministerNetwork,
+    /// `CAP_NET_BIND_SERVICE`: may bind the ports below 1024.
+    BindReservedPort,
     /// `CAP_WAKE_ALARM`: may set timers that wake the machine.
     WakeMachine,
 }

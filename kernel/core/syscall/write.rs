@@ -148,15 +148,10 @@ fn write_rest(
     mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
 ) -> SysResult {
     let mut total = 0;
-    let mut result = add(&mut total, (len, from.remaining()), first);
+    let mut result = add(&mut total, len, from.remaining(), first);
     if result.is_pending() {
         result = Poll::Ready(patience::after_a_try(cx, file, Events::WRITABLE, || {
-            if total > 0 && file.file().has_pending_error() {
-                return Poll::Ready(Ok(()));
-            }
-            let before = from.remaining();
-            let piece = attempt(from);
-            add(&mut total, (before, from.remaining()), piece)
+            try_rest(file, from, &mut total, &mut attempt)
         }));
     }
     match result {
@@ -169,10 +164,30 @@ fn write_rest(
     }
 }
 
-/// Adds a piece to the `total`, and says whether there is more to write. There were so many bytes before and after it.
+/// Tries to write what is left in `from`, and adds it to the `total`. `Pending`: there is more to write.
+///
+/// # Errors
+/// Those of `attempt`. One that waits to be reported is left to the next call if something was written.
+#[inline(always)]
+pub(crate) fn try_rest(
+    file: &OpenFile,
+    from: &mut dyn Source,
+    total: &mut usize,
+    mut attempt: impl FnMut(&mut dyn Source) -> Poll<Result<usize, Errno>>,
+) -> Poll<Result<(), Errno>> {
+    if *total > 0 && file.file().has_pending_error() {
+        return Poll::Ready(Ok(()));
+    }
+    let before = from.remaining();
+    let piece = attempt(from);
+    add(total, before, from.remaining(), piece)
+}
+
+/// Adds a piece to the `total`, and says whether there is more to write: `before` and `after` it, so many bytes were left.
 fn add(
     total: &mut usize,
-    (before, after): (usize, usize),
+    before: usize,
+    after: usize,
     piece: Poll<Result<usize, Errno>>,
 ) -> Poll<Result<(), Errno>> {
     let Poll::Ready(written) = piece? else { return Poll::Pending };

@@ -18,7 +18,7 @@ use super::{file_size, mask};
 use crate::core::file::description::OpenFile;
 use crate::core::file::table::FdTable;
 use crate::core::syscall::buffers::Place;
-pub(crate) use crate::core::syscall::caller::{Caller, SysResult, parse_fd};
+pub(crate) use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::caller::{Restart, Right};
 use crate::core::syscall::poll::Group;
 use crate::linux::fs::path::Origin;
@@ -139,6 +139,8 @@ impl Caller for Context<'_> {
 
     fn may(&self, right: Right) -> bool {
         self.credentials().can(match right {
+            Right::AdministerNetwork => Capability::NET_ADMIN,
+            Right::BindReservedPort => Capability::NET_BIND_SERVICE,
             Right::WakeMachine => Capability::WAKE_ALARM,
         })
     }

@@ -46,6 +46,8 @@ pub(crate) mod session;
 pub(crate) mod setitimer;
 pub(crate) mod signal;
 pub(crate) mod sigtimedwait;
+pub(crate) mod socket;
+pub(crate) mod socketpair;
 pub(crate) mod splice;
 pub(crate) mod stat;
 pub(crate) mod statfs;

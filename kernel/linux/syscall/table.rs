@@ -15,15 +15,15 @@ use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
     mkdir, mknod, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session, setitimer,
-    signal, sigtimedwait, splice, stat, statfs, symlink, sync, system, time, timer_create, truncate, unlink,
-    utimensat, wait, xattr,
+    signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
+    timer_create, truncate, unlink, utimensat, wait, xattr,
 };
 use crate::core::syscall::{close, dup, epoll, eventfd, pipe, poll, read, select, signalfd, timerfd, write};
 use crate::machine::console::println;
 use crate::machine::memory::pages::Mappable;
+use crate::net::syscall::socket::{Room, Span};
 use crate::net::syscall::{
-    accept, bind, connect, getsockname, getsockopt, listen, recv, send, sendmmsg, shutdown, socket,
-    socketpair,
+    accept, bind, connect, getsockname, getsockopt, listen, recv, send, sendmmsg, shutdown,
 };
 
 /// Numbers below this are in use on Linux 6.1.
@@ -78,20 +78,20 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         39 => identity::getpid(cx),
         40 => sendfile::sendfile(cx, fd(a[0]), fd(a[1]), a[2], a[3]),
         41 => socket::socket(cx, a[0] as u32, a[1] as u32, a[2] as u32),
-        42 => connect::connect(cx, fd(a[0]), a[1], a[2] as u32),
-        43 => accept::accept(cx, fd(a[0]), a[1], a[2]),
-        44 => send::sendto(cx, fd(a[0]), (a[1], a[2]), a[3] as u32, (a[4], a[5] as u32)),
-        45 => recv::recvfrom(cx, fd(a[0]), (a[1], a[2]), a[3] as u32, (a[4], a[5])),
+        42 => connect::connect(cx, fd(a[0]), address(a[1], a[2])),
+        43 => accept::accept(cx, fd(a[0]), room(a[1], a[2])),
+        44 => send::sendto(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32, address(a[4], a[5])),
+        45 => recv::recvfrom(cx, fd(a[0]), span(a[1], a[2]), a[3] as u32, room(a[4], a[5])),
         46 => send::sendmsg(cx, fd(a[0]), a[1], a[2] as u32),
         47 => recv::recvmsg(cx, fd(a[0]), a[1], a[2] as u32),
         48 => shutdown::shutdown(cx, fd(a[0]), a[1] as u32),
-        49 => bind::bind(cx, fd(a[0]), a[1], a[2] as u32),
+        49 => bind::bind(cx, fd(a[0]), address(a[1], a[2])),
         50 => listen::listen(cx, fd(a[0]), a[1] as i32),
-        51 => getsockname::getsockname(cx, fd(a[0]), a[1], a[2]),
-        52 => getsockname::getpeername(cx, fd(a[0]), a[1], a[2]),
+        51 => getsockname::getsockname(cx, fd(a[0]), room(a[1], a[2])),
+        52 => getsockname::getpeername(cx, fd(a[0]), room(a[1], a[2])),
         53 => socketpair::socketpair(cx, a[0] as u32, a[1] as u32, a[2] as u32, a[3]),
-        54 => getsockopt::setsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4] as i32),
-        55 => getsockopt::getsockopt(cx, fd(a[0]), (a[1] as u32, a[2] as u32), a[3], a[4]),
+        54 => getsockopt::setsockopt(cx, fd(a[0]), a[1] as u32, a[2] as u32, address(a[3], a[4])),
+        55 => getsockopt::getsockopt(cx, fd(a[0]), a[1] as u32, a[2] as u32, room(a[3], a[4])),
         56 => clone::clone(cx, [a[0], a[1], a[2], a[3], a[4]]),
         57 => clone::fork(cx),
         58 => clone::vfork(cx),
@@ -239,7 +239,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         ),
         286 => timerfd::timerfd_settime(cx, a[0], a[1] as u32, a[2], a[3]),
         287 => timerfd::timerfd_gettime(cx, a[0], a[1]),
-        288 => accept::accept4(cx, fd(a[0]), a[1], a[2], a[3] as u32),
+        288 => accept::accept4(cx, fd(a[0]), room(a[1], a[2]), a[3] as u32),
         289 => signalfd::signalfd4(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
@@ -276,6 +276,21 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
             Err(Errno::ENOSYS)
         }
     }
+}
+
+/// A part of the caller's memory.
+const fn span(addr: usize, len: usize) -> Span {
+    Span { addr, len }
+}
+
+/// Where the caller wants an address or a value.
+const fn room(addr: usize, len_addr: usize) -> Room {
+    Room { addr, len_addr }
+}
+
+/// An address or a value of a socket option, whose length is an `int`.
+const fn address(addr: usize, len: usize) -> Span {
+    Span { addr, len: len as u32 as usize }
 }
 
 /// A descriptor as a register holds it: the upper half is ignored, and a negative one is beyond all tables.

@@ -6,41 +6,71 @@
 //! Why: decision 0095.
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c (`unix_dgram_connect`, `unix_dgram_sendmsg`, `unix_dgram_poll`).
 
+use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::Ordering;
+use core::task::Poll;
 
 use pollee::Events;
 use rules::abi::errno::Errno;
-use rules::linux::unix::socket::Writer;
+use rules::linux::unix::socket::{Kind, Writer};
 
-use super::UnixSocket;
 use super::endpoint::Endpoint;
+use super::{UnixSocket, connect};
+use crate::core::event::Pollable;
+use crate::machine::memory::transfer::Source;
+use crate::net::address::RawAddress;
+use crate::net::socket::{Mailbox, Outgoing, SocketCaller};
 
-/// Somebody who waits for room at a socket without being connected with it.
-#[must_use]
-pub(crate) struct Stranger<'a>(&'a Endpoint);
+/// A socket that datagrams go to by name. As long as it lives, the socket announces its room.
+struct Named<'a> {
+    from: &'a UnixSocket,
+    to: Arc<Endpoint>,
+}
 
-impl<'a> Stranger<'a> {
-    /// Lets `endpoint` announce room.
-    pub(crate) fn new(endpoint: &'a Endpoint) -> Self {
-        endpoint.strangers.fetch_add(1, Ordering::SeqCst);
-        Self(endpoint)
+impl<'a> Named<'a> {
+    fn new(from: &'a UnixSocket, to: Arc<Endpoint>) -> Self {
+        to.strangers.fetch_add(1, Ordering::SeqCst);
+        Self { from, to }
     }
 }
 
-impl Drop for Stranger<'_> {
+impl Mailbox for Named<'_> {
+    fn room(&self) -> &Pollable {
+        &self.to.state
+    }
+
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        self.from.send_to(Some(&self.to), from, message)
+    }
+}
+
+impl Drop for Named<'_> {
     fn drop(&mut self) {
-        self.0.strangers.fetch_sub(1, Ordering::SeqCst);
+        self.to.strangers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl UnixSocket {
+    /// The socket that has the name at `address`, for a datagram.
+    ///
+    /// # Errors
+    /// Those of [`connect::find`].
+    pub(super) fn mailbox(
+        &self,
+        caller: &dyn SocketCaller,
+        address: &RawAddress,
+    ) -> Result<Box<dyn Mailbox + '_>, Errno> {
+        let to = connect::find(caller, Kind::Datagram, address)?;
+        Ok(Box::new(Named::new(self, to)))
+    }
+
     /// Sends datagrams to `peer` from now on, and hears nobody else; to nobody in particular if there is none. What the
     /// peer before had sent is lost.
     ///
     /// # Errors
     /// `EPERM`: it hears somebody else. `ENOMEM`: too many send to it.
-    pub(crate) fn associate(&self, peer: Option<&Arc<Endpoint>>) -> Result<(), Errno> {
+    pub(super) fn associate(&self, peer: Option<&Arc<Endpoint>>) -> Result<(), Errno> {
         let own = &self.endpoint;
         let writer = peer.map(|peer| peer.writer(own)).transpose()?;
         if let Some(peer) = peer {

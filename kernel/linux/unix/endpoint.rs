@@ -17,7 +17,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::net::census::{Kind, Member};
+use crate::net::counters::{Kind, Member};
 use crate::net::holder::Holder;
 use crate::net::ports;
 

@@ -13,12 +13,13 @@ use rules::linux::unix::socket::Kind;
 
 use super::endpoint::Endpoint;
 use crate::core::event::rank::{Rank, Ranked};
+use crate::net::socket::FileId;
 
 /// What a socket is found by.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Key {
-    /// The device and the number of an inode.
-    Inode(u64, u64),
+    /// A file in the tree.
+    File(FileId),
     /// A name outside of the tree: one for each kind of socket.
     Abstract(Kind, Name),
 }

@@ -1,20 +1,24 @@
 //! accept(2), accept4(2).
 
-use pollee::{Events, Recheck};
+use pollee::Events;
 use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::SocketFlags;
 
-use super::socket;
+use super::socket::{self, Room};
+use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::patience;
-use crate::linux::syscall::context::{Caller, Context, SysResult};
+use crate::net::file;
+use crate::net::socket::SocketCaller;
+use pollee::Recheck;
 
 /// Takes the connection that has waited longest, tells the address of its other end, and returns its number.
 ///
 /// # Errors
 /// As [`accept4`].
-pub(crate) fn accept(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> SysResult {
-    accept4(cx, fd, addr, len, 0)
+pub(crate) fn accept(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Room) -> SysResult {
+    accept4(cx, fd, address, 0)
 }
 
 /// [`accept`] with `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
@@ -23,18 +27,19 @@ pub(crate) fn accept(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize) -> S
 /// No connection was taken. `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: an unknown flag, or it does not listen. `EAGAIN`:
 /// nobody waits, and it has `O_NONBLOCK`. `EMFILE`: no number is free. `EFAULT`: the address cannot be written.
 /// `EINTR`: a signal came first. `ENOMEM`.
-pub(crate) fn accept4(cx: &mut Context<'_>, fd: Fd, addr: usize, len: usize, flags: u32) -> SysResult {
-    let file = socket::find(cx, fd)?;
-    let flags = socket::open_flags(SocketFlags::from_bits(flags).ok_or(Errno::EINVAL)?);
-    let listener = socket::of(&file)?;
+pub(crate) fn accept4(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Room, flags: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
+    let listener = file::socket(&file)?;
+    let flags = SocketFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let flags = OpenFlags::from_bits_truncate(flags.bits());
     let number = cx.files().reserve(Fd::new(0), cx.file_limit())?;
-    let limit = socket::limit(&file, listener.options().receive_timeout);
+    let limit = socket::limit(&file, listener.state().limits(Events::READABLE).time);
     // A listener is readable exactly while there is a connection to be accepted.
     let how = (Events::READABLE, Recheck::Readiness);
     let accepted = patience::within(cx, &file, how, limit, || listener.accept())?;
-    if addr != 0 {
-        socket::write_address(cx, addr, len, &accepted.peer()?)?;
+    if address.addr != 0 {
+        socket::write_address(cx, address, accepted.peer()?)?;
     }
-    let connection = accepted.open(flags, cx.credentials().uid())?;
+    let connection = accepted.open(flags, cx.identity().uid)?;
     Ok(number.commit(connection, OnExec::from_flags(flags)).index())
 }

@@ -12,10 +12,10 @@ use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::{MessageFlags, MessageHeader, SOL_SOCKET, family};
 
 use crate::core::file::description::OpenFile;
-use crate::linux::syscall::context::{Caller, Context, parse_fd};
-use crate::linux::unix::UnixSocket;
+use crate::core::syscall::caller::{Caller, parse_fd};
 use crate::machine::memory::user::UserSlice;
-use crate::net::call::Nature;
+use crate::net::file;
+use crate::net::socket::Nature;
 
 /// `sizeof(struct cmsghdr)`: a length of eight bytes, a level and a type of four.
 const HEADER: usize = 16;
@@ -32,7 +32,7 @@ const SCM_RIGHTS: u32 = 1;
 /// `ENOBUFS`: too long. `EINVAL`: malformed, or nothing that the socket knows, or too many descriptors. `EBADF`: not
 /// open. `ETOOMANYREFS`: a local socket, which might keep itself alive. `EFAULT`: not readable.
 pub(crate) fn read_rights(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     message: &MessageHeader,
     nature: Nature,
 ) -> Result<Vec<Arc<OpenFile>>, Errno> {
@@ -75,9 +75,9 @@ fn word(bytes: &[u8]) -> usize {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte))
 }
 
-fn right(cx: &Context<'_>, number: usize) -> Result<Arc<OpenFile>, Errno> {
+fn right(cx: &impl Caller, number: usize) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get_any(parse_fd(number)?)?;
-    if file.downcast::<UnixSocket>().is_some() {
+    if file::socket(&file).is_ok_and(|socket| socket.nature().family == family::AF_UNIX) {
         return Err(Errno::ETOOMANYREFS);
     }
     Ok(file)
@@ -88,7 +88,7 @@ fn right(cx: &Context<'_>, number: usize) -> Result<Arc<OpenFile>, Errno> {
 /// # Errors
 /// `EFAULT`: not writable.
 pub(crate) fn write_rights(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     message: &mut MessageHeader,
     rights: Vec<Arc<OpenFile>>,
     flags: MessageFlags,

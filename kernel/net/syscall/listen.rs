@@ -2,14 +2,15 @@
 
 use rules::core::fd::Fd;
 
-use super::socket;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::core::syscall::caller::{Caller, SysResult};
+use crate::net::file;
+use crate::net::socket::SocketCaller;
 
 /// Lets `backlog` connections, and one more, wait to be accepted.
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there. `EOPNOTSUPP`: datagrams.
-pub(crate) fn listen(cx: &mut Context<'_>, fd: Fd, backlog: i32) -> SysResult {
-    let file = socket::find(cx, fd)?;
-    socket::of(&file)?.listen(backlog, socket::caller(cx)).map(|()| 0)
+pub(crate) fn listen(cx: &mut (impl Caller + SocketCaller), fd: Fd, backlog: i32) -> SysResult {
+    let file = cx.files().get(fd)?;
+    file::socket(&file)?.listen(backlog, cx.identity()).map(|()| 0)
 }

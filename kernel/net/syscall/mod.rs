@@ -1,4 +1,6 @@
 //! The system calls of sockets. One file for each man page.
+//!
+//! Not here: socket(2) and socketpair(2), which know all families (linux/syscall).
 
 pub(crate) mod accept;
 pub(crate) mod bind;
@@ -12,5 +14,3 @@ pub(crate) mod send;
 pub(crate) mod sendmmsg;
 pub(crate) mod shutdown;
 pub(crate) mod socket;
-pub(crate) mod socketpair;
-pub(crate) mod unix;

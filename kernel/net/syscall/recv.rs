@@ -5,21 +5,25 @@
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, Recheck};
+use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
 use rules::net::tcp::connection::RecvMode;
 
-use super::{cmsg, socket};
+use super::cmsg;
+use super::socket::{self, Room, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::patience;
-use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
-use crate::net::call::{Address, Incoming, Socket};
+use crate::net::address::Address;
+use crate::net::file;
+use crate::net::socket::{Incoming, Socket};
+use pollee::Recheck;
 
 /// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
 ///
@@ -27,21 +31,16 @@ use crate::net::call::{Address, Incoming, Socket};
 /// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: nothing is there, and it must not wait, or not
 /// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`, `EOPNOTSUPP`: `MSG_OOB`.
 /// What became of the connection.
-pub(crate) fn recvfrom(
-    cx: &mut Context<'_>,
-    fd: Fd,
-    (buffer, len): (usize, usize),
-    flags: u32,
-    (addr, addr_len): (usize, usize),
-) -> SysResult {
-    let file = socket::find(cx, fd)?;
-    let mut to = UserSink::buffer(cx.space(), buffer, len)?;
+pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, address: Room) -> SysResult {
+    let file = cx.files().get(fd)?;
+    let socket = file::socket(&file)?;
+    let mut to = UserSink::buffer(cx.space(), buffer.addr, buffer.len)?;
     let flags = MessageFlags::from_bits_truncate(flags);
-    let incoming = receive(cx, &file, &mut to, flags)?;
-    if addr != 0 {
-        match sender(socket::of(&file)?, &incoming) {
-            Some(from) => socket::write_address(cx, addr, addr_len, &from)?,
-            None => UserPtr::<i32>::new(cx.space(), addr_len).write(&0)?,
+    let mut incoming = receive(cx, &file, socket, &mut to, flags)?;
+    if address.addr != 0 {
+        match sender(socket, &mut incoming) {
+            Some(from) => socket::write_address(cx, address, from)?,
+            None => UserPtr::<i32>::new(cx.space(), address.len_addr).write(&0)?,
         }
     }
     Ok(told(&incoming, flags))
@@ -51,14 +50,15 @@ pub(crate) fn recvfrom(
 ///
 /// # Errors
 /// As [`recvfrom`]. `EMSGSIZE`: more than `IOV_MAX` buffers.
-pub(crate) fn recvmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -> SysResult {
-    let file = socket::find(cx, fd)?;
+pub(crate) fn recvmsg(cx: &mut impl Caller, fd: Fd, header: usize, flags: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
+    let socket = file::socket(&file)?;
     let pointer = UserPtr::<MessageHeader>::new(cx.space(), header);
     let mut message = pointer.read()?;
     let (iov, count) = message.buffers()?;
     let mut to = UserSink::vector(cx.space(), iov, count)?;
     let flags = MessageFlags::from_bits_truncate(flags);
-    let mut incoming = receive(cx, &file, &mut to, flags)?;
+    let mut incoming = receive(cx, &file, socket, &mut to, flags)?;
     message.flags = (flags & MessageFlags::CONTROL_CLOSE_ON_EXEC).bits();
     if incoming.len > incoming.count {
         message.flags |= MessageFlags::TRUNCATE.bits();
@@ -66,9 +66,9 @@ pub(crate) fn recvmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
     let room = message.name_len as usize;
     message.name_len = 0;
     if message.name != 0
-        && let Some(from) = sender(socket::of(&file)?, &incoming)
+        && let Some(from) = sender(socket, &mut incoming)
     {
-        let bytes = from.to_bytes();
+        let bytes = from.into_bytes();
         let written = room.min(bytes.len());
         UserSlice::new(cx.space(), message.name as usize, written)?.write_bytes(&bytes[..written])?;
         message.name_len = bytes.len() as u32;
@@ -78,15 +78,12 @@ pub(crate) fn recvmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -
     Ok(told(&incoming, flags))
 }
 
-/// Who sent it, as far as that is told: a local socket with a name, and whoever sent a datagram.
-fn sender(socket: &dyn Socket, incoming: &Incoming) -> Option<Address> {
-    if incoming.from.is_some() {
-        return incoming.from.clone();
-    }
-    match socket.peer() {
-        Ok(peer @ Address::Unix(Some(_))) => Some(peer),
+/// The sender, as far as that is told: of a datagram, and a local socket with a name.
+fn sender(socket: &dyn Socket, incoming: &mut Incoming) -> Option<Address> {
+    incoming.from.take().or_else(|| match socket.peer() {
+        Ok(Address::Other(peer)) if peer.len() > size_of::<u16>() => Some(Address::Other(peer)),
         _ => None,
-    }
+    })
 }
 
 /// What the call returns: how long the message really was, with `MSG_TRUNC`.
@@ -95,12 +92,12 @@ fn told(incoming: &Incoming, flags: MessageFlags) -> usize {
 }
 
 fn receive(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
+    socket: &dyn Socket,
     to: &mut UserSink<'_>,
     flags: MessageFlags,
 ) -> Result<Incoming, Errno> {
-    let socket = socket::of(file)?;
     let nature = socket.nature();
     let is_tcp = nature.family == family::AF_INET && nature.kind == kind::SOCK_STREAM;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
@@ -109,20 +106,18 @@ fn receive(
     if flags.contains(MessageFlags::ERROR_QUEUE) && nature.family == family::AF_INET {
         return Err(Errno::EAGAIN);
     }
-    let options = socket.options();
-    let limit = if flags.contains(MessageFlags::DONT_WAIT) {
-        Timeout::Now
-    } else {
-        socket::limit(file, options.receive_timeout)
-    };
+    let limits = socket.state().limits(Events::READABLE);
+    let limit =
+        if flags.contains(MessageFlags::DONT_WAIT) { Timeout::Now } else { socket::limit(file, limits.time) };
     let least = match nature.kind {
         kind::SOCK_STREAM if flags.contains(MessageFlags::WAIT_ALL) => usize::MAX,
-        kind::SOCK_STREAM => options.low_water,
+        kind::SOCK_STREAM => limits.low_water,
         _ => 0,
     };
     if flags.contains(MessageFlags::TRUNCATE) && is_tcp {
         let mut nowhere = Nowhere(to.remaining());
-        return receive_to(cx, (file, socket), &mut nowhere, least, limit);
+        let request = Request { file, socket, least, limit };
+        return request.receive(cx, &mut nowhere);
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
@@ -133,40 +128,46 @@ fn receive(
             socket.receive(to, RecvMode::Peek)
         });
     }
-    receive_to(cx, (file, socket), to, least, limit)
+    Request { file, socket, least, limit }.receive(cx, to)
 }
 
-fn receive_to(
-    cx: &Context<'_>,
-    (file, socket): (&OpenFile, &dyn Socket),
-    to: &mut dyn Sink,
+/// What is to be received.
+struct Request<'a> {
+    file: &'a OpenFile,
+    socket: &'a dyn Socket,
+    /// How many bytes suffice: fewer are returned only at the end, with descriptors, and when the time is up.
     least: usize,
     limit: Timeout<Duration>,
-) -> Result<Incoming, Errno> {
-    let least = least.min(to.remaining());
-    let mut all = Incoming::bytes(0);
-    // Some bytes that are not yet enough do not make the socket readable.
-    let len = if least > 1 { 0 } else { to.remaining() };
-    let mut attempt = || match socket.receive(to, RecvMode::Consume) {
-        Poll::Ready(Ok(part)) => {
-            let is_whole = part.count == 0 || !part.rights.is_empty();
-            all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
-            if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
+}
+
+impl Request<'_> {
+    fn receive(self, cx: &impl Caller, to: &mut dyn Sink) -> Result<Incoming, Errno> {
+        let Self { file, socket, limit, .. } = self;
+        let least = self.least.min(to.remaining());
+        let mut all = Incoming::bytes(0);
+        // Some bytes that are not yet enough do not make the socket readable.
+        let len = if least > 1 { 0 } else { to.remaining() };
+        let mut attempt = || match socket.receive(to, RecvMode::Consume) {
+            Poll::Ready(Ok(part)) => {
+                let is_whole = part.count == 0 || !part.rights.is_empty();
+                all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
+                if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        let first = if len > 0 && patience::is_vain(file, len) { Poll::Pending } else { attempt() };
+        let result = match first {
+            Poll::Ready(result) => result,
+            Poll::Pending => {
+                let check = if len > 0 { patience::check_of_read(file, len) } else { Recheck::Try };
+                patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
+            }
+        };
+        match result {
+            Err(error) if all.count == 0 => Err(error),
+            _ => Ok(all),
         }
-        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        Poll::Pending => Poll::Pending,
-    };
-    let first = if len > 0 && patience::is_vain(file, len) { Poll::Pending } else { attempt() };
-    let result = match first {
-        Poll::Ready(result) => result,
-        Poll::Pending => {
-            let check = if len > 0 { patience::check_of_read(file, len) } else { Recheck::Try };
-            patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
-        }
-    };
-    match result {
-        Err(error) if all.count == 0 => Err(error),
-        _ => Ok(all),
     }
 }
 

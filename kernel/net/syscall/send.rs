@@ -2,27 +2,24 @@
 //!
 //! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
-use core::task::Poll;
-
-use pollee::{Events, Recheck, WakeMode};
+use pollee::{Events, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
-use rules::linux::capability::Capability;
-use rules::linux::unix::socket::Kind;
-use rules::machine::transfer::Source as _;
-use rules::net::abi::socket::{MessageFlags, MessageHeader, family, kind};
+use rules::net::abi::socket::{MessageFlags, MessageHeader};
 
-use super::{cmsg, socket, unix};
+use super::cmsg;
+use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::WriteExtent;
+use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::{patience, write};
-use crate::linux::syscall::context::{Caller, Context, SysResult};
-use crate::linux::unix::datagram::Stranger;
 use crate::machine::memory::user::{UserPtr, UserSource};
-use crate::net::call::{Destination, Outgoing, Socket};
+use crate::net::file;
+use crate::net::socket::{Destination, Outgoing, Socket, SocketCaller};
+use pollee::Recheck;
 
-/// Writes the `len` bytes at `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
+/// Writes the bytes of `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
 /// look at an address.
 ///
 /// # Errors
@@ -31,115 +28,88 @@ use crate::net::call::{Destination, Outgoing, Socket};
 /// `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the same, and it is
 /// connected. `EMSGSIZE`: a message that is too long. What became of the connection.
 pub(crate) fn sendto(
-    cx: &mut Context<'_>,
+    cx: &mut (impl Caller + SocketCaller),
     fd: Fd,
-    (buffer, len): (usize, usize),
+    buffer: Span,
     flags: u32,
-    (addr, addr_len): (usize, u32),
+    address: Span,
 ) -> SysResult {
-    let mut from = UserSource::buffer(cx.space(), buffer, len)?;
-    let file = socket::find(cx, fd)?;
-    let mut message = Outgoing::default();
-    if addr != 0 {
-        message.to = read_destination(cx, socket::of(&file)?, (addr, addr_len), flags)?;
-    }
-    send(cx, &file, &mut from, &mut message, flags)
+    let mut from = UserSource::buffer(cx.space(), buffer.addr, buffer.len)?;
+    let file = cx.files().get(fd)?;
+    let socket = file::socket(&file)?;
+    let flags = MessageFlags::from_bits_truncate(flags);
+    let to = read_destination(cx, socket, address, flags)?;
+    send(cx, &file, socket, &mut from, Outgoing { flags, ..Outgoing::default() }, to)
 }
 
 /// [`sendto`] from the buffers of the `struct msghdr` at `header`, with the descriptors that it names.
 ///
 /// # Errors
 /// As [`sendto`]. `EMSGSIZE`: more than `IOV_MAX` buffers. Those of [`cmsg::read_rights`].
-pub(crate) fn sendmsg(cx: &mut Context<'_>, fd: Fd, header: usize, flags: u32) -> SysResult {
-    let file = socket::find(cx, fd)?;
+pub(crate) fn sendmsg(cx: &mut (impl Caller + SocketCaller), fd: Fd, header: usize, flags: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
+    let socket = file::socket(&file)?;
     let header = UserPtr::<MessageHeader>::new(cx.space(), header).read()?;
     let (iov, count) = header.buffers()?;
     let mut from = UserSource::vector(cx.space(), iov, count)?;
-    let socket = socket::of(&file)?;
     let rights = cmsg::read_rights(cx, &header, socket.nature())?;
-    let mut message = Outgoing { rights, ..Outgoing::default() };
-    if header.name != 0 && header.name_len != 0 {
-        message.to = read_destination(cx, socket, (header.name as usize, header.name_len), flags)?;
-    }
-    send(cx, &file, &mut from, &mut message, flags)
+    let flags = MessageFlags::from_bits_truncate(flags);
+    // A name of no bytes is none.
+    let addr = if header.name_len == 0 { 0 } else { header.name as usize };
+    let to = read_destination(cx, socket, Span { addr, len: header.name_len as usize }, flags)?;
+    send(cx, &file, socket, &mut from, Outgoing { flags, rights, ..Outgoing::default() }, to)
 }
 
-/// Reads where a message is to go, which streams do not need to know.
-fn read_destination(
-    cx: &Context<'_>,
-    socket: &dyn Socket,
-    (addr, len): (usize, u32),
-    flags: u32,
-) -> Result<Option<Destination>, Errno> {
-    let nature = socket.nature();
-    let address = socket::read_address(cx, addr, len)?;
-    match (nature.family, nature.kind) {
-        (family::AF_UNIX, kind::SOCK_STREAM) if socket.peer().is_ok() => Err(Errno::EISCONN),
-        (family::AF_UNIX, kind::SOCK_STREAM) => Err(Errno::EOPNOTSUPP),
-        (family::AF_UNIX, kind::SOCK_DGRAM) => {
-            if MessageFlags::from_bits_truncate(flags).contains(MessageFlags::OUT_OF_BAND) {
-                return Err(Errno::EOPNOTSUPP);
-            }
-            unix::find(cx, Kind::Datagram, address.unix()?).map(|to| Some(Destination::Local(to)))
-        }
-        (family::AF_INET, kind::SOCK_DGRAM) => address.for_datagram().map(|to| Some(Destination::Inet(to))),
-        (family::AF_NETLINK, _) => {
-            let to = address.netlink()?;
-            if (to.port != 0 || to.groups != 0) && !cx.credentials().can(Capability::NET_ADMIN) {
-                return Err(Errno::EPERM);
-            }
-            Ok(Some(Destination::Netlink(to.port)))
-        }
-        _ => Ok(None),
+/// Reads where a message is to go, if there is an address.
+fn read_destination<'a>(
+    cx: &(impl Caller + SocketCaller),
+    socket: &'a dyn Socket,
+    address: Span,
+    flags: MessageFlags,
+) -> Result<Option<Destination<'a>>, Errno> {
+    if address.addr == 0 {
+        return Ok(None);
     }
+    let address = socket::read_address(cx, address)?;
+    socket.destination(cx, &address, flags)
 }
 
 fn send(
-    cx: &Context<'_>,
+    cx: &impl Caller,
     file: &OpenFile,
+    socket: &dyn Socket,
     from: &mut UserSource<'_>,
-    message: &mut Outgoing,
-    flags: u32,
+    mut message: Outgoing,
+    to: Option<Destination<'_>>,
 ) -> SysResult {
-    let flags = MessageFlags::from_bits_truncate(flags);
-    let socket = socket::of(file)?;
-    if flags.contains(MessageFlags::OUT_OF_BAND) {
+    if message.flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(Errno::EOPNOTSUPP);
     }
-    message.flags = flags;
-    let limit = if flags.contains(MessageFlags::DONT_WAIT) {
+    let limit = if message.flags.contains(MessageFlags::DONT_WAIT) {
         Timeout::Now
     } else {
-        socket::limit(file, socket.options().send_timeout)
+        socket::limit(file, socket.state().limits(Events::WRITABLE).time)
     };
-    if let Some(Destination::Local(to)) = &message.to {
-        // Room is not the sender's to tell.
-        let to = to.clone();
-        let _stranger = Stranger::new(&to);
-        let for_room = (crate::linux::unix::room(&to), Events::WRITABLE, WakeMode::All);
-        return patience::until_changed(cx, for_room, limit, || socket.send(from, message));
+    match to {
+        None => {}
+        Some(Destination::Address(address)) => message.to = Some(address),
+        Some(Destination::Mailbox(to)) => {
+            // Room is not the sender's to tell.
+            let for_room = (to.room(), Events::WRITABLE, WakeMode::All);
+            return patience::until_changed(cx, for_room, limit, || to.send(from, &mut message));
+        }
     }
-    let is_stream = socket.write_extent() == WriteExtent::All;
+    let for_room = (Events::WRITABLE, Recheck::Try);
+    if file.write_extent() == WriteExtent::Partial {
+        return patience::within(cx, file, for_room, limit, || socket.send(from, &mut message));
+    }
     let mut total = 0;
-    let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
-        if total > 0 && file.file().has_pending_error() {
-            return Poll::Ready(Ok(()));
-        }
-        let before = from.remaining();
-        match socket.send(from, message) {
-            Poll::Ready(Ok(count)) => {
-                total += count;
-                let is_torn = before - from.remaining() != count;
-                let is_over = !is_stream || is_torn || from.remaining() == 0;
-                if is_over { Poll::Ready(Ok(())) } else { Poll::Pending }
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
+    let result = patience::within(cx, file, for_room, limit, || {
+        write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message))
     });
     match result {
         Err(error) if total == 0 => {
-            if is_stream && !flags.contains(MessageFlags::NO_SIGNAL) {
+            if !message.flags.contains(MessageFlags::NO_SIGNAL) {
                 write::signal_broken_pipe(cx, error);
             }
             Err(error)

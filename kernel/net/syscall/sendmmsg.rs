@@ -7,12 +7,14 @@ use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::abi::socket::{MessageFlags, MessageHeader};
 
-use super::{recv, send, socket};
+use super::{recv, send};
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::timeout::TimeLimit;
-use crate::linux::syscall::context::{Caller, Context, SysResult};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
+use crate::net::file;
+use crate::net::socket::SocketCaller;
 
 /// `UIO_MAXIOV`: more messages are not sent.
 const SENT_MOST: u32 = 1024;
@@ -25,8 +27,14 @@ const HEADER: usize = size_of::<MessageHeader>() + size_of::<u64>();
 ///
 /// # Errors
 /// Nothing was sent. Those of [`send::sendmsg`], about the first message.
-pub(crate) fn sendmmsg(cx: &mut Context<'_>, fd: Fd, headers: usize, count: u32, flags: u32) -> SysResult {
-    socket::find(cx, fd)?;
+pub(crate) fn sendmmsg(
+    cx: &mut (impl Caller + SocketCaller),
+    fd: Fd,
+    headers: usize,
+    count: u32,
+    flags: u32,
+) -> SysResult {
+    file::socket(&*cx.files().get(fd)?)?;
     let mut done = 0;
     for nr in 0..count.min(SENT_MOST) as usize {
         let header = headers.wrapping_add(nr * HEADER);
@@ -49,7 +57,7 @@ pub(crate) fn sendmmsg(cx: &mut Context<'_>, fd: Fd, headers: usize, count: u32,
 /// Nothing was received. `EINVAL`: no valid time. `EFAULT`: the time is not readable. What became of the connection, even
 /// if there is something to read. Those of [`recv::recvmsg`], about the first message.
 pub(crate) fn recvmmsg(
-    cx: &mut Context<'_>,
+    cx: &mut impl Caller,
     fd: Fd,
     headers: usize,
     count: u32,
@@ -58,10 +66,10 @@ pub(crate) fn recvmmsg(
 ) -> SysResult {
     let limit = TimeLimit::timespec(cx.space(), time)?;
     let mut flags = MessageFlags::from_bits_retain(flags);
-    let file = socket::find(cx, fd)?;
-    let socket = socket::of(&file)?;
+    let file = cx.files().get(fd)?;
+    let socket = file::socket(&file)?;
     if !flags.contains(MessageFlags::ERROR_QUEUE)
-        && let Some(error) = socket.take_error()
+        && let Some(error) = socket.state().take_error()
     {
         return Err(error);
     }
@@ -76,7 +84,7 @@ pub(crate) fn recvmmsg(
             Err(error) if done == 0 => return Err(error),
             Err(Errno::EAGAIN) => break,
             Err(error) => {
-                socket.put_error(error);
+                socket.state().put_error(error);
                 break;
             }
         }
@@ -96,6 +104,6 @@ pub(crate) fn recvmmsg(
     Ok(done)
 }
 
-fn note(cx: &Context<'_>, header: usize, len: usize) -> Result<(), Errno> {
+fn note(cx: &impl Caller, header: usize, len: usize) -> Result<(), Errno> {
     UserPtr::<u32>::new(cx.space(), header.wrapping_add(size_of::<MessageHeader>())).write(&(len as u32))
 }

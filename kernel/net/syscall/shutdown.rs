@@ -3,14 +3,14 @@
 use rules::core::fd::Fd;
 use rules::net::abi::socket::How;
 
-use super::socket;
-use crate::linux::syscall::context::{Context, SysResult};
+use crate::core::syscall::caller::{Caller, SysResult};
+use crate::net::file;
 
 /// Ends reading, writing, or both.
 ///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: not one of the three. `ENOTCONN`: it is not connected.
-pub(crate) fn shutdown(cx: &mut Context<'_>, fd: Fd, how: u32) -> SysResult {
-    let file = socket::find(cx, fd)?;
-    socket::of(&file)?.shut_down(How::parse(how)?).map(|()| 0)
+pub(crate) fn shutdown(cx: &mut impl Caller, fd: Fd, how: u32) -> SysResult {
+    let file = cx.files().get(fd)?;
+    file::socket(&file)?.shut_down(How::parse(how)?).map(|()| 0)
 }

@@ -15,8 +15,7 @@ use rules::net::abi::socket::family;
 use super::super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::user::UserPtr;
-use crate::net::interface;
-use crate::net::syscall::socket;
+use crate::net::{file, interface};
 
 /// Whether `request` is one of these.
 pub(super) fn is_one(request: u32) -> bool {
@@ -50,7 +49,7 @@ const fn is_about_addresses(request: u32) -> bool {
 /// `ENOTTY`: no socket, or not of the family that knows it. `ENODEV`: there is no such interface. `EPERM`: not root's to
 /// set. `EOPNOTSUPP`: it cannot be set so. `EINVAL`: no internet address. `EFAULT`.
 pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: usize) -> SysResult {
-    let nature = socket::of(file).map_err(|_| Errno::ENOTTY)?.nature();
+    let nature = file::socket(file).map_err(|_| Errno::ENOTTY)?.nature();
     if is_about_addresses(request) && nature.family != family::AF_INET {
         return Err(Errno::ENOTTY);
     }

@@ -11,6 +11,7 @@ pub mod pci;
 pub mod route;
 pub mod socket;
 pub mod tcp;
+pub mod traffic;
 pub mod udp;
 pub mod virtio;
 mod wire;

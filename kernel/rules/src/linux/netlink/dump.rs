@@ -12,27 +12,10 @@ use super::message::{self, Message, MessageFlags, Recipient};
 use crate::net::abi::netdevice::{self, ETHER, Interface};
 use crate::net::abi::socket::family;
 use crate::net::route::Route;
+use crate::net::traffic::Traffic;
 
 /// Bytes of a datagram of a list, as a rule: what Linux gets into a page (`NLMSG_GOODSIZE`).
 const DATAGRAM: usize = 3776;
-
-/// What went over an interface in one direction.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Amount {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-/// What went over an interface.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Traffic {
-    /// In.
-    pub received: Amount,
-    /// Out.
-    pub sent: Amount,
-}
 
 /// What can be told.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use core::task::Poll;
 use pollee::{Events, Readiness};
 use proptest::prelude::*;
 
-use super::dump::{Facts, Traffic};
+use super::dump::Facts;
 use super::message::{self, Message, MessageFlags, Recipient};
 use super::port::PortIds;
 use super::request::Privilege;
@@ -16,6 +16,7 @@ use crate::net::abi::netdevice::{self, Interface, LOOPBACK};
 use crate::net::network::Network;
 use crate::net::route;
 use crate::net::tcp::connection::RecvMode;
+use crate::net::traffic::Traffic;
 
 const TO: Recipient = Recipient { sequence: 5, port: 0 };
 

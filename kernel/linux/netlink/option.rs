@@ -7,9 +7,8 @@ use rules::abi::errno::Errno;
 use rules::linux::netlink::socket::NetlinkSwitches;
 use rules::net::abi::socket::{SOL_NETLINK, netlink};
 
-use super::{Answer, Given};
-use crate::linux::netlink::NetlinkSocket;
-use crate::linux::syscall::context::SysResult;
+use super::NetlinkSocket;
+use crate::net::option::{Answer, Given};
 
 /// The switch that an option is.
 ///
@@ -29,28 +28,29 @@ const fn switch(name: u32) -> Result<NetlinkSwitches, Errno> {
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such level or option. `EINVAL`: no room for a number.
-pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer<'_, '_>) -> SysResult {
+pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
     }
     let switch = switch(name)?;
     answer.require(size_of::<i32>())?;
-    answer.write_flag(socket.switches().contains(switch))
+    answer.write_flag(socket.state.read().switches().contains(switch))
 }
 
 /// Changes an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such level or option. `EINVAL`: no such group. `EFAULT`: not readable.
-pub(super) fn set(socket: &NetlinkSocket, level: u32, name: u32, given: &Given<'_, '_>) -> Result<(), Errno> {
+pub(super) fn set(socket: &NetlinkSocket, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
     }
     // What is too short is 0.
     let value = if given.len < size_of::<i32>() { 0 } else { given.number()? as u32 };
+    let mut state = socket.state.lock();
     match name {
-        netlink::ADD_MEMBERSHIP => socket.join(value, true),
-        netlink::DROP_MEMBERSHIP => socket.join(value, false),
-        _ => switch(name).map(|switch| socket.set_switches(switch, value != 0)),
+        netlink::ADD_MEMBERSHIP => state.join(value, true),
+        netlink::DROP_MEMBERSHIP => state.join(value, false),
+        _ => switch(name).map(|switch| state.set_switches(switch, value != 0)),
     }
 }

@@ -1,0 +1,164 @@
+//! connect(2) and accept(2) of local sockets: from a name to a backlog, and out of it.
+//!
+//! Source: Linux 6.1 net/unix/af_unix.c (`unix_stream_connect`, `unix_find_bsd`, `unix_accept`).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::linux::unix::name::{Given, Name};
+use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind};
+use rules::net::abi::socket::Ucred;
+
+use super::endpoint::Endpoint;
+use super::names::{self, Key};
+use super::{UnixSocket, told};
+use crate::core::event::Pollable;
+use crate::core::file::description::OpenFile;
+use crate::net::address::{Address, RawAddress};
+use crate::net::socket::{Accepted, Backlog, Connect, SocketCaller};
+
+/// The socket of this kind that has the name at `address`.
+///
+/// # Errors
+/// `EINVAL`: no name. `ECONNREFUSED`: nobody has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the
+/// like: the path.
+pub(super) fn find(
+    caller: &dyn SocketCaller,
+    kind: Kind,
+    address: &RawAddress,
+) -> Result<Arc<Endpoint>, Errno> {
+    let key = match Given::parse(address.bytes())?.name()? {
+        name @ Name::Abstract(_) => Key::Abstract(kind, name),
+        Name::Path(path) => Key::File(caller.find_socket_file(&path)?),
+    };
+    let found = names::find(&key).ok_or(Errno::ECONNREFUSED)?;
+    let is_alike = found.state.read().kind() == kind;
+    if is_alike { Ok(found) } else { Err(Errno::EPROTOTYPE) }
+}
+
+/// A socket on its way into the backlog of a listener.
+struct Entering<'a> {
+    socket: &'a UnixSocket,
+    listener: Arc<Endpoint>,
+    caller: Ucred,
+}
+
+impl Backlog for Entering<'_> {
+    fn room(&self) -> &Pollable {
+        &self.listener.state
+    }
+
+    fn enter(&self) -> Poll<Result<(), Errno>> {
+        self.socket.enter(&self.listener, self.caller)
+    }
+}
+
+impl UnixSocket {
+    /// Connects the socket with the one that has the name at `address`.
+    ///
+    /// # Errors
+    /// Those of [`find`]. `EPERM`: it hears datagrams of somebody else. Those of [`Backlog::enter`] follow.
+    pub(super) fn connect_to(
+        &self,
+        caller: &dyn SocketCaller,
+        address: &RawAddress,
+    ) -> Result<Connect<'_>, Errno> {
+        let kind = self.kind();
+        if kind == Kind::Datagram {
+            let peer = if address.is_unspecified()? { None } else { Some(find(caller, kind, address)?) };
+            self.associate(peer.as_ref())?;
+            return Ok(Connect::Done);
+        }
+        let listener = find(caller, kind, address)?;
+        Ok(Connect::Backlog(Box::new(Entering { socket: self, listener, caller: caller.identity() })))
+    }
+
+    /// Connects with whom `listener` will accept. `Pending`: its backlog is full.
+    ///
+    /// # Errors
+    /// `EPROTOTYPE`: the listener carries something else. `ECONNREFUSED`: it does not listen. `EISCONN`: the socket is
+    /// connected. `EINVAL`: it listens.
+    fn enter(&self, listener: &Arc<Endpoint>, caller: Ucred) -> Poll<Result<(), Errno>> {
+        let kind = self.kind();
+        let heritage = match listener.state.lock().begin(kind) {
+            Poll::Ready(place) => place?,
+            Poll::Pending => return Poll::Pending,
+        };
+        let child = Endpoint::new(kind);
+        let joined = {
+            let mut own = self.endpoint.state.lock();
+            let limit = own.options().send_buffer;
+            own.require_connectable().map(|()| {
+                own.connect(child.clone(), heritage.credentials, DEFAULT_BUFFER);
+                limit
+            })
+        };
+        let limit = match joined {
+            Ok(limit) => limit,
+            Err(error) => {
+                listener.state.lock().fail();
+                return Poll::Ready(Err(error));
+            }
+        };
+        {
+            let mut state = child.state.lock();
+            state.connect(self.endpoint.clone(), caller, limit);
+            if let Some(name) = heritage.name {
+                // It has no name yet.
+                let _ = state.bind(name);
+            }
+        }
+        let is_listening = {
+            let mut state = listener.state.lock();
+            let is_listening = state.complete(child.clone());
+            state.raise(Events::READABLE);
+            is_listening
+        };
+        if !is_listening {
+            child.close(Some(Errno::ECONNRESET));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A connection taken from a backlog.
+#[must_use]
+pub(super) struct Taken<'a> {
+    listener: &'a Endpoint,
+    child: Option<Arc<Endpoint>>,
+}
+
+impl<'a> Taken<'a> {
+    /// `child`, from the backlog of `listener`.
+    pub(super) const fn new(listener: &'a Endpoint, child: Arc<Endpoint>) -> Self {
+        Self { listener, child: Some(child) }
+    }
+}
+
+impl Accepted for Taken<'_> {
+    fn peer(&self) -> Result<Address, Errno> {
+        let peer = self.child.as_ref().and_then(|child| child.peer());
+        let name = peer.and_then(|peer| peer.state.read().name().cloned());
+        Ok(told(name.as_ref()))
+    }
+
+    fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+        let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
+        self.listener.state.lock().raise(Events::WRITABLE);
+        super::open(child, flags, uid)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let restored = self.listener.state.lock().restore(child);
+        if let Err(child) = restored {
+            child.close(Some(Errno::ECONNRESET));
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! TCP sockets as files.
+//!
+//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`), `O_NONBLOCK`
+//! and addresses in user memory (syscall/socket).
+//! Why: decision 0098.
+//! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
+
+mod connect;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Poll;
+use core::time::Duration;
+
+use pollee::Events;
+use rules::abi::errno::Errno;
+use rules::abi::ioctl::{SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQ};
+use rules::abi::open::OpenFlags;
+use rules::abi::stat::Stat;
+use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_TCP, MessageFlags, TcpInfo, Ucred, family, kind};
+use rules::net::socket::Options;
+use rules::net::tcp::connection::{Pace, RecvMode};
+use rules::net::tcp::segment;
+use rules::net::tcp::socket::TcpSocketState;
+
+use super::address::{Address, InetAddress, RawAddress};
+use super::endpoint::{self, Endpoint};
+use super::file::{CommonState, Protocol, State};
+use super::option::{self, Answer, Given};
+use super::socket::{Accepted, Connect, Incoming, Nature, Outgoing, SocketCaller};
+use super::{demux, file, ports, route};
+use crate::core::event;
+use crate::core::file::description::OpenFile;
+use crate::core::file::traits::WriteExtent;
+use crate::machine::clock;
+use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::transfer::{Sink, Source};
+use crate::machine::memory::user::UserPtr;
+
+/// A TCP socket that somebody has open.
+pub(crate) struct TcpSocket {
+    endpoint: Arc<Endpoint>,
+}
+
+/// Makes a socket of the user `uid`.
+///
+/// # Errors
+/// `ENOMEM`: only the reserve is left.
+pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    open(Endpoint::new(TcpSocketState::new(), None), flags, uid)
+}
+
+fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+    endpoint.holder.open(uid);
+    file::open(TcpSocket { endpoint }, flags)
+}
+
+/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
+#[must_use]
+struct Taken<'a> {
+    listener: &'a TcpSocket,
+    child: Option<Arc<Endpoint>>,
+}
+
+impl TcpSocket {
+    /// Gives the socket an address; port 0 stands for any that is free.
+    ///
+    /// # Errors
+    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
+    fn bind_to(&self, address: SocketAddrV4) -> Result<(), Errno> {
+        let ip = *address.ip();
+        // Nobody can connect to several, but Linux allows that somebody waits for it.
+        let is_one = segment::is_unicast(ip);
+        if is_one && !route::is_local(ip) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let mut state = self.endpoint.state.lock();
+        state.require_unbound()?;
+        self.bind_locked(&mut state, address)
+    }
+
+    fn bind_locked(
+        &self,
+        state: &mut TcpSocketState<Arc<Endpoint>>,
+        address: SocketAddrV4,
+    ) -> Result<(), Errno> {
+        let sharing = endpoint::sharing(state.options());
+        let mut ports = ports::lock();
+        let port = if address.port() == 0 {
+            ports.bind_any(self.endpoint.owner, *address.ip(), sharing, ports::next())?
+        } else {
+            ports.bind(self.endpoint.owner, address, sharing)?;
+            address.port()
+        };
+        drop(ports);
+        state.bind(SocketAddrV4::new(*address.ip(), port));
+        Ok(())
+    }
+
+    /// What is known for `TCP_INFO`.
+    pub(crate) fn info(&self) -> TcpInfo {
+        self.endpoint.state.read().info()
+    }
+
+    /// Bytes that a segment carries at most.
+    pub(crate) fn segment_len(&self) -> usize {
+        self.endpoint.state.read().segment_len()
+    }
+
+    /// Bytes that the peer has not acknowledged.
+    ///
+    /// # Errors
+    /// `EINVAL`: it listens.
+    pub(crate) fn queued(&self) -> Result<usize, Errno> {
+        self.endpoint.state.read().queued()
+    }
+
+    /// Refuses those who wait, and everybody who comes.
+    fn stop_listening(&self) {
+        let mut state = self.endpoint.state.lock();
+        if !state.is_listening() {
+            return;
+        }
+        if let Some(port) = state.bound_port() {
+            ports::lock().unlisten(self.endpoint.owner, port);
+        }
+        let requests = state.listener().map(|listener| listener.requests().clear());
+        requests.iter().flatten().for_each(|tuple| demux::withdraw(tuple, &self.endpoint));
+        let listener = state.disconnect();
+        drop(state);
+        for child in listener.into_iter().flat_map(rules::net::tcp::listener::Listener::into_waiting) {
+            child.reset();
+        }
+    }
+}
+
+impl Accepted for Taken<'_> {
+    fn peer(&self) -> Result<Address, Errno> {
+        let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
+        tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
+    }
+
+    fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
+        let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
+        open(child, flags, uid)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let mut state = self.listener.endpoint.state.lock();
+        match state.listener() {
+            Some(listener) => listener.restore(child),
+            None => {
+                drop(state);
+                child.reset();
+            }
+        }
+    }
+}
+
+impl Drop for TcpSocket {
+    fn drop(&mut self) {
+        self.endpoint.holder.close();
+        self.stop_listening();
+        let port = self.endpoint.change(|socket| {
+            socket.close(clock::now());
+            socket.bound_port()
+        });
+        if let Some(port) = port {
+            ports::lock().release(self.endpoint.owner, port);
+        }
+    }
+}
+
+impl super::socket::Socket for TcpSocket {
+    fn nature(&self) -> Nature {
+        Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
+    }
+
+    fn state(&self) -> &dyn CommonState {
+        self.locked()
+    }
+
+    fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
+        self.bind_to(address.for_bind(caller)?)
+    }
+
+    fn connect<'a>(&'a self, _: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno> {
+        match address.inet()? {
+            InetAddress::Inet(remote) => self.connect_to(remote).map(Connect::Handshake),
+            InetAddress::Foreign => Err(Errno::EAFNOSUPPORT),
+            InetAddress::Unspecified(_) => {
+                self.disconnect();
+                Ok(Connect::Done)
+            }
+        }
+    }
+
+    fn connecting(&self) -> Poll<Result<(), Errno>> {
+        let mut state = self.endpoint.state.lock();
+        let result = state.connecting();
+        if let Poll::Ready(Err(_)) = result {
+            // What is left is a socket without a connection (`tcp_disconnect`).
+            state.raise(Events::ERR);
+        }
+        result
+    }
+
+    /// `EINVAL`: it is connected. `EADDRINUSE`: another socket listens there, or no port is free.
+    fn listen(&self, backlog: i32, _: Ucred) -> Result<(), Errno> {
+        let mut state = self.endpoint.state.lock();
+        state.require_listenable()?;
+        if !state.is_listening() {
+            if state.bound_port().is_none() {
+                self.bind_locked(&mut state, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
+            }
+            let local = state.local().ok_or(Errno::EINVAL)?;
+            ports::lock().listen(self.endpoint.owner, local, Arc::downgrade(&self.endpoint))?;
+        }
+        state.listen(backlog);
+        Ok(())
+    }
+
+    fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
+        let child = self.endpoint.state.lock().accept();
+        child.map_ok(|child| {
+            let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
+            taken
+        })
+    }
+
+    fn shut_down(&self, how: How) -> Result<(), Errno> {
+        let (is_listening, is_opening) = {
+            let state = self.endpoint.state.read();
+            let is_listening = state.is_listening();
+            (is_listening, !is_listening && state.state().is_opening())
+        };
+        let mut result = Ok(());
+        if !is_listening && !is_opening {
+            result = self.endpoint.change(|socket| socket.shut_down(how));
+        } else if how.reads() || is_opening {
+            self.disconnect();
+        }
+        // Linux wakes all who watch, whatever came of it.
+        self.endpoint.state.lock().raise(Events::all());
+        result
+    }
+
+    /// All zero if it has none.
+    fn local(&self) -> Address {
+        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        Address::Inet(self.endpoint.state.read().local().unwrap_or(none))
+    }
+
+    fn peer(&self) -> Result<Address, Errno> {
+        self.endpoint.state.read().peer().map(Address::Inet)
+    }
+
+    fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
+        self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
+    }
+
+    fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
+        let pace = if message.flags.contains(MessageFlags::MORE) { Pace::Hold } else { Pace::Send };
+        let mut total = 0;
+        let mut result = self.endpoint.change(|socket| socket.send(from, pace));
+        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
+        while let Poll::Ready(Ok(count @ 1..)) = result {
+            total += count;
+            if from.remaining() == 0 {
+                break;
+            }
+            result = self.endpoint.change(|socket| socket.send_more(from, pace));
+        }
+        if total > 0 { Poll::Ready(Ok(total)) } else { result }
+    }
+
+    fn update_options(&self, change: &mut dyn FnMut(&mut Options)) {
+        self.endpoint.change(|socket| socket.update_options(|options| change(options)));
+    }
+
+    fn set_low_water(&self, bytes: usize) {
+        self.update_options(&mut |options| options.low_water = bytes);
+        // Who watches hears of the bytes again (`tcp_set_rcvlowat`).
+        let mut state = self.endpoint.state.lock();
+        if state.connection().is_some_and(|connection| connection.has_enough()) {
+            state.raise(Events::READABLE);
+        }
+    }
+
+    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+        match level {
+            IPPROTO_TCP => option::tcp::get(self, name, answer),
+            IPPROTO_IP => option::ip::get(self, name, answer),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+        match level {
+            IPPROTO_TCP => option::tcp::set(self, name, given),
+            IPPROTO_IP => option::ip::set(self, name, given),
+            _ => Err(Errno::ENOPROTOOPT),
+        }
+    }
+}
+
+impl State for TcpSocketState<Arc<Endpoint>> {
+    fn options(&self) -> &Options {
+        self.options()
+    }
+
+    fn take_error(&mut self) -> Option<Errno> {
+        self.take_error()
+    }
+
+    fn put_error(&mut self, error: Errno) {
+        self.put_error(error);
+    }
+
+    fn is_listening(&self) -> bool {
+        self.is_listening()
+    }
+
+    /// Less than `SO_RCVLOWAT` can be read and does not make it readable.
+    fn reads_when_readable(&self) -> bool {
+        self.options().low_water <= 1 && !self.is_listening()
+    }
+
+    fn unread(&self) -> Result<usize, Errno> {
+        self.unread()
+    }
+}
+
+impl Protocol for TcpSocket {
+    type State = TcpSocketState<Arc<Endpoint>>;
+
+    fn locked(&self) -> &event::Locked<Self::State> {
+        &self.endpoint.state
+    }
+
+    fn stat(&self) -> Stat {
+        self.endpoint.holder.stat(self.endpoint.inode())
+    }
+
+    fn write_extent(&self) -> WriteExtent {
+        WriteExtent::All
+    }
+
+    fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.endpoint.take(|socket| socket.receive(to, RecvMode::Consume))
+    }
+
+    fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
+        match request {
+            SIOCOUTQ => {}
+            // The time of a packet, which bytes of a stream do not have.
+            SIOCGSTAMP | SIOCGSTAMPNS => return Poll::Ready(Err(Errno::ENOENT)),
+            _ => return Poll::Ready(Err(Errno::ENOTTY)),
+        }
+        let queued = self.queued().map(|queued| u32::try_from(queued).unwrap_or(u32::MAX));
+        Poll::Ready(queued.and_then(|queued| UserPtr::new(space, argument).write(&queued)).map(|()| 0))
+    }
+
+    fn begin_lingering(&self) -> Option<Duration> {
+        self.endpoint.change(TcpSocketState::begin_lingering)
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.endpoint.state.read().is_flushed()
+    }
+}
