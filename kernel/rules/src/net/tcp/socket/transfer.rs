@@ -12,7 +12,8 @@ impl<C> TcpSocketState<C> {
     /// Reads.
     ///
     /// # Errors
-    /// `ENOTCONN`: there is no connection. Those of [`Connection::receive`].
+    /// `ENOTCONN`: there is no connection. Those of
+    /// [`Connection::receive`](crate::net::tcp::connection::Connection::receive).
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<usize, Errno>> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.receive(to, mode),
@@ -24,7 +25,8 @@ impl<C> TcpSocketState<C> {
     /// Writes.
     ///
     /// # Errors
-    /// `EPIPE`: there is no connection. Those of [`Connection::send`].
+    /// `EPIPE`: there is no connection. Those of
+    /// [`Connection::send`](crate::net::tcp::connection::Connection::send).
     pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.send(from, pace),
