@@ -9,10 +9,11 @@ use crate::machine::transfer::{Sink, Source};
 use crate::net::tcp::connection::{CloseMode, Pace, RecvMode};
 
 impl<C> TcpSocketState<C> {
-    /// Reads, as recv(2).
+    /// Reads.
     ///
     /// # Errors
-    /// `ENOTCONN`: there is no connection. Those of the connection's `receive`.
+    /// `ENOTCONN`: there is no connection. Those of
+    /// [`Connection::receive`](crate::net::tcp::connection::Connection::receive).
     pub fn receive(&mut self, to: &mut dyn Sink, mode: RecvMode) -> Poll<Result<usize, Errno>> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.receive(to, mode),
@@ -21,10 +22,11 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Writes, as send(2).
+    /// Writes.
     ///
     /// # Errors
-    /// `EPIPE`: there is no connection. Those of the connection's `send`.
+    /// `EPIPE`: there is no connection. Those of
+    /// [`Connection::send`](crate::net::tcp::connection::Connection::send).
     pub fn send(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         match &mut self.role {
             Role::Connected { connection, .. } => connection.send(from, pace),
@@ -32,8 +34,8 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Continues a write of which some bytes were taken. `Pending`: no more can be taken now, perhaps because of an
-    /// error, which the next write reports.
+    /// Goes on with a write of which some bytes were taken. `Pending`: no more can be taken now, be it for an error,
+    /// which the next write tells.
     pub fn send_more(&mut self, from: &mut dyn Source, pace: Pace) -> Poll<Result<usize, Errno>> {
         match &mut self.role {
             Role::Connected { connection, .. } if connection.can_send() => connection.send(from, pace),
@@ -41,7 +43,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Returns how many bytes can be read: `FIONREAD`.
+    /// Bytes that can be read: `FIONREAD`.
     ///
     /// # Errors
     /// `EINVAL`: it listens.
@@ -53,7 +55,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Returns how many written bytes the peer has not acknowledged: `SIOCOUTQ`.
+    /// Bytes that the peer has not acknowledged: `SIOCOUTQ`.
     ///
     /// # Errors
     /// `EINVAL`: it listens.
@@ -65,9 +67,8 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Sends the FIN for a close(2) that waits until the peer has everything, and returns how long it waits:
-    /// `SO_LINGER`.
-    /// `None`: it does not wait.
+    /// Begins to close, for somebody who waits until the peer has everything: `SO_LINGER`. For how long it is waited;
+    /// `None`: not at all.
     pub fn begin_lingering(&mut self) -> Option<Duration> {
         let time = self.options.linger.filter(|time| !time.is_zero())?;
         let Role::Connected { connection, .. } = &mut self.role else { return None };
@@ -78,7 +79,7 @@ impl<C> TcpSocketState<C> {
         Some(time)
     }
 
-    /// Returns whether the peer has everything, or never will.
+    /// Whether the peer has everything, or never will.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         match &self.role {
@@ -87,7 +88,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Closes the connection after the last descriptor.
+    /// Nobody has it open any more.
     pub fn close(&mut self, now: Duration) {
         let hardness =
             if self.options.linger == Some(Duration::ZERO) { CloseMode::Reset } else { CloseMode::Orderly };
