@@ -40,6 +40,9 @@ impl Epoll {
             let most = Batch::CAPACITY.min(max - count);
             let mut batch = Batch::new();
             self.ready.take(&mut start, most, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
             let is_last = batch.len() < most;
             let mut reports: heapless::Vec<EpollEvent, { Batch::CAPACITY }> = heapless::Vec::new();
             // A bit for each of the batch.

@@ -50,6 +50,15 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
         self.raised |= events;
     }
 
+    /// Caches the readiness, as a poll that missed does, for a caller that has the lock anyway.
+    pub(crate) fn update_events(&mut self) {
+        if H::Policy::CACHES {
+            // What the cache says is what a change by this guard is compared with.
+            let events = *self.before.get_or_insert_with(|| self.state.readiness());
+            self.notification.header().word.update_events(events);
+        }
+    }
+
     /// Ends the change and releases the lock, but leaves the wakes to the caller, who holds other locks.
     pub(crate) fn release(mut self) -> Notification<'a, H> {
         self.notify_events();

@@ -130,6 +130,10 @@ impl<H: Host> ReadyList<H> {
         {
             batch.push(taken);
         }
+        if batch.is_empty() {
+            // The next scan knows it without the lock.
+            queue.update_events();
+        }
     }
 
     /// Settles the entries that were [taken](Self::take).
