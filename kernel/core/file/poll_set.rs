@@ -66,20 +66,14 @@ impl Waiting {
         }
     }
 
-    /// Makes `file`, which lends `pollable`, part of the wait and then polls it.
+    /// Makes `file` part of the wait and then polls it.
     // Called for each of thousands of files, from poll and from select.
     #[inline(always)]
-    fn arm(
-        &mut self,
-        file: &Arc<OpenFile>,
-        pollable: &event::Pollable,
-        interest: Events,
-        hits: &mut Hits,
-    ) -> Result<Events, NoMemory> {
+    fn arm(&mut self, file: &Arc<OpenFile>, interest: Events, hits: &mut Hits) -> Result<Events, NoMemory> {
         if self.armed.len() == self.armed.capacity() {
             self.armed.try_reserve(1).map_err(|_| NoMemory)?;
         }
-        match file.arm(pollable, &self.epochs, interest, hits)? {
+        match file.arm(&self.epochs, interest, hits)? {
             Some(ready) => {
                 self.armed.push(file.clone());
                 Ok(ready)
@@ -201,8 +195,8 @@ fn ask_and_arm(
     let mut result = Ok(());
     let mut hits = Hits::default();
     let mut look = |file: &Arc<OpenFile>, interest| {
-        let events = match (&mut waiting, file.pollable()) {
-            (Some(waiting), Some(pollable)) => match waiting.arm(file, pollable, interest, &mut hits) {
+        let events = match &mut waiting {
+            Some(waiting) if file.is_watchable() => match waiting.arm(file, interest, &mut hits) {
                 Ok(events) => Some(events),
                 Err(error) => {
                     result = Err(error);
@@ -224,10 +218,6 @@ impl Deref for WatchedFile {
     type Target = event::Pollable;
 
     fn deref(&self) -> &event::Pollable {
-        #[expect(
-            clippy::expect_used,
-            reason = "made of files that are armed, and what a file lends it keeps"
-        )]
-        self.0.pollable().expect("a file that can be watched")
+        self.0.watched()
     }
 }

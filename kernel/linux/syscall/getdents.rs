@@ -23,7 +23,7 @@ pub(crate) fn getdents64(cx: &mut Context<'_>, fd: Fd, to: usize, size: u32) -> 
     location.inode.directory()?;
     let mut offset = file.offset();
     let mut records = Records { bytes: Vec::new(), size: (size as usize).min(GATHERED_MAX), next: *offset };
-    let full = gather(&location, &mut records)?;
+    let full = gather(location, &mut records)?;
     if records.bytes.is_empty() && full {
         return Err(Errno::EINVAL);
     }

@@ -126,38 +126,45 @@ impl OpenFile {
         self.poll(interest)
     }
 
-    /// Makes the file, which lends `pollable`, part of a wait for many, and then polls it. `None`: its persistent
-    /// registration is another thread's.
+    /// Whether it may become ready or cease to be.
+    #[inline]
+    pub(crate) const fn is_watchable(&self) -> bool {
+        matches!(self.file.answer, Answer::Ask)
+    }
+
+    /// What to register with, of a file that [can be watched](Self::is_watchable).
+    pub(crate) fn watched(&self) -> &event::Pollable {
+        #[expect(clippy::expect_used, reason = "`Answer::Ask` means that it is there")]
+        self.pollable().expect("a file that can be watched")
+    }
+
+    /// Makes a file that [can be watched](Self::is_watchable) part of a wait for many, and then polls it. `None`: its
+    /// persistent registration is another thread's.
     ///
     /// # Errors
     /// [`NoMemory`].
     #[inline]
     pub(crate) fn arm(
         &self,
-        pollable: &event::Pollable,
         epochs: &event::WaitEpochs,
         interest: Events,
         hits: &mut Hits,
     ) -> Result<Option<Events>, NoMemory> {
         let Some(registration) = self.file.registration.get() else {
-            return self.register(pollable, epochs, interest);
+            return self.register(epochs, interest);
         };
-        let is_armed = registration.join(|| pollable, epochs, interest);
+        let is_armed = registration.join(|| self.watched(), epochs, interest);
         Ok(if is_armed { self.poll_cached(interest, hits) } else { None })
     }
 
     /// Registers for this wait and those after it, and then polls. `None`: another thread was quicker.
     #[cold]
-    fn register(
-        &self,
-        pollable: &event::Pollable,
-        epochs: &event::WaitEpochs,
-        interest: Events,
-    ) -> Result<Option<Events>, NoMemory> {
+    fn register(&self, epochs: &event::WaitEpochs, interest: Events) -> Result<Option<Events>, NoMemory> {
         let mut begun = None;
         self.file.registration.try_call_once(|| {
             budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
-            let (registration, ready) = event::PersistentRegistration::register(pollable, epochs, interest)?;
+            let (registration, ready) =
+                event::PersistentRegistration::register(self.watched(), epochs, interest)?;
             begun = Some(ready);
             Ok(registration)
         })?;

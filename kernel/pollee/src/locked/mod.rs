@@ -216,6 +216,11 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Pollable<H> for Locked<
     fn source(&self) -> &dyn ReadinessSource<H> {
         self
     }
+
+    // As the default, which does not get inlined through `source`: seven instructions less for each item of an epoll.
+    fn poll(&self, interest: Events) -> Events {
+        Self::poll(self, interest)
+    }
 }
 
 impl<S, H: Host, L> fmt::Debug for Locked<S, H, L> {
