@@ -51,7 +51,7 @@ const BOOT: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// KiB that may be missing in the end: the machines, packets and queues that the kernel keeps for the next connections,
-/// 3.1 MiB and not more (`kernel/rules/src/net/tcp/spare.rs`). One connection in a hundred of the flood would be more.
+/// 3.1 MiB and not more (`kernel/rules/src/net/tcp/pool.rs`). One connection in a hundred of the flood would be more.
 const KEPT: u64 = 3200;
 
 /// The same on Linux, which keeps slabs.
