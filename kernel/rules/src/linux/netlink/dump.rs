@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use zerocopy::IntoBytes;
 
-use super::message::{self, Message, MessageFlags, Recipient};
+use super::message::{self, Message, NetlinkFlags, Recipient};
 use crate::net::abi::netdevice::{self, ETHER, Interface};
 use crate::net::abi::socket::family;
 use crate::net::route::Route;
@@ -28,7 +28,7 @@ pub struct Facts {
 
 /// All interfaces.
 pub(super) fn links(facts: &Facts, to: Recipient) -> VecDeque<Vec<u8>> {
-    let one = |(interface, traffic): &(Interface, Traffic)| link(interface, traffic, MessageFlags::MULTI, to);
+    let one = |(interface, traffic): &(Interface, Traffic)| link(interface, traffic, NetlinkFlags::MULTI, to);
     list(facts.interfaces.iter().map(one), to)
 }
 
@@ -56,7 +56,7 @@ fn list(messages: impl Iterator<Item = Vec<u8>>, to: Recipient) -> VecDeque<Vec<
 }
 
 /// An interface: `RTM_NEWLINK`.
-pub(super) fn link(interface: &Interface, traffic: &Traffic, flags: MessageFlags, to: Recipient) -> Vec<u8> {
+pub(super) fn link(interface: &Interface, traffic: &Traffic, flags: NetlinkFlags, to: Recipient) -> Vec<u8> {
     /// `RTM_NEWLINK`.
     const KIND: u16 = 16;
     /// `IFF_LOWER_UP`: there is a carrier, without which no card is started.
@@ -139,7 +139,7 @@ fn address(interface: &Interface, to: Recipient) -> Vec<u8> {
     let own = interface.address.octets();
     let prefix_len = interface.mask.to_bits().leading_ones() as u8;
     let scope = if interface.address.is_loopback() { HOST } else { 0 };
-    let mut message = Message::new(KIND, MessageFlags::MULTI, to)
+    let mut message = Message::new(KIND, NetlinkFlags::MULTI, to)
         .with(&[family::AF_INET as u8, prefix_len, PERMANENT, scope])
         .with(&interface.index.to_ne_bytes())
         .attribute(ADDRESS, &own)
@@ -166,7 +166,7 @@ fn route(route: &Route, to: Recipient) -> Vec<u8> {
     const SOURCE: u16 = 7;
     const TABLE: u16 = 15;
     let (table, kind) = (route.table as u8, route.kind as u8);
-    let mut message = Message::new(KIND, MessageFlags::MULTI, to)
+    let mut message = Message::new(KIND, NetlinkFlags::MULTI, to)
         .with(&[family::AF_INET as u8, route.prefix_len, 0, 0])
         .with(&[table, route.protocol(), route.scope(), kind])
         .with(&[0; 4])

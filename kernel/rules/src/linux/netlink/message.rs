@@ -19,7 +19,7 @@ pub const FIRST_KIND: u16 = 16;
 bitflags! {
     /// The flags of a message.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-    pub struct MessageFlags: u16 {
+    pub struct NetlinkFlags: u16 {
         /// `NLM_F_REQUEST`.
         const REQUEST = 1;
         /// `NLM_F_MULTI`: one of several.
@@ -36,12 +36,12 @@ bitflags! {
 /// `struct nlmsghdr`.
 #[derive(Clone, Copy, Debug, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq)]
 #[repr(C)]
-pub struct MessageHeader {
+pub struct NetlinkHeader {
     /// Bytes of the message, with this header.
     pub len: u32,
     /// What it is about.
     pub kind: u16,
-    /// [`MessageFlags`].
+    /// [`NetlinkFlags`].
     pub flags: u16,
     /// A number that answers repeat.
     pub sequence: u32,
@@ -50,7 +50,7 @@ pub struct MessageHeader {
 }
 
 /// Bytes of a header.
-pub const HEADER: usize = size_of::<MessageHeader>();
+pub const HEADER: usize = size_of::<NetlinkHeader>();
 
 /// Returns where the next message or attribute begins.
 #[must_use]
@@ -74,9 +74,9 @@ pub struct Message(Vec<u8>);
 impl Message {
     /// One without contents.
     #[must_use]
-    pub fn new(kind: u16, flags: MessageFlags, to: Recipient) -> Self {
+    pub fn new(kind: u16, flags: NetlinkFlags, to: Recipient) -> Self {
         let header =
-            MessageHeader { len: 0, kind, flags: flags.bits(), sequence: to.sequence, port: to.port };
+            NetlinkHeader { len: 0, kind, flags: flags.bits(), sequence: to.sequence, port: to.port };
         Self(header.as_bytes().to_vec())
     }
 
@@ -120,14 +120,14 @@ impl Message {
 /// Returns the end of a list.
 #[must_use]
 pub fn done(to: Recipient) -> Vec<u8> {
-    Message::new(DONE, MessageFlags::MULTI, to).with(&[0; 4]).finish()
+    Message::new(DONE, NetlinkFlags::MULTI, to).with(&[0; 4]).finish()
 }
 
 /// How the request in `message` went: with all of it if it failed, unless that is not wanted (`netlink_ack`).
 #[must_use]
 pub fn outcome(message: &[u8], result: Result<(), Errno>, is_capped: bool, to: Recipient) -> Vec<u8> {
     let is_short = is_capped || result.is_ok();
-    let flags = if is_short { MessageFlags::CAPPED } else { MessageFlags::empty() };
+    let flags = if is_short { NetlinkFlags::CAPPED } else { NetlinkFlags::empty() };
     let error = result.map_or_else(|errno| -errno.number(), |()| 0);
     let told = if is_short { &message[..HEADER] } else { message };
     Message::new(ERROR, flags, to).with(&error.to_ne_bytes()).with(told).finish()

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use zerocopy::FromBytes;
 
 use super::dump::{self, Facts};
-use super::message::{self, FIRST_KIND, HEADER, MessageFlags, MessageHeader, Recipient};
+use super::message::{self, FIRST_KIND, HEADER, NetlinkFlags, NetlinkHeader, Recipient};
 use crate::abi::errno::Errno;
 use crate::net::abi::netdevice::Interface;
 
@@ -46,7 +46,7 @@ pub enum Privilege {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NetlinkRequest<'a> {
     /// Its header.
-    pub header: MessageHeader,
+    pub header: NetlinkHeader,
     /// All of it.
     pub bytes: &'a [u8],
 }
@@ -65,7 +65,7 @@ pub enum NetlinkReply {
 /// Returns the messages of a datagram, up to one that is cut short.
 pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>> {
     core::iter::from_fn(move || {
-        let (header, _) = MessageHeader::read_from_prefix(datagram).ok()?;
+        let (header, _) = NetlinkHeader::read_from_prefix(datagram).ok()?;
         let len = usize::try_from(header.len).ok()?;
         let bytes = datagram.get(..len).filter(|bytes| bytes.len() >= HEADER)?;
         datagram = datagram.get(message::aligned(len)..).unwrap_or(&[]);
@@ -76,8 +76,8 @@ pub fn requests(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkRequest<'_>>
 impl NetlinkRequest<'_> {
     /// Returns the flags that mean something.
     #[must_use]
-    pub const fn flags(&self) -> MessageFlags {
-        MessageFlags::from_bits_truncate(self.header.flags)
+    pub const fn flags(&self) -> NetlinkFlags {
+        NetlinkFlags::from_bits_truncate(self.header.flags)
     }
 
     /// Answers it, for the socket `port`.
@@ -86,7 +86,7 @@ impl NetlinkRequest<'_> {
     /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody
     /// is meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
     pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<NetlinkReply, Errno> {
-        if !self.flags().contains(MessageFlags::REQUEST) || self.header.kind < FIRST_KIND {
+        if !self.flags().contains(NetlinkFlags::REQUEST) || self.header.kind < FIRST_KIND {
             return Ok(NetlinkReply::Nothing);
         }
         if self.header.kind > LAST_KIND {
@@ -101,7 +101,7 @@ impl NetlinkRequest<'_> {
             return Err(if privilege == Privilege::Root { Errno::EOPNOTSUPP } else { Errno::EPERM });
         }
         let to = Recipient { sequence: self.header.sequence, port };
-        let is_list = self.flags().intersects(MessageFlags::DUMP);
+        let is_list = self.flags().intersects(NetlinkFlags::DUMP);
         match self.header.kind {
             GET_LINK if is_list => Ok(NetlinkReply::List(dump::links(facts, to))),
             GET_ADDRESS if is_list => Ok(NetlinkReply::List(dump::addresses(facts, to))),
@@ -110,7 +110,7 @@ impl NetlinkRequest<'_> {
                 let is_meant = wanted(body)?;
                 let found = facts.interfaces.iter().find(|(interface, _)| is_meant.is(interface));
                 let (interface, traffic) = found.ok_or(Errno::ENODEV)?;
-                Ok(NetlinkReply::Message(dump::link(interface, traffic, MessageFlags::empty(), to)))
+                Ok(NetlinkReply::Message(dump::link(interface, traffic, NetlinkFlags::empty(), to)))
             }
             _ => Err(Errno::EOPNOTSUPP),
         }

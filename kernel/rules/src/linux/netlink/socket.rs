@@ -12,7 +12,7 @@ use bitflags::bitflags;
 use pollee::{Events, Readiness};
 
 use super::dump::Facts;
-use super::message::{self, MessageFlags, Recipient};
+use super::message::{self, NetlinkFlags, Recipient};
 use super::request::{self, NetlinkReply, Privilege};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
@@ -187,7 +187,7 @@ impl NetlinkSocketState {
                 },
                 Err(error) => Err(error),
             };
-            if result.is_err() || request.flags().contains(MessageFlags::ACK) {
+            if result.is_err() || request.flags().contains(NetlinkFlags::ACK) {
                 let is_capped = self.switches.contains(NetlinkSwitches::CAP_ACK);
                 self.push(message::outcome(request.bytes, result, is_capped, to));
             }

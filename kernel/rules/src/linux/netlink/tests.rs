@@ -7,7 +7,7 @@ use pollee::{Events, Readiness};
 use proptest::prelude::*;
 
 use super::dump::Facts;
-use super::message::{self, Message, MessageFlags, Recipient};
+use super::message::{self, Message, NetlinkFlags, Recipient};
 use super::port::PortIds;
 use super::request::Privilege;
 use super::socket::{NetlinkSocketState, NetlinkSwitches};
@@ -40,8 +40,8 @@ fn ask(socket: &mut NetlinkSocketState, datagram: &[u8]) -> bool {
     socket.ask(datagram, Privilege::Root, &facts())
 }
 
-fn request(kind: u16, flags: MessageFlags, body: &[u8]) -> Vec<u8> {
-    Message::new(kind, flags | MessageFlags::REQUEST, TO).with(body).finish()
+fn request(kind: u16, flags: NetlinkFlags, body: &[u8]) -> Vec<u8> {
+    Message::new(kind, flags | NetlinkFlags::REQUEST, TO).with(body).finish()
 }
 
 fn next(socket: &mut NetlinkSocketState) -> Poll<Result<Vec<u8>, Errno>> {
@@ -56,7 +56,7 @@ fn kind(message: &[u8]) -> u16 {
 #[test]
 fn a_list_comes_in_parts_and_ends() {
     let mut socket = NetlinkSocketState::new();
-    assert!(ask(&mut socket, &request(18, MessageFlags::DUMP, &[0])));
+    assert!(ask(&mut socket, &request(18, NetlinkFlags::DUMP, &[0])));
     let (mut links, mut datagrams) = (0, 0);
     loop {
         let Poll::Ready(Ok(datagram)) = next(&mut socket) else { panic!("it ends with its end") };
@@ -82,19 +82,19 @@ fn a_full_socket_loses_answers_and_says_so_once() {
     let mut socket = NetlinkSocketState::new();
     socket.options_mut().receive_buffer = 1000;
     for _ in 0..9 {
-        ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
+        ask(&mut socket, &request(99, NetlinkFlags::empty(), &[0]));
     }
     assert_eq!(socket.readiness(), Events::ERR | Events::READABLE | Events::WRITABLE);
     assert_eq!(next(&mut socket), Poll::Ready(Err(Errno::ENOBUFS)));
     for left in (0..4).rev() {
         assert!(matches!(next(&mut socket), Poll::Ready(Ok(_))));
-        let has_come = ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
+        let has_come = ask(&mut socket, &request(99, NetlinkFlags::empty(), &[0]));
         assert_eq!(has_come, left == 0, "nothing before it is empty");
     }
-    assert!(ask(&mut socket, &request(18, MessageFlags::DUMP, &[0])));
+    assert!(ask(&mut socket, &request(18, NetlinkFlags::DUMP, &[0])));
     socket.set_switches(NetlinkSwitches::NO_ENOBUFS, true);
     for _ in 0..9 {
-        ask(&mut socket, &request(99, MessageFlags::empty(), &[0]));
+        ask(&mut socket, &request(99, NetlinkFlags::empty(), &[0]));
     }
     assert!(matches!(next(&mut socket), Poll::Ready(Ok(_))));
 }
@@ -123,7 +123,7 @@ proptest! {
         body in prop::collection::vec(any::<u8>(), 0..80),
         lie in prop::option::of(0_u32..200),
     ) {
-        let mut bytes = request(kind, MessageFlags::from_bits_truncate(flags), &body);
+        let mut bytes = request(kind, NetlinkFlags::from_bits_truncate(flags), &body);
         if let Some(len) = lie {
             bytes[..4].copy_from_slice(&len.to_ne_bytes());
         }
