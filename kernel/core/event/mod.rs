@@ -27,6 +27,12 @@ pub(crate) type Locked<S> = pollee::Locked<S, Pollux>;
 /// Exclusive access to such a state, for a change.
 pub(crate) type Guard<'a, S> = pollee::Guard<'a, S, Pollux>;
 
+/// The readiness word and the watchers of a state that is not behind one lock.
+pub(crate) type LockFree = pollee::lock_free::Pollee<Pollux>;
+
+/// The wake-ups that a change owes; they happen when it is dropped, which must be after the locks are gone.
+pub(crate) type Notification<'a> = pollee::Notification<'a, Pollux>;
+
 /// The part of a file that can be looked at without a lock.
 pub(crate) type ReadinessHeader = pollee::ReadinessHeader<Pollux>;
 

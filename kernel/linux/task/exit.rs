@@ -10,7 +10,7 @@ use super::signal::action::{self, Flags};
 use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
 use super::thread::{self, Thread};
-use super::{futex, pidfd, robust, session};
+use super::{futex, robust, session};
 use crate::core::file::table::FdTable;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
@@ -85,12 +85,14 @@ fn bury(process: &Arc<Process>, leave_session: fn(&Process)) {
         if is_unwanted {
             children.retain(|other| !Arc::ptr_eq(other, process));
         }
-        process.set_ended();
+        let notification = process.set_ended();
         drop(children);
+        notification.deliver();
         (parent, is_unwanted)
     });
-    process.set_ended();
-    pidfd::tell(process);
+    if parent.is_none() {
+        process.set_ended().deliver();
+    }
     match parent {
         Some((parent, false)) => tell_parent(process, &parent),
         Some((parent, true)) => {

@@ -1,65 +1,39 @@
 //! Descriptors for processes: readable when the process has ended.
 //!
-//! Owns: the readiness.   Not here: what is done with them (syscall/pidfd_open).
+//! Owns: the file, and what a process shows to poll(2).   Not here: system calls (`linux/syscall/pidfd_open`), how a
+//! process ends (`exit`).
+//!
+//! Whether a process has ended is an atomic of the process, which changes under a lock of its parent. So its readiness is
+//! in a [`LockFree`](event::LockFree) of the process, and all its pidfds show that one.
 //! Source: pidfd_open(2); Linux 6.1 kernel/pid.c.
 
 use alloc::sync::Arc;
 
-use pollee::{Events, Readiness};
+use pollee::{Events, NoMemory, Readiness, ReadinessSource, Token, WakeMode, Watcher};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 
 use super::process::Process;
-use crate::core::event;
 use crate::core::event::class::Class;
+use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
 
 /// A process, as a file.
-pub(crate) struct PidFd {
-    process: Arc<Process>,
-    state: Arc<event::Locked<State>>,
-}
-
-/// What changes: whether the process has ended.
-pub(super) struct State(bool);
-
-impl Readiness for State {
-    fn readiness(&self) -> Events {
-        if self.0 { Events::READABLE } else { Events::empty() }
-    }
-}
+pub(crate) struct PidFd(Arc<Process>);
 
 /// Opens the process. Of `flags` only `O_NONBLOCK` means something.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    let state = Arc::new(event::Locked::new(Class::PidFd, State(false)));
-    {
-        let mut watchers = process.watchers.lock();
-        watchers.retain(|other| other.strong_count() > 0);
-        watchers.push(Arc::downgrade(&state));
-    }
-    if process.has_ended() {
-        // It may have told its watchers before this one was among them.
-        state.lock().0 = true;
-    }
-    OpenFile::new(Arc::new(PidFd { process, state }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
-}
-
-/// Tells those who watch that the process has ended.
-pub(super) fn tell(process: &Process) {
-    let watchers = core::mem::take(&mut *process.watchers.lock());
-    for watcher in watchers.iter().filter_map(alloc::sync::Weak::upgrade) {
-        watcher.lock().0 = true;
-    }
+    OpenFile::new(Arc::new(PidFd(process)), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
 impl PidFd {
     /// The process.
     pub(crate) fn process(&self) -> &Arc<Process> {
-        &self.process
+        &self.0
     }
 }
 
@@ -69,6 +43,49 @@ impl File for PidFd {
     }
 
     fn pollable(&self) -> Option<&event::Pollable> {
-        Some(&*self.state)
+        Some(self)
+    }
+}
+
+impl pollee::Pollable<Pollux> for PidFd {
+    fn source(&self) -> &dyn ReadinessSource<Pollux> {
+        &*self.0
+    }
+}
+
+impl Readiness for Process {
+    fn readiness(&self) -> Events {
+        if self.has_ended() { Events::READABLE } else { Events::empty() }
+    }
+}
+
+impl ReadinessSource<Pollux> for Process {
+    fn header(&self) -> &event::ReadinessHeader {
+        self.pollee.header()
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        self.pollee.poll(interest, self)
+    }
+
+    fn register(
+        &self,
+        watcher: Watcher<Pollux>,
+        interest: Events,
+        mode: WakeMode,
+    ) -> Result<(Token, Events), NoMemory> {
+        self.pollee.register(watcher, interest, mode, self)
+    }
+
+    fn set_interest(&self, token: &Token, interest: Events) -> Events {
+        self.pollee.set_interest(token, interest, self)
+    }
+
+    fn rearm(&self, token: &Token) {
+        self.pollee.rearm(token);
+    }
+
+    fn unregister(&self, token: Token) -> Watcher<Pollux> {
+        self.pollee.unregister(token, self)
     }
 }

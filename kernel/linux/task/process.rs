@@ -10,13 +10,13 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
+use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 
 use super::limits::{Limits, Resource};
-use super::pidfd;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
@@ -24,6 +24,7 @@ use super::threads::Threads;
 use super::timer::Timers;
 use super::usage::Usage;
 use crate::core::event;
+use crate::core::event::class::Class;
 use crate::core::event::parker::Parker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
@@ -109,8 +110,8 @@ pub(crate) struct Process {
     session: AtomicU32,
     /// The thread of the parent that waits in vfork(2) until this process has ended or runs another program.
     pub(super) lender: SpinLock<Option<Arc<Parker>>>,
-    /// The descriptors that wait for its end.
-    pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::State>>>>,
+    /// Its readiness, which its pidfds show.
+    pub(super) pollee: event::LockFree,
     /// The signalfds that it has watched or waited for.
     pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether it has called execve(2) since fork(2): setpgid(2) asks.
@@ -280,7 +281,7 @@ impl Process {
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
             lender: SpinLock::new(None),
-            watchers: SpinLock::new(Vec::new()),
+            pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
             name: SpinLock::new(Vec::new()),
@@ -332,9 +333,11 @@ impl Process {
         self.is_zombie.load(Ordering::Acquire)
     }
 
-    /// Notes that its last thread has ended and all that it had is given up.
-    pub(super) fn set_ended(&self) {
+    /// Notes that its last thread has ended and all that it had is given up. The result wakes the watchers of its pidfds
+    /// when it is dropped: after the locks under which the end can be seen.
+    pub(super) fn set_ended(&self) -> event::Notification<'_> {
         self.is_zombie.store(true, Ordering::Release);
+        self.pollee.notify_events(Events::READABLE)
     }
 
     /// What its threads use and used.

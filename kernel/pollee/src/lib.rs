@@ -58,7 +58,7 @@
 //! | `ready_list` ([`ReadyList`]) | what an epoll instance waits on |
 //! | `wait` ([`wait_events`]) | the loop in which threads sleep |
 //! | `persistent` ([`PersistentRegistration`]) | why a registration may outlive a wait |
-//! | [`lock_free`] | the word with a version, for state that is not behind one lock; this kernel does not use it |
+//! | [`lock_free`] | the word with a version, for state that is not behind one lock; in Pollux, the pidfds |
 //!
 //! # Policies
 //! [`Hybrid`] caches what somebody polled for, [`Stateful`] caches readiness always, [`Stateless`] never. They

@@ -1,8 +1,8 @@
 //! The lock-free form: for state that is atomic, or under several locks.
 //!
-//! Pollux does not use it. Each of its objects has its state behind one lock, and a [`Locked`](crate::Locked) writes
-//! its word less often: the lock orders what here takes a version and a read-modify-write for each change. It is kept
-//! for kernels whose objects are built otherwise, and is told here alone.
+//! Pollux uses it for pidfds: whether a process has ended is an atomic of the process, which changes under a lock of its
+//! parent. All other objects have their state behind one lock, and a [`Locked`](crate::Locked) writes its word less often:
+//! the lock orders what here takes a version and a read-modify-write for each change.
 //!
 //! The word is the same, with the same operations; its upper 34 bits are a version, which each change increments.
 //! The owner changes its state, *then* calls [`notify_events`](Pollee::notify_events) or

@@ -20,8 +20,8 @@ pub fn rows(bench: &Bench) {
     for (of, sizes) in [(Kind::File, SINGLE), (Kind::Pipe, PAIRS), (Kind::Eventfd, SINGLE)] {
         all(bench, of, sizes);
     }
-    // Files with names have the short way of those without.
-    for of in [Kind::Fifo, Kind::Terminal] {
+    // Files with names have the short way of those without; a pidfd's readiness is in the lock-free form of the word.
+    for of in [Kind::Fifo, Kind::Terminal, Kind::PidFd] {
         let (name, n) = (of.name(), PAIRS[1]);
         bench.row(&format!("poll_{name}_none_ready"), n, |row| poll(row, of, n, Ready::None));
     }

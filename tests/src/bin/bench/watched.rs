@@ -22,6 +22,8 @@ pub enum Kind {
     Fifo,
     /// The slave of a pseudo-terminal, and its master.
     Terminal,
+    /// A pidfd of this process, which never becomes ready.
+    PidFd,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Tcp => "tcp",
             Self::Fifo => "fifo",
             Self::Terminal => "terminal",
+            Self::PidFd => "pidfd",
         }
     }
 }
@@ -78,6 +81,7 @@ impl Watched {
                 let (master, slave) = terminal()?;
                 Self { reader: slave, writer: Some(master) }
             }
+            Kind::PidFd => Self { reader: pidfd()?, writer: None },
         })
     }
 
@@ -115,6 +119,13 @@ fn fifo() -> Outcome<Fd> {
     // SAFETY: the kernel reads the path.
     unsafe { sys::call(libc::SYS_unlink, [PATH.as_ptr() as usize]) }?;
     Ok(fifo)
+}
+
+/// A descriptor of this process.
+fn pidfd() -> Outcome<Fd> {
+    // SAFETY: no memory is involved.
+    let number = unsafe { sys::call(libc::SYS_pidfd_open, [std::process::id() as usize, 0]) }?;
+    Ok(Fd::from_number(number as i32))
 }
 
 /// The two ends of a pseudo-terminal.
