@@ -21,6 +21,7 @@ use core::ops::Range;
 use crate::block::Block;
 use crate::cache::{BATCH, CAPACITY, Cache};
 use crate::counted::{Counted, FreeFrames, Lock};
+use crate::fault::{self, Fault};
 use crate::zone::{Links, Zone};
 
 /// A zone with fewer frames than this is not spread over caches: frames freed go back to it, where they coalesce.
@@ -123,9 +124,14 @@ fn free_to_zone<M: Machine>(machine: &M, cpu: M::Cpu, frame: usize) {
 /// Brings every cached frame back to the zone, and closes the caches.
 #[cold]
 fn drain_caches<M: Machine>(machine: &M, zone: &mut Zone<M::Links>) {
+    if fault::is_seeded(Fault::NoSteal) {
+        return;
+    }
     for cpu in machine.cpus() {
         machine.cache(cpu).with(|cache| {
-            cache.set_open(false);
+            if !fault::is_seeded(Fault::StayOpen) {
+                cache.set_open(false);
+            }
             cache.drain(CAPACITY, |frames| zone.insert_sorted(frames));
         });
     }

@@ -2,6 +2,8 @@
 //!
 //! Linking this crate installs it. In osdk/base nothing else does; the base that `cargo osdk` generates defines another
 //! one weakly.
+//!
+//! Why: decision 0110.
 
 use core::alloc::Layout;
 

@@ -28,7 +28,7 @@
 //! | `installed` | OSTD's lists, locks and CPUs under it |
 //!
 //! All but the last are plain Rust, generic over the storage of the free lists and the locks. `tests/host` checks them
-//! against a set of free frames, `tests/loom` under every interleaving of two threads within a stated bound.
+//! against a set of free frames, `tests/loom` under every interleaving of two threads.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,11 @@ pub mod allocator;
 pub mod block;
 pub mod cache;
 mod counted;
+#[cfg(not(feature = "loom"))]
+#[expect(dead_code, unreachable_pub, reason = "seeding exists only with the feature")]
+mod fault;
+#[cfg(feature = "loom")]
+pub mod fault;
 #[cfg(target_os = "none")]
 mod installed;
 mod sync;
