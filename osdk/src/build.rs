@@ -120,6 +120,13 @@ pub(crate) fn random_schedules() -> Result<Vec<Executable>> {
     tests(build, "the random schedules")
 }
 
+/// Builds the model check of the frame allocator.
+pub(crate) fn frames_model_check() -> Result<Vec<Executable>> {
+    let mut build = toolchain::cargo("", "test");
+    build.args(["--release", "--package=frames", "--features=loom", "--test=loom"]);
+    tests(build, "the model check of the frame allocator")
+}
+
 /// Builds the guest's tests: those with these names, or all.
 pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("tests", "test");

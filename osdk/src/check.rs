@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// The crates that run on the host, as arguments for cargo.
-const HOST: [&str; 5] = [
+const HOST: [&str; 6] = [
+    "--package=frames",
     "--package=pollee",
     "--package=rules",
     "--package=handover",
@@ -21,7 +22,7 @@ const HOST: [&str; 5] = [
 ];
 
 /// The crates that the kernel consists of.
-const KERNEL: [&str; 2] = ["--package=kernel", "--package=pollux-kernel"];
+const KERNEL: [&str; 3] = ["--package=frames", "--package=kernel", "--package=pollux-kernel"];
 
 /// `pollux check`.
 pub(crate) fn command() -> Result<ExitCode> {
@@ -53,6 +54,10 @@ fn steps() -> Vec<(String, Command)> {
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
         ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
+        (
+            "the model check of the frame allocator".to_owned(),
+            clippy("", &["--package=frames", "--features=loom", "--test=loom"]),
+        ),
         (
             "the random schedules".to_owned(),
             clippy("", &["--package=pollee", "--features=shuttle", "--test=shuttle"]),

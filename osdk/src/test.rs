@@ -150,7 +150,8 @@ fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
 fn on_host(options: &TestOptions) -> Result<Tally> {
     println!("Host");
     let mut total = Tally::default();
-    for program in build::host_tests()?.into_iter().chain(build::random_schedules()?) {
+    let programs = build::host_tests()?.into_iter().chain(build::random_schedules()?);
+    for program in programs.chain(build::frames_model_check()?) {
         let (output, ending) = run(&program, options)?;
         let tally = libtest::tally(&String::from_utf8_lossy(&output.stdout), ending.status);
         total += report(&program.name, tally, &output.stdout, &output.stderr, &ending);

@@ -25,15 +25,15 @@ static INITIAL: Once<usize> = Once::new();
 /// Bytes that programs can have at most: what was free at boot, less the reserve.
 #[must_use]
 pub(crate) fn total() -> usize {
-    let initial = *INITIAL.call_once(osdk_frame_allocator::load_total_free_size);
+    let initial = *INITIAL.call_once(frames::free_bytes);
     initial - reserve(initial).min(initial)
 }
 
 /// Bytes that programs can still have.
 #[must_use]
 pub(crate) fn available() -> usize {
-    let initial = *INITIAL.call_once(osdk_frame_allocator::load_total_free_size);
-    osdk_frame_allocator::load_total_free_size().saturating_sub(reserve(initial))
+    let initial = *INITIAL.call_once(frames::free_bytes);
+    frames::free_bytes().saturating_sub(reserve(initial))
 }
 
 /// Checks that `bytes` may be taken now.

@@ -1,4 +1,4 @@
-//! The bootable program: the kernel library, OSDK's allocators, and the place where a panic enters.
+//! The bootable program: the kernel library, the allocators, and the place where a panic enters.
 //!
 //! `cargo osdk` generates a crate of this shape for itself. This one is checked in, so that the Make
 //! targets build from one lock file and with our own flags (see `build.rs` and `.cargo/config.toml`).
@@ -7,7 +7,6 @@
 
 use core::alloc::Layout;
 
-use osdk_frame_allocator::FrameAllocator;
 use osdk_heap_allocator::{HeapAllocator, type_from_layout};
 use ostd::mm::heap::SlotInfo;
 
@@ -16,9 +15,8 @@ mod ktest;
 
 // Links the library that holds `#[ostd::main]`.
 extern crate kernel;
-
-#[ostd::global_frame_allocator]
-static FRAME_ALLOCATOR: FrameAllocator = FrameAllocator;
+// Links the library that holds `#[ostd::global_frame_allocator]`.
+extern crate frames;
 
 #[ostd::global_heap_allocator]
 static HEAP_ALLOCATOR: HeapAllocator = HeapAllocator;

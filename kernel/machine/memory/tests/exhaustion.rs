@@ -42,11 +42,11 @@ fn a_program_gets_all_but_the_reserve_and_the_kernel_lives() {
     assert!(space.take_starved() && !space.take_starved());
     assert!(budget::available() < PAGE_SIZE);
     // Each of these would need page tables if it got that far.
-    let free = osdk_frame_allocator::load_total_free_size();
+    let free = frames::free_bytes();
     for far in (addr + pages * PAGE_SIZE..addr + len - 8).step_by(2 << 20) {
         assert!(write(&space, far, 1).is_err());
     }
-    assert!(free - osdk_frame_allocator::load_total_free_size() <= 4 * PAGE_SIZE);
+    assert!(free - frames::free_bytes() <= 4 * PAGE_SIZE);
     assert_eq!(space.fork().err(), Some(Errno::ENOMEM));
     assert_eq!(space.map(MapRequest::anonymous(Placement::Anywhere(0), 1, READ_WRITE)), Err(Errno::ENOMEM));
     space.unmap(addr, len).unwrap();
