@@ -4,6 +4,7 @@
 //! `linux/syscall/context` implements the trait with them.
 //!
 //! The system calls are generic over the caller, so the compiler sees one concrete type and inlines through it.
+//! Why: decision 0101.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,4 +1,5 @@
 //! What a syscall knows about its caller.
+//! Why: decision 0101.
 //!
 //! Why: decision 0051.
 
