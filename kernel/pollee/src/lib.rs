@@ -82,10 +82,10 @@
 extern crate alloc;
 
 mod events;
-#[cfg(not(feature = "loom"))]
-#[expect(dead_code, unreachable_pub, reason = "seeding exists only with the feature")]
+#[cfg(not(loom))]
+#[expect(dead_code, unreachable_pub, reason = "seeding exists only with `--cfg loom`")]
 mod fault;
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 pub mod fault;
 mod header;
 mod host;

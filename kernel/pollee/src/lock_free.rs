@@ -202,7 +202,7 @@ impl<H: Host> fmt::Debug for Pollee<H> {
     }
 }
 
-#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::{Snapshot, Version, cached, changed, version_of};
     use crate::Events;

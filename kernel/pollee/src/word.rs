@@ -121,7 +121,7 @@ impl ReadinessWord {
     }
 
     /// What the seeded fault writes too late, where something is cached.
-    #[cfg(feature = "loom")]
+    #[cfg(loom)]
     pub(crate) fn replace_late(&self, events: Events) -> Events {
         let old = self.rewrite(|seen| seen.is_cached().then(|| seen.updated(events)));
         old.map_or(Events::empty(), Snapshot::interests)
@@ -183,7 +183,7 @@ impl Default for ReadinessWord {
     }
 }
 
-#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::ReadinessWord;
     use crate::Events;
