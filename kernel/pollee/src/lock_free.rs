@@ -183,6 +183,13 @@ impl<H: Host> Pollee<H> {
     }
 }
 
+/// For a host that counts nothing.
+impl<H: Host<Class = ()>> Default for Pollee<H> {
+    fn default() -> Self {
+        Self::new(())
+    }
+}
+
 const fn version_of(seen: Snapshot) -> Version {
     Version(seen.0 >> SPARE_SHIFT)
 }
