@@ -108,15 +108,15 @@ pub(crate) fn host_tests() -> Result<Vec<Executable>> {
 
 /// Builds the model check of the Pollee, which has a harness of its own: it says all with its exit status.
 pub(crate) fn model_check() -> Result<Vec<Executable>> {
-    let mut build = toolchain::cargo("", "test");
-    build.args(["--release", "--package=pollee", "--features=loom", "--test=loom"]);
+    let mut build = explored("test", "loom");
+    build.arg("--release");
     tests(build, "the model check")
 }
 
 /// Builds the Pollee's tests under a random scheduler.
 pub(crate) fn random_schedules() -> Result<Vec<Executable>> {
-    let mut build = toolchain::cargo("", "test");
-    build.args(["--release", "--package=pollee", "--features=shuttle", "--test=shuttle"]);
+    let mut build = explored("test", "shuttle");
+    build.arg("--release");
     tests(build, "the random schedules")
 }
 
@@ -125,6 +125,17 @@ pub(crate) fn frames_model_check() -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("", "test");
     build.args(["--release", "--package=frames", "--features=loom", "--test=loom"]);
     tests(build, "the model check of the frame allocator")
+}
+
+/// A cargo command for the test of the Pollee under the scheduler of this name, which is a `cfg` of the whole build; in
+/// a directory of its own, so that other builds stay valid.
+pub(crate) fn explored(subcommand: &str, scheduler: &str) -> Command {
+    let mut command = toolchain::cargo("", subcommand);
+    command.args(["--package=pollee", "--test", scheduler]);
+    // The variable would take precedence over the option.
+    command.env_remove("RUSTFLAGS").args(["--config", &format!("build.rustflags = ['--cfg={scheduler}']")]);
+    command.arg("--target-dir").arg(project::target().join(scheduler));
+    command
 }
 
 /// Builds the guest's tests: those with these names, or all.

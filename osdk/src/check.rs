@@ -53,15 +53,12 @@ fn steps() -> Vec<(String, Command)> {
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=truth"]),
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
-        ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
+        ("the model check".to_owned(), explored("loom")),
         (
             "the model check of the frame allocator".to_owned(),
             clippy("", &["--package=frames", "--features=loom", "--test=loom"]),
         ),
-        (
-            "the random schedules".to_owned(),
-            clippy("", &["--package=pollee", "--features=shuttle", "--test=shuttle"]),
-        ),
+        ("the random schedules".to_owned(), explored("shuttle")),
         ("the guest's programs".to_owned(), clippy("tests", &["--all-targets"])),
     ];
     for policy in [Policy::Hybrid, Policy::Stateful, Policy::Stateless] {
@@ -95,6 +92,13 @@ fn format() -> Command {
 
 fn clippy(directory: &str, arguments: &[&str]) -> Command {
     cargo(directory, "clippy", &[&["--quiet"], arguments, &["--", "--deny=warnings"]].concat())
+}
+
+/// The test of the Pollee under a scheduler.
+fn explored(scheduler: &str) -> Command {
+    let mut command = build::explored("clippy", scheduler);
+    command.args(["--quiet", "--", "--deny=warnings"]);
+    command
 }
 
 /// Without the loader inside, which takes minutes to build: it is an empty file for this.

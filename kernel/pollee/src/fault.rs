@@ -1,6 +1,6 @@
 //! Faults that the model-checking tests seed on purpose, to prove that they would notice.
 //!
-//! Without the feature `loom` every question is answered `false` at compile time.
+//! Without `--cfg loom` every question is answered `false` at compile time.
 
 /// One way to get it wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,24 +42,24 @@ pub enum Fault {
     NoHandOn,
 }
 
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 static SEEDED: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(0);
 
 /// Seeds `fault` for the rest of the process.
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 pub fn seed(fault: Fault) {
     SEEDED.store(fault as u8, core::sync::atomic::Ordering::Relaxed);
 }
 
 /// Whether `fault` is seeded in this process.
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 #[must_use]
 pub fn is_seeded(fault: Fault) -> bool {
     SEEDED.load(core::sync::atomic::Ordering::Relaxed) == fault as u8
 }
 
 /// Never.
-#[cfg(not(feature = "loom"))]
+#[cfg(not(loom))]
 #[must_use]
 #[inline(always)]
 pub const fn is_seeded(_: Fault) -> bool {

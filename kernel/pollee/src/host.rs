@@ -29,7 +29,10 @@ pub trait Host: Sized + Send + Sync + 'static {
     /// A handle to a task that may sleep; cloning it must not allocate (an `Arc`).
     type Task: Wake + Clone;
 
-    /// The class of object for which [`count`](Self::count) counts; `()` for a host that does not count.
+    /// The class of object for which [`count`](Self::count) counts.
+    ///
+    /// `()` for a host that does not count: its objects are made by `Locked::from(state)` and `ReadyList::default()`,
+    /// and name no class. It has to be said, because stable Rust has no defaults for associated types.
     type Class: Copy + Debug + Send + Sync + 'static;
 
     /// Counts what happened to an object of `class`.

@@ -11,7 +11,9 @@
 //! 4. Show the object as a [`Pollable`]. To sleep for one file: [`wait_events`]; for many: [`wait_many`] with a
 //!    [`Poller`] or [`PersistentRegistration`]s; for an epoll: a [`ReadyList`].
 //!
-//! `examples/mailbox.rs` is a whole program: a mailbox, threads that block on it, and one that polls two.
+//! The examples run on a host: `mailbox` (threads that block on a file), `epoll`, `select` over a thousand files, an
+//! async `executor`, and `asterinas`, the interface of another kernel. README.md has a table from the words of this crate
+//! to those of Linux, Asterinas, tokio and kqueue.
 //!
 //! # What runs
 //! Each file has one atomic word:
@@ -82,10 +84,10 @@
 extern crate alloc;
 
 mod events;
-#[cfg(not(feature = "loom"))]
-#[expect(dead_code, unreachable_pub, reason = "seeding exists only with the feature")]
+#[cfg(not(loom))]
+#[expect(dead_code, unreachable_pub, reason = "seeding exists only with `--cfg loom`")]
 mod fault;
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 pub mod fault;
 mod header;
 mod host;
@@ -107,6 +109,7 @@ mod word;
 pub use events::Events;
 pub use header::ReadinessHeader;
 pub use host::{Count, Host, Lock, Wake};
+pub use list::List as WatcherList;
 pub use locked::{Guard, Locked, ReadGuard, Readiness};
 pub use notification::Notification;
 pub use persistent::{PersistentRegistration, WaitEpochs};
@@ -119,3 +122,8 @@ pub use wait::{
 };
 pub use watcher::{NoMemory, Token, WakeMode, Watcher};
 pub use word::ReadinessWord;
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -183,6 +183,13 @@ impl<H: Host> Pollee<H> {
     }
 }
 
+/// For a host that counts nothing.
+impl<H: Host<Class = ()>> Default for Pollee<H> {
+    fn default() -> Self {
+        Self::new(())
+    }
+}
+
 const fn version_of(seen: Snapshot) -> Version {
     Version(seen.0 >> SPARE_SHIFT)
 }
@@ -202,7 +209,7 @@ impl<H: Host> fmt::Debug for Pollee<H> {
     }
 }
 
-#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::{Snapshot, Version, cached, changed, version_of};
     use crate::Events;

@@ -11,7 +11,7 @@ pub struct Notification<'a, H: Host> {
     watchers: &'a Watchers<H>,
     hint: Events,
     /// What the seeded fault writes too late.
-    #[cfg(feature = "loom")]
+    #[cfg(loom)]
     late: Option<Events>,
 }
 
@@ -22,7 +22,7 @@ impl<'a, H: Host> Notification<'a, H> {
             header,
             watchers,
             hint,
-            #[cfg(feature = "loom")]
+            #[cfg(loom)]
             late: None,
         }
     }
@@ -38,7 +38,7 @@ impl<'a, H: Host> Notification<'a, H> {
         self.hint = hint;
     }
 
-    #[cfg(feature = "loom")]
+    #[cfg(loom)]
     pub(crate) fn set_late(&mut self, after: Events) {
         self.late = Some(after);
     }
@@ -52,7 +52,7 @@ impl<'a, H: Host> Notification<'a, H> {
         let hint = core::mem::take(&mut self.hint);
         Self {
             hint,
-            #[cfg(feature = "loom")]
+            #[cfg(loom)]
             late: self.late.take(),
             ..*self
         }
@@ -62,7 +62,7 @@ impl<'a, H: Host> Notification<'a, H> {
 impl<H: Host> Drop for Notification<'_, H> {
     #[inline]
     fn drop(&mut self) {
-        #[cfg(feature = "loom")]
+        #[cfg(loom)]
         if let Some(after) = self.late.take() {
             self.hint |= after & self.header.word.replace_late(after);
         }

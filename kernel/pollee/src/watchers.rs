@@ -51,7 +51,12 @@ pub(crate) struct Watchers<H: Host> {
 
 impl<H: Host> Watchers<H> {
     pub(crate) fn new() -> Self {
-        Self { list: Lock::new(List::new()), exclusive_tasks: AtomicU32::new(0) }
+        Self::with_list(Lock::new(List::new()))
+    }
+
+    /// No watchers, in an empty list that is behind its lock already.
+    pub(crate) const fn with_list(list: H::ListLock<List<H>>) -> Self {
+        Self { list, exclusive_tasks: AtomicU32::new(0) }
     }
 
     /// Registers, and returns the word as it was at that moment: readiness is decided from this or later.

@@ -21,7 +21,7 @@
 
 use crate::events::{self, Events};
 use crate::fault::{self, Fault};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, const_fn};
 
 const CACHED: u64 = 1 << 15;
 const EVENTS: u64 = (1 << events::BITS) - 1;
@@ -66,15 +66,17 @@ impl Snapshot {
 }
 
 impl ReadinessWord {
-    /// A word with nothing cached and no interests.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
+    const_fn! {
+        /// A word with nothing cached and no interests.
+        #[must_use]
+        pub fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
 
-    /// A word with `events` cached and no interests.
-    pub(crate) fn with_events(events: Events) -> Self {
-        Self(AtomicU64::new(CACHED | bits(events)))
+        /// A word with `events` cached and no interests.
+        pub(crate) fn with_events(events: Events) -> Self {
+            Self(AtomicU64::new(CACHED | bits(events)))
+        }
     }
 
     /// The readiness, if it is cached: one load.
@@ -121,7 +123,7 @@ impl ReadinessWord {
     }
 
     /// What the seeded fault writes too late, where something is cached.
-    #[cfg(feature = "loom")]
+    #[cfg(loom)]
     pub(crate) fn replace_late(&self, events: Events) -> Events {
         let old = self.rewrite(|seen| seen.is_cached().then(|| seen.updated(events)));
         old.map_or(Events::empty(), Snapshot::interests)
@@ -183,7 +185,7 @@ impl Default for ReadinessWord {
     }
 }
 
-#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::ReadinessWord;
     use crate::Events;

@@ -21,8 +21,8 @@ const NIL: u32 = u32::MAX;
 /// The slots that the first watcher brings.
 const FIRST_CAPACITY: usize = 4;
 
-/// The watchers of one file.
-pub(crate) struct List<H: Host> {
+/// The watchers of one file; of its users' concern only where a [`Locked`](crate::Locked) is a `static`.
+pub struct List<H: Host> {
     slots: Vec<Slot<H>>,
     free: u32,
     /// Woken by every event that meets their interest, the last one first: programs see the order in which an epoll
@@ -69,7 +69,9 @@ pub(crate) struct Removed<H: Host> {
 }
 
 impl<H: Host> List<H> {
-    pub(crate) const fn new() -> Self {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
         let empty = Queue { head: NIL, tail: NIL };
         Self {
             slots: Vec::new(),
@@ -248,6 +250,12 @@ impl<H: Host> List<H> {
         } else {
             self.slots[next as usize].prev = prev;
         }
+    }
+}
+
+impl<H: Host> Default for List<H> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -5,7 +5,7 @@
 use core::ops::{Deref, DerefMut};
 
 use super::{Locked, Readiness};
-#[cfg(feature = "loom")]
+#[cfg(loom)]
 use crate::fault::{self, Fault};
 use crate::host::{Count, Lock};
 use crate::notification::Notification;
@@ -85,7 +85,7 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
             header.count(if hint.is_empty() { Count::NotifyUnwatched } else { Count::NotifyWatched });
             self.notification.set(hint);
         }
-        #[cfg(feature = "loom")]
+        #[cfg(loom)]
         if fault::is_seeded(Fault::LockedNotifyAfterUnlock) && before != after {
             self.notification.set_late(after);
         }

@@ -59,8 +59,10 @@ pub use self::guard::{Guard, ReadGuard};
 use crate::fault::{self, Fault};
 use crate::header::ReadinessHeader;
 use crate::host::{Count, Lock};
+use crate::list::List;
 use crate::notification::Notification;
 use crate::pollable::{Pollable, ReadinessSource};
+use crate::sync::const_fn;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
 use crate::watchers::Watchers;
 use crate::word::{ReadinessWord, Snapshot};
@@ -96,6 +98,21 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Locked<S, H, L> {
             state: L::new(state),
             watchers: Watchers::new(),
             marker: core::marker::PhantomData,
+        }
+    }
+
+    const_fn! {
+        /// Wraps a state and a [`WatcherList::new`](crate::WatcherList::new) that are behind their locks already: for a
+        /// `static`, where the host's locks have a constructor that is `const`.
+        ///
+        /// [`Stateful`](crate::Stateful) caches from the first poll then, not from birth.
+        pub fn with_locks(class: H::Class, state: L, watchers: H::ListLock<List<H>>) -> Self {
+            Self {
+                header: ReadinessHeader::new(ReadinessWord::new(), class),
+                state,
+                watchers: Watchers::with_list(watchers),
+                marker: core::marker::PhantomData,
+            }
         }
     }
 
@@ -220,6 +237,19 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Pollable<H> for Locked<
     // As the default, which does not get inlined through `source`: seven instructions less for each item of an epoll.
     fn poll(&self, interest: Events) -> Events {
         Self::poll(self, interest)
+    }
+}
+
+/// For a host that counts nothing.
+impl<S: Readiness + Send + 'static, H: Host<Class = ()>, L: Lock<S>> From<S> for Locked<S, H, L> {
+    fn from(state: S) -> Self {
+        Self::new((), state)
+    }
+}
+
+impl<S: Readiness + Send + Default + 'static, H: Host<Class = ()>, L: Lock<S>> Default for Locked<S, H, L> {
+    fn default() -> Self {
+        Self::from(S::default())
     }
 }
 

@@ -163,6 +163,13 @@ impl<H: Host> ReadyList<H> {
     }
 }
 
+/// For a host that counts nothing.
+impl<H: Host<Class = ()>> Default for ReadyList<H> {
+    fn default() -> Self {
+        Self::new(())
+    }
+}
+
 impl<H: Host> ReadyListEntry<H> {
     /// Enqueues the entry for an event of its file; under the list lock of that file.
     pub(crate) fn enqueue(&self) -> Enqueued {

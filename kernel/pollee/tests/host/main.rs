@@ -5,4 +5,5 @@
 mod behaviour;
 mod sequence;
 mod stress;
+mod survivors;
 mod threads;

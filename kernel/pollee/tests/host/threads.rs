@@ -19,6 +19,12 @@ impl<P: Policy> Host for Threads<P> {
 
 pub(crate) struct StdLock<T>(Mutex<T>);
 
+impl<T> StdLock<T> {
+    pub(crate) const fn with(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+}
+
 impl<T: Send> Lock<T> for StdLock<T> {
     type Guard<'a>
         = MutexGuard<'a, T>

@@ -1,12 +1,15 @@
 //! The six properties under the model checker, and the faults that each of them must catch.
 //!
-//! `cargo test -p pollee --release --features loom --test loom` runs every property for every policy, prints
+//! `RUSTFLAGS="--cfg loom" cargo test -p pollee --release --test loom` runs every property for every policy, prints
 //! how many interleavings that took, and then runs each fault in a process of its own (a deadlock found by
 //! loom ends the process) and requires the expected message.
 //!
 //! The bound is part of the result: interleavings with more preemptions than stated were not tried.
 
 #![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
+#[cfg(not(loom))]
+compile_error!("this test is built with RUSTFLAGS=\"--cfg loom\"");
 
 mod causal;
 mod check;

@@ -1,9 +1,12 @@
 //! What is too large for trying every interleaving, under many random ones: crowds of exclusive waiters that
 //! come and go, lists longer than a batch, an epoll's ready list between notifications and waiters.
 //!
-//! `cargo test -p pollee --release --features shuttle --test shuttle`. A schedule that fails is printed, and
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p pollee --release --test shuttle`. A schedule that fails is printed, and
 //! replayed with `shuttle::replay`.
 #![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
+#[cfg(not(shuttle))]
+compile_error!("this test is built with RUSTFLAGS=\"--cfg shuttle\"");
 
 mod crowd;
 mod host;
