@@ -15,7 +15,7 @@ use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
 use crate::core::event::trace::{self, Level};
-use crate::linux::fs::open::{self, How};
+use crate::linux::fs::open::{self, OpenHow};
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
 use crate::linux::task::process::{self, Process};
@@ -127,7 +127,7 @@ fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<()
     const O_RDWR: u32 = 2;
     let process = thread.process();
     let origin = fs::boot::origin();
-    let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
+    let console = open::open(&origin, b"/dev/console", OpenHow::parse(O_RDWR, 0)?)?;
     let console = console.describe(AccessMode::ReadWrite, OpenFlags::empty())?;
     let files = process.files();
     for _ in 0..3 {

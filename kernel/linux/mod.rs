@@ -2,7 +2,6 @@
 
 pub(crate) mod devices;
 pub(crate) mod fs;
-pub(crate) mod net_tables;
 pub(crate) mod netlink;
 pub(crate) mod proc;
 pub(crate) mod serial;

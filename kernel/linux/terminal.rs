@@ -21,7 +21,7 @@ use rules::linux::abi::termios::{InputModes, LocalModes, Special, Termios, Windo
 use rules::linux::pty::{Line, Packet};
 use rules::linux::tty::{Flush, Tty, TtySignal};
 
-use self::control::{Owner, Use};
+use self::control::{TerminalOwner, Use};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
@@ -44,23 +44,23 @@ pub(crate) trait Wire: Send + Sync {
 
 /// A terminal.
 pub(crate) struct Terminal {
-    state: Locked<State>,
+    state: Locked<TerminalState>,
     /// `None` if it is a pseudo-terminal.
     wire: Option<&'static dyn Wire>,
     device: DeviceNumber,
 }
 
 /// What the lock guards.
-struct State {
+struct TerminalState {
     tty: Tty,
-    owner: Owner,
+    owner: TerminalOwner,
     /// Input waits in the wire because the line discipline has no room.
     is_throttled: bool,
     /// What a pseudo-terminal has in place of a wire.
     line: Option<Line>,
 }
 
-impl Readiness for State {
+impl Readiness for TerminalState {
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::READABLE, self.tty.is_readable());
@@ -81,14 +81,20 @@ impl Readiness for State {
 impl Terminal {
     /// A terminal with Linux's initial settings.
     pub(crate) fn new(wire: &'static dyn Wire, device: DeviceNumber) -> Self {
-        let state = State { tty: Tty::default(), owner: Owner::default(), is_throttled: false, line: None };
+        let state = TerminalState {
+            tty: Tty::default(),
+            owner: TerminalOwner::default(),
+            is_throttled: false,
+            line: None,
+        };
         Self { state: Locked::new(Class::Console, state), wire: Some(wire), device }
     }
 
     /// The terminal of a pair.
     fn pseudo(device: DeviceNumber) -> Self {
         let line = Some(Line::default());
-        let state = State { tty: Tty::pseudo(), owner: Owner::default(), is_throttled: false, line };
+        let state =
+            TerminalState { tty: Tty::pseudo(), owner: TerminalOwner::default(), is_throttled: false, line };
         Self { state: Locked::new(Class::Pty, state), wire: None, device }
     }
 
@@ -150,7 +156,7 @@ impl Terminal {
             if count > 0 {
                 state.raise(Side::Master.hide(Events::READABLE));
             }
-            Taken { count, failed }
+            TakeStep { count, failed }
         })
     }
 
@@ -255,7 +261,7 @@ impl Terminal {
     }
 }
 
-impl State {
+impl TerminalState {
     /// Hands output to the wire until either has no more; returns whether any went.
     fn send(&mut self, wire: Option<&dyn Wire>) -> bool {
         let mut any = false;
@@ -273,7 +279,7 @@ impl State {
 }
 
 /// What one step of [`take_all`] has done.
-struct Taken {
+struct TakeStep {
     /// Bytes.
     count: usize,
     /// There was room for more, and they could not be copied.
@@ -284,14 +290,14 @@ struct Taken {
 /// or there is no more room; `Pending` if it took none for that.
 fn take_all(
     from: &mut dyn Source,
-    mut step: impl FnMut(&mut dyn Source) -> Taken,
+    mut step: impl FnMut(&mut dyn Source) -> TakeStep,
 ) -> Poll<Result<usize, Errno>> {
     if from.remaining() == 0 {
         return Poll::Ready(Ok(0));
     }
     let mut done = 0;
     loop {
-        let Taken { count, failed } = step(from);
+        let TakeStep { count, failed } = step(from);
         done += count;
         if from.remaining() == 0 || count == 0 || failed {
             return match done {

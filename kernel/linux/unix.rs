@@ -26,10 +26,10 @@ use rules::net::abi::socket::{How, MessageFlags, Ucred, family, kind};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
 
-use self::connect::Taken;
+use self::connect::QueuedConnection;
 pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::all;
-use self::names::Key;
+use self::names::SocketKey;
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::address::{Address, RawAddress};
@@ -89,7 +89,7 @@ impl UnixSocket {
     ///
     /// # Errors
     /// `EINVAL`: it has a name. `EADDRINUSE`: somebody else has it.
-    fn bind_to(&self, name: Name, key: Key) -> Result<(), Errno> {
+    fn bind_to(&self, name: Name, key: SocketKey) -> Result<(), Errno> {
         let mut state = self.endpoint.state.lock();
         if state.name().is_some() {
             return Err(Errno::EINVAL);
@@ -106,7 +106,7 @@ impl UnixSocket {
     fn bind_any(&self) -> Result<(), Errno> {
         loop {
             let name = Name::chosen(names::next_number());
-            match self.bind_to(name.clone(), Key::Abstract(self.kind(), name)) {
+            match self.bind_to(name.clone(), SocketKey::Abstract(self.kind(), name)) {
                 Err(Errno::EADDRINUSE) => {}
                 Err(Errno::EINVAL) => return Ok(()),
                 other => return other,
@@ -142,12 +142,12 @@ impl socket::Socket for UnixSocket {
         match Given::parse(address.bytes())? {
             Given::Family => self.bind_any(),
             Given::Name(name @ Name::Abstract(_)) => {
-                self.bind_to(name.clone(), Key::Abstract(self.kind(), name))
+                self.bind_to(name.clone(), SocketKey::Abstract(self.kind(), name))
             }
             Given::Name(Name::Path(path)) => {
                 let file = caller.make_socket_file(&path)?;
                 // Nobody could use it.
-                self.bind_to(Name::Path(path.clone()), Key::File(file))
+                self.bind_to(Name::Path(path.clone()), SocketKey::File(file))
                     .inspect_err(|_| caller.remove_socket_file(&path))
             }
         }
@@ -168,7 +168,7 @@ impl socket::Socket for UnixSocket {
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         let child = self.endpoint.state.lock().accept();
         child.map_ok(|child| {
-            let taken: Box<dyn Accepted + '_> = Box::new(Taken::new(&self.endpoint, child));
+            let taken: Box<dyn Accepted + '_> = Box::new(QueuedConnection::new(&self.endpoint, child));
             taken
         })
     }

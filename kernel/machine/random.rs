@@ -18,7 +18,7 @@ use spin::Once;
 
 use crate::machine::console::println;
 
-type Key = [u8; 32];
+type StreamKey = [u8; 32];
 
 struct Generator {
     key: ChaCha20Rng,
@@ -96,8 +96,8 @@ impl Generator {
         stream
     }
 
-    fn take_key(&mut self) -> Key {
-        let mut key = Key::default();
+    fn take_key(&mut self) -> StreamKey {
+        let mut key = StreamKey::default();
         self.key.fill_bytes(&mut key);
         key
     }
@@ -105,9 +105,9 @@ impl Generator {
 
 /// Thirty-two bytes from all sources. Each round runs the pool through the cipher, so that a source can add
 /// to what the others gave but not take from it, and the time that the round took is part of the next sample.
-fn seed() -> Key {
+fn seed() -> StreamKey {
     const ROUNDS: usize = 64;
-    let mut pool = Key::default();
+    let mut pool = StreamKey::default();
     for _ in 0..ROUNDS {
         let hardware = ostd::arch::read_random().unwrap_or(0);
         let time = ostd::arch::read_tsc();

@@ -10,7 +10,7 @@ use rules::linux::credentials::Credentials;
 use super::device;
 use super::initramfs;
 use super::mount;
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use crate::machine::console::println;
 
@@ -38,7 +38,7 @@ pub(crate) fn origin() -> Origin {
 fn make_skeleton() -> Result<(), Errno> {
     let at_root = origin();
     for (directory, mode) in [("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", 0o1777)] {
-        match name::make(&at_root, directory.as_bytes(), NewFile::Directory, Permissions::from_mode(mode)) {
+        match namei::make(&at_root, directory.as_bytes(), NewFile::Directory, Permissions::from_mode(mode)) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
         }

@@ -15,7 +15,7 @@ use rules::linux::credentials::Credentials;
 
 use super::device::nodes;
 use super::mount::{self, Location};
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::Origin;
 use super::tmpfs::inode::{Content, DeviceKind, Inode};
 use super::tmpfs::superblock::FileSystemType;
@@ -61,7 +61,7 @@ pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
 pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Result<(), Errno> {
     let Defaults { mode, uid, gid } = *DEFAULTS.lock();
     let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
-    let made = name::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
+    let made = namei::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
     made.inode.with_attributes(|attributes| {
         attributes.uid = uid.unwrap_or(opener.uid());
         attributes.gid = gid.unwrap_or(opener.gid());
@@ -73,7 +73,7 @@ pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Resu
 pub(crate) fn remove(number: u32) {
     if let Ok(origin) = origin() {
         // Whoever was quicker has done the same.
-        let _ = name::unlink(&origin, name_of(number).as_bytes());
+        let _ = namei::unlink(&origin, name_of(number).as_bytes());
     }
 }
 
@@ -94,7 +94,7 @@ fn name_of(number: u32) -> alloc::string::String {
 
 fn populate(origin: &Origin) -> Result<(), Errno> {
     let ptmx = NewFile::Special(Content::Device(DeviceKind::Character, nodes::PTMX));
-    name::make(origin, b"ptmx", ptmx, Permissions::empty()).map(|_| ())
+    namei::make(origin, b"ptmx", ptmx, Permissions::empty()).map(|_| ())
 }
 
 fn origin() -> Result<Origin, Errno> {

@@ -15,7 +15,7 @@ use rules::linux::cpio::{self, CpioEntry, Malformed};
 use rules::linux::credentials::Credentials;
 
 use super::mount::{self, Location};
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use super::tmpfs::inode::{Content, DeviceKind};
 use super::tmpfs::regular::Position;
@@ -83,12 +83,12 @@ fn make(
         && entry.links > 1
         && let Some(first) = hard_links.get(&entry.identity)
     {
-        name::link(origin, first, entry.name)?;
+        namei::link(origin, first, entry.name)?;
         fill(first, entry)?;
         return Ok(Some(first.clone()));
     }
     let permissions = Permissions::from_mode(entry.mode);
-    let made = match name::make(origin, entry.name, new_file(entry, file_type), permissions) {
+    let made = match namei::make(origin, entry.name, new_file(entry, file_type), permissions) {
         // A directory that is there already, the root among them, takes the entry's attributes.
         Err(Errno::EEXIST) => path::lookup(origin, entry.name, LastLink::Keep)?,
         Err(Errno::ENOENT) => return Ok(None),
@@ -117,8 +117,8 @@ fn clear_way(origin: &Origin, path: &[u8], file_type: FileType) -> Result<(), Er
     };
     match (found.inode.is_directory(), file_type == FileType::Directory) {
         (true, true) => Ok(()),
-        (true, false) => name::remove_directory(origin, path),
-        (false, _) => name::unlink(origin, path),
+        (true, false) => namei::remove_directory(origin, path),
+        (false, _) => namei::unlink(origin, path),
     }
 }
 

@@ -22,16 +22,16 @@ use crate::core::file::release::Release;
 
 /// The lock of one file.
 pub(crate) struct FileLock {
-    key: Key,
-    state: event::Locked<State>,
+    key: FlockKey,
+    state: event::Locked<FlockState>,
 }
 
 /// File system and inode.
-type Key = (u64, u64);
+type FlockKey = (u64, u64);
 
-struct State(rules::linux::lock::FileLock<DescriptionId>);
+struct FlockState(rules::linux::lock::FileLock<DescriptionId>);
 
-impl Readiness for State {
+impl Readiness for FlockState {
     /// Writable: to be had alone. Readable: to be shared.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
@@ -41,13 +41,13 @@ impl Readiness for State {
     }
 }
 
-static LOCKS: SpinLock<BTreeMap<Key, Arc<FileLock>>> = SpinLock::new(BTreeMap::new());
+static LOCKS: SpinLock<BTreeMap<FlockKey, Arc<FileLock>>> = SpinLock::new(BTreeMap::new());
 
 /// The lock of `inode`, to be followed by [`FileLock::forget_unused`].
 pub(crate) fn of(inode: &Inode) -> Arc<FileLock> {
     let key = (u64::from(inode.superblock().device().encode()), inode.number());
     let new = || {
-        let state = event::Locked::new(Class::FileLock, State(rules::linux::lock::FileLock::new()));
+        let state = event::Locked::new(Class::FileLock, FlockState(rules::linux::lock::FileLock::new()));
         Arc::new(FileLock { key, state })
     };
     LOCKS.lock().entry(key).or_insert_with(new).clone()

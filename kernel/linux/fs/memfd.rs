@@ -15,7 +15,7 @@ use super::mount::{self, Location};
 use super::open::Opened;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::Regular;
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
@@ -41,7 +41,8 @@ fn place() -> Result<&'static Location, Errno> {
     static PLACE: Once<Location> = Once::new();
     PLACE.try_call_once(|| {
         let pages = Some((budget::total() / PAGE_SIZE / SHARE) as u64);
-        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits { pages, ..Limits::default() });
+        let superblock =
+            Superblock::new(FileSystemType::Tmpfs, SizeLimits { pages, ..SizeLimits::default() });
         Inode::new_root(&superblock, Permissions::from_mode(0o1777)).map(mount::outside)
     })
 }

@@ -16,7 +16,7 @@ use spin::Once;
 
 use super::stat;
 use super::tmpfs::inode::Inode;
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 use crate::core::file;
 
 /// A file system at its place in the tree.
@@ -46,7 +46,7 @@ static ROOT: Once<Location> = Once::new();
 /// When not even the root's inode can be had, before anything runs.
 pub(crate) fn root() -> &'static Location {
     ROOT.call_once(|| {
-        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
+        let superblock = Superblock::new(FileSystemType::Tmpfs, SizeLimits::default());
         let root = Inode::new_root(&superblock, Permissions::from_mode(0o755));
         #[expect(
             clippy::expect_used,

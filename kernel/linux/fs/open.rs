@@ -13,10 +13,10 @@ use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 
 use super::device;
+use super::generated::OpenGeneratedFile;
 use super::mount::Location;
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, Last, LastLink, Origin, Walk};
-use super::report::OpenReport;
 use super::stat;
 use super::tmpfs::inode::Content;
 use crate::core::file::description::OpenFile;
@@ -25,7 +25,7 @@ use crate::core::object::pipe::fifo::{self, FifoId};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct How {
+pub(crate) struct OpenHow {
     /// What it is to be used for.
     pub(crate) access: AccessMode,
     /// Everything else in the flags.
@@ -34,7 +34,7 @@ pub(crate) struct How {
     pub(crate) permissions: Permissions,
 }
 
-impl How {
+impl OpenHow {
     /// Reads the flags of open(2), refusing what contradicts itself.
     ///
     /// # Errors
@@ -103,8 +103,8 @@ impl Opened {
 ///
 /// # Errors
 /// `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`: the flags do not go with what is there. `ENXIO`: no
-/// driver for the device. Those of [`path::lookup`] and [`name::make`].
-pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+/// driver for the device. Those of [`path::lookup`] and [`namei::make`].
+pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     if how.has(OpenFlags::TEMPORARY) {
         return open_temporary(origin, path, how);
     }
@@ -119,7 +119,11 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Err
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn open_found(location: Location, how: How, credentials: Credentials) -> Result<Opened, Errno> {
+pub(crate) fn open_found(
+    location: Location,
+    how: OpenHow,
+    credentials: Credentials,
+) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file_type = inode.file_type();
     if how.has(OpenFlags::DIRECTORY) && file_type != FileType::Directory {
@@ -144,7 +148,7 @@ pub(crate) fn open_found(location: Location, how: How, credentials: Credentials)
     open_permitted(location, how)
 }
 
-fn open_permitted(location: Location, how: How) -> Result<Opened, Errno> {
+fn open_permitted(location: Location, how: OpenHow) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file: Arc<dyn File> = match inode.content() {
         Content::Directory(_) => inode.clone(),
@@ -155,19 +159,19 @@ fn open_permitted(location: Location, how: How) -> Result<Opened, Errno> {
             }
             inode.clone()
         }
-        Content::Report(_) => Arc::new(OpenReport::new(inode.clone())),
+        Content::GeneratedFile(_) => Arc::new(OpenGeneratedFile::new(inode.clone())),
         Content::Device(kind, number) => device::open(*kind, *number, how.flags)?,
         Content::Fifo => {
             let stat = stat::stat(inode);
             fifo::open(FifoId { device: stat.device, inode: stat.inode }, how.access, how.flags)?
         }
         Content::Socket => return Err(Errno::ENXIO),
-        Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
+        Content::Symlink(_) | Content::DynamicSymlink(_) => return Err(Errno::ELOOP),
     };
     Ok(Opened { location, file })
 }
 
-fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+fn open_or_make(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let mut walk = Walk::new(origin);
     let mut path = path.to_vec();
     loop {
@@ -179,7 +183,7 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
             Ok(found) => found,
             Err(Errno::ENOENT) if how.has(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
             Err(Errno::ENOENT) => {
-                match name::make_at(origin, &walk.at, &name, NewFile::Regular, how.permissions) {
+                match namei::make_at(origin, &walk.at, &name, NewFile::Regular, how.permissions) {
                     // Somebody else was faster: the name is there now.
                     Err(Errno::EEXIST) => continue,
                     // Whoever made a file may use it, whatever its permissions say.
@@ -192,11 +196,11 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
             && let Some(link) = walk.follow(&found.inode)?
         {
             match link {
-                path::Target::Path(link) => {
+                path::LinkTarget::Path(link) => {
                     path = link;
                     continue;
                 }
-                path::Target::Place(place) => return open_found(place, how, origin.credentials),
+                path::LinkTarget::Place(place) => return open_found(place, how, origin.credentials),
             }
         }
         if found.inode.is_directory() {
@@ -206,11 +210,11 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
     }
 }
 
-fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+fn open_temporary(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let directory = path::lookup(origin, path, how.last_link())?;
     directory.inode.directory()?;
     directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
-    let inode = name::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
+    let inode = namei::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
     // Whoever says that it has to be new does not want to name it.
     inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));
     open_permitted(directory.sibling(inode), how)

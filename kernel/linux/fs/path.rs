@@ -73,12 +73,14 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
             && let Some(link) = walk.follow(&found.inode)?
         {
             match link {
-                Target::Path(link) => {
+                LinkTarget::Path(link) => {
                     path = Cow::Owned(join(link, if slash { Some(b"") } else { None }));
                     continue;
                 }
-                Target::Place(place) if slash && !place.inode.is_directory() => return Err(Errno::ENOTDIR),
-                Target::Place(place) => return Ok(place),
+                LinkTarget::Place(place) if slash && !place.inode.is_directory() => {
+                    return Err(Errno::ENOTDIR);
+                }
+                LinkTarget::Place(place) => return Ok(place),
             }
         }
         if slash && !found.inode.is_directory() {
@@ -89,7 +91,7 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
 }
 
 /// Where a symbolic link leads.
-pub(crate) enum Target {
+pub(crate) enum LinkTarget {
     /// To where this path does.
     Path(Vec<u8>),
     /// There, whatever its path: a link of `/proc`.
@@ -140,8 +142,8 @@ impl Walk {
                         let next = self.child(name)?;
                         match self.follow(&next.inode)? {
                             None => self.at = next,
-                            Some(Target::Place(place)) => self.at = place,
-                            Some(Target::Path(link)) => {
+                            Some(LinkTarget::Place(place)) => self.at = place,
+                            Some(LinkTarget::Path(link)) => {
                                 path = Cow::Owned(join(link, Some(step.rest)));
                                 continue 'path;
                             }
@@ -167,11 +169,11 @@ impl Walk {
     ///
     /// # Errors
     /// `ELOOP`: one too many. Those of a live link.
-    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<Target>, Errno> {
+    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<LinkTarget>, Errno> {
         let target = match inode.content() {
-            Content::Symlink(target) => Ok(Target::Path(target.to_vec())),
-            Content::LiveSymlink(link) => {
-                link().map(|to| to.place.map_or(Target::Path(to.text), Target::Place))
+            Content::Symlink(target) => Ok(LinkTarget::Path(target.to_vec())),
+            Content::DynamicSymlink(link) => {
+                link().map(|to| to.place.map_or(LinkTarget::Path(to.text), LinkTarget::Place))
             }
             _ => return Ok(None),
         };

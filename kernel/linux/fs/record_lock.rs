@@ -26,7 +26,7 @@ use crate::core::file::table::{CloseObserver, FdTable, TableId};
 
 /// Who holds record locks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Owner {
+pub(crate) enum RecordLockOwner {
     /// Those who share a descriptor table.
     Table(TableId),
     /// An open file description.
@@ -36,7 +36,7 @@ pub(crate) enum Owner {
 /// An owner, with the process that F_GETLK names; -1 for a description.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holder {
-    pub(crate) owner: Owner,
+    pub(crate) owner: RecordLockOwner,
     pub(crate) process: i32,
 }
 
@@ -49,39 +49,39 @@ impl PartialEq for Holder {
 impl Eq for Holder {}
 
 /// File system and inode.
-type Key = (u64, u64);
+type RecordLockKey = (u64, u64);
 
 /// The record locks of one file.
 pub(crate) struct FileLocks {
-    key: Key,
-    state: event::Locked<State>,
+    key: RecordLockKey,
+    state: event::Locked<RecordLockState>,
 }
 
-struct State(RecordLocks<Holder>);
+struct RecordLockState(RecordLocks<Holder>);
 
-impl Readiness for State {
+impl Readiness for RecordLockState {
     /// Whether a lock can be had depends on who asks: waiters are told of every release, and look.
     fn readiness(&self) -> Events {
         Events::empty()
     }
 }
 
-static FILES: SpinLock<BTreeMap<Key, Arc<FileLocks>>> = SpinLock::new(BTreeMap::new());
+static FILES: SpinLock<BTreeMap<RecordLockKey, Arc<FileLocks>>> = SpinLock::new(BTreeMap::new());
 
 /// Which owner waits for which; by process only, as Linux finds deadlocks of processes only.
-static WAITS: SpinLock<Vec<(Owner, Owner)>> = SpinLock::new(Vec::new());
+static WAITS: SpinLock<Vec<(RecordLockOwner, RecordLockOwner)>> = SpinLock::new(Vec::new());
 
 /// The locks of `file`, to be followed by [`FileLocks::forget_unused`].
 pub(crate) fn of(file: &OpenFile) -> Arc<FileLocks> {
     let key = key(file);
     let new = || {
-        let state = event::Locked::new(Class::FileLock, State(RecordLocks::new()));
+        let state = event::Locked::new(Class::FileLock, RecordLockState(RecordLocks::new()));
         Arc::new(FileLocks { key, state })
     };
     FILES.lock().entry(key).or_insert_with(new).clone()
 }
 
-fn key(file: &OpenFile) -> Key {
+fn key(file: &OpenFile) -> RecordLockKey {
     let stat = file.stat();
     (stat.device, stat.inode)
 }
@@ -145,7 +145,7 @@ impl FileLocks {
         drop(locks);
     }
 
-    fn release_all(&self, owner: Owner) {
+    fn release_all(&self, owner: RecordLockOwner) {
         if self.state.lock().0.release_all(Holder { owner, process: 0 }) {
             self.tell();
         }
@@ -160,17 +160,17 @@ impl FileLocks {
 
 impl Release for FileLocks {
     fn release(&self, description: DescriptionId) {
-        self.release_all(Owner::Description(description));
+        self.release_all(RecordLockOwner::Description(description));
         self.forget_unused();
     }
 }
 
 /// That an owner waits for another; until it is dropped.
-pub(crate) struct Waiting(Owner);
+pub(crate) struct Waiting(RecordLockOwner);
 
 impl Waiting {
     /// Nobody is waited for yet.
-    pub(crate) const fn new(owner: Owner) -> Self {
+    pub(crate) const fn new(owner: RecordLockOwner) -> Self {
         Self(owner)
     }
 
@@ -178,7 +178,7 @@ impl Waiting {
     ///
     /// # Errors
     /// `EDEADLK`: the blocker waits for this owner, itself or through others. `ENOMEM`.
-    pub(crate) fn blame(&mut self, blocker: Owner) -> Result<(), Errno> {
+    pub(crate) fn blame(&mut self, blocker: RecordLockOwner) -> Result<(), Errno> {
         let mut waits = WAITS.lock();
         waits.retain(|(waiter, _)| *waiter != self.0);
         // Each step leaves one pair behind, so the walk ends even if the owners' threads wait in circles.
@@ -206,15 +206,15 @@ impl Drop for Waiting {
 struct TableLocks(TableId);
 
 /// The owner of the record locks that a process with the table `files` takes, as it is about to take one.
-pub(crate) fn owner_of(files: &FdTable) -> Owner {
+pub(crate) fn owner_of(files: &FdTable) -> RecordLockOwner {
     let id = files.id();
     files.observe_closes(|| Box::new(TableLocks(id)));
-    Owner::Table(id)
+    RecordLockOwner::Table(id)
 }
 
 impl TableLocks {
     fn give_up(&self, locks: &FileLocks) {
-        locks.release_all(Owner::Table(self.0));
+        locks.release_all(RecordLockOwner::Table(self.0));
         locks.forget_unused();
     }
 }

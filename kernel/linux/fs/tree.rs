@@ -17,7 +17,7 @@ use super::devpts;
 use super::mount;
 use super::path::Origin;
 use super::tmpfs::inode::Inode;
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 
 /// The root of the file system with that name: a new one for tmpfs, else the only one.
 ///
@@ -60,7 +60,7 @@ impl OnlyTree {
     /// `ENOSPC`: no inode to be had.
     pub(crate) fn root(&self) -> Result<&Arc<Inode>, Errno> {
         self.root.try_call_once(|| {
-            let superblock = Superblock::new(self.file_system, Limits::default());
+            let superblock = Superblock::new(self.file_system, SizeLimits::default());
             let root = Inode::new_root(&superblock, Permissions::from_mode(self.mode))?;
             (self.populate)(&origin_at(&root))?;
             Ok(root)
@@ -75,7 +75,7 @@ pub(super) fn origin_at(root: &Arc<Inode>) -> Origin {
 }
 
 fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {
-    let mut limits = Limits::default();
+    let mut limits = SizeLimits::default();
     let mut permissions = Permissions::from_mode(0o1777);
     let (mut uid, mut gid) = (0, 0);
     for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {

@@ -17,8 +17,8 @@ use super::subject::{Subject, number};
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
 use crate::linux::fs::{memfd, path};
 
 /// The descriptors of a subject.
@@ -27,8 +27,8 @@ pub(super) struct Descriptors(pub(super) Subject);
 /// Keeps the numbers of these inodes apart from those of a subject's other files.
 const LOCAL: u64 = 1 << 30;
 
-impl Names for Descriptors {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Descriptors {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (subject, fd) = (self.0, Fd::new(number(name)?));
         let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let access = file.access();
@@ -37,7 +37,7 @@ impl Names for Descriptors {
             let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
             Ok(destination(&file))
         };
-        subject.find(LOCAL | fd.index() as u64, mode, Content::LiveSymlink(Box::new(link)))
+        subject.find(LOCAL | fd.index() as u64, mode, Content::DynamicSymlink(Box::new(link)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {

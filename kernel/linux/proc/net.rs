@@ -1,6 +1,6 @@
 //! `/proc/PID/net`: what a process sees of the network, which is what all see.
 //!
-//! Not here: the texts (`linux/net_tables`, `net/traffic`).
+//! Not here: the texts (`linux/proc/net_tables`, `net/traffic`).
 //! Missing: what is about IPv6, raw and packet sockets, netlink, and statistics of protocols.
 //! Source: proc(5); Linux 6.1 fs/proc/proc_net.c.
 
@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 
+use super::net_tables;
 use super::subject::{Subject, named};
+use crate::linux::fs::tmpfs::dynamic::{DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Found, Listed, Names};
-use crate::linux::net_tables;
 use crate::net::traffic;
 
 /// The tables, in the directory of a subject.
@@ -34,10 +34,10 @@ const TABLES: &[(&[u8], Table)] = &[
 /// Keeps the numbers of these inodes apart from those of a subject's other files.
 const LOCAL: u64 = 1 << 29;
 
-impl Names for Tables {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Tables {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (table, local) = named(TABLES, LOCAL, name)?;
-        self.0.find(local, 0o444, Content::Report(Box::new(table)))
+        self.0.find(local, 0o444, Content::GeneratedFile(Box::new(table)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {

@@ -18,8 +18,8 @@ use rules::abi::mode::{FileType, Permissions};
 use super::{descriptors, maps, net, report, text};
 use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::thread::{self, Thread};
 
@@ -59,9 +59,14 @@ impl Subject {
         }
     }
 
-    pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<Found, Errno> {
+    pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<DynamicInode, Errno> {
         let owner = *self.process()?.credentials.lock();
-        Ok(Found { number: self.inode(local), content, permissions: Permissions::from_mode(mode), owner })
+        Ok(DynamicInode {
+            number: self.inode(local),
+            content,
+            permissions: Permissions::from_mode(mode),
+            owner,
+        })
     }
 
     /// Lists names of the subject that never change, with inodes from `local` on; none if it is gone.
@@ -91,13 +96,13 @@ pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> R
     Ok((entry, local))
 }
 
-type Text = fn(Subject) -> Result<Vec<u8>, Errno>;
+type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
 /// What a name in a subject's directory leads to.
 #[derive(Clone, Copy)]
 enum Entry {
-    Text(Text),
+    Text(TextOf),
     Link(Link),
     Descriptors,
     Net,
@@ -142,25 +147,25 @@ impl Entry {
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => Content::Report(Box::new(move || text(subject))),
-            Self::Link(link) => Content::LiveSymlink(Box::new(move || link(subject))),
+            Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
+            Self::Link(link) => Content::DynamicSymlink(Box::new(move || link(subject))),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
             Self::Net => directory(net::Tables(subject)),
-            Self::Threads => directory(Threads(subject)),
+            Self::Threads => directory(TaskNames(subject)),
         }
     }
 }
 
 /// A directory with live names only; it gets its parent when it is found.
-fn directory(names: impl Names + 'static) -> Content {
-    Content::Directory(Directory::live(Box::new(names)))
+fn directory(names: impl DynamicNames + 'static) -> Content {
+    Content::Directory(Directory::dynamic(Box::new(names)))
 }
 
 /// The names in `/proc` that are numbers of processes.
 pub(super) struct Processes;
 
-impl Names for Processes {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Processes {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let subject = Subject::Process(number(name)?);
         subject.process().map_err(|_| Errno::ENOENT)?;
         subject.find(0, 0o555, directory(Entries(subject)))
@@ -173,10 +178,10 @@ impl Names for Processes {
 }
 
 /// The names in `/proc/PID/task`.
-struct Threads(Subject);
+struct TaskNames(Subject);
 
-impl Names for Threads {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for TaskNames {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let subject = Subject::Thread(self.0.process()?.pid(), number(name)?);
         subject.thread().ok_or(Errno::ENOENT)?;
         subject.find(0, 0o555, directory(Entries(subject)))
@@ -209,8 +214,8 @@ impl Entries {
     }
 }
 
-impl Names for Entries {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Entries {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (entry, local) = named(self.entries(), 1, name)?;
         self.0.find(local, entry.mode(), entry.content(self.0))
     }

@@ -26,14 +26,14 @@ pub(super) fn is_running(thread: &Thread) -> bool {
 }
 
 #[derive(Clone, Copy)]
-enum State {
+enum ProcessState {
     Running,
     Sleeping,
     Stopped,
     Zombie,
 }
 
-impl State {
+impl ProcessState {
     fn of(process: &Process, thread: Option<&Thread>) -> Self {
         match thread {
             _ if process.has_ended() => Self::Zombie,
@@ -107,7 +107,7 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} 20 0 {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
          {} 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         name(&process, thread.as_deref()),
-        State::of(&process, thread.as_deref()).letter(),
+        ProcessState::of(&process, thread.as_deref()).letter(),
         process.parent.pid(),
         process.group(),
         process.session(),
@@ -142,7 +142,7 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
     let process = subject.process()?;
     let thread = subject.thread();
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
-    let state = State::of(&process, thread.as_deref());
+    let state = ProcessState::of(&process, thread.as_deref());
     let ids = *process.credentials.lock();
     let all = |ids: Ids| format!("{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.effective);
     let mut text = format!(

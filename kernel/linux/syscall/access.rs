@@ -6,7 +6,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::access::Access;
 
-use super::at::{self, Found, Lookup};
+use super::at::{self, FoundFile, Lookup};
 use super::context::{Context, SysResult};
 
 /// access(2).
@@ -30,7 +30,7 @@ pub(crate) fn faccessat2(
     let wanted = u16::try_from(mode).ok().and_then(Access::from_bits).ok_or(Errno::EINVAL)?;
     // The bit of AT_REMOVEDIR means AT_EACCESS here.
     let flags = at::flags(flags, AtFlags::REMOVEDIR | AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
-    if let Found::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
+    if let FoundFile::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
         let own = cx.credentials();
         let who = if flags.contains(AtFlags::REMOVEDIR) { own } else { own.real() };
         location.inode.check(who, wanted)?;

@@ -14,12 +14,12 @@ use rules::linux::credentials::Credentials;
 use super::context::{Caller, Context};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::machine::memory::user;
 
 /// What a path, or an empty path, leads to.
-pub(crate) enum Found {
+pub(crate) enum FoundFile {
     /// A place in the tree.
     Place(Location),
     /// A file that has none: a pipe, a socket.
@@ -107,19 +107,19 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Those of [`Context::path`], [`Context::origin_at`] and [`path::lookup`].
-    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Found, Errno> {
+    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<FoundFile, Errno> {
         let path = self.path(address)?;
         if !path.is_empty() || lookup.empty_path == EmptyPath::Missing {
             let origin = self.origin_at(directory, &path)?;
-            return path::lookup(&origin, &path, lookup.last_link).map(Found::Place);
+            return path::lookup(&origin, &path, lookup.last_link).map(FoundFile::Place);
         }
         if directory == AT_FDCWD {
-            return Ok(Found::Place(self.origin().start));
+            return Ok(FoundFile::Place(self.origin().start));
         }
         let file = self.files().get_any(descriptor(directory)?)?;
         Ok(match place(&file).cloned() {
-            Some(location) => Found::Place(location),
-            None => Found::Elsewhere(file),
+            Some(location) => FoundFile::Place(location),
+            None => FoundFile::Elsewhere(file),
         })
     }
 
@@ -129,8 +129,8 @@ impl Context<'_> {
     /// As [`Context::find`]. `EINVAL`: the file has no place.
     pub(crate) fn locate(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Location, Errno> {
         match self.find(directory, address, lookup)? {
-            Found::Place(location) => Ok(location),
-            Found::Elsewhere(_) => Err(Errno::EINVAL),
+            FoundFile::Place(location) => Ok(location),
+            FoundFile::Elsewhere(_) => Err(Errno::EINVAL),
         }
     }
 }
@@ -139,7 +139,7 @@ impl Context<'_> {
     /// Makes a file where the path at `address` leads from `directory`.
     ///
     /// # Errors
-    /// Those of [`Context::path`], [`Context::origin_at`] and [`name::make`].
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`namei::make`].
     pub(crate) fn make(
         &self,
         directory: i32,
@@ -148,7 +148,7 @@ impl Context<'_> {
         permissions: Permissions,
     ) -> Result<usize, Errno> {
         let path = self.path(address)?;
-        name::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
+        namei::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
         Ok(0)
     }
 }

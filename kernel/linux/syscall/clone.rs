@@ -161,7 +161,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         let child = copy_process(parent, flags)?;
         child.exit_signal.store(request.exit_signal, Ordering::Relaxed);
         if has(VFORK) {
-            child.lend(cx.thread());
+            child.set_vfork_parent(cx.thread());
         }
         let pid = child.pid();
         (child, pid)

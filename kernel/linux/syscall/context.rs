@@ -26,7 +26,7 @@ use crate::linux::task::limits::Resource;
 use crate::linux::task::process::Process;
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::signal::signalfd::Signals;
+use crate::linux::task::signal::signalfd::ThreadPending;
 use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::space::AddressSpace;
 
@@ -111,7 +111,7 @@ impl<'a> Context<'a> {
 
 impl Caller for Context<'_> {
     type Sleeper = Myself;
-    type Signals = Signals;
+    type Signals = ThreadPending;
 
     #[inline]
     fn sleeper(&self) -> &Myself {

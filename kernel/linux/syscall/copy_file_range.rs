@@ -16,7 +16,7 @@ use crate::core::syscall::write;
 use crate::machine::memory::user::{MAX_RW_COUNT, UserPtr};
 
 /// A file, and where its offset is: at an address, or its own.
-pub(crate) type End = (Fd, usize);
+pub(crate) type CopyEnd = (Fd, usize);
 
 /// Copies at most `count` bytes from one regular file to another, or to another part of the same, and returns how many.
 /// Each offset is moved.
@@ -27,8 +27,8 @@ pub(crate) type End = (Fd, usize);
 /// offset. `EFBIG`: more than a file may have. `EFAULT`: an offset is not accessible. Those of read(2) and write(2).
 pub(crate) fn copy_file_range(
     cx: &mut Context<'_>,
-    from: End,
-    to: End,
+    from: CopyEnd,
+    to: CopyEnd,
     count: usize,
     flags: u32,
 ) -> SysResult {

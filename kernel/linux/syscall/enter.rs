@@ -11,7 +11,7 @@ use super::context::{Context, Held};
 use super::table;
 use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
-use crate::linux::task::process::End;
+use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
@@ -60,7 +60,7 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
             }
         }
         if held.space.take_starved() {
-            exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
+            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
         }
     }
 }

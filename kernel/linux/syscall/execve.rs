@@ -95,7 +95,7 @@ pub(crate) fn start_program(
     process.keep_peak(&old);
     drop(old);
     drop(process.replace_space(image.space.clone()));
-    process.release_lender();
+    process.release_vfork_parent();
     if let Some(files) = files {
         drop(process.replace_files(files));
     }

@@ -69,7 +69,7 @@ pub(crate) enum Kind {
 
 /// How they shall change.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Change {
+pub(crate) enum IdChange {
     /// setuid(2), setgid(2).
     One(usize),
     /// setreuid(2), setregid(2): real and effective.
@@ -82,7 +82,7 @@ pub(crate) enum Change {
 ///
 /// # Errors
 /// Those of [`Ids::set`], [`Ids::set_two`] and [`Ids::set_three`]; the privilege is `CAP_SETUID` or `CAP_SETGID`.
-pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysResult {
+pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: IdChange) -> SysResult {
     let mut credentials = cx.process().credentials.lock();
     let (before, capability) = match kind {
         Kind::Users => (credentials.users, Capability::SETUID),
@@ -90,9 +90,9 @@ pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysRe
     };
     let is_privileged = credentials.can(capability);
     let after: Ids = match change {
-        Change::One(id) => before.set(id as u32, is_privileged)?,
-        Change::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
-        Change::Three(real, effective, saved) => {
+        IdChange::One(id) => before.set(id as u32, is_privileged)?,
+        IdChange::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
+        IdChange::Three(real, effective, saved) => {
             before.set_three([real as u32, effective as u32, saved as u32], is_privileged)?
         }
     };

@@ -15,7 +15,7 @@ use rules::machine::vma::Traits;
 
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::{PAGE_SIZE, TASK_SIZE, page_down, page_up};
-use crate::machine::memory::pages::{Mappable, Shared};
+use crate::machine::memory::pages::{Mappable, SharedMapping};
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::space::{AddressSpace, Backing, Locking, MapRequest, Move, Placement};
 use crate::machine::memory::user::UserSlice;
@@ -139,7 +139,7 @@ fn file_backing(
     let mut hold = None;
     let mut is_read_only = !file.writable;
     if file.writable {
-        Shared { hold, is_read_only } = pages.clone().share(prot.contains(Prot::WRITE))?;
+        SharedMapping { hold, is_read_only } = pages.clone().share(prot.contains(Prot::WRITE))?;
     }
     let max_prot = if is_read_only { Prot::all() - Prot::WRITE } else { Prot::all() };
     Ok((Backing::Shared { pages, index, hold }, max_prot))

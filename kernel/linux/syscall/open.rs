@@ -12,7 +12,7 @@ use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::syscall::patience;
-use crate::linux::fs::open::{self, How};
+use crate::linux::fs::open::{self, OpenHow};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
@@ -30,7 +30,7 @@ pub(crate) fn creat(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
 
 /// openat(2).
 pub(crate) fn openat(cx: &mut Context<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
-    open_with(cx, directory, path, How::parse(flags, mode)?)
+    open_with(cx, directory, path, OpenHow::parse(flags, mode)?)
 }
 
 /// openat2(2).
@@ -53,7 +53,7 @@ pub(crate) fn openat2(
     if mode != 0 && !makes {
         return Err(Errno::EINVAL);
     }
-    let parsed = How::parse(flags, mode as u32)?;
+    let parsed = OpenHow::parse(flags, mode as u32)?;
     if parsed.flags.bits() != flags & OpenFlags::all().bits() {
         // open(2) drops what O_PATH gives no meaning; openat2(2) refuses it.
         return Err(Errno::EINVAL);
@@ -61,7 +61,7 @@ pub(crate) fn openat2(
     open_with(cx, directory, path, parsed)
 }
 
-fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> SysResult {
+fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: OpenHow) -> SysResult {
     let path = cx.path(path)?;
     let files = cx.files();
     let reserved = files.reserve(Fd::new(0), cx.file_limit())?;

@@ -16,7 +16,7 @@ use rules::linux::record_lock::argument::{Flock, RawFlock};
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::file::release::Release;
-use crate::linux::fs::record_lock::{self, FileLocks, Holder, Owner, Waiting};
+use crate::linux::fs::record_lock::{self, FileLocks, Holder, RecordLockOwner, Waiting};
 use crate::machine::memory::user::UserPtr;
 
 /// Whether a lock may be waited for.
@@ -97,7 +97,7 @@ fn acquire(
     pollee::wait_events(cx.sleeper(), target, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
-            && matches!(holder.owner, Owner::Table(_))
+            && matches!(holder.owner, RecordLockOwner::Table(_))
             && let Some(held) = locks.in_the_way(holder, mode, wanted.bytes)
         {
             waiting.blame(held.owner.owner)?;
@@ -122,7 +122,7 @@ fn holder(cx: &Context<'_>, file: &OpenFile, owner: LockOwner) -> Holder {
         LockOwner::Process => {
             Holder { owner: record_lock::owner_of(cx.files()), process: cx.process().pid().cast_signed() }
         }
-        LockOwner::Description => Holder { owner: Owner::Description(file.id()), process: -1 },
+        LockOwner::Description => Holder { owner: RecordLockOwner::Description(file.id()), process: -1 },
     }
 }
 

@@ -20,7 +20,7 @@ use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::Right;
 use crate::linux::fs::mount::Location;
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::{self, LastLink};
 use crate::linux::fs::stat;
 use crate::linux::fs::tmpfs::inode::Content;
@@ -125,14 +125,14 @@ impl SocketCaller for Context<'_> {
 
     fn make_socket_file(&self, path: &[u8]) -> Result<FileId, Errno> {
         let new = NewFile::Special(Content::Socket);
-        let made = name::make(&self.origin(), path, new, Permissions::from_mode(0o777));
+        let made = namei::make(&self.origin(), path, new, Permissions::from_mode(0o777));
         let in_use = |error| if error == Errno::EEXIST { Errno::EADDRINUSE } else { error };
         made.map(|location| id(&location)).map_err(in_use)
     }
 
     fn remove_socket_file(&self, path: &[u8]) {
         // Somebody else may have removed it.
-        let _ = name::unlink(&self.origin(), path);
+        let _ = namei::unlink(&self.origin(), path);
     }
 
     fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno> {

@@ -9,7 +9,7 @@ use rules::core::fd::Fd;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::abi::device::DeviceNumber;
 
-use super::at::{self, Found, Lookup};
+use super::at::{self, FoundFile, Lookup};
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::stat;
 use crate::machine::memory::user::UserPtr;
@@ -41,8 +41,8 @@ pub(crate) fn newfstatat(
 ) -> SysResult {
     let flags = at::flags(flags, LOOKUP | AtFlags::STATX_FORCE_SYNC | AtFlags::STATX_DONT_SYNC)?;
     let stat = match cx.find(directory, path, Lookup::with(flags))? {
-        Found::Place(location) => stat::stat(&location.inode),
-        Found::Elsewhere(file) => file.stat(),
+        FoundFile::Place(location) => stat::stat(&location.inode),
+        FoundFile::Elsewhere(file) => file.stat(),
     };
     write(cx, to, &stat)
 }
@@ -63,8 +63,8 @@ pub(crate) fn statx(
         return Err(Errno::EINVAL);
     }
     let statx = match cx.find(directory, path, Lookup::with(flags))? {
-        Found::Place(location) => stat::statx(&location),
-        Found::Elsewhere(file) => extended(&file.stat()),
+        FoundFile::Place(location) => stat::statx(&location),
+        FoundFile::Elsewhere(file) => extended(&file.stat()),
     };
     UserPtr::new(cx.space(), to).write(&statx)?;
     Ok(0)

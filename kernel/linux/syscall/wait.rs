@@ -4,13 +4,13 @@ use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use super::{getrusage, pidfd_open};
-use crate::linux::task::process::{End, Process};
+use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::signal::job::Change;
 use crate::linux::task::signal::pending::{
     CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, INFO_WORDS, Info,
 };
 use crate::linux::task::usage::Usage;
-use crate::linux::task::wait::{self, Options, State, Which};
+use crate::linux::task::wait::{self, ChildFilter, ChildState, Options};
 use crate::machine::memory::user::UserPtr;
 
 /// What both calls take.
@@ -32,10 +32,10 @@ pub(crate) fn wait4(
         Options::from_bits(options as u32).filter(|options| known.contains(*options)).ok_or(Errno::EINVAL)?;
     let which = match pid as u32 as i32 {
         i32::MIN => return Err(Errno::ESRCH),
-        -1 => Which::Any,
-        0 => Which::Group(cx.process().group()),
-        group if group < 0 => Which::Group(group.unsigned_abs()),
-        pid => Which::Process(pid.unsigned_abs()),
+        -1 => ChildFilter::Any,
+        0 => ChildFilter::Group(cx.process().group()),
+        group if group < 0 => ChildFilter::Group(group.unsigned_abs()),
+        pid => ChildFilter::Process(pid.unsigned_abs()),
     };
     let Some((child, state)) = wait::child(cx.sleeper(), which, options | Options::EXITED)? else {
         return Ok(0);
@@ -57,12 +57,12 @@ fn used(child: &Process) -> Usage {
     used
 }
 
-fn word(state: State) -> u32 {
+fn word(state: ChildState) -> u32 {
     match state {
-        State::Ended(End::Exited(status)) => u32::from(status) << 8,
-        State::Ended(End::Killed(signal)) => u32::from(signal),
-        State::Changed(Change::Stopped(signal)) => u32::from(signal.number()) << 8 | 0x7f,
-        State::Changed(Change::Continued) => 0xffff,
+        ChildState::Ended(ExitStatus::Exited(status)) => u32::from(status) << 8,
+        ChildState::Ended(ExitStatus::Killed(signal)) => u32::from(signal),
+        ChildState::Changed(Change::Stopped(signal)) => u32::from(signal.number()) << 8 | 0x7f,
+        ChildState::Changed(Change::Continued) => 0xffff,
     }
 }
 
@@ -96,12 +96,12 @@ pub(crate) fn waitid(
             let process = pidfd_open::process_of(cx, id)?;
             gives_up = may_wait && cx.file(id)?.is_nonblocking();
             options.set(Options::NOHANG, gives_up || !may_wait);
-            Which::Process(process.pid())
+            ChildFilter::Process(process.pid())
         }
-        P_ALL => Which::Any,
-        P_PID if is_positive => Which::Process(number),
-        P_PGID if number == 0 => Which::Group(cx.process().group()),
-        P_PGID if is_positive => Which::Group(number),
+        P_ALL => ChildFilter::Any,
+        P_PID if is_positive => ChildFilter::Process(number),
+        P_PGID if number == 0 => ChildFilter::Group(cx.process().group()),
+        P_PGID if is_positive => ChildFilter::Group(number),
         _ => return Err(Errno::EINVAL),
     };
     let found = wait::child(cx.sleeper(), which, options)?;
@@ -125,12 +125,12 @@ pub(crate) fn waitid(
 }
 
 /// `siginfo_t` of a child.
-fn describe(child: &Process, state: State) -> Info {
+fn describe(child: &Process, state: ChildState) -> Info {
     let (code, status) = match state {
-        State::Ended(End::Exited(status)) => (CLD_EXITED, status),
-        State::Ended(End::Killed(signal)) => (CLD_KILLED, signal),
-        State::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
-        State::Changed(Change::Continued) => (CLD_CONTINUED, 18),
+        ChildState::Ended(ExitStatus::Exited(status)) => (CLD_EXITED, status),
+        ChildState::Ended(ExitStatus::Killed(signal)) => (CLD_KILLED, signal),
+        ChildState::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
+        ChildState::Changed(Change::Continued) => (CLD_CONTINUED, 18),
     };
     let uid = child.credentials.lock().users.real;
     Info::child(code, child.pid(), uid, status.into(), Usage::default())

@@ -16,7 +16,7 @@ use crate::machine::memory::user;
 const NAME_MAX: usize = 256;
 
 /// Which file a call is about.
-pub(crate) enum Which {
+pub(crate) enum XattrTarget {
     /// What the path at this address leads to.
     Path(usize),
     /// The same, or the symbolic link at the end of it.
@@ -30,7 +30,7 @@ pub(crate) enum Which {
 /// # Errors
 /// `EOPNOTSUPP`: as for any attribute. `ERANGE`: an empty name, or one of more than 255 bytes. `EFAULT`: the name is not
 /// readable. `EBADF`, and those of a path.
-pub(crate) fn named(cx: &mut Context<'_>, which: &Which, name: usize) -> SysResult {
+pub(crate) fn named(cx: &mut Context<'_>, which: &XattrTarget, name: usize) -> SysResult {
     find(cx, which)?;
     check_name(cx, name)?;
     Err(Errno::EOPNOTSUPP)
@@ -40,7 +40,13 @@ pub(crate) fn named(cx: &mut Context<'_>, which: &Which, name: usize) -> SysResu
 ///
 /// # Errors
 /// As [`named`]. `EINVAL`: an unknown flag. `E2BIG`: more than 64 KiB.
-pub(crate) fn set(cx: &mut Context<'_>, which: &Which, name: usize, size: usize, flags: u32) -> SysResult {
+pub(crate) fn set(
+    cx: &mut Context<'_>,
+    which: &XattrTarget,
+    name: usize,
+    size: usize,
+    flags: u32,
+) -> SysResult {
     /// `XATTR_CREATE` and `XATTR_REPLACE`.
     const KNOWN: u32 = 3;
     const SIZE_MAX: usize = 1 << 16;
@@ -56,15 +62,15 @@ pub(crate) fn set(cx: &mut Context<'_>, which: &Which, name: usize, size: usize,
 ///
 /// # Errors
 /// `EBADF`, and those of a path.
-pub(crate) fn list(cx: &mut Context<'_>, which: &Which) -> SysResult {
+pub(crate) fn list(cx: &mut Context<'_>, which: &XattrTarget) -> SysResult {
     find(cx, which).map(|()| 0)
 }
 
-fn find(cx: &mut Context<'_>, which: &Which) -> Result<(), Errno> {
+fn find(cx: &mut Context<'_>, which: &XattrTarget) -> Result<(), Errno> {
     match *which {
-        Which::Path(path) => cx.locate(AT_FDCWD, path, Lookup::FOLLOW).map(drop),
-        Which::Link(path) => cx.locate(AT_FDCWD, path, Lookup::KEEP).map(drop),
-        Which::Open(fd) => cx.files().get(fd).map(drop),
+        XattrTarget::Path(path) => cx.locate(AT_FDCWD, path, Lookup::FOLLOW).map(drop),
+        XattrTarget::Link(path) => cx.locate(AT_FDCWD, path, Lookup::KEEP).map(drop),
+        XattrTarget::Open(fd) => cx.files().get(fd).map(drop),
     }
 }
 

@@ -5,7 +5,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::process::{self, End, Process};
+use super::process::{self, ExitStatus, Process};
 use super::signal::action::{self, Flags};
 use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
@@ -17,7 +17,7 @@ use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::{SigSet, Signal};
 
 /// Makes all threads of the process end; the first to ask decides how it ended.
-pub(crate) fn end_process(process: &Process, end: End) {
+pub(crate) fn end_process(process: &Process, end: ExitStatus) {
     {
         let mut ended = process.end.lock();
         if ended.is_some() {
@@ -43,8 +43,8 @@ pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     };
     if left == 0 {
         let status = process.first_status.load(Ordering::Relaxed);
-        process.end.lock().get_or_insert(End::Exited(status));
-        bury(process, leave_session);
+        process.end.lock().get_or_insert(ExitStatus::Exited(status));
+        reap(process, leave_session);
     } else {
         // It may have been the one that was to take a signal.
         let waiting = process.signals.lock().pending.signals();
@@ -67,7 +67,7 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
 }
 
 /// What is left of a process when its last thread has ended: a zombie for its parent to find.
-fn bury(process: &Arc<Process>, leave_session: fn(&Process)) {
+fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
     // Nobody can tell how long the parent takes to look; the memory goes now.
@@ -75,7 +75,7 @@ fn bury(process: &Arc<Process>, leave_session: fn(&Process)) {
     let nobody = AddressSpace::of_nobody();
     drop(thread::move_to_space(nobody.clone()));
     drop(process.replace_space(nobody));
-    process.release_lender();
+    process.release_vfork_parent();
     leave_session(process);
     give_away_children(process);
     let parent = process.parent.get().map(|parent| {
@@ -154,8 +154,8 @@ fn signal_parent(child: &Process, parent: &Arc<Process>) {
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
     if let Some(signal) = exit_signal {
         let (code, status) = match end {
-            End::Exited(status) => (CLD_EXITED, status),
-            End::Killed(signal) => (CLD_KILLED, signal),
+            ExitStatus::Exited(status) => (CLD_EXITED, status),
+            ExitStatus::Killed(signal) => (CLD_KILLED, signal),
         };
         let uid = child.credentials.lock().users.real;
         let used = child.used.lock().threads;

@@ -74,9 +74,9 @@ struct Waiter {
     key: SpinLock<Identity>,
 }
 
-type Queues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
+type FutexQueues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
 
-static WAITERS: SpinLock<Queues> = SpinLock::new(BTreeMap::new());
+static WAITERS: SpinLock<FutexQueues> = SpinLock::new(BTreeMap::new());
 
 /// Sleeps until woken with one of `bits`, if the word is `expected`.
 ///
@@ -152,7 +152,7 @@ pub(super) fn wake_any(space: &AddressSpace, addr: usize) {
     }
 }
 
-fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> usize {
+fn wake_locked(waiters: &mut FutexQueues, key: Identity, most: usize, bits: u32) -> usize {
     let Some(queue) = waiters.get_mut(&key) else { return 0 };
     let mut count = 0;
     queue.retain(|waiter| {

@@ -31,9 +31,9 @@ const DEFAULT_SIGNALS: u64 = 1024;
 
 /// Soft and hard limits, by number.
 #[derive(Debug)]
-pub(crate) struct Limits([[AtomicU64; 2]; RESOURCES]);
+pub(crate) struct ResourceLimits([[AtomicU64; 2]; RESOURCES]);
 
-impl Limits {
+impl ResourceLimits {
     /// Those of the first process.
     pub(crate) fn first() -> Self {
         let limits = Self([const { [AtomicU64::new(UNLIMITED), AtomicU64::new(UNLIMITED)] }; RESOURCES]);
@@ -71,7 +71,7 @@ impl Limits {
     }
 }
 
-impl Clone for Limits {
+impl Clone for ResourceLimits {
     fn clone(&self) -> Self {
         Self(core::array::from_fn(|number| {
             self.0[number].each_ref().map(|limit| AtomicU64::new(limit.load(Ordering::Relaxed)))

@@ -18,13 +18,13 @@ use crate::core::file::traits::File;
 /// A process, as a file.
 pub(crate) struct PidFd {
     process: Arc<Process>,
-    state: Arc<event::Locked<State>>,
+    state: Arc<event::Locked<PidfdState>>,
 }
 
 /// What changes: whether the process has ended.
-pub(super) struct State(bool);
+pub(super) struct PidfdState(bool);
 
-impl Readiness for State {
+impl Readiness for PidfdState {
     fn readiness(&self) -> Events {
         if self.0 { Events::READABLE } else { Events::empty() }
     }
@@ -35,7 +35,7 @@ impl Readiness for State {
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    let state = Arc::new(event::Locked::new(Class::PidFd, State(false)));
+    let state = Arc::new(event::Locked::new(Class::PidFd, PidfdState(false)));
     {
         let mut watchers = process.watchers.lock();
         watchers.retain(|other| other.strong_count() > 0);

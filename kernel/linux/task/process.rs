@@ -15,12 +15,12 @@ use rules::abi::mode::Permissions;
 use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 
-use super::limits::{Limits, Resource};
+use super::limits::{Resource, ResourceLimits};
 use super::pidfd;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
-use super::threads::Threads;
+use super::threads::ThreadList;
 use super::timer::Timers;
 use super::usage::Usage;
 use crate::core::event;
@@ -42,7 +42,7 @@ pub(crate) struct Paths {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
+pub(crate) enum ExitStatus {
     /// It called exit(2), with this status.
     Exited(u8),
     /// A signal ended it.
@@ -88,29 +88,29 @@ pub(crate) struct Process {
     pid: u32,
     pub(crate) parent: Parent,
     pub(crate) children: SpinLock<Vec<Arc<Process>>>,
-    pub(crate) threads: SpinLock<Threads>,
+    pub(crate) threads: SpinLock<ThreadList>,
     space: SpinLock<Arc<AddressSpace>>,
     files: SpinLock<Arc<FdTable>>,
     pub(crate) paths: SpinLock<Paths>,
     pub(crate) credentials: SpinLock<Credentials>,
     pub(crate) signals: SpinLock<ProcessSignals>,
-    pub(crate) end: SpinLock<Option<End>>,
+    pub(crate) end: SpinLock<Option<ExitStatus>>,
     /// What the first thread gave to exit(2).
     pub(crate) first_status: AtomicU8,
     /// Set when the last thread has ended and the parent may find it.
     is_zombie: AtomicBool,
     /// What `signals` says, for those who only look.
     pub(crate) is_stopped: AtomicBool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ResourceLimits,
     pub(crate) timers: Timers,
     /// What its threads used that have ended, and its children that were waited for.
     pub(crate) used: SpinLock<Used>,
     group: AtomicU32,
     session: AtomicU32,
     /// The thread of the parent that waits in vfork(2) until this process has ended or runs another program.
-    pub(super) lender: SpinLock<Option<Arc<Parker>>>,
+    pub(super) vfork_parent: SpinLock<Option<Arc<Parker>>>,
     /// The descriptors that wait for its end.
-    pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::State>>>>,
+    pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::PidfdState>>>>,
     /// The signalfds that it has watched or waited for.
     pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether it has called execve(2) since fork(2): setpgid(2) asks.
@@ -214,7 +214,7 @@ impl Process {
             Arc::new(FdTable::new()),
             paths,
             ProcessSignals::new(),
-            Limits::first(),
+            ResourceLimits::first(),
         ));
         PROCESSES.lock().insert(process.pid, process.clone());
         process
@@ -257,14 +257,14 @@ impl Process {
         files: Arc<FdTable>,
         paths: Paths,
         signals: ProcessSignals,
-        limits: Limits,
+        limits: ResourceLimits,
     ) -> Self {
         let pid = next_id();
         Self {
             pid,
             parent: Parent::none(),
             children: SpinLock::new(Vec::new()),
-            threads: SpinLock::new(Threads::default()),
+            threads: SpinLock::new(ThreadList::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
             paths: SpinLock::new(paths),
@@ -279,7 +279,7 @@ impl Process {
             used: SpinLock::new(Used::default()),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
-            lender: SpinLock::new(None),
+            vfork_parent: SpinLock::new(None),
             watchers: SpinLock::new(Vec::new()),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
@@ -359,22 +359,22 @@ impl Process {
         used.threads.peak = used.threads.peak.max(peak);
     }
 
-    /// Notes that `lender` waits in vfork(2) until [`Process::release_lender`]. Before the process runs.
-    pub(crate) fn lend(&self, lender: &Thread) {
-        *self.lender.lock() = Some(lender.parker().clone());
+    /// Notes that `parent` waits in vfork(2) until [`Process::release_vfork_parent`]. Before the process runs.
+    pub(crate) fn set_vfork_parent(&self, parent: &Thread) {
+        *self.vfork_parent.lock() = Some(parent.parker().clone());
     }
 
     /// Lets the parent go on that waits in vfork(2), if one does.
-    pub(crate) fn release_lender(&self) {
-        let lender = self.lender.lock().take();
-        if let Some(lender) = lender {
-            lender.unpark();
+    pub(crate) fn release_vfork_parent(&self) {
+        let parent = self.vfork_parent.lock().take();
+        if let Some(parent) = parent {
+            parent.unpark();
         }
     }
 
     /// Whether its parent waits in vfork(2), and its memory is the parent's.
     pub(crate) fn borrows_space(&self) -> bool {
-        self.lender.lock().is_some()
+        self.vfork_parent.lock().is_some()
     }
 
     /// Its address space.

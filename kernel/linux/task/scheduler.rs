@@ -24,7 +24,7 @@ use crate::machine::memory::reclaim;
 /// Ticks of 1 ms that a task runs before another one gets its turn.
 const SLICE: u32 = 4;
 
-struct Queues {
+struct RunQueues {
     queues: Vec<SpinLock<Queue, LocalIrqDisabled>>,
     /// Runnable tasks of each CPU, the running one included and the idle task not: for choosing a CPU.
     loads: Vec<AtomicUsize>,
@@ -54,7 +54,7 @@ pub(crate) struct Spent {
     pub(crate) switches: u64,
 }
 
-static QUEUES: Once<&'static Queues> = Once::new();
+static QUEUES: Once<&'static RunQueues> = Once::new();
 
 /// How each CPU spent its time.
 pub(crate) fn spent() -> Vec<Spent> {
@@ -70,7 +70,7 @@ struct Idle(CpuId);
 pub(crate) fn install() {
     let queues = (0..num_cpus()).map(|_| SpinLock::new(Queue::default())).collect();
     let loads = (0..num_cpus()).map(|_| AtomicUsize::new(0)).collect();
-    let queues: &'static Queues = Box::leak(Box::new(Queues { queues, loads }));
+    let queues: &'static RunQueues = Box::leak(Box::new(RunQueues { queues, loads }));
     QUEUES.call_once(|| queues);
     scheduler::inject_scheduler(queues);
 }
@@ -94,7 +94,7 @@ fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
     task.data().downcast_ref()
 }
 
-impl Queues {
+impl RunQueues {
     /// The CPU for a task that becomes runnable. Preemption is off.
     fn choose(&self, here: CpuId, affinity: u64) -> CpuId {
         // Nobody has clearly less to do than who runs nothing but the waker.
@@ -123,7 +123,7 @@ fn allows(affinity: u64, cpu: CpuId) -> bool {
     affinity.checked_shr(cpu.as_usize() as u32).unwrap_or(1) & 1 != 0
 }
 
-impl Scheduler<Task> for Queues {
+impl Scheduler<Task> for RunQueues {
     fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
         let thread = thread_of(&task);
         if thread.is_none()

@@ -15,13 +15,13 @@ use super::thread::Thread;
 
 /// The living threads of a process, the oldest first; under its lock.
 #[derive(Default)]
-pub(crate) struct Threads {
+pub(crate) struct ThreadList {
     list: Vec<Arc<Thread>>,
     /// The process ends, or one of them executes another program.
     is_closed: bool,
 }
 
-impl Threads {
+impl ThreadList {
     /// Adds one that does not run yet.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Threads {
     }
 }
 
-impl Deref for Threads {
+impl Deref for ThreadList {
     type Target = [Arc<Thread>];
 
     fn deref(&self) -> &[Arc<Thread>] {

@@ -62,7 +62,7 @@ pub(crate) struct Setting {
     pub(crate) interval: Duration,
 }
 
-struct Entry {
+struct PosixTimer {
     measure: Measure,
     /// Whether absolute times count from 1970.
     is_wall: bool,
@@ -77,7 +77,7 @@ struct Entry {
 
 /// A process's timers.
 pub(crate) struct Timers {
-    entries: SpinLock<BTreeMap<u32, Entry>>,
+    entries: SpinLock<BTreeMap<u32, PosixTimer>>,
     /// Whether any measures processor time.
     measures_processor: AtomicBool,
 }
@@ -115,17 +115,17 @@ impl Interval {
         }
     }
 
-    fn entry(self) -> Entry {
+    fn entry(self) -> PosixTimer {
         let (measure, signal) = match self {
             Self::Real => (Measure::Real, Signal::ALRM),
             Self::User => (Measure::User, Signal::VTALRM),
             Self::Process => (Measure::Process, Signal::PROF),
         };
-        Entry::new(measure, Notify::Process(signal, 0))
+        PosixTimer::new(measure, Notify::Process(signal, 0))
     }
 }
 
-impl Entry {
+impl PosixTimer {
     fn new(measure: Measure, notify: Notify) -> Self {
         Self { measure, is_wall: false, notify, due: None, interval: Duration::ZERO, overrun: 0, armed: None }
     }
@@ -183,7 +183,7 @@ impl Timers {
             return Err(Errno::EAGAIN);
         }
         let id = (0..).find(|id| !entries.contains_key(id)).ok_or(Errno::EAGAIN)?;
-        entries.insert(id, Entry { is_wall, ..Entry::new(measure, notify(id)) });
+        entries.insert(id, PosixTimer { is_wall, ..PosixTimer::new(measure, notify(id)) });
         Ok(id)
     }
 
@@ -241,7 +241,7 @@ impl Timers {
     pub(crate) fn check_processor(&self, process: &Arc<Process>) {
         let due: alloc::vec::Vec<u32> = {
             let entries = self.entries.lock();
-            let is_due = |entry: &Entry| {
+            let is_due = |entry: &PosixTimer| {
                 entry.measure != Measure::Real
                     && entry.due.is_some_and(|due| due <= read(process, entry.measure))
             };
@@ -290,7 +290,7 @@ impl Timers {
     }
 }
 
-impl Entry {
+impl PosixTimer {
     fn arm(&mut self, process: &Arc<Process>, id: u32) {
         self.armed = match (self.measure, self.due) {
             (Measure::Real, Some(due)) => {

@@ -7,14 +7,14 @@ use bitflags::bitflags;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 
-use super::process::{self, End, Process};
+use super::process::{self, ExitStatus, Process};
 use super::signal::job::Change;
 use super::thread::Myself;
 use rules::abi::signal::Signal;
 
 /// Which children.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Which {
+pub(crate) enum ChildFilter {
     /// Any child.
     Any,
     /// The child with this ID.
@@ -25,9 +25,9 @@ pub(crate) enum Which {
 
 /// What a parent is told of a child.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum ChildState {
     /// It ended.
-    Ended(End),
+    Ended(ExitStatus),
     /// It was stopped, or went on.
     Changed(Change),
 }
@@ -61,9 +61,9 @@ bitflags! {
 /// `ECHILD`: there is no such child. `EINTR`.
 pub(crate) fn child(
     thread: &Myself,
-    which: Which,
+    which: ChildFilter,
     options: Options,
-) -> Result<Option<(Arc<Process>, State)>, Errno> {
+) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
     loop {
         if let Some(found) = look(thread.process(), which, options)? {
             return Ok(Some(found));
@@ -79,7 +79,11 @@ pub(crate) fn child(
     }
 }
 
-fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<Process>, State)>, Errno> {
+fn look(
+    parent: &Process,
+    which: ChildFilter,
+    options: Options,
+) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
     let mut children = parent.children.lock();
     // `eligible_child`.
     let is_of_kind = |child: &Process| {
@@ -88,9 +92,9 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
     };
     let is_meant = |child: &&Arc<Process>| match which {
         _ if !is_of_kind(child) => false,
-        Which::Any => true,
-        Which::Process(pid) => child.pid() == pid,
-        Which::Group(group) => child.group() == group,
+        ChildFilter::Any => true,
+        ChildFilter::Process(pid) => child.pid() == pid,
+        ChildFilter::Group(group) => child.group() == group,
     };
     let mut exists = false;
     let mut found = None;
@@ -104,7 +108,7 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
     let Some((child, state)) = found else {
         return if exists { Ok(None) } else { Err(Errno::ECHILD) };
     };
-    if matches!(state, State::Ended(_)) && !options.contains(Options::NOWAIT) {
+    if matches!(state, ChildState::Ended(_)) && !options.contains(Options::NOWAIT) {
         children.retain(|other| !Arc::ptr_eq(other, &child));
         drop(children);
         let used = *child.used.lock();
@@ -118,10 +122,10 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
 }
 
 /// What is to be told of `child`, which is then told.
-fn state(child: &Process, options: Options) -> Option<State> {
+fn state(child: &Process, options: Options) -> Option<ChildState> {
     if child.has_ended() {
         let end = *child.end.lock();
-        return end.filter(|_| options.contains(Options::EXITED)).map(State::Ended);
+        return end.filter(|_| options.contains(Options::EXITED)).map(ChildState::Ended);
     }
     let mut signals = child.signals.lock();
     let change = signals.unreported?;
@@ -135,5 +139,5 @@ fn state(child: &Process, options: Options) -> Option<State> {
     if !options.contains(Options::NOWAIT) {
         signals.unreported = None;
     }
-    Some(State::Changed(change))
+    Some(ChildState::Changed(change))
 }

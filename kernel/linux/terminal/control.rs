@@ -14,7 +14,7 @@ use rules::abi::signal::Signal;
 
 /// Whom a terminal belongs to; 0 is nobody.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Owner {
+pub(crate) struct TerminalOwner {
     /// The session whose controlling terminal it is.
     pub(crate) session: u32,
     /// The process group that may read, and that gets the signals of special characters.
@@ -51,7 +51,7 @@ pub(super) fn signal(group: u32, special: TtySignal) {
 ///
 /// # Errors
 /// `EINTR`: the signal was sent. `EIO`: nobody could continue the group, or a reader ignores the signal.
-pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
+pub(crate) fn admit(owner: TerminalOwner, what: Use) -> Result<(), Errno> {
     if owner.session == 0 {
         return Ok(());
     }
@@ -78,12 +78,12 @@ pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
 
 impl Terminal {
     /// Whom it belongs to.
-    pub(crate) fn owner(&self) -> Owner {
+    pub(crate) fn owner(&self) -> TerminalOwner {
         self.state.read().owner
     }
 
     /// Gives it to somebody.
-    pub(crate) fn set_owner(&self, owner: Owner) {
+    pub(crate) fn set_owner(&self, owner: TerminalOwner) {
         self.state.lock().owner = owner;
     }
 

@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use ostd::sync::SpinLock;
 
 use super::Terminal;
-use super::control::Owner;
+use super::control::TerminalOwner;
 use crate::linux::task::process::{self, Process};
 use crate::linux::task::{session, thread};
 
@@ -30,7 +30,7 @@ pub(crate) fn own_terminal() -> Option<Arc<Terminal>> {
 
 /// Gives `terminal` to the session that `leader` leads, and puts its group into the foreground.
 pub(crate) fn connect(leader: &Process, terminal: Arc<Terminal>) {
-    terminal.set_owner(Owner { session: leader.session(), foreground: leader.group() });
+    terminal.set_owner(TerminalOwner { session: leader.session(), foreground: leader.group() });
     TERMINALS.lock().insert(leader.session(), terminal);
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn disconnect(session: u32) {
     let terminal = TERMINALS.lock().remove(&session);
     let Some(terminal) = terminal else { return };
     let foreground = terminal.owner().foreground;
-    terminal.set_owner(Owner::default());
+    terminal.set_owner(TerminalOwner::default());
     if foreground != 0 {
         session::hang_up(foreground);
     }
@@ -64,7 +64,7 @@ pub(crate) fn disconnect(session: u32) {
 static LEFT_BEHIND: SpinLock<BTreeMap<u32, u32>> = SpinLock::new(BTreeMap::new());
 
 /// A session's terminal is gone for good: its leader hears of it, the others when the leader ends.
-pub(super) fn hang_up(owner: Owner) {
+pub(super) fn hang_up(owner: TerminalOwner) {
     if owner.session == 0 {
         return;
     }

@@ -14,7 +14,7 @@ use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind};
 use rules::net::abi::socket::Ucred;
 
 use super::endpoint::Endpoint;
-use super::names::{self, Key};
+use super::names::{self, SocketKey};
 use super::{UnixSocket, told};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
@@ -32,8 +32,8 @@ pub(super) fn find(
     address: &RawAddress,
 ) -> Result<Arc<Endpoint>, Errno> {
     let key = match Given::parse(address.bytes())?.name()? {
-        name @ Name::Abstract(_) => Key::Abstract(kind, name),
-        Name::Path(path) => Key::File(caller.find_socket_file(&path)?),
+        name @ Name::Abstract(_) => SocketKey::Abstract(kind, name),
+        Name::Path(path) => SocketKey::File(caller.find_socket_file(&path)?),
     };
     let found = names::find(&key).ok_or(Errno::ECONNREFUSED)?;
     let is_alike = found.state.read().kind() == kind;
@@ -127,19 +127,19 @@ impl UnixSocket {
 
 /// A connection taken from a backlog.
 #[must_use]
-pub(super) struct Taken<'a> {
+pub(super) struct QueuedConnection<'a> {
     listener: &'a Endpoint,
     child: Option<Arc<Endpoint>>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> QueuedConnection<'a> {
     /// `child`, from the backlog of `listener`.
     pub(super) const fn new(listener: &'a Endpoint, child: Arc<Endpoint>) -> Self {
         Self { listener, child: Some(child) }
     }
 }
 
-impl Accepted for Taken<'_> {
+impl Accepted for QueuedConnection<'_> {
     fn peer(&self) -> Result<Address, Errno> {
         let peer = self.child.as_ref().and_then(|child| child.peer());
         let name = peer.and_then(|peer| peer.state.read().name().cloned());
@@ -153,7 +153,7 @@ impl Accepted for Taken<'_> {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for QueuedConnection<'_> {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let restored = self.listener.state.lock().restore(child);

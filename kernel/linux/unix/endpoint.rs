@@ -12,7 +12,7 @@ use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{self, Remains, UnixSocketState, Writer};
 use spin::Once;
 
-use super::names::{self, Key};
+use super::names::{self, SocketKey};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
@@ -27,7 +27,7 @@ pub(crate) struct Endpoint {
     pub(crate) inode: u64,
     pub(crate) holder: Holder,
     /// What it is found by.
-    pub(super) key: Once<Key>,
+    pub(super) key: Once<SocketKey>,
     /// Who sends datagrams here with connect(2), and hears of room.
     pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
     /// How many wait for room to send a datagram here, without being connected.

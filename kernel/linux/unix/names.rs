@@ -17,20 +17,20 @@ use crate::net::socket::FileId;
 
 /// What a socket is found by.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Key {
+pub(crate) enum SocketKey {
     /// A file in the tree.
     File(FileId),
     /// A name outside of the tree: one for each kind of socket.
     Abstract(Kind, Name),
 }
 
-static NAMES: Ranked<BTreeMap<Key, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
+static NAMES: Ranked<BTreeMap<SocketKey, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
 
 /// Lets `key` lead to `endpoint`.
 ///
 /// # Errors
 /// `EADDRINUSE`: it leads to another.
-pub(super) fn insert(key: Key, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
+pub(super) fn insert(key: SocketKey, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
     let mut names = NAMES.lock();
     if names.contains_key(&key) {
         return Err(Errno::EADDRINUSE);
@@ -40,13 +40,13 @@ pub(super) fn insert(key: Key, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
 }
 
 /// Where `key` leads.
-pub(super) fn find(key: &Key) -> Option<Arc<Endpoint>> {
+pub(super) fn find(key: &SocketKey) -> Option<Arc<Endpoint>> {
     let found = NAMES.lock().get(key).cloned();
     found?.upgrade()
 }
 
 /// Lets `key` lead nowhere.
-pub(super) fn remove(key: &Key) {
+pub(super) fn remove(key: &SocketKey) {
     NAMES.lock().remove(key);
 }
 

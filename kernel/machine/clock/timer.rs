@@ -19,9 +19,10 @@ use crate::machine::kernel_task::Sleeper;
 
 const TICK: Duration = Duration::from_millis(1);
 
-type Key = (Duration, u64);
+type TimerKey = (Duration, u64);
 
-static TIMERS: SpinLock<BTreeMap<Key, Arc<dyn Expire>>, LocalIrqDisabled> = SpinLock::new(BTreeMap::new());
+static TIMERS: SpinLock<BTreeMap<TimerKey, Arc<dyn Expire>>, LocalIrqDisabled> =
+    SpinLock::new(BTreeMap::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 static HPET: Once<Hpet> = Once::new();
 
@@ -33,7 +34,7 @@ pub(crate) trait Expire: Send + Sync {
 
 /// A deadline somebody waits for; dropping it takes it back.
 #[must_use]
-pub(crate) struct Timer(Key);
+pub(crate) struct Timer(TimerKey);
 
 /// Lets `sleeper` know at `deadline` of the monotonic clock, or soon if that is past.
 pub(crate) fn arm(deadline: Duration, sleeper: Arc<dyn Expire>) -> Timer {

@@ -35,15 +35,15 @@ pub(crate) trait Pages: Any + Send + Sync {
     ///
     /// # Errors
     /// `EPERM`: a seal forbids it.
-    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+    fn share(self: Arc<Self>, writes: bool) -> Result<SharedMapping, Errno> {
         let _ = writes;
-        Ok(Shared::default())
+        Ok(SharedMapping::default())
     }
 }
 
 /// What [`Pages::share`] gives.
 #[derive(Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedMapping {
     /// Kept as long as the mapping is there, or a part or a copy of it.
     pub hold: Hold,
     /// Whether nobody may write through it, also later.

@@ -6,7 +6,7 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::abi::device::DeviceNumber;
 
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
 use crate::linux::fs::tmpfs::inode::{Content, DeviceKind};
 
@@ -55,7 +55,7 @@ const NODES: &[(&[u8], DeviceNumber, u32)] = &[
 pub(crate) fn populate(origin: &Origin) -> Result<(), Errno> {
     for &(name, device, mode) in NODES {
         let node = NewFile::Special(Content::Device(DeviceKind::Character, device));
-        match name::make(origin, name, node, Permissions::from_mode(mode)) {
+        match namei::make(origin, name, node, Permissions::from_mode(mode)) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
         }

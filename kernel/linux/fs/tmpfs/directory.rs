@@ -1,7 +1,7 @@
 //! The names in a directory.
 //!
 //! Owns: the map from names to inodes, in the order of creation as well, so that a reader of the directory
-//! can go on after any change.   Not here: who may change it (`fs/name`), what a path is (`fs/path`).
+//! can go on after any change.   Not here: who may change it (`fs/namei`), what a path is (`fs/path`).
 //! Invariant: `by_name` and `entries` hold the same names; a removed directory is empty and stays so.
 //! Lock order: an ancestor's names before a descendant's; unrelated directories only under `rename`'s lock.
 
@@ -17,24 +17,24 @@ use rules::abi::mode::FileType;
 use rules::linux::path::NAME_MAX;
 use spin::Once;
 
+use super::dynamic::{self, DynamicDirectory};
 use super::inode::{Content, Inode};
-use super::live::{self, Live};
 
 /// The contents of a directory inode.
 pub(crate) struct Directory {
     /// Where `..` leads; nowhere for a root. Weak, because the parent's entry already holds the child.
     parent: SpinLock<Weak<Inode>>,
-    pub(super) names: SpinLock<Names>,
+    pub(super) names: SpinLock<DirectoryEntries>,
     /// File systems mounted here; `fs/mount` counts them, so that most lookups need not ask it.
     mounts: AtomicU32,
     /// Names beside those that somebody made.
-    live: Once<Live>,
+    dynamic: Once<DynamicDirectory>,
 }
 
 /// What a directory's lock guards.
-pub(crate) struct Names {
+pub(crate) struct DirectoryEntries {
     by_name: BTreeMap<Arc<[u8]>, u64>,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, DirectoryEntry>,
     next_cookie: u64,
     /// rmdir(2) took it out of the tree: nothing can be created in it any more.
     removed: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Names {
 
 /// A name and what it leads to.
 #[derive(Clone)]
-pub(crate) struct Entry {
+pub(crate) struct DirectoryEntry {
     /// The name; neither `.` nor `..`.
     pub(crate) name: Arc<[u8]>,
     /// The inode.
@@ -68,7 +68,7 @@ const ENTRY_SIZE: u64 = 20;
 impl Directory {
     /// An empty directory whose `..` is `parent`.
     pub(crate) fn new(parent: Weak<Inode>) -> Self {
-        let names = Names {
+        let names = DirectoryEntries {
             by_name: BTreeMap::new(),
             entries: BTreeMap::new(),
             next_cookie: FIRST_COOKIE,
@@ -78,20 +78,20 @@ impl Directory {
             parent: SpinLock::new(parent),
             names: SpinLock::new(names),
             mounts: AtomicU32::new(0),
-            live: Once::new(),
+            dynamic: Once::new(),
         }
     }
 
     /// A directory with nothing in it but what `names` answers for.
-    pub(crate) fn live(names: Box<dyn live::Names>) -> Self {
+    pub(crate) fn dynamic(names: Box<dyn dynamic::DynamicNames>) -> Self {
         let directory = Self::new(Weak::new());
-        directory.enliven(names);
+        directory.make_dynamic(names);
         directory
     }
 
     /// Where `..` leads; `None` for a root, and when the parent is gone.
     pub(crate) fn parent(&self) -> Option<Arc<Inode>> {
-        self.parent.lock().upgrade().or_else(|| self.live.get()?.parent())
+        self.parent.lock().upgrade().or_else(|| self.dynamic.get()?.parent())
     }
 
     pub(super) fn set_parent(&self, parent: &Arc<Inode>) {
@@ -107,8 +107,8 @@ impl Directory {
     }
 
     /// Lets `names` answer for what nobody made.
-    pub(crate) fn enliven(&self, names: Box<dyn live::Names>) {
-        self.live.call_once(|| Live::new(names));
+    pub(crate) fn make_dynamic(&self, names: Box<dyn dynamic::DynamicNames>) {
+        self.dynamic.call_once(|| DynamicDirectory::new(names));
     }
 
     /// Whether a name can be made here by asking for it.
@@ -116,13 +116,13 @@ impl Directory {
     /// # Errors
     /// `ENOENT`: names are here by themselves.
     pub(crate) fn check_makes(&self) -> Result<(), Errno> {
-        if self.live.get().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
+        if self.dynamic.get().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
     }
 
     /// Keeps the parent, which a name that nobody made does not.
     pub(super) fn keep_parent(&self, parent: &Arc<Inode>) {
-        if let Some(live) = self.live.get() {
-            live.keep_parent(parent);
+        if let Some(dynamic) = self.dynamic.get() {
+            dynamic.keep_parent(parent);
         }
     }
 
@@ -130,25 +130,25 @@ impl Directory {
     ///
     /// # Errors
     /// `ENOENT`: there is none.
-    pub(super) fn find_live(&self, name: &[u8]) -> Result<live::Found, Errno> {
-        self.live.get().ok_or(Errno::ENOENT)?.names().find(name)
+    pub(super) fn find_dynamic(&self, name: &[u8]) -> Result<dynamic::DynamicInode, Errno> {
+        self.dynamic.get().ok_or(Errno::ENOENT)?.names().find(name)
     }
 
     /// The entries from `cookie` on, up to where `accept` says no, each with the cookie of its successor.
     pub(crate) fn visit(&self, cookie: u64, mut accept: impl FnMut(Shown<'_>, u64) -> bool) {
         let names = self.names.lock();
-        for (cookie, Entry { name, inode }) in names.entries.range(cookie..) {
+        for (cookie, DirectoryEntry { name, inode }) in names.entries.range(cookie..) {
             let shown = Shown { name, number: inode.number(), file_type: inode.file_type() };
             if !accept(shown, cookie + 1) {
                 return;
             }
         }
         drop(names);
-        let Some(live) = self.live.get() else { return };
-        for listed in live.names().list(cookie.saturating_sub(live::FIRST_COOKIE)) {
-            debug_assert!(listed.key < live::KEYS);
+        let Some(dynamic) = self.dynamic.get() else { return };
+        for listed in dynamic.names().list(cookie.saturating_sub(dynamic::FIRST_COOKIE)) {
+            debug_assert!(listed.key < dynamic::KEYS);
             let shown = Shown { name: &listed.name, number: listed.number, file_type: listed.file_type };
-            if !accept(shown, live::FIRST_COOKIE + listed.key + 1) {
+            if !accept(shown, dynamic::FIRST_COOKIE + listed.key + 1) {
                 return;
             }
         }
@@ -163,7 +163,7 @@ impl Directory {
             .find(|entry| Arc::ptr_eq(&entry.inode, inode))
             .map(|entry| entry.name.clone());
         drop(names);
-        made.or_else(|| self.live.get()?.name_of(inode.number()))
+        made.or_else(|| self.dynamic.get()?.name_of(inode.number()))
     }
 
     /// Closes an empty directory for good, as rmdir(2) does. Its parent's names are locked.
@@ -213,7 +213,7 @@ impl Directory {
     }
 }
 
-impl Names {
+impl DirectoryEntries {
     /// What `name` leads to.
     ///
     /// # Errors
@@ -241,7 +241,7 @@ impl Names {
         let name: Arc<[u8]> = name.into();
         let earlier = self.by_name.insert(name.clone(), self.next_cookie);
         debug_assert!(earlier.is_none());
-        self.entries.insert(self.next_cookie, Entry { name, inode: inode.clone() });
+        self.entries.insert(self.next_cookie, DirectoryEntry { name, inode: inode.clone() });
         self.next_cookie += 1;
     }
 
@@ -270,7 +270,7 @@ impl Drop for Directory {
     /// tree is deep, and a program decides how deep that is.
     fn drop(&mut self) {
         let mut orphans: Vec<Arc<Inode>> = Vec::new();
-        let empty = |names: &mut Names, orphans: &mut Vec<Arc<Inode>>| {
+        let empty = |names: &mut DirectoryEntries, orphans: &mut Vec<Arc<Inode>>| {
             orphans.extend(core::mem::take(&mut names.entries).into_values().map(|entry| entry.inode));
         };
         empty(self.names.get_mut(), &mut orphans);

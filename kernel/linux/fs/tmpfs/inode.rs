@@ -20,10 +20,10 @@ use rules::linux::seals::Sharing;
 
 use super::attributes::Attributes;
 use super::directory::Directory;
-use super::live::{self, Link, Report};
+use super::dynamic::{self, DynamicLink, GeneratedFile};
 use super::regular::Regular;
 use super::superblock::Superblock;
-use crate::machine::memory::pages::{PageError, Pages, Shared};
+use crate::machine::memory::pages::{PageError, Pages, SharedMapping};
 
 /// A file in memory.
 pub(crate) struct Inode {
@@ -44,9 +44,9 @@ pub(crate) enum Content {
     /// The path that a symbolic link stands for.
     Symlink(Box<[u8]>),
     /// A symbolic link whose path depends on who reads it, such as `/proc/self/exe`.
-    LiveSymlink(Link),
+    DynamicSymlink(DynamicLink),
     /// A text that is made when it is read, such as `/proc/meminfo`.
-    Report(Report),
+    GeneratedFile(GeneratedFile),
     /// A name for a device.
     Device(DeviceKind, DeviceNumber),
     /// A named pipe.
@@ -76,11 +76,11 @@ impl Inode {
         owner: Credentials,
     ) -> Result<Arc<Self>, Errno> {
         let number = superblock.next_inode_number();
-        Self::with_number(superblock, live::Found { number, content, permissions, owner })
+        Self::with_number(superblock, dynamic::DynamicInode { number, content, permissions, owner })
     }
 
-    fn with_number(superblock: &Arc<Superblock>, found: live::Found) -> Result<Arc<Self>, Errno> {
-        let live::Found { number, content, permissions, owner } = found;
+    fn with_number(superblock: &Arc<Superblock>, found: dynamic::DynamicInode) -> Result<Arc<Self>, Errno> {
+        let dynamic::DynamicInode { number, content, permissions, owner } = found;
         superblock.inodes.charge()?;
         Ok(Arc::new(Self {
             superblock: superblock.clone(),
@@ -101,7 +101,7 @@ impl Inode {
             Err(Errno::ENOENT) => {}
             found => return found,
         }
-        let inode = Self::with_number(&self.superblock, directory.find_live(name)?)?;
+        let inode = Self::with_number(&self.superblock, directory.find_dynamic(name)?)?;
         inode.with_attributes(|attributes| attributes.links = if inode.is_directory() { 2 } else { 1 });
         if let Ok(directory) = inode.directory() {
             directory.keep_parent(self);
@@ -154,8 +154,8 @@ impl Inode {
     pub(crate) fn file_type(&self) -> FileType {
         match self.content {
             Content::Directory(_) => FileType::Directory,
-            Content::Regular(_) | Content::Report(_) => FileType::Regular,
-            Content::Symlink(_) | Content::LiveSymlink(_) => FileType::Symlink,
+            Content::Regular(_) | Content::GeneratedFile(_) => FileType::Regular,
+            Content::Symlink(_) | Content::DynamicSymlink(_) => FileType::Symlink,
             Content::Device(DeviceKind::Character, _) => FileType::CharacterDevice,
             Content::Device(DeviceKind::Block, _) => FileType::BlockDevice,
             Content::Fifo => FileType::Fifo,
@@ -186,7 +186,7 @@ impl Inode {
     pub(crate) fn link_target(&self) -> Option<Result<Vec<u8>, Errno>> {
         match &self.content {
             Content::Symlink(target) => Some(Ok(target.to_vec())),
-            Content::LiveSymlink(link) => Some(link().map(|destination| destination.text)),
+            Content::DynamicSymlink(link) => Some(link().map(|destination| destination.text)),
             _ => None,
         }
     }
@@ -249,15 +249,17 @@ impl Pages for Inode {
         }
     }
 
-    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+    fn share(self: Arc<Self>, writes: bool) -> Result<SharedMapping, Errno> {
         let sharing = match &self.content {
             Content::Regular(regular) => regular.share(writes)?,
             _ => None,
         };
         Ok(match sharing {
-            None => Shared::default(),
-            Some(Sharing::Free) => Shared { hold: Some(Arc::new(SharedInode(self))), is_read_only: false },
-            Some(Sharing::ReadOnly) => Shared { hold: None, is_read_only: true },
+            None => SharedMapping::default(),
+            Some(Sharing::Free) => {
+                SharedMapping { hold: Some(Arc::new(SharedInode(self))), is_read_only: false }
+            }
+            Some(Sharing::ReadOnly) => SharedMapping { hold: None, is_read_only: true },
         })
     }
 }

@@ -2,8 +2,8 @@
 
 pub(crate) mod attributes;
 pub(crate) mod directory;
+pub(crate) mod dynamic;
 pub(crate) mod inode;
-pub(crate) mod live;
 pub(crate) mod names;
 pub(crate) mod regular;
 pub(crate) mod rename;

@@ -11,7 +11,7 @@ use ostd::sync::{Mutex, PreemptDisabled, SpinLockGuard};
 use rules::abi::errno::Errno;
 
 use super::attributes::Attributes;
-use super::directory::Names;
+use super::directory::DirectoryEntries;
 use super::inode::Inode;
 use super::names;
 
@@ -28,7 +28,7 @@ pub(crate) struct Place<'a> {
 
 /// What happens to a name that is there already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Taken {
+pub(crate) enum ExistingName {
     /// It is replaced.
     Replace,
     /// It stays, and the call fails: `RENAME_NOREPLACE`.
@@ -47,16 +47,16 @@ pub(crate) enum Taken {
 pub(crate) fn rename(
     from: Place<'_>,
     to: Place<'_>,
-    taken: Taken,
+    taken: ExistingName,
     accept: impl FnOnce(&Arc<Inode>, Option<&Arc<Inode>>) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let _still = RENAMES.lock();
-    let mut pair = Pair::lock(from.directory, to.directory)?;
+    let mut pair = LockedDirectories::lock(from.directory, to.directory)?;
     let source = pair.from().find(from.name)?.clone();
     let target = match pair.to().find(to.name) {
-        Ok(_) if taken == Taken::Refuse => return Err(Errno::EEXIST),
+        Ok(_) if taken == ExistingName::Refuse => return Err(Errno::EEXIST),
         Ok(target) => Some(target.clone()),
-        Err(Errno::ENOENT) if taken != Taken::Exchange => None,
+        Err(Errno::ENOENT) if taken != ExistingName::Exchange => None,
         Err(error) => return Err(error),
     };
     accept(&source, target.as_ref())?;
@@ -67,7 +67,7 @@ pub(crate) fn rename(
     check_mounts(&source, target.as_ref())?;
 
     match &target {
-        Some(target) if taken == Taken::Exchange => pair.exchange(from, to, &source, target),
+        Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, &source, target),
         Some(target) => pair.replace(from, to, &source, target)?,
         None => pair.carry(from, to, &source)?,
     }
@@ -85,13 +85,13 @@ fn check_loops(
     to: Place<'_>,
     source: &Arc<Inode>,
     target: Option<&Arc<Inode>>,
-    taken: Taken,
+    taken: ExistingName,
 ) -> Result<(), Errno> {
     if is_same_or_above(source, to.directory) {
         return Err(Errno::EINVAL);
     }
     if target.is_some_and(|target| is_same_or_above(target, from.directory)) {
-        return Err(if taken == Taken::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+        return Err(if taken == ExistingName::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
     }
     Ok(())
 }
@@ -114,13 +114,13 @@ fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
 }
 
 /// The locked names of one directory or two.
-struct Pair<'a> {
-    from: SpinLockGuard<'a, Names, PreemptDisabled>,
+struct LockedDirectories<'a> {
+    from: SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>,
     /// `None`: the same directory.
-    to: Option<SpinLockGuard<'a, Names, PreemptDisabled>>,
+    to: Option<SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>>,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> LockedDirectories<'a> {
     fn lock(from: &'a Arc<Inode>, to: &'a Arc<Inode>) -> Result<Self, Errno> {
         let (from_names, to_names) = (&from.directory()?.names, &to.directory()?.names);
         if Arc::ptr_eq(from, to) {
@@ -140,11 +140,11 @@ impl<'a> Pair<'a> {
         })
     }
 
-    fn from(&mut self) -> &mut Names {
+    fn from(&mut self) -> &mut DirectoryEntries {
         &mut self.from
     }
 
-    fn to(&mut self) -> &mut Names {
+    fn to(&mut self) -> &mut DirectoryEntries {
         match &mut self.to {
             Some(to) => to,
             None => &mut self.from,

@@ -107,7 +107,7 @@ pub(crate) struct Superblock {
 
 /// How much a file system may take; what is not said is half of the memory, as by default in tmpfs(5).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct SizeLimits {
     /// Pages of file contents.
     pub(crate) pages: Option<u64>,
     /// Inodes.
@@ -116,7 +116,7 @@ pub(crate) struct Limits {
 
 impl Superblock {
     /// A file system with nothing in it.
-    pub(crate) fn new(file_system: FileSystemType, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(file_system: FileSystemType, limits: SizeLimits) -> Arc<Self> {
         static NEXT_MINOR: AtomicU32 = AtomicU32::new(1);
         let half = (budget::total() / PAGE_SIZE / 2) as u64;
         Arc::new(Self {

@@ -12,7 +12,7 @@ use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
 use crate::linux::task::{process, session};
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{self, Owner, Use};
+use crate::linux::terminal::control::{self, TerminalOwner, Use};
 use crate::linux::terminal::session as terminals;
 use crate::machine::memory::user::UserPtr;
 
@@ -66,14 +66,14 @@ pub(super) fn serve(
                 let exists = process::any(|other| other.group() == group);
                 return Err(if exists { Errno::EPERM } else { Errno::ESRCH });
             }
-            terminal.set_owner(Owner { foreground: group, ..owner });
+            terminal.set_owner(TerminalOwner { foreground: group, ..owner });
         }
     }
     Ok(0)
 }
 
 /// Makes the terminal the caller's session's; `argument` 1 lets root take it from another one.
-fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: Owner, argument: usize) -> SysResult {
+fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: TerminalOwner, argument: usize) -> SysResult {
     let process = cx.process();
     let is_leader = process.session() == process.pid();
     if is_leader && owner.session == process.pid() {

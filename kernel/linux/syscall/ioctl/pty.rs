@@ -11,7 +11,7 @@ use rules::core::fd::{Fd, OnExec};
 use super::super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::devpts;
-use crate::linux::fs::open::{How, Opened};
+use crate::linux::fs::open::{OpenHow, Opened};
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::pty::{Master, Slave};
 use crate::linux::terminal::session;
@@ -25,7 +25,7 @@ pub(super) fn open_peer(cx: &Context<'_>, file: &OpenFile, flags: usize) -> SysR
         super::terminal(file)?;
         return Err(Errno::EIO);
     };
-    let how = How::parse(flags as u32, 0)?;
+    let how = OpenHow::parse(flags as u32, 0)?;
     let files = cx.files();
     let reserved = files.reserve(Fd::new(0), cx.file_limit())?;
     let slave = master.open_slave()?;

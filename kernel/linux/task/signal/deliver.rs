@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 
-use super::super::process::End;
+use super::super::process::ExitStatus;
 use super::super::thread::{Myself, Thread};
 use super::super::{session, timer};
 use super::pending::Info;
@@ -20,7 +20,7 @@ pub(crate) enum Next {
     /// It goes on in user mode.
     Run,
     /// Its process ends.
-    EndProcess(End),
+    EndProcess(ExitStatus),
 }
 
 /// A syscall that a signal interrupted before it did anything.
@@ -68,7 +68,7 @@ pub(crate) fn deliver(
                     job::stop(thread.process(), info.signal, continues);
                 }
             }
-            action::DEFAULT => return Next::EndProcess(End::Killed(info.signal.number())),
+            action::DEFAULT => return Next::EndProcess(ExitStatus::Killed(info.signal.number())),
             _ => {
                 *resume = None;
                 if let Some(call) = interrupted.take()
@@ -78,7 +78,7 @@ pub(crate) fn deliver(
                 }
                 if frame::push(thread, context, &info, &action).is_err() {
                     if info.signal == Signal::SEGV {
-                        return Next::EndProcess(End::Killed(Signal::SEGV.number()));
+                        return Next::EndProcess(ExitStatus::Killed(Signal::SEGV.number()));
                     }
                     send::fault(thread, Info::kernel(Signal::SEGV));
                 }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 
 use super::super::exit;
 use super::super::limits::Resource;
-use super::super::process::{End, Process};
+use super::super::process::{ExitStatus, Process};
 use super::super::thread::Thread;
 use super::pending::{Info, ProcessSignals};
 use super::{action, job, signalfd};
@@ -72,7 +72,7 @@ fn queue(
     }
     if is_queued && info.signal == Signal::KILL {
         // No thread needs to take it, and a stopped one could not.
-        exit::end_process(process, End::Killed(Signal::KILL.number()));
+        exit::end_process(process, ExitStatus::Killed(Signal::KILL.number()));
         return false;
     }
     if is_queued {

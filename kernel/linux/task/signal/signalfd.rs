@@ -17,10 +17,10 @@ use super::pending::Pending;
 use crate::core::object::signalfd::{self, PendingSignals};
 
 /// The signals that wait for a thread: its own, and those of its process.
-pub(crate) struct Signals(Arc<Thread>);
+pub(crate) struct ThreadPending(Arc<Thread>);
 
 /// A signalfd of this kernel's threads.
-pub(crate) type SignalFd = signalfd::SignalFd<Signals>;
+pub(crate) type SignalFd = signalfd::SignalFd<ThreadPending>;
 
 /// Tells the signalfds that `process` watches of `signal`, after it was queued.
 pub(super) fn tell(process: &Process, signal: Signal) {
@@ -33,7 +33,7 @@ pub(super) fn tell(process: &Process, signal: Signal) {
     }
 }
 
-impl Signals {
+impl ThreadPending {
     /// Gives `look` the pending signals of the thread, then those of its process, until it finds something.
     fn find<R>(&self, mut look: impl FnMut(&mut Pending) -> Option<R>) -> Option<R> {
         let mut shared = self.0.process().signals.lock();
@@ -42,7 +42,7 @@ impl Signals {
     }
 }
 
-impl PendingSignals for Signals {
+impl PendingSignals for ThreadPending {
     fn current() -> Option<Self> {
         thread::current().map(Self)
     }

@@ -23,16 +23,16 @@ pub(in super::super) enum Side {
 }
 
 /// What an end shows, and what stands for it in the word.
-type Pair = (Events, Events);
+type EventPair = (Events, Events);
 
-const SLAVE: [Pair; 4] = [
+const SLAVE: [EventPair; 4] = [
     (Events::READABLE, Events::READABLE),
     (Events::WRITABLE, Events::WRITABLE),
     (Events::ERR, Events::ERR),
     (Events::HUP, Events::HUP),
 ];
 
-const MASTER: [Pair; 4] = [
+const MASTER: [EventPair; 4] = [
     (Events::READABLE, Events::RDBAND),
     (Events::WRITABLE, Events::WRBAND),
     (Events::HUP, Events::MSG),
@@ -40,7 +40,7 @@ const MASTER: [Pair; 4] = [
 ];
 
 impl Side {
-    const fn pairs(self) -> [Pair; 4] {
+    const fn pairs(self) -> [EventPair; 4] {
         match self {
             Self::Master => MASTER,
             Self::Slave => SLAVE,
@@ -61,12 +61,12 @@ impl Side {
 }
 
 /// One end, as others watch it.
-pub(super) struct End {
+pub(super) struct PtyEnd {
     pub(super) terminal: Arc<Terminal>,
     pub(super) side: Side,
 }
 
-impl Pollable<Pollux> for End {
+impl Pollable<Pollux> for PtyEnd {
     fn source(&self) -> &dyn ReadinessSource<Pollux> {
         &self.terminal.state
     }

@@ -12,8 +12,8 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{Taken, Terminal, ioctl, session, take_all};
-use super::end::{End, Side};
+use super::super::{TakeStep, Terminal, ioctl, session, take_all};
+use super::end::{PtyEnd, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -25,13 +25,13 @@ use crate::machine::memory::user::UserPtr;
 
 /// The master of a pair, open.
 pub(crate) struct Master {
-    end: End,
+    end: PtyEnd,
     number: u32,
 }
 
 impl Master {
     pub(super) const fn new(terminal: Arc<Terminal>, number: u32) -> Self {
-        Self { end: End { terminal, side: Side::Master }, number }
+        Self { end: PtyEnd { terminal, side: Side::Master }, number }
     }
 
     /// The pair's number.
@@ -124,7 +124,7 @@ impl File for Master {
         take_all(from, |from| {
             let mut state = self.terminal().state.lock();
             // The terminal of a master has a line.
-            let Some(line) = &mut state.line else { return Taken { count: 0, failed: true } };
+            let Some(line) = &mut state.line else { return TakeStep { count: 0, failed: true } };
             let count = line.take(from);
             let failed = from.remaining() > 0 && line.has_room();
             if count > 0 {
@@ -132,7 +132,7 @@ impl File for Master {
             }
             drop(state);
             self.terminal().deliver();
-            Taken { count, failed }
+            TakeStep { count, failed }
         })
     }
 

@@ -9,7 +9,7 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 
 use super::super::Terminal;
-use super::end::{End, Side};
+use super::end::{PtyEnd, Side};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::traits::{File, WriteExtent};
@@ -18,7 +18,7 @@ use crate::machine::memory::transfer::{Sink, Source};
 
 /// One opening of a slave.
 pub(crate) struct Slave {
-    end: End,
+    end: PtyEnd,
 }
 
 impl Slave {
@@ -28,7 +28,7 @@ impl Slave {
     /// `EIO`: it is locked, its master is gone, or it is no pseudo-terminal.
     pub(crate) fn open(terminal: &Arc<Terminal>) -> Result<Arc<Self>, Errno> {
         terminal.state.lock().line.as_mut().ok_or(Errno::EIO)?.open_slave()?;
-        Ok(Arc::new(Self { end: End { terminal: terminal.clone(), side: Side::Slave } }))
+        Ok(Arc::new(Self { end: PtyEnd { terminal: terminal.clone(), side: Side::Slave } }))
     }
 
     /// The terminal.

@@ -68,19 +68,19 @@ fn has_pages_to_share(area: &Area<Backing>) -> bool {
 }
 
 /// What [`share`] did.
-struct Shared {
+struct ShareResult {
     pages: usize,
     write_protected: bool,
 }
 
 /// Maps the pages of `part`, inside one leaf table, in `child` as well, and takes the permission to write
 /// away from both.
-fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
+fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> ShareResult {
     debug_assert!(part.end <= leaf_of(part.start) + LEAF_SIZE);
     let guard = disable_preempt();
     let mut from = table::cursor(parent, &guard, part.clone());
     let mut to = table::cursor(child, &guard, part.clone());
-    let mut shared = Shared { pages: 0, write_protected: false };
+    let mut shared = ShareResult { pages: 0, write_protected: false };
     let mut addr = part.start;
     while addr < part.end {
         from.jump(addr).expect("the address is in the range");

@@ -15,7 +15,7 @@ use rules::net::route::RoutingTable;
 use rules::net::tcp::TcpState;
 use rules::net::tcp::segment::Tuple;
 
-use super::unix;
+use crate::linux::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::net::counters::{self, Kind};

@@ -19,7 +19,7 @@ use super::tmpfs::directory::Directory;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::names;
 use super::tmpfs::regular::Regular;
-use super::tmpfs::rename::{self, Place, Taken};
+use super::tmpfs::rename::{self, ExistingName, Place};
 
 /// A file to be made: everything about it but its name.
 pub(crate) enum NewFile {
@@ -191,7 +191,7 @@ pub(crate) struct PathAt<'a> {
 /// # Errors
 /// `EXDEV`: to another mount. `EBUSY`: a path ends in `.`, `..` or is the root (`EEXIST` if `taken` refuses).
 /// `ENOTDIR`: slashes behind what is not a directory. `EACCES`, `EPERM`, as [`unlink`]. Those of [`rename::rename`].
-pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(), Errno> {
+pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> Result<(), Errno> {
     let credentials = from.origin.credentials;
     let (mut old, mut new) = (Walk::new(from.origin), Walk::new(to.origin));
     let (old_last, new_last) = (old.up_to_last(from.path)?, new.up_to_last(to.path)?);
@@ -202,16 +202,17 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(
         return Err(Errno::EBUSY);
     };
     let Last::Name { name: new_name, slash: new_slash } = new_last else {
-        return Err(if taken == Taken::Refuse { Errno::EEXIST } else { Errno::EBUSY });
+        return Err(if taken == ExistingName::Refuse { Errno::EEXIST } else { Errno::EBUSY });
     };
     let (old_directory, new_directory) = (&old.at.inode, &new.at.inode);
     let old_place = Place { directory: old_directory, name: &old_name };
     let new_place = Place { directory: new_directory, name: &new_name };
     rename::rename(old_place, new_place, taken, |source, target| {
-        if taken == Taken::Exchange && new_slash && !target.is_some_and(|target| target.is_directory()) {
+        if taken == ExistingName::Exchange && new_slash && !target.is_some_and(|target| target.is_directory())
+        {
             return Err(Errno::ENOTDIR);
         }
-        let behind_slash = old_slash || new_slash && taken != Taken::Exchange;
+        let behind_slash = old_slash || new_slash && taken != ExistingName::Exchange;
         if behind_slash && !source.is_directory() {
             return Err(Errno::ENOTDIR);
         }
@@ -227,7 +228,7 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(
         };
         rewritten(source)?;
         match target {
-            Some(target) if taken == Taken::Exchange => rewritten(target),
+            Some(target) if taken == ExistingName::Exchange => rewritten(target),
             _ => Ok(()),
         }
     })

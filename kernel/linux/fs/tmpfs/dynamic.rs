@@ -17,19 +17,19 @@ use super::inode::{Content, Inode};
 use crate::linux::fs::mount::Location;
 
 /// What answers for the names in a directory.
-pub(crate) trait Names: Send + Sync {
+pub(crate) trait DynamicNames: Send + Sync {
     /// What `name` leads to now.
     ///
     /// # Errors
     /// `ENOENT`: nothing, or not any more.
-    fn find(&self, name: &[u8]) -> Result<Found, Errno>;
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno>;
 
     /// The names whose key is `from` or more, by rising keys.
     fn list(&self, from: u64) -> Vec<Listed>;
 }
 
 /// What an inode is to be made of.
-pub(crate) struct Found {
+pub(crate) struct DynamicInode {
     /// Its number, which tells it from all others in the file system.
     pub(crate) number: u64,
     /// What it holds.
@@ -61,10 +61,10 @@ pub(crate) struct Destination {
 }
 
 /// Asked whenever a link is read or followed.
-pub(crate) type Link = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
+pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
 /// Makes the text of a file whenever it is read from its start.
-pub(crate) type Report = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
 
 /// How many keys there are; a cookie is a key and [`FIRST_COOKIE`].
 pub(crate) const KEYS: u64 = 1 << 40;
@@ -73,14 +73,14 @@ pub(crate) const KEYS: u64 = 1 << 40;
 pub(super) const FIRST_COOKIE: u64 = 1 << 41;
 
 /// A directory's live names.
-pub(super) struct Live {
-    names: Box<dyn Names>,
+pub(super) struct DynamicDirectory {
+    names: Box<dyn DynamicNames>,
     /// Where `..` leads. It is held, because nothing else holds a live directory.
     parent: Once<Arc<Inode>>,
 }
 
-impl Live {
-    pub(super) fn new(names: Box<dyn Names>) -> Self {
+impl DynamicDirectory {
+    pub(super) fn new(names: Box<dyn DynamicNames>) -> Self {
         Self { names, parent: Once::new() }
     }
 
@@ -88,7 +88,7 @@ impl Live {
         self.parent.call_once(|| parent.clone());
     }
 
-    pub(super) fn names(&self) -> &dyn Names {
+    pub(super) fn names(&self) -> &dyn DynamicNames {
         &*self.names
     }
 

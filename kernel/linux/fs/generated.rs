@@ -16,19 +16,19 @@ use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
 /// One opening of such a text. The text is made anew whenever it is read from its start.
-pub(super) struct OpenReport {
+pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
     text: SpinLock<Arc<[u8]>>,
 }
 
-impl OpenReport {
+impl OpenGeneratedFile {
     /// Opens `inode`, with no text made yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
         Self { inode, text: SpinLock::new(Arc::new([])) }
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let Content::Report(report) = self.inode.content() else {
+        let Content::GeneratedFile(report) = self.inode.content() else {
             return Err(Errno::EINVAL);
         };
         let text = if offset == 0 {
@@ -47,7 +47,7 @@ impl OpenReport {
     }
 }
 
-impl File for OpenReport {
+impl File for OpenGeneratedFile {
     fn class(&self) -> Class {
         Class::Inode
     }
