@@ -20,7 +20,8 @@ use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::{self, Thread};
 
 /// Whom a directory is about.
@@ -35,7 +36,7 @@ pub(super) enum Subject {
 impl Subject {
     pub(super) fn process(self) -> Result<Arc<Process>, Errno> {
         let (Self::Process(pid) | Self::Thread(pid, _)) = self;
-        process::find(pid).ok_or(Errno::ESRCH)
+        process_table::find(pid).ok_or(Errno::ESRCH)
     }
 
     /// The thread, or the first of the process; none of one that has ended.
@@ -172,7 +173,7 @@ impl DynamicNames for Processes {
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        let subjects = process::all().into_iter().map(|process| Subject::Process(process.pid()));
+        let subjects = process_table::all().into_iter().map(|process| Subject::Process(process.pid()));
         subjects.filter_map(|subject| listed(subject, from)).collect()
     }
 }

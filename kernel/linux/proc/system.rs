@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use super::text::is_running;
 use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::scheduler::{self, Spent};
 use crate::machine::clock;
 
@@ -36,7 +37,7 @@ pub(super) fn stat() -> Vec<u8> {
     let rest = format!(
         "intr 0\nctxt {}\nbtime {started}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\nsoftirq 0\n",
         sum.switches,
-        process::last_id(),
+        process_table::last_id(),
         running(),
     );
     text.push_str(&rest);
@@ -51,8 +52,8 @@ fn cpu_line(text: &mut String, name: &str, spent: &Spent) {
 
 /// Averages of the load, threads that run and threads there are, the last number given.
 pub(super) fn loadavg() -> Vec<u8> {
-    let threads: usize = process::all().iter().map(|process| process.threads.lock().len()).sum();
-    format!("0.00 0.00 0.00 {}/{threads} {}\n", running(), process::last_id()).into_bytes()
+    let threads: usize = process_table::all().iter().map(|process| process.threads.lock().len()).sum();
+    format!("0.00 0.00 0.00 {}/{threads} {}\n", running(), process_table::last_id()).into_bytes()
 }
 
 /// Seconds since the start, and seconds that processors had nothing to do.
@@ -67,5 +68,5 @@ fn running() -> usize {
     let count = |process: &alloc::sync::Arc<process::Process>| {
         process.threads.lock().iter().filter(|thread| is_running(thread)).count()
     };
-    process::all().iter().map(count).sum()
+    process_table::all().iter().map(count).sum()
 }

@@ -7,7 +7,7 @@ use rules::abi::errno::Errno;
 use rules::linux::capability::{CapabilitySet, CapabilitySets};
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::machine::memory::user::UserPtr;
 
 /// The version of the structures that a caller is told who names one that is not known (`_LINUX_CAPABILITY_VERSION_3`).
@@ -32,7 +32,7 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
         0 => words(&cx.credentials().capabilities),
         tid if tid < 0 => return Err(Errno::EINVAL),
         tid => {
-            let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+            let thread = process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
             words(&thread.process().credentials.lock().capabilities)
         }
     };

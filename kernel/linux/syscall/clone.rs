@@ -11,9 +11,11 @@ use rules::abi::errno::Errno;
 use super::context::{Caller, Context, SysResult};
 use super::enter;
 use crate::core::syscall::caller::Restart;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
+use crate::linux::task::registers;
 use crate::linux::task::signal::pending::ThreadSignals;
-use crate::linux::task::thread::{self, Thread};
+use crate::linux::task::thread::Thread;
 use crate::machine::memory::layout::TASK_SIZE;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
@@ -142,7 +144,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     if request.stack != 0 {
         general.rsp = request.stack;
     }
-    let mut registers = thread::save_registers();
+    let mut registers = registers::save();
     if has(SETTLS) {
         registers.fs_base = request.tls;
     }
@@ -152,8 +154,8 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     };
     let mut signals = ThreadSignals { mask, ..ThreadSignals::default() };
     let (process, tid) = if has(THREAD) {
-        process::check_room(parent)?;
-        (parent.clone(), process::next_id())
+        process_table::check_room(parent)?;
+        (parent.clone(), process_table::next_id())
     } else {
         if !has(VM) || has(VFORK) {
             signals.alt_stack = alt_stack;
@@ -174,7 +176,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
             thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
         }
         if !has(THREAD) {
-            let _membership = process::MEMBERSHIP.lock();
+            let _membership = process_table::MEMBERSHIP.lock();
             if parent_thread.is_interrupted() {
                 is_interrupted = true;
                 return Err(Errno::EINTR);

@@ -16,7 +16,8 @@ use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
-use crate::linux::task::thread::{self, Myself, Registers, Thread};
+use crate::linux::task::registers::{self, Registers};
+use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
@@ -123,7 +124,7 @@ pub(crate) fn start_program(
     let general = context.general_regs_mut();
     general.rip = image.entry;
     general.rsp = image.stack;
-    thread::load_registers(Registers::new());
+    registers::load(Registers::new());
     Ok(())
 }
 
@@ -133,9 +134,9 @@ fn leave_memory(thread: &Arc<Thread>, old: &Arc<AddressSpace>, new: &Arc<Address
     if clear_tid == 0 && thread.robust_list.load(Ordering::Relaxed) == 0 {
         return;
     }
-    thread::move_to_space(old.clone());
+    registers::move_to_space(old.clone());
     exit::release_futexes(thread, old, clear_tid);
-    thread::move_to_space(new.clone());
+    registers::move_to_space(new.clone());
 }
 
 /// A copy of the descriptors if other processes or threads may have them, too: what execve(2) closes stays open there.

@@ -11,7 +11,7 @@ use super::context::{Caller, Context, SysResult};
 use super::time;
 use crate::core::syscall::caller::Restart;
 use crate::linux::task::futex::{self, Scope, Word};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 
@@ -140,7 +140,7 @@ pub(crate) fn set_robust_list(cx: &mut Context<'_>, head: usize, len: usize) -> 
 pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len: usize) -> SysResult {
     let thread = match tid as u32 {
         0 => cx.thread().clone(),
-        tid => process::find_thread(tid).ok_or(Errno::ESRCH)?,
+        tid => process_table::find_thread(tid).ok_or(Errno::ESRCH)?,
     };
     let credentials = *cx.process().credentials.lock();
     let is_own = Arc::ptr_eq(thread.process(), cx.process());

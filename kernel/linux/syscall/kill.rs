@@ -9,7 +9,8 @@ use rules::abi::errno::Errno;
 use rules::abi::siginfo;
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, SI_USER};
 use crate::linux::task::signal::send;
 use crate::linux::task::thread::Thread;
@@ -52,8 +53,8 @@ pub(super) fn check_permission(
 /// `ESRCH`: there is none.
 pub(super) fn find_process(id: usize) -> Result<Arc<Process>, Errno> {
     let id = id as u32;
-    let of_thread = || process::find_thread(id).map(|thread| thread.process().clone());
-    process::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
+    let of_thread = || process_table::find_thread(id).map(|thread| thread.process().clone());
+    process_table::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
 }
 
 /// kill(2).
@@ -75,10 +76,10 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
     if pid > 0 {
         return send(&find_process(pid as usize)?);
     }
-    let _membership = process::MEMBERSHIP.lock();
+    let _membership = process_table::MEMBERSHIP.lock();
     let receivers = match pid {
         i32::MIN => return Err(Errno::ESRCH),
-        -1 => process::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
+        -1 => process_table::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
         0 => group(cx.process().group()),
         _ => group(pid.unsigned_abs()),
     };
@@ -96,7 +97,7 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
 
 /// The members of a group, zombies included: those count, too.
 fn group(group: u32) -> Vec<Arc<Process>> {
-    process::filter(|process| process.group() == group)
+    process_table::filter(|process| process.group() == group)
 }
 
 /// The thread with that ID, of the process `group` if that is given.
@@ -105,7 +106,7 @@ fn find(group: Option<usize>, tid: usize) -> Result<Arc<Thread>, Errno> {
     if group.is_some_and(|group| group <= 0) || tid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+    let thread = process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| thread.process().pid() != group.unsigned_abs()) {
         return Err(Errno::ESRCH);
     }

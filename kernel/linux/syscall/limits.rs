@@ -8,7 +8,8 @@ use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::task::limits::Resource;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::machine::memory::user::UserPtr;
 
 /// prlimit64(2); process 0 is the caller.
@@ -26,7 +27,7 @@ pub(crate) fn prlimit(
     let resource = resource as u32 as usize;
     let target = match pid as u32 {
         0 => cx.process().clone(),
-        pid => process::find(pid).ok_or(Errno::ESRCH)?,
+        pid => process_table::find(pid).ok_or(Errno::ESRCH)?,
     };
     let before = target.limits.get(resource).ok_or(Errno::EINVAL)?;
     let own = *cx.process().credentials.lock();

@@ -11,7 +11,8 @@ use rules::core::fd::{Fd, OnExec};
 use super::context::{Caller, Context, SysResult};
 use super::kill::{self, Told};
 use crate::linux::task::pidfd::{self, PidFd};
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::signal::pending::{Info, SI_USER};
 use crate::linux::task::signal::send;
 
@@ -26,9 +27,9 @@ pub(crate) fn pidfd_open(cx: &mut Context<'_>, pid: usize, flags: u32) -> SysRes
     if pid.cast_signed() <= 0 {
         return Err(Errno::EINVAL);
     }
-    let Some(process) = process::find(pid) else {
+    let Some(process) = process_table::find(pid) else {
         // A thread that does not lead is none of those that have a descriptor.
-        return Err(if process::find_thread(pid).is_some() { Errno::EINVAL } else { Errno::ESRCH });
+        return Err(if process_table::find_thread(pid).is_some() { Errno::EINVAL } else { Errno::ESRCH });
     };
     let file = pidfd::open(process, flags)?;
     cx.files().open(file, OnExec::Close, cx.file_limit()).map(Fd::index)
@@ -74,7 +75,7 @@ pub(crate) fn pidfd_send_signal(
         None => Info::user(signal, SI_USER, cx.process().pid(), uid),
     });
     kill::check_permission(cx, &process, signal)?;
-    if process::find(process.pid()).is_none() {
+    if process_table::find(process.pid()).is_none() {
         return Err(Errno::ESRCH);
     }
     if let Some(info) = info {

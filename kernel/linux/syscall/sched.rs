@@ -12,7 +12,7 @@ use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
@@ -24,7 +24,7 @@ fn find(cx: &Context<'_>, tid: usize) -> Result<Arc<Thread>, Errno> {
     match (tid as u32).cast_signed() {
         0 => Ok(cx.thread().clone()),
         tid if tid < 0 => Err(Errno::EINVAL),
-        tid => process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH),
+        tid => process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH),
     }
 }
 

@@ -9,7 +9,8 @@ use rules::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
 use super::kill;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::session;
 
 /// The process with that ID; 0 is the caller.
@@ -52,7 +53,7 @@ pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResu
     } else {
         let child = own.children.lock().iter().find(|child| child.pid() == pid).cloned();
         let Some(child) = child else {
-            let is_thread = process::find(pid).is_none() && process::find_thread(pid).is_some();
+            let is_thread = process_table::find(pid).is_none() && process_table::find_thread(pid).is_some();
             return Err(if is_thread { Errno::EINVAL } else { Errno::ESRCH });
         };
         if child.session() != own.session() {
@@ -78,7 +79,7 @@ pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResu
 /// `EPERM`: there is a process group with the caller's number.
 pub(crate) fn setsid(cx: &mut Context<'_>) -> SysResult {
     let pid = cx.process().pid();
-    if process::any(|other| other.group() == pid) {
+    if process_table::any(|other| other.group() == pid) {
         return Err(Errno::EPERM);
     }
     cx.process().join(pid, pid);

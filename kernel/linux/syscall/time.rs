@@ -8,7 +8,8 @@ use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::syscall::caller::Restart;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::Thread;
 use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
@@ -49,9 +50,9 @@ impl Clock {
                 let number = !(id >> 3) as u32;
                 let found = match (id & OF_THREAD != 0, number) {
                     (true, 0) => Some(Self::Thread(cx.thread().clone())),
-                    (true, tid) => process::find_thread(tid).map(Self::Thread),
+                    (true, tid) => process_table::find_thread(tid).map(Self::Thread),
                     (false, 0) => Some(Self::Process(cx.process().clone())),
-                    (false, pid) => process::find(pid).map(Self::Process),
+                    (false, pid) => process_table::find(pid).map(Self::Process),
                 };
                 found.ok_or(Errno::EINVAL)
             }

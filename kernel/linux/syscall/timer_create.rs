@@ -11,7 +11,7 @@ use rules::abi::time::Timespec;
 
 use super::context::{Caller, Context, SysResult};
 use super::time::{Clock, TIMER_ABSTIME};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::timer::{Measure, Notify, Setting};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
@@ -59,7 +59,7 @@ fn parse_event(cx: &Context<'_>, at: usize) -> Result<Notify, Errno> {
         // The C library starts the thread.
         SIGNAL | THREAD => Ok(Notify::Process(signal, value)),
         THREAD_ID => {
-            let thread = process::find_thread(tid).ok_or(Errno::EINVAL)?;
+            let thread = process_table::find_thread(tid).ok_or(Errno::EINVAL)?;
             if !Arc::ptr_eq(thread.process(), cx.process()) {
                 return Err(Errno::EINVAL);
             }

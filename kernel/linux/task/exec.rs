@@ -16,7 +16,7 @@ use rules::linux::credentials::Credentials;
 use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
-use super::thread;
+use super::registers;
 use crate::core::file::traits::File;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
@@ -83,10 +83,10 @@ pub(crate) fn load(
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
     // The stack is filled through its own addresses, so the thread moves in before the program is complete.
-    let previous = thread::move_to_space(space.clone());
+    let previous = registers::move_to_space(space.clone());
     let image = build(file, &program, space, arguments, find);
     if image.is_err() {
-        thread::move_to_space(previous);
+        registers::move_to_space(previous);
     }
     image
 }

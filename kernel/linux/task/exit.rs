@@ -5,11 +5,13 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::process::{self, ExitStatus, Process};
+use super::process::{ExitStatus, Process};
+use super::process_table;
+use super::registers;
 use super::signal::action::{self, Flags};
 use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
-use super::thread::{self, Thread};
+use super::thread::Thread;
 use super::{futex, pidfd, robust, session};
 use crate::core::file::table::FdTable;
 use crate::machine::memory::space::AddressSpace;
@@ -73,7 +75,7 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     // Nobody can tell how long the parent takes to look; the memory goes now.
     process.keep_peak(&process.space());
     let nobody = AddressSpace::of_nobody();
-    drop(thread::move_to_space(nobody.clone()));
+    drop(registers::move_to_space(nobody.clone()));
     drop(process.replace_space(nobody));
     process.release_vfork_parent();
     leave_session(process);
@@ -95,10 +97,10 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
         Some((parent, false)) => tell_parent(process, &parent),
         Some((parent, true)) => {
             signal_parent(process, &parent);
-            process::forget(process.pid());
+            process_table::forget(process.pid());
             parent.wake_threads();
         }
-        None => process::forget(process.pid()),
+        None => process_table::forget(process.pid()),
     }
 }
 
@@ -137,14 +139,14 @@ fn new_parent(process: &Process) -> Option<Arc<Process>> {
         }
         ancestor = candidate.parent.get();
     }
-    process::find(1).filter(|_| !process.is_init())
+    process_table::find(1).filter(|_| !process.is_init())
 }
 
 fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
     signal_parent(child, parent);
     if is_unwanted(child, parent) {
         parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
-        process::forget(child.pid());
+        process_table::forget(child.pid());
     }
     parent.wake_threads();
 }

@@ -8,26 +8,27 @@ use ostd::arch::trap::inject_user_page_fault_handler;
 use ostd::irq::{DisabledLocalIrqGuard, disable_local};
 use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
-use super::thread::{self, Local};
+use super::registers;
+use super::registers::Local;
 use crate::machine::memory::fault;
 
 /// Installs the hooks; before the first thread.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
-        thread::try_with_local(|local| {
+        registers::try_with_local(|local| {
             save(local, interrupts_off);
             local.thread.meter.stop();
         });
     });
     inject_post_schedule_handler(|| {
-        thread::try_with_local(|local| {
+        registers::try_with_local(|local| {
             load(local);
             local.thread.switched_to();
             local.space.borrow().activate();
         });
     });
     inject_user_page_fault_handler(|exception| {
-        let space = thread::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
+        let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
         fault::resolve_kernel_fault(exception, &space)
     });
 }

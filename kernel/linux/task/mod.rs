@@ -7,6 +7,8 @@ pub(crate) mod hooks;
 pub(crate) mod limits;
 pub(crate) mod pidfd;
 pub(crate) mod process;
+pub(crate) mod process_table;
+pub(crate) mod registers;
 mod robust;
 pub(crate) mod scheduler;
 pub(crate) mod session;

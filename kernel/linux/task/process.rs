@@ -3,7 +3,6 @@
 //! Locks: each field has its own; none is held while another process is looked at, except that a parent's
 //! list of children is locked before a child's fields.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -12,17 +11,16 @@ use core::time::Duration;
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
-use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 
-use super::limits::{Resource, ResourceLimits};
-use super::pidfd;
+use super::limits::ResourceLimits;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
 use super::threads::ThreadList;
 use super::timer::Timers;
 use super::usage::Usage;
+use super::{pidfd, process_table};
 use crate::core::event;
 use crate::core::event::parker::Parker;
 use crate::core::file::table::FdTable;
@@ -144,67 +142,6 @@ pub(crate) struct Used {
     pub(crate) children: Usage,
 }
 
-static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap::new());
-static LAST_ID: AtomicU32 = AtomicU32::new(0);
-
-/// Processes that may exist at a time, zombies included.
-const MOST: usize = 8192;
-
-/// Held while all members of a group are sent a signal, and while a child is published: no child escapes a signal to its
-/// group that its parent has not seen yet.
-pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
-
-/// A number for a new thread or process.
-///
-/// Numbers are not used again before four billion others, which no run reaches.
-pub(crate) fn next_id() -> u32 {
-    LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
-}
-
-/// The number given last.
-pub(crate) fn last_id() -> u32 {
-    LAST_ID.load(Ordering::Relaxed)
-}
-
-/// The process with that ID, zombies included.
-pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
-    PROCESSES.lock().get(&pid).cloned()
-}
-
-/// All processes, zombies included.
-pub(crate) fn all() -> Vec<Arc<Process>> {
-    PROCESSES.lock().values().cloned().collect()
-}
-
-/// The thread with that ID.
-pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
-    let with_tid = |process: &Arc<Process>| {
-        let threads = process.threads.lock();
-        threads.iter().find(|thread| thread.tid() == tid).cloned()
-    };
-    // Most are asked for by the number of their process.
-    if let Some(thread) = find(tid).as_ref().and_then(with_tid) {
-        return Some(thread);
-    }
-    PROCESSES.lock().values().find_map(with_tid)
-}
-
-/// The processes that `meets` holds for, zombies included. It is called with all processes locked, and looks at what
-/// no lock guards.
-pub(crate) fn filter(meets: impl Fn(&Process) -> bool) -> Vec<Arc<Process>> {
-    PROCESSES.lock().values().filter(|process| meets(process)).cloned().collect()
-}
-
-/// Whether `meets` holds for any process; as [`filter`].
-pub(crate) fn any(meets: impl Fn(&Process) -> bool) -> bool {
-    PROCESSES.lock().values().any(|process| meets(process))
-}
-
-/// Forgets a process that was waited for.
-pub(crate) fn forget(pid: u32) {
-    let _process = PROCESSES.lock().remove(&pid);
-}
-
 impl Process {
     /// The first process.
     pub(crate) fn first(space: Arc<AddressSpace>, cwd: Location) -> Arc<Self> {
@@ -216,7 +153,7 @@ impl Process {
             ProcessSignals::new(),
             ResourceLimits::first(),
         ));
-        PROCESSES.lock().insert(process.pid, process.clone());
+        process_table::insert(&process);
         process
     }
 
@@ -232,7 +169,7 @@ impl Process {
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
         let credentials = *parent.credentials.lock();
-        check_room(parent)?;
+        process_table::check_room(parent)?;
         let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
         let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         let paths = parent.paths.lock().clone();
@@ -259,7 +196,7 @@ impl Process {
         signals: ProcessSignals,
         limits: ResourceLimits,
     ) -> Self {
-        let pid = next_id();
+        let pid = process_table::next_id();
         Self {
             pid,
             parent: Parent::none(),
@@ -297,7 +234,7 @@ impl Process {
 
     /// Lets others find it: by its number, and its parent among its children.
     pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
-        PROCESSES.lock().insert(self.pid, self.clone());
+        process_table::insert(self);
         parent.children.lock().push(self.clone());
     }
 
@@ -403,30 +340,4 @@ impl Process {
             thread.wake();
         }
     }
-}
-
-/// Whether there may be another process or thread of `parent`'s user.
-///
-/// # Errors
-/// `EAGAIN`: there may not.
-pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
-    let credentials = *parent.credentials.lock();
-    let most = parent.limits.soft(Resource::Processes);
-    let processes = PROCESSES.lock();
-    if processes.len() >= MOST {
-        return Err(Errno::EAGAIN);
-    }
-    let is_bound = credentials.users.real != 0
-        && !credentials.can(Capability::SYS_RESOURCE)
-        && !credentials.can(Capability::SYS_ADMIN);
-    if most == u64::MAX || !is_bound {
-        return Ok(());
-    }
-    let of_user = |process: &Arc<Process>| {
-        // Linux counts threads.
-        let is_users = process.credentials.lock().users.real == credentials.users.real;
-        if is_users { process.threads.lock().len() } else { 0 }
-    };
-    let count: usize = processes.values().map(of_user).sum();
-    if count as u64 >= most { Err(Errno::EAGAIN) } else { Ok(()) }
 }

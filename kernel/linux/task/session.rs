@@ -7,19 +7,20 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use super::process::{self, Process};
+use super::process::Process;
+use super::process_table;
 use super::signal::pending::Info;
 use super::signal::send;
 use rules::abi::signal::Signal;
 
 /// The members of a process group that have not ended.
 pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {
-    process::filter(|process| process.group() == group && !process.has_ended())
+    process_table::filter(|process| process.group() == group && !process.has_ended())
 }
 
 /// Whether the group exists in the session.
 pub(crate) fn has_group(session: u32, group: u32) -> bool {
-    process::any(|process| process.group() == group && process.session() == session)
+    process_table::any(|process| process.group() == group && process.session() == session)
 }
 
 /// Whether no member of the group has a parent in another group of the same session: nobody who does job control
@@ -60,7 +61,7 @@ pub(crate) fn hang_up_process(process: &Arc<Process>) {
 
 /// Sends `signal` to the members of a group.
 pub(crate) fn signal(group: u32, signal: Signal) {
-    let _membership = process::MEMBERSHIP.lock();
+    let _membership = process_table::MEMBERSHIP.lock();
     for member in members(group) {
         send::to_process(&member, Info::kernel(signal));
     }

@@ -11,9 +11,8 @@ use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use ostd::arch::cpu::context::{FpuContext, UserContext};
+use ostd::arch::cpu::context::UserContext;
 use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
-use ostd::irq::disable_local;
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
@@ -21,6 +20,7 @@ use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::process::Process;
+use super::registers::{Local, Registers};
 use super::signal;
 use super::signal::pending::ThreadSignals;
 use super::timer as timers;
@@ -31,7 +31,6 @@ use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
-use crate::machine::memory::space::AddressSpace;
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
@@ -71,32 +70,6 @@ pub(crate) struct Myself {
     thread: Arc<Thread>,
     bed: Bed,
     waiting: RefCell<poll_set::Waiting>,
-}
-
-/// What only the thread itself touches.
-pub(super) struct Local {
-    pub(super) thread: Arc<Thread>,
-    pub(super) fpu: RefCell<FpuContext>,
-    pub(super) fs_base: Cell<usize>,
-    pub(super) gs_base: Cell<usize>,
-    pub(super) space: RefCell<Arc<AddressSpace>>,
-    /// Between two signals.
-    fpu_room: Cell<Option<FpuContext>>,
-}
-
-/// The registers that a new thread starts with beside the general ones.
-#[derive(Clone)]
-pub(crate) struct Registers {
-    pub(crate) fpu: FpuContext,
-    pub(crate) fs_base: usize,
-    pub(crate) gs_base: usize,
-}
-
-impl Registers {
-    /// What execve(2) leaves.
-    pub(crate) fn new() -> Self {
-        Self { fpu: FpuContext::new(), fs_base: 0, gs_base: 0 }
-    }
 }
 
 impl Thread {
@@ -357,57 +330,4 @@ impl Sleep<event::Pollux> for Myself {
 /// The thread that runs now; `None` in kernel tasks.
 pub(crate) fn current() -> Option<Arc<Thread>> {
     Task::current()?.data().downcast_ref::<Arc<Thread>>().cloned()
-}
-
-/// Runs `f` on the current thread's own part.
-pub(super) fn with_local<R>(f: impl FnOnce(&Local) -> R) -> R {
-    #[expect(clippy::expect_used, reason = "called by threads only, which are made with a `Local`")]
-    try_with_local(f).expect("not a thread")
-}
-
-/// As [`with_local`]; `None` in kernel tasks.
-pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
-    let task = Task::current()?;
-    task.local_data().downcast_ref::<Local>().map(f)
-}
-
-/// The current thread's registers beside the general ones, as they are now.
-pub(crate) fn save_registers() -> Registers {
-    with_local(|local| {
-        super::hooks::save(local, &disable_local());
-        Registers {
-            fpu: local.fpu.borrow().clone(),
-            fs_base: local.fs_base.get(),
-            gs_base: local.gs_base.get(),
-        }
-    })
-}
-
-/// Room for floating-point registers on their way to a signal frame or back, which is too large to be made and cleared
-/// each time. Anything may be in it but in its header, which is as `XSAVE` left it, or as it was checked for `XRSTOR`.
-pub(super) fn take_fpu_room() -> FpuContext {
-    with_local(|local| local.fpu_room.take()).unwrap_or_default()
-}
-
-/// Keeps the room for the next signal.
-pub(super) fn give_fpu_room(room: FpuContext) {
-    with_local(|local| local.fpu_room.set(Some(room)));
-}
-
-/// Gives the current thread other registers.
-pub(crate) fn load_registers(registers: Registers) {
-    with_local(|local| {
-        *local.fpu.borrow_mut() = registers.fpu;
-        local.fs_base.set(registers.fs_base);
-        local.gs_base.set(registers.gs_base);
-        super::hooks::load(local);
-    });
-}
-
-/// Moves the current thread to another address space, for execve(2); returns the one it was in.
-pub(crate) fn move_to_space(space: Arc<AddressSpace>) -> Arc<AddressSpace> {
-    with_local(|local| {
-        space.activate();
-        local.space.replace(space)
-    })
 }

@@ -7,7 +7,8 @@ use bitflags::bitflags;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 
-use super::process::{self, ExitStatus, Process};
+use super::process::{ExitStatus, Process};
+use super::process_table;
 use super::signal::job::Change;
 use super::thread::Myself;
 use rules::abi::signal::Signal;
@@ -116,7 +117,7 @@ fn look(
         own.children += used.threads;
         own.children += used.children;
         drop(own);
-        process::forget(child.pid());
+        process_table::forget(child.pid());
     }
     Ok(Some((child, state)))
 }

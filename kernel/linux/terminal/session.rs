@@ -12,7 +12,8 @@ use ostd::sync::SpinLock;
 
 use super::Terminal;
 use super::control::TerminalOwner;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::{session, thread};
 
 /// The controlling terminals, by session.
@@ -69,7 +70,7 @@ pub(super) fn hang_up(owner: TerminalOwner) {
         return;
     }
     forget(owner.session);
-    let Some(leader) = process::find(owner.session) else { return };
+    let Some(leader) = process_table::find(owner.session) else { return };
     LEFT_BEHIND.lock().insert(owner.session, owner.foreground);
     session::hang_up_process(&leader);
 }

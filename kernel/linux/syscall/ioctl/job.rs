@@ -10,7 +10,7 @@ use rules::linux::capability::Capability;
 
 use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
-use crate::linux::task::{process, session};
+use crate::linux::task::{process_table, session};
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::control::{self, TerminalOwner, Use};
 use crate::linux::terminal::session as terminals;
@@ -63,7 +63,7 @@ pub(super) fn serve(
             let group = UserPtr::<i32>::new(cx.space(), argument).read()?;
             let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
             if !session::has_group(owner.session, group) {
-                let exists = process::any(|other| other.group() == group);
+                let exists = process_table::any(|other| other.group() == group);
                 return Err(if exists { Errno::EPERM } else { Errno::ESRCH });
             }
             terminal.set_owner(TerminalOwner { foreground: group, ..owner });

@@ -8,7 +8,8 @@
 use ostd::arch::cpu::context::UserContext;
 use rules::abi::errno::Errno;
 
-use super::super::thread::{self, Thread};
+use super::super::registers;
+use super::super::thread::Thread;
 use super::action::{Action, Flags};
 use super::pending::{AltStack, INFO_WORDS, Info};
 use super::xsave;
@@ -63,7 +64,7 @@ pub(super) fn push(
     let is_on_alt = alt.contains(registers.rsp);
     let switches = action.flags.contains(Flags::ONSTACK) && alt.size != 0 && !is_on_alt;
     let top = if switches { alt.start.wrapping_add(alt.size) } else { registers.rsp.wrapping_sub(RED_ZONE) };
-    let mut fpu = thread::take_fpu_room();
+    let mut fpu = registers::take_fpu_room();
     fpu.save();
     let fp = xsave::place(top, &fpu);
     let frame = (fp.wrapping_sub(FRAME) & !15).wrapping_sub(8);
@@ -72,7 +73,7 @@ pub(super) fn push(
         return Err(Errno::EFAULT);
     }
     xsave::write(&space, fp, &mut fpu)?;
-    thread::give_fpu_room(fpu);
+    registers::give_fpu_room(fpu);
 
     let mut words = [0u64; 1 + WORDS + INFO_WORDS];
     words[0] = action.restorer as u64;
@@ -142,7 +143,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     if rip >= TASK_SIZE {
         return Err(Errno::EFAULT);
     }
-    let mut fpu = thread::take_fpu_room();
+    let mut fpu = registers::take_fpu_room();
     xsave::read(&space, words[FP_POINTER] as usize, &mut fpu)?;
     let general = context.general_regs_mut();
     general.r8 = register(0);
@@ -165,7 +166,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     general.rflags = (general.rflags & !FLAGS) | (register(17) & FLAGS);
     let rsp = general.rsp;
     fpu.load();
-    thread::give_fpu_room(fpu);
+    registers::give_fpu_room(fpu);
     let alt = parse(words[2], words[3], words[4]);
     let mut own = thread.signals.lock();
     own.mask = SigSet::mask(words[MASK]);
