@@ -18,7 +18,7 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::{SigSet, Signal};
 
-/// Makes all threads of the process end; the first to ask decides how it ended.
+/// Ends the process: makes all its threads end. The first call decides the exit status.
 pub(crate) fn end_process(process: &Process, end: ExitStatus) {
     {
         let mut ended = process.end.lock();
@@ -30,8 +30,8 @@ pub(crate) fn end_process(process: &Process, end: ExitStatus) {
     process.threads.lock().end_all();
 }
 
-/// Ends the current thread, and with the last one the process. `leave_session` is then called once, before anybody
-/// hears of the end: terminals lie above tasks.
+/// Ends the current thread, and the process with its last thread. `leave_session` is then called once, before the
+/// parent learns of the end; it is a parameter because terminals lie above tasks.
 pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     let process = thread.process();
     let space = process.space();
@@ -48,19 +48,19 @@ pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
         process.end.lock().get_or_insert(ExitStatus::Exited(status));
         reap(process, leave_session);
     } else {
-        // It may have been the one that was to take a signal.
+        // The thread may have been woken for a signal that another one must take now.
         let waiting = process.signals.lock().pending.signals();
         if !waiting.is_empty() {
             send::offer(process, SigSet::from_bits(waiting.bits()));
         }
         if left == 1 {
-            // execve(2) waits for the others to end; that is all that anybody waits for here.
+            // execve(2) waits until only its own thread is left; no other wait depends on this.
             process.wake_threads();
         }
     }
 }
 
-/// Lets those go on who wait for the current thread to leave this memory: its robust futexes, and set_tid_address(2).
+/// Wakes threads that wait for the current thread to leave this memory: robust futexes and set_tid_address(2).
 pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: usize) {
     robust::release(thread, space);
     if clear_tid != 0 && UserPtr::<u32>::new(space, clear_tid).write(&0).is_ok() {
@@ -68,11 +68,11 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
     }
 }
 
-/// What is left of a process when its last thread has ended: a zombie for its parent to find.
+/// Releases what the process has when its last thread ends, and leaves a zombie for the parent.
 fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
-    // Nobody can tell how long the parent takes to look; the memory goes now.
+    // The parent may take long to reap the process, so the memory is freed now.
     process.keep_peak(&process.space());
     let nobody = AddressSpace::of_nobody();
     drop(registers::move_to_space(nobody.clone()));
@@ -82,7 +82,7 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     give_away_children(process);
     let parent = process.parent.get().map(|parent| {
         let is_unwanted = is_unwanted(process, &parent);
-        // One step for who waits: a child that leaves no zombie is not seen as one.
+        // Under the lock, so that wait(2) never sees a zombie that is about to vanish.
         let mut children = parent.children.lock();
         if is_unwanted {
             children.retain(|other| !Arc::ptr_eq(other, process));
@@ -104,7 +104,7 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     }
 }
 
-/// Whether the parent wants no zombie of a child that ends.
+/// Returns whether the parent has disclaimed zombies: `SIG_IGN` or `SA_NOCLDWAIT`.
 fn is_unwanted(child: &Process, parent: &Process) -> bool {
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
@@ -112,7 +112,7 @@ fn is_unwanted(child: &Process, parent: &Process) -> bool {
         && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT))
 }
 
-/// The children go to the nearest ancestor that asked for orphans, or to init.
+/// Gives the children to the nearest ancestor that is a subreaper, or to init.
 fn give_away_children(process: &Arc<Process>) {
     let children = core::mem::take(&mut *process.children.lock());
     let Some(new_parent) = new_parent(process) else { return };

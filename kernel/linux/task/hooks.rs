@@ -1,7 +1,7 @@
-//! What is switched along with a task: FPU registers, segment bases, the address space.
+//! Saves and loads what a task switch changes: FPU registers, segment bases, the address space.
 //!
-//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers through
-//! its syscalls and is saved only when another thread may run.
+//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers during system calls
+//! and is saved only when another thread may run.
 
 use ostd::arch::cpu::context::{FsBase, GsBase};
 use ostd::arch::trap::inject_user_page_fault_handler;
@@ -12,7 +12,7 @@ use super::registers;
 use super::registers::Local;
 use crate::machine::memory::fault;
 
-/// Installs the hooks; before the first thread.
+/// Installs the hooks. Called before the first thread is created.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
         registers::try_with_local(|local| {
@@ -33,7 +33,7 @@ pub(crate) fn install() {
     });
 }
 
-/// Notes the registers of the current thread.
+/// Saves the registers of the current thread.
 pub(super) fn save(local: &Local, interrupts_off: &DisabledLocalIrqGuard) {
     local.fpu.borrow_mut().save();
     let mut fs_base = FsBase::new(0);

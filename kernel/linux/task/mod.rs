@@ -1,4 +1,4 @@
-//! Threads and processes: who runs, who waits for whom, who ends.
+//! Threads and processes: how they start, run, wait and end.
 
 pub(crate) mod exec;
 pub(crate) mod exit;

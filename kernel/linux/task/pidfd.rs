@@ -1,6 +1,6 @@
-//! Descriptors for processes: readable when the process has ended.
+//! pidfds: descriptors that become readable when a process ends.
 //!
-//! Owns: the readiness.   Not here: what is done with them (syscall/pidfd_open).
+//! Owns: the readiness.   Not here: the system calls on them (syscall/pidfd_open).
 //! Source: pidfd_open(2); Linux 6.1 kernel/pid.c.
 
 use alloc::sync::Arc;
@@ -15,13 +15,13 @@ use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
 
-/// A process, as a file.
+/// An open pidfd.
 pub(crate) struct PidFd {
     process: Arc<Process>,
     state: Arc<event::Locked<PidfdState>>,
 }
 
-/// What changes: whether the process has ended.
+/// Whether the process has ended.
 pub(super) struct PidfdState(bool);
 
 impl Readiness for PidfdState {
@@ -30,10 +30,10 @@ impl Readiness for PidfdState {
     }
 }
 
-/// Opens the process. Of `flags` only `O_NONBLOCK` means something.
+/// Opens a pidfd for the process. Of `flags` only `O_NONBLOCK` has a meaning.
 ///
 /// # Errors
-/// `ENOMEM`: only the reserve is left.
+/// `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let state = Arc::new(event::Locked::new(Class::PidFd, PidfdState(false)));
     {
@@ -42,13 +42,13 @@ pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFi
         watchers.push(Arc::downgrade(&state));
     }
     if process.has_ended() {
-        // It may have told its watchers before this one was among them.
+        // The process may have ended before this pidfd was among its watchers.
         state.lock().0 = true;
     }
     OpenFile::new(Arc::new(PidFd { process, state }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
-/// Tells those who watch that the process has ended.
+/// Makes the pidfds of a process readable when it has ended.
 pub(super) fn tell(process: &Process) {
     let watchers = core::mem::take(&mut *process.watchers.lock());
     for watcher in watchers.iter().filter_map(alloc::sync::Weak::upgrade) {
@@ -57,7 +57,7 @@ pub(super) fn tell(process: &Process) {
 }
 
 impl PidFd {
-    /// The process.
+    /// Returns the process.
     pub(crate) fn process(&self) -> &Arc<Process> {
         &self.process
     }

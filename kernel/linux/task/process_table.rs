@@ -20,55 +20,55 @@ use super::thread::Thread;
 static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap::new());
 static LAST_ID: AtomicU32 = AtomicU32::new(0);
 
-/// Processes that may exist at a time, zombies included.
+/// Processes that may exist at a time, including zombies.
 const MOST: usize = 8192;
 
-/// Held while all members of a group are sent a signal, and while a child is published: no child escapes a signal to its
-/// group that its parent has not seen yet.
+/// Held while a signal is sent to all members of a group and while a child is published. Otherwise a child could miss
+/// a signal to its group that its parent has not seen yet.
 pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
 
-/// A number for a new thread or process.
+/// Allocates an ID for a new thread or process.
 ///
-/// Numbers are not used again before four billion others, which no run reaches.
+/// IDs are not reused before they wrap after four billion, which no run reaches.
 pub(crate) fn next_id() -> u32 {
     LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// The number given last.
+/// Returns the ID that was allocated last.
 pub(crate) fn last_id() -> u32 {
     LAST_ID.load(Ordering::Relaxed)
 }
 
-/// The process with that ID, zombies included.
+/// Returns the process with that ID; it may be a zombie.
 pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().get(&pid).cloned()
 }
 
-/// All processes, zombies included.
+/// Returns all processes, including zombies.
 pub(crate) fn all() -> Vec<Arc<Process>> {
     PROCESSES.lock().values().cloned().collect()
 }
 
-/// The thread with that ID.
+/// Returns the thread with that ID.
 pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
     let with_tid = |process: &Arc<Process>| {
         let threads = process.threads.lock();
         threads.iter().find(|thread| thread.tid() == tid).cloned()
     };
-    // Most are asked for by the number of their process.
+    // Most callers pass the ID of a process.
     if let Some(thread) = find(tid).as_ref().and_then(with_tid) {
         return Some(thread);
     }
     PROCESSES.lock().values().find_map(with_tid)
 }
 
-/// The processes that `meets` holds for, zombies included. It is called with all processes locked, and looks at what
-/// no lock guards.
+/// Returns the processes for which `meets` holds, including zombies. `meets` is called with the table locked and must
+/// not take a lock.
 pub(crate) fn filter(meets: impl Fn(&Process) -> bool) -> Vec<Arc<Process>> {
     PROCESSES.lock().values().filter(|process| meets(process)).cloned().collect()
 }
 
-/// Whether `meets` holds for any process; as [`filter`].
+/// Returns whether `meets` holds for any process; `meets` as in [`filter`].
 pub(crate) fn any(meets: impl Fn(&Process) -> bool) -> bool {
     PROCESSES.lock().values().any(|process| meets(process))
 }
@@ -78,15 +78,15 @@ pub(super) fn insert(process: &Arc<Process>) {
     PROCESSES.lock().insert(process.pid(), process.clone());
 }
 
-/// Forgets a process that was waited for.
+/// Removes a process that was reaped.
 pub(crate) fn forget(pid: u32) {
     let _process = PROCESSES.lock().remove(&pid);
 }
 
-/// Whether there may be another process or thread of `parent`'s user.
+/// Checks that `parent`'s user may have another process or thread.
 ///
 /// # Errors
-/// `EAGAIN`: there may not.
+/// `EAGAIN`: the kernel's limit or `RLIMIT_NPROC` is reached.
 pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
     let credentials = *parent.credentials.lock();
     let most = parent.limits.soft(Resource::Processes);
@@ -101,7 +101,7 @@ pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
         return Ok(());
     }
     let of_user = |process: &Arc<Process>| {
-        // Linux counts threads.
+        // Linux counts threads, too.
         let is_users = process.credentials.lock().users.real == credentials.users.real;
         if is_users { process.threads.lock().len() } else { 0 }
     };

@@ -14,18 +14,18 @@ use super::hooks;
 use super::thread::Thread;
 use crate::machine::memory::space::AddressSpace;
 
-/// What only the thread itself touches.
+/// Per-thread data that only the thread itself touches.
 pub(super) struct Local {
     pub(super) thread: Arc<Thread>,
     pub(super) fpu: RefCell<FpuContext>,
     pub(super) fs_base: Cell<usize>,
     pub(super) gs_base: Cell<usize>,
     pub(super) space: RefCell<Arc<AddressSpace>>,
-    /// Between two signals.
+    /// A buffer that is kept between two signals.
     pub(super) fpu_room: Cell<Option<FpuContext>>,
 }
 
-/// The registers that a new thread starts with beside the general ones.
+/// The registers of a new thread, apart from the general ones.
 #[derive(Clone)]
 pub(crate) struct Registers {
     pub(crate) fpu: FpuContext,
@@ -34,13 +34,13 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    /// What execve(2) leaves.
+    /// Returns the registers that execve(2) leaves.
     pub(crate) fn new() -> Self {
         Self { fpu: FpuContext::new(), fs_base: 0, gs_base: 0 }
     }
 }
 
-/// Runs `f` on the current thread's own part.
+/// Runs `f` on the current thread's [`Local`].
 pub(super) fn with_local<R>(f: impl FnOnce(&Local) -> R) -> R {
     #[expect(clippy::expect_used, reason = "called by threads only, which are made with a `Local`")]
     try_with_local(f).expect("not a thread")
@@ -52,7 +52,7 @@ pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
     task.local_data().downcast_ref::<Local>().map(f)
 }
 
-/// The current thread's registers beside the general ones, as they are now.
+/// Returns the current thread's registers, apart from the general ones.
 pub(crate) fn save() -> Registers {
     with_local(|local| {
         hooks::save(local, &disable_local());
@@ -64,18 +64,19 @@ pub(crate) fn save() -> Registers {
     })
 }
 
-/// Room for floating-point registers on their way to a signal frame or back, which is too large to be made and cleared
-/// each time. Anything may be in it but in its header, which is as `XSAVE` left it, or as it was checked for `XRSTOR`.
+/// Takes the buffer through which floating-point registers go to and from a signal frame: it is too large to build and
+/// clear for each signal. Its contents are arbitrary except for the header, which is as `XSAVE` left it or was checked
+/// for `XRSTOR`.
 pub(super) fn take_fpu_room() -> FpuContext {
     with_local(|local| local.fpu_room.take()).unwrap_or_default()
 }
 
-/// Keeps the room for the next signal.
+/// Gives the buffer back for the next signal.
 pub(super) fn give_fpu_room(room: FpuContext) {
     with_local(|local| local.fpu_room.set(Some(room)));
 }
 
-/// Gives the current thread other registers.
+/// Replaces the current thread's registers.
 pub(crate) fn load(registers: Registers) {
     with_local(|local| {
         *local.fpu.borrow_mut() = registers.fpu;
@@ -85,7 +86,7 @@ pub(crate) fn load(registers: Registers) {
     });
 }
 
-/// Moves the current thread to another address space, for execve(2); returns the one it was in.
+/// Moves the current thread to another address space, for execve(2), and returns the old one.
 pub(crate) fn move_to_space(space: Arc<AddressSpace>) -> Arc<AddressSpace> {
     with_local(|local| {
         space.activate();

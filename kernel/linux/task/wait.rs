@@ -13,7 +13,7 @@ use super::signal::job::Change;
 use super::thread::Myself;
 use rules::abi::signal::Signal;
 
-/// Which children.
+/// Which children to wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ChildFilter {
     /// Any child.
@@ -24,12 +24,12 @@ pub(crate) enum ChildFilter {
     Group(u32),
 }
 
-/// What a parent is told of a child.
+/// What wait(2) reports of a child.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ChildState {
-    /// It ended.
+    /// The child ended.
     Ended(ExitStatus),
-    /// It was stopped, or went on.
+    /// The child was stopped or continued.
     Changed(Change),
 }
 
@@ -37,29 +37,29 @@ bitflags! {
     /// The options of waitid(2).
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     pub(crate) struct Options: u32 {
-        /// Do not sleep.
+        /// Does not sleep.
         const NOHANG = 1;
-        /// Tell of children that were stopped.
+        /// Reports children that were stopped.
         const STOPPED = 2;
-        /// Tell of children that ended.
+        /// Reports children that ended.
         const EXITED = 4;
-        /// Tell of children that went on.
+        /// Reports children that were continued.
         const CONTINUED = 8;
-        /// `__WNOTHREAD`: only children of the calling thread. Here they are the process's.
+        /// `__WNOTHREAD`: only children of the calling thread. Here children belong to the process.
         const NO_THREAD = 0x2000_0000;
-        /// `__WALL`: whatever signal tells of the child's end.
+        /// `__WALL`: children with any exit signal.
         const ALL = 0x4000_0000;
-        /// `__WCLONE`: children whose end is told by another signal than `SIGCHLD`, or none; without it, only others.
+        /// `__WCLONE`: only children whose exit signal is not `SIGCHLD`; without it, only the others.
         const CLONE = 0x8000_0000;
-        /// Leave the child to be found again.
+        /// Leaves the child waitable.
         const NOWAIT = 0x0100_0000;
     }
 }
 
-/// Finds a child to tell of; `None` if there is none and the caller does not wait.
+/// Finds a child to report, waiting for one unless told not to; `None` if there is none and the caller does not wait.
 ///
 /// # Errors
-/// `ECHILD`: there is no such child. `EINTR`.
+/// `ECHILD`: the caller has no such child. `EINTR`.
 pub(crate) fn child(
     thread: &Myself,
     which: ChildFilter,
@@ -72,7 +72,7 @@ pub(crate) fn child(
         if options.contains(Options::NOHANG) {
             return Ok(None);
         }
-        // A child that changes after the look wakes this thread, and the wake sticks.
+        // A child that changes after this check wakes the thread, and its next sleep returns at once.
         if thread.is_interrupted() {
             return Err(Errno::EINTR);
         }
@@ -122,7 +122,7 @@ fn look(
     Ok(Some((child, state)))
 }
 
-/// What is to be told of `child`, which is then told.
+/// Returns the state of `child` to report and, unless `NOWAIT` is set, marks it as reported.
 fn state(child: &Process, options: Options) -> Option<ChildState> {
     if child.has_ended() {
         let end = *child.end.lock();
