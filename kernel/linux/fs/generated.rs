@@ -1,6 +1,6 @@
-//! Texts that are made when they are read, such as `/proc/meminfo`, as files.
+//! Files whose text is generated when they are read, such as `/proc/meminfo`.
 //!
-//! Owns: the text that one opening reads.   Not here: how a text is made (`linux/proc`).
+//! Owns: the text that one open file reads.   Not here: generating it (`linux/proc`).
 //! Source: Linux 6.1 fs/seq_file.c.
 
 use alloc::sync::Arc;
@@ -15,14 +15,14 @@ use crate::core::event::class::Class;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
-/// One opening of such a text. The text is made anew whenever it is read from its start.
+/// An open generated file. A read from the start generates the text anew.
 pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
     text: SpinLock<Arc<[u8]>>,
 }
 
 impl OpenGeneratedFile {
-    /// Opens `inode`, with no text made yet.
+    /// Opens `inode` without generating the text yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
         Self { inode, text: SpinLock::new(Arc::new([])) }
     }
@@ -60,7 +60,7 @@ impl File for OpenGeneratedFile {
         true
     }
 
-    /// Nothing is known of the end.
+    /// `SEEK_END` is an error: the length is not known.
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
         seek::resolve(current, 0, offset, whence)
     }

@@ -61,7 +61,7 @@ pub(crate) fn fork(cx: &mut Context<'_>) -> SysResult {
     start(cx, Request { exit_signal: 17, ..Request::default() })
 }
 
-/// vfork(2): the child runs in the caller's memory, and the caller waits until it has ended or runs another program.
+/// vfork(2): the child runs in the caller's memory until it ends or calls execve(2), and the caller waits for that.
 pub(crate) fn vfork(cx: &mut Context<'_>) -> SysResult {
     start(cx, Request { flags: VM | VFORK, exit_signal: 17, ..Request::default() })
 }
@@ -83,7 +83,7 @@ pub(crate) fn clone(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
 /// clone3(2).
 ///
 /// # Errors
-/// As [`clone`]; `E2BIG`: the structure is larger than known and not zero there. `EINVAL`: too small.
+/// As [`clone`]. `E2BIG`: the structure is larger than the known one and the rest is not zero. `EINVAL`: too small.
 pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
     const KNOWN: usize = 88;
     if size < 64 {
@@ -125,7 +125,7 @@ pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult 
 /// Starts a thread or a process.
 ///
 /// # Errors
-/// `EINVAL`: flags that contradict each other or are not supported. `EAGAIN`, `ENOMEM`.
+/// Nothing was started. `EINVAL`: flags that contradict each other or are not supported. `EAGAIN`, `ENOMEM`.
 fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     let flags = request.flags;
     let has = |flag: u64| flags & flag != 0;
@@ -183,7 +183,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
             }
             process.publish(parent);
         }
-        // A fault is no error: the child exists.
+        // A fault is not an error, because the child already exists.
         if has(PARENT_SETTID) {
             let _ = UserPtr::<u32>::new(space, request.parent_tid).write(&tid);
         }
@@ -195,12 +195,12 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     let run = if has(CHILD_SETTID) && !has(VM) { run_and_tell } else { enter::run };
     let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
     if is_interrupted {
-        // The signal may be one for the group that the child is to be in: it comes first.
+        // A pending signal to the group must reach the child as well, so the call is restarted after it.
         cx.restart.set(Restart::Always);
     }
     started?;
     if has(VFORK) {
-        // Only death ends this wait early: the child stands on the caller's stack.
+        // Only SIGKILL ends this wait early: the child runs on the caller's stack.
         while process.borrows_space() && !cx.thread().is_dying() {
             cx.sleeper().sleep(None);
         }
@@ -208,7 +208,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     Ok(tid as usize)
 }
 
-/// A forked child writes its own ID into its own copy of the memory.
+/// Writes the child's ID into its own copy of the memory, then runs it.
 fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
     let addr = thread.clear_tid.load(Ordering::Relaxed);
     if addr != 0 {

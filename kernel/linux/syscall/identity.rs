@@ -1,6 +1,6 @@
-//! getpid(2), getppid(2), gettid(2), getuid(2), setuid(2) and their kin.
+//! getpid(2), getppid(2), gettid(2), getuid(2), setuid(2) and related calls.
 //!
-//! Not here: who may become whom (`rules::linux::credentials`).
+//! Not here: which changes of IDs are permitted (`rules::linux::credentials`).
 
 use core::sync::atomic::Ordering;
 
@@ -52,22 +52,22 @@ pub(crate) fn getegid(cx: &mut Context<'_>) -> SysResult {
     Ok(cx.credentials().groups.effective as usize)
 }
 
-/// getgroups(2): nobody is in any but their own.
+/// getgroups(2): there are no supplementary groups.
 ///
 /// # Errors
-/// `EINVAL`: room for a negative number.
+/// `EINVAL`: the size is negative.
 pub(crate) fn getgroups(room: i32) -> SysResult {
     if room < 0 { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
-/// Which IDs of the caller shall change.
+/// Which of the caller's IDs to change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Users,
     Groups,
 }
 
-/// How they shall change.
+/// The new IDs, as the three families of system calls take them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IdChange {
     /// setuid(2), setgid(2).
@@ -78,7 +78,7 @@ pub(crate) enum IdChange {
     Three(usize, usize, usize),
 }
 
-/// setuid(2), setgid(2) and their kin.
+/// setuid(2), setgid(2) and related calls.
 ///
 /// # Errors
 /// Those of [`Ids::set`], [`Ids::set_two`] and [`Ids::set_three`]; the privilege is `CAP_SETUID` or `CAP_SETGID`.
@@ -103,10 +103,10 @@ pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: IdChange) -> Sys
     Ok(0)
 }
 
-/// getresuid(2), getresgid(2): writes `ids` to three places.
+/// getresuid(2), getresgid(2): writes `ids` to three addresses.
 ///
 /// # Errors
-/// `EFAULT`; what came before has been written.
+/// `EFAULT`: an address is not writable; the IDs before it were written.
 pub(crate) fn getres(cx: &mut Context<'_>, ids: Ids, at: [usize; 3]) -> SysResult {
     for (id, at) in [ids.real, ids.effective, ids.saved].into_iter().zip(at) {
         UserPtr::<u32>::new(cx.space(), at).write(&id)?;

@@ -1,8 +1,8 @@
 //! open(2), openat(2), openat2(2), creat(2).
 //!
-//! Owns: flags and their errors; the descriptor is taken before the file is looked for, as on Linux.
+//! Owns: flags and their errors. The descriptor is reserved before the path lookup, as on Linux.
 //! Not here: what opening means (`fs/open`).
-//! Missing: the `RESOLVE_` flags of openat2(2) but RESOLVE_NO_MAGICLINKS (there are none here).
+//! Missing: the `RESOLVE_` flags of openat2(2), except RESOLVE_NO_MAGICLINKS.
 //! Source: Linux 6.1 fs/open.c (`do_sys_openat2`, `build_open_flags`).
 
 use rules::abi::errno::Errno;
@@ -55,7 +55,7 @@ pub(crate) fn openat2(
     }
     let parsed = OpenHow::parse(flags, mode as u32)?;
     if parsed.flags.bits() != flags & OpenFlags::all().bits() {
-        // open(2) drops what O_PATH gives no meaning; openat2(2) refuses it.
+        // open(2) drops the flags that mean nothing with O_PATH; openat2(2) rejects them.
         return Err(Errno::EINVAL);
     }
     open_with(cx, directory, path, parsed)
@@ -74,7 +74,7 @@ fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: OpenHow) ->
     Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())
 }
 
-/// `struct open_how` of any version: what this one does not know must be zero.
+/// Reads a `struct open_how` of any version; fields unknown to this one must be zero.
 fn read_open_how(cx: &mut Context<'_>, address: usize, size: usize) -> Result<[u64; 3], Errno> {
     const KNOWN: usize = size_of::<[u64; 3]>();
     if size < KNOWN {

@@ -1,4 +1,4 @@
-//! Which number is which syscall.
+//! The table of system calls: maps numbers to functions.
 //!
 //! Source: Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl.
 
@@ -29,11 +29,12 @@ use crate::net::syscall::{
 /// Numbers below this are in use on Linux 6.1.
 const NUMBERS: usize = 451;
 
-/// Performs a syscall.
+/// Performs a system call.
 ///
 /// # Errors
-/// What the syscall returns; `ENOSYS` for one that does not exist here.
-// Into its only caller: as a function of its own it saves and restores every register for the shortest call.
+/// The system call's own; `ENOSYS` for one that is not implemented.
+// Inlined into its only caller: as a separate function it saves and restores every register even for the shortest
+// call.
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
     match number {
@@ -262,7 +263,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
-        // rseq(2): C libraries do without it, as on a Linux that was built so.
+        // rseq(2): C libraries do without it, as on a Linux without `CONFIG_RSEQ`.
         334 => Err(Errno::ENOSYS),
         424 => pidfd_open::pidfd_send_signal(cx, a[0], a[1], a[2], a[3]),
         434 => pidfd_open::pidfd_open(cx, a[0], a[1] as u32),
@@ -278,34 +279,34 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
     }
 }
 
-/// A part of the caller's memory.
+/// Describes a range of the caller's memory.
 const fn span(addr: usize, len: usize) -> Span {
     Span { addr, len }
 }
 
-/// Where the caller wants an address or a value.
+/// Describes a buffer for an address or value whose length is read from and written to `len_addr`.
 const fn room(addr: usize, len_addr: usize) -> Room {
     Room { addr, len_addr }
 }
 
-/// An address or a value of a socket option, whose length is an `int`.
+/// Describes a socket address or option value, whose length is an `int`.
 const fn address(addr: usize, len: usize) -> Span {
     Span { addr, len: len as u32 as usize }
 }
 
-/// A descriptor as a register holds it: the upper half is ignored, and a negative one is beyond all tables.
+/// Converts a register to a descriptor: its upper half is ignored, and a negative number is beyond all tables.
 fn fd(register: usize) -> Fd {
     Fd::new(register as u32)
 }
 
-/// What mmap(2) needs to know of a file.
+/// Returns what mmap(2) needs to know of a file.
 fn mappable(cx: &Context<'_>, register: usize) -> Result<Mappable, Errno> {
     let file = cx.file(register)?;
     let access = file.access();
     Ok(Mappable { pages: file.file().clone().pages(), readable: access.reads(), writable: access.writes() })
 }
 
-/// Says once that a program asked for a syscall that is not there.
+/// Logs the first use of each system call that is not implemented.
 fn log_unknown(number: usize) {
     static SEEN: [AtomicU64; NUMBERS / 64 + 1] = [const { AtomicU64::new(0) }; NUMBERS / 64 + 1];
     if number >= NUMBERS {

@@ -13,13 +13,13 @@ use crate::linux::task::usage::Usage;
 use crate::linux::task::wait::{self, ChildFilter, ChildState, Options};
 use crate::machine::memory::user::UserPtr;
 
-/// What both calls take.
+/// The options that both calls accept.
 const CHILDREN: Options = Options::NO_THREAD.union(Options::ALL).union(Options::CLONE);
 
 /// wait4(2).
 ///
 /// # Errors
-/// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child is gone all the same, as on Linux.
+/// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child was reaped nevertheless, as on Linux.
 pub(crate) fn wait4(
     cx: &mut Context<'_>,
     pid: usize,
@@ -49,7 +49,7 @@ pub(crate) fn wait4(
     Ok(child.pid() as usize)
 }
 
-/// What a child and those that it waited for used.
+/// Returns what a child and its own reaped children used.
 fn used(child: &Process) -> Usage {
     let mut used = child.usage();
     used.peak = child.peak();
@@ -69,8 +69,8 @@ fn word(state: ChildState) -> u32 {
 /// waitid(2).
 ///
 /// # Errors
-/// `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or nothing to wait for. `EBADF`: no pidfd.
-/// `EAGAIN`: one with `O_NONBLOCK`, and nothing to tell. `EFAULT`.
+/// No child was reaped. `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or no state to wait for. `EBADF`: not a
+/// pidfd. `EAGAIN`: a pidfd with `O_NONBLOCK`, and nothing to report. `EFAULT`: the child was reaped nevertheless.
 pub(crate) fn waitid(
     cx: &mut Context<'_>,
     kind: usize,
@@ -115,7 +115,7 @@ pub(crate) fn waitid(
     }
     if info != 0 {
         let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
-        // Number and code, then process, user and status: what lies between and behind is not touched.
+        // Signal number and code, then pid, uid and status; Linux leaves the bytes between and behind them alone, too.
         let number = words[0] as u32;
         UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
         let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
@@ -124,7 +124,7 @@ pub(crate) fn waitid(
     Ok(0)
 }
 
-/// `siginfo_t` of a child.
+/// Makes the `siginfo_t` for a child.
 fn describe(child: &Process, state: ChildState) -> Info {
     let (code, status) = match state {
         ChildState::Ended(ExitStatus::Exited(status)) => (CLD_EXITED, status),
