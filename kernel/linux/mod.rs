@@ -1,4 +1,4 @@
-//! What unmodified programs need beside events: processes, signals, a tree of files, terminals, local sockets.
+//! Everything that unmodified programs need besides events: processes, signals, files, terminals, local sockets.
 
 pub(crate) mod devices;
 pub(crate) mod fs;

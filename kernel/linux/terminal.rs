@@ -1,8 +1,8 @@
-//! A terminal as a file: the line discipline behind a lock, with a wire or a master behind it.
+//! Terminals as files: a line discipline under a lock, connected to a wire or to a pty master.
 //!
-//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), who is in
-//! the foreground (`terminal/control`), what a pseudo-terminal's ends are (`terminal/pty`).
-//! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
+//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), job
+//! control (`terminal/control`), the ends of a pseudoterminal (`terminal/pty`).
+//! Invariant: bytes that a write has taken are sent once and in order, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
 //! Source: ioctl_tty(2), termios(3).
 
@@ -29,34 +29,34 @@ use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// Where a terminal's bytes go to and come from.
+/// The hardware that a terminal sends to and receives from.
 pub(crate) trait Wire: Send + Sync {
-    /// Sends as many of `bytes` as it takes without waiting; fewer than all (0 at last) only if
-    /// [`Terminal::serve`] will be called when it takes more.
+    /// Sends as many of `bytes` as it can without waiting. After a short count it must call [`Terminal::serve`] once
+    /// it can send more.
     fn send(&self, bytes: &[u8]) -> usize;
 
-    /// Whether everything that was sent has left.
+    /// Returns whether everything that was sent has left.
     fn is_idle(&self) -> bool;
 
-    /// The next byte that came in, if any.
+    /// Returns the next byte that was received, if any.
     fn receive(&self) -> Option<u8>;
 }
 
 /// A terminal.
 pub(crate) struct Terminal {
     state: Locked<TerminalState>,
-    /// `None` if it is a pseudo-terminal.
+    /// `None` for a pseudoterminal.
     wire: Option<&'static dyn Wire>,
     device: DeviceNumber,
 }
 
-/// What the lock guards.
+/// The state that the lock guards.
 struct TerminalState {
     tty: Tty,
     owner: TerminalOwner,
-    /// Input waits in the wire because the line discipline has no room.
+    /// Set while input waits in the wire because the line discipline has no room.
     is_throttled: bool,
-    /// What a pseudo-terminal has in place of a wire.
+    /// The connection to the master of a pseudoterminal.
     line: Option<Line>,
 }
 
@@ -79,7 +79,7 @@ impl Readiness for TerminalState {
 }
 
 impl Terminal {
-    /// A terminal with Linux's initial settings.
+    /// Makes a terminal with Linux's initial settings.
     pub(crate) fn new(wire: &'static dyn Wire, device: DeviceNumber) -> Self {
         let state = TerminalState {
             tty: Tty::default(),
@@ -90,7 +90,7 @@ impl Terminal {
         Self { state: Locked::new(Class::Console, state), wire: Some(wire), device }
     }
 
-    /// The terminal of a pair.
+    /// Makes the terminal of a pseudoterminal.
     fn pseudo(device: DeviceNumber) -> Self {
         let line = Some(Line::default());
         let state =
@@ -98,25 +98,25 @@ impl Terminal {
         Self { state: Locked::new(Class::Pty, state), wire: None, device }
     }
 
-    /// The device that it is, whatever it was opened as.
+    /// Returns its device number, whatever node it was opened through.
     pub(crate) const fn device(&self) -> DeviceNumber {
         self.device
     }
 
-    /// Opens it once more, as `/dev/tty` does.
+    /// Opens it again, as `/dev/tty` does.
     ///
     /// # Errors
-    /// `EIO`: a slave that is locked, or whose master is gone.
+    /// `EIO`: the slave is locked, or its master is closed.
     pub(crate) fn open(self: &Arc<Self>) -> Result<Arc<dyn File>, Errno> {
         if self.wire.is_some() { Ok(self.clone()) } else { Ok(Slave::open(self)?) }
     }
 
-    /// Whether its master is gone.
+    /// Returns whether its master is closed.
     pub(crate) fn is_hung_up(&self) -> bool {
         self.state.read().line.as_ref().is_some_and(Line::is_hung_up)
     }
 
-    /// Moves what the master wrote to where there is room now.
+    /// Moves bytes that the master wrote into the line discipline, as far as there is room.
     fn deliver(&self) {
         loop {
             let mut guard = self.state.lock();
@@ -132,7 +132,7 @@ impl Terminal {
         }
     }
 
-    /// Reads a line, or what there is: see [`Tty::read`].
+    /// Reads a line, or the available bytes: see [`Tty::read`].
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.state.lock();
         let read = state.tty.read(to);
@@ -146,7 +146,7 @@ impl Terminal {
         read
     }
 
-    /// Takes bytes to send until all are taken or the queue is full; `Pending` if it took none for that.
+    /// Queues bytes for output until all are queued or the queue is full; `Pending` if none could be queued.
     fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         take_all(from, |from| {
             let mut state = self.state.lock();
@@ -160,9 +160,9 @@ impl Terminal {
         })
     }
 
-    /// Moves what the wire has and what it takes. A task calls it when the wire says that something changed.
+    /// Moves bytes from and to the wire. A task calls it when the wire reports a change.
     pub(crate) fn serve(&self) {
-        /// Bytes taken under one lock.
+        /// Bytes that are moved under one lock.
         const BATCH: usize = 64;
         let Some(wire) = self.wire else { return self.deliver() };
         loop {
@@ -181,7 +181,7 @@ impl Terminal {
                 state.raise(Events::READABLE);
             }
             if state.send(Some(wire)) {
-                // tcdrain(3) waits for more than room.
+                // A wait in tcdrain(3) needs more than room for writing.
                 state.raise(Events::WRITABLE);
             }
             let foreground = state.owner.foreground;
@@ -195,7 +195,7 @@ impl Terminal {
         }
     }
 
-    /// The settings: TCGETS.
+    /// Returns the settings: TCGETS.
     pub(crate) fn settings(&self) -> Termios {
         *self.state.read().tty.settings()
     }
@@ -214,12 +214,12 @@ impl Terminal {
         guard.send(self.wire);
     }
 
-    /// The window's size: TIOCGWINSZ.
+    /// Returns the window size: TIOCGWINSZ.
     pub(crate) fn window(&self) -> WindowSize {
         self.state.read().tty.window
     }
 
-    /// Changes the window's size: TIOCSWINSZ.
+    /// Sets the window size: TIOCSWINSZ.
     pub(crate) fn set_window(&self, window: WindowSize) {
         let mut state = self.state.lock();
         let is_new = state.tty.window != window;
@@ -231,7 +231,7 @@ impl Terminal {
         }
     }
 
-    /// Forgets what waits: TCFLSH.
+    /// Discards queued bytes: TCFLSH.
     pub(crate) fn flush(&self, which: Flush) {
         let mut state = self.state.lock();
         state.tty.flush(which);
@@ -242,9 +242,9 @@ impl Terminal {
         self.serve();
     }
 
-    /// How many bytes are to be sent: TIOCOUTQ.
+    /// Returns the number of bytes that are not sent yet: TIOCOUTQ.
     ///
-    /// What a slave wrote is sent: the master has it.
+    /// Bytes that a slave wrote count as sent, because the master has them.
     pub(crate) fn unsent_bytes(&self) -> u32 {
         if self.wire.is_none() {
             return 0;
@@ -252,7 +252,7 @@ impl Terminal {
         self.state.read().tty.unsent_bytes() as u32
     }
 
-    /// `Pending` until everything written has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
+    /// Returns `Pending` until all output has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
     pub(crate) fn drain(&self) -> Poll<()> {
         let Some(wire) = self.wire else { return Poll::Ready(()) };
         let mut state = self.state.lock();
@@ -262,7 +262,7 @@ impl Terminal {
 }
 
 impl TerminalState {
-    /// Hands output to the wire until either has no more; returns whether any went.
+    /// Moves output to the wire until one of them cannot go on; returns whether any byte was moved.
     fn send(&mut self, wire: Option<&dyn Wire>) -> bool {
         let mut any = false;
         let Some(wire) = wire else { return any };
@@ -278,16 +278,16 @@ impl TerminalState {
     }
 }
 
-/// What one step of [`take_all`] has done.
+/// The result of one step of [`take_all`].
 struct TakeStep {
-    /// Bytes.
+    /// Bytes that were taken.
     count: usize,
-    /// There was room for more, and they could not be copied.
+    /// Whether copying failed although there was room.
     failed: bool,
 }
 
-/// Lets `step` take a queue's worth at a time, as preemption is off while it holds the lock, until all bytes are taken
-/// or there is no more room; `Pending` if it took none for that.
+/// Calls `step` until all bytes are taken or there is no room; `Pending` if none was taken for lack of room. Each step
+/// takes at most a queueful, because preemption is off while it holds the lock.
 fn take_all(
     from: &mut dyn Source,
     mut step: impl FnMut(&mut dyn Source) -> TakeStep,
@@ -309,7 +309,7 @@ fn take_all(
     }
 }
 
-/// Whether Ctrl-S and Ctrl-Q stop and start the output, as far as a master wants to know.
+/// Returns whether Ctrl-S and Ctrl-Q stop and start the output, as packet mode reports it.
 fn has_usual_stop(settings: &Termios) -> bool {
     settings.input_modes().contains(InputModes::IXON)
         && settings.special(Special::Stop) == 0x13

@@ -1,6 +1,6 @@
-//! `/proc`: what the kernel tells of itself, in files.
+//! `/proc`: the kernel's state as files.
 //!
-//! Owns: the names at its top.   Not here: what is in the directory of a process (`subject`), the texts.
+//! Owns: the names at its top level.   Not here: the directories of processes (`subject`), the texts.
 //! Why: decision 0075.
 //! Source: proc(5).
 
@@ -27,23 +27,23 @@ use crate::linux::fs::tmpfs::inode::{Content, Inode};
 use crate::linux::fs::tmpfs::superblock::FileSystemType;
 use crate::linux::fs::tree::OnlyTree;
 
-/// Makes a text.
+/// Generates a text.
 type TextFn = fn() -> Vec<u8>;
 
 static TREE: OnlyTree = OnlyTree::new(FileSystemType::Proc, 0o555, populate);
 
-/// The root, for mount(2).
+/// Returns the root, for mount(2).
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 pub(super) fn mounted() -> Result<Arc<Inode>, Errno> {
     TREE.root().cloned()
 }
 
-/// Makes the names in the directory that `origin` starts at.
+/// Creates the names in the directory that `origin` starts at.
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 fn populate(origin: &Origin) -> Result<(), Errno> {
     const REPORTS: [(&[u8], TextFn); 10] = [
         (b"cmdline", report::cmdline),

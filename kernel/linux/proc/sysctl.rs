@@ -1,4 +1,4 @@
-//! `/proc/sys`: numbers and names that programs ask for; none can be changed.
+//! `/proc/sys`: read-only parameters that programs look up.
 //!
 //! Source: proc(5); Linux 6.1 Documentation/admin-guide/sysctl.
 
@@ -70,7 +70,7 @@ fn boot_id() -> Vec<u8> {
     line(BOOT.call_once(uuid))
 }
 
-/// A random UUID: version 4, variant 1.
+/// Generates a random UUID: version 4, variant 1.
 fn uuid() -> String {
     let mut bytes = [0; 16];
     random::Stream::new().fill(&mut bytes);

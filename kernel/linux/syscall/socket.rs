@@ -1,4 +1,4 @@
-//! socket(2), and what the calls of sockets need to know of their caller.
+//! socket(2), and what socket calls need to know of their caller.
 //!
 //! Owns: which family and type is which kind of socket, and the files of local sockets in the tree.
 //! Not here: the other calls (net/syscall), what sockets do (`net`, `unix`, `netlink`).
@@ -28,7 +28,7 @@ use crate::linux::{netlink, unix};
 use crate::net::socket::{FileId, SocketCaller};
 use crate::net::{tcp, udp};
 
-/// How many protocols there may be: `IPPROTO_MAX`.
+/// The bound of protocol numbers: `IPPROTO_MAX`.
 const PROTOCOLS: u32 = 263;
 
 /// The type of a socket and its flags, as programs pass them in one number.

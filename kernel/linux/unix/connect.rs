@@ -1,4 +1,4 @@
-//! connect(2) and accept(2) of local sockets: from a name to a backlog, and out of it.
+//! connect(2) and accept(2) of local sockets: into a backlog, and out of it.
 //!
 //! Source: Linux 6.1 net/unix/af_unix.c (`unix_stream_connect`, `unix_find_bsd`, `unix_accept`).
 
@@ -21,11 +21,11 @@ use crate::core::file::description::OpenFile;
 use crate::net::address::{Address, RawAddress};
 use crate::net::socket::{Accepted, Backlog, Connect, SocketCaller};
 
-/// The socket of this kind that has the name at `address`.
+/// Finds the socket of this kind with the name at `address`.
 ///
 /// # Errors
-/// `EINVAL`: no name. `ECONNREFUSED`: nobody has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the
-/// like: the path.
+/// `EINVAL`: not a name. `ECONNREFUSED`: no socket has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT`
+/// and others: the path.
 pub(super) fn find(
     caller: &dyn SocketCaller,
     kind: Kind,
@@ -40,7 +40,7 @@ pub(super) fn find(
     if is_alike { Ok(found) } else { Err(Errno::EPROTOTYPE) }
 }
 
-/// A socket on its way into the backlog of a listener.
+/// A socket that is about to enter the backlog of a listener.
 struct Entering<'a> {
     socket: &'a UnixSocket,
     listener: Arc<Endpoint>,
@@ -58,10 +58,11 @@ impl Backlog for Entering<'_> {
 }
 
 impl UnixSocket {
-    /// Connects the socket with the one that has the name at `address`.
+    /// Connects the socket to the one with the name at `address`.
     ///
     /// # Errors
-    /// Those of [`find`]. `EPERM`: it hears datagrams of somebody else. Those of [`Backlog::enter`] follow.
+    /// Those of [`find`]. `EPERM`: the other accepts datagrams only from its own peer. Those of [`Backlog::enter`]
+    /// follow.
     pub(super) fn connect_to(
         &self,
         caller: &dyn SocketCaller,
@@ -77,11 +78,11 @@ impl UnixSocket {
         Ok(Connect::Backlog(Box::new(Entering { socket: self, listener, caller: caller.identity() })))
     }
 
-    /// Connects with whom `listener` will accept. `Pending`: its backlog is full.
+    /// Queues a connection in `listener`'s backlog. `Pending` if the backlog is full.
     ///
     /// # Errors
-    /// `EPROTOTYPE`: the listener carries something else. `ECONNREFUSED`: it does not listen. `EISCONN`: the socket is
-    /// connected. `EINVAL`: it listens.
+    /// Nothing was queued. `EPROTOTYPE`: the listener is of another type. `ECONNREFUSED`: it does not listen.
+    /// `EISCONN`: the socket is connected already. `EINVAL`: the socket listens.
     fn enter(&self, listener: &Arc<Endpoint>, caller: Ucred) -> Poll<Result<(), Errno>> {
         let kind = self.kind();
         let heritage = match listener.state.lock().begin(kind) {
@@ -108,7 +109,7 @@ impl UnixSocket {
             let mut state = child.state.lock();
             state.connect(self.endpoint.clone(), caller, limit);
             if let Some(name) = heritage.name {
-                // It has no name yet.
+                // The new end has no name yet, so this cannot fail.
                 let _ = state.bind(name);
             }
         }
@@ -125,7 +126,7 @@ impl UnixSocket {
     }
 }
 
-/// A connection taken from a backlog.
+/// A connection taken from a backlog and not yet accepted; dropping it closes the connection.
 #[must_use]
 pub(super) struct QueuedConnection<'a> {
     listener: &'a Endpoint,
@@ -133,7 +134,7 @@ pub(super) struct QueuedConnection<'a> {
 }
 
 impl<'a> QueuedConnection<'a> {
-    /// `child`, from the backlog of `listener`.
+    /// Makes it from `child`, taken from the backlog of `listener`.
     pub(super) const fn new(listener: &'a Endpoint, child: Arc<Endpoint>) -> Self {
         Self { listener, child: Some(child) }
     }

@@ -1,4 +1,4 @@
-//! Bytes of files and devices, and how open(2) treats what it finds.
+//! Contents of files and devices, and the flags of open(2).
 
 use core::task::Poll;
 

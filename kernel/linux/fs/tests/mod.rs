@@ -1,4 +1,4 @@
-//! The tree under paths, names, opens and archives, where only the kernel can tell.
+//! The tree below paths, names, opens and archives, tested inside the kernel.
 
 mod contents;
 mod initramfs;
@@ -27,7 +27,7 @@ const O_NOFOLLOW: u32 = 0o400_000;
 const O_TMPFILE: u32 = 0o20_200_000;
 const O_RDWR: u32 = 2;
 
-/// A fresh directory for one test.
+/// Makes a new directory for one test.
 fn scratch(test: &str) -> Origin {
     let root = boot::origin();
     let made = namei::make(&root, test.as_bytes(), NewFile::Directory, Permissions::from_mode(0o755));
@@ -43,7 +43,7 @@ fn make_link(at: &Origin, target: &str, path: &str) {
     namei::make(at, path.as_bytes(), link, Permissions::empty()).unwrap();
 }
 
-/// The plain path of the directory that `path` leads to; only that it is there for other files.
+/// Returns the path of the directory that `path` leads to, free of links; other files must only exist.
 fn find(at: &Origin, path: &str) -> Result<String, Errno> {
     let found = path::lookup(at, path.as_bytes(), LastLink::Follow)?;
     if !found.inode.is_directory() {

@@ -1,4 +1,4 @@
-//! Names that come, go and move; who may change them.
+//! Creating, removing and renaming names, and the permissions for it.
 
 use alloc::format;
 use alloc::string::String;
@@ -58,7 +58,7 @@ fn removing_and_linking_refuse_what_they_must() {
     assert_eq!(d.inode.attributes().links, 3);
     assert_eq!(namei::remove_directory(&at, b"d/e"), Ok(()));
     assert_eq!(d.inode.attributes().links, 2);
-    // What was removed takes no new names, even if somebody stands in it.
+    // A removed directory takes no new names, even if it is a working directory.
     assert_eq!(namei::remove_directory(&at, b"d"), Ok(()));
     let inside = Origin { start: d, ..at };
     assert_eq!(try_open(&inside, "x", O_CREAT).err(), Some(Errno::ENOENT));

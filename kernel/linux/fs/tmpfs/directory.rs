@@ -246,14 +246,14 @@ impl DirectoryEntries {
         self.next_cookie += 1;
     }
 
-    /// Takes a name out and returns what it led to, to be dropped after unlocking.
+    /// Removes a name and returns its inode, to be dropped after unlocking.
     #[must_use]
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
         let cookie = self.by_name.remove(name)?;
         self.entries.remove(&cookie).map(|entry| entry.inode)
     }
 
-    /// Lets `name` lead to `inode` from now on and returns what it led to, to be dropped after unlocking.
+    /// Makes `name` lead to `inode` and returns the old inode, to be dropped after unlocking.
     #[must_use]
     pub(super) fn replace(&mut self, name: &[u8], inode: &Arc<Inode>) -> Option<Arc<Inode>> {
         let cookie = self.by_name.get(name)?;
@@ -267,8 +267,8 @@ fn check_length(name: &[u8]) -> Result<(), Errno> {
 }
 
 impl Drop for Directory {
-    /// Takes the tree below apart level by level: dropping it recursively would need as much stack as the
-    /// tree is deep, and a program decides how deep that is.
+    /// Drops the tree below iteratively: recursion would need as much stack as the tree is deep, which a program
+    /// decides.
     fn drop(&mut self) {
         let mut orphans: Vec<Arc<Inode>> = Vec::new();
         let empty = |names: &mut DirectoryEntries, orphans: &mut Vec<Arc<Inode>>| {

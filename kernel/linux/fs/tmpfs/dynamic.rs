@@ -1,6 +1,6 @@
-//! Names that nobody made: a directory whose entries come and go with what they stand for, such as `/proc/PID`.
+//! Dynamic directories: their entries are generated from what they stand for, as in `/proc/PID`.
 //!
-//! An inode is made anew for each look at such a name; what it is known by is its number.
+//! Each lookup makes a new inode; inodes of the same name have the same number.
 //! Why: decision 0075.
 //! Source: Linux 6.1 fs/proc/base.c.
 
@@ -16,33 +16,33 @@ use spin::Once;
 use super::inode::{Content, Inode};
 use crate::linux::fs::mount::Location;
 
-/// What answers for the names in a directory.
+/// Generates the names of a dynamic directory.
 pub(crate) trait DynamicNames: Send + Sync {
-    /// What `name` leads to now.
+    /// Returns what `name` leads to now.
     ///
     /// # Errors
-    /// `ENOENT`: nothing, or not any more.
+    /// `ENOENT`: nothing, or no longer.
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno>;
 
-    /// The names whose key is `from` or more, by rising keys.
+    /// Returns the names whose keys are at least `from`, by ascending key.
     fn list(&self, from: u64) -> Vec<Listed>;
 }
 
-/// What an inode is to be made of.
+/// The parts from which an inode is made.
 pub(crate) struct DynamicInode {
-    /// Its number, which tells it from all others in the file system.
+    /// The inode number, unique in the file system.
     pub(crate) number: u64,
-    /// What it holds.
+    /// Its contents.
     pub(crate) content: Content,
-    /// Who may do what with it.
+    /// Its permission bits.
     pub(crate) permissions: Permissions,
-    /// Whom it belongs to.
+    /// Its owner and group.
     pub(crate) owner: Credentials,
 }
 
-/// A name as getdents(2) shows it.
+/// A name as getdents(2) returns it.
 pub(crate) struct Listed {
-    /// Its place in the order of names, below [`KEYS`].
+    /// Its key: the position in the order of names, below [`KEYS`].
     pub(crate) key: u64,
     /// The name.
     pub(crate) name: Vec<u8>,
@@ -52,30 +52,30 @@ pub(crate) struct Listed {
     pub(crate) file_type: FileType,
 }
 
-/// Where a link of `/proc` leads.
+/// The target of a symbolic link in `/proc`.
 pub(crate) struct Destination {
-    /// What readlink(2) tells.
+    /// The text that readlink(2) returns.
     pub(crate) text: Vec<u8>,
-    /// What following it leads to, whether or not a path does; else the text is the path.
+    /// The file that the link leads to, whatever its path; if `None`, the text is resolved as a path.
     pub(crate) place: Option<Location>,
 }
 
-/// Asked whenever a link is read or followed.
+/// Returns a link's target; called whenever the link is read or followed.
 pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
-/// Makes the text of a file whenever it is read from its start.
+/// Generates a file's text; called whenever the file is read from its start.
 pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
 
-/// How many keys there are; a cookie is a key and [`FIRST_COOKIE`].
+/// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
 pub(crate) const KEYS: u64 = 1 << 40;
 
-/// Cookies from here on are of live names; those below are of names that somebody made.
+/// The first cookie of a generated name; lower ones belong to names that programs created.
 pub(super) const FIRST_COOKIE: u64 = 1 << 41;
 
-/// A directory's live names.
+/// The generated names of a directory.
 pub(super) struct DynamicDirectory {
     names: Box<dyn DynamicNames>,
-    /// Where `..` leads. It is held, because nothing else holds a live directory.
+    /// Where `..` leads. A strong reference, because no entry of the parent holds a dynamic directory.
     parent: Once<Arc<Inode>>,
 }
 
@@ -96,7 +96,7 @@ impl DynamicDirectory {
         self.parent.get().cloned()
     }
 
-    /// The name of the inode with that number.
+    /// Returns the name of the inode with that number.
     pub(super) fn name_of(&self, number: u64) -> Option<Arc<[u8]>> {
         let listed = self.names.list(0).into_iter().find(|listed| listed.number == number);
         listed.map(|listed| listed.name.into())

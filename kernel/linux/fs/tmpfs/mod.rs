@@ -1,4 +1,4 @@
-//! A file system in memory: inodes, the names in directories, and pages with the bytes of files.
+//! tmpfs, a file system in memory: inodes, directories, and pages of file contents.
 
 pub(crate) mod attributes;
 pub(crate) mod directory;

@@ -1,7 +1,7 @@
-//! Moves a name, atomically, between directories: rename(2).
+//! Moves a name atomically, also between directories: rename(2).
 //!
-//! Invariant: no directory ends up below itself; whoever looks finds the old state or the new one.
-//! Locks: `RENAMES`, which alone keeps ancestry still, then both directories (the ancestor first, else by
+//! Invariant: no directory becomes its own descendant; a lookup finds either the old state or the new one.
+//! Locks: `RENAMES`, under which alone ancestors may change, then both directories (the ancestor first, otherwise by
 //! address), then a directory that is replaced.
 //! Source: rename(2); Linux 6.1 fs/namei.c (`lock_rename`, `vfs_rename`).
 
@@ -26,24 +26,24 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a [u8],
 }
 
-/// What happens to a name that is there already.
+/// What happens if the new name exists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ExistingName {
     /// It is replaced.
     Replace,
-    /// It stays, and the call fails: `RENAME_NOREPLACE`.
+    /// The call fails: `RENAME_NOREPLACE`.
     Refuse,
-    /// The two change places: `RENAME_EXCHANGE`.
+    /// The two names are exchanged: `RENAME_EXCHANGE`.
     Exchange,
 }
 
-/// Moves `from` to `to`, if `accept` agrees with what they lead to.
+/// Moves `from` to `to`, if `accept` permits it for their inodes.
 ///
 /// # Errors
-/// `ENOENT`: `from` leads nowhere, `to`'s directory was removed, or there is nothing to exchange with. `EEXIST`:
-/// `to` is taken and stays. `EINVAL`: a directory would move below itself. `ENOTEMPTY`: `to` is a directory with
-/// names, or above `from`. `EISDIR`, `ENOTDIR`: only one of the two is a directory. `EBUSY`: a mount point. Those of
-/// `accept`. Nothing was moved.
+/// Nothing was moved. `ENOENT`: `from` does not exist, `to`'s directory was removed, or `to` does not exist for an
+/// exchange. `EEXIST`: `to` exists and is not to be replaced. `EINVAL`: a directory would become its own descendant.
+/// `ENOTEMPTY`: `to` is a directory with entries, or an ancestor of `from`. `EISDIR`, `ENOTDIR`: only one of the two
+/// is a directory. `EBUSY`: a mount point. Those of `accept`.
 pub(crate) fn rename(
     from: Place<'_>,
     to: Place<'_>,
@@ -75,7 +75,7 @@ pub(crate) fn rename(
     from.directory.with_attributes(Attributes::mark_modified);
     to.directory.with_attributes(Attributes::mark_modified);
     drop(pair);
-    // The last reference to a replaced file may free all of it: not under the locks.
+    // Dropping the last reference may free a whole file, so it happens without the locks.
     drop(target);
     Ok(())
 }
@@ -101,7 +101,7 @@ fn check_mounts(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> Result<(), 
     if mounted(source) || target.is_some_and(mounted) { Err(Errno::EBUSY) } else { Ok(()) }
 }
 
-/// Whether `upper` is `lower`, or is met on the way from there to the root.
+/// Returns whether `upper` is `lower` or one of its ancestors.
 fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
     let mut at = Some(lower.clone());
     while let Some(inode) = at {
@@ -113,10 +113,10 @@ fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
     false
 }
 
-/// The locked names of one directory or two.
+/// The locked entries of one directory or two.
 struct LockedDirectories<'a> {
     from: SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>,
-    /// `None`: the same directory.
+    /// `None` if both are the same directory.
     to: Option<SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>>,
 }
 
@@ -151,7 +151,7 @@ impl<'a> LockedDirectories<'a> {
         }
     }
 
-    /// To a free name.
+    /// Moves a name to a free one.
     fn carry(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>) -> Result<(), Errno> {
         self.to().check_vacant(to.name)?;
         self.to().insert(to.name, source);
@@ -161,7 +161,7 @@ impl<'a> LockedDirectories<'a> {
         Ok(())
     }
 
-    /// Over a name that is taken.
+    /// Moves a name over an existing one.
     fn replace(
         &mut self,
         from: Place<'_>,
@@ -175,7 +175,7 @@ impl<'a> LockedDirectories<'a> {
             (false, Ok(_)) => return Err(Errno::EISDIR),
             (false, Err(_)) => {}
         }
-        // `target` is held by the caller: nothing is freed here.
+        // The caller holds `target`, so nothing is freed here.
         let replaced = self.to().replace(to.name, source);
         let entry = self.from().remove(from.name);
         debug_assert!(replaced.is_some() && entry.is_some());
@@ -193,7 +193,7 @@ impl<'a> LockedDirectories<'a> {
     }
 }
 
-/// A directory that moved has another `..`, which its parents' link counts include.
+/// Updates `..` of a directory that has moved, and the link counts of its parents.
 fn change_parent(moved: &Arc<Inode>, from: &Arc<Inode>, to: &Arc<Inode>) {
     moved.set_home(to);
     if let Ok(directory) = moved.directory()
