@@ -15,8 +15,8 @@ use crate::machine::memory::user::UserPtr;
 /// prlimit64(2); process 0 is the caller.
 ///
 /// # Errors
-/// `EINVAL`: no such resource, or soft above hard. `EPERM`: above the hard limit, or another user's process.
-/// `ESRCH`: no such process. `EFAULT`.
+/// Nothing was changed. `EINVAL`: no such resource, or the soft limit exceeds the hard one. `EPERM`: above the hard
+/// limit, or a process of another user. `ESRCH`: no such process. `EFAULT`.
 pub(crate) fn prlimit(
     cx: &mut Context<'_>,
     pid: usize,
@@ -58,7 +58,7 @@ fn set(
     if hard > most && !is_privileged {
         return Err(Errno::EPERM);
     }
-    // `fs.nr_open` bounds root, too.
+    // `fs.nr_open` bounds privileged users, too.
     if resource == Resource::Files as usize && hard > u64::from(fd::MOST) {
         return Err(Errno::EPERM);
     }

@@ -35,7 +35,7 @@ pub(crate) fn linkat(
         empty_path: Lookup::with(flags).empty_path,
     };
     let FoundFile::Place(file) = cx.find(old_directory, old, lookup)? else {
-        // A pipe, a socket: they are in a file system of their own.
+        // Pipes and sockets are in file systems of their own.
         return Err(Errno::EXDEV);
     };
     let path = cx.path(new)?;

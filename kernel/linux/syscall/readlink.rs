@@ -16,7 +16,7 @@ pub(crate) fn readlink(cx: &mut Context<'_>, path: usize, to: usize, size: i32) 
     readlinkat(cx, AT_FDCWD, path, to, size)
 }
 
-/// readlinkat(2). An empty path means the link that the descriptor is.
+/// readlinkat(2). An empty path stands for the link that the descriptor was opened on.
 pub(crate) fn readlinkat(
     cx: &mut Context<'_>,
     directory: i32,

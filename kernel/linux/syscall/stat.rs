@@ -1,6 +1,6 @@
 //! stat(2), lstat(2), fstat(2), newfstatat(2), statx(2).
 //!
-//! Not here: how the answers come about (`fs/stat`).
+//! Not here: filling the structures (`fs/stat`).
 //! Source: Linux 6.1 fs/stat.c.
 
 use rules::abi::errno::Errno;
@@ -31,7 +31,7 @@ pub(crate) fn fstat(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
     write(cx, to, &cx.files().get_any(fd)?.stat())
 }
 
-/// newfstatat(2), which C libraries call fstatat.
+/// newfstatat(2), the system call behind fstatat(3).
 pub(crate) fn newfstatat(
     cx: &mut Context<'_>,
     directory: i32,
@@ -47,7 +47,7 @@ pub(crate) fn newfstatat(
     write(cx, to, &stat)
 }
 
-/// statx(2). All that is known is told, whatever `mask` asks for.
+/// statx(2). Returns all fields, whatever `mask` requests.
 pub(crate) fn statx(
     cx: &mut Context<'_>,
     directory: i32,
@@ -77,7 +77,7 @@ fn write(cx: &mut Context<'_>, to: usize, stat: &Stat) -> SysResult {
     Ok(0)
 }
 
-/// What fstat(2) tells of a file, in the newer form.
+/// Converts a `struct stat` to a `struct statx`.
 fn extended(stat: &Stat) -> Statx {
     const STATX_BTIME: u32 = 0x800;
     let stamp = |[seconds, nanoseconds]: [i64; 2]| StatxTimestamp {

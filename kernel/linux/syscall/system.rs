@@ -67,10 +67,11 @@ pub(crate) fn arch_prctl(cx: &mut Context<'_>, code: usize, addr: usize) -> SysR
     Ok(0)
 }
 
-/// reboot(2): power off and halt end the machine; restart does, too, because nothing would be different after.
+/// reboot(2): power-off and halt end the machine. So does restart, because the machine would only start the same
+/// again.
 ///
 /// # Errors
-/// `EPERM`: not root. `EINVAL`: wrong magic numbers or command.
+/// `EPERM`: not a privileged caller. `EINVAL`: wrong magic numbers or command.
 pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command: usize) -> SysResult {
     const MAGIC: u32 = 0xfee1_dead;
     const MAGIC2: [u32; 4] = [672_274_793, 85_072_278, 369_367_448, 537_993_216];

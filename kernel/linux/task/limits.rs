@@ -1,6 +1,6 @@
 //! Resource limits of a process: getrlimit(2).
 //!
-//! Owns: the numbers.   Not here: who may change them (syscall/limits), and enforcing them. The address space keeps
+//! Owns: the numbers.   Not here: the right to change them (syscall/limits), and enforcing them. The address space keeps
 //! copies of the limits that it enforces.
 
 use core::sync::atomic::{AtomicU64, Ordering};

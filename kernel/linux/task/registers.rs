@@ -46,7 +46,7 @@ pub(super) fn with_local<R>(f: impl FnOnce(&Local) -> R) -> R {
     try_with_local(f).expect("not a thread")
 }
 
-/// As [`with_local`]; `None` in kernel tasks.
+/// Runs `f` as [`with_local`] does; returns `None` in kernel tasks.
 pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
     let task = Task::current()?;
     task.local_data().downcast_ref::<Local>().map(f)

@@ -130,7 +130,7 @@ impl Endpoint {
         self.clients.lock().retain(|known| known.strong_count() > 0 && is_other(known));
     }
 
-    /// Lets the connected clients note whether there is room, and notifies them if there is.
+    /// Makes the connected clients note whether there is room, and notifies them if there is.
     pub(super) fn tell_clients(&self) {
         let clients = self.clients.lock().clone();
         for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {

@@ -80,7 +80,7 @@ impl Pollable<Pollux> for PtyEnd {
         self.side.show(events)
     }
 
-    /// The word holds the slave's events untranslated; the master has no header.
+    /// Returns the header for the slave, whose events the word holds untranslated; `None` for the master.
     fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
         let events = Events::READABLE | Events::WRITABLE | Events::ALWAYS;
         (self.side == Side::Slave).then(|| (self.terminal.state.header(), events))

@@ -13,7 +13,7 @@
 //! read `changes` (n), look pages up
 //!                                          change the page table
 //! hold `changes`: still n → copy           add 1 to `changes`: waits for the copy
-//! hold `changes`: n + 1 → look up again    go on: nobody uses the old page
+//! hold `changes`: n + 1 → look up again    go on: no copy uses the old page
 //! ```
 //!
 //! Why: decision 0056.
