@@ -89,7 +89,10 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
         give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
     }
     enter::run_as(&myself, context);
-    give_up(format_args!("init has ended: {:?}", process_table::find(1).and_then(|init| *init.end.lock())));
+    give_up(format_args!(
+        "init has ended: {:?}",
+        process_table::find(1).and_then(|init| *init.exit_status.lock())
+    ));
 }
 
 /// Says why there is nothing more to do.

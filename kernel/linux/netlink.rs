@@ -85,7 +85,7 @@ fn check_right(caller: &dyn SocketCaller, address: SockAddrNl) -> Result<(), Err
     if is_kernel || caller.may(Right::AdministerNetwork) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-fn told(address: SockAddrNl) -> Address {
+fn encode(address: SockAddrNl) -> Address {
     Address::Other(address.as_bytes().to_vec())
 }
 
@@ -156,11 +156,11 @@ impl socket::Socket for NetlinkSocket {
     }
 
     fn local(&self) -> Address {
-        told(self.state.read().local())
+        encode(self.state.read().local())
     }
 
     fn peer(&self) -> Result<Address, Errno> {
-        Ok(told(self.state.read().peer()))
+        Ok(encode(self.state.read().peer()))
     }
 
     fn destination<'a>(
@@ -181,7 +181,7 @@ impl socket::Socket for NetlinkSocket {
             // The next part of a dump may be available.
             state.raise(Events::READABLE);
         }
-        let from = Some(told(SockAddrNl::new(0, 0)));
+        let from = Some(encode(SockAddrNl::new(0, 0)));
         result.map_ok(|(count, len)| Incoming { count, len, from, ..Incoming::default() })
     }
 

@@ -21,7 +21,7 @@ use rules::linux::abi::termios::{InputModes, LocalModes, Special, Termios, Windo
 use rules::linux::pty::{Line, Packet};
 use rules::linux::tty::{Flush, Tty, TtySignal};
 
-use self::control::{TerminalOwner, Use};
+use self::control::{RestrictedUse, TerminalOwner};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
@@ -322,13 +322,13 @@ impl File for Terminal {
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.admit(Use::Read)?;
+        self.admit(RestrictedUse::Read)?;
         self.read(to)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         if self.state.read().tty.settings().local_modes().contains(LocalModes::TOSTOP) {
-            self.admit(Use::Change)?;
+            self.admit(RestrictedUse::Change)?;
         }
         self.write(from)
     }

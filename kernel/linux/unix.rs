@@ -48,7 +48,7 @@ fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenF
 }
 
 /// Encodes the address of a socket with this name.
-fn told(name: Option<&Name>) -> Address {
+fn encode(name: Option<&Name>) -> Address {
     Address::Other(Name::address(name))
 }
 
@@ -193,13 +193,13 @@ impl socket::Socket for UnixSocket {
 
     fn local(&self) -> Address {
         let name = self.endpoint.state.read().name().cloned();
-        told(name.as_ref())
+        encode(name.as_ref())
     }
 
     fn peer(&self) -> Result<Address, Errno> {
         let peer = self.endpoint.peer().ok_or(Errno::ENOTCONN)?;
         let name = peer.state.read().name().cloned();
-        Ok(told(name.as_ref()))
+        Ok(encode(name.as_ref()))
     }
 
     fn peer_credentials(&self) -> Option<Ucred> {
@@ -237,12 +237,12 @@ impl socket::Socket for UnixSocket {
             peer.announce_room();
         }
         if was_full && !is_full {
-            self.endpoint.tell_of_room();
+            self.endpoint.notify_room();
         }
         result.map_ok(|taken| Incoming {
             count: taken.count,
             len: taken.len,
-            from: taken.from.map(|name| told(Some(&name))),
+            from: taken.from.map(|name| encode(Some(&name))),
             rights: taken.rights,
         })
     }

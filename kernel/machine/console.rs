@@ -31,7 +31,7 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Prints a line to the first serial port and to the screen.
 macro_rules! println {
-    ($($words:tt)*) => { $crate::machine::console::say(format_args!($($words)*)) };
+    ($($words:tt)*) => { $crate::machine::console::print(format_args!($($words)*)) };
 }
 pub(crate) use println;
 
@@ -62,7 +62,7 @@ pub(crate) fn open(width: Option<usize>) {
 }
 
 /// Prints a line, for [`println!`].
-pub(crate) fn say(words: fmt::Arguments<'_>) {
+pub(crate) fn print(words: fmt::Arguments<'_>) {
     early_print(format_args!("{words}\n"));
     if let Some(display) = DISPLAY.get() {
         display.change(|screen| {

@@ -115,7 +115,7 @@ impl FileLocks {
             state.0.acquire(holder, mode, bytes)
         };
         // An exclusive lock may have become a shared one, which others can take now.
-        self.tell();
+        self.notify();
         Poll::Ready(result)
     }
 
@@ -125,7 +125,7 @@ impl FileLocks {
     /// `ENOMEM`: nothing changed.
     pub(crate) fn release(&self, holder: Holder, bytes: LockRange) -> Result<(), Errno> {
         self.state.lock().0.release(holder, bytes)?;
-        self.tell();
+        self.notify();
         Ok(())
     }
 
@@ -147,13 +147,13 @@ impl FileLocks {
 
     fn release_all(&self, owner: RecordLockOwner) {
         if self.state.lock().0.release_all(Holder { owner, process: 0 }) {
-            self.tell();
+            self.notify();
         }
     }
 
     /// Notifies waiters of a change. Called without a lock: a waiter that registers before it checks either sees the
     /// change or is seen here.
-    fn tell(&self) {
+    fn notify(&self) {
         self.state.notify(Events::WRITABLE);
     }
 }
@@ -178,7 +178,7 @@ impl Waiting {
     ///
     /// # Errors
     /// `EDEADLK`: the blocker waits for this owner, directly or through others. `ENOMEM`. Nothing was recorded.
-    pub(crate) fn blame(&mut self, blocker: RecordLockOwner) -> Result<(), Errno> {
+    pub(crate) fn wait_for(&mut self, blocker: RecordLockOwner) -> Result<(), Errno> {
         let mut waits = WAITS.lock();
         waits.retain(|(waiter, _)| *waiter != self.0);
         // Each step consumes one pair, so the walk ends even if threads of the owners wait in a cycle.

@@ -192,7 +192,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         }
         Ok(())
     };
-    let run = if has(CHILD_SETTID) && !has(VM) { run_and_tell } else { enter::run };
+    let run = if has(CHILD_SETTID) && !has(VM) { run_with_child_settid } else { enter::run };
     let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
     if is_interrupted {
         // A pending signal to the group must reach the child as well, so the call is restarted after it.
@@ -209,7 +209,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
 }
 
 /// Writes the child's ID into its own copy of the memory, then runs it.
-fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
+fn run_with_child_settid(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
     let addr = thread.clear_tid.load(Ordering::Relaxed);
     if addr != 0 {
         let space = thread.process().space();

@@ -159,8 +159,8 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
         thread.sleep(None);
     }
     let mut threads = process.threads.lock();
-    // A thread that ends the process sets `end` first and closes the list afterwards, for good.
-    if process.end.lock().is_none() {
+    // A thread that ends the process sets `exit_status` first and closes the list afterwards, for good.
+    if process.exit_status.lock().is_none() {
         threads.reopen();
     }
     Ok(())

@@ -143,11 +143,11 @@ fn send_to_thread(cx: &Context<'_>, thread: &Thread, number: usize) -> SysResult
 }
 
 /// A `siginfo_t` that a program passed.
-pub(super) struct Told {
+pub(super) struct UserSigInfo {
     words: [u64; INFO_WORDS],
 }
 
-impl Told {
+impl UserSigInfo {
     /// Reads the structure at `at`, for the signal with that number.
     ///
     /// # Errors
@@ -200,9 +200,9 @@ fn check_room(pending: &Pending, info: &Info, most: u64) -> Result<(), Errno> {
 /// rt_sigqueueinfo(2), the system call behind sigqueue(3).
 ///
 /// # Errors
-/// As [`kill`], [`Told::read`] and [`Told::check_claim`]. `EAGAIN`: the receiver's queue is full.
+/// As [`kill`], [`UserSigInfo::read`] and [`UserSigInfo::check_claim`]. `EAGAIN`: the receiver's queue is full.
 pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, info: usize) -> SysResult {
-    let told = Told::read(cx, info, number)?;
+    let told = UserSigInfo::read(cx, info, number)?;
     told.check_claim(cx, pid as u32)?;
     let process = find_process(pid)?;
     let signal = parse(number)?;
@@ -225,7 +225,7 @@ pub(crate) fn rt_tgsigqueueinfo(
     number: usize,
     info: usize,
 ) -> SysResult {
-    let told = Told::read(cx, info, number)?;
+    let told = UserSigInfo::read(cx, info, number)?;
     if (tid as u32).cast_signed() <= 0 || (group as u32).cast_signed() <= 0 {
         return Err(Errno::EINVAL);
     }

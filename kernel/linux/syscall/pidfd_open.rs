@@ -9,7 +9,7 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
 use super::context::{Caller, Context, SysResult};
-use super::kill::{self, Told};
+use super::kill::{self, UserSigInfo};
 use crate::linux::task::pidfd::{self, PidFd};
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -61,7 +61,7 @@ pub(crate) fn pidfd_send_signal(
         return Err(Errno::EINVAL);
     }
     let process = process_of(cx, fd)?;
-    let told = if info == 0 { None } else { Some(Told::read(cx, info, number)?) };
+    let told = if info == 0 { None } else { Some(UserSigInfo::read(cx, info, number)?) };
     if let Some(told) = &told {
         if told.number() != number as u32 {
             return Err(Errno::EINVAL);

@@ -101,7 +101,7 @@ fn acquire(
             && matches!(holder.owner, RecordLockOwner::Table(_))
             && let Some(held) = locks.in_the_way(holder, mode, wanted.bytes)
         {
-            waiting.blame(held.owner.owner)?;
+            waiting.wait_for(held.owner.owner)?;
         }
         result
     })?

@@ -21,7 +21,7 @@ use rules::abi::signal::{SigSet, Signal};
 /// Ends the process: makes all its threads end. The first call decides the exit status.
 pub(crate) fn end_process(process: &Process, end: ExitStatus) {
     {
-        let mut ended = process.end.lock();
+        let mut ended = process.exit_status.lock();
         if ended.is_some() {
             return;
         }
@@ -45,7 +45,7 @@ pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     };
     if left == 0 {
         let status = process.first_status.load(Ordering::Relaxed);
-        process.end.lock().get_or_insert(ExitStatus::Exited(status));
+        process.exit_status.lock().get_or_insert(ExitStatus::Exited(status));
         reap(process, leave_session);
     } else {
         // The thread may have been woken for a signal that another one must take now.
@@ -74,27 +74,27 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     drop(process.replace_files(Arc::new(FdTable::new())));
     // The parent may take long to reap the process, so the memory is freed now.
     process.keep_peak(&process.space());
-    let nobody = AddressSpace::of_nobody();
-    drop(registers::move_to_space(nobody.clone()));
-    drop(process.replace_space(nobody));
+    let empty = AddressSpace::of_ended_processes();
+    drop(registers::move_to_space(empty.clone()));
+    drop(process.replace_space(empty));
     process.release_vfork_parent();
     leave_session(process);
-    give_away_children(process);
+    reparent_children(process);
     let parent = process.parent.get().map(|parent| {
-        let is_unwanted = is_unwanted(process, &parent);
+        let is_autoreaped = is_autoreaped(process, &parent);
         // Under the lock, so that wait(2) never sees a zombie that is about to vanish.
         let mut children = parent.children.lock();
-        if is_unwanted {
+        if is_autoreaped {
             children.retain(|other| !Arc::ptr_eq(other, process));
         }
         process.set_ended();
         drop(children);
-        (parent, is_unwanted)
+        (parent, is_autoreaped)
     });
     process.set_ended();
-    pidfd::tell(process);
+    pidfd::notify(process);
     match parent {
-        Some((parent, false)) => tell_parent(process, &parent),
+        Some((parent, false)) => notify_parent(process, &parent),
         Some((parent, true)) => {
             signal_parent(process, &parent);
             process_table::forget(process.pid());
@@ -105,7 +105,7 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
 }
 
 /// Returns whether the parent has disclaimed zombies: `SIG_IGN` or `SA_NOCLDWAIT`.
-fn is_unwanted(child: &Process, parent: &Process) -> bool {
+fn is_autoreaped(child: &Process, parent: &Process) -> bool {
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
     exit_signal == Some(Signal::CHLD)
@@ -113,7 +113,7 @@ fn is_unwanted(child: &Process, parent: &Process) -> bool {
 }
 
 /// Gives the children to the nearest ancestor that is a subreaper, or to init.
-fn give_away_children(process: &Arc<Process>) {
+fn reparent_children(process: &Arc<Process>) {
     let children = core::mem::take(&mut *process.children.lock());
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
@@ -124,7 +124,7 @@ fn give_away_children(process: &Arc<Process>) {
             send::to_process(&child, Info::kernel(signal));
         }
         if child.has_ended() {
-            tell_parent(&child, &new_parent);
+            notify_parent(&child, &new_parent);
         } else if session::was_orphaned(&child, process) {
             session::hang_up(child.group());
         }
@@ -134,7 +134,7 @@ fn give_away_children(process: &Arc<Process>) {
 fn new_parent(process: &Process) -> Option<Arc<Process>> {
     let mut ancestor = process.parent.get();
     while let Some(candidate) = ancestor {
-        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.end.lock().is_none() {
+        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.exit_status.lock().is_none() {
             return Some(candidate);
         }
         ancestor = candidate.parent.get();
@@ -142,9 +142,9 @@ fn new_parent(process: &Process) -> Option<Arc<Process>> {
     process_table::find(1).filter(|_| !process.is_init())
 }
 
-fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
+fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>) {
     signal_parent(child, parent);
-    if is_unwanted(child, parent) {
+    if is_autoreaped(child, parent) {
         parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
         process_table::forget(child.pid());
     }
@@ -152,7 +152,7 @@ fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
 }
 
 fn signal_parent(child: &Process, parent: &Arc<Process>) {
-    let Some(end) = *child.end.lock() else { return };
+    let Some(end) = *child.exit_status.lock() else { return };
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
     if let Some(signal) = exit_signal {
         let (code, status) = match end {

@@ -49,7 +49,7 @@ pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFi
 }
 
 /// Makes the pidfds of a process readable when it has ended.
-pub(super) fn tell(process: &Process) {
+pub(super) fn notify(process: &Process) {
     let watchers = core::mem::take(&mut *process.watchers.lock());
     for watcher in watchers.iter().filter_map(alloc::sync::Weak::upgrade) {
         watcher.lock().0 = true;

@@ -91,7 +91,7 @@ pub(crate) struct Process {
     pub(crate) paths: SpinLock<Paths>,
     pub(crate) credentials: SpinLock<Credentials>,
     pub(crate) signals: SpinLock<ProcessSignals>,
-    pub(crate) end: SpinLock<Option<ExitStatus>>,
+    pub(crate) exit_status: SpinLock<Option<ExitStatus>>,
     /// The status that the first thread passed to exit(2).
     pub(crate) first_status: AtomicU8,
     /// Set when the last thread has ended and the parent may reap the process.
@@ -206,7 +206,7 @@ impl Process {
             paths: SpinLock::new(paths),
             credentials: SpinLock::new(Credentials::ROOT),
             signals: SpinLock::new(signals),
-            end: SpinLock::new(None),
+            exit_status: SpinLock::new(None),
             first_status: AtomicU8::new(0),
             is_zombie: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),

@@ -125,7 +125,7 @@ fn look(
 /// Returns the state of `child` to report and, unless `NOWAIT` is set, marks it as reported.
 fn state(child: &Process, options: Options) -> Option<ChildState> {
     if child.has_ended() {
-        let end = *child.end.lock();
+        let end = *child.exit_status.lock();
         return end.filter(|_| options.contains(Options::EXITED)).map(ChildState::Ended);
     }
     let mut signals = child.signals.lock();

@@ -23,7 +23,7 @@ pub(crate) struct TerminalOwner {
 
 /// A use of the terminal that is restricted in the background.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Use {
+pub(crate) enum RestrictedUse {
     /// Reading: `SIGTTIN`.
     Read,
     /// Changing the settings, and writing with `TOSTOP`: `SIGTTOU`.
@@ -51,7 +51,7 @@ pub(super) fn signal(group: u32, special: TtySignal) {
 ///
 /// # Errors
 /// `EINTR`: the signal was sent. `EIO`: the group is orphaned, or the reader ignores the signal.
-pub(crate) fn admit(owner: TerminalOwner, what: Use) -> Result<(), Errno> {
+pub(crate) fn admit(owner: TerminalOwner, what: RestrictedUse) -> Result<(), Errno> {
     if owner.session == 0 {
         return Ok(());
     }
@@ -62,12 +62,12 @@ pub(crate) fn admit(owner: TerminalOwner, what: Use) -> Result<(), Errno> {
         return Ok(());
     }
     let signal = match what {
-        Use::Read => Signal::TTIN,
-        Use::Change => Signal::TTOU,
+        RestrictedUse::Read => Signal::TTIN,
+        RestrictedUse::Change => Signal::TTOU,
     };
     let is_ignored = process.signals.lock().actions.get(signal).handler == action::IGNORE;
     if is_ignored || thread.signals.lock().mask.contains(signal) {
-        return if what == Use::Read { Err(Errno::EIO) } else { Ok(()) };
+        return if what == RestrictedUse::Read { Err(Errno::EIO) } else { Ok(()) };
     }
     if session::is_orphaned(group) {
         return Err(Errno::EIO);
@@ -91,7 +91,7 @@ impl Terminal {
     ///
     /// # Errors
     /// As [`admit`]; after `EINTR` the call is restarted.
-    pub(super) fn admit(&self, what: Use) -> Result<(), Errno> {
+    pub(super) fn admit(&self, what: RestrictedUse) -> Result<(), Errno> {
         admit(self.owner(), what)
     }
 }

@@ -12,7 +12,7 @@ use rules::linux::abi::termios::{
 use rules::linux::tty::Flush;
 
 use super::Terminal;
-use super::control::Use;
+use super::control::RestrictedUse;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 
@@ -28,7 +28,7 @@ pub(super) fn serve(
     space: &AddressSpace,
 ) -> Poll<Result<usize, Errno>> {
     if matches!(request, TCSETS | TCSETSW | TCSETSF | TCSBRK | TCFLSH)
-        && let Err(errno) = terminal.admit(Use::Change)
+        && let Err(errno) = terminal.admit(RestrictedUse::Change)
     {
         return Poll::Ready(Err(errno));
     }

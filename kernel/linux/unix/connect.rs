@@ -15,7 +15,7 @@ use rules::net::abi::socket::Ucred;
 
 use super::endpoint::Endpoint;
 use super::names::{self, SocketKey};
-use super::{UnixSocket, told};
+use super::{UnixSocket, encode};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::net::address::{Address, RawAddress};
@@ -144,7 +144,7 @@ impl Accepted for QueuedConnection<'_> {
     fn peer(&self) -> Result<Address, Errno> {
         let peer = self.child.as_ref().and_then(|child| child.peer());
         let name = peer.and_then(|peer| peer.state.read().name().cloned());
-        Ok(told(name.as_ref()))
+        Ok(encode(name.as_ref()))
     }
 
     fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {

@@ -23,19 +23,19 @@ use crate::net::address::RawAddress;
 use crate::net::socket::{Mailbox, Outgoing, SocketCaller};
 
 /// A receiver that datagrams are sent to by name. While this lives, the receiver announces room.
-struct Named<'a> {
+struct NamedReceiver<'a> {
     from: &'a UnixSocket,
     to: Arc<Endpoint>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> NamedReceiver<'a> {
     fn new(from: &'a UnixSocket, to: Arc<Endpoint>) -> Self {
         to.strangers.fetch_add(1, Ordering::SeqCst);
         Self { from, to }
     }
 }
 
-impl Mailbox for Named<'_> {
+impl Mailbox for NamedReceiver<'_> {
     fn room(&self) -> &Pollable {
         &self.to.state
     }
@@ -45,7 +45,7 @@ impl Mailbox for Named<'_> {
     }
 }
 
-impl Drop for Named<'_> {
+impl Drop for NamedReceiver<'_> {
     fn drop(&mut self) {
         self.to.strangers.fetch_sub(1, Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ impl UnixSocket {
         address: &RawAddress,
     ) -> Result<Box<dyn Mailbox + '_>, Errno> {
         let to = connect::find(caller, Kind::Datagram, address)?;
-        Ok(Box::new(Named::new(self, to)))
+        Ok(Box::new(NamedReceiver::new(self, to)))
     }
 
     /// Connects to `peer`: sends to it, and receives from no other. `None` removes the connection. Queued datagrams of
@@ -93,7 +93,7 @@ impl UnixSocket {
                 before.put_error(Errno::ECONNRESET);
                 before.raise(Events::ERR);
             }
-            own.tell_of_room();
+            own.notify_room();
         }
         drop(lost);
         if let (Some(peer), Some(writer)) = (peer, writer) {
@@ -131,7 +131,7 @@ impl Endpoint {
     }
 
     /// Makes the connected clients note whether there is room, and notifies them if there is.
-    pub(super) fn tell_clients(&self) {
+    pub(super) fn notify_clients(&self) {
         let clients = self.clients.lock().clone();
         for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {
             let writer = self.writer(&client).unwrap_or(Writer::Stranger);
@@ -143,8 +143,8 @@ impl Endpoint {
     }
 
     /// Notifies senders without a connection of room.
-    pub(super) fn tell_of_room(&self) {
-        self.tell_clients();
+    pub(super) fn notify_room(&self) {
+        self.notify_clients();
         if self.strangers.load(Ordering::SeqCst) > 0 {
             self.state.lock().raise(Events::WRITABLE);
         }

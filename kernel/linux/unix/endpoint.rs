@@ -82,7 +82,7 @@ impl Endpoint {
                 peer.raise(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
             }
         }
-        self.tell_clients();
+        self.notify_clients();
         for child in waiting {
             child.close(Some(Errno::ECONNRESET));
         }

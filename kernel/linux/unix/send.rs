@@ -84,7 +84,7 @@ impl UnixSocket {
         drop(state);
         match writer {
             Writer::Peer if is_full => self.endpoint.note_room(&other, writer),
-            Writer::Stranger if is_full => other.tell_clients(),
+            Writer::Stranger if is_full => other.notify_clients(),
             _ => {}
         }
         Poll::Ready(Ok(taken))
@@ -95,7 +95,7 @@ impl UnixSocket {
         if error == Errno::ECONNREFUSED && self.endpoint.sends_to(other) {
             let unread = self.endpoint.state.lock().disconnect();
             drop(unread);
-            self.endpoint.tell_of_room();
+            self.endpoint.notify_room();
         }
         error
     }

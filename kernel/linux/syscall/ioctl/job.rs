@@ -12,7 +12,7 @@ use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
 use crate::linux::task::{process_table, session};
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{self, TerminalOwner, Use};
+use crate::linux::terminal::control::{self, RestrictedUse, TerminalOwner};
 use crate::linux::terminal::session as terminals;
 use crate::machine::memory::user::UserPtr;
 
@@ -56,7 +56,7 @@ pub(super) fn serve(
         }
         _ => {
             // As in Linux's `tiocspgrp`, a process of an orphaned group gets `ENOTTY`.
-            control::admit(owner, Use::Change).map_err(|error| match error {
+            control::admit(owner, RestrictedUse::Change).map_err(|error| match error {
                 Errno::EIO => Errno::ENOTTY,
                 error => error,
             })?;

@@ -40,7 +40,7 @@ pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
     for thread in process.threads.lock().iter() {
         thread.call_attention();
     }
-    tell_parent(process, CLD_STOPPED, signal);
+    notify_parent(process, CLD_STOPPED, signal);
 }
 
 /// Sleeps until the process is continued or ends.
@@ -53,7 +53,7 @@ pub(super) fn wait_while_stopped(thread: &Myself) {
 /// Applies the immediate effect of sending `signal`: a stop signal discards pending `SIGCONT`s, and `SIGCONT` discards
 /// pending stop signals.
 ///
-/// Returns whether the process was continued; then the caller calls [`went_on`] after unlocking.
+/// Returns whether the process was continued; then the caller calls [`continued`] after unlocking.
 #[must_use]
 pub(super) fn cancel(process: &Process, signals: &mut ProcessSignals, signal: Signal) -> bool {
     let cancelled = if signal == Signal::CONT {
@@ -80,12 +80,12 @@ pub(super) fn cancel(process: &Process, signals: &mut ProcessSignals, signal: Si
 }
 
 /// Wakes the threads of a continued process and notifies its parent.
-pub(super) fn went_on(process: &Arc<Process>) {
+pub(super) fn continued(process: &Arc<Process>) {
     process.wake_threads();
-    tell_parent(process, CLD_CONTINUED, Signal::CONT);
+    notify_parent(process, CLD_CONTINUED, Signal::CONT);
 }
 
-fn tell_parent(process: &Process, code: i32, status: Signal) {
+fn notify_parent(process: &Process, code: i32, status: Signal) {
     let Some(parent) = process.parent.get() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     if action.handler != action::IGNORE && !action.flags.contains(Flags::NOCLDSTOP) {

@@ -58,17 +58,17 @@ fn queue(
     is_blocked: bool,
     add: impl FnOnce(&mut ProcessSignals),
 ) -> bool {
-    let (is_queued, went_on) = {
+    let (is_queued, was_continued) = {
         let mut signals = process.signals.lock();
-        let went_on = job::cancel(process, &mut signals, info.signal);
+        let was_continued = job::cancel(process, &mut signals, info.signal);
         let is_kept = is_kept(process, &signals, info.signal, is_blocked);
         if is_kept && info.signal != Signal::KILL {
             add(&mut signals);
         }
-        (is_kept, went_on)
+        (is_kept, was_continued)
     };
-    if went_on {
-        job::went_on(process);
+    if was_continued {
+        job::continued(process);
     }
     if is_queued && info.signal == Signal::KILL {
         // SIGKILL ends the process here: no thread needs to take it, and a stopped one could not.
@@ -76,7 +76,7 @@ fn queue(
         return false;
     }
     if is_queued {
-        signalfd::tell(process, info.signal);
+        signalfd::notify(process, info.signal);
     }
     is_queued
 }

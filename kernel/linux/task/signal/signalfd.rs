@@ -23,7 +23,7 @@ pub(crate) struct ThreadPending(Arc<Thread>);
 pub(crate) type SignalFd = signalfd::SignalFd<ThreadPending>;
 
 /// Notifies the signalfds of `process` after `signal` was queued.
-pub(super) fn tell(process: &Process, signal: Signal) {
+pub(super) fn notify(process: &Process, signal: Signal) {
     // The list is unlocked during each notification, which may run through epolls.
     for at in 0.. {
         let Some(file) = process.signal_files.lock().get(at).map(Weak::upgrade) else { return };

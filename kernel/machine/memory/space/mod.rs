@@ -83,7 +83,7 @@ impl AddressSpace {
 
     /// Returns the empty address space of processes that have ended; the first call creates it.
     #[must_use]
-    pub(crate) fn of_nobody() -> Arc<Self> {
+    pub(crate) fn of_ended_processes() -> Arc<Self> {
         static NOBODY: Once<Arc<AddressSpace>> = Once::new();
         let make = || {
             let vm = Empty { vm: Arc::new(VmSpace::new()), residency: Residency::default() };
