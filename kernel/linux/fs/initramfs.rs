@@ -1,6 +1,6 @@
 //! Unpacks the initramfs, an archive from the boot loader, into the root.
 //!
-//! Owns: nothing.   Not here: the archive's format (rules::linux::cpio).
+//! Not here: the archive's format (rules::linux::cpio).
 //! Source: Linux 6.1 init/initramfs.c (`do_name`, `do_copy`, `do_symlink`, `maybe_link`, `clean_path`).
 
 use alloc::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The tree of files: what names lead to, and what happens when they are opened.
+//! The file system: the tree of names, lookup, and opening files.
 //!
 //! All file systems live in memory and share one kind of inode (`tmpfs`); device nodes, `/proc` and `/sys`
 //! are the same inodes with other contents.

@@ -1,7 +1,7 @@
 //! The mount table: which file system is mounted on which directory of the one tree.
 //!
-//! Owns: the list of mounts.   Not here: what a path is (`fs/path`), what mount(2) accepts (`syscall/mount`).
-//! Invariant: each mount but the first covers a directory of another; a covered directory is a mount point.
+//! Owns: the list of mounts.   Not here: path lookup (`fs/path`), the arguments of mount(2) (`syscall/mount`).
+//! Invariant: each mount but the first is mounted on a directory of another, which is marked as a mount point.
 //! Source: path_resolution(7), mount(2), umount(2); Linux 6.1 fs/namespace.c.
 
 use alloc::sync::Arc;
@@ -123,7 +123,7 @@ pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     let Some(index) = mounts.iter().position(|mount| Arc::ptr_eq(mount, &at.mount)) else {
         return Err(Errno::EINVAL);
     };
-    // One reference is the list's, one is `at`'s. A mount below holds one through what it covers.
+    // The list and `at` hold one reference each. A mount below holds one through its mount point.
     if busy == Busy::Refuse && Arc::strong_count(&at.mount) > 2 {
         return Err(Errno::EBUSY);
     }

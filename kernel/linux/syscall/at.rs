@@ -87,7 +87,7 @@ impl Context<'_> {
     /// Returns where `path` begins: at the root, the working directory, or `directory`.
     ///
     /// # Errors
-    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is no directory.
+    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is not a directory.
     pub(crate) fn origin_at(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
         let origin = self.origin();
         if directory == AT_FDCWD || path.first() == Some(&b'/') {

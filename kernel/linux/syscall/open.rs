@@ -1,7 +1,7 @@
 //! open(2), openat(2), openat2(2), creat(2).
 //!
 //! Owns: flags and their errors. The descriptor is reserved before the path lookup, as on Linux.
-//! Not here: what opening means (`fs/open`).
+//! Not here: opening a file (`fs/open`).
 //! Missing: the `RESOLVE_` flags of openat2(2), except RESOLVE_NO_MAGICLINKS.
 //! Source: Linux 6.1 fs/open.c (`do_sys_openat2`, `build_open_flags`).
 

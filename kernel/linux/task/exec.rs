@@ -53,7 +53,7 @@ const DYNAMIC_BASE: usize = page_down(TASK_SIZE / 3 * 2);
 /// The most bytes of argument and environment strings with their pointers: a quarter of the default stack limit.
 pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 
-/// What a `#!` line names: the interpreter and its optional argument.
+/// The interpreter of a `#!` line and its optional argument.
 pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
 
 /// Parses the `#!` line of a script; `None` for any other file.

@@ -1,4 +1,4 @@
-//! The end of threads and processes.
+//! Ends threads and processes.
 //!
 //! Source: exit(2), exit_group(2), wait(2); Linux 6.1 kernel/exit.c.
 

@@ -1,4 +1,4 @@
-//! A process: what its threads share, and its place among the others.
+//! A process: what its threads share, and its relations to other processes.
 //!
 //! Locks: each field has its own. A thread holds none of them while it looks at another process, with one exception: a
 //! parent's list of children is locked before a child's fields.

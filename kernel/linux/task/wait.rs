@@ -1,4 +1,4 @@
-//! Waiting for children: wait4(2), waitid(2).
+//! Waits for children: wait4(2), waitid(2).
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;

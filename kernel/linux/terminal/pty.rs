@@ -3,7 +3,7 @@
 //! Owns: the pseudoterminals' numbers, and the events of each end.   Not here: their rules (rules::linux::pty), the
 //! names in `/dev/pts` (`fs/devpts`).
 //! Invariant: the rule counts one open slave for each living [`Slave`]; a number is free once its master is closed.
-//! Locks: the table of pairs, a leaf.
+//! Locks: the table of pseudoterminals, a leaf.
 //! Source: pty(7), pts(4), ioctl_tty(2); Linux 6.1 drivers/tty/pty.c, drivers/tty/tty_io.c (`hung_up_tty_fops`).
 
 mod end;

@@ -32,7 +32,7 @@ pub(crate) struct Directory {
     dynamic: Once<DynamicDirectory>,
 }
 
-/// What a directory's lock guards.
+/// The entries, which the directory's lock guards.
 pub(crate) struct DirectoryEntries {
     by_name: BTreeMap<Arc<[u8]>, u64>,
     entries: BTreeMap<u64, DirectoryEntry>,

@@ -1,4 +1,4 @@
-//! Sending signals to threads and processes.
+//! Sends signals to threads and processes.
 //!
 //! Why: decision 0030.
 

@@ -11,7 +11,7 @@ use spin::Once;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
-/// Marks of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
+/// Magic numbers of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
 const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 /// Bytes of the second magic number, behind the area.

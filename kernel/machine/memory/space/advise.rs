@@ -18,12 +18,12 @@ impl AddressSpace {
     /// # Errors
     /// - `ENOMEM`: part of the range is not mapped (the advice was followed for the rest), or
     ///   there is no memory to populate it;
-    /// - `EINVAL`: the advice does not fit an area, or its protection forbids to populate it;
+    /// - `EINVAL`: the advice does not fit an area, or its protection does not allow populating it;
     /// - `EACCES`: [`Advice::Remove`] on a mapping that cannot write the file;
-    /// - `EOPNOTSUPP`: [`Advice::Remove`]; holes are not made through a mapping here;
+    /// - `EOPNOTSUPP`: [`Advice::Remove`]; making holes through a mapping is not supported;
     /// - `EFAULT`: a file ends before a page that should be populated.
     ///
-    /// As on Linux, what comes before the area that fails has been done.
+    /// As on Linux, the advice was followed for the areas before the failing one.
     pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
         match advice {
             Advice::PopulateRead => return self.populate(range, Access::Read).map_err(populate_error),

@@ -154,7 +154,7 @@ impl Fault<'_> {
             return Ok(());
         }
         // The page before was touched as well, so the next ones probably will be. The run ends at the first page that
-        // is already mapped or not to be had.
+        // is already mapped or not available.
         for addr in (self.page + PAGE_SIZE..self.window.end).step_by(PAGE_SIZE) {
             jump(cursor, addr);
             if addr < untouched && query(cursor).is_some() {
