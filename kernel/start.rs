@@ -15,12 +15,14 @@ use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
 use crate::core::event::trace::{self, Level};
-use crate::linux::fs::open::{self, How};
+use crate::linux::fs::open::{self, OpenHow};
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
+use crate::linux::task::registers::Registers;
 use crate::linux::task::signal::pending::ThreadSignals;
-use crate::linux::task::thread::{Myself, Registers, Thread};
+use crate::linux::task::thread::{Myself, Thread};
 use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
@@ -87,7 +89,10 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
         give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
     }
     enter::run_as(&myself, context);
-    give_up(format_args!("init has ended: {:?}", process::find(1).and_then(|init| *init.end.lock())));
+    give_up(format_args!(
+        "init has ended: {:?}",
+        process_table::find(1).and_then(|init| *init.exit_status.lock())
+    ));
 }
 
 /// Says why there is nothing more to do.
@@ -127,7 +132,7 @@ fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<()
     const O_RDWR: u32 = 2;
     let process = thread.process();
     let origin = fs::boot::origin();
-    let console = open::open(&origin, b"/dev/console", How::parse(O_RDWR, 0)?)?;
+    let console = open::open(&origin, b"/dev/console", OpenHow::parse(O_RDWR, 0)?)?;
     let console = console.describe(AccessMode::ReadWrite, OpenFlags::empty())?;
     let files = process.files();
     for _ in 0..3 {

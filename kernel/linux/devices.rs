@@ -1,4 +1,4 @@
-//! The drivers of terminals, by device number: the tree of files lies below terminals and does not know them.
+//! Registers the drivers of terminals. The tree of files lies below terminals and does not know them.
 
 use alloc::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::linux::task::thread;
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::{pty, session};
 
-/// Lets terminals be opened; the start of the kernel calls it once.
+/// Registers terminals as devices; called once at boot.
 pub(crate) fn register() {
     for port in 0..4 {
         device::register(nodes::serial(port), open_serial);
     }
-    // As on Linux, the console does not become anybody's terminal by being opened.
+    // As on Linux, opening the console does not make it a controlling terminal.
     device::register(nodes::CONSOLE, |_, _| Ok(open_port(0)?));
     device::register(nodes::TTY, |_, _| session::own_terminal().ok_or(Errno::ENXIO)?.open());
     device::register(nodes::PTMX, |_, _| open_ptmx());

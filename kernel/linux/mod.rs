@@ -1,8 +1,7 @@
-//! What unmodified programs need beside events: processes, signals, a tree of files, terminals, local sockets.
+//! Everything that unmodified programs need besides events: processes, signals, files, terminals, local sockets.
 
 pub(crate) mod devices;
 pub(crate) mod fs;
-pub(crate) mod net_tables;
 pub(crate) mod netlink;
 pub(crate) mod proc;
 pub(crate) mod serial;

@@ -1,7 +1,7 @@
 //! Netlink sockets as files.
 //!
-//! Who made a socket is who asks, whoever writes to it.
-//! Lock: a socket's (rank 3), and under it that of the numbers (rank 4).
+//! Requests are made with the rights of the socket's creator, not of the writer.
+//! Lock: a socket's (rank 3), and under it that of the port numbers (rank 4).
 //! Why: decision 0094.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c.
 
@@ -39,7 +39,7 @@ use crate::net::option::{Answer, Given};
 use crate::net::socket::{self, Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
 use crate::net::{file, interface, ports};
 
-/// A netlink socket that somebody has open.
+/// An open netlink socket.
 pub(crate) struct NetlinkSocket {
     state: event::Locked<NetlinkSocketState>,
     kind: u32,
@@ -51,10 +51,10 @@ pub(crate) struct NetlinkSocket {
 
 static PORTS: Ranked<PortIds> = Ranked::new(Rank::Interface, PortIds::new());
 
-/// Makes a socket of type `kind` for `maker`.
+/// Creates a socket of type `kind` for `maker`.
 ///
 /// # Errors
-/// `ENOMEM`: only the reserve is left.
+/// `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn create(
     kind: u32,
     flags: OpenFlags,
@@ -67,7 +67,7 @@ pub(crate) fn create(
     file::open(socket, flags)
 }
 
-/// The address that a program passed.
+/// Parses an address that a program passed.
 ///
 /// # Errors
 /// `EINVAL`: too short, or of another family.
@@ -76,7 +76,7 @@ fn parse(address: &RawAddress) -> Result<SockAddrNl, Errno> {
     if address.family == family::AF_NETLINK { Ok(address) } else { Err(Errno::EINVAL) }
 }
 
-/// Checks that `caller` may send to `address`: everybody to the kernel alone.
+/// Checks that `caller` may send to `address`; without privilege, only the kernel may be addressed.
 ///
 /// # Errors
 /// `EPERM`: it may not.
@@ -85,11 +85,11 @@ fn check_right(caller: &dyn SocketCaller, address: SockAddrNl) -> Result<(), Err
     if is_kernel || caller.may(Right::AdministerNetwork) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-fn told(address: SockAddrNl) -> Address {
+fn encode(address: SockAddrNl) -> Address {
     Address::Other(address.as_bytes().to_vec())
 }
 
-/// Makes sure that the socket has a number.
+/// Gives the socket a port number, unless it has one.
 fn bind_any(state: &mut NetlinkSocketState, process: u32) {
     if state.port() == 0 {
         let random = random::word() as u32;
@@ -116,9 +116,10 @@ impl socket::Socket for NetlinkSocket {
         self.locked()
     }
 
-    /// Gives the socket a number, unless it has one: for 0, that of the process or another; and puts it into groups.
+    /// Binds the socket to a port number, unless it has one (0 stands for the process ID or another free number), and
+    /// joins groups.
     ///
-    /// `EINVAL`: it has another number. `EADDRINUSE`: another socket has it.
+    /// `EINVAL`: it has another number. `EADDRINUSE`: another socket has the number.
     fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
         let address = parse(address)?;
         let mut state = self.state.lock();
@@ -137,7 +138,7 @@ impl socket::Socket for NetlinkSocket {
         Ok(())
     }
 
-    /// Notes the port that messages go to from now on; of no family, the kernel's.
+    /// Sets the port that messages are sent to; an address without a family means the kernel's.
     fn connect<'a>(&'a self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno> {
         let peer = if address.is_unspecified()? { None } else { Some(parse(address)?) };
         peer.map_or(Ok(()), |peer| check_right(caller, peer))?;
@@ -155,11 +156,11 @@ impl socket::Socket for NetlinkSocket {
     }
 
     fn local(&self) -> Address {
-        told(self.state.read().local())
+        encode(self.state.read().local())
     }
 
     fn peer(&self) -> Result<Address, Errno> {
-        Ok(told(self.state.read().peer()))
+        Ok(encode(self.state.read().peer()))
     }
 
     fn destination<'a>(
@@ -177,14 +178,14 @@ impl socket::Socket for NetlinkSocket {
         let mut state = self.state.lock();
         let result = state.receive(to, taking);
         if result.is_ready() {
-            // More of a list may have come.
+            // The next part of a dump may be available.
             state.raise(Events::READABLE);
         }
-        let from = Some(told(SockAddrNl::new(0, 0)));
+        let from = Some(encode(SockAddrNl::new(0, 0)));
         result.map_ok(|(count, len)| Incoming { count, len, from, ..Incoming::default() })
     }
 
-    /// `ENODATA`: nothing at all.
+    /// `ENODATA`: the message is empty.
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
         let count = from.remaining();
         if count == 0 {

@@ -1,8 +1,8 @@
-//! A terminal as a file: the line discipline behind a lock, with a wire or a master behind it.
+//! Terminals as files: a line discipline under a lock, connected to a wire or to a pty master.
 //!
-//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), who is in
-//! the foreground (`terminal/control`), what a pseudo-terminal's ends are (`terminal/pty`).
-//! Invariant: bytes that a write has taken are sent in order, once, as long as the wire works.
+//! Owns: the line discipline's state.   Not here: its rules (rules::linux::tty), the hardware (`linux/serial`), job
+//! control (`terminal/control`), the ends of a pseudoterminal (`terminal/pty`).
+//! Invariant: bytes that a write has taken are sent once and in order, as long as the wire works.
 //! Locks: the state (rank 3), then a wire's own, which is never held for longer than a few port accesses.
 //! Source: ioctl_tty(2), termios(3).
 
@@ -21,7 +21,7 @@ use rules::linux::abi::termios::{InputModes, LocalModes, Special, Termios, Windo
 use rules::linux::pty::{Line, Packet};
 use rules::linux::tty::{Flush, Tty, TtySignal};
 
-use self::control::{Owner, Use};
+use self::control::{RestrictedUse, TerminalOwner};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
@@ -29,38 +29,38 @@ use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// Where a terminal's bytes go to and come from.
+/// The hardware that a terminal sends to and receives from.
 pub(crate) trait Wire: Send + Sync {
-    /// Sends as many of `bytes` as it takes without waiting; fewer than all (0 at last) only if
-    /// [`Terminal::serve`] will be called when it takes more.
+    /// Sends as many of `bytes` as it can without waiting. After a short count it must call [`Terminal::serve`] once
+    /// it can send more.
     fn send(&self, bytes: &[u8]) -> usize;
 
-    /// Whether everything that was sent has left.
+    /// Returns whether everything that was sent has left.
     fn is_idle(&self) -> bool;
 
-    /// The next byte that came in, if any.
+    /// Returns the next byte that was received, if any.
     fn receive(&self) -> Option<u8>;
 }
 
 /// A terminal.
 pub(crate) struct Terminal {
-    state: Locked<State>,
-    /// `None` if it is a pseudo-terminal.
+    state: Locked<TerminalState>,
+    /// `None` for a pseudoterminal.
     wire: Option<&'static dyn Wire>,
     device: DeviceNumber,
 }
 
-/// What the lock guards.
-struct State {
+/// The state that the lock guards.
+struct TerminalState {
     tty: Tty,
-    owner: Owner,
-    /// Input waits in the wire because the line discipline has no room.
+    owner: TerminalOwner,
+    /// Set while input waits in the wire because the line discipline has no room.
     is_throttled: bool,
-    /// What a pseudo-terminal has in place of a wire.
+    /// The connection to the master of a pseudoterminal.
     line: Option<Line>,
 }
 
-impl Readiness for State {
+impl Readiness for TerminalState {
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::READABLE, self.tty.is_readable());
@@ -79,38 +79,44 @@ impl Readiness for State {
 }
 
 impl Terminal {
-    /// A terminal with Linux's initial settings.
+    /// Makes a terminal with Linux's initial settings.
     pub(crate) fn new(wire: &'static dyn Wire, device: DeviceNumber) -> Self {
-        let state = State { tty: Tty::default(), owner: Owner::default(), is_throttled: false, line: None };
+        let state = TerminalState {
+            tty: Tty::default(),
+            owner: TerminalOwner::default(),
+            is_throttled: false,
+            line: None,
+        };
         Self { state: Locked::new(Class::Console, state), wire: Some(wire), device }
     }
 
-    /// The terminal of a pair.
+    /// Makes the terminal of a pseudoterminal.
     fn pseudo(device: DeviceNumber) -> Self {
         let line = Some(Line::default());
-        let state = State { tty: Tty::pseudo(), owner: Owner::default(), is_throttled: false, line };
+        let state =
+            TerminalState { tty: Tty::pseudo(), owner: TerminalOwner::default(), is_throttled: false, line };
         Self { state: Locked::new(Class::Pty, state), wire: None, device }
     }
 
-    /// The device that it is, whatever it was opened as.
+    /// Returns its device number, whatever node it was opened through.
     pub(crate) const fn device(&self) -> DeviceNumber {
         self.device
     }
 
-    /// Opens it once more, as `/dev/tty` does.
+    /// Opens it again, as `/dev/tty` does.
     ///
     /// # Errors
-    /// `EIO`: a slave that is locked, or whose master is gone.
+    /// `EIO`: the slave is locked, or its master is closed.
     pub(crate) fn open(self: &Arc<Self>) -> Result<Arc<dyn File>, Errno> {
         if self.wire.is_some() { Ok(self.clone()) } else { Ok(Slave::open(self)?) }
     }
 
-    /// Whether its master is gone.
+    /// Returns whether its master is closed.
     pub(crate) fn is_hung_up(&self) -> bool {
         self.state.read().line.as_ref().is_some_and(Line::is_hung_up)
     }
 
-    /// Moves what the master wrote to where there is room now.
+    /// Moves bytes that the master wrote into the line discipline, as far as there is room.
     fn deliver(&self) {
         loop {
             let mut guard = self.state.lock();
@@ -126,7 +132,7 @@ impl Terminal {
         }
     }
 
-    /// Reads a line, or what there is: see [`Tty::read`].
+    /// Reads a line, or the available bytes: see [`Tty::read`].
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.state.lock();
         let read = state.tty.read(to);
@@ -140,7 +146,7 @@ impl Terminal {
         read
     }
 
-    /// Takes bytes to send until all are taken or the queue is full; `Pending` if it took none for that.
+    /// Queues bytes for output until all are queued or the queue is full; `Pending` if none could be queued.
     fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         take_all(from, |from| {
             let mut state = self.state.lock();
@@ -150,13 +156,13 @@ impl Terminal {
             if count > 0 {
                 state.raise(Side::Master.hide(Events::READABLE));
             }
-            Taken { count, failed }
+            TakeStep { count, failed }
         })
     }
 
-    /// Moves what the wire has and what it takes. A task calls it when the wire says that something changed.
+    /// Moves bytes from and to the wire. A task calls it when the wire reports a change.
     pub(crate) fn serve(&self) {
-        /// Bytes taken under one lock.
+        /// Bytes that are moved under one lock.
         const BATCH: usize = 64;
         let Some(wire) = self.wire else { return self.deliver() };
         loop {
@@ -175,7 +181,7 @@ impl Terminal {
                 state.raise(Events::READABLE);
             }
             if state.send(Some(wire)) {
-                // tcdrain(3) waits for more than room.
+                // A wait in tcdrain(3) needs more than room for writing.
                 state.raise(Events::WRITABLE);
             }
             let foreground = state.owner.foreground;
@@ -189,7 +195,7 @@ impl Terminal {
         }
     }
 
-    /// The settings: TCGETS.
+    /// Returns the settings: TCGETS.
     pub(crate) fn settings(&self) -> Termios {
         *self.state.read().tty.settings()
     }
@@ -208,12 +214,12 @@ impl Terminal {
         guard.send(self.wire);
     }
 
-    /// The window's size: TIOCGWINSZ.
+    /// Returns the window size: TIOCGWINSZ.
     pub(crate) fn window(&self) -> WindowSize {
         self.state.read().tty.window
     }
 
-    /// Changes the window's size: TIOCSWINSZ.
+    /// Sets the window size: TIOCSWINSZ.
     pub(crate) fn set_window(&self, window: WindowSize) {
         let mut state = self.state.lock();
         let is_new = state.tty.window != window;
@@ -225,7 +231,7 @@ impl Terminal {
         }
     }
 
-    /// Forgets what waits: TCFLSH.
+    /// Discards queued bytes: TCFLSH.
     pub(crate) fn flush(&self, which: Flush) {
         let mut state = self.state.lock();
         state.tty.flush(which);
@@ -236,9 +242,9 @@ impl Terminal {
         self.serve();
     }
 
-    /// How many bytes are to be sent: TIOCOUTQ.
+    /// Returns the number of bytes that are not sent yet: TIOCOUTQ.
     ///
-    /// What a slave wrote is sent: the master has it.
+    /// Bytes that a slave wrote count as sent, because the master has them.
     pub(crate) fn unsent_bytes(&self) -> u32 {
         if self.wire.is_none() {
             return 0;
@@ -246,7 +252,7 @@ impl Terminal {
         self.state.read().tty.unsent_bytes() as u32
     }
 
-    /// `Pending` until everything written has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
+    /// Returns `Pending` until all output has left: TCSBRK with an argument. Progress is reported as `WRITABLE`.
     pub(crate) fn drain(&self) -> Poll<()> {
         let Some(wire) = self.wire else { return Poll::Ready(()) };
         let mut state = self.state.lock();
@@ -255,8 +261,8 @@ impl Terminal {
     }
 }
 
-impl State {
-    /// Hands output to the wire until either has no more; returns whether any went.
+impl TerminalState {
+    /// Moves output to the wire until one of them cannot go on; returns whether any byte was moved.
     fn send(&mut self, wire: Option<&dyn Wire>) -> bool {
         let mut any = false;
         let Some(wire) = wire else { return any };
@@ -272,26 +278,26 @@ impl State {
     }
 }
 
-/// What one step of [`take_all`] has done.
-struct Taken {
-    /// Bytes.
+/// The result of one step of [`take_all`].
+struct TakeStep {
+    /// Bytes that were taken.
     count: usize,
-    /// There was room for more, and they could not be copied.
+    /// Whether copying failed although there was room.
     failed: bool,
 }
 
-/// Lets `step` take a queue's worth at a time, as preemption is off while it holds the lock, until all bytes are taken
-/// or there is no more room; `Pending` if it took none for that.
+/// Calls `step` until all bytes are taken or there is no room; `Pending` if none was taken for lack of room. Each step
+/// takes at most a queueful, because preemption is off while it holds the lock.
 fn take_all(
     from: &mut dyn Source,
-    mut step: impl FnMut(&mut dyn Source) -> Taken,
+    mut step: impl FnMut(&mut dyn Source) -> TakeStep,
 ) -> Poll<Result<usize, Errno>> {
     if from.remaining() == 0 {
         return Poll::Ready(Ok(0));
     }
     let mut done = 0;
     loop {
-        let Taken { count, failed } = step(from);
+        let TakeStep { count, failed } = step(from);
         done += count;
         if from.remaining() == 0 || count == 0 || failed {
             return match done {
@@ -303,7 +309,7 @@ fn take_all(
     }
 }
 
-/// Whether Ctrl-S and Ctrl-Q stop and start the output, as far as a master wants to know.
+/// Returns whether Ctrl-S and Ctrl-Q stop and start the output, as packet mode reports it.
 fn has_usual_stop(settings: &Termios) -> bool {
     settings.input_modes().contains(InputModes::IXON)
         && settings.special(Special::Stop) == 0x13
@@ -316,13 +322,13 @@ impl File for Terminal {
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.admit(Use::Read)?;
+        self.admit(RestrictedUse::Read)?;
         self.read(to)
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         if self.state.read().tty.settings().local_modes().contains(LocalModes::TOSTOP) {
-            self.admit(Use::Change)?;
+            self.admit(RestrictedUse::Change)?;
         }
         self.write(from)
     }

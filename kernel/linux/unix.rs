@@ -1,9 +1,10 @@
-//! Local sockets: pairs, and streams, sequences of messages and datagrams by name.
+//! Local sockets: socket pairs, and streams, sequenced packets and datagrams by name.
 //!
-//! Owns: what calls mean that touch both ends.   Not here: the states of one end (`rules::linux::unix`), the tree that paths lead
-//! through (`SocketCaller`), who hears of room for datagrams (`datagram`).
-//! Each end has a lock of its own (rank 3); no thread holds two. What lies in a queue is dropped when none is held.
-//! Descriptors travel with bytes, except those of local sockets (`ETOOMANYREFS`): so a queue never keeps itself alive.
+//! Owns: calls that affect both ends.   Not here: the state of one end (`rules::linux::unix`), the tree of paths
+//! (`SocketCaller`), notification of room for datagrams (`datagram`).
+//! Each end has its own lock (rank 3); no thread holds two. Contents of a queue are dropped without a lock.
+//! Descriptors are sent with bytes, except those of local sockets (`ETOOMANYREFS`), so a queue never keeps itself
+//! alive.
 //! Source: unix(7), socketpair(2); Linux 6.1 net/unix/af_unix.c.
 
 mod connect;
@@ -26,17 +27,17 @@ use rules::net::abi::socket::{How, MessageFlags, Ucred, family, kind};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
 
-use self::connect::Taken;
+use self::connect::QueuedConnection;
 pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::all;
-use self::names::Key;
+use self::names::SocketKey;
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::address::{Address, RawAddress};
 use crate::net::file::{self as socket_file, CommonState, Protocol as _};
 use crate::net::socket::{self, Accepted, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
 
-/// A local socket that somebody has open.
+/// An open local socket.
 pub(crate) struct UnixSocket {
     endpoint: Arc<Endpoint>,
 }
@@ -46,23 +47,23 @@ fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenF
     socket_file::open(UnixSocket { endpoint }, flags)
 }
 
-/// The address of a socket that has `name`.
-fn told(name: Option<&Name>) -> Address {
+/// Encodes the address of a socket with this name.
+fn encode(name: Option<&Name>) -> Address {
     Address::Other(Name::address(name))
 }
 
-/// Makes a socket of the user `uid`. Of `flags` only `O_NONBLOCK` means something.
+/// Creates a socket of the user `uid`. Of `flags` only `O_NONBLOCK` has a meaning.
 ///
 /// # Errors
-/// `ENOMEM`: only the reserve is left.
+/// `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn create(kind: Kind, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
     open(Endpoint::new(kind), flags, uid)
 }
 
-/// Makes two sockets that are connected with each other, by `caller`.
+/// Creates two sockets of `caller` that are connected with each other.
 ///
 /// # Errors
-/// `ENOMEM`: only the reserve is left.
+/// `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn create_pair(kind: Kind, flags: OpenFlags, caller: Ucred) -> Result<[Arc<OpenFile>; 2], Errno> {
     let (first, second) = (Endpoint::new(kind), Endpoint::new(kind));
     first.state.lock().connect(second.clone(), caller, DEFAULT_BUFFER);
@@ -74,22 +75,22 @@ pub(crate) fn create_pair(kind: Kind, flags: OpenFlags, caller: Ucred) -> Result
     for endpoint in [&first, &second] {
         endpoint.holder.open(caller.uid);
     }
-    // If one cannot be opened, its drop ends the other.
+    // If opening one fails, dropping it closes the other.
     let [first, second] = [first, second].map(|endpoint| UnixSocket { endpoint });
     Ok([socket_file::open(first, flags)?, socket_file::open(second, flags)?])
 }
 
 impl UnixSocket {
-    /// What it carries.
+    /// Returns its kind: stream, sequenced packets or datagrams.
     fn kind(&self) -> Kind {
         self.endpoint.state.read().kind()
     }
 
-    /// Gives it `name`, by which `key` finds it.
+    /// Binds the socket to `name`, by which `key` finds it.
     ///
     /// # Errors
-    /// `EINVAL`: it has a name. `EADDRINUSE`: somebody else has it.
-    fn bind_to(&self, name: Name, key: Key) -> Result<(), Errno> {
+    /// `EINVAL`: it has a name already. `EADDRINUSE`: another socket has this name.
+    fn bind_to(&self, name: Name, key: SocketKey) -> Result<(), Errno> {
         let mut state = self.endpoint.state.lock();
         if state.name().is_some() {
             return Err(Errno::EINVAL);
@@ -99,14 +100,14 @@ impl UnixSocket {
         state.bind(name)
     }
 
-    /// Gives it a name that nobody has, unless it has one.
+    /// Binds the socket to an unused name, unless it has one.
     ///
     /// # Errors
-    /// As [`bind_to`](Self::bind_to), but that there always is a name.
+    /// As [`bind_to`](Self::bind_to), except that an unused name always exists.
     fn bind_any(&self) -> Result<(), Errno> {
         loop {
             let name = Name::chosen(names::next_number());
-            match self.bind_to(name.clone(), Key::Abstract(self.kind(), name)) {
+            match self.bind_to(name.clone(), SocketKey::Abstract(self.kind(), name)) {
                 Err(Errno::EADDRINUSE) => {}
                 Err(Errno::EINVAL) => return Ok(()),
                 other => return other,
@@ -135,19 +136,20 @@ impl socket::Socket for UnixSocket {
         self.locked()
     }
 
-    /// Gives the socket a name; one with a path makes a file there.
+    /// Binds the socket to a name; for a path, it creates a file.
     ///
-    /// `EINVAL`: no name for a local socket, or it has one. `EADDRINUSE`: taken. Those of mknod(2).
+    /// `EINVAL`: not a name for a local socket, or it has one already. `EADDRINUSE`: the name is in use. Those of
+    /// mknod(2).
     fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno> {
         match Given::parse(address.bytes())? {
             Given::Family => self.bind_any(),
             Given::Name(name @ Name::Abstract(_)) => {
-                self.bind_to(name.clone(), Key::Abstract(self.kind(), name))
+                self.bind_to(name.clone(), SocketKey::Abstract(self.kind(), name))
             }
             Given::Name(Name::Path(path)) => {
                 let file = caller.make_socket_file(&path)?;
-                // Nobody could use it.
-                self.bind_to(Name::Path(path.clone()), Key::File(file))
+                // The file would be useless.
+                self.bind_to(Name::Path(path.clone()), SocketKey::File(file))
                     .inspect_err(|_| caller.remove_socket_file(&path))
             }
         }
@@ -160,7 +162,7 @@ impl socket::Socket for UnixSocket {
     fn listen(&self, backlog: i32, caller: Ucred) -> Result<(), Errno> {
         let mut state = self.endpoint.state.lock();
         state.listen(backlog, caller)?;
-        // There may be room for more who wait.
+        // The longer backlog may have room for waiting sockets.
         state.raise(Events::WRITABLE);
         Ok(())
     }
@@ -168,7 +170,7 @@ impl socket::Socket for UnixSocket {
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         let child = self.endpoint.state.lock().accept();
         child.map_ok(|child| {
-            let taken: Box<dyn Accepted + '_> = Box::new(Taken::new(&self.endpoint, child));
+            let taken: Box<dyn Accepted + '_> = Box::new(QueuedConnection::new(&self.endpoint, child));
             taken
         })
     }
@@ -191,13 +193,13 @@ impl socket::Socket for UnixSocket {
 
     fn local(&self) -> Address {
         let name = self.endpoint.state.read().name().cloned();
-        told(name.as_ref())
+        encode(name.as_ref())
     }
 
     fn peer(&self) -> Result<Address, Errno> {
         let peer = self.endpoint.peer().ok_or(Errno::ENOTCONN)?;
         let name = peer.state.read().name().cloned();
-        Ok(told(name.as_ref()))
+        Ok(encode(name.as_ref()))
     }
 
     fn peer_credentials(&self) -> Option<Ucred> {
@@ -235,12 +237,12 @@ impl socket::Socket for UnixSocket {
             peer.announce_room();
         }
         if was_full && !is_full {
-            self.endpoint.tell_of_room();
+            self.endpoint.notify_room();
         }
         result.map_ok(|taken| Incoming {
             count: taken.count,
             len: taken.len,
-            from: taken.from.map(|name| told(Some(&name))),
+            from: taken.from.map(|name| encode(Some(&name))),
             rights: taken.rights,
         })
     }

@@ -1,10 +1,10 @@
-//! The kernel's own words, and the screen: it shows them, and what programs send to the first serial port.
+//! Kernel messages, and the screen, which shows them and the output to the first serial port.
 //!
-//! Owns: the text on the screen and its picture.   Not here: the serial port, which OSTD has for its messages and
-//! `linux/serial` for programs; what bytes mean (`rules::machine::screen`).
-//! Locks: the picture, with preemption off, for one row at a time; under it or alone the text, with interrupts off, for
-//! as long as it takes to change some cells. Who writes never waits for a pixel: a task draws what has changed, some
-//! 30 times a second at most.
+//! Owns: the text on the screen and its picture.   Not here: the serial port, which OSTD drives for kernel messages
+//! and `linux/serial` for programs; what bytes mean (`rules::machine::screen`).
+//! Locks: the picture, with preemption off, for one row at a time; under it or alone the text, with interrupts off,
+//! while some cells change. A writer never waits for drawing: a task draws the changes, at most about 30 times a
+//! second.
 //! Why: decision 0061.
 
 mod canvas;
@@ -26,12 +26,12 @@ use crate::machine::clock;
 use crate::machine::clock::timer;
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
-/// From a change until it is drawn, with all others in between.
+/// The delay from a change until it is drawn together with all others.
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Prints a line to the first serial port and to the screen.
 macro_rules! println {
-    ($($words:tt)*) => { $crate::machine::console::say(format_args!($($words)*)) };
+    ($($words:tt)*) => { $crate::machine::console::print(format_args!($($words)*)) };
 }
 pub(crate) use println;
 
@@ -45,11 +45,12 @@ struct Display {
 
 struct Text {
     screen: Screen,
-    /// Something was written that no pass over the rows has seen from its start.
+    /// Text was written that no pass has drawn completely.
     has_news: bool,
 }
 
-/// Opens the screen, if the loader has left one that can be drawn on; of its lines so many pixels are seen, or all.
+/// Opens the screen, if the boot loader set up one that can be drawn on. `width` is the number of visible pixels per
+/// line; `None` stands for all.
 pub(crate) fn open(width: Option<usize>) {
     match Framebuffer::find(width) {
         Ok(Some(framebuffer)) => {
@@ -60,34 +61,34 @@ pub(crate) fn open(width: Option<usize>) {
     }
 }
 
-/// Prints a line; what [`println!`] does.
-pub(crate) fn say(words: fmt::Arguments<'_>) {
+/// Prints a line, for [`println!`].
+pub(crate) fn print(words: fmt::Arguments<'_>) {
     early_print(format_args!("{words}\n"));
     if let Some(display) = DISPLAY.get() {
         display.change(|screen| {
-            // A screen takes everything.
+            // Writing to the screen cannot fail.
             let _ = writeln!(Lines(screen), "{words}");
         });
     }
 }
 
-/// Shows on the screen what has gone to the first serial port: few bytes at a time, as interrupts are off meanwhile.
+/// Shows output to the first serial port on the screen. Interrupts are off meanwhile, so `bytes` should be few.
 pub(crate) fn show(bytes: &[u8]) {
     if let Some(display) = DISPLAY.get() {
         display.change(|screen| screen.write(bytes));
     }
 }
 
-/// Draws what was written, now: before the machine is switched off.
+/// Draws all changes now, before the machine is switched off.
 pub(crate) fn flush() {
     if let Some(display) = DISPLAY.get() {
         display.draw();
     }
 }
 
-/// Draws the last words of a kernel that has panicked, unless the panic was in the middle of drawing.
+/// Draws the last messages of a kernel that has panicked, unless the panic interrupted drawing.
 pub(crate) fn flush_in_panic() {
-    /// More looks than a row takes to draw.
+    /// More attempts to lock than drawing a row takes.
     const PATIENCE: usize = 10_000_000;
     if let Some(display) = DISPLAY.get()
         && let Some(mut canvas) = (0..PATIENCE).find_map(|_| display.canvas.try_lock())
@@ -96,17 +97,17 @@ pub(crate) fn flush_in_panic() {
     }
 }
 
-/// Starts the task that draws, if there is a screen; the clock must run.
+/// Starts the task that draws, if there is a screen. The clock must run.
 ///
 /// # Errors
-/// `ENOMEM`: no memory for a task.
+/// `ENOMEM`: there is no memory for a task.
 pub(crate) fn start() -> Result<(), Errno> {
     DISPLAY.get().map_or(Ok(()), |display| PAINTER.spawn(|sleeper| serve(display, sleeper)))
 }
 
 fn serve(display: &Display, sleeper: &Sleeper) {
     loop {
-        // News meanwhile is drawn with the rest.
+        // Changes in the meantime are drawn together.
         let due = clock::now() + FRAME;
         while clock::now() < due {
             timer::sleep_until(sleeper, Some(due));
@@ -133,7 +134,7 @@ impl Display {
         }
     }
 
-    /// One pass over the rows, from the top. What is written meanwhile is news, and wakes the painter again.
+    /// Draws all changed rows, from the top. Later changes wake the task again.
     fn draw(&self) {
         self.text.lock().has_news = false;
         let rows = self.canvas.lock().rows();
@@ -150,7 +151,7 @@ impl Display {
     }
 }
 
-/// The kernel's lines, which know no carriage return.
+/// Writes kernel messages, whose lines end without a carriage return.
 struct Lines<'a>(&'a mut Screen);
 
 impl Write for Lines<'_> {

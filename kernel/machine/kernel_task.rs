@@ -1,8 +1,8 @@
-//! Tasks of the kernel itself, each of which sleeps until there is work for it.
+//! Kernel tasks, each of which sleeps until there is work for it.
 //!
 //! Not here: threads of programs (`linux/task`), deadlines (`clock/timer`).
-//! Invariant: a wake-up since the last sleep ends the next one at once. A task that looks for work before each sleep
-//! misses none.
+//! Invariant: a wake-up after the last sleep ends the next sleep at once. A task that checks for work before each
+//! sleep misses none.
 
 use alloc::sync::Arc;
 
@@ -11,14 +11,14 @@ use ostd::task::TaskOptions;
 use rules::abi::errno::Errno;
 use spin::Once;
 
-/// A task of the kernel, to those who have work for it.
+/// A kernel task, as those that give it work see it.
 pub(crate) struct KernelTask(Once<Arc<Waker>>);
 
-/// The task, to itself.
+/// A kernel task, as its own code sees it.
 pub(crate) struct Sleeper(Waiter);
 
 impl KernelTask {
-    /// A task that does not run yet.
+    /// Makes a task that does not run yet.
     pub(crate) const fn new() -> Self {
         Self(Once::new())
     }
@@ -26,7 +26,7 @@ impl KernelTask {
     /// Starts the task. Only the first call's `work` is woken.
     ///
     /// # Errors
-    /// `ENOMEM`: no memory for a task.
+    /// `ENOMEM`: there is no memory for a task.
     pub(crate) fn spawn(&'static self, work: impl FnOnce(&Sleeper) + Send + 'static) -> Result<(), Errno> {
         let run = move || {
             let (waiter, waker) = Waiter::new_pair();
@@ -36,7 +36,7 @@ impl KernelTask {
         TaskOptions::new(run).spawn().map(|_| ()).map_err(|_| Errno::ENOMEM)
     }
 
-    /// Ends the task's sleep, or its next one. One that does not run yet looks for work when it begins.
+    /// Ends the task's sleep, or its next one. A task that does not run yet checks for work when it starts.
     pub(crate) fn wake(&self) {
         if let Some(waker) = self.0.get() {
             waker.wake_up();
@@ -45,12 +45,12 @@ impl KernelTask {
 }
 
 impl Sleeper {
-    /// Sleeps until woken, or not at all if that has happened since the last sleep.
+    /// Sleeps until woken, or not at all if a wake-up came since the last sleep.
     pub(crate) fn sleep(&self) {
         self.0.wait();
     }
 
-    /// What ends the sleep.
+    /// Returns what ends the sleep.
     pub(crate) fn waker(&self) -> Arc<Waker> {
         self.0.waker()
     }

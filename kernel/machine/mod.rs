@@ -1,6 +1,6 @@
-//! What the kernel asks of the machine: memory, time, its own console, random bytes.
+//! What the kernel needs of the machine: memory, time, the console, random numbers.
 //!
-//! Nothing in here knows of files, events or processes.
+//! Nothing here knows of files, events or processes.
 
 pub(crate) mod clock;
 pub(crate) mod console;

@@ -1,13 +1,13 @@
-//! Random numbers that nobody can predict: ChaCha20 with a key that is replaced at every use.
+//! Unpredictable random numbers: ChaCha20 with a key that is replaced at every use.
 //!
 //! Owns: the key.   Not here: `/dev/urandom` and getrandom(2), which are readers of a [`Stream`].
-//! Invariant: the key that made a stream is gone before the stream's first byte is handed out, so that later
-//! knowledge of the kernel's memory tells nothing about earlier bytes ("fast key erasure", as in Linux 6.1
-//! drivers/char/random.c, `crng_fast_key_erasure`).
+//! Invariant: the key of a stream is erased before the stream's first byte is used, so that later knowledge of the
+//! kernel's memory reveals no earlier bytes ("fast key erasure", as in Linux 6.1 drivers/char/random.c,
+//! `crng_fast_key_erasure`).
 //!
-//! Seed: RDRAND through OSTD where the processor has it, and in any case the jitter of the time stamp
-//! counter. Fresh bits are mixed in from time to time, so that a poor start does not stay poor. Without RDRAND a
-//! deterministic emulator makes the numbers predictable, which the boot log says.
+//! Seed: RDRAND through OSTD where the processor has it, and in any case the jitter of the time-stamp counter. Fresh
+//! entropy is mixed in from time to time, so that a weak seed does not stay weak. Without RDRAND, a deterministic
+//! emulator makes the numbers predictable, which the boot log reports.
 //!
 //! Why: decision 0041.
 
@@ -18,7 +18,7 @@ use spin::Once;
 
 use crate::machine::console::println;
 
-type Key = [u8; 32];
+type StreamKey = [u8; 32];
 
 struct Generator {
     key: ChaCha20Rng,
@@ -27,26 +27,26 @@ struct Generator {
 
 static GENERATOR: Once<SpinLock<Generator>> = Once::new();
 
-/// After how many streams fresh bits are mixed into the key.
+/// The number of streams after which fresh entropy is mixed into the key.
 const RESEED_INTERVAL: u32 = 1024;
 
-/// Random bytes of which the generator keeps no trace.
+/// Random bytes of which the generator keeps no state.
 pub(crate) struct Stream(ChaCha20Rng);
 
 impl Stream {
-    /// A stream that no other shares a byte with.
+    /// Makes a stream that is independent of all others.
     pub(crate) fn new() -> Self {
         let generator = GENERATOR.call_once(|| SpinLock::new(Generator::new()));
         Self(generator.lock().split())
     }
 
-    /// The next bytes.
+    /// Fills `bytes` with the next bytes.
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
     }
 }
 
-/// Words of one stream, for those who need only one. A word is gone before it is handed out (as in Linux 6.1,
+/// Words of one stream, for callers that need only one. A word is erased before it is returned (as in Linux 6.1,
 /// `get_random_u64`).
 struct Words {
     words: [u64; 32],
@@ -55,7 +55,7 @@ struct Words {
 
 static WORDS: SpinLock<Words> = SpinLock::new(Words { words: [0; 32], left: 0 });
 
-/// A number that nobody can guess.
+/// Returns an unpredictable number.
 pub(crate) fn word() -> u64 {
     let mut words = WORDS.lock();
     if words.left == 0 {
@@ -68,7 +68,7 @@ pub(crate) fn word() -> u64 {
     core::mem::take(&mut words.words[at])
 }
 
-/// Fills `bytes`, which are few, with [words](word): a stream costs as much as thirty of them.
+/// Fills `bytes`, which should be few, with [words](word): a stream costs as much as thirty of them.
 pub(crate) fn fill_few(bytes: &mut [u8]) {
     for part in bytes.chunks_mut(size_of::<u64>()) {
         part.copy_from_slice(&word().to_ne_bytes()[..part.len()]);
@@ -96,18 +96,18 @@ impl Generator {
         stream
     }
 
-    fn take_key(&mut self) -> Key {
-        let mut key = Key::default();
+    fn take_key(&mut self) -> StreamKey {
+        let mut key = StreamKey::default();
         self.key.fill_bytes(&mut key);
         key
     }
 }
 
-/// Thirty-two bytes from all sources. Each round runs the pool through the cipher, so that a source can add
-/// to what the others gave but not take from it, and the time that the round took is part of the next sample.
-fn seed() -> Key {
+/// Gathers thirty-two bytes from all sources. Each round runs the pool through the cipher, so that a source can add
+/// entropy but not remove any, and the time of the round becomes part of the next sample.
+fn seed() -> StreamKey {
     const ROUNDS: usize = 64;
-    let mut pool = Key::default();
+    let mut pool = StreamKey::default();
     for _ in 0..ROUNDS {
         let hardware = ostd::arch::read_random().unwrap_or(0);
         let time = ostd::arch::read_tsc();

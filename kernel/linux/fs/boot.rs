@@ -1,7 +1,7 @@
-//! The tree as the first program finds it.
+//! The tree that the first program finds.
 //!
-//! As on Linux nothing is mounted yet but the root: `/dev` holds nodes so that init gets its terminal, and
-//! mount(2) puts devtmpfs and proc in their places.
+//! As on Linux, only the root is mounted: `/dev` holds nodes so that init gets its terminal, and init mounts devtmpfs
+//! and proc.
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
@@ -10,13 +10,13 @@ use rules::linux::credentials::Credentials;
 use super::device;
 use super::initramfs;
 use super::mount;
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use crate::machine::console::println;
 
-/// Unpacks the initramfs and makes what every program counts on; `start` calls it once.
+/// Unpacks the initramfs and creates what every program expects; `start` calls it once.
 ///
-/// A damaged archive is reported, not fatal: what came before the damage is there.
+/// A damaged archive is reported, but not fatal: the files before the damage are kept.
 pub(crate) fn populate() {
     device::memory::register();
     device::random::register();
@@ -30,7 +30,7 @@ pub(crate) fn populate() {
     }
 }
 
-/// The privileged user at the root.
+/// Returns a lookup origin at the root with root's credentials.
 pub(crate) fn origin() -> Origin {
     Origin { start: mount::root().clone(), credentials: Credentials::ROOT, umask: Permissions::empty() }
 }
@@ -38,7 +38,7 @@ pub(crate) fn origin() -> Origin {
 fn make_skeleton() -> Result<(), Errno> {
     let at_root = origin();
     for (directory, mode) in [("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", 0o1777)] {
-        match name::make(&at_root, directory.as_bytes(), NewFile::Directory, Permissions::from_mode(mode)) {
+        match namei::make(&at_root, directory.as_bytes(), NewFile::Directory, Permissions::from_mode(mode)) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
         }

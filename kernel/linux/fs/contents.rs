@@ -1,8 +1,8 @@
-//! Inodes as files: reading and writing what is in a regular file, and the offsets of a directory.
+//! Inodes as files: reads and writes of regular files, and the offsets of directories.
 //!
 //! Not here: devices and FIFOs, which an inode only names (`fs/open`); the bytes (`tmpfs/regular`).
 //!
-//! An opening adds nothing to the contents, so the inode itself is the file of all its descriptions.
+//! Opening a file adds no state to its contents, so the inode itself is the file of all its open file descriptions.
 //! Source: Linux 6.1 mm/shmem.c, fs/libfs.c (`dcache_dir_lseek`).
 
 use alloc::sync::Arc;
@@ -20,10 +20,10 @@ use crate::machine::memory::pages::Pages;
 use crate::machine::memory::transfer::{Sink, Source};
 
 impl Inode {
-    /// The bytes of a regular file.
+    /// Returns the contents of a regular file.
     ///
     /// # Errors
-    /// `EISDIR`: a directory. `EINVAL`: nothing with a length.
+    /// `EISDIR`: a directory. `EINVAL`: a file without a length.
     pub(crate) fn regular(&self) -> Result<&Regular, Errno> {
         match self.content() {
             Content::Regular(regular) => Ok(regular),
@@ -32,17 +32,17 @@ impl Inode {
         }
     }
 
-    /// Cuts a regular file to `len` bytes, or extends it with zeros, and notes the change.
+    /// Truncates a regular file to `len` bytes or extends it with zeros, and updates its times.
     ///
     /// # Errors
-    /// Nothing changed. `EFBIG`: past the largest offset. Those of [`Inode::regular`].
+    /// Nothing was changed. `EFBIG`: beyond the largest offset. Those of [`Inode::regular`].
     pub(crate) fn truncate(&self, len: u64) -> Result<(), Errno> {
         self.regular()?.truncate(self.superblock(), len)?;
         self.with_attributes(|attributes| attributes.mark_modified());
         Ok(())
     }
 
-    /// Clears the bits that give rights to those who execute a regular file, because `by` changes its contents.
+    /// Clears the set-user-ID and set-group-ID bits of a regular file, because `by` changes its contents.
     pub(crate) fn drop_rights(&self, by: &Credentials) {
         if matches!(self.content(), Content::Regular(_)) {
             self.with_attributes(|attributes| attributes.drop_rights(by));
@@ -88,7 +88,7 @@ impl File for Inode {
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
         match (self.content(), whence) {
             (Content::Regular(regular), Whence::Data | Whence::Hole) => regular.seek(offset, whence),
-            // An offset in a directory is the cookie of an entry; nothing is known of the last one's.
+            // An offset in a directory is the cookie of an entry; the end has no known cookie.
             (Content::Directory(_), Whence::End | Whence::Data | Whence::Hole) => Err(Errno::EINVAL),
             _ => seek::resolve(current, self.size(), offset, whence),
         }

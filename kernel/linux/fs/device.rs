@@ -1,7 +1,7 @@
 //! Device numbers and the drivers behind them.
 //!
-//! Owns: the table from numbers to drivers, which `start` fills.   Not here: the drivers; the kernel's own memory
-//! devices are in `fs/device`'s files.
+//! Owns: the table from device numbers to drivers, which `start` fills.   Not here: the drivers; those of memory and
+//! random devices are in `fs/device`.
 //! Source: mknod(2); Linux 6.1 Documentation/admin-guide/devices.txt.
 
 pub(crate) mod memory;
@@ -20,20 +20,20 @@ use super::tmpfs::inode::DeviceKind;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
-/// Opens a device; an error is what open(2) returns.
+/// Opens a device; open(2) returns its errors.
 pub(crate) type Opener = fn(DeviceNumber, OpenFlags) -> Result<Arc<dyn File>, Errno>;
 
 static CHARACTER_DEVICES: SpinLock<BTreeMap<DeviceNumber, Opener>> = SpinLock::new(BTreeMap::new());
 
-/// Lets `opener` open the character device with that number from now on.
+/// Registers `opener` for the character device with that number.
 pub(crate) fn register(device: DeviceNumber, opener: Opener) {
     CHARACTER_DEVICES.lock().insert(device, opener);
 }
 
-/// Drivers of all devices with one major number.
+/// Drivers of all devices with a major number.
 static MAJORS: SpinLock<BTreeMap<u32, Opener>> = SpinLock::new(BTreeMap::new());
 
-/// Lets `opener` open all character devices with that major number that nobody has by number.
+/// Registers `opener` for the character devices with that major number that have no driver of their own.
 pub(crate) fn register_major(major: u32, opener: Opener) {
     MAJORS.lock().insert(major, opener);
 }
@@ -41,7 +41,7 @@ pub(crate) fn register_major(major: u32, opener: Opener) {
 /// Opens the device that a node stands for.
 ///
 /// # Errors
-/// `ENXIO`: no driver for it; there is none for block devices at all. Those of the driver.
+/// `ENXIO`: the device has no driver; block devices have none at all. Those of the driver.
 pub(crate) fn open(kind: DeviceKind, device: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
     if kind == DeviceKind::Block {
         return Err(Errno::ENXIO);
@@ -51,10 +51,10 @@ pub(crate) fn open(kind: DeviceKind, device: DeviceNumber, flags: OpenFlags) -> 
     opener(device, flags)
 }
 
-/// Lets `put` fill a sink up to its end, at most `block` bytes at a time; it says how many it has put.
+/// Fills a sink with `put`, at most `block` bytes at a time; `put` returns how many bytes it wrote.
 ///
 /// # Errors
-/// `EFAULT`: not one byte could be put.
+/// `EFAULT`: not even one byte could be written.
 fn fill(
     to: &mut dyn Sink,
     block: usize,

@@ -1,7 +1,7 @@
-//! `/dev/pts`: a name for each pseudo-terminal, as long as its master is open.
+//! `/dev/pts`: a name for each pseudoterminal whose master is open.
 //!
-//! Owns: the only tree of its kind, where each mount shows the same names (Linux has one for each mount since 4.7), and
-//! its options.   Not here: the pairs (`terminal/pty`).
+//! Owns: the one devpts, which every mount shows (Linux has one for each mount since 4.7), and its options.   Not
+//! here: the pseudoterminals (`terminal/pty`).
 //! Source: pts(4), mount(8); Linux 6.1 fs/devpts/inode.c.
 
 use alloc::format;
@@ -15,7 +15,7 @@ use rules::linux::credentials::Credentials;
 
 use super::device::nodes;
 use super::mount::{self, Location};
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::Origin;
 use super::tmpfs::inode::{Content, DeviceKind, Inode};
 use super::tmpfs::superblock::FileSystemType;
@@ -24,7 +24,7 @@ use super::tree::{self, OnlyTree};
 static TREE: OnlyTree = OnlyTree::new(FileSystemType::Devpts, 0o755, populate);
 static DEFAULTS: SpinLock<Defaults> = SpinLock::new(Defaults { mode: 0o600, uid: None, gid: None });
 
-/// What the names of new pairs start with; who opens the master has those without `uid` or `gid`.
+/// The owner and permissions of new slaves; without the options `uid` and `gid`, the opener of the master owns them.
 #[derive(Clone, Copy)]
 struct Defaults {
     mode: u32,
@@ -32,10 +32,10 @@ struct Defaults {
     gid: Option<u32>,
 }
 
-/// The root, for mount(2).
+/// Returns the root of devpts, for mount(2).
 ///
 /// # Errors
-/// `EINVAL`: no such option. `ENOSPC`: no inode to be had.
+/// `EINVAL`: no such option. `ENOSPC`: no inode is left.
 pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
     let mut defaults = Defaults { mode: 0o600, uid: None, gid: None };
     for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
@@ -54,14 +54,14 @@ pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
     TREE.root().cloned()
 }
 
-/// Names a pair after its number.
+/// Adds the name of a pseudoterminal, its number.
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Result<(), Errno> {
     let Defaults { mode, uid, gid } = *DEFAULTS.lock();
     let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
-    let made = name::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
+    let made = namei::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
     made.inode.with_attributes(|attributes| {
         attributes.uid = uid.unwrap_or(opener.uid());
         attributes.gid = gid.unwrap_or(opener.gid());
@@ -69,18 +69,18 @@ pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Resu
     Ok(())
 }
 
-/// Forgets the name of a pair.
+/// Removes the name of a pseudoterminal.
 pub(crate) fn remove(number: u32) {
     if let Ok(origin) = origin() {
-        // Whoever was quicker has done the same.
-        let _ = name::unlink(&origin, name_of(number).as_bytes());
+        // A program may have removed the name already.
+        let _ = namei::unlink(&origin, name_of(number).as_bytes());
     }
 }
 
-/// Where a slave shows.
+/// Finds a slave's place in the tree.
 ///
 /// # Errors
-/// `ENODEV`: no devpts is mounted. `ENOENT`: the name is gone.
+/// `ENODEV`: no devpts is mounted. `ENOENT`: the name was removed.
 pub(crate) fn find(number: u32) -> Result<Location, Errno> {
     let root = TREE.root()?;
     let mount = mount::all().into_iter().find(|mount| Arc::ptr_eq(mount.root(), root));
@@ -94,7 +94,7 @@ fn name_of(number: u32) -> alloc::string::String {
 
 fn populate(origin: &Origin) -> Result<(), Errno> {
     let ptmx = NewFile::Special(Content::Device(DeviceKind::Character, nodes::PTMX));
-    name::make(origin, b"ptmx", ptmx, Permissions::empty()).map(|_| ())
+    namei::make(origin, b"ptmx", ptmx, Permissions::empty()).map(|_| ())
 }
 
 fn origin() -> Result<Origin, Errno> {

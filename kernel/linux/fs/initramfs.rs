@@ -1,6 +1,6 @@
-//! Fills the root from the archive that the boot loader brought.
+//! Unpacks the initramfs, an archive from the boot loader, into the root.
 //!
-//! Owns: nothing.   Not here: the archive's format (rules::linux::cpio).
+//! Not here: the archive's format (rules::linux::cpio).
 //! Source: Linux 6.1 init/initramfs.c (`do_name`, `do_copy`, `do_symlink`, `maybe_link`, `clean_path`).
 
 use alloc::collections::BTreeMap;
@@ -15,17 +15,17 @@ use rules::linux::cpio::{self, CpioEntry, Malformed};
 use rules::linux::credentials::Credentials;
 
 use super::mount::{self, Location};
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, LastLink, Origin};
 use super::tmpfs::inode::{Content, DeviceKind};
 use super::tmpfs::regular::Position;
 
-/// Why an archive was not unpacked to its end. What came before the fault is there.
+/// Why unpacking stopped. Files before that are kept.
 #[derive(Debug)]
 pub(crate) enum UnpackError {
     /// The archive is damaged, or compressed.
     Malformed(Malformed),
-    /// This file could not be made.
+    /// This file could not be created.
     File(Vec<u8>, Errno),
 }
 
@@ -43,9 +43,9 @@ impl fmt::Display for UnpackError {
     }
 }
 
-/// Makes every file of `archive` in the root and returns how many.
+/// Unpacks every file of `archive` into the root and returns how many.
 ///
-/// A later entry of the same name wins; what lies in a directory that is missing is left out, as on Linux.
+/// A later entry of the same name wins; a file whose directory is missing is skipped, as on Linux.
 ///
 /// # Errors
 /// See [`UnpackError`].
@@ -63,7 +63,7 @@ pub(crate) fn unpack(archive: &[u8]) -> Result<usize, UnpackError> {
     Ok(count)
 }
 
-/// Names of one inode that were met so far; the archive tells such names by their identity.
+/// The first name of each inode with hard links, by its identity in the archive.
 type HardLinks = BTreeMap<(u32, u32, u32, u32), Location>;
 
 fn make(
@@ -75,7 +75,7 @@ fn make(
         return Err(Errno::EINVAL);
     };
     match clear_way(origin, entry.name, file_type) {
-        // Linux leaves out what has no directory to lie in.
+        // Linux skips a file whose directory is missing.
         Err(Errno::ENOENT) => return Ok(None),
         cleared => cleared?,
     }
@@ -83,13 +83,13 @@ fn make(
         && entry.links > 1
         && let Some(first) = hard_links.get(&entry.identity)
     {
-        name::link(origin, first, entry.name)?;
+        namei::link(origin, first, entry.name)?;
         fill(first, entry)?;
         return Ok(Some(first.clone()));
     }
     let permissions = Permissions::from_mode(entry.mode);
-    let made = match name::make(origin, entry.name, new_file(entry, file_type), permissions) {
-        // A directory that is there already, the root among them, takes the entry's attributes.
+    let made = match namei::make(origin, entry.name, new_file(entry, file_type), permissions) {
+        // An existing directory, such as the root, gets the entry's attributes.
         Err(Errno::EEXIST) => path::lookup(origin, entry.name, LastLink::Keep)?,
         Err(Errno::ENOENT) => return Ok(None),
         made => made?,
@@ -109,7 +109,7 @@ fn make(
     Ok(Some(made))
 }
 
-/// Removes what an earlier entry of this name made, unless both are directories.
+/// Removes the file of an earlier entry with this name, unless both are directories.
 fn clear_way(origin: &Origin, path: &[u8], file_type: FileType) -> Result<(), Errno> {
     let found = match path::lookup(origin, path, LastLink::Keep) {
         Err(Errno::ENOENT) => return Ok(()),
@@ -117,8 +117,8 @@ fn clear_way(origin: &Origin, path: &[u8], file_type: FileType) -> Result<(), Er
     };
     match (found.inode.is_directory(), file_type == FileType::Directory) {
         (true, true) => Ok(()),
-        (true, false) => name::remove_directory(origin, path),
-        (false, _) => name::unlink(origin, path),
+        (true, false) => namei::remove_directory(origin, path),
+        (false, _) => namei::unlink(origin, path),
     }
 }
 

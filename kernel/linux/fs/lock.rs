@@ -1,7 +1,7 @@
-//! The locks of files that flock(2) takes: the rule of [`rules::linux::lock`] for each file that somebody locks.
+//! flock(2) locks: applies [`rules::linux::lock`] to each locked file.
 //!
 //! Owns: the table from files to locks.   Not here: waiting, `LOCK_NB` (`syscall/flock`).
-//! Invariant: a lock is in the table as long as somebody holds it or waits for it.
+//! Invariant: a lock is in the table as long as a file holds it or waits for it.
 //! Locks: the table's, then a lock's state.
 //! Source: flock(2).
 
@@ -20,19 +20,19 @@ use crate::core::event::class::Class;
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::Release;
 
-/// The lock of one file.
+/// The flock(2) lock of one file.
 pub(crate) struct FileLock {
-    key: Key,
-    state: event::Locked<State>,
+    key: FlockKey,
+    state: event::Locked<FlockState>,
 }
 
-/// File system and inode.
-type Key = (u64, u64);
+/// Device of the file system, and inode number.
+type FlockKey = (u64, u64);
 
-struct State(rules::linux::lock::FileLock<DescriptionId>);
+struct FlockState(rules::linux::lock::FileLock<DescriptionId>);
 
-impl Readiness for State {
-    /// Writable: to be had alone. Readable: to be shared.
+impl Readiness for FlockState {
+    /// Writable: an exclusive lock is available. Readable: a shared one is.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::WRITABLE, self.0.is_free());
@@ -41,42 +41,42 @@ impl Readiness for State {
     }
 }
 
-static LOCKS: SpinLock<BTreeMap<Key, Arc<FileLock>>> = SpinLock::new(BTreeMap::new());
+static LOCKS: SpinLock<BTreeMap<FlockKey, Arc<FileLock>>> = SpinLock::new(BTreeMap::new());
 
-/// The lock of `inode`, to be followed by [`FileLock::forget_unused`].
+/// Returns the lock of `inode`. The caller calls [`FileLock::forget_unused`] when it is done.
 pub(crate) fn of(inode: &Inode) -> Arc<FileLock> {
     let key = (u64::from(inode.superblock().device().encode()), inode.number());
     let new = || {
-        let state = event::Locked::new(Class::FileLock, State(rules::linux::lock::FileLock::new()));
+        let state = event::Locked::new(Class::FileLock, FlockState(rules::linux::lock::FileLock::new()));
         Arc::new(FileLock { key, state })
     };
     LOCKS.lock().entry(key).or_insert_with(new).clone()
 }
 
 impl FileLock {
-    /// Lets `file` have the lock; `Pending` if others are in the way.
+    /// Takes the lock for `file`; `Pending` if a conflicting lock is held.
     ///
     /// # Errors
-    /// `ENOMEM`: nobody would hear when the file is closed; it has no lock.
+    /// `ENOMEM`: the lock was not taken, because its release on close could not be registered.
     pub(crate) fn acquire(self: &Arc<Self>, file: &OpenFile, mode: LockMode) -> Poll<Result<(), Errno>> {
         let observer: Arc<dyn Release> = self.clone();
         file.observe(&observer)?;
         if self.state.lock().0.acquire(file.id(), mode) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// What to watch, and for what, until the lock may be had.
+    /// Returns what to watch until the lock may be available, and for which events.
     pub(crate) fn watch(&self, mode: LockMode) -> (&event::Pollable, Events) {
         (&self.state, if mode == LockMode::Exclusive { Events::WRITABLE } else { Events::READABLE })
     }
 
-    /// Takes the lock from an open file.
+    /// Releases the lock that an open file holds.
     pub(crate) fn release_from(&self, file: DescriptionId) {
         self.state.lock().0.release(file);
     }
 
-    /// Takes the lock out of the table, if only the caller knows it still.
+    /// Removes the lock from the table if nothing but the caller refers to it.
     pub(crate) fn forget_unused(&self) {
-        /// The table's, and the caller's. More come from [`of`] alone, under the table's lock.
+        /// The table's and the caller's. Others come only from [`of`], under the table's lock.
         const REFERENCES: usize = 2;
         let mut locks = LOCKS.lock();
         let is_known = locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) > REFERENCES);

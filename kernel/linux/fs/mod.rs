@@ -1,4 +1,4 @@
-//! The tree of files: what names lead to, and what happens when they are opened.
+//! The file system: the tree of names, lookup, and opening files.
 //!
 //! All file systems live in memory and share one kind of inode (`tmpfs`); device nodes, `/proc` and `/sys`
 //! are the same inodes with other contents.
@@ -7,15 +7,15 @@ pub(crate) mod boot;
 mod contents;
 pub(crate) mod device;
 pub(crate) mod devpts;
+mod generated;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
 pub(crate) mod memfd;
 pub(crate) mod mount;
-pub(crate) mod name;
+pub(crate) mod namei;
 pub(crate) mod open;
 pub(crate) mod path;
 pub(crate) mod record_lock;
-mod report;
 pub(crate) mod stat;
 pub(crate) mod time;
 pub(crate) mod tmpfs;

@@ -1,7 +1,7 @@
-//! Which file system shows where: the one tree that all paths walk in.
+//! The mount table: which file system is mounted on which directory of the one tree.
 //!
-//! Owns: the list of mounts.   Not here: what a path is (`fs/path`), what mount(2) accepts (`syscall/mount`).
-//! Invariant: each mount but the first covers a directory of another; a covered directory is a mount point.
+//! Owns: the list of mounts.   Not here: path lookup (`fs/path`), the arguments of mount(2) (`syscall/mount`).
+//! Invariant: each mount but the first is mounted on a directory of another, which is marked as a mount point.
 //! Source: path_resolution(7), mount(2), umount(2); Linux 6.1 fs/namespace.c.
 
 use alloc::sync::Arc;
@@ -16,22 +16,22 @@ use spin::Once;
 
 use super::stat;
 use super::tmpfs::inode::Inode;
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 use crate::core::file;
 
-/// A file system at its place in the tree.
+/// A mounted file system.
 pub(crate) struct Mount {
     number: u64,
     root: Arc<Inode>,
-    /// The directory it covers; `None` for the first.
+    /// The directory that it is mounted on; `None` for the first mount.
     covers: Option<Location>,
     source: Vec<u8>,
 }
 
-/// A file by its place: the same inode may show in several mounts.
+/// A file and the mount it was reached through: the same inode may be visible in several mounts.
 #[derive(Clone)]
 pub(crate) struct Location {
-    /// The mount it was reached through.
+    /// The mount.
     pub(crate) mount: Arc<Mount>,
     /// The file.
     pub(crate) inode: Arc<Inode>,
@@ -40,13 +40,13 @@ pub(crate) struct Location {
 static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
 static ROOT: Once<Location> = Once::new();
 
-/// The top of the tree: an empty tmpfs at first.
+/// Returns the root of the tree; it starts as an empty tmpfs.
 ///
 /// # Panics
-/// When not even the root's inode can be had, before anything runs.
+/// If there is no memory for the root's inode; no program runs yet.
 pub(crate) fn root() -> &'static Location {
     ROOT.call_once(|| {
-        let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
+        let superblock = Superblock::new(FileSystemType::Tmpfs, SizeLimits::default());
         let root = Inode::new_root(&superblock, Permissions::from_mode(0o755));
         #[expect(
             clippy::expect_used,
@@ -64,16 +64,17 @@ pub(crate) fn root() -> &'static Location {
     })
 }
 
-/// A mount that no path leads to, with this root.
+/// Makes a mount with this root that is outside the tree.
 pub(crate) fn outside(root: Arc<Inode>) -> Location {
     let mount = Mount { number: next_number(), root: root.clone(), covers: None, source: Vec::new() };
     Location { mount: Arc::new(mount), inode: root }
 }
 
-/// Lets `root` cover the directory at `at`.
+/// Mounts `root` on the directory at `at`.
 ///
 /// # Errors
-/// `ENOTDIR`: not a directory. `EBUSY`: the same file system covers it already. `ENOENT`: it was removed.
+/// Nothing was mounted. `ENOTDIR`: not a directory. `EBUSY`: the same file system is already mounted there. `ENOENT`:
+/// the directory was removed.
 pub(crate) fn mount(at: &Location, root: Arc<Inode>, source: &[u8]) -> Result<(), Errno> {
     let directory = at.inode.directory()?;
     if at.is_mount_root() && Arc::ptr_eq(at.inode.superblock(), root.superblock()) {
@@ -84,10 +85,10 @@ pub(crate) fn mount(at: &Location, root: Arc<Inode>, source: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Lets the directory that shows at `shown` show at `at` too: MS_BIND.
+/// Mounts the directory at `shown` on `at` as well: MS_BIND.
 ///
 /// # Errors
-/// `ENOTDIR`: either is no directory. `ENOENT`: `at` was removed.
+/// Nothing was mounted. `ENOTDIR`: one of them is not a directory. `ENOENT`: `at` was removed.
 pub(crate) fn bind(at: &Location, shown: &Location) -> Result<(), Errno> {
     shown.inode.directory()?;
     at.inode.directory()?.add_mount()?;
@@ -100,20 +101,20 @@ fn attach(at: &Location, root: Arc<Inode>, source: Vec<u8>) {
     MOUNTS.lock().push(Arc::new(mount));
 }
 
-/// Whether umount2(2) may leave a file system to those who still use it.
+/// Whether umount2(2) may detach a file system that is in use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Busy {
-    /// It must not be in use.
+    /// No; it must not be in use.
     Refuse,
-    /// It goes out of the tree and ends with its last user: `MNT_DETACH`.
+    /// Yes; it leaves the tree now and ends with its last user: `MNT_DETACH`.
     Detach,
 }
 
-/// Takes the mount whose root is `at` out of the tree.
+/// Unmounts the file system whose root is `at`.
 ///
 /// # Errors
-/// `EINVAL`: not the root of a mount, or the first mount. `EBUSY`: open files, working directories or other mounts
-/// are in it.
+/// Nothing was unmounted. `EINVAL`: not the root of a mount, or the first mount. `EBUSY`: files are open in it, or it
+/// contains working directories or other mounts.
 pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     let Some(covers) = at.mount.covers.as_ref().filter(|_| at.is_mount_root()) else {
         return Err(Errno::EINVAL);
@@ -122,7 +123,7 @@ pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     let Some(index) = mounts.iter().position(|mount| Arc::ptr_eq(mount, &at.mount)) else {
         return Err(Errno::EINVAL);
     };
-    // One reference is the list's, one is `at`'s. A mount below holds one through what it covers.
+    // The list and `at` hold one reference each. A mount below holds one through its mount point.
     if busy == Busy::Refuse && Arc::strong_count(&at.mount) > 2 {
         return Err(Errno::EBUSY);
     }
@@ -131,33 +132,33 @@ pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     if let Ok(directory) = covers.inode.directory() {
         directory.remove_mount();
     }
-    // The last reference may free a whole tree: not under the lock.
+    // Dropping the last reference may free a whole tree, so it happens without the lock.
     drop(mount);
     Ok(())
 }
 
-/// A snapshot of all mounts in the order they were made, for `/proc/mounts`.
+/// Returns all mounts in the order in which they were made, for `/proc/mounts`.
 pub(crate) fn all() -> Vec<Arc<Mount>> {
     MOUNTS.lock().clone()
 }
 
 impl Mount {
-    /// `stx_mnt_id`.
+    /// Returns the mount ID: `stx_mnt_id`.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The top of the file system.
+    /// Returns the root of the mount.
     pub(crate) fn root(&self) -> &Arc<Inode> {
         &self.root
     }
 
-    /// What mount(2) was told to mount.
+    /// Returns the source that mount(2) was given.
     pub(crate) fn source(&self) -> &[u8] {
         &self.source
     }
 
-    /// The directory it covers; `None` for the first.
+    /// Returns the directory that it is mounted on; `None` for the first mount.
     pub(crate) fn covers(&self) -> Option<&Location> {
         self.covers.as_ref()
     }
@@ -170,22 +171,22 @@ impl file::location::Location for Location {
 }
 
 impl Location {
-    /// The same mount, another file.
+    /// Returns the location of another file in the same mount.
     pub(crate) fn sibling(&self, inode: Arc<Inode>) -> Self {
         Self { mount: self.mount.clone(), inode }
     }
 
-    /// Whether both are the same file at the same place.
+    /// Returns whether both are the same file at the same place.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.mount, &other.mount) && Arc::ptr_eq(&self.inode, &other.inode)
     }
 
-    /// Whether this is the top of its mount.
+    /// Returns whether this is the root of its mount.
     pub(crate) fn is_mount_root(&self) -> bool {
         Arc::ptr_eq(&self.inode, &self.mount.root)
     }
 
-    /// What shows here: the root of the topmost mount, if this is a mount point.
+    /// Returns the visible directory: the root of the topmost mount, if this is a mount point.
     pub(crate) fn topmost(self) -> Self {
         let mut at = self;
         while at.inode.directory().is_ok_and(|directory| directory.is_mount_point()) {
@@ -201,7 +202,7 @@ impl Location {
         at
     }
 
-    /// Where `..` leads: out of a mount to where it is mounted; the root is its own parent.
+    /// Returns where `..` leads: from a mount's root to its mount point's parent; the root is its own parent.
     pub(crate) fn parent(&self) -> Result<Self, Errno> {
         let mut at = self;
         while at.is_mount_root() {

@@ -1,7 +1,7 @@
-//! From a path and flags to an open file: open(2).
+//! Opens a file by path and flags: open(2).
 //!
-//! Not here: file descriptors and the open file description (`core/file`), which keep `O_NONBLOCK` and `O_APPEND`;
-//! waiting for the other end of a FIFO (`syscall/open`).
+//! Not here: descriptors and open file descriptions (`core/file`), which keep `O_NONBLOCK` and `O_APPEND`; waiting for
+//! the other end of a FIFO (`syscall/open`).
 //! Source: open(2); Linux 6.1 fs/namei.c (`open_last_lookups`, `do_open`, `may_open`).
 
 use alloc::sync::Arc;
@@ -13,29 +13,29 @@ use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 
 use super::device;
+use super::generated::OpenGeneratedFile;
 use super::mount::Location;
-use super::name::{self, NewFile};
+use super::namei::{self, NewFile};
 use super::path::{self, Last, LastLink, Origin, Walk};
-use super::report::OpenReport;
 use super::stat;
 use super::tmpfs::inode::Content;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
 use crate::core::object::pipe::fifo::{self, FifoId};
 
-/// How to open a file.
+/// How to open a file: access mode, flags and permissions, as in `struct open_how`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct How {
-    /// What it is to be used for.
+pub(crate) struct OpenHow {
+    /// Access mode.
     pub(crate) access: AccessMode,
-    /// Everything else in the flags.
+    /// The other flags.
     pub(crate) flags: OpenFlags,
-    /// The permissions of a file that is made, before the umask.
+    /// The permissions of a file that is created, before the umask.
     pub(crate) permissions: Permissions,
 }
 
-impl How {
-    /// Reads the flags of open(2), refusing what contradicts itself.
+impl OpenHow {
+    /// Parses the flags of open(2) and rejects contradictory ones.
     ///
     /// # Errors
     /// `EINVAL`: `O_TMPFILE` without write access.
@@ -43,7 +43,7 @@ impl How {
         let mut flags = OpenFlags::from_flags(raw);
         let mut access = AccessMode::from_flags(raw);
         if flags.contains(OpenFlags::PATH) {
-            // open(2): with O_PATH all other flags are ignored but these.
+            // open(2): with O_PATH all other flags are ignored except these.
             flags &= OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NO_FOLLOW | OpenFlags::CLOSE_ON_EXEC;
             access = AccessMode::Read;
         }
@@ -62,7 +62,7 @@ impl How {
         if self.has(OpenFlags::NO_FOLLOW) { LastLink::Keep } else { LastLink::Follow }
     }
 
-    /// What the permission bits must grant.
+    /// Returns the permissions that the file must grant.
     fn wanted(&self) -> Access {
         let mut wanted = match self.access {
             AccessMode::Read => Access::READ,
@@ -76,35 +76,35 @@ impl How {
     }
 }
 
-/// What was opened, and where: an open file without its description.
+/// An opened file and its location, without an open file description yet.
 pub(crate) struct Opened {
     /// The place in the tree.
     pub(crate) location: Location,
-    /// What is read and written there: the inode itself, or the device or FIFO that it names.
+    /// The object that is read and written: the inode itself, or the device or FIFO that it stands for.
     pub(crate) file: Arc<dyn File>,
 }
 
 impl Opened {
-    /// The contents of the inode at `location`.
+    /// Opens the inode at `location` itself.
     pub(crate) fn contents(location: Location) -> Self {
         Self { file: location.inode.clone(), location }
     }
 
-    /// Makes the description.
+    /// Makes the open file description.
     ///
     /// # Errors
-    /// `ENOMEM`: only the reserve is left.
+    /// `ENOMEM`: only the emergency reserve is left.
     pub(crate) fn describe(self, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
         OpenFile::new_at(self.location, self.file, access, flags)
     }
 }
 
-/// Opens the file that `path` leads to, or makes it if the flags say so.
+/// Opens the file that `path` leads to, or creates it if the flags say so.
 ///
 /// # Errors
-/// `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`: the flags do not go with what is there. `ENXIO`: no
-/// driver for the device. Those of [`path::lookup`] and [`name::make`].
-pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+/// Nothing was opened or created. `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`: the flags do not fit the
+/// file. `ENXIO`: the device has no driver. Those of [`path::lookup`] and [`namei::make`].
+pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     if how.has(OpenFlags::TEMPORARY) {
         return open_temporary(origin, path, how);
     }
@@ -115,18 +115,22 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Err
     open_found(location, how, origin.credentials)
 }
 
-/// Opens a file that was found already.
+/// Opens a file that a lookup has already found.
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn open_found(location: Location, how: How, credentials: Credentials) -> Result<Opened, Errno> {
+pub(crate) fn open_found(
+    location: Location,
+    how: OpenHow,
+    credentials: Credentials,
+) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file_type = inode.file_type();
     if how.has(OpenFlags::DIRECTORY) && file_type != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
     if how.has(OpenFlags::PATH) {
-        // The description refuses every operation on the file.
+        // O_PATH: the description rejects every operation on the file.
         return Ok(Opened::contents(location));
     }
     match file_type {
@@ -144,7 +148,7 @@ pub(crate) fn open_found(location: Location, how: How, credentials: Credentials)
     open_permitted(location, how)
 }
 
-fn open_permitted(location: Location, how: How) -> Result<Opened, Errno> {
+fn open_permitted(location: Location, how: OpenHow) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file: Arc<dyn File> = match inode.content() {
         Content::Directory(_) => inode.clone(),
@@ -155,19 +159,19 @@ fn open_permitted(location: Location, how: How) -> Result<Opened, Errno> {
             }
             inode.clone()
         }
-        Content::Report(_) => Arc::new(OpenReport::new(inode.clone())),
+        Content::GeneratedFile(_) => Arc::new(OpenGeneratedFile::new(inode.clone())),
         Content::Device(kind, number) => device::open(*kind, *number, how.flags)?,
         Content::Fifo => {
             let stat = stat::stat(inode);
             fifo::open(FifoId { device: stat.device, inode: stat.inode }, how.access, how.flags)?
         }
         Content::Socket => return Err(Errno::ENXIO),
-        Content::Symlink(_) | Content::LiveSymlink(_) => return Err(Errno::ELOOP),
+        Content::Symlink(_) | Content::DynamicSymlink(_) => return Err(Errno::ELOOP),
     };
     Ok(Opened { location, file })
 }
 
-fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+fn open_or_make(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let mut walk = Walk::new(origin);
     let mut path = path.to_vec();
     loop {
@@ -179,10 +183,10 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
             Ok(found) => found,
             Err(Errno::ENOENT) if how.has(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
             Err(Errno::ENOENT) => {
-                match name::make_at(origin, &walk.at, &name, NewFile::Regular, how.permissions) {
-                    // Somebody else was faster: the name is there now.
+                match namei::make_at(origin, &walk.at, &name, NewFile::Regular, how.permissions) {
+                    // Another thread has created the name in the meantime.
                     Err(Errno::EEXIST) => continue,
-                    // Whoever made a file may use it, whatever its permissions say.
+                    // The creator may use the file as it was opened, whatever its permissions are.
                     made => return open_permitted(made?, how),
                 }
             }
@@ -192,11 +196,11 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
             && let Some(link) = walk.follow(&found.inode)?
         {
             match link {
-                path::Target::Path(link) => {
+                path::LinkTarget::Path(link) => {
                     path = link;
                     continue;
                 }
-                path::Target::Place(place) => return open_found(place, how, origin.credentials),
+                path::LinkTarget::Place(place) => return open_found(place, how, origin.credentials),
             }
         }
         if found.inode.is_directory() {
@@ -206,12 +210,12 @@ fn open_or_make(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno>
     }
 }
 
-fn open_temporary(origin: &Origin, path: &[u8], how: How) -> Result<Opened, Errno> {
+fn open_temporary(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let directory = path::lookup(origin, path, how.last_link())?;
     directory.inode.directory()?;
     directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
-    let inode = name::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
-    // Whoever says that it has to be new does not want to name it.
+    let inode = namei::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
+    // open(2): with O_EXCL, an O_TMPFILE file cannot be linked into the tree later.
     inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));
     open_permitted(directory.sibling(inode), how)
 }

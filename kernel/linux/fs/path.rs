@@ -1,6 +1,6 @@
-//! From a path to a file.
+//! Resolves paths to files.
 //!
-//! Owns: nothing but the walk itself.   Not here: how a path falls into names (rules::linux::path).
+//! Owns: only the walk.   Not here: splitting a path into names (rules::linux::path).
 //! Source: path_resolution(7); Linux 6.1 fs/namei.c (`path_lookupat`, `link_path_walk`).
 
 use alloc::borrow::Cow;
@@ -16,49 +16,49 @@ use rules::linux::path::{self, SYMLINKS_MAX};
 use super::mount::{self, Location};
 use super::tmpfs::inode::{Content, Inode};
 
-/// Where paths begin and on whose behalf they are walked.
+/// Where path lookups start, and the credentials that they use.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    /// Where relative paths begin: the working directory, or what a `dirfd` has open.
+    /// Start of relative paths: the working directory, or the directory of a `dirfd`.
     pub(crate) start: Location,
-    /// Who asks.
+    /// The credentials that permissions are checked against.
     pub(crate) credentials: Credentials,
-    /// The permissions that new files do not get: umask(2).
+    /// The umask: permission bits that new files do not get.
     pub(crate) umask: Permissions,
 }
 
-/// What becomes of a symbolic link that a path ends in.
+/// What to do with a symbolic link at the end of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum LastLink {
-    /// It is followed, as stat(2) does.
+    /// Follow it, as stat(2) does.
     Follow,
-    /// It is what is looked for, as with lstat(2); slashes behind it follow it all the same.
+    /// Return the link itself, as lstat(2) does; slashes behind it still follow it.
     Keep,
 }
 
-/// The end of a path that was walked up to its last name.
+/// The last component of a path that was walked up to there.
 #[derive(Debug)]
 pub(crate) enum Last {
     /// A name.
     Name {
         /// The name itself.
         name: Vec<u8>,
-        /// Whether slashes came behind it.
+        /// Whether slashes follow it.
         slash: bool,
     },
     /// `.`
     Dot,
     /// `..`
     DotDot,
-    /// Nothing but slashes.
+    /// The path consists of slashes only.
     Root,
 }
 
 /// Finds the file that `path` leads to.
 ///
 /// # Errors
-/// `ENOENT`: a name is missing, or the path is empty. `ENOTDIR`: a name before the last, or before slashes, is not
-/// a directory. `EACCES`: a directory may not be searched. `ELOOP`: too many symbolic links. `ENAMETOOLONG`.
+/// `ENOENT`: a name is missing, or the path is empty. `ENOTDIR`: a name before the last, or before slashes, is not a
+/// directory. `EACCES`: a directory may not be searched. `ELOOP`: too many symbolic links. `ENAMETOOLONG`.
 pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Result<Location, Errno> {
     let mut walk = Walk::new(origin);
     let mut path = Cow::Borrowed(path);
@@ -73,12 +73,14 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
             && let Some(link) = walk.follow(&found.inode)?
         {
             match link {
-                Target::Path(link) => {
+                LinkTarget::Path(link) => {
                     path = Cow::Owned(join(link, if slash { Some(b"") } else { None }));
                     continue;
                 }
-                Target::Place(place) if slash && !place.inode.is_directory() => return Err(Errno::ENOTDIR),
-                Target::Place(place) => return Ok(place),
+                LinkTarget::Place(place) if slash && !place.inode.is_directory() => {
+                    return Err(Errno::ENOTDIR);
+                }
+                LinkTarget::Place(place) => return Ok(place),
             }
         }
         if slash && !found.inode.is_directory() {
@@ -88,29 +90,29 @@ pub(crate) fn lookup(origin: &Origin, path: &[u8], last_link: LastLink) -> Resul
     }
 }
 
-/// Where a symbolic link leads.
-pub(crate) enum Target {
-    /// To where this path does.
+/// The target of a symbolic link.
+pub(crate) enum LinkTarget {
+    /// A path to walk.
     Path(Vec<u8>),
-    /// There, whatever its path: a link of `/proc`.
+    /// This place, whatever its path: a link in `/proc`.
     Place(Location),
 }
 
-/// A walk through the tree; the symbolic links that it followed count until its end.
+/// A walk through the tree, which counts the symbolic links that it has followed.
 pub(crate) struct Walk {
-    /// How far it came.
+    /// The place that the walk has reached.
     pub(crate) at: Location,
     credentials: Credentials,
     links: u32,
 }
 
 impl Walk {
-    /// A walk that has not begun.
+    /// Starts a walk.
     pub(crate) fn new(origin: &Origin) -> Self {
         Self { at: origin.start.clone(), credentials: origin.credentials, links: 0 }
     }
 
-    /// Walks to the directory that the last name of `path` is in, whether or not that name exists.
+    /// Walks to the directory that contains the last name of `path`, whether or not that name exists.
     ///
     /// # Errors
     /// As [`lookup`], for all names before the last.
@@ -140,8 +142,8 @@ impl Walk {
                         let next = self.child(name)?;
                         match self.follow(&next.inode)? {
                             None => self.at = next,
-                            Some(Target::Place(place)) => self.at = place,
-                            Some(Target::Path(link)) => {
+                            Some(LinkTarget::Place(place)) => self.at = place,
+                            Some(LinkTarget::Path(link)) => {
                                 path = Cow::Owned(join(link, Some(step.rest)));
                                 continue 'path;
                             }
@@ -154,7 +156,7 @@ impl Walk {
         }
     }
 
-    /// What `name` leads to in the directory the walk came to; a mount shows in place of what it covers.
+    /// Finds `name` in the directory that the walk has reached; a mount hides the directory that it covers.
     ///
     /// # Errors
     /// `ENOENT`, `ENAMETOOLONG`.
@@ -163,15 +165,15 @@ impl Walk {
         Ok(self.at.sibling(inode).topmost())
     }
 
-    /// What `inode` stands for, if it is a symbolic link, counted as followed.
+    /// Returns the target of `inode` if it is a symbolic link, and counts it as followed.
     ///
     /// # Errors
-    /// `ELOOP`: one too many. Those of a live link.
-    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<Target>, Errno> {
+    /// `ELOOP`: too many links were followed. Those of a dynamic link.
+    pub(crate) fn follow(&mut self, inode: &Inode) -> Result<Option<LinkTarget>, Errno> {
         let target = match inode.content() {
-            Content::Symlink(target) => Ok(Target::Path(target.to_vec())),
-            Content::LiveSymlink(link) => {
-                link().map(|to| to.place.map_or(Target::Path(to.text), Target::Place))
+            Content::Symlink(target) => Ok(LinkTarget::Path(target.to_vec())),
+            Content::DynamicSymlink(link) => {
+                link().map(|to| to.place.map_or(LinkTarget::Path(to.text), LinkTarget::Place))
             }
             _ => return Ok(None),
         };
@@ -184,7 +186,7 @@ impl Walk {
     }
 }
 
-/// A link's path, and what came after the link.
+/// Joins a link's path and the rest of the path behind the link.
 fn join(mut link: Vec<u8>, rest: Option<&[u8]>) -> Vec<u8> {
     if let Some(rest) = rest {
         link.push(b'/');
@@ -193,10 +195,10 @@ fn join(mut link: Vec<u8>, rest: Option<&[u8]>) -> Vec<u8> {
     link
 }
 
-/// The path from the root to a directory: getcwd(2).
+/// Returns the path from the root to a directory: getcwd(2).
 ///
 /// # Errors
-/// `ENOENT`: the directory was removed, or is in a mount that was taken out of the tree.
+/// `ENOENT`: the directory was removed, or its mount was detached from the tree.
 pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
     let mut names = Vec::new();
     let mut at = location.clone();
@@ -213,7 +215,7 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// The path by which a file was named last; `None` if that name is gone.
+/// Returns the path by which a file was named last; `None` if that name is gone.
 pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
     let mut names = Vec::new();
     let mut at = inode.clone();
@@ -240,7 +242,7 @@ pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// The path from the root to the file that `path` leads to, without links: realpath(3).
+/// Returns the path from the root to the file that `path` leads to, free of links: realpath(3).
 ///
 /// # Errors
 /// As [`lookup`] and [`absolute`].

@@ -1,8 +1,8 @@
-//! Record locks: the rules of [`rules::linux::record_lock`] for each file that has some.
+//! Record locks: applies [`rules::linux::record_lock`] to each file that has some.
 //!
-//! Owns: the table from files to their locks, who waits for whom, release on close.
+//! Owns: the table from files to their locks, which owner waits for which, release on close.
 //! Not here: the wait itself (`syscall/record_lock`).
-//! Invariant: a file is in the table as long as somebody holds or wants a lock of it.
+//! Invariant: a file is in the table as long as an owner holds or wants a lock of it.
 //! Locks: the table's, then a file's state. `WAITS` is a leaf.
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_setlk`, `posix_locks_deadlock`, `locks_remove_posix`).
 
@@ -24,19 +24,19 @@ use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::Release;
 use crate::core::file::table::{CloseObserver, FdTable, TableId};
 
-/// Who holds record locks.
+/// The owner of record locks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Owner {
-    /// Those who share a descriptor table.
+pub(crate) enum RecordLockOwner {
+    /// The processes or threads that share a descriptor table.
     Table(TableId),
     /// An open file description.
     Description(DescriptionId),
 }
 
-/// An owner, with the process that F_GETLK names; -1 for a description.
+/// An owner, and the process ID that F_GETLK reports; -1 for an open file description.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holder {
-    pub(crate) owner: Owner,
+    pub(crate) owner: RecordLockOwner,
     pub(crate) process: i32,
 }
 
@@ -48,46 +48,46 @@ impl PartialEq for Holder {
 
 impl Eq for Holder {}
 
-/// File system and inode.
-type Key = (u64, u64);
+/// Device of the file system, and inode number.
+type RecordLockKey = (u64, u64);
 
 /// The record locks of one file.
 pub(crate) struct FileLocks {
-    key: Key,
-    state: event::Locked<State>,
+    key: RecordLockKey,
+    state: event::Locked<RecordLockState>,
 }
 
-struct State(RecordLocks<Holder>);
+struct RecordLockState(RecordLocks<Holder>);
 
-impl Readiness for State {
-    /// Whether a lock can be had depends on who asks: waiters are told of every release, and look.
+impl Readiness for RecordLockState {
+    /// Empty: whether a lock is available depends on the waiter. Waiters are notified of every release and try again.
     fn readiness(&self) -> Events {
         Events::empty()
     }
 }
 
-static FILES: SpinLock<BTreeMap<Key, Arc<FileLocks>>> = SpinLock::new(BTreeMap::new());
+static FILES: SpinLock<BTreeMap<RecordLockKey, Arc<FileLocks>>> = SpinLock::new(BTreeMap::new());
 
-/// Which owner waits for which; by process only, as Linux finds deadlocks of processes only.
-static WAITS: SpinLock<Vec<(Owner, Owner)>> = SpinLock::new(Vec::new());
+/// Which owner waits for which. Only processes are in it, because Linux detects deadlocks only between processes.
+static WAITS: SpinLock<Vec<(RecordLockOwner, RecordLockOwner)>> = SpinLock::new(Vec::new());
 
-/// The locks of `file`, to be followed by [`FileLocks::forget_unused`].
+/// Returns the locks of `file`. The caller calls [`FileLocks::forget_unused`] when it is done.
 pub(crate) fn of(file: &OpenFile) -> Arc<FileLocks> {
     let key = key(file);
     let new = || {
-        let state = event::Locked::new(Class::FileLock, State(RecordLocks::new()));
+        let state = event::Locked::new(Class::FileLock, RecordLockState(RecordLocks::new()));
         Arc::new(FileLocks { key, state })
     };
     FILES.lock().entry(key).or_insert_with(new).clone()
 }
 
-fn key(file: &OpenFile) -> Key {
+fn key(file: &OpenFile) -> RecordLockKey {
     let stat = file.stat();
     (stat.device, stat.inode)
 }
 
 impl FileLocks {
-    /// The lock that keeps `holder` from having `bytes`.
+    /// Returns a lock that conflicts with `holder` locking `bytes`.
     pub(crate) fn in_the_way(
         &self,
         holder: Holder,
@@ -97,7 +97,7 @@ impl FileLocks {
         self.state.read().0.in_the_way(holder, mode, bytes)
     }
 
-    /// Lets `holder` have `bytes`; `Pending` if others are in the way.
+    /// Locks `bytes` for `holder`; `Pending` if a conflicting lock is held.
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
@@ -114,29 +114,29 @@ impl FileLocks {
             }
             state.0.acquire(holder, mode, bytes)
         };
-        // What it held alone before may be shared now.
-        self.tell();
+        // An exclusive lock may have become a shared one, which others can take now.
+        self.notify();
         Poll::Ready(result)
     }
 
-    /// Takes `bytes` from `holder`.
+    /// Releases `bytes` from `holder`'s locks.
     ///
     /// # Errors
     /// `ENOMEM`: nothing changed.
     pub(crate) fn release(&self, holder: Holder, bytes: LockRange) -> Result<(), Errno> {
         self.state.lock().0.release(holder, bytes)?;
-        self.tell();
+        self.notify();
         Ok(())
     }
 
-    /// What to watch for [`Events::WRITABLE`] while others are in the way.
+    /// Returns what to watch for [`Events::WRITABLE`] while a conflicting lock is held.
     pub(crate) fn watch(&self) -> &event::Pollable {
         &self.state
     }
 
-    /// Takes the file out of the table, if only the caller knows it still.
+    /// Removes the file from the table if nothing but the caller refers to it.
     pub(crate) fn forget_unused(&self) {
-        /// The table's, and the caller's. More come from [`of`] alone, under the table's lock.
+        /// The table's and the caller's. Others come only from [`of`], under the table's lock.
         const REFERENCES: usize = 2;
         let mut files = FILES.lock();
         let is_known = files.get(&self.key).is_some_and(|locks| Arc::strong_count(locks) > REFERENCES);
@@ -145,43 +145,43 @@ impl FileLocks {
         drop(locks);
     }
 
-    fn release_all(&self, owner: Owner) {
+    fn release_all(&self, owner: RecordLockOwner) {
         if self.state.lock().0.release_all(Holder { owner, process: 0 }) {
-            self.tell();
+            self.notify();
         }
     }
 
-    /// Tells waiters of a change. With no lock held: a waiter that registered before it looks either sees the
+    /// Notifies waiters of a change. Called without a lock: a waiter that registers before it checks either sees the
     /// change or is seen here.
-    fn tell(&self) {
+    fn notify(&self) {
         self.state.notify(Events::WRITABLE);
     }
 }
 
 impl Release for FileLocks {
     fn release(&self, description: DescriptionId) {
-        self.release_all(Owner::Description(description));
+        self.release_all(RecordLockOwner::Description(description));
         self.forget_unused();
     }
 }
 
-/// That an owner waits for another; until it is dropped.
-pub(crate) struct Waiting(Owner);
+/// A record in `WAITS` that an owner waits for another; dropping it removes the record.
+pub(crate) struct Waiting(RecordLockOwner);
 
 impl Waiting {
-    /// Nobody is waited for yet.
-    pub(crate) const fn new(owner: Owner) -> Self {
+    /// Makes a record for `owner`, which waits for no other yet.
+    pub(crate) const fn new(owner: RecordLockOwner) -> Self {
         Self(owner)
     }
 
-    /// Waits for `blocker` now.
+    /// Records that the owner waits for `blocker`.
     ///
     /// # Errors
-    /// `EDEADLK`: the blocker waits for this owner, itself or through others. `ENOMEM`.
-    pub(crate) fn blame(&mut self, blocker: Owner) -> Result<(), Errno> {
+    /// `EDEADLK`: the blocker waits for this owner, directly or through others. `ENOMEM`. Nothing was recorded.
+    pub(crate) fn wait_for(&mut self, blocker: RecordLockOwner) -> Result<(), Errno> {
         let mut waits = WAITS.lock();
         waits.retain(|(waiter, _)| *waiter != self.0);
-        // Each step leaves one pair behind, so the walk ends even if the owners' threads wait in circles.
+        // Each step consumes one pair, so the walk ends even if threads of the owners wait in a cycle.
         let mut next = Some(blocker);
         for _ in 0..=waits.len() {
             if next == Some(self.0) {
@@ -201,20 +201,20 @@ impl Drop for Waiting {
     }
 }
 
-/// The record locks of a table of descriptors. Those of a file go with the first descriptor of the file that is closed,
-/// and all of them with the table.
+/// Releases the record locks of a descriptor table: those on a file when the first descriptor of the file is closed,
+/// and all when the table is dropped.
 struct TableLocks(TableId);
 
-/// The owner of the record locks that a process with the table `files` takes, as it is about to take one.
-pub(crate) fn owner_of(files: &FdTable) -> Owner {
+/// Returns the owner of record locks for the processes that use the table `files`, which is about to take one.
+pub(crate) fn owner_of(files: &FdTable) -> RecordLockOwner {
     let id = files.id();
     files.observe_closes(|| Box::new(TableLocks(id)));
-    Owner::Table(id)
+    RecordLockOwner::Table(id)
 }
 
 impl TableLocks {
     fn give_up(&self, locks: &FileLocks) {
-        locks.release_all(Owner::Table(self.0));
+        locks.release_all(RecordLockOwner::Table(self.0));
         locks.forget_unused();
     }
 }

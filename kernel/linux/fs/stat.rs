@@ -1,4 +1,4 @@
-//! What stat(2), statx(2) and statfs(2) tell of a file.
+//! What stat(2), statx(2) and statfs(2) report of a file.
 //!
 //! Source: stat(2), statx(2), statfs(2); Linux 6.1 fs/stat.c, mm/shmem.c (`shmem_statfs`).
 
@@ -16,7 +16,7 @@ use super::tmpfs::superblock::FileSystemType;
 /// 512-byte units in a page.
 const BLOCKS_IN_PAGE: u64 = (PAGE_SIZE / 512) as u64;
 
-/// `struct stat`.
+/// Fills a `struct stat`.
 pub(crate) fn stat(inode: &Inode) -> Stat {
     let attributes = inode.attributes();
     let pair = |time: Timestamp| [time.seconds, i64::from(time.nanoseconds)];
@@ -38,7 +38,7 @@ pub(crate) fn stat(inode: &Inode) -> Stat {
     }
 }
 
-/// `struct statx`, all of it, whatever was asked for.
+/// Fills a `struct statx`: all of its fields, whatever the mask.
 pub(crate) fn statx(location: &Location) -> Statx {
     let inode = &location.inode;
     let attributes = inode.attributes();
@@ -71,9 +71,9 @@ pub(crate) fn statx(location: &Location) -> Statx {
     }
 }
 
-/// `struct statfs`.
+/// Fills a `struct statfs`.
 pub(crate) fn statfs(location: &Location) -> Statfs {
-    /// `ST_VALID`: the flags mean something.
+    /// `ST_VALID`: the flags are valid.
     const VALID: i64 = 0x20;
     let superblock = location.inode.superblock();
     let device = superblock.device().encode().cast_signed();

@@ -1,10 +1,10 @@
-//! What inodes take for the present.
+//! The current time for inodes.
 
 use rules::abi::stat::Timestamp;
 
 use crate::machine::clock;
 
-/// The time to stamp an inode with: the wall clock's. Linux takes its value at the last tick, which is cheaper there.
+/// Returns the wall clock's time. Linux uses its value at the last tick, because that is cheaper there.
 pub(crate) fn now() -> Timestamp {
     let since = clock::realtime();
     Timestamp { seconds: since.as_secs().cast_signed(), nanoseconds: since.subsec_nanos() }

@@ -1,7 +1,7 @@
-//! The file systems that mount(2) knows, by name.
+//! The file system types that mount(2) knows.
 //!
-//! Owns: the trees of which there is one only (devtmpfs, sysfs), and tmpfs's options.   Not here: `/proc`, which tells
-//! of layers above (`linux/proc`).
+//! Owns: file systems with a single instance (devtmpfs, sysfs), and tmpfs's options.   Not here: `/proc`, which
+//! reports on layers above (`linux/proc`).
 //! Source: filesystems(5), tmpfs(5); Linux 6.1 mm/shmem.c (`shmem_parse_one`).
 
 use alloc::sync::Arc;
@@ -17,12 +17,12 @@ use super::devpts;
 use super::mount;
 use super::path::Origin;
 use super::tmpfs::inode::Inode;
-use super::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 
-/// The root of the file system with that name: a new one for tmpfs, else the only one.
+/// Returns the root of a file system of that type: a new one for tmpfs, otherwise the single instance.
 ///
 /// # Errors
-/// `ENODEV`: no such file system. `EINVAL`: tmpfs has no such option.
+/// `ENODEV`: no such type. `EINVAL`: no such option of tmpfs.
 pub(crate) fn of_type(name: &[u8], options: &[u8]) -> Result<Arc<Inode>, Errno> {
     match name {
         b"tmpfs" | b"ramfs" => new_tmpfs(options),
@@ -36,7 +36,7 @@ pub(crate) fn of_type(name: &[u8], options: &[u8]) -> Result<Arc<Inode>, Errno> 
 static DEVTMPFS: OnlyTree = OnlyTree::new(FileSystemType::Devtmpfs, 0o755, nodes::populate);
 static SYSFS: OnlyTree = OnlyTree::new(FileSystemType::Sysfs, 0o555, |_| Ok(()));
 
-/// The tree of a file system that has one only, which every mount shows.
+/// A file system with a single instance, which every mount shows.
 pub(crate) struct OnlyTree {
     root: Once<Arc<Inode>>,
     file_system: FileSystemType,
@@ -45,7 +45,7 @@ pub(crate) struct OnlyTree {
 }
 
 impl OnlyTree {
-    /// A tree whose root has these permissions, and the names that `populate` makes below the root.
+    /// Makes a tree whose root has these permissions; `populate` creates its names.
     pub(crate) const fn new(
         file_system: FileSystemType,
         mode: u32,
@@ -54,13 +54,13 @@ impl OnlyTree {
         Self { root: Once::new(), file_system, mode, populate }
     }
 
-    /// The root; the first call makes the tree.
+    /// Returns the root; the first call creates the tree.
     ///
     /// # Errors
-    /// `ENOSPC`: no inode to be had.
+    /// `ENOSPC`: no inode is left.
     pub(crate) fn root(&self) -> Result<&Arc<Inode>, Errno> {
         self.root.try_call_once(|| {
-            let superblock = Superblock::new(self.file_system, Limits::default());
+            let superblock = Superblock::new(self.file_system, SizeLimits::default());
             let root = Inode::new_root(&superblock, Permissions::from_mode(self.mode))?;
             (self.populate)(&origin_at(&root))?;
             Ok(root)
@@ -68,14 +68,15 @@ impl OnlyTree {
     }
 }
 
-/// The privileged user at `root`: a tree that is not mounted is reached from its root on.
+/// Returns a lookup origin at `root` with root's credentials; a tree that is not mounted is reached only from its
+/// root.
 pub(super) fn origin_at(root: &Arc<Inode>) -> Origin {
     let start = mount::root().sibling(root.clone());
     Origin { start, credentials: Credentials::ROOT, umask: Permissions::empty() }
 }
 
 fn new_tmpfs(options: &[u8]) -> Result<Arc<Inode>, Errno> {
-    let mut limits = Limits::default();
+    let mut limits = SizeLimits::default();
     let mut permissions = Permissions::from_mode(0o1777);
     let (mut uid, mut gid) = (0, 0);
     for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
@@ -100,7 +101,7 @@ pub(super) fn number(digits: &str, radix: u32) -> Result<u64, Errno> {
     u64::from_str_radix(digits, radix).map_err(|_| Errno::EINVAL)
 }
 
-/// A number with a unit, such as `16m`; 0 is no limit but the default.
+/// Parses a number with a unit, such as `16m`; 0 means the default limit.
 fn size(text: &str) -> Result<Option<u64>, Errno> {
     let (digits, shift) = match text.as_bytes().last().map(u8::to_ascii_lowercase) {
         Some(b'k') => (&text[..text.len() - 1], 10),

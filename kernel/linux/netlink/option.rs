@@ -1,6 +1,6 @@
-//! The options of the level `SOL_NETLINK`.
+//! Socket options of the level `SOL_NETLINK`.
 //!
-//! Missing: `NETLINK_PKTINFO`, `NETLINK_GET_STRICT_CHK`, and what namespaces and rings need.
+//! Missing: `NETLINK_PKTINFO`, `NETLINK_GET_STRICT_CHK`, and options for namespaces and rings.
 //! Source: netlink(7); Linux 6.1 net/netlink/af_netlink.c (`netlink_setsockopt`, `netlink_getsockopt`).
 
 use rules::abi::errno::Errno;
@@ -10,10 +10,10 @@ use rules::net::abi::socket::{SOL_NETLINK, netlink};
 use super::NetlinkSocket;
 use crate::net::option::{Answer, Given};
 
-/// The switch that an option is.
+/// Returns the switch that an option sets.
 ///
 /// # Errors
-/// `ENOPROTOOPT`: it is none.
+/// `ENOPROTOOPT`: the option is not a switch.
 const fn switch(name: u32) -> Result<NetlinkSwitches, Errno> {
     match name {
         netlink::BROADCAST_ERROR => Ok(NetlinkSwitches::BROADCAST_ERROR),
@@ -24,10 +24,10 @@ const fn switch(name: u32) -> Result<NetlinkSwitches, Errno> {
     }
 }
 
-/// Tells an option's value.
+/// Returns an option's value to the program.
 ///
 /// # Errors
-/// `ENOPROTOOPT`: no such level or option. `EINVAL`: no room for a number.
+/// `ENOPROTOOPT`: no such level or option. `EINVAL`: there is no room for a number.
 pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
@@ -37,7 +37,7 @@ pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer
     answer.write_flag(socket.state.read().switches().contains(switch))
 }
 
-/// Changes an option.
+/// Sets an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such level or option. `EINVAL`: no such group. `EFAULT`: not readable.
@@ -45,7 +45,7 @@ pub(super) fn set(socket: &NetlinkSocket, level: u32, name: u32, given: &Given<'
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
     }
-    // What is too short is 0.
+    // A value that is too short counts as 0.
     let value = if given.len < size_of::<i32>() { 0 } else { given.number()? as u32 };
     let mut state = socket.state.lock();
     match name {

@@ -1,6 +1,6 @@
-//! `/proc/PID/fd`: the open files of a process, as links to them.
+//! `/proc/PID/fd`: a process's open files, as symbolic links.
 //!
-//! Missing: a pipe cannot be opened anew through its link (`ENOENT`).
+//! Missing: opening a pipe again through its link (`ENOENT`).
 //! Source: Linux 6.1 fs/proc/fd.c, fs/d_path.c.
 
 use alloc::borrow::ToOwned;
@@ -17,18 +17,18 @@ use super::subject::{Subject, number};
 use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
 use crate::linux::fs::{memfd, path};
 
-/// The descriptors of a subject.
+/// The open descriptors of a subject.
 pub(super) struct Descriptors(pub(super) Subject);
 
-/// Keeps the numbers of these inodes apart from those of a subject's other files.
+/// Separates these inode numbers from those of the subject's other files.
 const LOCAL: u64 = 1 << 30;
 
-impl Names for Descriptors {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Descriptors {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (subject, fd) = (self.0, Fd::new(number(name)?));
         let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let access = file.access();
@@ -37,14 +37,14 @@ impl Names for Descriptors {
             let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
             Ok(destination(&file))
         };
-        subject.find(LOCAL | fd.index() as u64, mode, Content::LiveSymlink(Box::new(link)))
+        subject.find(LOCAL | fd.index() as u64, mode, Content::DynamicSymlink(Box::new(link)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
         let (Ok(process), Ok(mut next)) = (self.0.process(), u32::try_from(from)) else { return Vec::new() };
         let files = process.files();
         let mut listed = Vec::new();
-        // One look at the table for each: nothing is allocated under its lock.
+        // The table is locked once for each descriptor, because nothing is allocated under its lock.
         loop {
             let found = files.read().next_open(Fd::new(next), Fd::new(u32::MAX - 1));
             let Some(fd) = found else { return listed };
@@ -69,7 +69,7 @@ fn destination(file: &OpenFile) -> Destination {
     Destination { text: nameless(file).into_bytes(), place: None }
 }
 
-/// The text for a file that no name led to, by its class and its inode's number.
+/// Returns the link text of a file without a name: its class and inode number.
 fn nameless(file: &OpenFile) -> String {
     match file.file().class() {
         class @ (Class::Pipe | Class::Socket) => format!("{}:[{}]", class.name(), file.stat().inode),

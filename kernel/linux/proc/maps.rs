@@ -50,7 +50,7 @@ fn line(text: &mut String, region: &Region) {
         (None, None, Purpose::Other) => Vec::new(),
     };
     let start = text.len();
-    // A `String` takes everything.
+    // Writing to a `String` cannot fail.
     let _ = write!(
         text,
         "{:08x}-{:08x} {}{}{}{sharing} {offset:08x} {major:02x}:{minor:02x} {number} ",
@@ -61,7 +61,7 @@ fn line(text: &mut String, region: &Region) {
         flag(Prot::EXEC, 'x'),
     );
     if !name.is_empty() {
-        // Where Linux puts it.
+        // Linux pads to this column.
         while text.len() - start < 73 {
             text.push(' ');
         }

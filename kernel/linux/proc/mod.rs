@@ -1,12 +1,13 @@
-//! `/proc`: what the kernel tells of itself, in files.
+//! `/proc`: the kernel's state as files.
 //!
-//! Owns: the names at its top.   Not here: what is in the directory of a process (`subject`), the texts.
+//! Owns: the names at its top level.   Not here: the directories of processes (`subject`), the texts.
 //! Why: decision 0075.
 //! Source: proc(5).
 
 mod descriptors;
 mod maps;
 mod net;
+mod net_tables;
 mod report;
 mod subject;
 mod sysctl;
@@ -20,31 +21,31 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
 use crate::linux::fs::tmpfs::inode::{Content, Inode};
 use crate::linux::fs::tmpfs::superblock::FileSystemType;
 use crate::linux::fs::tree::OnlyTree;
 
-/// Makes a text.
-type Text = fn() -> Vec<u8>;
+/// Generates a text.
+type TextFn = fn() -> Vec<u8>;
 
 static TREE: OnlyTree = OnlyTree::new(FileSystemType::Proc, 0o555, populate);
 
-/// The root, for mount(2).
+/// Returns the root, for mount(2).
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 pub(super) fn mounted() -> Result<Arc<Inode>, Errno> {
     TREE.root().cloned()
 }
 
-/// Makes the names in the directory that `origin` starts at.
+/// Creates the names in the directory that `origin` starts at.
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 fn populate(origin: &Origin) -> Result<(), Errno> {
-    const REPORTS: [(&[u8], Text); 10] = [
+    const REPORTS: [(&[u8], TextFn); 10] = [
         (b"cmdline", report::cmdline),
         (b"cpuinfo", report::cpuinfo),
         (b"filesystems", report::filesystems),
@@ -62,17 +63,17 @@ fn populate(origin: &Origin) -> Result<(), Errno> {
     make(origin, b"mounts", NewFile::Symlink(Box::from(&b"self/mounts"[..])), 0o777)?;
     make(origin, b"net", NewFile::Symlink(Box::from(&b"self/net"[..])), 0o777)?;
     sysctl::populate(origin)?;
-    make(origin, b"self", NewFile::Special(Content::LiveSymlink(Box::new(subject::own))), 0o777)?;
-    let own_thread = Content::LiveSymlink(Box::new(subject::own_thread));
+    make(origin, b"self", NewFile::Special(Content::DynamicSymlink(Box::new(subject::own))), 0o777)?;
+    let own_thread = Content::DynamicSymlink(Box::new(subject::own_thread));
     make(origin, b"thread-self", NewFile::Special(own_thread), 0o777)?;
-    origin.start.inode.directory()?.enliven(Box::new(subject::Processes));
+    origin.start.inode.directory()?.make_dynamic(Box::new(subject::Processes));
     Ok(())
 }
 
-fn make_report(origin: &Origin, path: &[u8], text: Text) -> Result<(), Errno> {
-    make(origin, path, NewFile::Special(Content::Report(Box::new(move || Ok(text())))), 0o444)
+fn make_report(origin: &Origin, path: &[u8], text: TextFn) -> Result<(), Errno> {
+    make(origin, path, NewFile::Special(Content::GeneratedFile(Box::new(move || Ok(text())))), 0o444)
 }
 
 fn make(origin: &Origin, path: &[u8], new: NewFile, mode: u32) -> Result<(), Errno> {
-    name::make(origin, path, new, Permissions::from_mode(mode)).map(|_| ())
+    namei::make(origin, path, new, Permissions::from_mode(mode)).map(|_| ())
 }

@@ -1,7 +1,7 @@
-//! `/proc/PID/net`: what a process sees of the network, which is what all see.
+//! `/proc/PID/net`: a process's view of the network; all processes have the same.
 //!
-//! Not here: the texts (`linux/net_tables`, `net/traffic`).
-//! Missing: what is about IPv6, raw and packet sockets, netlink, and statistics of protocols.
+//! Not here: the texts (`linux/proc/net_tables`, `net/traffic`).
+//! Missing: IPv6, raw and packet sockets, netlink, and protocol statistics.
 //! Source: proc(5); Linux 6.1 fs/proc/proc_net.c.
 
 use alloc::boxed::Box;
@@ -10,13 +10,13 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 
+use super::net_tables;
 use super::subject::{Subject, named};
+use crate::linux::fs::tmpfs::dynamic::{DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Found, Listed, Names};
-use crate::linux::net_tables;
 use crate::net::traffic;
 
-/// The tables, in the directory of a subject.
+/// The network tables in the directory of a subject.
 pub(super) struct Tables(pub(super) Subject);
 
 type Table = fn() -> Result<Vec<u8>, Errno>;
@@ -31,13 +31,13 @@ const TABLES: &[(&[u8], Table)] = &[
     (b"unix", net_tables::unix),
 ];
 
-/// Keeps the numbers of these inodes apart from those of a subject's other files.
+/// Separates these inode numbers from those of the subject's other files.
 const LOCAL: u64 = 1 << 29;
 
-impl Names for Tables {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Tables {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (table, local) = named(TABLES, LOCAL, name)?;
-        self.0.find(local, 0o444, Content::Report(Box::new(table)))
+        self.0.find(local, 0o444, Content::GeneratedFile(Box::new(table)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {

@@ -1,7 +1,7 @@
-//! The texts in `/proc`.
+//! Texts of files in `/proc`.
 //!
-//! Source: proc(5); the shapes of Linux 6.1's fs/proc/meminfo.c and arch/x86/kernel/cpu/proc.c. `pollee` is
-//! this kernel's own.
+//! Source: proc(5); the formats of Linux 6.1 fs/proc/meminfo.c and arch/x86/kernel/cpu/proc.c. `pollee` exists only in
+//! this kernel.
 
 use alloc::format;
 use alloc::string::String;
@@ -21,7 +21,7 @@ use crate::machine::memory::budget;
 const COUNTS: [&str; Count::KINDS] =
     ["hits", "misses", "computes", "notify_unwatched", "notify_watched", "wakes", "spurious_wakes"];
 
-/// What happened to files that can be waited for, by class of object.
+/// Lists the event counters by class of object.
 pub(super) fn pollee() -> Vec<u8> {
     let mut text = format!("{:<10}", "class");
     for name in COUNTS {
@@ -38,10 +38,10 @@ pub(super) fn pollee() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// How much memory there is, and how much is left.
+/// Reports total and available memory.
 pub(super) fn meminfo() -> Vec<u8> {
     let (total, free) = (budget::total() >> 10, budget::available() >> 10);
-    // Files live in memory that is theirs alone: nothing is cached that could be given up.
+    // There is no page cache that could be reclaimed: files have no other storage than memory.
     let rows = [
         ("MemTotal", total),
         ("MemFree", free),
@@ -61,7 +61,7 @@ pub(super) fn meminfo() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// One paragraph for each processor.
+/// Describes each processor in a paragraph.
 pub(super) fn cpuinfo() -> Vec<u8> {
     let mut text = String::new();
     let megahertz = ostd::arch::tsc_freq() / 1_000;
@@ -72,22 +72,22 @@ pub(super) fn cpuinfo() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Which kernel this is.
+/// Returns the kernel's version.
 pub(super) fn version() -> Vec<u8> {
     format!("{} version {} {}\n", utsname::SYSTEM, utsname::RELEASE, utsname::VERSION).into_bytes()
 }
 
-/// What the kernel was started with.
+/// Returns the kernel's command line.
 pub(super) fn cmdline() -> Vec<u8> {
     format!("{}\n", ostd::boot::boot_info().kernel_cmdline).into_bytes()
 }
 
-/// What mount(2) knows.
+/// Lists the file system types of mount(2).
 pub(super) fn filesystems() -> Vec<u8> {
     b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tramfs\n".to_vec()
 }
 
-/// What is mounted where; mounts that others cover are listed too.
+/// Lists the mounts, including those that other mounts cover.
 pub(super) fn mounts() -> Vec<u8> {
     let mut text = String::new();
     for mount in mount::all() {
@@ -102,7 +102,7 @@ pub(super) fn mounts() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The last events of all processors, one a line.
+/// Lists the last trace events of all processors, one per line.
 pub(super) fn trace() -> Vec<u8> {
     let mut text = String::new();
     for event in trace::all() {
@@ -111,7 +111,7 @@ pub(super) fn trace() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Adds to a text; a `String` takes everything.
+/// Appends to a text; writing to a `String` cannot fail.
 fn line(text: &mut String, arguments: core::fmt::Arguments<'_>) {
     let written = text.write_fmt(arguments);
     debug_assert!(written.is_ok());

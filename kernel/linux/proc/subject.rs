@@ -1,9 +1,9 @@
-//! `/proc/PID`: what is in the directory of a process, and of each of its threads.
+//! `/proc/PID`: the directories of processes and their threads.
 //!
-//! Owns: the names and whom they are about.   Not here: the texts (`text`, `maps`), open files (`descriptors`).
-//! Invariant: a number is looked up at each question, because a directory may outlive its process; numbers are never
-//! used again.
-//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has asked for.
+//! Owns: the names, and the process or thread that they describe.   Not here: the texts (`text`, `maps`), open files
+//! (`descriptors`).
+//! Invariant: an ID is looked up at each access, because a directory may outlive its process; IDs are not reused.
+//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has needed.
 //! Source: proc(5); Linux 6.1 fs/proc/base.c.
 
 use alloc::boxed::Box;
@@ -18,12 +18,13 @@ use rules::abi::mode::{FileType, Permissions};
 use super::{descriptors, maps, net, report, text};
 use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
-use crate::linux::fs::tmpfs::live::{Destination, Found, Listed, Names};
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::{self, Thread};
 
-/// Whom a directory is about.
+/// The process or thread that a directory describes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Subject {
     /// A process: `/proc/PID`.
@@ -35,10 +36,10 @@ pub(super) enum Subject {
 impl Subject {
     pub(super) fn process(self) -> Result<Arc<Process>, Errno> {
         let (Self::Process(pid) | Self::Thread(pid, _)) = self;
-        process::find(pid).ok_or(Errno::ESRCH)
+        process_table::find(pid).ok_or(Errno::ESRCH)
     }
 
-    /// The thread, or the first of the process; none of one that has ended.
+    /// Returns the thread, or the first thread of the process; `None` after its end.
     pub(super) fn thread(self) -> Option<Arc<Thread>> {
         let process = self.process().ok()?;
         let threads = process.threads.lock();
@@ -50,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// The number of one of its inodes: no other subject's has the same upper half.
+    /// Returns an inode number for one of its files; each subject has its own upper half.
     pub(super) fn inode(self, local: u64) -> u64 {
         const OF_THREAD: u64 = 1 << 31;
         match self {
@@ -59,12 +60,17 @@ impl Subject {
         }
     }
 
-    pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<Found, Errno> {
+    pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<DynamicInode, Errno> {
         let owner = *self.process()?.credentials.lock();
-        Ok(Found { number: self.inode(local), content, permissions: Permissions::from_mode(mode), owner })
+        Ok(DynamicInode {
+            number: self.inode(local),
+            content,
+            permissions: Permissions::from_mode(mode),
+            owner,
+        })
     }
 
-    /// Lists names of the subject that never change, with inodes from `local` on; none if it is gone.
+    /// Lists fixed names of the subject, with inodes from `local` on; the list is empty if the subject is gone.
     pub(super) fn list(
         self,
         local: u64,
@@ -84,20 +90,20 @@ impl Subject {
     }
 }
 
-/// What has this name in a table, and its inode: the first has `local`.
+/// Finds a name in a table and returns its entry and inode number; the first entry's number is `local`.
 pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> Result<(T, u64), Errno> {
     let mut entries = table.iter().zip(local..);
     let (&(_, entry), local) = entries.find(|((known, _), _)| *known == name).ok_or(Errno::ENOENT)?;
     Ok((entry, local))
 }
 
-type Text = fn(Subject) -> Result<Vec<u8>, Errno>;
+type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
-/// What a name in a subject's directory leads to.
+/// A file in a subject's directory.
 #[derive(Clone, Copy)]
 enum Entry {
-    Text(Text),
+    Text(TextOf),
     Link(Link),
     Descriptors,
     Net,
@@ -118,7 +124,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"stat", Entry::Text(text::stat)),
     (b"statm", Entry::Text(text::statm)),
     (b"status", Entry::Text(text::status)),
-    // The last: a thread has none.
+    // The last one, because a thread's directory lacks it.
     (b"task", Entry::Threads),
 ];
 
@@ -142,41 +148,41 @@ impl Entry {
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => Content::Report(Box::new(move || text(subject))),
-            Self::Link(link) => Content::LiveSymlink(Box::new(move || link(subject))),
+            Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
+            Self::Link(link) => Content::DynamicSymlink(Box::new(move || link(subject))),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
             Self::Net => directory(net::Tables(subject)),
-            Self::Threads => directory(Threads(subject)),
+            Self::Threads => directory(TaskNames(subject)),
         }
     }
 }
 
-/// A directory with live names only; it gets its parent when it is found.
-fn directory(names: impl Names + 'static) -> Content {
-    Content::Directory(Directory::live(Box::new(names)))
+/// Makes a directory with generated names only; it gets its parent at lookup.
+fn directory(names: impl DynamicNames + 'static) -> Content {
+    Content::Directory(Directory::dynamic(Box::new(names)))
 }
 
-/// The names in `/proc` that are numbers of processes.
+/// The process IDs in `/proc`.
 pub(super) struct Processes;
 
-impl Names for Processes {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Processes {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let subject = Subject::Process(number(name)?);
         subject.process().map_err(|_| Errno::ENOENT)?;
         subject.find(0, 0o555, directory(Entries(subject)))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        let subjects = process::all().into_iter().map(|process| Subject::Process(process.pid()));
+        let subjects = process_table::all().into_iter().map(|process| Subject::Process(process.pid()));
         subjects.filter_map(|subject| listed(subject, from)).collect()
     }
 }
 
-/// The names in `/proc/PID/task`.
-struct Threads(Subject);
+/// The thread IDs in `/proc/PID/task`.
+struct TaskNames(Subject);
 
-impl Names for Threads {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for TaskNames {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let subject = Subject::Thread(self.0.process()?.pid(), number(name)?);
         subject.thread().ok_or(Errno::ENOENT)?;
         subject.find(0, 0o555, directory(Entries(subject)))
@@ -197,7 +203,7 @@ fn listed(subject: Subject, from: u64) -> Option<Listed> {
     (listed.key >= from).then_some(listed)
 }
 
-/// The names in a subject's directory.
+/// The files in a subject's directory.
 struct Entries(Subject);
 
 impl Entries {
@@ -209,8 +215,8 @@ impl Entries {
     }
 }
 
-impl Names for Entries {
-    fn find(&self, name: &[u8]) -> Result<Found, Errno> {
+impl DynamicNames for Entries {
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (entry, local) = named(self.entries(), 1, name)?;
         self.0.find(local, entry.mode(), entry.content(self.0))
     }
@@ -220,7 +226,7 @@ impl Names for Entries {
     }
 }
 
-/// A number as the kernel writes it: without zeros in front.
+/// Parses a number in the kernel's form, without leading zeros.
 pub(super) fn number(name: &[u8]) -> Result<u32, Errno> {
     let digits = core::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
     let number: u32 = digits.parse().map_err(|_| Errno::ENOENT)?;
@@ -243,13 +249,13 @@ fn root(subject: Subject) -> Result<Destination, Errno> {
     Ok(Destination { text: b"/".to_vec(), place: None })
 }
 
-/// `/proc/self`.
+/// Returns the target of `/proc/self`.
 pub(super) fn own() -> Result<Destination, Errno> {
     let thread = thread::current().ok_or(Errno::ENOENT)?;
     Ok(Destination { text: thread.process().pid().to_string().into_bytes(), place: None })
 }
 
-/// `/proc/thread-self`.
+/// Returns the target of `/proc/thread-self`.
 pub(super) fn own_thread() -> Result<Destination, Errno> {
     let thread = thread::current().ok_or(Errno::ENOENT)?;
     let text = format!("{}/task/{}", thread.process().pid(), thread.tid());

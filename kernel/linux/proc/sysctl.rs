@@ -1,4 +1,4 @@
-//! `/proc/sys`: numbers and names that programs ask for; none can be changed.
+//! `/proc/sys`: read-only parameters that programs look up.
 //!
 //! Source: proc(5); Linux 6.1 Documentation/admin-guide/sysctl.
 
@@ -12,8 +12,8 @@ use rules::linux::abi::utsname;
 use rules::net::tcp::{listener, time_wait};
 use spin::Once;
 
-use super::{Text, make, make_report};
-use crate::linux::fs::name::NewFile;
+use super::{TextFn, make, make_report};
+use crate::linux::fs::namei::NewFile;
 use crate::linux::fs::path::Origin;
 use crate::machine::memory::budget;
 use crate::machine::random;
@@ -29,7 +29,7 @@ const DIRECTORIES: [&[u8]; 8] = [
     b"sys/vm",
 ];
 
-const FILES: [(&[u8], Text); 15] = [
+const FILES: [(&[u8], TextFn); 15] = [
     (b"sys/fs/file-max", || number(i64::MAX.cast_unsigned())),
     (b"sys/fs/nr_open", || number(1 << 20)),
     (b"sys/fs/pipe-max-size", || number(pipe::UNPRIVILEGED_CAPACITY as u64)),
@@ -70,7 +70,7 @@ fn boot_id() -> Vec<u8> {
     line(BOOT.call_once(uuid))
 }
 
-/// A random UUID: version 4, variant 1.
+/// Generates a random UUID: version 4, variant 1.
 fn uuid() -> String {
     let mut bytes = [0; 16];
     random::Stream::new().fill(&mut bytes);

@@ -1,6 +1,6 @@
-//! What `/proc` tells of the whole machine that only the scheduler knows.
+//! Files in `/proc` that describe the whole machine from the scheduler's counters.
 //!
-//! Missing: averages in `loadavg`, which are 0.
+//! Missing: load averages; `loadavg` shows 0.
 //! Source: proc(5); Linux 6.1 fs/proc/{stat,loadavg,uptime}.c.
 
 use alloc::format;
@@ -11,13 +11,14 @@ use core::time::Duration;
 
 use super::text::is_running;
 use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::scheduler::{self, Spent};
 use crate::machine::clock;
 
 /// Ticks of 1 ms in one of `USER_HZ`.
 const TICKS: u64 = 10;
 
-/// How each processor spent its time.
+/// Reports how each processor has spent its time.
 pub(super) fn stat() -> Vec<u8> {
     let spent = scheduler::spent();
     let mut sum = Spent::default();
@@ -36,7 +37,7 @@ pub(super) fn stat() -> Vec<u8> {
     let rest = format!(
         "intr 0\nctxt {}\nbtime {started}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\nsoftirq 0\n",
         sum.switches,
-        process::last_id(),
+        process_table::last_id(),
         running(),
     );
     text.push_str(&rest);
@@ -45,17 +46,17 @@ pub(super) fn stat() -> Vec<u8> {
 
 fn cpu_line(text: &mut String, name: &str, spent: &Spent) {
     let [user, system, idle] = [spent.user, spent.system, spent.idle].map(|ticks| ticks / TICKS);
-    // A `String` takes everything.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(text, "{name} {user} 0 {system} {idle} 0 0 0 0 0 0");
 }
 
-/// Averages of the load, threads that run and threads there are, the last number given.
+/// Reports load averages, running and existing threads, and the last process ID.
 pub(super) fn loadavg() -> Vec<u8> {
-    let threads: usize = process::all().iter().map(|process| process.threads.lock().len()).sum();
-    format!("0.00 0.00 0.00 {}/{threads} {}\n", running(), process::last_id()).into_bytes()
+    let threads: usize = process_table::all().iter().map(|process| process.threads.lock().len()).sum();
+    format!("0.00 0.00 0.00 {}/{threads} {}\n", running(), process_table::last_id()).into_bytes()
 }
 
-/// Seconds since the start, and seconds that processors had nothing to do.
+/// Reports the seconds since boot, and the idle seconds of all processors.
 pub(super) fn uptime() -> Vec<u8> {
     let idle: u64 = scheduler::spent().iter().map(|cpu| cpu.idle).sum();
     let centiseconds = |time: Duration| time.as_millis() / 10;
@@ -67,5 +68,5 @@ fn running() -> usize {
     let count = |process: &alloc::sync::Arc<process::Process>| {
         process.threads.lock().iter().filter(|thread| is_running(thread)).count()
     };
-    process::all().iter().map(count).sum()
+    process_table::all().iter().map(count).sum()
 }

@@ -1,6 +1,6 @@
-//! The texts in `/proc/PID` that are about a process or a thread as a whole.
+//! Texts in `/proc/PID` about a process or a thread as a whole.
 //!
-//! What there is nothing of here (namespaces, swap) is left out of `status`, or 0 in `stat`.
+//! What does not exist here (namespaces, swap) is missing from `status` and 0 in `stat`.
 //! Source: proc(5); Linux 6.1 fs/proc/array.c, fs/proc/base.c (`lnames`).
 
 use alloc::format;
@@ -20,20 +20,20 @@ use crate::linux::terminal::session;
 use crate::machine::memory::layout::PAGE_SIZE;
 use rules::abi::signal::{SigSet, Signal};
 
-/// Whether it is on a processor, or waits for one.
+/// Returns whether the thread runs or is runnable.
 pub(super) fn is_running(thread: &Thread) -> bool {
     !thread.parker().is_asleep()
 }
 
 #[derive(Clone, Copy)]
-enum State {
+enum ProcessState {
     Running,
     Sleeping,
     Stopped,
     Zombie,
 }
 
-impl State {
+impl ProcessState {
     fn of(process: &Process, thread: Option<&Thread>) -> Self {
         match thread {
             _ if process.has_ended() => Self::Zombie,
@@ -63,7 +63,7 @@ impl State {
     }
 }
 
-/// Signals that are ignored, and those that are caught.
+/// Returns the ignored and the caught signals.
 fn actions(process: &Process) -> (SigSet, SigSet) {
     let signals = process.signals.lock();
     let (mut ignored, mut caught) = (SigSet::EMPTY, SigSet::EMPTY);
@@ -77,7 +77,7 @@ fn actions(process: &Process) -> (SigSet, SigSet) {
     (ignored, caught)
 }
 
-/// The thread's name; the process's when no thread is left.
+/// Returns the thread's name, or the process's if no thread is left.
 fn name(process: &Process, thread: Option<&Thread>) -> String {
     let name = thread.map_or_else(|| process.name.lock().clone(), Thread::name);
     String::from_utf8_lossy(&name).into_owned()
@@ -107,7 +107,7 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} 20 0 {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
          {} 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         name(&process, thread.as_deref()),
-        State::of(&process, thread.as_deref()).letter(),
+        ProcessState::of(&process, thread.as_deref()).letter(),
         process.parent.pid(),
         process.group(),
         process.session(),
@@ -142,7 +142,7 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
     let process = subject.process()?;
     let thread = subject.thread();
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
-    let state = State::of(&process, thread.as_deref());
+    let state = ProcessState::of(&process, thread.as_deref());
     let ids = *process.credentials.lock();
     let all = |ids: Ids| format!("{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.effective);
     let mut text = format!(
@@ -200,7 +200,7 @@ pub(super) fn comm(subject: Subject) -> Result<Vec<u8>, Errno> {
     Ok(format!("{}\n", name(&process, subject.thread().as_deref())).into_bytes())
 }
 
-/// The arguments as execve(2) got them; nothing of a process that has ended.
+/// Returns the arguments of execve(2); empty for a process that has ended.
 pub(super) fn cmdline(subject: Subject) -> Result<Vec<u8>, Errno> {
     let process = subject.process()?;
     if process.has_ended() {

@@ -1,7 +1,7 @@
 //! The serial ports `ttyS0` to `ttyS3` and their terminals.
 //!
-//! Owns: the four ports, their two interrupts.   Not here: `/dev` (`fs`), which `linux/devices` tells of [`open`].
-//! An interrupt handler only moves bytes and wakes the task of [`start`], which does all notification.
+//! Owns: the four ports and their two interrupts.   Not here: `/dev` (`fs`); `linux/devices` registers [`open`] there.
+//! An interrupt handler only moves bytes and wakes the task of [`start`], which notifies the terminals.
 //! Source: ttyS(4).
 
 mod port;
@@ -20,7 +20,7 @@ use super::terminal::Terminal;
 use crate::linux::fs::device::nodes;
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
-/// Port and ISA interrupt of each; the first is OSTD's console.
+/// I/O port and ISA interrupt of each; the first is also OSTD's console.
 const PORTS: [(u16, u8); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
 
 static WIRES: Once<[Option<Port>; 4]> = Once::new();
@@ -28,7 +28,7 @@ static TERMINALS: Once<[Option<Arc<Terminal>>; 4]> = Once::new();
 static SERVER: KernelTask = KernelTask::new();
 static LINES: Once<Vec<MappedIrqLine>> = Once::new();
 
-/// The terminal on a port.
+/// Returns the terminal on a port.
 ///
 /// # Errors
 /// `ENXIO`: no such number. `EIO`: there is no chip.
@@ -36,10 +36,10 @@ pub(crate) fn open(number: usize) -> Result<Arc<Terminal>, Errno> {
     terminals().get(number).ok_or(Errno::ENXIO)?.clone().ok_or(Errno::EIO)
 }
 
-/// Starts the task that stands between the interrupts and the terminals.
+/// Starts the task that serves the terminals after interrupts.
 ///
 /// # Errors
-/// `ENOMEM`: no memory for a task.
+/// `ENOMEM`: there is no memory for a task.
 pub(crate) fn start() -> Result<(), Errno> {
     SERVER.spawn(serve)
 }
@@ -57,7 +57,7 @@ fn serve(sleeper: &Sleeper) {
     }
 }
 
-/// Waits, spinning, until all output has left or a second has passed: before the machine is switched off.
+/// Waits, spinning, until all output has left, for at most a second: before the machine is switched off.
 pub(crate) fn drain() {
     let deadline = ostd::arch::read_tsc().saturating_add(ostd::arch::tsc_freq());
     for terminal in terminals().iter().flatten() {
@@ -82,7 +82,7 @@ fn terminals() -> &'static [Option<Arc<Terminal>>; 4] {
     })
 }
 
-/// Leads an ISA interrupt to the ports that share it; without it they work but hear nothing.
+/// Routes an ISA interrupt to the ports that share it. Without it they can send, but do not receive.
 fn connect(isa_line: u8) -> Option<MappedIrqLine> {
     let mut line = IrqLine::alloc().ok()?;
     line.on_active(move |_| handle_interrupt(isa_line));
@@ -90,10 +90,10 @@ fn connect(isa_line: u8) -> Option<MappedIrqLine> {
 }
 
 fn handle_interrupt(isa_line: u8) {
-    /// More rounds than a working chip needs; a broken one must not keep the CPU.
+    /// More rounds than a working chip needs, so that a broken one cannot occupy the CPU.
     const ROUNDS: usize = 16;
     let sharing = || wires().iter().zip(PORTS).filter(|(_, (_, line))| *line == isa_line);
-    // The line is edge-triggered: it must have been low, with no chip asking, before it can rise again.
+    // The line is edge-triggered: it rises again only after no chip has requested an interrupt.
     for _ in 0..ROUNDS {
         let asked = sharing().filter(|(wire, _)| wire.as_ref().is_some_and(Port::handle_interrupt)).count();
         if asked == 0 {

@@ -1,8 +1,8 @@
-//! A serial port: the bytes between its chip and its terminal.
+//! Serial ports: move bytes between a chip and its terminal.
 //!
-//! Owns: the inbox that the interrupt handler fills, and the choice of interrupts.
-//! Invariant: what came in is in the chip or in the inbox until the terminal takes it. While the inbox is full the
-//! chip's receive interrupt is off and the bytes stay there.
+//! Owns: the inbox that the interrupt handler fills, and which interrupts are enabled.
+//! Invariant: a received byte stays in the chip or in the inbox until the terminal takes it. While the inbox is full,
+//! the chip's receive interrupt is off and bytes stay in the chip.
 //! Locks: the inbox, with interrupts off, because the handler takes it; nothing else is locked under it.
 
 use heapless::Deque;
@@ -20,7 +20,7 @@ pub(super) struct Port {
 }
 
 enum Chip {
-    /// The first one, which OSTD has for its own messages. It has no FIFO, and its registers are not ours.
+    /// The first port, which OSTD uses for its own messages. It has no FIFO, and OSTD has its registers.
     Console,
     Ours(Uart),
 }
@@ -31,12 +31,12 @@ struct Inbox {
 }
 
 impl Port {
-    /// OSTD's console.
+    /// Makes the port of OSTD's console.
     pub(super) fn console() -> Self {
         Self::new(Chip::Console)
     }
 
-    /// The port at `base`, if there is one.
+    /// Probes for a port at `base`.
     pub(super) fn probe(base: u16) -> Option<Self> {
         Uart::probe(base).map(|uart| Self::new(Chip::Ours(uart)))
     }
@@ -46,7 +46,7 @@ impl Port {
         Self { chip, inbox: SpinLock::new(inbox) }
     }
 
-    /// Lets the chip raise interrupts, once somebody handles them.
+    /// Enables the chip's interrupts, once their handler is registered.
     pub(super) fn start(&self) {
         let inbox = self.inbox.lock();
         if let Chip::Ours(uart) = &self.chip {
@@ -54,7 +54,7 @@ impl Port {
         }
     }
 
-    /// The interrupt handler's part: moves bytes to the inbox. Returns whether the chip had anything to say.
+    /// Handles an interrupt: moves bytes to the inbox. Returns whether the chip had requested one.
     pub(super) fn handle_interrupt(&self) -> bool {
         let mut inbox = self.inbox.lock();
         match &self.chip {
@@ -74,7 +74,7 @@ impl Port {
 }
 
 impl Inbox {
-    /// Takes bytes as long as there are any and room for them; returns whether there were.
+    /// Fills the inbox with bytes from `next` while there are any and there is room; returns whether there were any.
     fn fill(&mut self, mut next: impl FnMut() -> Option<u8>) -> bool {
         let before = self.bytes.len();
         while !self.bytes.is_full()
@@ -116,7 +116,7 @@ impl Wire for Port {
                 let mut inbox = self.inbox.lock();
                 let sent = uart.transmit(bytes);
                 if sent == 0 {
-                    // The chip raises this interrupt at once if it has become free in between.
+                    // If the transmitter became free in between, the chip raises this interrupt at once.
                     let interrupts = inbox.interrupts | Interrupts::TRANSMITTED;
                     inbox.choose(uart, interrupts);
                 }
@@ -137,7 +137,7 @@ impl Wire for Port {
         let byte = inbox.bytes.pop_front();
         if byte.is_none() {
             match &self.chip {
-                // An interrupt that found the inbox full has left bytes, and will not come again.
+                // An interrupt that found the inbox full left bytes in the chip and does not come again.
                 Chip::Console => return console_byte(),
                 Chip::Ours(uart) => {
                     let interrupts = inbox.interrupts | Interrupts::RECEIVED;

@@ -1,6 +1,6 @@
 //! The registers of a 16550A.
 //!
-//! Owns: eight ports.   Not here: what is sent and received, interrupts' way to the CPU.
+//! Owns: the eight registers.   Not here: which bytes are sent and received, routing of interrupts.
 //! Source: National Semiconductor PC16550D data sheet; wiki.osdev.org/Serial_Ports for the port numbers.
 
 use bitflags::bitflags;
@@ -9,11 +9,11 @@ use ostd::io::IoPort;
 
 type Register = IoPort<u8, ReadWriteAccess>;
 
-/// A serial port's chip, eight bits at 115 200 baud.
+/// The UART of a serial port, at eight bits and 115 200 baud.
 pub(super) struct Uart {
     data: Register,
     interrupt_enable: Register,
-    /// Read: which interrupt; write: the FIFOs.
+    /// Read: the cause of an interrupt; write: control of the FIFOs.
     interrupt_identification: Register,
     line_control: Register,
     modem_control: Register,
@@ -23,12 +23,12 @@ pub(super) struct Uart {
 }
 
 bitflags! {
-    /// Which changes raise an interrupt.
+    /// The causes of an interrupt.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     pub(super) struct Interrupts: u8 {
-        /// A byte came in.
+        /// A byte was received.
         const RECEIVED = 1;
-        /// The transmitter takes more.
+        /// The transmitter has room.
         const TRANSMITTED = 2;
     }
 
@@ -40,11 +40,11 @@ bitflags! {
     }
 }
 
-/// How many bytes the transmitter takes at once when it takes any.
+/// The bytes that an empty transmitter takes at once.
 const FIFO: usize = 16;
 
 impl Uart {
-    /// Finds and sets up the chip at `base`; `None` if there is none, or its ports are taken.
+    /// Finds and initializes the chip at `base`; `None` if there is none, or its ports are in use.
     pub(super) fn probe(base: u16) -> Option<Self> {
         let register = |offset| Register::acquire(base + offset).ok();
         let uart = Self {
@@ -57,7 +57,7 @@ impl Uart {
             modem_status: register(6)?,
             scratch: register(7)?,
         };
-        // Where no chip is, writes go nowhere and reads find all bits set.
+        // Without a chip, writes have no effect and reads return all ones.
         for pattern in [0x55, 0xaa] {
             uart.scratch.write(pattern);
             if uart.scratch.read() != pattern {
@@ -71,9 +71,9 @@ impl Uart {
     fn set_up(&self) {
         const DIVISOR_LATCH: u8 = 0x80;
         const EIGHT_BITS_NO_PARITY: u8 = 0x03;
-        /// On, emptied, an interrupt from eight bytes on (or when the line falls silent).
+        /// Enabled, cleared, interrupt from eight bytes on (or when the line falls silent).
         const FIFOS: u8 = 0x87;
-        /// Ready; and OUT2, which on PCs connects the interrupt.
+        /// Ready; and OUT2, which on PCs enables the interrupt line.
         const DTR_RTS_OUT2: u8 = 0x0b;
         self.interrupt_enable.write(0);
         self.line_control.write(DIVISOR_LATCH);
@@ -84,14 +84,14 @@ impl Uart {
         self.modem_control.write(DTR_RTS_OUT2);
     }
 
-    /// Chooses the interrupts.
+    /// Enables these interrupts and disables the others.
     pub(super) fn enable(&self, interrupts: Interrupts) {
         self.interrupt_enable.write(interrupts.bits());
     }
 
-    /// Ends what the chip's interrupt is about, as far as reading registers does; `false` if it has none.
+    /// Acknowledges the chip's interrupt, as far as reading registers does; returns false if there is none.
     ///
-    /// Received bytes stay: they end their interrupt themselves when they are taken.
+    /// Received bytes stay; reading them ends their interrupt.
     pub(super) fn acknowledge(&self) -> bool {
         const NONE_PENDING: u8 = 1;
         let pending = self.interrupt_identification.read();
@@ -102,7 +102,7 @@ impl Uart {
         true
     }
 
-    /// Takes a byte that came in.
+    /// Reads a received byte.
     pub(super) fn receive(&self) -> Option<u8> {
         self.status().contains(LineStatus::DATA_READY).then(|| self.data.read())
     }
@@ -119,7 +119,7 @@ impl Uart {
         count
     }
 
-    /// Whether the last bit has left.
+    /// Returns whether the last bit has left.
     pub(super) fn is_idle(&self) -> bool {
         self.status().contains(LineStatus::TRANSMITTER_IDLE)
     }

@@ -6,7 +6,7 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::access::Access;
 
-use super::at::{self, Found, Lookup};
+use super::at::{self, FoundFile, Lookup};
 use super::context::{Context, SysResult};
 
 /// access(2).
@@ -14,12 +14,12 @@ pub(crate) fn access(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult 
     faccessat2(cx, AT_FDCWD, path, mode, 0)
 }
 
-/// faccessat(2), whose syscall has no flags.
+/// faccessat(2), whose system call has no flags.
 pub(crate) fn faccessat(cx: &mut Context<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
     faccessat2(cx, directory, path, mode, 0)
 }
 
-/// faccessat2(2): on behalf of the real IDs, unless `AT_EACCESS` asks about the effective ones.
+/// faccessat2(2): checks with the real IDs, or with the effective ones for `AT_EACCESS`.
 pub(crate) fn faccessat2(
     cx: &mut Context<'_>,
     directory: i32,
@@ -28,9 +28,9 @@ pub(crate) fn faccessat2(
     flags: u32,
 ) -> SysResult {
     let wanted = u16::try_from(mode).ok().and_then(Access::from_bits).ok_or(Errno::EINVAL)?;
-    // The bit of AT_REMOVEDIR means AT_EACCESS here.
+    // AT_REMOVEDIR and AT_EACCESS are the same bit.
     let flags = at::flags(flags, AtFlags::REMOVEDIR | AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
-    if let Found::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
+    if let FoundFile::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
         let own = cx.credentials();
         let who = if flags.contains(AtFlags::REMOVEDIR) { own } else { own.real() };
         location.inode.check(who, wanted)?;

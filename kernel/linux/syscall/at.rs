@@ -1,4 +1,4 @@
-//! From the arguments of a syscall to a place in the tree: a directory descriptor, a path, flags.
+//! Path arguments: a directory descriptor, a path and `AT_` flags, resolved to a file.
 //!
 //! Source: openat(2); Linux 6.1 fs/namei.c (`getname_flags`, `path_init`).
 
@@ -14,44 +14,44 @@ use rules::linux::credentials::Credentials;
 use super::context::{Caller, Context};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::machine::memory::user;
 
-/// What a path, or an empty path, leads to.
-pub(crate) enum Found {
+/// The file that a path or an empty path leads to.
+pub(crate) enum FoundFile {
     /// A place in the tree.
     Place(Location),
-    /// A file that has none: a pipe, a socket.
+    /// A file without a place in the tree: a pipe, a socket.
     Elsewhere(Arc<OpenFile>),
 }
 
-/// How [`Context::find`] treats the ends of a lookup.
+/// How [`Context::find`] treats a link at the end of a path, and an empty path.
 #[derive(Clone, Copy)]
 pub(crate) struct Lookup {
-    /// A symbolic link at the end.
+    /// Whether a symbolic link at the end is followed.
     pub(crate) last_link: LastLink,
     /// Whether an empty path means the descriptor itself.
     pub(crate) empty_path: EmptyPath,
 }
 
-/// What an empty path is.
+/// What an empty path leads to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum EmptyPath {
-    /// `ENOENT`.
+    /// Nothing: `ENOENT`.
     Missing,
     /// The file behind the descriptor: `AT_EMPTY_PATH`.
     Descriptor,
 }
 
 impl Lookup {
-    /// Follows a last link, and refuses an empty path.
+    /// Follows a symbolic link at the end and rejects an empty path.
     pub(crate) const FOLLOW: Self = Self { last_link: LastLink::Follow, empty_path: EmptyPath::Missing };
 
-    /// Means a last link itself, and refuses an empty path.
+    /// Finds a symbolic link at the end itself and rejects an empty path.
     pub(crate) const KEEP: Self = Self { last_link: LastLink::Keep, empty_path: EmptyPath::Missing };
 
-    /// As `flags` say, for a syscall that follows links by default.
+    /// Reads `flags` for a system call that follows links by default.
     pub(crate) fn with(flags: AtFlags) -> Self {
         let keeps = flags.contains(AtFlags::SYMLINK_NOFOLLOW);
         let takes_empty = flags.contains(AtFlags::EMPTY_PATH);
@@ -62,16 +62,16 @@ impl Lookup {
     }
 }
 
-/// The flags in `raw`.
+/// Parses `AT_` flags.
 ///
 /// # Errors
-/// `EINVAL`: any that are not among `allowed`.
+/// `EINVAL`: a flag that is not in `allowed`.
 pub(crate) fn flags(raw: u32, allowed: AtFlags) -> Result<AtFlags, Errno> {
     AtFlags::from_bits(raw).filter(|flags| allowed.contains(*flags)).ok_or(Errno::EINVAL)
 }
 
 impl Context<'_> {
-    /// The path at a user address.
+    /// Copies the path at a user address.
     ///
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG`.
@@ -79,22 +79,22 @@ impl Context<'_> {
         user::read_path(self.space(), address)
     }
 
-    /// Who asks.
+    /// Returns the caller's credentials.
     pub(crate) fn credentials(&self) -> Credentials {
         *self.process().credentials.lock()
     }
 
-    /// Where `path` begins: at the root, at the working directory, or at `directory`.
+    /// Returns where `path` begins: at the root, the working directory, or `directory`.
     ///
     /// # Errors
-    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is no directory.
+    /// `EBADF`: the path is relative and `directory` is not open. `ENOTDIR`: it is not a directory.
     pub(crate) fn origin_at(&self, directory: i32, path: &[u8]) -> Result<Origin, Errno> {
         let origin = self.origin();
         if directory == AT_FDCWD || path.first() == Some(&b'/') {
             return Ok(origin);
         }
         let file = self.files().get_any(descriptor(directory)?)?;
-        // An empty path is missing, whatever the descriptor is.
+        // An empty path is an error, whatever the descriptor is.
         let start =
             place(&file).cloned().ok_or(if path.is_empty() { Errno::ENOENT } else { Errno::ENOTDIR })?;
         if !path.is_empty() {
@@ -103,43 +103,43 @@ impl Context<'_> {
         Ok(Origin { start, ..origin })
     }
 
-    /// What the path at `address` leads to from `directory`.
+    /// Finds the file that the path at `address` leads to from `directory`.
     ///
     /// # Errors
     /// Those of [`Context::path`], [`Context::origin_at`] and [`path::lookup`].
-    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Found, Errno> {
+    pub(crate) fn find(&self, directory: i32, address: usize, lookup: Lookup) -> Result<FoundFile, Errno> {
         let path = self.path(address)?;
         if !path.is_empty() || lookup.empty_path == EmptyPath::Missing {
             let origin = self.origin_at(directory, &path)?;
-            return path::lookup(&origin, &path, lookup.last_link).map(Found::Place);
+            return path::lookup(&origin, &path, lookup.last_link).map(FoundFile::Place);
         }
         if directory == AT_FDCWD {
-            return Ok(Found::Place(self.origin().start));
+            return Ok(FoundFile::Place(self.origin().start));
         }
         let file = self.files().get_any(descriptor(directory)?)?;
         Ok(match place(&file).cloned() {
-            Some(location) => Found::Place(location),
-            None => Found::Elsewhere(file),
+            Some(location) => FoundFile::Place(location),
+            None => FoundFile::Elsewhere(file),
         })
     }
 
-    /// As [`Context::find`], where only a place in the tree will do.
+    /// Finds a file as [`Context::find`] does, where only a place in the tree will do.
     ///
     /// # Errors
     /// As [`Context::find`]. `EINVAL`: the file has no place.
     pub(crate) fn locate(&self, directory: i32, address: usize, lookup: Lookup) -> Result<Location, Errno> {
         match self.find(directory, address, lookup)? {
-            Found::Place(location) => Ok(location),
-            Found::Elsewhere(_) => Err(Errno::EINVAL),
+            FoundFile::Place(location) => Ok(location),
+            FoundFile::Elsewhere(_) => Err(Errno::EINVAL),
         }
     }
 }
 
 impl Context<'_> {
-    /// Makes a file where the path at `address` leads from `directory`.
+    /// Creates a file at the path at `address`, relative to `directory`.
     ///
     /// # Errors
-    /// Those of [`Context::path`], [`Context::origin_at`] and [`name::make`].
+    /// Those of [`Context::path`], [`Context::origin_at`] and [`namei::make`].
     pub(crate) fn make(
         &self,
         directory: i32,
@@ -148,17 +148,17 @@ impl Context<'_> {
         permissions: Permissions,
     ) -> Result<usize, Errno> {
         let path = self.path(address)?;
-        name::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
+        namei::make(&self.origin_at(directory, &path)?, &path, new, permissions)?;
         Ok(0)
     }
 }
 
-/// A directory argument that is a descriptor.
+/// Converts a directory argument to a descriptor.
 fn descriptor(directory: i32) -> Result<Fd, Errno> {
     u32::try_from(directory).map(Fd::new).map_err(|_| Errno::EBADF)
 }
 
-/// Where in the tree an open file was found, if it was.
+/// Returns the place in the tree at which an open file was found, if it has one.
 pub(crate) fn place(file: &OpenFile) -> Option<&Location> {
     file.location()
 }

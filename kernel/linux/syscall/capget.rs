@@ -1,25 +1,25 @@
 //! capget(2), capset(2).
 //!
-//! Not here: what may be set (`rules::linux::capability`).
+//! Not here: which capabilities may be set (`rules::linux::capability`).
 //! Source: Linux 6.1 kernel/capability.c.
 
 use rules::abi::errno::Errno;
 use rules::linux::capability::{CapabilitySet, CapabilitySets};
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::machine::memory::user::UserPtr;
 
-/// The version of the structures that a caller is told who names one that is not known (`_LINUX_CAPABILITY_VERSION_3`).
+/// The version that a caller with an unknown one is told (`_LINUX_CAPABILITY_VERSION_3`).
 const NEWEST: u32 = 0x2008_0522;
 
-/// Of these versions, the first has 32 capabilities and the others have 64.
+/// The known versions: the first has 32 capabilities, the others 64.
 const VERSIONS: [u32; 3] = [0x1998_0330, 0x2007_1026, NEWEST];
 
-/// capget(2): the capabilities of the thread that the header at `header` names. Without `data`, the newest version.
+/// capget(2): returns the capabilities of the thread in `header`; without `data`, only the newest version.
 ///
 /// # Errors
-/// `EINVAL`: the version is not known, or the ID is negative. `ESRCH`: there is no such thread. `EFAULT`.
+/// `EINVAL`: unknown version, or a negative ID. `ESRCH`: no such thread. `EFAULT`.
 pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
     let version = match version(cx, header) {
         Err(Errno::EINVAL) if data == 0 => return Ok(0),
@@ -32,7 +32,7 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
         0 => words(&cx.credentials().capabilities),
         tid if tid < 0 => return Err(Errno::EINVAL),
         tid => {
-            let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+            let thread = process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
             words(&thread.process().credentials.lock().capabilities)
         }
     };
@@ -48,7 +48,7 @@ pub(crate) fn capget(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
 /// capset(2).
 ///
 /// # Errors
-/// `EINVAL`: the version is not known. `EPERM`: another thread, or those of [`CapabilitySets::set`]. `EFAULT`.
+/// `EINVAL`: unknown version. `EPERM`: another thread, or those of [`CapabilitySets::set`]. `EFAULT`.
 pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysResult {
     let version = version(cx, header)?;
     let tid = tid(cx, header)?;
@@ -67,7 +67,7 @@ pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
     Ok(0)
 }
 
-/// The version in the header; one that is not known is replaced there.
+/// Reads the version in the header; replaces an unknown one there.
 fn version(cx: &Context<'_>, header: usize) -> Result<u32, Errno> {
     let at = UserPtr::new(cx.space(), header);
     let version = at.read()?;
@@ -78,12 +78,12 @@ fn version(cx: &Context<'_>, header: usize) -> Result<u32, Errno> {
     Err(Errno::EINVAL)
 }
 
-/// The thread ID in the header.
+/// Reads the thread ID in the header.
 fn tid(cx: &Context<'_>, header: usize) -> Result<i32, Errno> {
     UserPtr::new(cx.space(), header.wrapping_add(size_of::<u32>())).read()
 }
 
-/// Effective, permitted, inheritable: of the first 32, then of the others.
+/// Encodes effective, permitted and inheritable: of the first 32 capabilities, then of the others.
 fn words(sets: &CapabilitySets) -> [u32; 6] {
     let bits = [sets.effective, sets.permitted, sets.inheritable].map(CapabilitySet::bits);
     core::array::from_fn(|at| if at < 3 { bits[at] as u32 } else { (bits[at - 3] >> 32) as u32 })

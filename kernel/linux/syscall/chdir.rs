@@ -26,7 +26,7 @@ pub(crate) fn fchdir(cx: &mut Context<'_>, fd: Fd) -> SysResult {
     change_directory(cx, at::place(&file).cloned().ok_or(Errno::ENOTDIR)?)
 }
 
-/// getcwd(2). Returns the length with the zero byte.
+/// getcwd(2). Returns the length including the zero byte.
 pub(crate) fn getcwd(cx: &mut Context<'_>, to: usize, size: usize) -> SysResult {
     let mut path = path::absolute(&cx.origin().start)?;
     path.push(0);
@@ -48,7 +48,7 @@ fn change_directory(cx: &mut Context<'_>, to: Location) -> SysResult {
     to.inode.directory()?;
     to.inode.check(cx.credentials(), Access::EXECUTE)?;
     let former = core::mem::replace(&mut cx.process().paths.lock().cwd, to);
-    // It may be the last that kept a removed directory: not under the lock.
+    // This may be the last reference to a removed directory, so it is dropped without the lock.
     drop(former);
     Ok(0)
 }

@@ -42,7 +42,7 @@ pub(crate) fn fchown(cx: &mut Context<'_>, fd: Fd, uid: u32, gid: u32) -> SysRes
 }
 
 fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -> SysResult {
-    /// -1: as it is.
+    /// -1: do not change.
     const KEEP: u32 = u32::MAX;
     let inode = &location.inode;
     let ownership = inode.ownership();
@@ -63,7 +63,7 @@ fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -
             attributes.gid = gid;
         }
         if inode.file_type() != FileType::Directory {
-            // A program must not become its new owner's by surprise.
+            // A set-user-ID program must not silently become one of its new owner.
             attributes.permissions -= Permissions::SET_UID;
             if attributes.permissions.contains(Permissions::GROUP_EXECUTE) {
                 attributes.permissions -= Permissions::SET_GID;

@@ -11,9 +11,11 @@ use rules::abi::errno::Errno;
 use super::context::{Caller, Context, SysResult};
 use super::enter;
 use crate::core::syscall::caller::Restart;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
+use crate::linux::task::registers;
 use crate::linux::task::signal::pending::ThreadSignals;
-use crate::linux::task::thread::{self, Thread};
+use crate::linux::task::thread::Thread;
 use crate::machine::memory::layout::TASK_SIZE;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
@@ -59,7 +61,7 @@ pub(crate) fn fork(cx: &mut Context<'_>) -> SysResult {
     start(cx, Request { exit_signal: 17, ..Request::default() })
 }
 
-/// vfork(2): the child runs in the caller's memory, and the caller waits until it has ended or runs another program.
+/// vfork(2): the child runs in the caller's memory until it ends or calls execve(2), and the caller waits for that.
 pub(crate) fn vfork(cx: &mut Context<'_>) -> SysResult {
     start(cx, Request { flags: VM | VFORK, exit_signal: 17, ..Request::default() })
 }
@@ -81,7 +83,7 @@ pub(crate) fn clone(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
 /// clone3(2).
 ///
 /// # Errors
-/// As [`clone`]; `E2BIG`: the structure is larger than known and not zero there. `EINVAL`: too small.
+/// As [`clone`]. `E2BIG`: the structure is larger than the known one and the rest is not zero. `EINVAL`: too small.
 pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
     const KNOWN: usize = 88;
     if size < 64 {
@@ -123,7 +125,7 @@ pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult 
 /// Starts a thread or a process.
 ///
 /// # Errors
-/// `EINVAL`: flags that contradict each other or are not supported. `EAGAIN`, `ENOMEM`.
+/// Nothing was started. `EINVAL`: flags that contradict each other or are not supported. `EAGAIN`, `ENOMEM`.
 fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     let flags = request.flags;
     let has = |flag: u64| flags & flag != 0;
@@ -142,7 +144,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     if request.stack != 0 {
         general.rsp = request.stack;
     }
-    let mut registers = thread::save_registers();
+    let mut registers = registers::save();
     if has(SETTLS) {
         registers.fs_base = request.tls;
     }
@@ -152,8 +154,8 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     };
     let mut signals = ThreadSignals { mask, ..ThreadSignals::default() };
     let (process, tid) = if has(THREAD) {
-        process::check_room(parent)?;
-        (parent.clone(), process::next_id())
+        process_table::check_room(parent)?;
+        (parent.clone(), process_table::next_id())
     } else {
         if !has(VM) || has(VFORK) {
             signals.alt_stack = alt_stack;
@@ -161,7 +163,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         let child = copy_process(parent, flags)?;
         child.exit_signal.store(request.exit_signal, Ordering::Relaxed);
         if has(VFORK) {
-            child.lend(cx.thread());
+            child.set_vfork_parent(cx.thread());
         }
         let pid = child.pid();
         (child, pid)
@@ -174,14 +176,14 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
             thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
         }
         if !has(THREAD) {
-            let _membership = process::MEMBERSHIP.lock();
+            let _membership = process_table::MEMBERSHIP.lock();
             if parent_thread.is_interrupted() {
                 is_interrupted = true;
                 return Err(Errno::EINTR);
             }
             process.publish(parent);
         }
-        // A fault is no error: the child exists.
+        // A fault is not an error, because the child already exists.
         if has(PARENT_SETTID) {
             let _ = UserPtr::<u32>::new(space, request.parent_tid).write(&tid);
         }
@@ -190,15 +192,15 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         }
         Ok(())
     };
-    let run = if has(CHILD_SETTID) && !has(VM) { run_and_tell } else { enter::run };
+    let run = if has(CHILD_SETTID) && !has(VM) { run_with_child_settid } else { enter::run };
     let started = Thread::spawn(&process, tid, signals, registers, context, run, prepare);
     if is_interrupted {
-        // The signal may be one for the group that the child is to be in: it comes first.
+        // A pending signal to the group must reach the child as well, so the call is restarted after it.
         cx.restart.set(Restart::Always);
     }
     started?;
     if has(VFORK) {
-        // Only death ends this wait early: the child stands on the caller's stack.
+        // Only SIGKILL ends this wait early: the child runs on the caller's stack.
         while process.borrows_space() && !cx.thread().is_dying() {
             cx.sleeper().sleep(None);
         }
@@ -206,8 +208,8 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     Ok(tid as usize)
 }
 
-/// A forked child writes its own ID into its own copy of the memory.
-fn run_and_tell(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
+/// Writes the child's ID into its own copy of the memory, then runs it.
+fn run_with_child_settid(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
     let addr = thread.clear_tid.load(Ordering::Relaxed);
     if addr != 0 {
         let space = thread.process().space();

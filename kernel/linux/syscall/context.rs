@@ -1,4 +1,4 @@
-//! What a syscall knows about its caller.
+//! The context of a system call: its caller and the caller's process.
 //! Why: decision 0101.
 //!
 //! Why: decision 0051.
@@ -27,23 +27,24 @@ use crate::linux::task::limits::Resource;
 use crate::linux::task::process::Process;
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::signal::signalfd::Signals;
+use crate::linux::task::signal::signalfd::ThreadPending;
 use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::space::AddressSpace;
 
-/// What a thread keeps at hand of its process, so that a syscall finds it without a lock or a reference count.
+/// References to the process's parts that a thread keeps, so that a system call needs no lock or reference count to
+/// find them.
 ///
-/// Only the thread's own syscalls put something else in place: execve(2), which no other thread survives, and
-/// close_range(2) with `CLOSE_RANGE_UNSHARE`, which is about the caller alone. They say so with [`Context::renew`].
+/// Only the thread's own system calls replace these parts: execve(2), which no other thread survives, and
+/// close_range(2) with `CLOSE_RANGE_UNSHARE`, which affects only the caller. They then call [`Context::renew`].
 pub(crate) struct Held {
     pub(crate) space: Arc<AddressSpace>,
     files: Arc<FdTable>,
-    /// Where the last poll(2) of many had its array: programs poll the same descriptors again and again.
+    /// The array of the last large poll(2), kept because programs poll the same descriptors again and again.
     poll_room: Cell<Vec<Group>>,
 }
 
 impl Held {
-    /// What the process of `thread` has now.
+    /// Takes references to what `thread`'s process has now.
     pub(crate) fn of(thread: &Thread) -> Self {
         Self { space: thread.process().space(), files: thread.process().files(), poll_room: Cell::default() }
     }
@@ -55,16 +56,16 @@ pub(crate) struct Context<'a> {
     held: &'a Held,
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
-    /// What becomes of the syscall if it ends with `EINTR`.
+    /// Whether and how the system call is restarted if it ends with `EINTR`.
     pub(crate) restart: Cell<Restart>,
-    /// When its wait ends, if it is begun again after an interruption: what is left of its time limit counts.
+    /// The deadline of a restarted wait, so that only the rest of its timeout counts.
     pub(crate) resume: Option<Duration>,
-    /// Whether what was held is not the process's any more.
+    /// Whether [`Held`] no longer matches the process.
     is_outdated: bool,
 }
 
 impl<'a> Context<'a> {
-    /// The context of a syscall of `thread`.
+    /// Makes the context of a system call by `thread`.
     pub(crate) fn new(
         myself: &'a Myself,
         held: &'a Held,
@@ -74,32 +75,32 @@ impl<'a> Context<'a> {
         Self { myself, held, user, restart: Cell::new(Restart::AsHandlersSay), resume, is_outdated: false }
     }
 
-    /// Says that the process has another address space or table of descriptors from the next syscall on.
+    /// Notes that the process has another address space or descriptor table from the next system call on.
     pub(crate) fn renew(&mut self) {
         self.is_outdated = true;
     }
 
-    /// Whether the caller must look again at what it holds.
+    /// Returns whether the caller must take its references again.
     pub(crate) const fn is_outdated(&self) -> bool {
         self.is_outdated
     }
 
-    /// The calling thread.
+    /// Returns the calling thread.
     pub(crate) fn thread(&self) -> &'a Arc<Thread> {
         self.myself
     }
 
-    /// The calling thread as it sees itself.
+    /// Returns the calling thread as it sees itself.
     pub(crate) fn myself(&self) -> &'a Myself {
         self.myself
     }
 
-    /// Its process.
+    /// Returns the caller's process.
     pub(crate) fn process(&self) -> &'a Arc<Process> {
         self.myself.process()
     }
 
-    /// Where relative paths begin, who asks, and the umask.
+    /// Returns the working directory, the credentials and the umask, for a path lookup.
     pub(crate) fn origin(&self) -> Origin {
         let paths = self.process().paths.lock();
         Origin {
@@ -112,7 +113,7 @@ impl<'a> Context<'a> {
 
 impl Caller for Context<'_> {
     type Sleeper = Myself;
-    type Signals = Signals;
+    type Signals = ThreadPending;
 
     #[inline]
     fn sleeper(&self) -> &Myself {

@@ -15,20 +15,21 @@ use crate::core::syscall::buffers::Place;
 use crate::core::syscall::write;
 use crate::machine::memory::user::{MAX_RW_COUNT, UserPtr};
 
-/// A file, and where its offset is: at an address, or its own.
-pub(crate) type End = (Fd, usize);
+/// A file descriptor, and the address of an offset, or null for the file's own offset.
+pub(crate) type CopyEnd = (Fd, usize);
 
-/// Copies at most `count` bytes from one regular file to another, or to another part of the same, and returns how many.
-/// Each offset is moved.
+/// Copies at most `count` bytes from one regular file to another, or within one, and returns how many. Both offsets
+/// advance.
 ///
 /// # Errors
-/// Nothing was copied. `EBADF`: not open for this, or `O_APPEND`. `EINVAL`: a flag, no regular file, a negative offset, or
-/// parts of one file that overlap. `EISDIR`: a directory. `EXDEV`: files of two file systems. `EOVERFLOW`: the end has no
-/// offset. `EFBIG`: more than a file may have. `EFAULT`: an offset is not accessible. Those of read(2) and write(2).
+/// Nothing was copied. `EBADF`: not open for this, or `O_APPEND`. `EINVAL`: a flag is set, a file is not regular, an
+/// offset is negative, or the ranges overlap in one file. `EISDIR`: a directory. `EXDEV`: files of two file systems.
+/// `EOVERFLOW`: a range ends beyond the largest offset. `EFBIG`: beyond the largest file size. `EFAULT`: an offset is
+/// not accessible. Those of read(2) and write(2).
 pub(crate) fn copy_file_range(
     cx: &mut Context<'_>,
-    from: End,
-    to: End,
+    from: CopyEnd,
+    to: CopyEnd,
     count: usize,
     flags: u32,
 ) -> SysResult {

@@ -1,4 +1,4 @@
-//! The loop of a thread: user mode, a syscall or a fault, signals, user mode.
+//! The loop of a thread: user mode, then a system call or an exception, then signals, then user mode again.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -11,7 +11,7 @@ use super::context::{Context, Held};
 use super::table;
 use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
-use crate::linux::task::process::End;
+use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
@@ -22,20 +22,21 @@ use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
 use rules::abi::signal::Signal;
 
-/// Runs a thread until it ends: what [`Thread::spawn`] is given.
+/// Runs a thread until it ends; passed to [`Thread::spawn`].
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
     let myself = Myself::new(&thread);
     drop(thread);
     run_as(&myself, context);
 }
 
-/// As [`run`], for a thread that knows itself already.
+/// Runs a thread, as [`run`] does, for a caller that has its [`Myself`].
 pub(crate) fn run_as(thread: &Myself, context: UserContext) {
     run_until_dying(thread, context);
     exit::end_thread(thread, session::leave);
 }
 
-/// Nothing of the process is held when this returns: its descriptors are closed before its parent hears of its end.
+/// Drops every reference to the process before it returns: its descriptors must be closed before the parent learns of
+/// its end.
 fn run_until_dying(thread: &Myself, context: UserContext) {
     let mut held = Held::of(thread);
     let mut mode = UserMode::new(context);
@@ -60,13 +61,13 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
             }
         }
         if held.space.take_starved() {
-            exit::end_process(thread.process(), End::Killed(Signal::KILL.number()));
+            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
         }
     }
 }
 
-/// Performs the syscall whose number and arguments are in the registers.
-// There is one place from which it is called; the optimizer gives up the inlining when the table grows.
+/// Performs the system call whose number and arguments are in the registers.
+// Inlined by force: it has one caller, but the optimizer no longer inlines it when the table grows.
 #[inline(always)]
 fn syscall(
     thread: &Myself,
@@ -101,7 +102,7 @@ fn syscall(
     None
 }
 
-/// Handles an exception of the processor: a page fault is resolved, everything else becomes a signal.
+/// Handles an exception of the processor: resolves a page fault, and turns everything else into a signal.
 fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
     let Some(exception) = mode.context_mut().take_exception() else { return };
     let described = describe(&exception);
@@ -112,7 +113,7 @@ fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
     }
 }
 
-/// What a signal frame shows of an exception: its error code, its number, the address of a page fault.
+/// Returns what a signal frame shows of an exception: error code, exception number, address of a page fault.
 fn describe(exception: &CpuException) -> [u64; 3] {
     let number = match exception {
         CpuException::PageFault(page) => {
@@ -139,7 +140,7 @@ const ILL_ILLOPN: i32 = 2;
 const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
-/// Resolves a page fault, or says which signal the exception is.
+/// Resolves a page fault, or returns the signal that the exception causes.
 fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
     let rip = user.general_regs().rip;
     let info = match exception {
@@ -155,7 +156,7 @@ fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &
                 Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),
                 Err(FaultError::OutOfMemory) => {
                     if reclaim::pending() > 0 {
-                        // Memory is about to become free; the access is tried again after other tasks ran.
+                        // Memory is about to become free; the access is retried after other tasks have run.
                         ostd::task::Task::yield_now();
                     }
                     match space.fault(page.addr, access) {
@@ -173,7 +174,7 @@ fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &
         CpuException::BreakPoint => Info::fault(Signal::TRAP, TRAP_BRKPT, rip),
         CpuException::Debug => Info::fault(Signal::TRAP, TRAP_TRACE, rip),
         CpuException::AlignmentCheck => Info::fault(Signal::BUS, 1, rip),
-        // The rest is what a program may not do: general protection, stack segment, overflow, bounds.
+        // The rest are accesses that a program may not make: general protection, stack segment, overflow, bounds.
         _ => Info::kernel(Signal::SEGV),
     };
     Some(info)

@@ -16,28 +16,30 @@ use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
-use crate::linux::task::thread::{self, Myself, Registers, Thread};
+use crate::linux::task::registers::{self, Registers};
+use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
 use ostd::arch::cpu::context::UserContext;
 use rules::abi::signal::Signal;
 
-/// `BINPRM_BUF_SIZE` levels of `#!` that Linux follows.
+/// The most levels of `#!` interpreters, as on Linux.
 const INTERPRETERS_MOST: usize = 5;
 
 /// execve(2).
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`: the path. `ENOEXEC`: not a program. `E2BIG`: too many
-/// arguments. `EFAULT`, `ENOMEM`. `EAGAIN`: another thread is quicker, and ends this one. The caller goes on as it was.
+/// The caller goes on as before. `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`: the path. `ENOEXEC`: not a
+/// program. `E2BIG`: too many arguments. `EFAULT`, `ENOMEM`. `EAGAIN`: another thread calls execve(2) and ends this
+/// one.
 pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize) -> SysResult {
     let path = user::read_string(cx.space(), path, PATH_MAX)?;
     let mut room = ARGUMENTS_MOST;
     let mut argv = user::read_string_array(cx.space(), argv, &mut room)?;
     let envp = user::read_string_array(cx.space(), envp, &mut room)?;
     if argv.is_empty() {
-        // Linux 5.18 and later: an empty argv becomes one empty string.
+        // As Linux since 5.18: an empty argv becomes one empty string.
         argv.push(Vec::new());
     }
     start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
@@ -45,7 +47,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
     Ok(0)
 }
 
-/// Turns the current thread's process into another program.
+/// Replaces the program of the current thread's process.
 ///
 /// # Errors
 /// As [`execve`].
@@ -95,14 +97,14 @@ pub(crate) fn start_program(
     process.keep_peak(&old);
     drop(old);
     drop(process.replace_space(image.space.clone()));
-    process.release_lender();
+    process.release_vfork_parent();
     if let Some(files) = files {
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
     *process.credentials.lock() = arguments.credentials;
     if arguments.is_secure {
-        // Whoever started it has no right to end it (`begin_new_exec`).
+        // A privileged program must not be killed through its unprivileged parent (`begin_new_exec`).
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }
     process.signals.lock().actions.reset_handlers();
@@ -123,33 +125,33 @@ pub(crate) fn start_program(
     let general = context.general_regs_mut();
     general.rip = image.entry;
     general.rsp = image.stack;
-    thread::load_registers(Registers::new());
+    registers::load(Registers::new());
     Ok(())
 }
 
-/// Gives up what the thread has in its old memory, which is not the current one any more.
+/// Releases futexes in the old address space, which is no longer the thread's.
 fn leave_memory(thread: &Arc<Thread>, old: &Arc<AddressSpace>, new: &Arc<AddressSpace>) {
     let clear_tid = thread.clear_tid.swap(0, Ordering::Relaxed);
     if clear_tid == 0 && thread.robust_list.load(Ordering::Relaxed) == 0 {
         return;
     }
-    thread::move_to_space(old.clone());
+    registers::move_to_space(old.clone());
     exit::release_futexes(thread, old, clear_tid);
-    thread::move_to_space(new.clone());
+    registers::move_to_space(new.clone());
 }
 
-/// A copy of the descriptors if other processes or threads may have them, too: what execve(2) closes stays open there.
+/// Copies the descriptor table if another process or thread shares it: close-on-exec must not close files there.
 fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
-    /// References of the process, the current thread, and the question.
+    /// References that do not count as sharing: the process's, the current thread's, and the caller's.
     const OWN: usize = 3;
     let files = process.files();
     if Arc::strong_count(&files) > OWN { Ok(Some(Arc::new(files.try_clone()?))) } else { Ok(None) }
 }
 
-/// Makes the thread the only one, and lets it be.
+/// Ends all other threads and waits until this one is alone.
 ///
 /// # Errors
-/// `EAGAIN`: another thread does the same, or the process ends. This one is to end, too.
+/// `EAGAIN`: another thread does the same, or the process ends. The calling thread must end, too.
 fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     let process = thread.process();
     process.threads.lock().end_others(thread)?;
@@ -157,8 +159,8 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
         thread.sleep(None);
     }
     let mut threads = process.threads.lock();
-    // Whoever ends the process says so first, and closes it for good after.
-    if process.end.lock().is_none() {
+    // A thread that ends the process sets `exit_status` first and closes the list afterwards, for good.
+    if process.exit_status.lock().is_none() {
         threads.reopen();
     }
     Ok(())
@@ -169,7 +171,7 @@ fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<Inode>, Errno> {
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
-    // A program need not be readable by those who may run it.
+    // Executing a program does not require permission to read it.
     location.inode.check(origin.credentials, Access::EXECUTE)?;
     Ok(location.inode)
 }

@@ -11,7 +11,7 @@ use super::at;
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::tmpfs::inode::Content;
 
-/// fallocate(2): pages for a range, or a hole in it.
+/// fallocate(2): allocates the pages of a range, or makes a hole.
 pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, length: i64) -> SysResult {
     const KEEP_SIZE: u32 = 1;
     const PUNCH_HOLE: u32 = 2;

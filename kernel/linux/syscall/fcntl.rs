@@ -19,11 +19,11 @@ use crate::core::object::pipe::PipeEnd;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::tmpfs::regular::Regular;
 
-/// Does `command` to `fd`.
+/// Performs `command` on `fd`.
 ///
 /// # Errors
-/// `EBADF`: not open, a place in the tree only, or no pipe for a command about pipes. `EINVAL`: an unknown command, or a
-/// senseless argument. Those of the commands.
+/// `EBADF`: not open, opened with `O_PATH`, or not a pipe for a command about pipes. `EINVAL`: unknown command or
+/// invalid argument. Those of the commands.
 pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize) -> SysResult {
     let files = cx.files();
     let file = files.get_any(fd)?;
@@ -64,7 +64,7 @@ pub(crate) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: u32, argument: usize)
     }
 }
 
-/// The lowest free number that is not below `from`.
+/// Duplicates the file to the lowest free descriptor that is at least `from`.
 fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExec) -> SysResult {
     let limit = cx.file_limit();
     let from = u32::try_from(from).ok().filter(|from| *from < limit).ok_or(Errno::EINVAL)?;
@@ -72,15 +72,15 @@ fn duplicate(cx: &Context<'_>, file: &Arc<OpenFile>, from: usize, on_exec: OnExe
     Ok(files.reserve(Fd::new(from), limit)?.commit(file.clone(), on_exec).index())
 }
 
-/// The pipe, with or without a name.
+/// Returns the pipe or FIFO.
 fn pipe(file: &OpenFile) -> Result<&PipeEnd, Errno> {
     file.downcast().ok_or(Errno::EBADF)
 }
 
-/// The regular file, which may have seals.
+/// Returns the regular file, which may have seals.
 ///
 /// # Errors
-/// `EINVAL`: another kind of file.
+/// `EINVAL`: a file of another kind.
 fn regular(file: &OpenFile) -> Result<&Regular, Errno> {
     file.downcast::<Inode>().and_then(|inode| inode.regular().ok()).ok_or(Errno::EINVAL)
 }

@@ -1,4 +1,4 @@
-//! `RLIMIT_FSIZE`: how far a process may let a regular file grow.
+//! `RLIMIT_FSIZE`: how large a process may make a regular file.
 //!
 //! Source: getrlimit(2); Linux 6.1 fs/read_write.c (`generic_write_check_limits`), mm/filemap.c.
 
@@ -15,10 +15,10 @@ use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
 use rules::abi::signal::Signal;
 
-/// How many bytes the process may write there; `None` for as many as it likes.
+/// Returns how many bytes the process may write there; `None` means without limit.
 ///
 /// # Errors
-/// `EFBIG`: not one. The caller gets `SIGXFSZ`.
+/// `EFBIG`: not even one byte. The process gets `SIGXFSZ`.
 pub(crate) fn room(
     cx: &Context<'_>,
     file: &OpenFile,
@@ -42,10 +42,10 @@ pub(crate) fn room(
     Ok(Some(usize::try_from(limit - start).unwrap_or(usize::MAX)))
 }
 
-/// Whether a file of the process may become `length` bytes long.
+/// Checks whether the process may make a file `length` bytes long.
 ///
 /// # Errors
-/// `EFBIG`: no. The caller gets `SIGXFSZ`.
+/// `EFBIG`: it may not. The process gets `SIGXFSZ`.
 pub(crate) fn check(cx: &Context<'_>, length: u64) -> Result<(), Errno> {
     if length > cx.process().limits.soft(Resource::FileSize) { Err(exceeded(cx)) } else { Ok(()) }
 }

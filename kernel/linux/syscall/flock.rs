@@ -1,6 +1,6 @@
 //! flock(2).
 //!
-//! Not here: who holds which lock (`fs/lock`).   Missing: locks of files that are in no tree (pipes, sockets).
+//! Not here: the table of locks (`fs/lock`).   Missing: locks of files that are not in the tree (pipes, sockets).
 //! Source: Linux 6.1 fs/locks.c (`flock`).
 
 use core::task::Poll;
@@ -17,8 +17,8 @@ use crate::linux::fs::lock;
 /// flock(2).
 ///
 /// # Errors
-/// `EBADF`: not open. `EINVAL`: no such operation. `EAGAIN`: `LOCK_NB`, and others are in the way. `EINTR`: a signal came
-/// first. The caller has no lock then.
+/// No lock was taken. `EBADF`: not open. `EINVAL`: no such operation. `EAGAIN`: `LOCK_NB`, and another file holds a
+/// conflicting lock. `EINTR`: a signal came first.
 pub(crate) fn flock(cx: &mut Context<'_>, fd: Fd, operation: u32) -> SysResult {
     const LOCK_SH: u32 = 1;
     const LOCK_EX: u32 = 2;

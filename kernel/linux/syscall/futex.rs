@@ -11,7 +11,7 @@ use super::context::{Caller, Context, SysResult};
 use super::time;
 use crate::core::syscall::caller::Restart;
 use crate::linux::task::futex::{self, Scope, Word};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 
@@ -28,8 +28,8 @@ const CLOCK_REALTIME: usize = 256;
 /// futex(2).
 ///
 /// # Errors
-/// `EAGAIN`, `EFAULT`, `EINTR`, `EINVAL`, `ETIMEDOUT`; `ENOSYS`: the priority-inheriting operations, and a real-time
-/// clock for those that have no timeout.
+/// `EAGAIN`, `EFAULT`, `EINTR`, `EINVAL`, `ETIMEDOUT`; `ENOSYS`: priority inheritance, and a real-time clock for an
+/// operation without a timeout.
 pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
     let [addr, operation, value, timeout, other, bits] = arguments;
     let value = value as u32;
@@ -58,7 +58,7 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
             if bits == 0 {
                 return Err(Errno::EINVAL);
             }
-            // Linux wakes one for 0, too.
+            // As on Linux, 0 wakes one waiter, too.
             Ok(futex::wake(Word::new(cx.space(), addr, scope)?, (value as usize).max(1), bits))
         }
         REQUEUE | CMP_REQUEUE => {
@@ -78,7 +78,7 @@ pub(crate) fn futex(cx: &mut Context<'_>, arguments: [usize; 6]) -> SysResult {
     }
 }
 
-/// When a wait ends: `FUTEX_WAIT` names a span, `FUTEX_WAIT_BITSET` a moment.
+/// Returns the deadline of a wait: `FUTEX_WAIT` takes a duration, `FUTEX_WAIT_BITSET` a point in time.
 fn deadline(cx: &Context<'_>, at: usize, operation: usize) -> Result<Duration, Errno> {
     let time = time::read_timespec(cx.space(), at)?;
     if operation & !(PRIVATE | CLOCK_REALTIME) & 0xffff_ffff == WAIT {
@@ -124,7 +124,7 @@ fn wake_op(word: Word<'_>, most: usize, other: Word<'_>, most_other: usize, enco
 /// set_robust_list(2).
 ///
 /// # Errors
-/// `EINVAL`: not the size of `struct robust_list_head`.
+/// `EINVAL`: `len` is not the size of `struct robust_list_head`.
 pub(crate) fn set_robust_list(cx: &mut Context<'_>, head: usize, len: usize) -> SysResult {
     if len != 24 {
         return Err(Errno::EINVAL);
@@ -133,14 +133,14 @@ pub(crate) fn set_robust_list(cx: &mut Context<'_>, head: usize, len: usize) -> 
     Ok(0)
 }
 
-/// get_robust_list(2); 0 is the caller.
+/// get_robust_list(2); thread 0 is the caller.
 ///
 /// # Errors
-/// `ESRCH`: no such thread. `EPERM`: another user's. `EFAULT`.
+/// `ESRCH`: no such thread. `EPERM`: a thread of another user. `EFAULT`.
 pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len: usize) -> SysResult {
     let thread = match tid as u32 {
         0 => cx.thread().clone(),
-        tid => process::find_thread(tid).ok_or(Errno::ESRCH)?,
+        tid => process_table::find_thread(tid).ok_or(Errno::ESRCH)?,
     };
     let credentials = *cx.process().credentials.lock();
     let is_own = Arc::ptr_eq(thread.process(), cx.process());

@@ -14,9 +14,9 @@ use crate::linux::fs::mount::Location;
 use crate::linux::fs::tmpfs::directory::FIRST_COOKIE;
 use crate::machine::memory::user::UserSlice;
 
-/// getdents64(2). The offset of the open file is the cookie of the next entry.
+/// getdents64(2). The file offset is the cookie of the next entry.
 pub(crate) fn getdents64(cx: &mut Context<'_>, fd: Fd, to: usize, size: u32) -> SysResult {
-    /// What one call gathers at most; more takes another call.
+    /// The most bytes that one call returns.
     const GATHERED_MAX: usize = 64 << 10;
     let file = cx.files().get(fd)?;
     let location = at::place(&file).ok_or(Errno::ENOTDIR)?;
@@ -32,7 +32,7 @@ pub(crate) fn getdents64(cx: &mut Context<'_>, fd: Fd, to: usize, size: u32) -> 
     Ok(records.bytes.len())
 }
 
-/// `struct linux_dirent64` one after another.
+/// A sequence of `struct linux_dirent64`.
 struct Records {
     bytes: Vec<u8>,
     size: usize,
@@ -40,9 +40,9 @@ struct Records {
 }
 
 impl Records {
-    /// Adds an entry, after which the one with cookie `next` follows; `false` if it has no room.
+    /// Appends an entry whose successor has the cookie `next`; returns false if there is no room.
     fn add(&mut self, name: &[u8], inode: u64, file_type: FileType, next: u64) -> bool {
-        /// Inode, offset, length, type.
+        /// The fields before the name: inode number, offset, length, type.
         const HEADER: usize = 8 + 8 + 2 + 1;
         let length = (HEADER + name.len() + 1).next_multiple_of(8);
         if self.bytes.len() + length > self.size {
@@ -51,7 +51,7 @@ impl Records {
         let end = self.bytes.len() + length;
         self.bytes.extend(inode.to_le_bytes());
         self.bytes.extend(next.to_le_bytes());
-        // A name is at most 255 bytes.
+        // Fits into 16 bits: a name has at most 255 bytes.
         self.bytes.extend((length as u16).to_le_bytes());
         self.bytes.push(file_type.to_dirent());
         self.bytes.extend_from_slice(name);
@@ -61,7 +61,7 @@ impl Records {
     }
 }
 
-/// Adds entries until there is no room, which it tells, or no entry.
+/// Appends entries; returns whether it stopped for lack of room, not at the end.
 fn gather(location: &Location, records: &mut Records) -> Result<bool, Errno> {
     let inode = &location.inode;
     if records.next == 0 && !records.add(b".", inode.number(), FileType::Directory, 1) {

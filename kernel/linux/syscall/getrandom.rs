@@ -1,4 +1,4 @@
-//! getrandom(2). It never waits: the generator is seeded before programs run.
+//! getrandom(2). It never blocks, because the generator is seeded before programs run.
 //!
 //! Source: Linux 6.1 drivers/char/random.c.
 

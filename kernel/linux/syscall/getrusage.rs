@@ -12,12 +12,12 @@ use crate::machine::memory::user::UserPtr;
 
 /// 64-bit words of `struct rusage`.
 const WORDS: usize = 18;
-/// Where its fields are.
+/// The indices of its fields.
 const PEAK: usize = 4;
 const FAULTS: usize = 8;
 const VOLUNTARY_SWITCHES: usize = 16;
 
-/// Writes `struct rusage`.
+/// Writes a `struct rusage`.
 ///
 /// # Errors
 /// `EFAULT`.
@@ -36,7 +36,7 @@ pub(super) fn write(space: &AddressSpace, at: usize, usage: Usage) -> Result<(),
 /// getrusage(2).
 ///
 /// # Errors
-/// `EINVAL`: not whose usage there is. `EFAULT`.
+/// `EINVAL`: unknown `who`. `EFAULT`.
 pub(crate) fn getrusage(cx: &mut Context<'_>, who: usize, at: usize) -> SysResult {
     const SELF: i32 = 0;
     const CHILDREN: i32 = -1;
@@ -48,14 +48,14 @@ pub(crate) fn getrusage(cx: &mut Context<'_>, who: usize, at: usize) -> SysResul
         _ => return Err(Errno::EINVAL),
     };
     if who as u32 as i32 != CHILDREN {
-        // Memory is the process's, whoever of its threads asks.
+        // Memory belongs to the whole process, even for `RUSAGE_THREAD`.
         usage.peak = cx.process().peak();
     }
     write(cx.space(), at, usage)?;
     Ok(0)
 }
 
-/// times(2): in ticks of 10 ms.
+/// times(2): returns times in ticks of 10 ms.
 ///
 /// # Errors
 /// `EFAULT`.

@@ -1,6 +1,6 @@
-//! getpid(2), getppid(2), gettid(2), getuid(2), setuid(2) and their kin.
+//! getpid(2), getppid(2), gettid(2), getuid(2), setuid(2) and related calls.
 //!
-//! Not here: who may become whom (`rules::linux::credentials`).
+//! Not here: which changes of IDs are permitted (`rules::linux::credentials`).
 
 use core::sync::atomic::Ordering;
 
@@ -52,24 +52,24 @@ pub(crate) fn getegid(cx: &mut Context<'_>) -> SysResult {
     Ok(cx.credentials().groups.effective as usize)
 }
 
-/// getgroups(2): nobody is in any but their own.
+/// getgroups(2): there are no supplementary groups.
 ///
 /// # Errors
-/// `EINVAL`: room for a negative number.
+/// `EINVAL`: the size is negative.
 pub(crate) fn getgroups(room: i32) -> SysResult {
     if room < 0 { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
-/// Which IDs of the caller shall change.
+/// Which of the caller's IDs to change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Users,
     Groups,
 }
 
-/// How they shall change.
+/// The new IDs, as the three families of system calls take them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Change {
+pub(crate) enum IdChange {
     /// setuid(2), setgid(2).
     One(usize),
     /// setreuid(2), setregid(2): real and effective.
@@ -78,11 +78,11 @@ pub(crate) enum Change {
     Three(usize, usize, usize),
 }
 
-/// setuid(2), setgid(2) and their kin.
+/// setuid(2), setgid(2) and related calls.
 ///
 /// # Errors
 /// Those of [`Ids::set`], [`Ids::set_two`] and [`Ids::set_three`]; the privilege is `CAP_SETUID` or `CAP_SETGID`.
-pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysResult {
+pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: IdChange) -> SysResult {
     let mut credentials = cx.process().credentials.lock();
     let (before, capability) = match kind {
         Kind::Users => (credentials.users, Capability::SETUID),
@@ -90,9 +90,9 @@ pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysRe
     };
     let is_privileged = credentials.can(capability);
     let after: Ids = match change {
-        Change::One(id) => before.set(id as u32, is_privileged)?,
-        Change::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
-        Change::Three(real, effective, saved) => {
+        IdChange::One(id) => before.set(id as u32, is_privileged)?,
+        IdChange::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
+        IdChange::Three(real, effective, saved) => {
             before.set_three([real as u32, effective as u32, saved as u32], is_privileged)?
         }
     };
@@ -103,10 +103,10 @@ pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: Change) -> SysRe
     Ok(0)
 }
 
-/// getresuid(2), getresgid(2): writes `ids` to three places.
+/// getresuid(2), getresgid(2): writes `ids` to three addresses.
 ///
 /// # Errors
-/// `EFAULT`; what came before has been written.
+/// `EFAULT`: an address is not writable; the IDs before it were written.
 pub(crate) fn getres(cx: &mut Context<'_>, ids: Ids, at: [usize; 3]) -> SysResult {
     for (id, at) in [ids.real, ids.effective, ids.saved].into_iter().zip(at) {
         UserPtr::<u32>::new(cx.space(), at).write(&id)?;

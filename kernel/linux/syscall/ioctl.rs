@@ -1,6 +1,6 @@
 //! ioctl(2).
 //!
-//! Owns: the requests that every file understands.   Not here: the others (`File::ioctl`).
+//! Owns: requests that apply to every file.   Not here: the others (`File::ioctl`).
 //! Source: Linux 6.1 fs/ioctl.c (`do_vfs_ioctl`).
 
 mod job;
@@ -24,11 +24,11 @@ use crate::core::syscall::patience;
 use crate::linux::terminal::Terminal;
 use crate::machine::memory::user::UserPtr;
 
-/// Does `request` to the file behind `fd`.
+/// Performs `request` on the file behind `fd`.
 ///
 /// # Errors
-/// `EBADF`: not open. `ENOTTY`: this kind of file knows no such request. `EFAULT`: no value at `argument`. Those of the
-/// requests.
+/// `EBADF`: not open. `ENOTTY`: the file does not support the request. `EFAULT`: `argument` is not accessible. Those
+/// of the requests.
 pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize) -> SysResult {
     let files = cx.files();
     let file = files.get(fd)?;
@@ -42,7 +42,7 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             );
             Ok(0)
         }
-        // Nothing sends SIGIO here, as with a file that has no `fasync`.
+        // SIGIO is never sent here, as for a Linux file without `fasync`.
         FIOASYNC => {
             if read_flag(cx, argument)? {
                 Err(Errno::ENOTTY)
@@ -66,7 +66,7 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
     }
 }
 
-/// The terminal that `file` is.
+/// Returns the terminal behind `file`.
 fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, Through), Errno> {
     if let Some((terminal, through)) = pty::terminal(file) {
         return Ok((terminal.clone(), through));

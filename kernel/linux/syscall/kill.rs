@@ -9,14 +9,15 @@ use rules::abi::errno::Errno;
 use rules::abi::siginfo;
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, SI_USER};
 use crate::linux::task::signal::send;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::Signal;
 
-/// The signal with that number; `None` for 0, which only asks whether one could be sent.
+/// Parses a signal number; `None` for 0, which only checks whether a signal could be sent.
 ///
 /// # Errors
 /// `EINVAL`: no such signal.
@@ -27,10 +28,10 @@ pub(super) fn parse(number: usize) -> Result<Option<Signal>, Errno> {
     }
 }
 
-/// Whether the caller may send `signal` to `process`.
+/// Checks whether the caller may send `signal` to `process`.
 ///
 /// # Errors
-/// `EPERM`: it is another user's, and the signal is not `SIGCONT` within one session.
+/// `EPERM`: the process belongs to another user, and the signal is not `SIGCONT` within the session.
 pub(super) fn check_permission(
     cx: &Context<'_>,
     process: &Process,
@@ -46,20 +47,21 @@ pub(super) fn check_permission(
     Err(Errno::EPERM)
 }
 
-/// The process with that ID, or whose thread has it (`pid_task`).
+/// Returns the process with that ID, or the one that has a thread with that ID (`pid_task`).
 ///
 /// # Errors
-/// `ESRCH`: there is none.
+/// `ESRCH`: there is no such process.
 pub(super) fn find_process(id: usize) -> Result<Arc<Process>, Errno> {
     let id = id as u32;
-    let of_thread = || process::find_thread(id).map(|thread| thread.process().clone());
-    process::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
+    let of_thread = || process_table::find_thread(id).map(|thread| thread.process().clone());
+    process_table::find(id).or_else(of_thread).ok_or(Errno::ESRCH)
 }
 
 /// kill(2).
 ///
 /// # Errors
-/// `EINVAL`: no such signal. `ESRCH`: nobody to send to. `EPERM`: none of them is the caller's, unless all were meant.
+/// `EINVAL`: no such signal. `ESRCH`: no such process or group. `EPERM`: the caller may signal none of them, and the
+/// PID is not -1.
 pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult {
     let signal = parse(number);
     let uid = cx.process().credentials.lock().users.real;
@@ -75,17 +77,17 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
     if pid > 0 {
         return send(&find_process(pid as usize)?);
     }
-    let _membership = process::MEMBERSHIP.lock();
+    let _membership = process_table::MEMBERSHIP.lock();
     let receivers = match pid {
         i32::MIN => return Err(Errno::ESRCH),
-        -1 => process::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
+        -1 => process_table::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
         0 => group(cx.process().group()),
         _ => group(pid.unsigned_abs()),
     };
     let mut result = Err(Errno::ESRCH);
     for process in receivers {
         result = match send(&process) {
-            // That others are not the caller's goes without saying.
+            // With -1, processes that the caller may not signal are skipped silently.
             Err(Errno::EPERM) if pid == -1 => result.or(Ok(0)),
             Err(error) if pid == -1 => Err(error),
             sent => result.or(sent),
@@ -94,25 +96,25 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
     result
 }
 
-/// The members of a group, zombies included: those count, too.
+/// Returns the members of a group. Zombies count, as on Linux.
 fn group(group: u32) -> Vec<Arc<Process>> {
-    process::filter(|process| process.group() == group)
+    process_table::filter(|process| process.group() == group)
 }
 
-/// The thread with that ID, of the process `group` if that is given.
+/// Returns the thread with that ID; it must belong to the process `group`, if that is given.
 fn find(group: Option<usize>, tid: usize) -> Result<Arc<Thread>, Errno> {
     let (group, tid) = (group.map(|group| group as u32 as i32), tid as u32 as i32);
     if group.is_some_and(|group| group <= 0) || tid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let thread = process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+    let thread = process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| thread.process().pid() != group.unsigned_abs()) {
         return Err(Errno::ESRCH);
     }
     Ok(thread)
 }
 
-/// tkill(2): as [`tgkill`], whatever process the thread is of.
+/// tkill(2): as [`tgkill`], for a thread of any process.
 ///
 /// # Errors
 /// As [`tgkill`].
@@ -124,7 +126,7 @@ pub(crate) fn tkill(cx: &mut Context<'_>, tid: usize, number: usize) -> SysResul
 /// tgkill(2).
 ///
 /// # Errors
-/// `EINVAL`: no such signal, or a number that is none of a thread. `ESRCH`, `EPERM`.
+/// No signal was sent. `EINVAL`: no such signal, or a number that cannot be a thread ID. `ESRCH`, `EPERM`.
 pub(crate) fn tgkill(cx: &mut Context<'_>, group: usize, tid: usize, number: usize) -> SysResult {
     let thread = find(Some(group), tid)?;
     send_to_thread(cx, &thread, number)
@@ -140,18 +142,18 @@ fn send_to_thread(cx: &Context<'_>, thread: &Thread, number: usize) -> SysResult
     Ok(0)
 }
 
-/// A `siginfo_t` that a program sends.
-pub(super) struct Told {
+/// A `siginfo_t` that a program passed.
+pub(super) struct UserSigInfo {
     words: [u64; INFO_WORDS],
 }
 
-impl Told {
-    /// The structure at `at`, for a signal of that number.
+impl UserSigInfo {
+    /// Reads the structure at `at`, for the signal with that number.
     ///
     /// # Errors
-    /// `EFAULT`. `E2BIG`: it holds more than a signal keeps, and perhaps means it.
+    /// `EFAULT`. `E2BIG`: bytes beyond those that the kernel keeps are not zero.
     pub(super) fn read(cx: &Context<'_>, at: usize, number: usize) -> Result<Self, Errno> {
-        /// Words that a signal keeps.
+        /// The words that the kernel keeps.
         const KEPT: usize = 6;
         let words = UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).read()?;
         let told = Self { words };
@@ -161,7 +163,7 @@ impl Told {
         Ok(told)
     }
 
-    /// Its `si_signo`.
+    /// Returns its `si_signo`.
     pub(super) fn number(&self) -> u32 {
         self.words[0] as u32
     }
@@ -170,7 +172,7 @@ impl Told {
         self.words[1] as u32 as i32
     }
 
-    /// Whether the caller may say so of a signal to the thread or process with the ID `receiver`.
+    /// Checks whether the caller may send this `siginfo_t` to the thread or process with the ID `receiver`.
     ///
     /// # Errors
     /// `EPERM`: it claims to come from the kernel or from kill(2), and the receiver is not the caller.
@@ -179,7 +181,7 @@ impl Told {
         if is_claim && receiver != cx.thread().tid() { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    /// What the receiver of `signal` is told.
+    /// Makes the signal's info for the receiver.
     pub(super) fn info(&self, signal: Signal) -> Info {
         let errno = (self.words[0] >> 32) as u32;
         let [_, _, fields @ ..] = self.words;
@@ -189,18 +191,18 @@ impl Told {
 }
 
 /// # Errors
-/// `EAGAIN`: what a real-time signal says finds no room.
+/// `EAGAIN`: the receiver's queue has no room for a real-time signal.
 fn check_room(pending: &Pending, info: &Info, most: u64) -> Result<(), Errno> {
     let may_be_lost = !info.signal.is_queued() || info.code == SI_USER;
     if may_be_lost || pending.has_room(info, most) { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
-/// rt_sigqueueinfo(2), what sigqueue(3) calls.
+/// rt_sigqueueinfo(2), the system call behind sigqueue(3).
 ///
 /// # Errors
-/// As [`kill`], [`Told::read`] and [`Told::check_claim`]. `EAGAIN`: the receiver's queue is full.
+/// As [`kill`], [`UserSigInfo::read`] and [`UserSigInfo::check_claim`]. `EAGAIN`: the receiver's queue is full.
 pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, info: usize) -> SysResult {
-    let told = Told::read(cx, info, number)?;
+    let told = UserSigInfo::read(cx, info, number)?;
     told.check_claim(cx, pid as u32)?;
     let process = find_process(pid)?;
     let signal = parse(number)?;
@@ -212,7 +214,7 @@ pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, i
     Ok(0)
 }
 
-/// rt_tgsigqueueinfo(2), what pthread_sigqueue(3) calls.
+/// rt_tgsigqueueinfo(2), the system call behind pthread_sigqueue(3).
 ///
 /// # Errors
 /// As [`tgkill`] and [`rt_sigqueueinfo`].
@@ -223,7 +225,7 @@ pub(crate) fn rt_tgsigqueueinfo(
     number: usize,
     info: usize,
 ) -> SysResult {
-    let told = Told::read(cx, info, number)?;
+    let told = UserSigInfo::read(cx, info, number)?;
     if (tid as u32).cast_signed() <= 0 || (group as u32).cast_signed() <= 0 {
         return Err(Errno::EINVAL);
     }

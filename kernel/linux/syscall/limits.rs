@@ -8,14 +8,15 @@ use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::task::limits::Resource;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::machine::memory::user::UserPtr;
 
 /// prlimit64(2); process 0 is the caller.
 ///
 /// # Errors
-/// `EINVAL`: no such resource, or soft above hard. `EPERM`: above the hard limit, or another user's process.
-/// `ESRCH`: no such process. `EFAULT`.
+/// Nothing was changed. `EINVAL`: no such resource, or the soft limit exceeds the hard one. `EPERM`: above the hard
+/// limit, or a process of another user. `ESRCH`: no such process. `EFAULT`.
 pub(crate) fn prlimit(
     cx: &mut Context<'_>,
     pid: usize,
@@ -26,7 +27,7 @@ pub(crate) fn prlimit(
     let resource = resource as u32 as usize;
     let target = match pid as u32 {
         0 => cx.process().clone(),
-        pid => process::find(pid).ok_or(Errno::ESRCH)?,
+        pid => process_table::find(pid).ok_or(Errno::ESRCH)?,
     };
     let before = target.limits.get(resource).ok_or(Errno::EINVAL)?;
     let own = *cx.process().credentials.lock();
@@ -57,7 +58,7 @@ fn set(
     if hard > most && !is_privileged {
         return Err(Errno::EPERM);
     }
-    // `fs.nr_open` bounds root, too.
+    // `fs.nr_open` bounds privileged users, too.
     if resource == Resource::Files as usize && hard > u64::from(fd::MOST) {
         return Err(Errno::EPERM);
     }

@@ -6,9 +6,9 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::capability::Capability;
 
-use super::at::{self, Found, Lookup};
+use super::at::{self, FoundFile, Lookup};
 use super::context::{Context, SysResult};
-use crate::linux::fs::name;
+use crate::linux::fs::namei;
 use crate::linux::fs::path::LastLink;
 
 /// link(2).
@@ -34,11 +34,11 @@ pub(crate) fn linkat(
         last_link: if follows { LastLink::Follow } else { LastLink::Keep },
         empty_path: Lookup::with(flags).empty_path,
     };
-    let Found::Place(file) = cx.find(old_directory, old, lookup)? else {
-        // A pipe, a socket: they are in a file system of their own.
+    let FoundFile::Place(file) = cx.find(old_directory, old, lookup)? else {
+        // Pipes and sockets are in file systems of their own.
         return Err(Errno::EXDEV);
     };
     let path = cx.path(new)?;
-    name::link(&cx.origin_at(new_directory, &path)?, &file, &path)?;
+    namei::link(&cx.origin_at(new_directory, &path)?, &file, &path)?;
     Ok(0)
 }

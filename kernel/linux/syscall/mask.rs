@@ -1,7 +1,7 @@
-//! A signal mask for the time of one system call: ppoll(2), pselect(2), epoll_pwait(2).
+//! Replaces the signal mask during one system call: ppoll(2), pselect(2), epoll_pwait(2).
 //!
-//! The mask is exchanged in one step with the wait: a signal that it lets through cannot come between the exchange and
-//! the sleep without ending the sleep. Then the handler runs with the new mask, and its return restores the old one
+//! The mask is replaced atomically with the wait: a signal that it lets through ends the sleep even if it comes
+//! between the replacement and the sleep. The handler then runs with the new mask, and its return restores the old one
 //! (`linux/task/signal`).
 //! Source: Linux 6.1 kernel/signal.c (`set_user_sigmask`, `restore_saved_sigmask_unless`).
 
@@ -13,7 +13,7 @@ use crate::core::syscall::caller::SysResult;
 use crate::linux::task::signal;
 use crate::linux::task::thread::Thread;
 
-/// Performs `wait` with `mask`.
+/// Runs `wait` with the signal mask `mask`.
 ///
 /// # Errors
 /// Those of `wait`.
@@ -44,7 +44,7 @@ pub(super) fn replaced<'a>(
     result
 }
 
-/// Signals that waited for another mask are to be looked at.
+/// Makes the thread check for signals that the other mask let through.
 fn attend(thread: &Thread) {
     if signal::has_deliverable(thread) {
         thread.call_attention();

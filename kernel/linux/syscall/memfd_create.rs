@@ -15,7 +15,7 @@ use crate::linux::fs::memfd;
 use crate::machine::memory::user;
 
 bitflags! {
-    /// The flags of memfd_create(2).
+    /// Flags of memfd_create(2).
     #[derive(Clone, Copy)]
     struct MemfdFlags: u32 {
         /// `MFD_CLOEXEC`.
@@ -27,16 +27,16 @@ bitflags! {
     }
 }
 
-/// The size of huge pages, in the flags.
+/// The bits of the flags that encode the size of huge pages.
 const HUGE_SIZE: u32 = 0x3f << 26;
 
 /// memfd_create(2).
 ///
 /// # Errors
-/// `EINVAL`: unknown flags, or a name that is too long. `EFAULT`: no name. `ENOSYS`: huge pages. `EMFILE`, `ENOSPC`,
-/// `ENOMEM`.
+/// `EINVAL`: unknown flags, or the name is too long. `EFAULT`: the name is not readable. `ENOSYS`: huge pages.
+/// `EMFILE`, `ENOSPC`, `ENOMEM`.
 pub(crate) fn memfd_create(cx: &mut Context<'_>, name: usize, flags: u32) -> SysResult {
-    /// `memfd:` and a name are as long as a name may be.
+    /// `memfd:` and the name must not exceed `NAME_MAX`.
     const LONGEST: usize = NAME_MAX - 6;
     let size = if flags & MemfdFlags::HUGE.bits() != 0 { HUGE_SIZE } else { 0 };
     let flags = MemfdFlags::from_bits(flags & !size).ok_or(Errno::EINVAL)?;

@@ -1,7 +1,7 @@
-//! The syscalls about the caller's memory.
+//! System calls on the caller's memory.
 //!
 //! Owns: arguments and their errors, in the order in which Linux checks them.
-//! Not here: what happens (`memory::space`).
+//! Not here: the operations (`memory::space`).
 //! Source: mmap(2), mprotect(2), mremap(2), brk(2), madvise(2), mincore(2), msync(2), mlock(2); Linux 6.1 mm/.
 
 use core::ops::Range;
@@ -15,14 +15,14 @@ use rules::machine::vma::Traits;
 
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::{PAGE_SIZE, TASK_SIZE, page_down, page_up};
-use crate::machine::memory::pages::{Mappable, Shared};
+use crate::machine::memory::pages::{Mappable, SharedMapping};
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::space::{AddressSpace, Backing, Locking, MapRequest, Move, Placement};
 use crate::machine::memory::user::UserSlice;
 
 type SysResult = Result<usize, Errno>;
 
-/// mmap(2). `file` looks the descriptor up (`EBADF`), and is called only for a mapping of a file.
+/// mmap(2). `file` looks up the descriptor (`EBADF`); it is called only for a mapping of a file.
 pub(crate) fn mmap(
     space: &AddressSpace,
     addr: usize,
@@ -40,7 +40,7 @@ pub(crate) fn mmap(
     let known = MapFlags::from_bits_truncate(flags);
     let file = if known.contains(MapFlags::ANONYMOUS) { None } else { Some(file()?) };
     if known.contains(MapFlags::HUGETLB) {
-        // No file here has huge pages, and the pool of them is empty.
+        // Files have no huge pages here, and the pool of huge pages is empty.
         return Err(if file.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
     }
     if len == 0 {
@@ -63,7 +63,7 @@ pub(crate) fn mmap(
     };
     let (backing, max_prot) = match backing {
         Ok(backing) => backing,
-        // A bad address comes first.
+        // Linux reports a bad address first.
         Err(error) => return space.check_place(placement, len).and(Err(error)),
     };
     let promised = prot.contains(Prot::WRITE) && !matches!(backing, Backing::Shared { .. })
@@ -102,7 +102,7 @@ fn anonymous_backing(kind: u32, traits: Traits) -> Result<(Backing, Prot), Errno
     Ok((backing, Prot::all()))
 }
 
-/// Checks what the descriptor was opened for; returns the backing and the most that mprotect(2) may allow.
+/// Checks the access mode of the descriptor; returns the backing and the most protection that mprotect(2) may give.
 fn file_backing(
     file: Mappable,
     kind: u32,
@@ -139,7 +139,7 @@ fn file_backing(
     let mut hold = None;
     let mut is_read_only = !file.writable;
     if file.writable {
-        Shared { hold, is_read_only } = pages.clone().share(prot.contains(Prot::WRITE))?;
+        SharedMapping { hold, is_read_only } = pages.clone().share(prot.contains(Prot::WRITE))?;
     }
     let max_prot = if is_read_only { Prot::all() - Prot::WRITE } else { Prot::all() };
     Ok((Backing::Shared { pages, index, hold }, max_prot))
@@ -192,13 +192,13 @@ pub(crate) fn mremap(
         (false, false) if may_move => Move::IfNeeded,
         (false, false) => Move::Never,
     };
-    // Both lengths wrap to zero as on Linux if they cannot be rounded.
+    // As on Linux, a length wraps to zero if it cannot be rounded up.
     let old_len = page_up(old_len).unwrap_or(0);
     let new_len = page_up(new_len).unwrap_or(0);
     space.remap(old_addr, old_len, new_len, to)
 }
 
-/// brk(2). Returns the end of the heap, moved or not; libc makes `ENOMEM` of the latter.
+/// brk(2). Returns the end of the heap, whether or not it moved; libc turns the latter into `ENOMEM`.
 pub(crate) fn brk(space: &AddressSpace, end: usize) -> SysResult {
     Ok(space.brk(end))
 }
@@ -216,7 +216,7 @@ pub(crate) fn madvise(space: &AddressSpace, addr: usize, len: usize, advice: i32
 
 /// mincore(2).
 pub(crate) fn mincore(space: &AddressSpace, addr: usize, len: usize, vector: usize) -> SysResult {
-    /// Answers that are copied out together.
+    /// Answers that are copied out at a time.
     const PIECE: usize = 256;
     if page_down(addr) != addr {
         return Err(Errno::EINVAL);
@@ -236,13 +236,13 @@ pub(crate) fn mincore(space: &AddressSpace, addr: usize, len: usize, vector: usi
     Ok(0)
 }
 
-/// msync(2). What a shared mapping writes is the file's contents at once, so nothing is left to do.
+/// msync(2). Writes to a shared mapping change the file's contents at once, so this does nothing more.
 pub(crate) fn msync(space: &AddressSpace, addr: usize, len: usize, flags: u32) -> SysResult {
     let flags = SyncFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     if page_down(addr) != addr || flags.contains(SyncFlags::ASYNC | SyncFlags::SYNC) {
         return Err(Errno::EINVAL);
     }
-    // A length that rounds to more than there is wraps to nothing, as on Linux.
+    // As on Linux, a length wraps to zero if it cannot be rounded up.
     let end = addr.checked_add(page_up(len).unwrap_or(0)).ok_or(Errno::ENOMEM)?;
     if flags.contains(SyncFlags::INVALIDATE) && space.has_locked(addr..end) {
         return Err(Errno::EBUSY);
@@ -288,16 +288,16 @@ pub(crate) fn munlockall(space: &AddressSpace) -> SysResult {
     Ok(0)
 }
 
-/// The pages of a range that starts between pages and is not empty.
+/// Returns the pages of a range, which must be page-aligned and not empty.
 fn nonempty_pages(start: usize, len: usize) -> Result<Range<usize>, Errno> {
     let end = page_up(len).and_then(|len| start.checked_add(len)).ok_or(Errno::ENOMEM)?;
     if start < end { Ok(start..end) } else { Err(Errno::ENOMEM) }
 }
 
-/// The pages that a range touches.
+/// Returns the pages that a range touches.
 fn touched_pages(addr: usize, len: usize) -> Result<Range<usize>, Errno> {
     let start = page_down(addr);
-    // A length near the end of the address space wraps to nothing, as on Linux.
+    // As on Linux, a length near the end of the address space wraps to zero.
     let len = len.checked_add(addr - start).and_then(page_up).unwrap_or(0);
     let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
     Ok(start..end)

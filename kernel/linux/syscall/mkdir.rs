@@ -6,7 +6,7 @@ use rules::abi::mode::Permissions;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Context, SysResult};
-use crate::linux::fs::name::NewFile;
+use crate::linux::fs::namei::NewFile;
 
 /// mkdir(2).
 pub(crate) fn mkdir(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {

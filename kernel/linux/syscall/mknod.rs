@@ -9,7 +9,7 @@ use rules::linux::abi::device::DeviceNumber;
 use rules::linux::capability::Capability;
 
 use super::context::{Context, SysResult};
-use crate::linux::fs::name::NewFile;
+use crate::linux::fs::namei::NewFile;
 use crate::linux::fs::tmpfs::inode::{Content, DeviceKind};
 
 /// mknod(2).

@@ -1,6 +1,6 @@
-//! The border to user mode: from registers to typed arguments, and back.
+//! System calls: from registers to typed arguments, and results back.
 //!
-//! One file a man page; `table` maps numbers to functions.
+//! One file for each man page; `table` maps numbers to functions.
 
 pub(crate) mod access;
 pub(crate) mod at;

@@ -1,7 +1,7 @@
 //! mount(2), umount2(2).
 //!
-//! Known: tmpfs, devtmpfs, proc, sysfs (empty), bind mounts, and what init programs do without effect here: remounts
-//! and changes of propagation.
+//! Supported: tmpfs, devtmpfs, proc, sysfs (empty), bind mounts, and without effect remounts and changes of
+//! propagation, which init programs request.
 //! Source: Linux 6.1 fs/namespace.c (`path_mount`, `path_umount`), mm/shmem.c (`shmem_parse_options`).
 
 use rules::abi::errno::Errno;
@@ -83,7 +83,7 @@ pub(crate) fn umount2(cx: &mut Context<'_>, target: usize, flags: u32) -> SysRes
     Ok(0)
 }
 
-/// A string that may be left out.
+/// Reads a string argument that may be null.
 fn optional(
     cx: &mut Context<'_>,
     address: usize,

@@ -1,8 +1,8 @@
 //! open(2), openat(2), openat2(2), creat(2).
 //!
-//! Owns: flags and their errors; the descriptor is taken before the file is looked for, as on Linux.
-//! Not here: what opening means (`fs/open`).
-//! Missing: the `RESOLVE_` flags of openat2(2) but RESOLVE_NO_MAGICLINKS (there are none here).
+//! Owns: flags and their errors. The descriptor is reserved before the path lookup, as on Linux.
+//! Not here: opening a file (`fs/open`).
+//! Missing: the `RESOLVE_` flags of openat2(2), except RESOLVE_NO_MAGICLINKS.
 //! Source: Linux 6.1 fs/open.c (`do_sys_openat2`, `build_open_flags`).
 
 use rules::abi::errno::Errno;
@@ -12,7 +12,7 @@ use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::syscall::patience;
-use crate::linux::fs::open::{self, How};
+use crate::linux::fs::open::{self, OpenHow};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
@@ -30,7 +30,7 @@ pub(crate) fn creat(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
 
 /// openat(2).
 pub(crate) fn openat(cx: &mut Context<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
-    open_with(cx, directory, path, How::parse(flags, mode)?)
+    open_with(cx, directory, path, OpenHow::parse(flags, mode)?)
 }
 
 /// openat2(2).
@@ -53,15 +53,15 @@ pub(crate) fn openat2(
     if mode != 0 && !makes {
         return Err(Errno::EINVAL);
     }
-    let parsed = How::parse(flags, mode as u32)?;
+    let parsed = OpenHow::parse(flags, mode as u32)?;
     if parsed.flags.bits() != flags & OpenFlags::all().bits() {
-        // open(2) drops what O_PATH gives no meaning; openat2(2) refuses it.
+        // open(2) drops the flags that mean nothing with O_PATH; openat2(2) rejects them.
         return Err(Errno::EINVAL);
     }
     open_with(cx, directory, path, parsed)
 }
 
-fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> SysResult {
+fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: OpenHow) -> SysResult {
     let path = cx.path(path)?;
     let files = cx.files();
     let reserved = files.reserve(Fd::new(0), cx.file_limit())?;
@@ -74,7 +74,7 @@ fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: How) -> Sys
     Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())
 }
 
-/// `struct open_how` of any version: what this one does not know must be zero.
+/// Reads a `struct open_how` of any version; fields unknown to this one must be zero.
 fn read_open_how(cx: &mut Context<'_>, address: usize, size: usize) -> Result<[u64; 3], Errno> {
     const KNOWN: usize = size_of::<[u64; 3]>();
     if size < KNOWN {

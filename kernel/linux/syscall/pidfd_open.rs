@@ -9,16 +9,17 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
 use super::context::{Caller, Context, SysResult};
-use super::kill::{self, Told};
+use super::kill::{self, UserSigInfo};
 use crate::linux::task::pidfd::{self, PidFd};
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::signal::pending::{Info, SI_USER};
 use crate::linux::task::signal::send;
 
-/// pidfd_open(2). The descriptor is closed by execve(2).
+/// pidfd_open(2). The descriptor is close-on-exec.
 ///
 /// # Errors
-/// `EINVAL`: no number of a process, or unknown flags. `ESRCH`: no such process. `EMFILE`, `ENOMEM`.
+/// `EINVAL`: an invalid PID, or unknown flags. `ESRCH`: no such process. `EMFILE`, `ENOMEM`.
 pub(crate) fn pidfd_open(cx: &mut Context<'_>, pid: usize, flags: u32) -> SysResult {
     let flags = OpenFlags::from_bits(flags).filter(|flags| OpenFlags::NONBLOCK.contains(*flags));
     let flags = flags.ok_or(Errno::EINVAL)?;
@@ -26,29 +27,29 @@ pub(crate) fn pidfd_open(cx: &mut Context<'_>, pid: usize, flags: u32) -> SysRes
     if pid.cast_signed() <= 0 {
         return Err(Errno::EINVAL);
     }
-    let Some(process) = process::find(pid) else {
-        // A thread that does not lead is none of those that have a descriptor.
-        return Err(if process::find_thread(pid).is_some() { Errno::EINVAL } else { Errno::ESRCH });
+    let Some(process) = process_table::find(pid) else {
+        // Threads other than the leader have no pidfds.
+        return Err(if process_table::find_thread(pid).is_some() { Errno::EINVAL } else { Errno::ESRCH });
     };
     let file = pidfd::open(process, flags)?;
     cx.files().open(file, OnExec::Close, cx.file_limit()).map(Fd::index)
 }
 
-/// The process behind a descriptor.
+/// Returns the process behind a pidfd.
 ///
 /// # Errors
-/// `EBADF`: not open, or not of a process.
+/// `EBADF`: not open, or not a pidfd.
 pub(super) fn process_of(cx: &Context<'_>, fd: usize) -> Result<Arc<Process>, Errno> {
     let file = cx.file(fd)?;
     let process = file.downcast::<PidFd>().map(|file| file.process().clone());
     process.ok_or(Errno::EBADF)
 }
 
-/// pidfd_send_signal(2); a null `info` is as kill(2).
+/// pidfd_send_signal(2); a null `info` stands for kill(2)'s.
 ///
 /// # Errors
-/// `EBADF`: no descriptor of a process. `EINVAL`: no such signal, or one that `info` contradicts; flags. `ESRCH`: it was
-/// waited for. `EPERM`, `EFAULT`, `E2BIG`.
+/// No signal was sent. `EBADF`: not a pidfd. `EINVAL`: no such signal, `info` is for another signal, or flags are set.
+/// `ESRCH`: the process was reaped. `EPERM`, `EFAULT`, `E2BIG`.
 pub(crate) fn pidfd_send_signal(
     cx: &mut Context<'_>,
     fd: usize,
@@ -60,7 +61,7 @@ pub(crate) fn pidfd_send_signal(
         return Err(Errno::EINVAL);
     }
     let process = process_of(cx, fd)?;
-    let told = if info == 0 { None } else { Some(Told::read(cx, info, number)?) };
+    let told = if info == 0 { None } else { Some(UserSigInfo::read(cx, info, number)?) };
     if let Some(told) = &told {
         if told.number() != number as u32 {
             return Err(Errno::EINVAL);
@@ -74,7 +75,7 @@ pub(crate) fn pidfd_send_signal(
         None => Info::user(signal, SI_USER, cx.process().pid(), uid),
     });
     kill::check_permission(cx, &process, signal)?;
-    if process::find(process.pid()).is_none() {
+    if process_table::find(process.pid()).is_none() {
         return Err(Errno::ESRCH);
     }
     if let Some(info) = info {

@@ -1,4 +1,4 @@
-//! prctl(2), as far as C libraries, shells and supervisors call it.
+//! prctl(2), with the options that C libraries, shells and supervisors use.
 
 use core::sync::atomic::Ordering;
 
@@ -9,13 +9,13 @@ use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user::{self, UserPtr, UserSlice};
 use rules::abi::signal::Signal;
 
-/// Bytes of a name, its end included (`TASK_COMM_LEN`).
+/// Bytes of a name including its zero byte (`TASK_COMM_LEN`).
 const NAME: usize = 16;
 
 /// prctl(2).
 ///
 /// # Errors
-/// `EINVAL`: an option that is not known here, or an argument that has no meaning. `EPERM`: as [`CapabilitySets`] says. `EFAULT`.
+/// `EINVAL`: unknown option or invalid argument. `EPERM`: as [`CapabilitySets`] says. `EFAULT`.
 pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) -> SysResult {
     const SET_PDEATHSIG: u32 = 1;
     const GET_PDEATHSIG: u32 = 2;
@@ -44,7 +44,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) 
             UserPtr::<u32>::new(cx.space(), argument).write(&number)?;
             Ok(0)
         }
-        // No core is ever dumped.
+        // Core dumps do not exist here.
         GET_DUMPABLE => Ok(1),
         SET_DUMPABLE if argument <= 1 => Ok(0),
         SET_NAME => set_name(cx, argument),
@@ -55,7 +55,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) 
             UserSlice::new(cx.space(), argument, NAME)?.write_bytes(&bytes)?;
             Ok(0)
         }
-        // Timers are exact.
+        // Timers have no slack.
         SET_TIMERSLACK => Ok(0),
         GET_TIMERSLACK => Ok(50_000),
         SET_CHILD_SUBREAPER => {
@@ -78,7 +78,7 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) 
     }
 }
 
-/// The options that are about capabilities.
+/// Performs the options about capabilities.
 fn capabilities(sets: &mut CapabilitySets, option: u32, arguments: [usize; 4]) -> SysResult {
     const GET_KEEPCAPS: u32 = 7;
     const SET_KEEPCAPS: u32 = 8;
@@ -101,7 +101,7 @@ fn capabilities(sets: &mut CapabilitySets, option: u32, arguments: [usize; 4]) -
     Ok(0)
 }
 
-/// `PR_CAP_AMBIENT`.
+/// Performs `PR_CAP_AMBIENT`.
 fn ambient(sets: &mut CapabilitySets, [what, capability, rest @ ..]: [usize; 4]) -> SysResult {
     const IS_SET: usize = 1;
     const RAISE: usize = 2;

@@ -7,7 +7,7 @@ use rules::linux::abi::at::AT_FDCWD;
 
 use super::at::{EmptyPath, Lookup};
 use super::context::{Caller, Context, SysResult};
-use crate::linux::fs::name;
+use crate::linux::fs::namei;
 use crate::linux::fs::path::LastLink;
 use crate::machine::memory::user::UserSlice;
 
@@ -16,7 +16,7 @@ pub(crate) fn readlink(cx: &mut Context<'_>, path: usize, to: usize, size: i32) 
     readlinkat(cx, AT_FDCWD, path, to, size)
 }
 
-/// readlinkat(2). An empty path means the link that the descriptor is.
+/// readlinkat(2). An empty path stands for the link that the descriptor was opened on.
 pub(crate) fn readlinkat(
     cx: &mut Context<'_>,
     directory: i32,
@@ -29,7 +29,7 @@ pub(crate) fn readlinkat(
     let empty_path =
         if is_empty && directory != AT_FDCWD { EmptyPath::Descriptor } else { EmptyPath::Missing };
     let location = cx.locate(directory, path, Lookup { last_link: LastLink::Keep, empty_path })?;
-    let target = name::read_link(&location)
+    let target = namei::read_link(&location)
         .map_err(|error| if is_empty && error == Errno::EINVAL { Errno::ENOENT } else { error })?;
     let length = target.len().min(size);
     UserSlice::new(cx.space(), to, length)?.write_bytes(&target[..length])?;

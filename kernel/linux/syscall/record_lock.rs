@@ -1,6 +1,6 @@
-//! Record locks: fcntl(2)'s `F_GETLK`, `F_SETLK` and `F_SETLKW`, and their kin of open file descriptions.
+//! Record locks: fcntl(2)'s `F_GETLK`, `F_SETLK` and `F_SETLKW`, and the same for open file descriptions.
 //!
-//! Owns: arguments, and the wait.   Not here: who holds what (fs/record_lock).
+//! Owns: arguments, and the wait.   Not here: the table of locks (fs/record_lock).
 //! Source: fcntl_locking(2); Linux 6.1 fs/locks.c (`fcntl_getlk`, `fcntl_setlk`).
 
 use alloc::sync::Arc;
@@ -16,22 +16,22 @@ use rules::linux::record_lock::argument::{Flock, RawFlock};
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::file::release::Release;
-use crate::linux::fs::record_lock::{self, FileLocks, Holder, Owner, Waiting};
+use crate::linux::fs::record_lock::{self, FileLocks, Holder, RecordLockOwner, Waiting};
 use crate::machine::memory::user::UserPtr;
 
-/// Whether a lock may be waited for.
+/// Whether to wait for a conflicting lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wait {
-    /// It is had at once or not at all.
+    /// Fail at once.
     No,
-    /// It is waited for.
+    /// Wait.
     Yes,
 }
 
-/// Says at `argument` who is in the way of the lock that is described there.
+/// Reports at `argument` a lock that conflicts with the one described there.
 ///
 /// # Errors
-/// `EFAULT`: no `struct flock` there. `EINVAL`, `EOVERFLOW`: a senseless one.
+/// `EFAULT`: `argument` is not accessible. `EINVAL`, `EOVERFLOW`: an invalid lock.
 pub(super) fn get(cx: &Context<'_>, file: &Arc<OpenFile>, owner: LockOwner, argument: usize) -> SysResult {
     let place = UserPtr::<RawFlock>::new(cx.space(), argument);
     let raw = place.read()?;
@@ -50,8 +50,9 @@ pub(super) fn get(cx: &Context<'_>, file: &Arc<OpenFile>, owner: LockOwner, argu
 /// Takes or releases the lock at `argument`.
 ///
 /// # Errors
-/// Nothing changed. As [`get`]. `EBADF`: not opened for what the lock is to protect. `EAGAIN`: others are in the way, and
-/// the lock is not waited for. `EDEADLK`: the others wait for the caller. `EINTR`: a signal came first. `ENOMEM`.
+/// Nothing was changed. As [`get`]. `EBADF`: the file is not open for the access that the lock protects. `EAGAIN`: a
+/// conflicting lock is held, and the caller does not wait. `EDEADLK`: its owner waits for the caller. `EINTR`: a
+/// signal came first. `ENOMEM`.
 pub(super) fn set(
     cx: &Context<'_>,
     file: &Arc<OpenFile>,
@@ -97,16 +98,16 @@ fn acquire(
     pollee::wait_events(cx.sleeper(), target, None, || {
         let result = locks.acquire(holder, mode, wanted.bytes);
         if result.is_pending()
-            && matches!(holder.owner, Owner::Table(_))
+            && matches!(holder.owner, RecordLockOwner::Table(_))
             && let Some(held) = locks.in_the_way(holder, mode, wanted.bytes)
         {
-            waiting.blame(held.owner.owner)?;
+            waiting.wait_for(held.owner.owner)?;
         }
         result
     })?
 }
 
-/// Lets the locks of an open file description go with it.
+/// Arranges that an open file description releases its locks when it is closed.
 fn observe(file: &OpenFile, owner: LockOwner, locks: &Arc<FileLocks>) -> Result<(), Errno> {
     match owner {
         LockOwner::Process => Ok(()),
@@ -122,7 +123,7 @@ fn holder(cx: &Context<'_>, file: &OpenFile, owner: LockOwner) -> Holder {
         LockOwner::Process => {
             Holder { owner: record_lock::owner_of(cx.files()), process: cx.process().pid().cast_signed() }
         }
-        LockOwner::Description => Holder { owner: Owner::Description(file.id()), process: -1 },
+        LockOwner::Description => Holder { owner: RecordLockOwner::Description(file.id()), process: -1 },
     }
 }
 

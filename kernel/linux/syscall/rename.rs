@@ -7,8 +7,8 @@ use rules::abi::errno::Errno;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Context, SysResult};
-use crate::linux::fs::name::{self, PathAt};
-use crate::linux::fs::tmpfs::rename::Taken;
+use crate::linux::fs::namei::{self, PathAt};
+use crate::linux::fs::tmpfs::rename::ExistingName;
 
 /// rename(2).
 pub(crate) fn rename(cx: &mut Context<'_>, old: usize, new: usize) -> SysResult {
@@ -36,13 +36,13 @@ pub(crate) fn renameat2(
     flags: u32,
 ) -> SysResult {
     let taken = match flags {
-        0 => Taken::Replace,
-        1 => Taken::Refuse,
-        2 => Taken::Exchange,
+        0 => ExistingName::Replace,
+        1 => ExistingName::Refuse,
+        2 => ExistingName::Exchange,
         _ => return Err(Errno::EINVAL),
     };
     let (old, new) = (cx.path(old)?, cx.path(new)?);
     let (from, to) = (cx.origin_at(old_directory, &old)?, cx.origin_at(new_directory, &new)?);
-    name::rename(PathAt { origin: &from, path: &old }, PathAt { origin: &to, path: &new }, taken)?;
+    namei::rename(PathAt { origin: &from, path: &old }, PathAt { origin: &to, path: &new }, taken)?;
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! sched_yield(2), sched_setaffinity(2), sched_getscheduler(2), getpriority(2), getcpu(2), membarrier(2).
 //!
-//! There is one policy, in which all threads have the same priority: `SCHED_OTHER` with a nice value of 0.
+//! There is one policy, `SCHED_OTHER` with a nice value of 0, so all threads have the same priority.
 //! Source: sched(7); Linux 6.1 kernel/sched/core.c, membarrier.c.
 
 use alloc::sync::Arc;
@@ -12,23 +12,23 @@ use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
-/// Bytes of a set of CPUs that are looked at: all the rest stands for CPUs that there are not.
+/// The bytes of a CPU set that are read; the rest stands for CPUs that do not exist.
 const SET: usize = size_of::<u64>();
 
-/// The thread with that ID; 0 is the caller.
+/// Returns the thread with that ID; 0 is the caller.
 fn find(cx: &Context<'_>, tid: usize) -> Result<Arc<Thread>, Errno> {
     match (tid as u32).cast_signed() {
         0 => Ok(cx.thread().clone()),
         tid if tid < 0 => Err(Errno::EINVAL),
-        tid => process::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH),
+        tid => process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH),
     }
 }
 
-/// The CPUs there are, as a set.
+/// Returns the set of existing CPUs.
 fn all() -> u64 {
     if num_cpus() >= 64 { u64::MAX } else { (1 << num_cpus()) - 1 }
 }
@@ -42,7 +42,7 @@ pub(crate) fn sched_yield() -> SysResult {
 /// sched_setaffinity(2).
 ///
 /// # Errors
-/// `EINVAL`: no CPU that exists. `ESRCH`: no such thread. `EPERM`: another user's. `EFAULT`.
+/// `EINVAL`: none of the CPUs exists. `ESRCH`: no such thread. `EPERM`: a thread of another user. `EFAULT`.
 pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, at: usize) -> SysResult {
     let mut bytes = [0; SET];
     let len = size.min(SET);
@@ -59,7 +59,7 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
         return Err(Errno::EINVAL);
     }
     thread.affinity.store(set, Ordering::Relaxed);
-    // It moves when it next leaves the CPU; the caller does so now.
+    // Another thread moves when it next leaves its CPU; the caller moves now.
     if Arc::ptr_eq(&thread, cx.thread()) {
         cx.sleeper().leave_cpu();
     }
@@ -69,7 +69,7 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
 /// sched_getaffinity(2).
 ///
 /// # Errors
-/// `EINVAL`: the set is too small, or not of whole words. `ESRCH`, `EFAULT`.
+/// `EINVAL`: the set is too small, or not a multiple of 8 bytes. `ESRCH`, `EFAULT`.
 pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, tid: usize, size: usize, at: usize) -> SysResult {
     if !size.is_multiple_of(SET) || size * 8 < num_cpus() {
         return Err(Errno::EINVAL);
@@ -79,15 +79,15 @@ pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     Ok(SET)
 }
 
-/// sched_getscheduler(2): `SCHED_OTHER`.
+/// sched_getscheduler(2): always `SCHED_OTHER`.
 pub(crate) fn sched_getscheduler(cx: &mut Context<'_>, tid: usize) -> SysResult {
     find(cx, tid).map(|_| 0)
 }
 
-/// sched_setscheduler(2) to what there is: `SCHED_OTHER`, `SCHED_BATCH` and `SCHED_IDLE`, which differ in nothing here.
+/// sched_setscheduler(2): accepts `SCHED_OTHER`, `SCHED_BATCH` and `SCHED_IDLE`, which do not differ here.
 ///
 /// # Errors
-/// `EINVAL`: a priority, or no policy. `EPERM`: a real-time policy. `ESRCH`, `EFAULT`.
+/// `EINVAL`: a priority that is not 0, or no such policy. `EPERM`: a real-time policy. `ESRCH`, `EFAULT`.
 pub(crate) fn sched_setscheduler(
     cx: &mut Context<'_>,
     tid: usize,
@@ -105,7 +105,7 @@ pub(crate) fn sched_setscheduler(
     }
 }
 
-/// sched_getparam(2): no priority.
+/// sched_getparam(2): the priority is always 0.
 ///
 /// # Errors
 /// `EINVAL`, `ESRCH`, `EFAULT`.
@@ -115,7 +115,7 @@ pub(crate) fn sched_getparam(cx: &mut Context<'_>, tid: usize, at: usize) -> Sys
     Ok(0)
 }
 
-/// sched_get_priority_min(2) and sched_get_priority_max(2): the bound for real-time policies is `bound`.
+/// sched_get_priority_min(2) and sched_get_priority_max(2): returns `bound` for real-time policies.
 ///
 /// # Errors
 /// `EINVAL`: no such policy.
@@ -127,18 +127,18 @@ pub(crate) fn sched_get_priority(policy: usize, bound: usize) -> SysResult {
     }
 }
 
-/// getpriority(2): the system call returns 20 less the nice value, which is 0.
+/// getpriority(2): the system call returns 20 minus the nice value, which is 0.
 ///
 /// # Errors
-/// `EINVAL`: not of a process, a group or a user.
+/// `EINVAL`: neither of a process nor of a group or user.
 pub(crate) fn getpriority(which: usize) -> SysResult {
     if which as u32 > 2 { Err(Errno::EINVAL) } else { Ok(20) }
 }
 
-/// setpriority(2): taken note of by nobody.
+/// setpriority(2): has no effect.
 ///
 /// # Errors
-/// `EINVAL`: not of a process, a group or a user.
+/// `EINVAL`: neither of a process nor of a group or user.
 pub(crate) fn setpriority(which: usize) -> SysResult {
     if which as u32 > 2 { Err(Errno::EINVAL) } else { Ok(0) }
 }
@@ -158,10 +158,10 @@ pub(crate) fn getcpu(cx: &mut Context<'_>, cpu: usize, node: usize) -> SysResult
     Ok(0)
 }
 
-/// membarrier(2): every CPU takes an interrupt, which orders its memory accesses.
+/// membarrier(2): interrupts every CPU, which orders its memory accesses.
 ///
 /// # Errors
-/// `EINVAL`: an unknown command, or flags. `EPERM`: a private barrier, and the process has not registered for one.
+/// `EINVAL`: unknown command, or flags are set. `EPERM`: a private barrier without registration.
 pub(crate) fn membarrier(cx: &mut Context<'_>, command: usize, flags: usize) -> SysResult {
     /// Query, global, global expedited and private expedited with their registrations.
     const KNOWN: u32 = 0b1_1111;
@@ -177,7 +177,7 @@ pub(crate) fn membarrier(cx: &mut Context<'_>, command: usize, flags: usize) -> 
         return Ok(KNOWN as usize);
     }
     match command {
-        // Everybody takes part in global ones.
+        // Global barriers need no registration.
         REGISTER_GLOBAL => {}
         REGISTER_PRIVATE => is_registered.store(true, Ordering::Relaxed),
         PRIVATE if !is_registered.load(Ordering::Relaxed) => return Err(Errno::EPERM),

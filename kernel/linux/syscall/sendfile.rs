@@ -1,6 +1,6 @@
 //! sendfile(2).
 //!
-//! The bytes go through a small buffer of the kernel's; what it saves a program is the two system calls per piece.
+//! The bytes pass through a small kernel buffer; the program saves two system calls for each piece.
 //! Source: Linux 6.1 fs/read_write.c (`do_sendfile`), fs/splice.c (`splice_direct_to_actor`).
 
 use alloc::vec::Vec;
@@ -18,16 +18,16 @@ use crate::core::syscall::write;
 use crate::machine::memory::transfer::Source;
 use crate::machine::memory::user::{MAX_RW_COUNT, UserPtr};
 
-/// Bytes that are on their way at one time.
+/// The size of the buffer.
 const PIECE: usize = 16 << 10;
 
-/// Copies at most `count` bytes from `from`, a regular file, to `to` and returns how many. They are read at the offset
-/// that `offset` points to, which is moved; if it is null, at the file's own.
+/// Copies at most `count` bytes from `from`, a regular file, to `to`, and returns how many. It reads at the offset
+/// behind the pointer `offset`, or at the file's own if that is null, and advances it.
 ///
 /// # Errors
-/// Nothing was copied. `EBADF`: not open for this. `EINVAL`: `from` is not a regular file, or `to` has `O_APPEND`, or a
-/// negative offset. `ESPIPE`: an offset for a file that has none. `EFAULT`: the offset is not accessible. `EOVERFLOW`: it
-/// is the largest. Those of write(2).
+/// Nothing was copied. `EBADF`: not open for this. `EINVAL`: `from` is not a regular file, `to` has `O_APPEND`, or the
+/// offset is negative. `ESPIPE`: an offset for a file that has none. `EFAULT`: the offset is not accessible.
+/// `EOVERFLOW`: the offset is the largest. Those of write(2).
 pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, count: usize) -> SysResult {
     let offset = UserPtr::<u64>::new(cx.space(), offset);
     let start = if offset.is_null() { None } else { Some(offset.read()?) };
@@ -66,10 +66,11 @@ fn is_regular(file: &OpenFile) -> bool {
     FileType::from_mode(file.stat().mode) == Some(FileType::Regular)
 }
 
-/// Reads `count` bytes from `position` on, which is moved, and hands each piece to `write`, which says how many it took.
+/// Reads `count` bytes from `position` on, advances it, and passes each piece to `write`, which returns how many it
+/// took.
 ///
 /// # Errors
-/// Nothing was written. `ENOMEM`: no buffer. Those of read(2) and of `write`.
+/// Nothing was written. `ENOMEM`: no memory for the buffer. Those of read(2) and of `write`.
 pub(super) fn copy(
     cx: &Context<'_>,
     from: &OpenFile,
@@ -81,7 +82,7 @@ pub(super) fn copy(
     piece.try_reserve_exact(PIECE).map_err(|_| Errno::ENOMEM)?;
     piece.resize(PIECE, 0);
     let mut total = 0;
-    // Two gigabytes take seconds: who was killed does not stay for them.
+    // Copying two gigabytes takes seconds, so a killed thread stops early.
     while total < count && !cx.thread().is_dying() {
         let wanted = PIECE.min(count - total);
         let read = match from.read_at(*position, &mut &mut piece[..wanted]) {

@@ -9,10 +9,11 @@ use rules::abi::errno::Errno;
 
 use super::context::{Context, SysResult};
 use super::kill;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::session;
 
-/// The process with that ID; 0 is the caller.
+/// Returns the process with that ID; 0 is the caller.
 fn find(cx: &Context<'_>, pid: usize) -> Result<Arc<Process>, Errno> {
     match pid as u32 {
         0 => Ok(cx.process().clone()),
@@ -39,8 +40,9 @@ pub(crate) fn getsid(cx: &mut Context<'_>, pid: usize) -> SysResult {
 /// setpgid(2).
 ///
 /// # Errors
-/// `EINVAL`: negative, or a thread that does not lead. `ESRCH`: neither the caller nor its child. `EACCES`: a child that runs another program already.
-/// `EPERM`: another session, its leader, or no such group in it.
+/// Nothing was changed. `EINVAL`: a negative ID, or a thread that is not its process's leader. `ESRCH`: neither the
+/// caller nor its child. `EACCES`: a child that has called execve(2). `EPERM`: a process of another session, a session
+/// leader, or no such group in the session.
 pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResult {
     let own = cx.process();
     if (group as u32).cast_signed() < 0 {
@@ -52,7 +54,7 @@ pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResu
     } else {
         let child = own.children.lock().iter().find(|child| child.pid() == pid).cloned();
         let Some(child) = child else {
-            let is_thread = process::find(pid).is_none() && process::find_thread(pid).is_some();
+            let is_thread = process_table::find(pid).is_none() && process_table::find_thread(pid).is_some();
             return Err(if is_thread { Errno::EINVAL } else { Errno::ESRCH });
         };
         if child.session() != own.session() {
@@ -75,10 +77,10 @@ pub(crate) fn setpgid(cx: &mut Context<'_>, pid: usize, group: usize) -> SysResu
 /// setsid(2).
 ///
 /// # Errors
-/// `EPERM`: there is a process group with the caller's number.
+/// `EPERM`: a process group has the caller's PID as its ID.
 pub(crate) fn setsid(cx: &mut Context<'_>) -> SysResult {
     let pid = cx.process().pid();
-    if process::any(|other| other.group() == pid) {
+    if process_table::any(|other| other.group() == pid) {
         return Err(Errno::EPERM);
     }
     cx.process().join(pid, pid);

@@ -18,7 +18,7 @@ fn parse(which: usize) -> Result<Interval, Errno> {
     }
 }
 
-/// Reads `struct itimerval`.
+/// Reads a `struct itimerval`.
 fn read(space: &AddressSpace, at: usize) -> Result<Setting, Errno> {
     let [interval, interval_micros, left, left_micros] = UserPtr::<[i64; 4]>::new(space, at).read()?;
     let duration = |seconds: i64, micros: i64| {
@@ -29,9 +29,9 @@ fn read(space: &AddressSpace, at: usize) -> Result<Setting, Errno> {
     Ok(Setting { left: duration(left, left_micros)?, interval: duration(interval, interval_micros)? })
 }
 
-/// Writes `struct itimerval`.
+/// Writes a `struct itimerval`.
 fn write(space: &AddressSpace, at: usize, setting: Setting) -> Result<(), Errno> {
-    // What is set never reads as unset.
+    // An armed timer must not read as disarmed.
     let left = if setting.left.is_zero() { setting.left } else { setting.left.max(Duration::from_micros(1)) };
     let parts = |time: Duration| [time.as_secs().cast_signed(), i64::from(time.subsec_micros())];
     let ([interval, interval_micros], [left, left_micros]) = (parts(setting.interval), parts(left));
@@ -48,10 +48,11 @@ pub(crate) fn getitimer(cx: &mut Context<'_>, which: usize, at: usize) -> SysRes
     Ok(0)
 }
 
-/// setitimer(2); a null `new` turns the timer off.
+/// setitimer(2); a null `new` disarms the timer.
 ///
 /// # Errors
-/// `EINVAL`: no such timer, or no time. `EFAULT`: the timer is set all the same if only `old` is not writable.
+/// `EINVAL`: no such timer, or an invalid time. `EFAULT`: if only `old` is not writable, the timer was set
+/// nevertheless.
 pub(crate) fn setitimer(cx: &mut Context<'_>, which: usize, new: usize, old: usize) -> SysResult {
     let new = if new == 0 { Setting::default() } else { read(cx.space(), new)? };
     let before = cx.process().timers.set_interval(cx.process(), parse(which)?, new);
@@ -61,7 +62,7 @@ pub(crate) fn setitimer(cx: &mut Context<'_>, which: usize, new: usize, old: usi
     Ok(0)
 }
 
-/// alarm(2): returns the seconds that were left, rounded, and at least one if any time was.
+/// alarm(2): returns the seconds that were left, rounded, but at least one if the alarm was set.
 pub(crate) fn alarm(cx: &mut Context<'_>, seconds: usize) -> SysResult {
     let left = Duration::from_secs((seconds as u32).into());
     let new = Setting { left, interval: Duration::ZERO };

@@ -27,7 +27,7 @@ pub(crate) fn rt_sigaction(
             let [handler, flags, restorer, mask] = UserPtr::<[u64; 4]>::new(cx.space(), at).read()?;
             Some(Action {
                 handler: handler as usize,
-                // Programs ask which flags there are by setting them and looking what stayed.
+                // Programs detect supported flags by setting them and reading back what was kept.
                 flags: Flags::from_bits_truncate(flags),
                 restorer: restorer as usize,
                 mask: SigSet::mask(mask),
@@ -85,7 +85,7 @@ pub(crate) fn rt_sigprocmask(
         own = cx.thread().signals.lock();
         own.mask = mask;
         drop(own);
-        // What is no longer blocked may wait already, and what is now may be another thread's to take.
+        // A newly unblocked signal may be pending already; a newly blocked one may have to be taken by another thread.
         cx.thread().recheck_signals();
         let left = cx.process().signals.lock().pending.signals().intersection(mask.without(before));
         if !left.is_empty() {
@@ -132,7 +132,7 @@ pub(crate) fn sigaltstack(cx: &mut Context<'_>, new: usize, old: usize) -> SysRe
     Ok(0)
 }
 
-/// rt_sigreturn(2): a frame that is none is `SIGSEGV`.
+/// rt_sigreturn(2): an invalid frame causes `SIGSEGV`.
 pub(crate) fn rt_sigreturn(cx: &mut Context<'_>) -> SysResult {
     if frame::pop(cx.thread(), cx.user).is_err() {
         send::fault(cx.thread(), Info::kernel(Signal::SEGV));

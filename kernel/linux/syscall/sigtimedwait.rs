@@ -18,7 +18,7 @@ use rules::abi::signal::SigSet;
 /// rt_sigsuspend(2).
 ///
 /// # Errors
-/// `EINTR`: always, after a handler ran. `EINVAL`: the set has another size. `EFAULT`.
+/// `EINTR`: always, after a handler ran. `EINVAL`: wrong size of the set. `EFAULT`.
 pub(crate) fn rt_sigsuspend(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult {
     mask::check_set_size(size)?;
     let mask = SigSet::mask(UserPtr::<u64>::new(cx.space(), at).read()?);
@@ -40,8 +40,8 @@ pub(crate) fn pause(cx: &mut Context<'_>) -> SysResult {
 /// rt_sigtimedwait(2).
 ///
 /// # Errors
-/// `EAGAIN`: none of the signals came in time. `EINTR`: another one did. `EINVAL`: the set has another size, or the time
-/// is none. `EFAULT`.
+/// `EAGAIN`: none of the signals came in time. `EINTR`: another signal came. `EINVAL`: wrong size of the set, or an
+/// invalid timeout. `EFAULT`.
 pub(crate) fn rt_sigtimedwait(
     cx: &mut Context<'_>,
     set: usize,
@@ -62,7 +62,7 @@ pub(crate) fn rt_sigtimedwait(
         let mut own = thread.signals.lock();
         own.pending.take(wanted).or_else(|| shared.pending.take(wanted))
     };
-    // While it waits it blocks none of them, so that whoever sends one turns to this thread.
+    // The thread blocks none of them while it waits, so that senders choose this thread.
     let before = {
         let mut own = thread.signals.lock();
         let before = own.mask;
@@ -78,7 +78,7 @@ pub(crate) fn rt_sigtimedwait(
             break Err(Errno::EAGAIN);
         }
         if thread.is_interrupted() {
-            // One that is wanted may have come after the look.
+            // One of the signals may have come after the check.
             break take().ok_or(Errno::EINTR);
         }
         is_over = thread.sleep(deadline) == WakeReason::TimedOut;

@@ -1,4 +1,4 @@
-//! socket(2), and what the calls of sockets need to know of their caller.
+//! socket(2), and what socket calls need to know of their caller.
 //!
 //! Owns: which family and type is which kind of socket, and the files of local sockets in the tree.
 //! Not here: the other calls (net/syscall), what sockets do (`net`, `unix`, `netlink`).
@@ -20,7 +20,7 @@ use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::Right;
 use crate::linux::fs::mount::Location;
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::{self, LastLink};
 use crate::linux::fs::stat;
 use crate::linux::fs::tmpfs::inode::Content;
@@ -28,19 +28,19 @@ use crate::linux::{netlink, unix};
 use crate::net::socket::{FileId, SocketCaller};
 use crate::net::{tcp, udp};
 
-/// How many protocols there may be: `IPPROTO_MAX`.
+/// The bound of protocol numbers: `IPPROTO_MAX`.
 const PROTOCOLS: u32 = 263;
 
-/// The type of a socket and its flags, as programs pass them in one number.
+/// The type of a socket and its flags, which programs pass in one number.
 pub(super) struct Type {
-    /// `SOCK_STREAM` and the like.
+    /// `SOCK_STREAM` and others.
     pub(super) kind: u32,
-    /// The flags as open(2) has them.
+    /// The flags, converted to those of open(2).
     pub(super) flags: OpenFlags,
 }
 
 impl Type {
-    /// Takes the number apart.
+    /// Splits the number into type and flags.
     ///
     /// # Errors
     /// `EINVAL`: an unknown flag.
@@ -50,10 +50,10 @@ impl Type {
         Ok(Self { kind: number & kind::SOCK_TYPE_MASK, flags })
     }
 
-    /// What a local socket of the type carries.
+    /// Returns the kind of a local socket of this type.
     ///
     /// # Errors
-    /// `EPROTONOSUPPORT`: there is only one protocol. `ESOCKTNOSUPPORT`: there is no such type.
+    /// `EPROTONOSUPPORT`: an unknown protocol. `ESOCKTNOSUPPORT`: an unknown type.
     pub(super) fn local(&self, protocol: u32) -> Result<Kind, Errno> {
         if protocol != 0 && protocol != u32::from(family::AF_UNIX) {
             return Err(Errno::EPROTONOSUPPORT);
@@ -61,18 +61,19 @@ impl Type {
         match self.kind {
             kind::SOCK_STREAM => Ok(Kind::Stream),
             kind::SOCK_SEQPACKET => Ok(Kind::SeqPacket),
-            // Linux takes the one for the other.
+            // As on Linux, SOCK_RAW stands for SOCK_DGRAM.
             kind::SOCK_DGRAM | kind::SOCK_RAW => Ok(Kind::Datagram),
             _ => Err(Errno::ESOCKTNOSUPPORT),
         }
     }
 }
 
-/// Makes a socket and returns its number.
+/// Creates a socket and returns its descriptor.
 ///
 /// # Errors
-/// `EINVAL`: an unknown flag or type, or no number of a protocol. `EAFNOSUPPORT`: a family that is not here. `ESOCKTNOSUPPORT`,
-/// `EPROTONOSUPPORT`: a type or protocol that the family has not. `EMFILE`: no number is free. `ENOMEM`.
+/// `EINVAL`: an unknown flag or type, or an invalid protocol number. `EAFNOSUPPORT`: an unsupported family.
+/// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`: a type or protocol that the family does not support. `EMFILE`: no descriptor
+/// is free. `ENOMEM`.
 pub(crate) fn socket(cx: &mut Context<'_>, family: u32, kind: u32, protocol: u32) -> SysResult {
     let kind = Type::parse(kind)?;
     if family >= family::AF_MAX {
@@ -125,14 +126,14 @@ impl SocketCaller for Context<'_> {
 
     fn make_socket_file(&self, path: &[u8]) -> Result<FileId, Errno> {
         let new = NewFile::Special(Content::Socket);
-        let made = name::make(&self.origin(), path, new, Permissions::from_mode(0o777));
+        let made = namei::make(&self.origin(), path, new, Permissions::from_mode(0o777));
         let in_use = |error| if error == Errno::EEXIST { Errno::EADDRINUSE } else { error };
         made.map(|location| id(&location)).map_err(in_use)
     }
 
     fn remove_socket_file(&self, path: &[u8]) {
-        // Somebody else may have removed it.
-        let _ = name::unlink(&self.origin(), path);
+        // Another thread may have removed the file already.
+        let _ = namei::unlink(&self.origin(), path);
     }
 
     fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno> {

@@ -1,6 +1,6 @@
 //! socketpair(2).
 //!
-//! Not here: the pair (`unix`).
+//! Not here: the sockets (`unix`).
 //! Source: Linux 6.1 net/socket.c (`__sys_socketpair`).
 
 use rules::abi::errno::Errno;
@@ -13,12 +13,12 @@ use crate::linux::unix;
 use crate::machine::memory::user::UserPtr;
 use crate::net::socket::SocketCaller as _;
 
-/// Makes two connected sockets and writes their numbers to `to`.
+/// Creates two connected sockets and writes their descriptors to `to`.
 ///
 /// # Errors
-/// `EINVAL`: an unknown flag. `EAFNOSUPPORT`: a family that is not here. `EOPNOTSUPP`: one that knows no pairs.
-/// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`: a type or protocol that pairs have not. `EFAULT`: `to` is not writable.
-/// `EMFILE`: no numbers are free. `ENOMEM`. There is no pair then.
+/// Nothing was created. `EINVAL`: an unknown flag. `EAFNOSUPPORT`: an unsupported family. `EOPNOTSUPP`: a family
+/// without socket pairs. `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`: an unsupported type or protocol. `EFAULT`: `to` is not
+/// writable. `EMFILE`: no descriptors are free. `ENOMEM`.
 pub(crate) fn socketpair(
     cx: &mut Context<'_>,
     family: u32,

@@ -1,6 +1,6 @@
 //! stat(2), lstat(2), fstat(2), newfstatat(2), statx(2).
 //!
-//! Not here: how the answers come about (`fs/stat`).
+//! Not here: filling the structures (`fs/stat`).
 //! Source: Linux 6.1 fs/stat.c.
 
 use rules::abi::errno::Errno;
@@ -9,7 +9,7 @@ use rules::core::fd::Fd;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::abi::device::DeviceNumber;
 
-use super::at::{self, Found, Lookup};
+use super::at::{self, FoundFile, Lookup};
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::stat;
 use crate::machine::memory::user::UserPtr;
@@ -31,7 +31,7 @@ pub(crate) fn fstat(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
     write(cx, to, &cx.files().get_any(fd)?.stat())
 }
 
-/// newfstatat(2), which C libraries call fstatat.
+/// newfstatat(2), the system call behind fstatat(3).
 pub(crate) fn newfstatat(
     cx: &mut Context<'_>,
     directory: i32,
@@ -41,13 +41,13 @@ pub(crate) fn newfstatat(
 ) -> SysResult {
     let flags = at::flags(flags, LOOKUP | AtFlags::STATX_FORCE_SYNC | AtFlags::STATX_DONT_SYNC)?;
     let stat = match cx.find(directory, path, Lookup::with(flags))? {
-        Found::Place(location) => stat::stat(&location.inode),
-        Found::Elsewhere(file) => file.stat(),
+        FoundFile::Place(location) => stat::stat(&location.inode),
+        FoundFile::Elsewhere(file) => file.stat(),
     };
     write(cx, to, &stat)
 }
 
-/// statx(2). All that is known is told, whatever `mask` asks for.
+/// statx(2). Returns all fields, whatever `mask` requests.
 pub(crate) fn statx(
     cx: &mut Context<'_>,
     directory: i32,
@@ -63,8 +63,8 @@ pub(crate) fn statx(
         return Err(Errno::EINVAL);
     }
     let statx = match cx.find(directory, path, Lookup::with(flags))? {
-        Found::Place(location) => stat::statx(&location),
-        Found::Elsewhere(file) => extended(&file.stat()),
+        FoundFile::Place(location) => stat::statx(&location),
+        FoundFile::Elsewhere(file) => extended(&file.stat()),
     };
     UserPtr::new(cx.space(), to).write(&statx)?;
     Ok(0)
@@ -77,7 +77,7 @@ fn write(cx: &mut Context<'_>, to: usize, stat: &Stat) -> SysResult {
     Ok(0)
 }
 
-/// What fstat(2) tells of a file, in the newer form.
+/// Converts a `struct stat` to a `struct statx`.
 fn extended(stat: &Stat) -> Statx {
     const STATX_BTIME: u32 = 0x800;
     let stamp = |[seconds, nanoseconds]: [i64; 2]| StatxTimestamp {

@@ -20,7 +20,7 @@ pub(crate) fn statfs(cx: &mut Context<'_>, path: usize, to: usize) -> SysResult 
 
 /// fstatfs(2).
 pub(crate) fn fstatfs(cx: &mut Context<'_>, fd: Fd, to: usize) -> SysResult {
-    /// `ANON_INODE_FS_MAGIC`: of files that are in no tree.
+    /// `ANON_INODE_FS_MAGIC`: for files that are not in the tree.
     const ANONYMOUS: i64 = 0x0904_1934;
     let file = cx.files().get_any(fd)?;
     let statfs = match at::place(&file) {

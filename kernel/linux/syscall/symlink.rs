@@ -7,7 +7,7 @@ use rules::abi::mode::Permissions;
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Context, SysResult};
-use crate::linux::fs::name::NewFile;
+use crate::linux::fs::namei::NewFile;
 
 /// symlink(2).
 pub(crate) fn symlink(cx: &mut Context<'_>, target: usize, path: usize) -> SysResult {

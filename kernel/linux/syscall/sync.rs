@@ -1,4 +1,4 @@
-//! sync(2), fsync(2), fdatasync(2), syncfs(2): memory is where everything is safe here.
+//! sync(2), fsync(2), fdatasync(2), syncfs(2): without a disk there is nothing to write back.
 //!
 //! Source: Linux 6.1 fs/sync.c.
 
@@ -12,7 +12,7 @@ use super::context::{Caller, Context, SysResult};
 /// fsync(2) and fdatasync(2).
 ///
 /// # Errors
-/// `EBADF`: not open. `EINVAL`: a file without contents of its own, such as a pipe or a device.
+/// `EBADF`: not open. `EINVAL`: a file without contents, such as a pipe or a device.
 pub(crate) fn fsync(cx: &mut Context<'_>, fd: Fd) -> SysResult {
     let file = cx.files().get(fd)?;
     let file_type = at::place(&file).map(|place| place.inode.file_type());

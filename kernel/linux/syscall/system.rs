@@ -7,7 +7,7 @@ use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::serial;
-use crate::linux::task::{process, thread};
+use crate::linux::task::{process_table, registers};
 use crate::machine::clock;
 use crate::machine::console;
 use crate::machine::memory::budget;
@@ -39,7 +39,7 @@ pub(crate) fn sysinfo(cx: &mut Context<'_>, at: usize) -> SysResult {
     words[0] = clock::now().as_secs();
     words[4] = budget::total() as u64;
     words[5] = budget::available() as u64;
-    words[10] = process::all().len() as u64;
+    words[10] = process_table::all().len() as u64;
     words[13] = 1;
     UserPtr::<[u64; 14]>::new(cx.space(), at).write(&words)?;
     Ok(0)
@@ -54,7 +54,7 @@ pub(crate) fn arch_prctl(cx: &mut Context<'_>, code: usize, addr: usize) -> SysR
     const SET_FS: usize = 0x1002;
     const GET_FS: usize = 0x1003;
     const GET_GS: usize = 0x1004;
-    let mut registers = thread::save_registers();
+    let mut registers = registers::save();
     match code {
         SET_FS | SET_GS if addr >= TASK_SIZE => return Err(Errno::EPERM),
         SET_FS => registers.fs_base = addr,
@@ -63,14 +63,15 @@ pub(crate) fn arch_prctl(cx: &mut Context<'_>, code: usize, addr: usize) -> SysR
         GET_GS => UserPtr::<u64>::new(cx.space(), addr).write(&(registers.gs_base as u64))?,
         _ => return Err(Errno::EINVAL),
     }
-    thread::load_registers(registers);
+    registers::load(registers);
     Ok(0)
 }
 
-/// reboot(2): power off and halt end the machine; restart does, too, because nothing would be different after.
+/// reboot(2): power-off and halt end the machine. So does restart, because the machine would only start the same
+/// again.
 ///
 /// # Errors
-/// `EPERM`: not root. `EINVAL`: wrong magic numbers or command.
+/// `EPERM`: not a privileged caller. `EINVAL`: wrong magic numbers or command.
 pub(crate) fn reboot(cx: &mut Context<'_>, magic: usize, magic2: usize, command: usize) -> SysResult {
     const MAGIC: u32 = 0xfee1_dead;
     const MAGIC2: [u32; 4] = [672_274_793, 85_072_278, 369_367_448, 537_993_216];

@@ -1,4 +1,4 @@
-//! Which number is which syscall.
+//! The table of system calls: maps numbers to functions.
 //!
 //! Source: Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl.
 
@@ -9,8 +9,8 @@ use rules::core::fd::Fd;
 use syscalls::Sysno;
 
 use super::context::{Caller, Context, SysResult};
-use super::identity::{Change, Kind};
-use super::xattr::Which;
+use super::identity::{IdChange, Kind};
+use super::xattr::XattrTarget;
 use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
@@ -29,11 +29,12 @@ use crate::net::syscall::{
 /// Numbers below this are in use on Linux 6.1.
 const NUMBERS: usize = 451;
 
-/// Performs a syscall.
+/// Performs a system call.
 ///
 /// # Errors
-/// What the syscall returns; `ENOSYS` for one that does not exist here.
-// Into its only caller: as a function of its own it saves and restores every register for the shortest call.
+/// The system call's own; `ENOSYS` for one that is not implemented.
+// Inlined into its only caller: as a separate function it saves and restores every register even for the shortest
+// call.
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
     match number {
@@ -129,21 +130,21 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         100 => getrusage::times(cx, a[0]),
         102 => identity::getuid(cx),
         104 => identity::getgid(cx),
-        105 => identity::set_ids(cx, Kind::Users, Change::One(a[0])),
-        106 => identity::set_ids(cx, Kind::Groups, Change::One(a[0])),
+        105 => identity::set_ids(cx, Kind::Users, IdChange::One(a[0])),
+        106 => identity::set_ids(cx, Kind::Groups, IdChange::One(a[0])),
         107 => identity::geteuid(cx),
         108 => identity::getegid(cx),
         109 => session::setpgid(cx, a[0], a[1]),
         110 => identity::getppid(cx),
         111 => session::getpgid(cx, 0),
         112 => session::setsid(cx),
-        113 => identity::set_ids(cx, Kind::Users, Change::Two(a[0], a[1])),
-        114 => identity::set_ids(cx, Kind::Groups, Change::Two(a[0], a[1])),
+        113 => identity::set_ids(cx, Kind::Users, IdChange::Two(a[0], a[1])),
+        114 => identity::set_ids(cx, Kind::Groups, IdChange::Two(a[0], a[1])),
         115 => identity::getgroups(a[0] as i32),
         116 => Ok(0),
-        117 => identity::set_ids(cx, Kind::Users, Change::Three(a[0], a[1], a[2])),
+        117 => identity::set_ids(cx, Kind::Users, IdChange::Three(a[0], a[1], a[2])),
         118 => identity::getres(cx, cx.credentials().users, [a[0], a[1], a[2]]),
-        119 => identity::set_ids(cx, Kind::Groups, Change::Three(a[0], a[1], a[2])),
+        119 => identity::set_ids(cx, Kind::Groups, IdChange::Three(a[0], a[1], a[2])),
         120 => identity::getres(cx, cx.credentials().groups, [a[0], a[1], a[2]]),
         121 => session::getpgid(cx, a[0]),
         124 => session::getsid(cx, a[0]),
@@ -176,15 +177,15 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         166 => mount::umount2(cx, a[0], a[1] as u32),
         169 => system::reboot(cx, a[0], a[1], a[2]),
         186 => identity::gettid(cx),
-        188 => xattr::set(cx, &Which::Path(a[0]), a[1], a[3], a[4] as u32),
-        189 => xattr::set(cx, &Which::Link(a[0]), a[1], a[3], a[4] as u32),
-        190 => xattr::set(cx, &Which::Open(fd(a[0])), a[1], a[3], a[4] as u32),
-        191 | 197 => xattr::named(cx, &Which::Path(a[0]), a[1]),
-        192 | 198 => xattr::named(cx, &Which::Link(a[0]), a[1]),
-        193 | 199 => xattr::named(cx, &Which::Open(fd(a[0])), a[1]),
-        194 => xattr::list(cx, &Which::Path(a[0])),
-        195 => xattr::list(cx, &Which::Link(a[0])),
-        196 => xattr::list(cx, &Which::Open(fd(a[0]))),
+        188 => xattr::set(cx, &XattrTarget::Path(a[0]), a[1], a[3], a[4] as u32),
+        189 => xattr::set(cx, &XattrTarget::Link(a[0]), a[1], a[3], a[4] as u32),
+        190 => xattr::set(cx, &XattrTarget::Open(fd(a[0])), a[1], a[3], a[4] as u32),
+        191 | 197 => xattr::named(cx, &XattrTarget::Path(a[0]), a[1]),
+        192 | 198 => xattr::named(cx, &XattrTarget::Link(a[0]), a[1]),
+        193 | 199 => xattr::named(cx, &XattrTarget::Open(fd(a[0])), a[1]),
+        194 => xattr::list(cx, &XattrTarget::Path(a[0])),
+        195 => xattr::list(cx, &XattrTarget::Link(a[0])),
+        196 => xattr::list(cx, &XattrTarget::Open(fd(a[0]))),
         200 => kill::tkill(cx, a[0], a[1]),
         201 => time::time(cx, a[0]),
         202 => futex::futex(cx, a),
@@ -262,7 +263,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
-        // rseq(2): C libraries do without it, as on a Linux that was built so.
+        // rseq(2): C libraries do without it, as on a Linux without `CONFIG_RSEQ`.
         334 => Err(Errno::ENOSYS),
         424 => pidfd_open::pidfd_send_signal(cx, a[0], a[1], a[2], a[3]),
         434 => pidfd_open::pidfd_open(cx, a[0], a[1] as u32),
@@ -278,34 +279,34 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
     }
 }
 
-/// A part of the caller's memory.
+/// Describes a range of the caller's memory.
 const fn span(addr: usize, len: usize) -> Span {
     Span { addr, len }
 }
 
-/// Where the caller wants an address or a value.
+/// Describes a buffer for an address or value whose length is read from and written to `len_addr`.
 const fn room(addr: usize, len_addr: usize) -> Room {
     Room { addr, len_addr }
 }
 
-/// An address or a value of a socket option, whose length is an `int`.
+/// Describes a socket address or option value, whose length is an `int`.
 const fn address(addr: usize, len: usize) -> Span {
     Span { addr, len: len as u32 as usize }
 }
 
-/// A descriptor as a register holds it: the upper half is ignored, and a negative one is beyond all tables.
+/// Converts a register to a descriptor: its upper half is ignored, and a negative number is beyond all tables.
 fn fd(register: usize) -> Fd {
     Fd::new(register as u32)
 }
 
-/// What mmap(2) needs to know of a file.
+/// Returns what mmap(2) needs to know of a file.
 fn mappable(cx: &Context<'_>, register: usize) -> Result<Mappable, Errno> {
     let file = cx.file(register)?;
     let access = file.access();
     Ok(Mappable { pages: file.file().clone().pages(), readable: access.reads(), writable: access.writes() })
 }
 
-/// Says once that a program asked for a syscall that is not there.
+/// Logs the first use of each system call that is not implemented.
 fn log_unknown(number: usize) {
     static SEEN: [AtomicU64; NUMBERS / 64 + 1] = [const { AtomicU64::new(0) }; NUMBERS / 64 + 1];
     if number >= NUMBERS {

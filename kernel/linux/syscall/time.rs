@@ -8,7 +8,8 @@ use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::syscall::caller::Restart;
-use crate::linux::task::process::{self, Process};
+use crate::linux::task::process::Process;
+use crate::linux::task::process_table;
 use crate::linux::task::thread::Thread;
 use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
@@ -20,9 +21,9 @@ pub(super) const TIMER_ABSTIME: usize = 1;
 /// What a clock measures.
 #[derive(Clone)]
 pub(super) enum Clock {
-    /// Time since 1970: `CLOCK_REALTIME` and its kin.
+    /// Time since 1970: `CLOCK_REALTIME` and its variants.
     Wall,
-    /// Time since the start: `CLOCK_MONOTONIC` and its kin.
+    /// Time since boot: `CLOCK_MONOTONIC` and its variants.
     SinceStart,
     /// Processor time of a process.
     Process(Arc<Process>),
@@ -31,27 +32,27 @@ pub(super) enum Clock {
 }
 
 impl Clock {
-    /// The clock with that number. Negative ones name processes and threads: clock_getcpuclockid(3).
+    /// Parses a clock ID. Negative ones stand for processes and threads: clock_getcpuclockid(3).
     ///
     /// # Errors
-    /// `EINVAL`: there is none.
+    /// `EINVAL`: no such clock.
     pub(super) fn parse(cx: &Context<'_>, id: usize) -> Result<Self, Errno> {
         const OF_THREAD: i32 = 4;
         match id as u32 as i32 {
-            // Real time, coarse, alarm, TAI.
+            // CLOCK_REALTIME, _COARSE, _ALARM, CLOCK_TAI.
             0 | 5 | 8 | 11 => Ok(Self::Wall),
-            // Monotonic, raw, coarse, since boot, alarm.
+            // CLOCK_MONOTONIC, _RAW, _COARSE, CLOCK_BOOTTIME, _ALARM.
             1 | 4 | 6 | 7 | 9 => Ok(Self::SinceStart),
             2 => Ok(Self::Process(cx.process().clone())),
             3 => Ok(Self::Thread(cx.thread().clone())),
-            // The kinds are profiling, virtual and scheduler's time, which are one here; the fourth is a device's.
+            // The types are PROF, VIRT and SCHED, which are the same here; type 3 is a device's.
             id if id < 0 && id & 3 != 3 => {
                 let number = !(id >> 3) as u32;
                 let found = match (id & OF_THREAD != 0, number) {
                     (true, 0) => Some(Self::Thread(cx.thread().clone())),
-                    (true, tid) => process::find_thread(tid).map(Self::Thread),
+                    (true, tid) => process_table::find_thread(tid).map(Self::Thread),
                     (false, 0) => Some(Self::Process(cx.process().clone())),
-                    (false, pid) => process::find(pid).map(Self::Process),
+                    (false, pid) => process_table::find(pid).map(Self::Process),
                 };
                 found.ok_or(Errno::EINVAL)
             }
@@ -59,7 +60,7 @@ impl Clock {
         }
     }
 
-    /// What it shows.
+    /// Returns its current time.
     pub(super) fn read(&self) -> Duration {
         match self {
             Self::Wall => clock::realtime(),
@@ -70,7 +71,7 @@ impl Clock {
     }
 }
 
-/// Reads a `struct timespec` as a span of time.
+/// Reads a `struct timespec` as a duration.
 ///
 /// # Errors
 /// `EFAULT`. `EINVAL`: negative, or a billion nanoseconds or more.
@@ -81,7 +82,7 @@ pub(crate) fn read_timespec(space: &AddressSpace, at: usize) -> Result<Duration,
     Ok(Duration::new(seconds, nanos))
 }
 
-/// Writes a span of time as a `struct timespec`.
+/// Writes a duration as a `struct timespec`.
 ///
 /// # Errors
 /// `EFAULT`.
@@ -136,7 +137,7 @@ pub(crate) fn time(cx: &mut Context<'_>, at: usize) -> SysResult {
 /// nanosleep(2).
 ///
 /// # Errors
-/// `EINVAL`: no time. `EFAULT`. `EINTR`: a handler ran; what remained is written.
+/// `EINVAL`: an invalid duration. `EFAULT`. `EINTR`: a handler ran; the remaining time was written.
 pub(crate) fn nanosleep(cx: &mut Context<'_>, request: usize, remaining: usize) -> SysResult {
     let span = read_timespec(cx.space(), request)?;
     sleep_for(cx, span, remaining)
@@ -145,7 +146,7 @@ pub(crate) fn nanosleep(cx: &mut Context<'_>, request: usize, remaining: usize) 
 /// clock_nanosleep(2).
 ///
 /// # Errors
-/// As [`nanosleep`]. `EOPNOTSUPP`: a clock of processor time.
+/// As [`nanosleep`]. `EOPNOTSUPP`: a processor-time clock.
 pub(crate) fn clock_nanosleep(
     cx: &mut Context<'_>,
     id: usize,

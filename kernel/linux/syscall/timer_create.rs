@@ -11,7 +11,7 @@ use rules::abi::time::Timespec;
 
 use super::context::{Caller, Context, SysResult};
 use super::time::{Clock, TIMER_ABSTIME};
-use crate::linux::task::process;
+use crate::linux::task::process_table;
 use crate::linux::task::timer::{Measure, Notify, Setting};
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
@@ -20,11 +20,12 @@ use rules::abi::signal::Signal;
 /// `struct itimerspec`: the interval and the value.
 type Itimerspec = [Timespec; 2];
 
-/// timer_create(2): a timer of `clock`, told of as `struct sigevent` at `event` says (null: `SIGALRM`).
+/// timer_create(2): creates a timer of `clock` that notifies as the `struct sigevent` at `event` says (null:
+/// `SIGALRM`).
 ///
 /// # Errors
-/// `EINVAL`: no such clock, signal, thread or way of telling. `EOPNOTSUPP`: another process's or a thread's clock.
-/// `EAGAIN`: too many timers. `EFAULT`: there is no timer then.
+/// No timer was created. `EINVAL`: no such clock, signal, thread or kind of notification. `EOPNOTSUPP`: the clock of
+/// another process or of a thread. `EAGAIN`: too many timers. `EFAULT`.
 pub(crate) fn timer_create(cx: &mut Context<'_>, clock: usize, event: usize, at: usize) -> SysResult {
     let process = cx.process();
     let measure = match Clock::parse(cx, clock)? {
@@ -43,7 +44,7 @@ pub(crate) fn timer_create(cx: &mut Context<'_>, clock: usize, event: usize, at:
     Ok(0)
 }
 
-/// Reads `struct sigevent`.
+/// Reads a `struct sigevent`.
 fn parse_event(cx: &Context<'_>, at: usize) -> Result<Notify, Errno> {
     const SIGNAL: u32 = 0;
     const NONE: u32 = 1;
@@ -56,10 +57,10 @@ fn parse_event(cx: &Context<'_>, at: usize) -> Result<Notify, Errno> {
     }
     let signal = Signal::new(number as usize).ok_or(Errno::EINVAL)?;
     match way {
-        // The C library starts the thread.
+        // For SIGEV_THREAD, the C library starts the thread.
         SIGNAL | THREAD => Ok(Notify::Process(signal, value)),
         THREAD_ID => {
-            let thread = process::find_thread(tid).ok_or(Errno::EINVAL)?;
+            let thread = process_table::find_thread(tid).ok_or(Errno::EINVAL)?;
             if !Arc::ptr_eq(thread.process(), cx.process()) {
                 return Err(Errno::EINVAL);
             }
@@ -72,7 +73,8 @@ fn parse_event(cx: &Context<'_>, at: usize) -> Result<Notify, Errno> {
 /// timer_settime(2).
 ///
 /// # Errors
-/// `EINVAL`: no such timer, or no time. `EFAULT`: the timer is set all the same if only `old` is not writable.
+/// `EINVAL`: no such timer, or an invalid time. `EFAULT`: if only `old` is not writable, the timer was set
+/// nevertheless.
 pub(crate) fn timer_settime(
     cx: &mut Context<'_>,
     id: usize,
@@ -89,7 +91,7 @@ pub(crate) fn timer_settime(
             true => clock::realtime(),
             false => timers.now(cx.process(), id).ok_or(Errno::EINVAL)?,
         };
-        // What is past is due at once.
+        // A time in the past expires at once.
         value.saturating_sub(now).max(Duration::from_nanos(1))
     } else {
         value

@@ -6,7 +6,7 @@ use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 
 use super::at;
 use super::context::{Context, SysResult};
-use crate::linux::fs::name;
+use crate::linux::fs::namei;
 
 /// unlink(2).
 pub(crate) fn unlink(cx: &mut Context<'_>, path: usize) -> SysResult {
@@ -24,9 +24,9 @@ pub(crate) fn unlinkat(cx: &mut Context<'_>, directory: i32, path: usize, flags:
     let path = cx.path(path)?;
     let origin = cx.origin_at(directory, &path)?;
     if flags.contains(AtFlags::REMOVEDIR) {
-        name::remove_directory(&origin, &path)?;
+        namei::remove_directory(&origin, &path)?;
     } else {
-        name::unlink(&origin, &path)?;
+        namei::unlink(&origin, &path)?;
     }
     Ok(0)
 }

@@ -14,7 +14,7 @@ use crate::linux::fs::mount::Location;
 use crate::linux::fs::time;
 use crate::machine::memory::user::UserPtr;
 
-/// What utimensat(2) does to one of the two times.
+/// The new value of one of the two times.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum NewTime {
     Now,
@@ -22,7 +22,7 @@ enum NewTime {
     At(Timestamp),
 }
 
-/// utimensat(2). Without a path it means the descriptor itself; without times, now.
+/// utimensat(2). Without a path it applies to the descriptor itself; without times it sets the current time.
 pub(crate) fn utimensat(
     cx: &mut Context<'_>,
     directory: i32,
@@ -67,7 +67,7 @@ fn change_times(cx: &mut Context<'_>, location: &Location, new: [NewTime; 2]) ->
     let ownership = inode.ownership();
     let is_owner = ownership.check_owner(cx.credentials());
     if new == [NewTime::Now; 2] {
-        // Whoever may write may say so.
+        // Write permission suffices for setting the current time.
         is_owner.or_else(|_| ownership.check(cx.credentials(), Access::WRITE))?;
     } else {
         is_owner?;

@@ -4,22 +4,22 @@ use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
 use super::{getrusage, pidfd_open};
-use crate::linux::task::process::{End, Process};
+use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::signal::job::Change;
 use crate::linux::task::signal::pending::{
     CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, INFO_WORDS, Info,
 };
 use crate::linux::task::usage::Usage;
-use crate::linux::task::wait::{self, Options, State, Which};
+use crate::linux::task::wait::{self, ChildFilter, ChildState, Options};
 use crate::machine::memory::user::UserPtr;
 
-/// What both calls take.
+/// The options that both calls accept.
 const CHILDREN: Options = Options::NO_THREAD.union(Options::ALL).union(Options::CLONE);
 
 /// wait4(2).
 ///
 /// # Errors
-/// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child is gone all the same, as on Linux.
+/// `ECHILD`, `EINTR`, `EINVAL`: unknown options. `EFAULT`: the child was reaped nevertheless, as on Linux.
 pub(crate) fn wait4(
     cx: &mut Context<'_>,
     pid: usize,
@@ -32,10 +32,10 @@ pub(crate) fn wait4(
         Options::from_bits(options as u32).filter(|options| known.contains(*options)).ok_or(Errno::EINVAL)?;
     let which = match pid as u32 as i32 {
         i32::MIN => return Err(Errno::ESRCH),
-        -1 => Which::Any,
-        0 => Which::Group(cx.process().group()),
-        group if group < 0 => Which::Group(group.unsigned_abs()),
-        pid => Which::Process(pid.unsigned_abs()),
+        -1 => ChildFilter::Any,
+        0 => ChildFilter::Group(cx.process().group()),
+        group if group < 0 => ChildFilter::Group(group.unsigned_abs()),
+        pid => ChildFilter::Process(pid.unsigned_abs()),
     };
     let Some((child, state)) = wait::child(cx.sleeper(), which, options | Options::EXITED)? else {
         return Ok(0);
@@ -49,7 +49,7 @@ pub(crate) fn wait4(
     Ok(child.pid() as usize)
 }
 
-/// What a child and those that it waited for used.
+/// Returns what a child and its own reaped children used.
 fn used(child: &Process) -> Usage {
     let mut used = child.usage();
     used.peak = child.peak();
@@ -57,20 +57,20 @@ fn used(child: &Process) -> Usage {
     used
 }
 
-fn word(state: State) -> u32 {
+fn word(state: ChildState) -> u32 {
     match state {
-        State::Ended(End::Exited(status)) => u32::from(status) << 8,
-        State::Ended(End::Killed(signal)) => u32::from(signal),
-        State::Changed(Change::Stopped(signal)) => u32::from(signal.number()) << 8 | 0x7f,
-        State::Changed(Change::Continued) => 0xffff,
+        ChildState::Ended(ExitStatus::Exited(status)) => u32::from(status) << 8,
+        ChildState::Ended(ExitStatus::Killed(signal)) => u32::from(signal),
+        ChildState::Changed(Change::Stopped(signal)) => u32::from(signal.number()) << 8 | 0x7f,
+        ChildState::Changed(Change::Continued) => 0xffff,
     }
 }
 
 /// waitid(2).
 ///
 /// # Errors
-/// `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or nothing to wait for. `EBADF`: no pidfd.
-/// `EAGAIN`: one with `O_NONBLOCK`, and nothing to tell. `EFAULT`.
+/// No child was reaped. `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or no state to wait for. `EBADF`: not a
+/// pidfd. `EAGAIN`: a pidfd with `O_NONBLOCK`, and nothing to report. `EFAULT`: the child was reaped nevertheless.
 pub(crate) fn waitid(
     cx: &mut Context<'_>,
     kind: usize,
@@ -96,12 +96,12 @@ pub(crate) fn waitid(
             let process = pidfd_open::process_of(cx, id)?;
             gives_up = may_wait && cx.file(id)?.is_nonblocking();
             options.set(Options::NOHANG, gives_up || !may_wait);
-            Which::Process(process.pid())
+            ChildFilter::Process(process.pid())
         }
-        P_ALL => Which::Any,
-        P_PID if is_positive => Which::Process(number),
-        P_PGID if number == 0 => Which::Group(cx.process().group()),
-        P_PGID if is_positive => Which::Group(number),
+        P_ALL => ChildFilter::Any,
+        P_PID if is_positive => ChildFilter::Process(number),
+        P_PGID if number == 0 => ChildFilter::Group(cx.process().group()),
+        P_PGID if is_positive => ChildFilter::Group(number),
         _ => return Err(Errno::EINVAL),
     };
     let found = wait::child(cx.sleeper(), which, options)?;
@@ -115,7 +115,7 @@ pub(crate) fn waitid(
     }
     if info != 0 {
         let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
-        // Number and code, then process, user and status: what lies between and behind is not touched.
+        // Signal number and code, then pid, uid and status; Linux leaves the bytes between and behind them alone, too.
         let number = words[0] as u32;
         UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
         let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
@@ -124,13 +124,13 @@ pub(crate) fn waitid(
     Ok(0)
 }
 
-/// `siginfo_t` of a child.
-fn describe(child: &Process, state: State) -> Info {
+/// Makes the `siginfo_t` for a child.
+fn describe(child: &Process, state: ChildState) -> Info {
     let (code, status) = match state {
-        State::Ended(End::Exited(status)) => (CLD_EXITED, status),
-        State::Ended(End::Killed(signal)) => (CLD_KILLED, signal),
-        State::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
-        State::Changed(Change::Continued) => (CLD_CONTINUED, 18),
+        ChildState::Ended(ExitStatus::Exited(status)) => (CLD_EXITED, status),
+        ChildState::Ended(ExitStatus::Killed(signal)) => (CLD_KILLED, signal),
+        ChildState::Changed(Change::Stopped(signal)) => (CLD_STOPPED, signal.number()),
+        ChildState::Changed(Change::Continued) => (CLD_CONTINUED, 18),
     };
     let uid = child.credentials.lock().users.real;
     Info::child(code, child.pid(), uid, status.into(), Usage::default())

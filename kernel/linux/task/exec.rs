@@ -1,6 +1,6 @@
-//! From a file to a program in memory: execve(2).
+//! Loads a program into memory: execve(2).
 //!
-//! Owns: the image and the initial stack.   Not here: which file (syscall/execve), what becomes of the threads.
+//! Owns: the image and the initial stack.   Not here: which file (syscall/execve), ending the other threads.
 //! Source: execve(2), elf(5); Linux 6.1 fs/binfmt_elf.c; System V ABI AMD64 3.4.1 (initial stack).
 
 use alloc::sync::Arc;
@@ -16,7 +16,7 @@ use rules::linux::credentials::Credentials;
 use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
-use super::thread;
+use super::registers;
 use crate::core::file::traits::File;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
@@ -26,37 +26,37 @@ use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Placement
 use crate::machine::memory::user::UserSlice;
 use crate::machine::random;
 
-/// A program ready to run.
+/// A program that is ready to run.
 pub(crate) struct Image {
     pub(crate) space: Arc<AddressSpace>,
     pub(crate) entry: usize,
     pub(crate) stack: usize,
 }
 
-/// What a program is started with.
+/// What a program is started with: arguments, environment and credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Arguments {
     pub(crate) argv: Vec<Vec<u8>>,
     pub(crate) envp: Vec<Vec<u8>>,
-    /// The path by which it was found, for `AT_EXECFN`.
+    /// The path that was passed to execve(2), for `AT_EXECFN`.
     pub(crate) path: Vec<u8>,
-    /// On whose behalf it runs, for the auxiliary vector.
+    /// The credentials that the auxiliary vector reports.
     pub(crate) credentials: Credentials,
-    /// Whether its user is not the one who started it: `AT_SECURE`.
+    /// Whether the program is set-user-ID or set-group-ID and so runs with other credentials: `AT_SECURE`.
     pub(crate) is_secure: bool,
 }
 
-/// Bytes of a file that hold its headers.
+/// How many bytes of a file are read for its headers.
 const HEAD: usize = 4096;
-/// Where position-independent programs go, as on Linux: two thirds of the address space.
+/// The load address of position-independent programs, as on Linux: two thirds of the address space.
 const DYNAMIC_BASE: usize = page_down(TASK_SIZE / 3 * 2);
-/// `MAX_ARG_STRLEN * ...`: a quarter of the default stack limit for all strings and pointers.
+/// The most bytes of argument and environment strings with their pointers: a quarter of the default stack limit.
 pub(crate) const ARGUMENTS_MOST: usize = 2 << 20;
 
-/// What a `#!` line names: the interpreter and its optional argument.
+/// The interpreter of a `#!` line and its optional argument.
 pub(crate) type Interpreter = (Vec<u8>, Option<Vec<u8>>);
 
-/// Reads the `#!` line of a file that begins with one.
+/// Parses the `#!` line of a script; `None` for any other file.
 pub(crate) fn interpreter(file: &Inode) -> Result<Option<Interpreter>, Errno> {
     let mut head = [0u8; 256];
     let read = read(file, 0, &mut head)?;
@@ -67,13 +67,14 @@ pub(crate) fn interpreter(file: &Inode) -> Result<Option<Interpreter>, Errno> {
     Ok(Some((program.to_vec(), words.next().map(|word| word.trim_ascii().to_vec()))))
 }
 
-/// Loads the program in `file` into an address space of its own, and moves the current thread there.
+/// Loads the program in `file` into a new address space and moves the current thread there.
 ///
 /// `find` opens the dynamic linker that the program names.
 ///
 /// # Errors
-/// `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the arguments do not fit. `EACCES`, `ENOENT`,
-/// `ELIBBAD` as `ENOEXEC`: the dynamic linker.
+/// The current thread stays in its address space. `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the
+/// arguments do not fit. `EACCES`, `ENOENT`: the dynamic linker cannot be opened; if it is not a program, `ENOEXEC`
+/// instead of Linux's `ELIBBAD`.
 pub(crate) fn load(
     file: &Arc<Inode>,
     arguments: &Arguments,
@@ -82,11 +83,11 @@ pub(crate) fn load(
 ) -> Result<Image, Errno> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
-    // The stack is filled through its own addresses, so the thread moves in before the program is complete.
-    let previous = thread::move_to_space(space.clone());
+    // The stack is written through its user addresses, so the thread moves in before the image is complete.
+    let previous = registers::move_to_space(space.clone());
     let image = build(file, &program, space, arguments, find);
     if image.is_err() {
-        thread::move_to_space(previous);
+        registers::move_to_space(previous);
     }
     image
 }
@@ -126,12 +127,12 @@ struct Segment {
     prot: Prot,
 }
 
-/// The program headers in memory, as the auxiliary vector tells of them.
+/// The program headers in memory, for the auxiliary vector.
 struct Headers {
-    /// From the address on that the program is loaded at.
+    /// Relative to the address that the program is loaded at.
     address: usize,
     count: usize,
-    /// Bytes of each.
+    /// Size of one header in bytes.
     size: usize,
 }
 
@@ -153,7 +154,7 @@ impl Program {
         if !head.starts_with(b"\x7fELF\x02\x01") {
             return Err(Errno::ENOEXEC);
         }
-        // Section headers are at the end of the file; this reader wants none.
+        // The ELF parser also checks the section headers, which lie at the file's end and are not needed here.
         if let Some(sections) = head.get_mut(40..48) {
             sections.fill(0);
         }
@@ -205,7 +206,7 @@ impl Program {
         Ok(())
     }
 
-    /// Maps all segments `base` bytes above where the file wants them; returns the end of the last.
+    /// Maps all segments at `base` plus their own addresses and returns the end of the last.
     fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<usize, Errno> {
         for segment in &self.segments {
             segment.map(space, file, base)?;
@@ -326,7 +327,7 @@ fn fill_stack(
     words.push(0);
     words.extend(vector.iter().flat_map(|(key, value)| [*key, *value]));
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    // The ABI wants the stack pointer on a multiple of 16 at the entry.
+    // The ABI requires the stack pointer to be a multiple of 16 at the entry point.
     stack.at = (stack.at - bytes.len()) & !15;
     UserSlice::new(space, stack.at, bytes.len())?.write_bytes(&bytes)?;
     Ok(stack.at)

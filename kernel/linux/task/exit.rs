@@ -1,25 +1,27 @@
-//! The end of threads and processes.
+//! Ends threads and processes.
 //!
 //! Source: exit(2), exit_group(2), wait(2); Linux 6.1 kernel/exit.c.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::process::{self, End, Process};
+use super::process::{ExitStatus, Process};
+use super::process_table;
+use super::registers;
 use super::signal::action::{self, Flags};
 use super::signal::pending::{CLD_EXITED, CLD_KILLED, Info};
 use super::signal::send;
-use super::thread::{self, Thread};
+use super::thread::Thread;
 use super::{futex, robust, session};
 use crate::core::file::table::FdTable;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::{SigSet, Signal};
 
-/// Makes all threads of the process end; the first to ask decides how it ended.
-pub(crate) fn end_process(process: &Process, end: End) {
+/// Ends the process: makes all its threads end. The first call decides the exit status.
+pub(crate) fn end_process(process: &Process, end: ExitStatus) {
     {
-        let mut ended = process.end.lock();
+        let mut ended = process.exit_status.lock();
         if ended.is_some() {
             return;
         }
@@ -28,8 +30,8 @@ pub(crate) fn end_process(process: &Process, end: End) {
     process.threads.lock().end_all();
 }
 
-/// Ends the current thread, and with the last one the process. `leave_session` is then called once, before anybody
-/// hears of the end: terminals lie above tasks.
+/// Ends the current thread, and the process with its last thread. `leave_session` is then called once, before the
+/// parent learns of the end; it is a parameter because terminals lie above tasks.
 pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     let process = thread.process();
     let space = process.space();
@@ -43,22 +45,22 @@ pub(crate) fn end_thread(thread: &Arc<Thread>, leave_session: fn(&Process)) {
     };
     if left == 0 {
         let status = process.first_status.load(Ordering::Relaxed);
-        process.end.lock().get_or_insert(End::Exited(status));
-        bury(process, leave_session);
+        process.exit_status.lock().get_or_insert(ExitStatus::Exited(status));
+        reap(process, leave_session);
     } else {
-        // It may have been the one that was to take a signal.
+        // The thread may have been woken for a signal that another one must take now.
         let waiting = process.signals.lock().pending.signals();
         if !waiting.is_empty() {
             send::offer(process, SigSet::from_bits(waiting.bits()));
         }
         if left == 1 {
-            // execve(2) waits for the others to end; that is all that anybody waits for here.
+            // execve(2) waits until only its own thread is left; no other wait depends on this.
             process.wake_threads();
         }
     }
 }
 
-/// Lets those go on who wait for the current thread to leave this memory: its robust futexes, and set_tid_address(2).
+/// Wakes threads that wait for the current thread to leave this memory: robust futexes and set_tid_address(2).
 pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: usize) {
     robust::release(thread, space);
     if clear_tid != 0 && UserPtr::<u32>::new(space, clear_tid).write(&0).is_ok() {
@@ -66,54 +68,54 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
     }
 }
 
-/// What is left of a process when its last thread has ended: a zombie for its parent to find.
-fn bury(process: &Arc<Process>, leave_session: fn(&Process)) {
+/// Releases what the process has when its last thread ends, and leaves a zombie for the parent.
+fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
     drop(process.replace_files(Arc::new(FdTable::new())));
-    // Nobody can tell how long the parent takes to look; the memory goes now.
+    // The parent may take long to reap the process, so the memory is freed now.
     process.keep_peak(&process.space());
-    let nobody = AddressSpace::of_nobody();
-    drop(thread::move_to_space(nobody.clone()));
-    drop(process.replace_space(nobody));
-    process.release_lender();
+    let empty = AddressSpace::of_ended_processes();
+    drop(registers::move_to_space(empty.clone()));
+    drop(process.replace_space(empty));
+    process.release_vfork_parent();
     leave_session(process);
-    give_away_children(process);
+    reparent_children(process);
     let parent = process.parent.get().map(|parent| {
-        let is_unwanted = is_unwanted(process, &parent);
-        // One step for who waits: a child that leaves no zombie is not seen as one.
+        let is_autoreaped = is_autoreaped(process, &parent);
+        // Under the lock, so that wait(2) never sees a zombie that is about to vanish.
         let mut children = parent.children.lock();
-        if is_unwanted {
+        if is_autoreaped {
             children.retain(|other| !Arc::ptr_eq(other, process));
         }
         let notification = process.set_ended();
         drop(children);
         notification.deliver();
-        (parent, is_unwanted)
+        (parent, is_autoreaped)
     });
     if parent.is_none() {
         process.set_ended().deliver();
     }
     match parent {
-        Some((parent, false)) => tell_parent(process, &parent),
+        Some((parent, false)) => notify_parent(process, &parent),
         Some((parent, true)) => {
             signal_parent(process, &parent);
-            process::forget(process.pid());
+            process_table::forget(process.pid());
             parent.wake_threads();
         }
-        None => process::forget(process.pid()),
+        None => process_table::forget(process.pid()),
     }
 }
 
-/// Whether the parent wants no zombie of a child that ends.
-fn is_unwanted(child: &Process, parent: &Process) -> bool {
+/// Returns whether the parent has disclaimed zombies: `SIG_IGN` or `SA_NOCLDWAIT`.
+fn is_autoreaped(child: &Process, parent: &Process) -> bool {
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
     exit_signal == Some(Signal::CHLD)
         && (action.handler == action::IGNORE || action.flags.contains(Flags::NOCLDWAIT))
 }
 
-/// The children go to the nearest ancestor that asked for orphans, or to init.
-fn give_away_children(process: &Arc<Process>) {
+/// Gives the children to the nearest ancestor that is a subreaper, or to init.
+fn reparent_children(process: &Arc<Process>) {
     let children = core::mem::take(&mut *process.children.lock());
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
@@ -124,7 +126,7 @@ fn give_away_children(process: &Arc<Process>) {
             send::to_process(&child, Info::kernel(signal));
         }
         if child.has_ended() {
-            tell_parent(&child, &new_parent);
+            notify_parent(&child, &new_parent);
         } else if session::was_orphaned(&child, process) {
             session::hang_up(child.group());
         }
@@ -134,30 +136,30 @@ fn give_away_children(process: &Arc<Process>) {
 fn new_parent(process: &Process) -> Option<Arc<Process>> {
     let mut ancestor = process.parent.get();
     while let Some(candidate) = ancestor {
-        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.end.lock().is_none() {
+        if candidate.is_subreaper.load(Ordering::Relaxed) && candidate.exit_status.lock().is_none() {
             return Some(candidate);
         }
         ancestor = candidate.parent.get();
     }
-    process::find(1).filter(|_| !process.is_init())
+    process_table::find(1).filter(|_| !process.is_init())
 }
 
-fn tell_parent(child: &Arc<Process>, parent: &Arc<Process>) {
+fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>) {
     signal_parent(child, parent);
-    if is_unwanted(child, parent) {
+    if is_autoreaped(child, parent) {
         parent.children.lock().retain(|other| !Arc::ptr_eq(other, child));
-        process::forget(child.pid());
+        process_table::forget(child.pid());
     }
     parent.wake_threads();
 }
 
 fn signal_parent(child: &Process, parent: &Arc<Process>) {
-    let Some(end) = *child.end.lock() else { return };
+    let Some(end) = *child.exit_status.lock() else { return };
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
     if let Some(signal) = exit_signal {
         let (code, status) = match end {
-            End::Exited(status) => (CLD_EXITED, status),
-            End::Killed(signal) => (CLD_KILLED, signal),
+            ExitStatus::Exited(status) => (CLD_EXITED, status),
+            ExitStatus::Killed(signal) => (CLD_KILLED, signal),
         };
         let uid = child.credentials.lock().users.real;
         let used = child.used.lock().threads;

@@ -1,9 +1,10 @@
-//! futex(2): sleeping on a word of user memory until somebody says that it changed.
+//! futex(2): sleeps on a word of user memory until a wake.
 //!
-//! Owns: who sleeps on which word.   Not here: arguments and timeouts' clocks (syscall/futex).
-//! A word is known by the memory that it is in (`memory::space::identity`), so processes that share a page meet in it;
-//! what a program says is private is not looked up.
-//! Lock: one for all futexes, under which the word is read: user memory may be touched there, faults take lower locks.
+//! Owns: which threads sleep on which word.   Not here: arguments and the clocks of timeouts (syscall/futex).
+//! A word is identified by the memory that it is in (`memory::space::identity`), so processes that share a page share
+//! its futexes. A futex that the program declares private needs no lookup.
+//! Lock: one for all futexes. The word is read under it: user memory may be touched there, because faults take lower
+//! locks.
 //!
 //! # Why no wake is lost
 //! ```text
@@ -11,7 +12,8 @@
 //! read the word: as expected       change the word
 //! enqueue                          lock; take waiters; unlock; wake them
 //! ```
-//! A change before the read is seen by it; a change after it is followed by a lock that comes after the enqueue.
+//! If the change comes before the read, the waiter sees it. If it comes after, the waker's lock comes after the
+//! enqueue.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -27,16 +29,16 @@ use crate::core::event::parker::Parker;
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
 
-/// Whether other address spaces are to be thought of.
+/// Whether other address spaces may share the word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scope {
-    /// `FUTEX_PRIVATE_FLAG`: the program promises that they are not.
+    /// `FUTEX_PRIVATE_FLAG`: the program promises that none does.
     Private,
     /// The memory may be shared.
     Shared,
 }
 
-/// A futex as a program names it.
+/// A futex word: its memory, and the key that it is found by.
 #[derive(Clone, Copy)]
 pub(crate) struct Word<'a> {
     memory: UserAtomic<'a>,
@@ -44,10 +46,10 @@ pub(crate) struct Word<'a> {
 }
 
 impl<'a> Word<'a> {
-    /// The futex at `addr`.
+    /// Makes the word at `addr`.
     ///
     /// # Errors
-    /// `EINVAL`: not aligned. `EFAULT`: nothing is mapped there.
+    /// `EINVAL`: `addr` is not aligned. `EFAULT`: nothing is mapped there.
     pub(crate) fn new(space: &'a AddressSpace, addr: usize, scope: Scope) -> Result<Self, Errno> {
         let memory = UserAtomic::new(space, addr)?;
         let key = match scope {
@@ -57,10 +59,10 @@ impl<'a> Word<'a> {
         Ok(Self { memory, key })
     }
 
-    /// Replaces the word by `change` of it and returns what it was: `FUTEX_WAKE_OP`.
+    /// Replaces the word's value by `change` of it and returns the old value: `FUTEX_WAKE_OP`.
     ///
     /// # Errors
-    /// `EFAULT`, `EAGAIN`: as [`UserAtomic::update`].
+    /// As [`UserAtomic::update`]; the word was not changed.
     pub(crate) fn update(&self, change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
         self.memory.update(change)
     }
@@ -70,18 +72,18 @@ struct Waiter {
     parker: Arc<Parker>,
     bits: u32,
     is_woken: AtomicBool,
-    /// Where it waits now; requeueing changes it.
+    /// The word that the thread waits on; requeueing changes it.
     key: SpinLock<Identity>,
 }
 
-type Queues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
+type FutexQueues = BTreeMap<Identity, VecDeque<Arc<Waiter>>>;
 
-static WAITERS: SpinLock<Queues> = SpinLock::new(BTreeMap::new());
+static WAITERS: SpinLock<FutexQueues> = SpinLock::new(BTreeMap::new());
 
-/// Sleeps until woken with one of `bits`, if the word is `expected`.
+/// Sleeps until a wake with one of `bits`, if the word's value is `expected`.
 ///
 /// # Errors
-/// `EAGAIN`: it is not. `EFAULT`: not readable. `ETIMEDOUT`, `EINTR`.
+/// `EAGAIN`: the value differs. `EFAULT`: the word is not readable. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
     thread: &Myself,
     word: Word<'_>,
@@ -90,7 +92,7 @@ pub(crate) fn wait(
     deadline: Option<Duration>,
 ) -> Result<(), Errno> {
     let Word { memory: word, key } = word;
-    // Most waits that have nothing to wait for end here.
+    // Most waits on a value that has changed end here, without the lock.
     if word.load()? != expected {
         return Err(Errno::EAGAIN);
     }
@@ -135,14 +137,14 @@ pub(crate) fn wait(
     }
 }
 
-/// Wakes up to `most` who wait for the word with one of `bits`; returns how many.
+/// Wakes at most `most` threads that wait on the word with one of `bits`; returns how many.
 pub(crate) fn wake(word: Word<'_>, most: usize, bits: u32) -> usize {
     wake_locked(&mut WAITERS.lock(), word.key, most, bits)
 }
 
-/// Wakes one who waits at `addr`, as the kernel does of itself when a thread ends.
+/// Wakes one thread that waits at `addr`, for a thread that ends.
 pub(super) fn wake_any(space: &AddressSpace, addr: usize) {
-    // Who waits may have promised that the word is private or not; in memory of one's own both are the same.
+    // Waiters may use private or shared futexes; in private memory both keys are the same.
     for scope in [Scope::Shared, Scope::Private] {
         if let Ok(word) = Word::new(space, addr, scope)
             && wake(word, 1, u32::MAX) > 0
@@ -152,7 +154,7 @@ pub(super) fn wake_any(space: &AddressSpace, addr: usize) {
     }
 }
 
-fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> usize {
+fn wake_locked(waiters: &mut FutexQueues, key: Identity, most: usize, bits: u32) -> usize {
     let Some(queue) = waiters.get_mut(&key) else { return 0 };
     let mut count = 0;
     queue.retain(|waiter| {
@@ -170,11 +172,11 @@ fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> u
     count
 }
 
-/// Wakes up to `most` at `from` and lets up to `moved` others wait at `to`, if the word at `from` is `expected`; returns
-/// how many were woken or moved.
+/// Wakes at most `most` waiters at `from` and moves at most `moved` others to `to`, if the word at `from` is
+/// `expected`; returns how many were woken or moved.
 ///
 /// # Errors
-/// `EAGAIN`: it is not. `EFAULT`: not readable.
+/// No thread was woken or moved. `EAGAIN`: the value differs. `EFAULT`: the word is not readable.
 pub(crate) fn requeue(
     from: Word<'_>,
     most: usize,

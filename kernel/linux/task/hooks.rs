@@ -1,38 +1,39 @@
-//! What is switched along with a task: FPU registers, segment bases, the address space.
+//! Saves and loads what a task switch changes: FPU registers, segment bases, the address space.
 //!
-//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers through
-//! its syscalls and is saved only when another thread may run.
+//! The kernel is compiled without FPU instructions, so a thread's FPU state stays in the registers during system calls
+//! and is saved only when another thread may run.
 
 use ostd::arch::cpu::context::{FsBase, GsBase};
 use ostd::arch::trap::inject_user_page_fault_handler;
 use ostd::irq::{DisabledLocalIrqGuard, disable_local};
 use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
-use super::thread::{self, Local};
+use super::registers;
+use super::registers::Local;
 use crate::machine::memory::fault;
 
-/// Installs the hooks; before the first thread.
+/// Installs the hooks. Called before the first thread is created.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
-        thread::try_with_local(|local| {
+        registers::try_with_local(|local| {
             save(local, interrupts_off);
             local.thread.meter.stop();
         });
     });
     inject_post_schedule_handler(|| {
-        thread::try_with_local(|local| {
+        registers::try_with_local(|local| {
             load(local);
             local.thread.switched_to();
             local.space.borrow().activate();
         });
     });
     inject_user_page_fault_handler(|exception| {
-        let space = thread::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
+        let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
         fault::resolve_kernel_fault(exception, &space)
     });
 }
 
-/// Notes the registers of the current thread.
+/// Saves the registers of the current thread.
 pub(super) fn save(local: &Local, interrupts_off: &DisabledLocalIrqGuard) {
     local.fpu.borrow_mut().save();
     let mut fs_base = FsBase::new(0);

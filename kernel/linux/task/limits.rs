@@ -1,13 +1,13 @@
 //! Resource limits of a process: getrlimit(2).
 //!
-//! Owns: the numbers.   Not here: who may change them (syscall/limits), what each one bounds. The address space keeps
-//! copies of those that it answers to.
+//! Owns: the numbers.   Not here: the right to change them (syscall/limits), and enforcing them. The address space keeps
+//! copies of the limits that it enforces.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::machine::memory::limits::{Limits as SpaceLimits, UNLIMITED};
 
-/// What is limited.
+/// A limited resource, by its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(usize)]
 pub(crate) enum Resource {
@@ -26,15 +26,15 @@ pub(crate) enum Resource {
 const RESOURCES: usize = 16;
 const DEFAULT_STACK: u64 = 8 << 20;
 const DEFAULT_FILES: [u64; 2] = [1024, 4096];
-/// Linux derives it from the memory; so many cost nobody too much.
+/// Linux derives the default from the size of memory.
 const DEFAULT_SIGNALS: u64 = 1024;
 
-/// Soft and hard limits, by number.
+/// Soft and hard limits, indexed by resource.
 #[derive(Debug)]
-pub(crate) struct Limits([[AtomicU64; 2]; RESOURCES]);
+pub(crate) struct ResourceLimits([[AtomicU64; 2]; RESOURCES]);
 
-impl Limits {
-    /// Those of the first process.
+impl ResourceLimits {
+    /// Returns the limits of the first process.
     pub(crate) fn first() -> Self {
         let limits = Self([const { [AtomicU64::new(UNLIMITED), AtomicU64::new(UNLIMITED)] }; RESOURCES]);
         limits.set(Resource::Stack as usize, [DEFAULT_STACK, UNLIMITED]);
@@ -44,18 +44,18 @@ impl Limits {
         limits
     }
 
-    /// Soft and hard limit of the resource with that number; `None` if there is none.
+    /// Returns the soft and hard limit of the resource with that number; `None` if there is none.
     pub(crate) fn get(&self, number: usize) -> Option<[u64; 2]> {
         let pair = self.0.get(number)?;
         Some([pair[0].load(Ordering::Relaxed), pair[1].load(Ordering::Relaxed)])
     }
 
-    /// The soft limit.
+    /// Returns the soft limit.
     pub(crate) fn soft(&self, resource: Resource) -> u64 {
         self.0[resource as usize][0].load(Ordering::Relaxed)
     }
 
-    /// Changes soft and hard limit of the resource with that number, which exists.
+    /// Sets the soft and hard limit of the resource with that number, which must exist.
     pub(crate) fn set(&self, number: usize, [soft, hard]: [u64; 2]) {
         if let Some(pair) = self.0.get(number) {
             pair[0].store(soft, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Limits {
         }
     }
 
-    /// Tells an address space what it answers to.
+    /// Copies the limits of memory to an address space.
     pub(crate) fn apply(&self, space: &SpaceLimits) {
         space.data.store(self.soft(Resource::Data), Ordering::Relaxed);
         space.stack.store(self.soft(Resource::Stack), Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Limits {
     }
 }
 
-impl Clone for Limits {
+impl Clone for ResourceLimits {
     fn clone(&self) -> Self {
         Self(core::array::from_fn(|number| {
             self.0[number].each_ref().map(|limit| AtomicU64::new(limit.load(Ordering::Relaxed)))

@@ -1,4 +1,4 @@
-//! Threads and processes: who runs, who waits for whom, who ends.
+//! Threads and processes: how they start, run, wait and end.
 
 pub(crate) mod exec;
 pub(crate) mod exit;
@@ -7,6 +7,8 @@ pub(crate) mod hooks;
 pub(crate) mod limits;
 pub(crate) mod pidfd;
 pub(crate) mod process;
+pub(crate) mod process_table;
+pub(crate) mod registers;
 mod robust;
 pub(crate) mod scheduler;
 pub(crate) mod session;

@@ -1,4 +1,4 @@
-//! Descriptors for processes: readable when the process has ended.
+//! pidfds: descriptors that become readable when a process ends.
 //!
 //! Owns: the file, and what a process shows to poll(2).   Not here: system calls (`linux/syscall/pidfd_open`), how a
 //! process ends (`exit`).
@@ -22,16 +22,16 @@ use crate::core::file::traits::File;
 /// A process, as a file.
 pub(crate) struct PidFd(Arc<Process>);
 
-/// Opens the process. Of `flags` only `O_NONBLOCK` means something.
+/// Opens a pidfd for the process. Of `flags` only `O_NONBLOCK` has a meaning.
 ///
 /// # Errors
-/// `ENOMEM`: only the reserve is left.
+/// `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn open(process: Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     OpenFile::new(Arc::new(PidFd(process)), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
 impl PidFd {
-    /// The process.
+    /// Returns the process.
     pub(crate) fn process(&self) -> &Arc<Process> {
         &self.0
     }

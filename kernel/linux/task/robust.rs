@@ -1,8 +1,7 @@
-//! Robust futexes: mutexes whose owner ends without releasing them.
+//! Robust futexes: mutexes whose owner ended without releasing them.
 //!
-//! The C library keeps a list of what a thread holds; the kernel walks it when the thread ends. The list is the
-//! program's to write, so it may be anything: it is followed for a bounded number of steps, and what does not fit ends
-//! the walk.
+//! The C library keeps a list of the mutexes that a thread holds; the kernel walks it when the thread ends. The
+//! program may have written anything into the list, so the walk is bounded and stops at the first malformed link.
 //! Source: get_robust_list(2), Documentation/locking/robust-futexes.rst; Linux 6.1 kernel/futex/core.c
 //! (`exit_robust_list`, `handle_futex_death`).
 
@@ -15,24 +14,24 @@ use super::thread::Thread;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserAtomic, UserPtr};
 
-/// Links that are followed at most (`ROBUST_LIST_LIMIT`).
+/// The most links that are followed (`ROBUST_LIST_LIMIT`).
 const LINKS_MOST: usize = 2048;
-/// The futex word: the owner is gone, somebody waits, the owner's thread ID.
+/// Bits of the futex word: `FUTEX_OWNER_DIED`, `FUTEX_WAITERS`, `FUTEX_TID_MASK`.
 const OWNER_DIED: u32 = 0x4000_0000;
 const WAITERS: u32 = 0x8000_0000;
 const TID: u32 = 0x3fff_ffff;
 
-/// Releases what the current thread, which ends or runs another program, still holds.
+/// Releases the mutexes that the current thread still holds when it ends or executes another program.
 pub(crate) fn release(thread: &Thread, space: &AddressSpace) {
     let head = thread.robust_list.swap(0, Ordering::Relaxed);
     if head != 0 {
-        // A list that leads nowhere is the program's loss.
+        // A malformed list is the program's own fault.
         let _ = walk(thread, space, head);
     }
 }
 
-/// Follows `struct robust_list_head`: the first link, the words' distance from the links, the link that was about to be
-/// added or removed.
+/// Walks the list behind a `struct robust_list_head`: the first link, the distance of the futex words from their
+/// links, and the link that was being added or removed.
 fn walk(thread: &Thread, space: &AddressSpace, head: usize) -> Result<(), Errno> {
     let [first, distance, pending] = UserPtr::<[usize; 3]>::new(space, head).read()?;
     // The lowest bit marks a priority-inheriting mutex.
@@ -42,7 +41,7 @@ fn walk(thread: &Thread, space: &AddressSpace, head: usize) -> Result<(), Errno>
         if link == head {
             break;
         }
-        // Read before the word is touched: its new owner may take the link away.
+        // Read before the word is released: its new owner may free the link.
         let next = UserPtr::<usize>::new(space, link).read();
         if link != pending {
             release_word(thread, space, link.wrapping_add(distance))?;

@@ -1,7 +1,7 @@
-//! Which task runs next: a round-robin queue for each CPU.
+//! The scheduler: a round-robin run queue for each CPU.
 //!
-//! Owns: the queues, the idle tasks.   Not here: what is switched along with a task (hooks).
-//! Locks: the queues', with interrupts off, because wake-ups come from interrupt handlers.
+//! Owns: the run queues, the idle tasks.   Not here: what is saved and loaded at a switch (hooks).
+//! Locks: the run queues', with interrupts off, because interrupt handlers wake tasks.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -21,19 +21,19 @@ use spin::Once;
 use super::thread::Thread;
 use crate::machine::memory::reclaim;
 
-/// Ticks of 1 ms that a task runs before another one gets its turn.
+/// The time slice in ticks of 1 ms.
 const SLICE: u32 = 4;
 
-struct Queues {
+struct RunQueues {
     queues: Vec<SpinLock<Queue, LocalIrqDisabled>>,
-    /// Runnable tasks of each CPU, the running one included and the idle task not: for choosing a CPU.
+    /// Runnable tasks of each CPU, with the running one and without the idle task, for choosing a CPU.
     loads: Vec<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct Queue {
     current: Option<Arc<Task>>,
-    /// What runs when nothing else does; it is never in `waiting`.
+    /// The idle task, which runs when no other can; it is never in `waiting`.
     idle: Option<Arc<Task>>,
     is_idle: bool,
     waiting: VecDeque<Arc<Task>>,
@@ -41,42 +41,41 @@ struct Queue {
     spent: Spent,
 }
 
-/// How a CPU spent its time, in ticks of 1 ms.
+/// A CPU's time by use, in ticks of 1 ms.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
     /// In user mode.
     pub(crate) user: u64,
     /// In the kernel.
     pub(crate) system: u64,
-    /// Nothing to do.
+    /// Idle.
     pub(crate) idle: u64,
-    /// Switches from one task to another.
+    /// Context switches.
     pub(crate) switches: u64,
 }
 
-static QUEUES: Once<&'static Queues> = Once::new();
+static QUEUES: Once<&'static RunQueues> = Once::new();
 
-/// How each CPU spent its time.
+/// Returns how each CPU has spent its time.
 pub(crate) fn spent() -> Vec<Spent> {
     let queues = QUEUES.get().map_or(&[][..], |queues| &queues.queues);
     queues.iter().map(|queue| queue.lock().spent).collect()
 }
 
-/// Marks a task as an idle task, as its data.
+/// The data of an idle task, which mark it as one.
 #[derive(Clone, Copy)]
 struct Idle(CpuId);
 
-/// Installs the scheduler; before the first task is made.
+/// Installs the scheduler. Called before the first task is created.
 pub(crate) fn install() {
     let queues = (0..num_cpus()).map(|_| SpinLock::new(Queue::default())).collect();
     let loads = (0..num_cpus()).map(|_| AtomicUsize::new(0)).collect();
-    let queues: &'static Queues = Box::leak(Box::new(Queues { queues, loads }));
+    let queues: &'static RunQueues = Box::leak(Box::new(RunQueues { queues, loads }));
     QUEUES.call_once(|| queues);
     scheduler::inject_scheduler(queues);
 }
 
-/// Gives the current CPU its time slices and its idle task; on a CPU without a task this is the end of the
-/// caller.
+/// Starts time slices and the idle task on the current CPU. On a CPU without a task this does not return.
 pub(crate) fn start_cpu() {
     scheduler::enable_preemption_on_cpu();
     let cpu = disable_preempt().current_cpu();
@@ -89,19 +88,19 @@ pub(crate) fn start_cpu() {
     task.data(Idle(cpu)).spawn().expect("no memory for the idle task");
 }
 
-/// The thread that a task runs; kernel tasks run none.
+/// Returns the thread that a task runs; `None` for a kernel task.
 fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
     task.data().downcast_ref()
 }
 
-impl Queues {
-    /// The CPU for a task that becomes runnable. Preemption is off.
+impl RunQueues {
+    /// Chooses the CPU for a task that becomes runnable. Preemption is off.
     fn choose(&self, here: CpuId, affinity: u64) -> CpuId {
-        // Nobody has clearly less to do than who runs nothing but the waker.
+        // No CPU is clearly less loaded than one that runs only the waker.
         if self.load(here) <= 1 && allows(affinity, here) { here } else { self.search(here, affinity) }
     }
 
-    /// Stays here unless another CPU has clearly less to do: a woken task's data are warm here.
+    /// Stays on this CPU unless another is clearly less loaded: a woken task's data are warm here.
     fn search(&self, here: CpuId, affinity: u64) -> CpuId {
         let mut best = (if allows(affinity, here) { self.load(here) } else { usize::MAX }, here);
         for cpu in ostd::cpu::all_cpus().filter(|cpu| allows(affinity, *cpu)) {
@@ -118,12 +117,12 @@ impl Queues {
     }
 }
 
-/// Whether a thread with this affinity may run on `cpu`.
+/// Returns whether `affinity` allows `cpu`.
 fn allows(affinity: u64, cpu: CpuId) -> bool {
     affinity.checked_shr(cpu.as_usize() as u32).unwrap_or(1) & 1 != 0
 }
 
-impl Scheduler<Task> for Queues {
+impl Scheduler<Task> for RunQueues {
     fn enqueue(&self, task: Arc<Task>, _flags: EnqueueFlags) -> Option<CpuId> {
         let thread = thread_of(&task);
         if thread.is_none()
@@ -141,7 +140,7 @@ impl Scheduler<Task> for Queues {
             Err(cpu) => (cpu, true),
         };
         let mut queue = self.queues[cpu.as_usize()].lock();
-        // It may have left the queue between the two looks.
+        // The task may have left the queue between the two checks.
         if was_queued && task.cpu().set_if_is_none(cpu).is_err() {
             return None;
         }
@@ -184,7 +183,7 @@ impl LocalRunQueue<Task> for Queue {
                 } else if self.is_idle {
                     self.spent.idle += 1;
                 }
-                // A switch to the idle task and back is what lets OSTD free unmapped memory.
+                // OSTD frees unmapped memory only after each CPU has switched tasks, to the idle task if to no other.
                 let has_other = !self.waiting.is_empty() || (!self.is_idle && reclaim::wants_quiesce());
                 has_other && (self.is_idle || self.ticks >= SLICE)
             }
@@ -196,7 +195,7 @@ impl LocalRunQueue<Task> for Queue {
     fn try_pick_next(&mut self) -> Option<&Arc<Task>> {
         let (next, is_idle) = match self.waiting.pop_front() {
             Some(task) => (task, false),
-            // Only a grace period is worth leaving a task that could go on.
+            // Only a pending grace period is reason to leave a task that could go on.
             None if self.current.is_some() && (self.is_idle || !reclaim::wants_quiesce()) => return None,
             None => (self.idle.take()?, true),
         };

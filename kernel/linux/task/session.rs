@@ -1,29 +1,30 @@
 //! Process groups and sessions.
 //!
-//! Owns: who could continue whom.   Not here: the sessions' terminals (`linux/terminal/session`).
+//! Owns: which groups are orphaned.   Not here: the sessions' terminals (`linux/terminal/session`).
 //! Source: credentials(7), setpgid(2), setsid(2); Linux 6.1 kernel/exit.c (`will_become_orphaned_pgrp`).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use super::process::{self, Process};
+use super::process::Process;
+use super::process_table;
 use super::signal::pending::Info;
 use super::signal::send;
 use rules::abi::signal::Signal;
 
-/// The members of a process group that have not ended.
+/// Returns the members of a process group that have not ended.
 pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {
-    process::filter(|process| process.group() == group && !process.has_ended())
+    process_table::filter(|process| process.group() == group && !process.has_ended())
 }
 
-/// Whether the group exists in the session.
+/// Returns whether the session has such a process group.
 pub(crate) fn has_group(session: u32, group: u32) -> bool {
-    process::any(|process| process.group() == group && process.session() == session)
+    process_table::any(|process| process.group() == group && process.session() == session)
 }
 
-/// Whether no member of the group has a parent in another group of the same session: nobody who does job control
-/// knows of it.
+/// Returns whether the group is orphaned: no member has a parent in another group of the same session, so no shell
+/// does job control for it.
 pub(crate) fn is_orphaned(group: u32) -> bool {
     !members(group).iter().any(|member| {
         let parent = member.parent.get();
@@ -31,12 +32,12 @@ pub(crate) fn is_orphaned(group: u32) -> bool {
     })
 }
 
-/// Whether a member of the group is stopped.
+/// Returns whether a member of the group is stopped.
 pub(crate) fn has_stopped_member(group: u32) -> bool {
     members(group).iter().any(|member| member.is_stopped.load(Ordering::SeqCst))
 }
 
-/// Whether the end of `parent` orphaned the group of its `child`, and leaves somebody stopped for ever.
+/// Returns whether the end of `parent` orphaned the group of its `child` while a member of it is stopped.
 pub(super) fn was_orphaned(child: &Process, parent: &Process) -> bool {
     let group = child.group();
     group != parent.group()
@@ -45,14 +46,14 @@ pub(super) fn was_orphaned(child: &Process, parent: &Process) -> bool {
         && has_stopped_member(group)
 }
 
-/// Tells the members of a group that nobody could continue them: they may end, or go on.
+/// Sends `SIGHUP` and `SIGCONT` to the members of a group: a newly orphaned group has no shell to continue it.
 pub(crate) fn hang_up(group: u32) {
     for member in members(group) {
         hang_up_process(&member);
     }
 }
 
-/// Tells a process that its terminal is gone, and lets it go on to hear of it.
+/// Sends `SIGHUP` and `SIGCONT` to a process whose terminal is gone.
 pub(crate) fn hang_up_process(process: &Arc<Process>) {
     send::to_process(process, Info::kernel(Signal::HUP));
     send::to_process(process, Info::kernel(Signal::CONT));
@@ -60,7 +61,7 @@ pub(crate) fn hang_up_process(process: &Arc<Process>) {
 
 /// Sends `signal` to the members of a group.
 pub(crate) fn signal(group: u32, signal: Signal) {
-    let _membership = process::MEMBERSHIP.lock();
+    let _membership = process_table::MEMBERSHIP.lock();
     for member in members(group) {
         send::to_process(&member, Info::kernel(signal));
     }

@@ -11,9 +11,8 @@ use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use ostd::arch::cpu::context::{FpuContext, UserContext};
+use ostd::arch::cpu::context::UserContext;
 use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
-use ostd::irq::disable_local;
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
@@ -21,6 +20,7 @@ use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::process::Process;
+use super::registers::{Local, Registers};
 use super::signal;
 use super::signal::pending::ThreadSignals;
 use super::timer as timers;
@@ -31,81 +31,54 @@ use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
-use crate::machine::memory::space::AddressSpace;
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
 
-/// What runs a thread from its first instruction on: the loop of `syscall`.
+/// Runs a thread from its first instruction on: the loop in `syscall/enter`.
 pub(crate) type Run = fn(Arc<Thread>, UserContext);
 
-/// A thread, as others see it.
+/// A thread, as other threads see it.
 pub(crate) struct Thread {
-    /// execve(2) gives a thread the number of the process.
+    /// Thread ID; execve(2) can replace it by the process ID.
     tid: AtomicU32,
     process: Arc<Process>,
-    /// Its own signals; those of the process are in [`Process::signals`].
+    /// The thread's own signals; those of the process are in [`Process::signals`].
     pub(crate) signals: SpinLock<ThreadSignals>,
-    /// Set when the thread must look at signals, or end, before it goes on in user mode.
+    /// Set when the thread must handle signals or end before it returns to user mode.
     attention: AtomicBool,
     /// Set when the thread must end.
     is_dying: AtomicBool,
     parker: Arc<Parker>,
-    /// set_tid_address(2): written and woken when the thread ends.
+    /// set_tid_address(2): the address that is zeroed and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(crate) robust_list: AtomicUsize,
-    /// The CPU it ran on last.
+    /// The CPU that the thread ran on last.
     pub(crate) last_cpu: AtomicU32,
-    /// Bit `n`: it may run on CPU `n`.
+    /// Bit `n` is set if the thread may run on CPU `n`.
     pub(crate) affinity: AtomicU64,
     pub(crate) meter: Meter,
-    /// What it called itself; the first thread's name is the process's.
+    /// The name set with prctl(2); the first thread's name is the process's.
     pub(crate) name: SpinLock<Option<Vec<u8>>>,
-    /// A tick found something to look at beside signals.
+    /// Set when a tick found work other than signals.
     was_ticked: AtomicBool,
 }
 
-/// A thread as it sees itself: only it can sleep.
+/// A thread as it sees itself. Only the thread itself can sleep.
 pub(crate) struct Myself {
     thread: Arc<Thread>,
     bed: Bed,
     waiting: RefCell<poll_set::Waiting>,
 }
 
-/// What only the thread itself touches.
-pub(super) struct Local {
-    pub(super) thread: Arc<Thread>,
-    pub(super) fpu: RefCell<FpuContext>,
-    pub(super) fs_base: Cell<usize>,
-    pub(super) gs_base: Cell<usize>,
-    pub(super) space: RefCell<Arc<AddressSpace>>,
-    /// Between two signals.
-    fpu_room: Cell<Option<FpuContext>>,
-}
-
-/// The registers that a new thread starts with beside the general ones.
-#[derive(Clone)]
-pub(crate) struct Registers {
-    pub(crate) fpu: FpuContext,
-    pub(crate) fs_base: usize,
-    pub(crate) gs_base: usize,
-}
-
-impl Registers {
-    /// What execve(2) leaves.
-    pub(crate) fn new() -> Self {
-        Self { fpu: FpuContext::new(), fs_base: 0, gs_base: 0 }
-    }
-}
-
 impl Thread {
-    /// Starts a thread of `process`, which counts it in.
+    /// Starts a thread of `process` and adds it to the process's threads.
     ///
-    /// `prepare` is called when the thread is one of its process's and does not run yet.
+    /// `prepare` is called after the thread was added and before it runs.
     ///
     /// # Errors
-    /// `EAGAIN`: no memory for it, or its process lets none come any more. Those of `prepare`. Nothing was started.
+    /// Nothing was started. `EAGAIN`: out of memory, or the process accepts no more threads. Those of `prepare`.
     pub(crate) fn spawn(
         process: &Arc<Process>,
         tid: u32,
@@ -152,18 +125,18 @@ impl Thread {
         Ok(thread)
     }
 
-    /// Thread ID; the first thread's is the process ID.
+    /// Returns the thread ID; the first thread's is the process ID.
     pub(crate) fn tid(&self) -> u32 {
         self.tid.load(Ordering::Relaxed)
     }
 
-    /// What it is called: prctl(2).
+    /// Returns the thread's name: prctl(2).
     pub(crate) fn name(&self) -> Vec<u8> {
         let own = self.name.lock().clone();
         own.unwrap_or_else(|| self.process.name.lock().clone())
     }
 
-    /// Calls it so.
+    /// Sets the thread's name.
     pub(crate) fn set_name(&self, name: Vec<u8>) {
         if self.tid() == self.process.pid() {
             *self.process.name.lock() = name;
@@ -172,23 +145,23 @@ impl Thread {
         }
     }
 
-    /// Makes it the first thread by number: execve(2) by another one.
+    /// Gives the thread the process ID as its thread ID, for execve(2) by a thread other than the first.
     pub(crate) fn become_first(&self) {
         self.tid.store(self.process.pid(), Ordering::Relaxed);
         *self.name.lock() = None;
     }
 
-    /// The process it belongs to.
+    /// Returns the process that the thread belongs to.
     pub(crate) fn process(&self) -> &Arc<Process> {
         &self.process
     }
 
-    /// Whether it must look at signals before it goes on in user mode.
+    /// Returns whether the thread must handle signals before it returns to user mode.
     pub(crate) fn needs_attention(&self) -> bool {
         self.attention.load(Ordering::Acquire)
     }
 
-    /// Makes it look at signals soon; ends its sleep, or its time in user mode.
+    /// Makes the thread handle signals soon: ends its sleep, or interrupts it in user mode.
     pub(crate) fn call_attention(&self) {
         self.attention.store(true, Ordering::SeqCst);
         self.wake();
@@ -197,8 +170,8 @@ impl Thread {
         }
     }
 
-    /// Interrupts its CPU, on whose way back to user mode the flag is seen. Should the thread be about to enter user
-    /// mode and not be there yet, its next tick does the same within 1 ms.
+    /// Interrupts the thread's CPU, which checks the flag on its way back to user mode. If the thread has not quite
+    /// entered user mode yet, its next tick does the same within 1 ms.
     fn kick(&self) {
         let number = self.last_cpu.load(Ordering::Relaxed);
         let here = disable_preempt();
@@ -209,21 +182,21 @@ impl Thread {
         }
     }
 
-    /// Looks at signals before it goes on, if there may be one that the mask lets through now. For itself.
+    /// Makes the current thread handle signals before it goes on, if the mask may let one through now.
     pub(crate) fn recheck_signals(&self) {
         if signal::has_deliverable(self) {
             self.attention.store(true, Ordering::SeqCst);
         }
     }
 
-    /// It runs on this CPU from now on; interrupts are off.
+    /// Notes that the thread runs on this CPU from now on. Interrupts are off.
     pub(super) fn switched_to(&self) {
         let cpu = disable_preempt().current_cpu().as_usize();
         self.last_cpu.store(cpu as u32, Ordering::Relaxed);
         self.meter.start();
     }
 
-    /// A tick found it running. In interrupt context.
+    /// Notes that a tick found the thread running. Called in interrupt context.
     pub(super) fn tick(&self) {
         self.meter.tick();
         if timers::wants_ticks(&self.process) {
@@ -232,7 +205,7 @@ impl Thread {
         }
     }
 
-    /// Notes that it enters user mode, or left it.
+    /// Notes that the thread enters user mode, or left it.
     #[inline]
     pub(crate) fn set_in_user(&self, is_in_user: bool) {
         self.meter.set_in_user(is_in_user);
@@ -243,7 +216,7 @@ impl Thread {
         self.meter.faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes the call; the caller looks at signals next.
+    /// Clears the request for attention; the caller handles signals next.
     pub(crate) fn take_attention(&self) {
         self.attention.store(false, Ordering::SeqCst);
         if self.was_ticked.swap(false, Ordering::Relaxed) {
@@ -251,13 +224,14 @@ impl Thread {
         }
     }
 
-    /// Makes it end.
+    /// Makes the thread end.
     pub(crate) fn kill(&self) {
         self.is_dying.store(true, Ordering::Release);
         self.call_attention();
     }
 
-    /// Makes it end by its own wish. The first thread's status is what the process leaves, if nothing else ends it.
+    /// Makes the current thread end. The first thread's status becomes the process's, unless something else ends the
+    /// process.
     pub(crate) fn finish(&self, status: u8) {
         if self.tid() == self.process.pid() {
             self.process.first_status.store(status, Ordering::Relaxed);
@@ -265,44 +239,45 @@ impl Thread {
         self.kill();
     }
 
-    /// Whether it must end.
+    /// Returns whether the thread must end.
     pub(crate) fn is_dying(&self) -> bool {
         self.is_dying.load(Ordering::Acquire)
     }
 
-    /// Ends its sleep, or the next one before it begins.
+    /// Ends the thread's sleep, or its next one before it begins.
     pub(crate) fn wake(&self) {
         self.parker.unpark();
     }
 
-    /// What it has used.
+    /// Returns what the thread has used.
     pub(crate) fn usage(&self) -> Usage {
         self.meter.usage(self.parker.sleeps())
     }
 
-    /// Where it sleeps.
+    /// Returns what the thread sleeps on.
     pub(crate) fn parker(&self) -> &Arc<Parker> {
         &self.parker
     }
 }
 
 impl Myself {
-    /// Of the current task, which runs `thread`.
+    /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
         let task = event::Task::new(thread.parker.clone());
         let waiting = RefCell::new(poll_set::Waiting::new(&task));
         Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
     }
 
-    /// Moves the current thread to a CPU that it may run on, if this is none.
+    /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
     pub(crate) fn leave_cpu(&self) {
-        /// Longer than it takes to fall asleep, most times.
+        /// Usually longer than it takes to fall asleep.
         const NAP: Duration = Duration::from_micros(50);
         let may_stay = || {
             let cpu = self.last_cpu.load(Ordering::Relaxed);
             self.affinity.load(Ordering::Relaxed).checked_shr(cpu).unwrap_or(1) & 1 != 0
         };
-        // A short sleep: whoever wakes a thread chooses its CPU anew. One that is over before it began moves nobody.
+        // A short sleep, because waking a thread chooses its CPU anew. A sleep that is over before it began moves
+        // nothing.
         while !may_stay() {
             let parker = self.parker.clone();
             let timer = timer::arm(clock::now().saturating_add(NAP), parker);
@@ -354,60 +329,7 @@ impl Sleep<event::Pollux> for Myself {
     }
 }
 
-/// The thread that runs now; `None` in kernel tasks.
+/// Returns the running thread; `None` in a kernel task.
 pub(crate) fn current() -> Option<Arc<Thread>> {
     Task::current()?.data().downcast_ref::<Arc<Thread>>().cloned()
-}
-
-/// Runs `f` on the current thread's own part.
-pub(super) fn with_local<R>(f: impl FnOnce(&Local) -> R) -> R {
-    #[expect(clippy::expect_used, reason = "called by threads only, which are made with a `Local`")]
-    try_with_local(f).expect("not a thread")
-}
-
-/// As [`with_local`]; `None` in kernel tasks.
-pub(super) fn try_with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
-    let task = Task::current()?;
-    task.local_data().downcast_ref::<Local>().map(f)
-}
-
-/// The current thread's registers beside the general ones, as they are now.
-pub(crate) fn save_registers() -> Registers {
-    with_local(|local| {
-        super::hooks::save(local, &disable_local());
-        Registers {
-            fpu: local.fpu.borrow().clone(),
-            fs_base: local.fs_base.get(),
-            gs_base: local.gs_base.get(),
-        }
-    })
-}
-
-/// Room for floating-point registers on their way to a signal frame or back, which is too large to be made and cleared
-/// each time. Anything may be in it but in its header, which is as `XSAVE` left it, or as it was checked for `XRSTOR`.
-pub(super) fn take_fpu_room() -> FpuContext {
-    with_local(|local| local.fpu_room.take()).unwrap_or_default()
-}
-
-/// Keeps the room for the next signal.
-pub(super) fn give_fpu_room(room: FpuContext) {
-    with_local(|local| local.fpu_room.set(Some(room)));
-}
-
-/// Gives the current thread other registers.
-pub(crate) fn load_registers(registers: Registers) {
-    with_local(|local| {
-        *local.fpu.borrow_mut() = registers.fpu;
-        local.fs_base.set(registers.fs_base);
-        local.gs_base.set(registers.gs_base);
-        super::hooks::load(local);
-    });
-}
-
-/// Moves the current thread to another address space, for execve(2); returns the one it was in.
-pub(crate) fn move_to_space(space: Arc<AddressSpace>) -> Arc<AddressSpace> {
-    with_local(|local| {
-        space.activate();
-        local.space.replace(space)
-    })
 }

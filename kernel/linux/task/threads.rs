@@ -1,8 +1,8 @@
-//! The threads of a process: who they are, and whether there may be more.
+//! The list of a process's threads.
 //!
-//! Owns: the list.   Not here: how they begin (`thread`) and end (`exit`).
-//! Invariant: once it is closed nobody comes, so whoever closes it and then ends those who are there has ended all. A
-//! thread that was just being made would otherwise live on in a process that is dead for everybody else.
+//! Owns: the list, and whether it accepts threads.   Not here: how threads start (`thread`) and end (`exit`).
+//! Invariant: a closed list accepts no thread, so closing it and then ending its threads ends all of them. Otherwise a
+//! thread that is just being created could outlive its process.
 //! Source: Linux 6.1 kernel/fork.c (`copy_process`), fs/exec.c (`de_thread`), kernel/exit.c (`do_group_exit`).
 
 use alloc::sync::Arc;
@@ -13,19 +13,19 @@ use rules::abi::errno::Errno;
 
 use super::thread::Thread;
 
-/// The living threads of a process, the oldest first; under its lock.
+/// The living threads of a process, oldest first. The process's lock guards it.
 #[derive(Default)]
-pub(crate) struct Threads {
+pub(crate) struct ThreadList {
     list: Vec<Arc<Thread>>,
-    /// The process ends, or one of them executes another program.
+    /// Set while the process ends or one of its threads executes another program.
     is_closed: bool,
 }
 
-impl Threads {
-    /// Adds one that does not run yet.
+impl ThreadList {
+    /// Adds a thread that does not run yet.
     ///
     /// # Errors
-    /// `EAGAIN`: there may not be more. The caller is about to end, and does not see it.
+    /// `EAGAIN`: the list is closed; the thread was not added. The caller is about to end and never sees the error.
     pub(super) fn add(&mut self, thread: &Arc<Thread>) -> Result<(), Errno> {
         if self.is_closed {
             return Err(Errno::EAGAIN);
@@ -34,21 +34,21 @@ impl Threads {
         Ok(())
     }
 
-    /// Takes one out.
+    /// Removes a thread.
     pub(super) fn remove(&mut self, thread: &Arc<Thread>) {
         self.list.retain(|other| !Arc::ptr_eq(other, thread));
     }
 
-    /// Lets nobody come any more, and makes those end who are there.
+    /// Closes the list and makes all its threads end.
     pub(super) fn end_all(&mut self) {
         self.is_closed = true;
         self.list.iter().for_each(|thread| thread.kill());
     }
 
-    /// As [`end_all`](Self::end_all), but for `thread`, which has the process for itself then.
+    /// Closes the list and makes all threads but `thread` end.
     ///
     /// # Errors
-    /// `EAGAIN`: another one does this already, or the process ends: this thread is to end, too.
+    /// `EAGAIN`: another thread does this already, or the process ends; the caller must end, too. Nothing was changed.
     pub(crate) fn end_others(&mut self, thread: &Arc<Thread>) -> Result<(), Errno> {
         if self.is_closed {
             return Err(Errno::EAGAIN);
@@ -58,13 +58,13 @@ impl Threads {
         Ok(())
     }
 
-    /// Lets others come again. The process must not be about to end.
+    /// Opens the list again. The process must not be about to end.
     pub(crate) fn reopen(&mut self) {
         self.is_closed = false;
     }
 }
 
-impl Deref for Threads {
+impl Deref for ThreadList {
     type Target = [Arc<Thread>];
 
     fn deref(&self) -> &[Arc<Thread>] {

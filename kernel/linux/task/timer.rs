@@ -1,9 +1,9 @@
 //! Timers that send signals: setitimer(2), timer_create(2).
 //!
-//! Owns: when each is due.   Not here: arguments (syscall/setitimer, syscall/timer_create).
-//! Timers of real time are deferred timers of `clock`; those of processor time are looked at after each tick, so their
+//! Owns: when each timer expires.   Not here: arguments (syscall/setitimer, syscall/timer_create).
+//! Timers of real time are deferred timers of `clock`. Timers of processor time are checked after each tick, so their
 //! resolution is the tick's, as on Linux.
-//! Locks: a process's timers, under which no signal is sent.
+//! Locks: the process's timers; no signal is sent under this lock.
 //! Source: setitimer(2), timer_create(2), timer_getoverrun(2); Linux 6.1 kernel/time/{itimer,posix-timers}.c.
 
 use alloc::collections::BTreeMap;
@@ -23,18 +23,18 @@ use crate::machine::clock;
 use crate::machine::clock::deferred::{self, Work};
 use rules::abi::signal::Signal;
 
-/// The number of the timer that setitimer(2) calls `ITIMER_REAL`; those of timer_create(2) count from 0.
+/// The ID of `ITIMER_REAL` of setitimer(2); those of timer_create(2) count from 0.
 const REAL: u32 = u32::MAX;
 /// `ITIMER_VIRTUAL` and `ITIMER_PROF`.
 const VIRTUAL: u32 = u32::MAX - 1;
 const PROFILE: u32 = u32::MAX - 2;
-/// Timers that a process may have.
+/// The most timers that a process may have.
 const MOST: usize = 1024;
 
-/// What a timer's time is.
+/// The time that a timer measures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Measure {
-    /// `CLOCK_MONOTONIC` and all that advance with it.
+    /// `CLOCK_MONOTONIC` and the clocks that advance with it.
     Real,
     /// Processor time of the process in user mode.
     User,
@@ -42,43 +42,43 @@ pub(crate) enum Measure {
     Process,
 }
 
-/// What happens when the time has come.
+/// What a timer does when it expires.
 #[derive(Clone, Debug)]
 pub(crate) enum Notify {
-    /// Nothing: the program asks.
+    /// Nothing; the program polls it.
     Nobody,
-    /// The process gets a signal.
+    /// Sends a signal to the process.
     Process(Signal, u64),
-    /// One thread does.
+    /// Sends a signal to one thread.
     Thread(Weak<Thread>, Signal, u64),
 }
 
-/// What is left of a timer, and how often it repeats: `struct itimerspec`.
+/// The time left on a timer, and its interval: `struct itimerspec`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Setting {
-    /// Zero: it is not set.
+    /// Zero if the timer is disarmed.
     pub(crate) left: Duration,
-    /// Zero: it does not repeat.
+    /// Zero if the timer does not repeat.
     pub(crate) interval: Duration,
 }
 
-struct Entry {
+struct PosixTimer {
     measure: Measure,
-    /// Whether absolute times count from 1970.
+    /// Whether absolute times count from 1970, the epoch.
     is_wall: bool,
     notify: Notify,
-    /// In terms of `measure`; `None` while it is not set.
+    /// On the clock of `measure`; `None` while the timer is disarmed.
     due: Option<Duration>,
     interval: Duration,
-    /// How often it fired beyond the signal that was delivered last.
+    /// Expirations beyond the one whose signal was delivered last.
     overrun: u32,
     armed: Option<clock::timer::Timer>,
 }
 
 /// A process's timers.
 pub(crate) struct Timers {
-    entries: SpinLock<BTreeMap<u32, Entry>>,
-    /// Whether any measures processor time.
+    entries: SpinLock<BTreeMap<u32, PosixTimer>>,
+    /// Whether any timer measures processor time.
     measures_processor: AtomicBool,
 }
 
@@ -115,29 +115,29 @@ impl Interval {
         }
     }
 
-    fn entry(self) -> Entry {
+    fn entry(self) -> PosixTimer {
         let (measure, signal) = match self {
             Self::Real => (Measure::Real, Signal::ALRM),
             Self::User => (Measure::User, Signal::VTALRM),
             Self::Process => (Measure::Process, Signal::PROF),
         };
-        Entry::new(measure, Notify::Process(signal, 0))
+        PosixTimer::new(measure, Notify::Process(signal, 0))
     }
 }
 
-impl Entry {
+impl PosixTimer {
     fn new(measure: Measure, notify: Notify) -> Self {
         Self { measure, is_wall: false, notify, due: None, interval: Duration::ZERO, overrun: 0, armed: None }
     }
 
     fn setting(&self, now: Duration) -> Setting {
-        // Due and not yet fired is still set.
+        // A timer that is due and has not fired yet is still armed.
         let least = Duration::from_nanos(1);
         let left = self.due.map_or(Duration::ZERO, |due| due.saturating_sub(now).max(least));
         Setting { left, interval: self.interval }
     }
 
-    /// Moves on to the next time after `now`; returns how often it was due, at least once.
+    /// Advances to the first expiration after `now` and returns how many have passed, at least one.
     fn advance(&mut self, due: Duration, now: Duration) -> u32 {
         if self.interval.is_zero() {
             self.due = None;
@@ -157,21 +157,21 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// What is left of an interval timer.
+    /// Returns the time left on an interval timer.
     pub(crate) fn interval(&self, process: &Process, which: Interval) -> Setting {
         self.get(process, which.id()).unwrap_or_default()
     }
 
-    /// Sets an interval timer; returns what was left.
+    /// Sets an interval timer and returns what was left.
     pub(crate) fn set_interval(&self, process: &Arc<Process>, which: Interval, new: Setting) -> Setting {
         self.entries.lock().entry(which.id()).or_insert_with(|| which.entry());
         self.set(process, which.id(), new).unwrap_or_default()
     }
 
-    /// Makes a timer: timer_create(2).
+    /// Creates a timer: timer_create(2).
     ///
     /// # Errors
-    /// `EAGAIN`: there are too many.
+    /// Nothing was created. `EAGAIN`: the process has too many timers.
     pub(crate) fn create(
         &self,
         measure: Measure,
@@ -183,42 +183,42 @@ impl Timers {
             return Err(Errno::EAGAIN);
         }
         let id = (0..).find(|id| !entries.contains_key(id)).ok_or(Errno::EAGAIN)?;
-        entries.insert(id, Entry { is_wall, ..Entry::new(measure, notify(id)) });
+        entries.insert(id, PosixTimer { is_wall, ..PosixTimer::new(measure, notify(id)) });
         Ok(id)
     }
 
-    /// Removes a timer: timer_delete(2).
+    /// Deletes a timer: timer_delete(2).
     ///
     /// # Errors
-    /// `EINVAL`: there is none with that number.
+    /// `EINVAL`: no timer has that ID.
     pub(crate) fn delete(&self, id: u32) -> Result<(), Errno> {
         let entry = self.entries.lock().remove(&id);
         entry.map(drop).ok_or(Errno::EINVAL)
     }
 
-    /// What is left of a timer; `None` if there is none with that number.
+    /// Returns the time left on a timer; `None` if no timer has that ID.
     pub(crate) fn get(&self, process: &Process, id: u32) -> Option<Setting> {
         let entries = self.entries.lock();
         let entry = entries.get(&id)?;
         Some(entry.setting(read(process, entry.measure)))
     }
 
-    /// The time that a timer goes by; `None` if there is none with that number.
+    /// Returns the current time on a timer's clock; `None` if no timer has that ID.
     pub(crate) fn now(&self, process: &Process, id: u32) -> Option<Duration> {
         self.entries.lock().get(&id).map(|entry| read(process, entry.measure))
     }
 
-    /// Whether absolute times of a timer count from 1970; `None` if there is none with that number.
+    /// Returns whether a timer's absolute times count from the epoch; `None` if no timer has that ID.
     pub(crate) fn is_wall(&self, id: u32) -> Option<bool> {
         self.entries.lock().get(&id).map(|entry| entry.is_wall)
     }
 
-    /// How often a timer fired beyond the signal that was delivered last.
+    /// Returns a timer's overrun count: the expirations beyond the one whose signal was delivered last.
     pub(crate) fn overrun(&self, id: u32) -> Option<u32> {
         self.entries.lock().get(&id).map(|entry| entry.overrun)
     }
 
-    /// Sets a timer to fire in `new.left`; returns what was left, or `None` if there is none with that number.
+    /// Arms a timer to expire after `new.left` and returns what was left; `None` if no timer has that ID.
     pub(crate) fn set(&self, process: &Arc<Process>, id: u32, new: Setting) -> Option<Setting> {
         let mut entries = self.entries.lock();
         let entry = entries.get_mut(&id)?;
@@ -232,16 +232,16 @@ impl Timers {
         Some(old)
     }
 
-    /// Whether a tick has anything to look at.
+    /// Returns whether a tick has timers to check.
     pub(crate) fn measures_processor(&self) -> bool {
         self.measures_processor.load(Ordering::Relaxed)
     }
 
-    /// Fires what processor time has made due.
+    /// Fires the timers of processor time that are due.
     pub(crate) fn check_processor(&self, process: &Arc<Process>) {
         let due: alloc::vec::Vec<u32> = {
             let entries = self.entries.lock();
-            let is_due = |entry: &Entry| {
+            let is_due = |entry: &PosixTimer| {
                 entry.measure != Measure::Real
                     && entry.due.is_some_and(|due| due <= read(process, entry.measure))
             };
@@ -252,13 +252,13 @@ impl Timers {
         }
     }
 
-    /// Fires a timer if it is due; `now` bounds what time it may be.
+    /// Fires a timer that is due at `now`.
     fn expire(&self, process: &Arc<Process>, id: u32, now: Duration) {
         let fired = {
             let mut entries = self.entries.lock();
             let Some(entry) = entries.get_mut(&id) else { return };
             let now = now.min(read(process, entry.measure));
-            // It may have been set anew, or fired already, since this was queued.
+            // The timer may have been set again or have fired since this was queued.
             let Some(due) = entry.due.filter(|due| *due <= now) else { return };
             let times = entry.advance(due, now);
             entry.arm(process, id);
@@ -279,18 +279,18 @@ impl Timers {
         }
     }
 
-    /// Forgets all that were made with timer_create(2): execve(2). The interval timers go on.
+    /// Deletes the timers of timer_create(2), for execve(2). Interval timers go on.
     pub(crate) fn forget_created(&self) {
         self.entries.lock().retain(|id, _| *id >= PROFILE);
     }
 
-    /// Forgets all: the process has ended.
+    /// Deletes all timers: the process has ended.
     pub(crate) fn clear(&self) {
         let _gone = core::mem::take(&mut *self.entries.lock());
     }
 }
 
-impl Entry {
+impl PosixTimer {
     fn arm(&mut self, process: &Arc<Process>, id: u32) {
         self.armed = match (self.measure, self.due) {
             (Measure::Real, Some(due)) => {
@@ -301,7 +301,7 @@ impl Entry {
     }
 }
 
-/// Notes how many expirations a signal that was delivered stood for.
+/// Records the overrun count of a timer signal that was delivered.
 pub(crate) fn note_delivered(process: &Process, id: u32, overrun: u32) {
     if let Some(entry) = process.timers.entries.lock().get_mut(&id) {
         entry.overrun = overrun;
@@ -316,7 +316,7 @@ fn read(process: &Process, measure: Measure) -> Duration {
     }
 }
 
-/// Called by a thread on its way to user mode after a tick: timers of processor time, and `RLIMIT_CPU`.
+/// Checks timers of processor time and `RLIMIT_CPU`. A thread calls it on its way to user mode after a tick.
 pub(crate) fn after_tick(process: &Arc<Process>) {
     if process.timers.measures_processor() {
         process.timers.check_processor(process);
@@ -329,13 +329,13 @@ pub(crate) fn after_tick(process: &Arc<Process>) {
     if used >= hard {
         send::to_process(process, Info::kernel(Signal::KILL));
     } else if used >= soft {
-        // Once a second from here on.
+        // From here on, SIGXCPU is sent once a second.
         process.limits.set(Resource::Cpu as usize, [used + 1, hard]);
         send::to_process(process, Info::kernel(Signal::XCPU));
     }
 }
 
-/// Whether [`after_tick`] has anything to do. In interrupt context.
+/// Returns whether [`after_tick`] has anything to do. Called in interrupt context.
 pub(super) fn wants_ticks(process: &Process) -> bool {
     process.timers.measures_processor() || process.limits.soft(Resource::Cpu) != u64::MAX
 }

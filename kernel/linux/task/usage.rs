@@ -1,7 +1,8 @@
-//! What threads use: processor time, faults, switches.
+//! Resource usage of threads: processor time, page faults, context switches.
 //!
-//! Time is exact, taken at each switch. How much of it was user mode is sampled by the tick, as Linux does without
-//! `CONFIG_VIRT_CPU_ACCOUNTING_GEN`: reading the clock twice a syscall would cost more than many syscalls do.
+//! Processor time is exact: it is taken at each switch. Its share of user mode is sampled by the tick, as on Linux
+//! without `CONFIG_VIRT_CPU_ACCOUNTING_GEN`: reading the clock twice per system call would cost more than many system
+//! calls do.
 //! Source: getrusage(2), times(2); Linux 6.1 kernel/sched/cputime.c (`cputime_adjust`).
 
 use core::ops::AddAssign;
@@ -10,23 +11,23 @@ use core::time::Duration;
 
 use crate::machine::clock;
 
-/// Added up for a thread, a process, or its children that were waited for.
+/// The usage of a thread, of a process, or of its reaped children.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// Processor time, in user mode and in the kernel.
     pub(crate) time: Duration,
     user_ticks: u64,
     system_ticks: u64,
-    /// Page faults that needed no device: all are.
+    /// Page faults without I/O; there are no others.
     pub(crate) faults: u64,
-    /// Sleeps.
+    /// Switches because the thread slept.
     pub(crate) voluntary_switches: u64,
-    /// Bytes of the largest resident set, of memory that is gone.
+    /// The largest resident set, in bytes, of address spaces that are gone.
     pub(crate) peak: usize,
 }
 
 impl Usage {
-    /// How much of the time was user mode.
+    /// Returns the share of the time that was spent in user mode.
     pub(crate) fn user(&self) -> Duration {
         let ticks = self.user_ticks + self.system_ticks;
         if self.system_ticks == 0 {
@@ -36,7 +37,7 @@ impl Usage {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How much of the time was the kernel's.
+    /// Returns the share of the time that was spent in the kernel.
     pub(crate) fn system(&self) -> Duration {
         self.time.saturating_sub(self.user())
     }
@@ -57,22 +58,22 @@ impl AddAssign for Usage {
 #[derive(Default)]
 pub(crate) struct Meter {
     time: Stopwatch,
-    /// Whether the thread runs in user mode: what a tick asks, and who wants to interrupt it there.
+    /// Whether the thread runs in user mode: read by the tick, and by threads that want to interrupt it there.
     is_in_user: AtomicBool,
     user_ticks: AtomicU64,
     system_ticks: AtomicU64,
     pub(super) faults: AtomicU64,
 }
 
-/// How long it has run in all, in one word for those who look from elsewhere: nanoseconds, shifted left by one, and in
-/// the lowest bit whether it runs. While it does, the nanoseconds are what the clock has to be added to.
+/// Total running time in one word, so that other threads can read it: nanoseconds shifted left by one, and the lowest
+/// bit set while the thread runs. While it is set, the nanoseconds are an offset to be added to the clock.
 #[derive(Default)]
 struct Stopwatch(AtomicU64);
 
 impl Stopwatch {
     const RUNS: u64 = 1;
 
-    /// Only the thread itself starts and stops it.
+    /// Starts the stopwatch. Only the thread itself starts and stops it.
     fn start(&self) {
         let before = self.0.load(Ordering::Relaxed) & !Self::RUNS;
         self.0.store(before.wrapping_sub(clock::nanoseconds() << 1) | Self::RUNS, Ordering::Relaxed);
@@ -90,12 +91,12 @@ impl Stopwatch {
 }
 
 impl Meter {
-    /// The thread is switched to.
+    /// Notes that the CPU switches to the thread.
     pub(super) fn start(&self) {
         self.time.start();
     }
 
-    /// The thread is switched from.
+    /// Notes that the CPU switches away from the thread.
     pub(super) fn stop(&self) {
         self.time.stop();
     }
@@ -106,23 +107,23 @@ impl Meter {
         self.is_in_user.store(is_in_user, Ordering::SeqCst);
     }
 
-    /// Whether the thread is in user mode, or preempted there.
+    /// Returns whether the thread is in user mode, or was preempted there.
     pub(super) fn is_in_user(&self) -> bool {
         self.is_in_user.load(Ordering::SeqCst)
     }
 
-    /// A tick found the thread running. In interrupt context.
+    /// Notes that a tick found the thread running. Called in interrupt context.
     pub(super) fn tick(&self) {
         let ticks = if self.is_in_user() { &self.user_ticks } else { &self.system_ticks };
         ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Processor time until now.
+    /// Returns the processor time used so far.
     pub(crate) fn time(&self) -> Duration {
         Duration::from_nanos(self.time.nanoseconds())
     }
 
-    /// All counters; `sleeps` are the parker's.
+    /// Returns all counters; `sleeps` is the parker's count.
     pub(super) fn usage(&self, sleeps: u64) -> Usage {
         Usage {
             time: self.time(),

@@ -1,4 +1,4 @@
-//! Waiting for children: wait4(2), waitid(2).
+//! Waits for children: wait4(2), waitid(2).
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -7,14 +7,15 @@ use bitflags::bitflags;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 
-use super::process::{self, End, Process};
+use super::process::{ExitStatus, Process};
+use super::process_table;
 use super::signal::job::Change;
 use super::thread::Myself;
 use rules::abi::signal::Signal;
 
-/// Which children.
+/// Which children to wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Which {
+pub(crate) enum ChildFilter {
     /// Any child.
     Any,
     /// The child with this ID.
@@ -23,12 +24,12 @@ pub(crate) enum Which {
     Group(u32),
 }
 
-/// What a parent is told of a child.
+/// What wait(2) reports of a child.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum State {
-    /// It ended.
-    Ended(End),
-    /// It was stopped, or went on.
+pub(crate) enum ChildState {
+    /// The child ended.
+    Ended(ExitStatus),
+    /// The child was stopped or continued.
     Changed(Change),
 }
 
@@ -36,34 +37,34 @@ bitflags! {
     /// The options of waitid(2).
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     pub(crate) struct Options: u32 {
-        /// Do not sleep.
+        /// Does not sleep.
         const NOHANG = 1;
-        /// Tell of children that were stopped.
+        /// Reports children that were stopped.
         const STOPPED = 2;
-        /// Tell of children that ended.
+        /// Reports children that ended.
         const EXITED = 4;
-        /// Tell of children that went on.
+        /// Reports children that were continued.
         const CONTINUED = 8;
-        /// `__WNOTHREAD`: only children of the calling thread. Here they are the process's.
+        /// `__WNOTHREAD`: only children of the calling thread. Here children belong to the process.
         const NO_THREAD = 0x2000_0000;
-        /// `__WALL`: whatever signal tells of the child's end.
+        /// `__WALL`: children with any exit signal.
         const ALL = 0x4000_0000;
-        /// `__WCLONE`: children whose end is told by another signal than `SIGCHLD`, or none; without it, only others.
+        /// `__WCLONE`: only children whose exit signal is not `SIGCHLD`; without it, only the others.
         const CLONE = 0x8000_0000;
-        /// Leave the child to be found again.
+        /// Leaves the child waitable.
         const NOWAIT = 0x0100_0000;
     }
 }
 
-/// Finds a child to tell of; `None` if there is none and the caller does not wait.
+/// Finds a child to report, waiting for one unless told not to; `None` if there is none and the caller does not wait.
 ///
 /// # Errors
-/// `ECHILD`: there is no such child. `EINTR`.
+/// `ECHILD`: the caller has no such child. `EINTR`.
 pub(crate) fn child(
     thread: &Myself,
-    which: Which,
+    which: ChildFilter,
     options: Options,
-) -> Result<Option<(Arc<Process>, State)>, Errno> {
+) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
     loop {
         if let Some(found) = look(thread.process(), which, options)? {
             return Ok(Some(found));
@@ -71,7 +72,7 @@ pub(crate) fn child(
         if options.contains(Options::NOHANG) {
             return Ok(None);
         }
-        // A child that changes after the look wakes this thread, and the wake sticks.
+        // A child that changes after this check wakes the thread, and its next sleep returns at once.
         if thread.is_interrupted() {
             return Err(Errno::EINTR);
         }
@@ -79,7 +80,11 @@ pub(crate) fn child(
     }
 }
 
-fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<Process>, State)>, Errno> {
+fn look(
+    parent: &Process,
+    which: ChildFilter,
+    options: Options,
+) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
     let mut children = parent.children.lock();
     // `eligible_child`.
     let is_of_kind = |child: &Process| {
@@ -88,9 +93,9 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
     };
     let is_meant = |child: &&Arc<Process>| match which {
         _ if !is_of_kind(child) => false,
-        Which::Any => true,
-        Which::Process(pid) => child.pid() == pid,
-        Which::Group(group) => child.group() == group,
+        ChildFilter::Any => true,
+        ChildFilter::Process(pid) => child.pid() == pid,
+        ChildFilter::Group(group) => child.group() == group,
     };
     let mut exists = false;
     let mut found = None;
@@ -104,7 +109,7 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
     let Some((child, state)) = found else {
         return if exists { Ok(None) } else { Err(Errno::ECHILD) };
     };
-    if matches!(state, State::Ended(_)) && !options.contains(Options::NOWAIT) {
+    if matches!(state, ChildState::Ended(_)) && !options.contains(Options::NOWAIT) {
         children.retain(|other| !Arc::ptr_eq(other, &child));
         drop(children);
         let used = *child.used.lock();
@@ -112,16 +117,16 @@ fn look(parent: &Process, which: Which, options: Options) -> Result<Option<(Arc<
         own.children += used.threads;
         own.children += used.children;
         drop(own);
-        process::forget(child.pid());
+        process_table::forget(child.pid());
     }
     Ok(Some((child, state)))
 }
 
-/// What is to be told of `child`, which is then told.
-fn state(child: &Process, options: Options) -> Option<State> {
+/// Returns the state of `child` to report and, unless `NOWAIT` is set, marks it as reported.
+fn state(child: &Process, options: Options) -> Option<ChildState> {
     if child.has_ended() {
-        let end = *child.end.lock();
-        return end.filter(|_| options.contains(Options::EXITED)).map(State::Ended);
+        let end = *child.exit_status.lock();
+        return end.filter(|_| options.contains(Options::EXITED)).map(ChildState::Ended);
     }
     let mut signals = child.signals.lock();
     let change = signals.unreported?;
@@ -135,5 +140,5 @@ fn state(child: &Process, options: Options) -> Option<State> {
     if !options.contains(Options::NOWAIT) {
         signals.unreported = None;
     }
-    Some(State::Changed(change))
+    Some(ChildState::Changed(change))
 }

@@ -1,7 +1,7 @@
-//! Whose terminal it is: job control.
+//! Job control: which session and process group a terminal belongs to.
 //!
-//! Owns: the terminal's session and its foreground process group.   Not here: who is in which group (`task/session`),
-//! which terminal a session has (`terminal/session`).
+//! Owns: the terminal's session and its foreground process group.   Not here: the members of groups (`task/session`),
+//! the terminals of sessions (`terminal/session`).
 //! Source: credentials(7), ioctl_tty(2), tcsetpgrp(3); Linux 6.1 drivers/tty/tty_jobctrl.c.
 
 use rules::abi::errno::Errno;
@@ -12,18 +12,18 @@ use crate::linux::task::signal::action;
 use crate::linux::task::{session, thread};
 use rules::abi::signal::Signal;
 
-/// Whom a terminal belongs to; 0 is nobody.
+/// The session and foreground process group of a terminal; 0 stands for none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Owner {
+pub(crate) struct TerminalOwner {
     /// The session whose controlling terminal it is.
     pub(crate) session: u32,
-    /// The process group that may read, and that gets the signals of special characters.
+    /// The foreground process group, which may read and gets the signals of special characters.
     pub(crate) foreground: u32,
 }
 
-/// What a process in the background may have to wait for.
+/// A use of the terminal that is restricted in the background.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Use {
+pub(crate) enum RestrictedUse {
     /// Reading: `SIGTTIN`.
     Read,
     /// Changing the settings, and writing with `TOSTOP`: `SIGTTOU`.
@@ -46,12 +46,12 @@ pub(super) fn signal(group: u32, special: TtySignal) {
     );
 }
 
-/// Whether the caller may use a terminal of this owner so. If not, its whole group is stopped, and tries again when it
-/// is in the foreground.
+/// Checks whether the caller may use a terminal of this owner. If not, its process group is stopped, and the call is
+/// restarted when the group continues.
 ///
 /// # Errors
-/// `EINTR`: the signal was sent. `EIO`: nobody could continue the group, or a reader ignores the signal.
-pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
+/// `EINTR`: the signal was sent. `EIO`: the group is orphaned, or the reader ignores the signal.
+pub(crate) fn admit(owner: TerminalOwner, what: RestrictedUse) -> Result<(), Errno> {
     if owner.session == 0 {
         return Ok(());
     }
@@ -62,12 +62,12 @@ pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
         return Ok(());
     }
     let signal = match what {
-        Use::Read => Signal::TTIN,
-        Use::Change => Signal::TTOU,
+        RestrictedUse::Read => Signal::TTIN,
+        RestrictedUse::Change => Signal::TTOU,
     };
     let is_ignored = process.signals.lock().actions.get(signal).handler == action::IGNORE;
     if is_ignored || thread.signals.lock().mask.contains(signal) {
-        return if what == Use::Read { Err(Errno::EIO) } else { Ok(()) };
+        return if what == RestrictedUse::Read { Err(Errno::EIO) } else { Ok(()) };
     }
     if session::is_orphaned(group) {
         return Err(Errno::EIO);
@@ -77,21 +77,21 @@ pub(crate) fn admit(owner: Owner, what: Use) -> Result<(), Errno> {
 }
 
 impl Terminal {
-    /// Whom it belongs to.
-    pub(crate) fn owner(&self) -> Owner {
+    /// Returns its owner.
+    pub(crate) fn owner(&self) -> TerminalOwner {
         self.state.read().owner
     }
 
-    /// Gives it to somebody.
-    pub(crate) fn set_owner(&self, owner: Owner) {
+    /// Sets its owner.
+    pub(crate) fn set_owner(&self, owner: TerminalOwner) {
         self.state.lock().owner = owner;
     }
 
-    /// Whether the caller may use it so.
+    /// Checks whether the caller may use it.
     ///
     /// # Errors
-    /// As [`admit`]; after `EINTR` the call is begun again.
-    pub(super) fn admit(&self, what: Use) -> Result<(), Errno> {
+    /// As [`admit`]; after `EINTR` the call is restarted.
+    pub(super) fn admit(&self, what: RestrictedUse) -> Result<(), Errno> {
         admit(self.owner(), what)
     }
 }

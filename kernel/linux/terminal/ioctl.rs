@@ -1,6 +1,6 @@
-//! The requests of ioctl(2) that terminals serve.
+//! Terminal requests of ioctl(2).
 //!
-//! Not here: those about sessions and process groups (syscall/ioctl/job).   Missing: modem lines, breaks.
+//! Not here: those of sessions and process groups (syscall/ioctl/job).   Missing: modem lines, breaks.
 //! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_ioctl.c, tty_io.c, tty_jobctrl.c.
 
 use core::task::Poll;
@@ -12,15 +12,15 @@ use rules::linux::abi::termios::{
 use rules::linux::tty::Flush;
 
 use super::Terminal;
-use super::control::Use;
+use super::control::RestrictedUse;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 
-/// Serves `request`; `Pending` while it must wait for the output to leave.
+/// Serves `request`; `Pending` while it waits for output to leave.
 ///
 /// # Errors
-/// `ENOTTY`: no such request. `EINTR`, `EIO`: the caller is in the background. `EFAULT`: `argument` points nowhere. `EINVAL`: the
-/// argument has no meaning.
+/// `ENOTTY`: no such request. `EINTR`, `EIO`: the caller is in the background. `EFAULT`: `argument` is not accessible.
+/// `EINVAL`: the argument is invalid.
 pub(super) fn serve(
     terminal: &Terminal,
     request: u32,
@@ -28,7 +28,7 @@ pub(super) fn serve(
     space: &AddressSpace,
 ) -> Poll<Result<usize, Errno>> {
     if matches!(request, TCSETS | TCSETSW | TCSETSF | TCSBRK | TCFLSH)
-        && let Err(errno) = terminal.admit(Use::Change)
+        && let Err(errno) = terminal.admit(RestrictedUse::Change)
     {
         return Poll::Ready(Err(errno));
     }
@@ -55,7 +55,7 @@ fn serve_drained(
             terminal.set(settings);
             Ok(())
         }
-        // A break of no length is all that the wire can do.
+        // The wire cannot send a break, so this only drains the output.
         TCSBRK => Ok(()),
         TCFLSH => {
             terminal.flush(Flush::parse(argument)?);

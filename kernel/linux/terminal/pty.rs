@@ -1,9 +1,9 @@
-//! Pseudo-terminals: a terminal whose wire is a file, the master.
+//! Pseudoterminals: terminals whose wire is a file, the master.
 //!
-//! Owns: the numbers of the pairs, and which events each end shows.   Not here: their rules (rules::linux::pty), the names in
-//! `/dev/pts` (`fs/devpts`).
-//! Invariant: one open slave of the rule for each living [`Slave`]; a number is free when its master is gone.
-//! Locks: the table of pairs, a leaf.
+//! Owns: the pseudoterminals' numbers, and the events of each end.   Not here: their rules (rules::linux::pty), the
+//! names in `/dev/pts` (`fs/devpts`).
+//! Invariant: the rule counts one open slave for each living [`Slave`]; a number is free once its master is closed.
+//! Locks: the table of pseudoterminals, a leaf.
 //! Source: pty(7), pts(4), ioctl_tty(2); Linux 6.1 drivers/tty/pty.c, drivers/tty/tty_io.c (`hung_up_tty_fops`).
 
 mod end;
@@ -23,10 +23,10 @@ pub(crate) use self::slave::Slave;
 use super::Terminal;
 use crate::machine::memory::budget;
 
-/// How many pairs there can be: Linux's default for `/proc/sys/kernel/pty/max`.
+/// The most pseudoterminals: Linux's default for `/proc/sys/kernel/pty/max`.
 pub(crate) const MAX: u32 = 4096;
 
-/// The device of a slave.
+/// Returns the device number of a slave.
 pub(crate) const fn device(number: u32) -> DeviceNumber {
     DeviceNumber::new(MAJOR, number)
 }
@@ -34,15 +34,15 @@ pub(crate) const fn device(number: u32) -> DeviceNumber {
 /// The slaves' major number.
 pub(crate) const MAJOR: u32 = 136;
 
-/// The pairs whose master is open.
+/// Pseudoterminals whose master is open, by number.
 static PAIRS: SpinLock<BTreeMap<u32, Weak<Terminal>>> = SpinLock::new(BTreeMap::new());
 
-/// Makes a pair, whose slave is locked, with the lowest free number. It has no name yet.
+/// Creates a pseudoterminal with the lowest free number and a locked slave. It has no name yet.
 ///
 /// # Errors
-/// `ENOSPC`: all numbers are taken. `ENOMEM`: only the reserve is left.
+/// Nothing was created. `ENOSPC`: all numbers are used. `ENOMEM`: only the emergency reserve is left.
 pub(crate) fn create() -> Result<Arc<Master>, Errno> {
-    /// What the queues of a pair can take.
+    /// The size of each queue in bytes.
     const SIZE: usize = 16 * 1024;
     budget::try_reserve(SIZE)?;
     let mut pairs = PAIRS.lock();
@@ -56,7 +56,7 @@ pub(crate) fn create() -> Result<Arc<Master>, Errno> {
 /// Opens the slave with that number.
 ///
 /// # Errors
-/// `EIO`: there is no such pair any more, or its slave is locked.
+/// `EIO`: its master is closed, or the slave is locked.
 pub(crate) fn open(number: u32) -> Result<Arc<Slave>, Errno> {
     let terminal = PAIRS.lock().get(&number).and_then(Weak::upgrade).ok_or(Errno::EIO)?;
     Slave::open(&terminal)

@@ -1,4 +1,4 @@
-//! connect(2) and accept(2) of local sockets: from a name to a backlog, and out of it.
+//! connect(2) and accept(2) of local sockets: into a backlog, and out of it.
 //!
 //! Source: Linux 6.1 net/unix/af_unix.c (`unix_stream_connect`, `unix_find_bsd`, `unix_accept`).
 
@@ -14,33 +14,33 @@ use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind};
 use rules::net::abi::socket::Ucred;
 
 use super::endpoint::Endpoint;
-use super::names::{self, Key};
-use super::{UnixSocket, told};
+use super::names::{self, SocketKey};
+use super::{UnixSocket, encode};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::net::address::{Address, RawAddress};
 use crate::net::socket::{Accepted, Backlog, Connect, SocketCaller};
 
-/// The socket of this kind that has the name at `address`.
+/// Finds the socket of this kind with the name at `address`.
 ///
 /// # Errors
-/// `EINVAL`: no name. `ECONNREFUSED`: nobody has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the
-/// like: the path.
+/// `EINVAL`: not a name. `ECONNREFUSED`: no socket has it. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT`
+/// and others: the path.
 pub(super) fn find(
     caller: &dyn SocketCaller,
     kind: Kind,
     address: &RawAddress,
 ) -> Result<Arc<Endpoint>, Errno> {
     let key = match Given::parse(address.bytes())?.name()? {
-        name @ Name::Abstract(_) => Key::Abstract(kind, name),
-        Name::Path(path) => Key::File(caller.find_socket_file(&path)?),
+        name @ Name::Abstract(_) => SocketKey::Abstract(kind, name),
+        Name::Path(path) => SocketKey::File(caller.find_socket_file(&path)?),
     };
     let found = names::find(&key).ok_or(Errno::ECONNREFUSED)?;
     let is_alike = found.state.read().kind() == kind;
     if is_alike { Ok(found) } else { Err(Errno::EPROTOTYPE) }
 }
 
-/// A socket on its way into the backlog of a listener.
+/// A socket that is about to enter the backlog of a listener.
 struct Entering<'a> {
     socket: &'a UnixSocket,
     listener: Arc<Endpoint>,
@@ -58,10 +58,11 @@ impl Backlog for Entering<'_> {
 }
 
 impl UnixSocket {
-    /// Connects the socket with the one that has the name at `address`.
+    /// Connects the socket to the one with the name at `address`.
     ///
     /// # Errors
-    /// Those of [`find`]. `EPERM`: it hears datagrams of somebody else. Those of [`Backlog::enter`] follow.
+    /// Those of [`find`]. `EPERM`: the other accepts datagrams only from its own peer. Those of [`Backlog::enter`]
+    /// follow.
     pub(super) fn connect_to(
         &self,
         caller: &dyn SocketCaller,
@@ -77,11 +78,11 @@ impl UnixSocket {
         Ok(Connect::Backlog(Box::new(Entering { socket: self, listener, caller: caller.identity() })))
     }
 
-    /// Connects with whom `listener` will accept. `Pending`: its backlog is full.
+    /// Queues a connection in `listener`'s backlog. `Pending` if the backlog is full.
     ///
     /// # Errors
-    /// `EPROTOTYPE`: the listener carries something else. `ECONNREFUSED`: it does not listen. `EISCONN`: the socket is
-    /// connected. `EINVAL`: it listens.
+    /// Nothing was queued. `EPROTOTYPE`: the listener is of another type. `ECONNREFUSED`: it does not listen.
+    /// `EISCONN`: the socket is connected already. `EINVAL`: the socket listens.
     fn enter(&self, listener: &Arc<Endpoint>, caller: Ucred) -> Poll<Result<(), Errno>> {
         let kind = self.kind();
         let heritage = match listener.state.lock().begin(kind) {
@@ -108,7 +109,7 @@ impl UnixSocket {
             let mut state = child.state.lock();
             state.connect(self.endpoint.clone(), caller, limit);
             if let Some(name) = heritage.name {
-                // It has no name yet.
+                // The new end has no name yet, so this cannot fail.
                 let _ = state.bind(name);
             }
         }
@@ -125,25 +126,25 @@ impl UnixSocket {
     }
 }
 
-/// A connection taken from a backlog.
+/// A connection taken from a backlog and not yet accepted; dropping it closes the connection.
 #[must_use]
-pub(super) struct Taken<'a> {
+pub(super) struct QueuedConnection<'a> {
     listener: &'a Endpoint,
     child: Option<Arc<Endpoint>>,
 }
 
-impl<'a> Taken<'a> {
-    /// `child`, from the backlog of `listener`.
+impl<'a> QueuedConnection<'a> {
+    /// Makes it from `child`, taken from the backlog of `listener`.
     pub(super) const fn new(listener: &'a Endpoint, child: Arc<Endpoint>) -> Self {
         Self { listener, child: Some(child) }
     }
 }
 
-impl Accepted for Taken<'_> {
+impl Accepted for QueuedConnection<'_> {
     fn peer(&self) -> Result<Address, Errno> {
         let peer = self.child.as_ref().and_then(|child| child.peer());
         let name = peer.and_then(|peer| peer.state.read().name().cloned());
-        Ok(told(name.as_ref()))
+        Ok(encode(name.as_ref()))
     }
 
     fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
@@ -153,7 +154,7 @@ impl Accepted for Taken<'_> {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for QueuedConnection<'_> {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let restored = self.listener.state.lock().restore(child);

@@ -1,8 +1,8 @@
-//! Datagrams to names: whom a socket sends to, and who hears when there is room.
+//! Datagrams between local sockets: finding the receiver, and notifying senders of room.
 //!
-//! A socket that others send to has a list of those who did so with connect(2) (rank 4). When it becomes full, or has room
-//! again, each of them notes that, and so can be polled without asking it. Whoever sends without a connection waits on
-//! the receiver itself, which announces room only while somebody does.
+//! A receiver keeps a list of the sockets that are connected to it (rank 4). When its queue becomes full or has room
+//! again, each of them notes that, so it can be polled without locking the receiver. A sender without a connection
+//! waits on the receiver itself, which announces room only while such senders wait.
 //! Why: decision 0095.
 //! Source: unix(7); Linux 6.1 net/unix/af_unix.c (`unix_dgram_connect`, `unix_dgram_sendmsg`, `unix_dgram_poll`).
 
@@ -22,20 +22,20 @@ use crate::machine::memory::transfer::Source;
 use crate::net::address::RawAddress;
 use crate::net::socket::{Mailbox, Outgoing, SocketCaller};
 
-/// A socket that datagrams go to by name. As long as it lives, the socket announces its room.
-struct Named<'a> {
+/// A receiver that datagrams are sent to by name. While this lives, the receiver announces room.
+struct NamedReceiver<'a> {
     from: &'a UnixSocket,
     to: Arc<Endpoint>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> NamedReceiver<'a> {
     fn new(from: &'a UnixSocket, to: Arc<Endpoint>) -> Self {
         to.strangers.fetch_add(1, Ordering::SeqCst);
         Self { from, to }
     }
 }
 
-impl Mailbox for Named<'_> {
+impl Mailbox for NamedReceiver<'_> {
     fn room(&self) -> &Pollable {
         &self.to.state
     }
@@ -45,14 +45,14 @@ impl Mailbox for Named<'_> {
     }
 }
 
-impl Drop for Named<'_> {
+impl Drop for NamedReceiver<'_> {
     fn drop(&mut self) {
         self.to.strangers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl UnixSocket {
-    /// The socket that has the name at `address`, for a datagram.
+    /// Finds the socket with the name at `address`, for a datagram.
     ///
     /// # Errors
     /// Those of [`connect::find`].
@@ -62,14 +62,15 @@ impl UnixSocket {
         address: &RawAddress,
     ) -> Result<Box<dyn Mailbox + '_>, Errno> {
         let to = connect::find(caller, Kind::Datagram, address)?;
-        Ok(Box::new(Named::new(self, to)))
+        Ok(Box::new(NamedReceiver::new(self, to)))
     }
 
-    /// Sends datagrams to `peer` from now on, and hears nobody else; to nobody in particular if there is none. What the
-    /// peer before had sent is lost.
+    /// Connects to `peer`: sends to it, and receives from no other. `None` removes the connection. Queued datagrams of
+    /// the old peer are discarded.
     ///
     /// # Errors
-    /// `EPERM`: it hears somebody else. `ENOMEM`: too many send to it.
+    /// Nothing was changed. `EPERM`: the peer receives only from another socket. `ENOMEM`: too many sockets send to
+    /// it.
     pub(super) fn associate(&self, peer: Option<&Arc<Endpoint>>) -> Result<(), Errno> {
         let own = &self.endpoint;
         let writer = peer.map(|peer| peer.writer(own)).transpose()?;
@@ -92,7 +93,7 @@ impl UnixSocket {
                 before.put_error(Errno::ECONNRESET);
                 before.raise(Events::ERR);
             }
-            own.tell_of_room();
+            own.notify_room();
         }
         drop(lost);
         if let (Some(peer), Some(writer)) = (peer, writer) {
@@ -105,10 +106,10 @@ impl UnixSocket {
 }
 
 impl Endpoint {
-    /// What `from` is to this socket, if it may send datagrams here.
+    /// Returns in which role `from` may send datagrams here.
     ///
     /// # Errors
-    /// `EPERM`: only another may (`unix_may_send`).
+    /// `EPERM`: only another socket may send here (`unix_may_send`).
     pub(super) fn writer(&self, from: &Self) -> Result<Writer, Errno> {
         match self.state.read().peer() {
             _ if core::ptr::eq(self, from) => Ok(Writer::Peer),
@@ -118,19 +119,19 @@ impl Endpoint {
         }
     }
 
-    /// Whether `other` is its peer.
+    /// Returns whether `other` is its peer.
     pub(super) fn sends_to(&self, other: &Self) -> bool {
         self.state.read().peer().is_some_and(|peer| core::ptr::eq(Arc::as_ptr(peer), other))
     }
 
-    /// `client` sends to somebody else. Those that are gone are forgotten, too.
+    /// Removes `client`, which sends elsewhere now, and clients that are gone.
     pub(super) fn forget_client(&self, client: &Self) {
         let is_other = |known: &Weak<Self>| !core::ptr::eq(known.as_ptr(), client);
         self.clients.lock().retain(|known| known.strong_count() > 0 && is_other(known));
     }
 
-    /// Lets those who are connected note whether there is room, and hear of it if there is.
-    pub(super) fn tell_clients(&self) {
+    /// Makes the connected clients note whether there is room, and notifies them if there is.
+    pub(super) fn notify_clients(&self) {
         let clients = self.clients.lock().clone();
         for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {
             let writer = self.writer(&client).unwrap_or(Writer::Stranger);
@@ -141,9 +142,9 @@ impl Endpoint {
         }
     }
 
-    /// Strangers have room again.
-    pub(super) fn tell_of_room(&self) {
-        self.tell_clients();
+    /// Notifies senders without a connection of room.
+    pub(super) fn notify_room(&self) {
+        self.notify_clients();
         if self.strangers.load(Ordering::SeqCst) > 0 {
             self.state.lock().raise(Events::WRITABLE);
         }

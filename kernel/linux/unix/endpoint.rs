@@ -1,6 +1,6 @@
-//! One end of a local connection, or a listener.
+//! Endpoints: one end of a local connection, or a listener.
 //!
-//! Lock: rank 3; no thread holds two. What lies in the queue is dropped when none is held.
+//! Lock: rank 3; no thread holds two. Contents of a queue are dropped without a lock.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -12,7 +12,7 @@ use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{self, Remains, UnixSocketState, Writer};
 use spin::Once;
 
-use super::names::{self, Key};
+use super::names::{self, SocketKey};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
@@ -21,38 +21,38 @@ use crate::net::counters::{Kind, Member};
 use crate::net::holder::Holder;
 use crate::net::ports;
 
-/// A socket's state, which the other end and its listener know, too.
+/// A socket's state, which the other end and its listener refer to as well.
 pub(crate) struct Endpoint {
     pub(crate) state: event::Locked<UnixSocketState<Arc<Endpoint>, Arc<OpenFile>>>,
     pub(crate) inode: u64,
     pub(crate) holder: Holder,
-    /// What it is found by.
-    pub(super) key: Once<Key>,
-    /// Who sends datagrams here with connect(2), and hears of room.
+    /// The key by which names find it.
+    pub(super) key: Once<SocketKey>,
+    /// The sockets that are connected to send datagrams here, which are notified of room.
     pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
-    /// How many wait for room to send a datagram here, without being connected.
+    /// The number of unconnected senders that wait for room here.
     pub(super) strangers: AtomicUsize,
     _member: Member,
 }
 
-/// All of them, by inode.
+/// All endpoints, by inode number.
 static ALL: Ranked<BTreeMap<u64, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
 
-/// All of them, by inode.
+/// Returns all endpoints, by inode number.
 ///
 /// # Errors
-/// `ENOMEM`: they are too many.
+/// `ENOMEM`: there are too many.
 pub(crate) fn all() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = ALL.lock().len();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
-    // Nothing is allocated under the lock.
+    // The vector has its capacity already: nothing is allocated under the lock.
     all.extend(ALL.lock().values().take(expected).cloned());
     Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
 }
 
 impl Endpoint {
-    /// A socket that is nothing yet.
+    /// Makes an unconnected socket.
     pub(super) fn new(kind: socket::Kind) -> Arc<Self> {
         let endpoint = Arc::new(Self {
             state: event::Locked::new(Class::Socket, UnixSocketState::new(kind)),
@@ -67,7 +67,7 @@ impl Endpoint {
         endpoint
     }
 
-    /// Nobody has it open any more, or nobody will. `error` is what the other end hears beside the end.
+    /// Closes the endpoint. The other end gets `error`, if any, besides the end of file.
     pub(super) fn close(&self, error: Option<Errno>) {
         if let Some(key) = self.key.get() {
             names::remove(key);
@@ -82,16 +82,16 @@ impl Endpoint {
                 peer.raise(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
             }
         }
-        self.tell_clients();
+        self.notify_clients();
         for child in waiting {
             child.close(Some(Errno::ECONNRESET));
         }
-        // Who waits for room in the backlog, or here, waits in vain.
+        // Waiters for room in the backlog or in the queue must give up.
         self.state.lock().raise(Events::WRITABLE);
     }
 
-    /// Brings what this end knows of the other's room up to date: asked again after it was noted, because the other
-    /// may have read in between.
+    /// Notes whether the other end has room. It checks again after noting it, because the other end may have read in
+    /// between.
     pub(super) fn note_room(&self, other: &Self, writer: Writer) {
         loop {
             let has_room = other.state.read().has_room(writer);
@@ -102,14 +102,14 @@ impl Endpoint {
         }
     }
 
-    /// The other end has read, and has room again.
+    /// Notes that the other end has read and has room again.
     pub(super) fn announce_room(&self) {
         let mut state = self.state.lock();
         state.set_peer_has_room(true);
         state.raise(Events::WRITABLE);
     }
 
-    /// The other end.
+    /// Returns the other end.
     pub(super) fn peer(&self) -> Option<Arc<Self>> {
         self.state.read().peer().cloned()
     }

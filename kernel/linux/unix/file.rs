@@ -1,4 +1,4 @@
-//! What the file operations need to know of local sockets.
+//! File operations of local sockets.
 //!
 //! Source: Linux 6.1 net/socket.c (`sock_read_iter`), net/unix/af_unix.c (`unix_inq_len`).
 
@@ -33,7 +33,7 @@ impl State for UnixSocketState<Arc<Endpoint>, Arc<OpenFile>> {
         self.is_listening()
     }
 
-    /// All that waits (`unix_inq_len`).
+    /// Returns all queued bytes (`unix_inq_len`).
     fn unread(&self) -> Result<usize, Errno> {
         self.unread()
     }

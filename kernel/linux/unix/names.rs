@@ -1,7 +1,7 @@
-//! Which local socket has which name.
+//! The names of local sockets.
 //!
-//! A path leads to an inode, and the inode to its socket: a name that was renamed, or linked, still finds it, and one
-//! that was removed and made again does not. No number of an inode is used twice.
+//! A path leads to an inode, and the inode number to its socket. So a renamed or linked name still finds the socket,
+//! and one that was removed and created again does not. Inode numbers are not reused.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -15,22 +15,22 @@ use super::endpoint::Endpoint;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::net::socket::FileId;
 
-/// What a socket is found by.
+/// The key by which a socket is found.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Key {
+pub(crate) enum SocketKey {
     /// A file in the tree.
     File(FileId),
-    /// A name outside of the tree: one for each kind of socket.
+    /// An abstract name; each kind of socket has its own namespace.
     Abstract(Kind, Name),
 }
 
-static NAMES: Ranked<BTreeMap<Key, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
+static NAMES: Ranked<BTreeMap<SocketKey, Weak<Endpoint>>> = Ranked::new(Rank::Interface, BTreeMap::new());
 
-/// Lets `key` lead to `endpoint`.
+/// Adds a name for `endpoint`.
 ///
 /// # Errors
-/// `EADDRINUSE`: it leads to another.
-pub(super) fn insert(key: Key, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
+/// `EADDRINUSE`: the name belongs to another socket.
+pub(super) fn insert(key: SocketKey, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
     let mut names = NAMES.lock();
     if names.contains_key(&key) {
         return Err(Errno::EADDRINUSE);
@@ -39,18 +39,18 @@ pub(super) fn insert(key: Key, endpoint: &Arc<Endpoint>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Where `key` leads.
-pub(super) fn find(key: &Key) -> Option<Arc<Endpoint>> {
+/// Returns the socket with this name.
+pub(super) fn find(key: &SocketKey) -> Option<Arc<Endpoint>> {
     let found = NAMES.lock().get(key).cloned();
     found?.upgrade()
 }
 
-/// Lets `key` lead nowhere.
-pub(super) fn remove(key: &Key) {
+/// Removes a name.
+pub(super) fn remove(key: &SocketKey) {
     NAMES.lock().remove(key);
 }
 
-/// A number for a name that nobody chose.
+/// Returns the number of a generated name.
 pub(super) fn next_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)

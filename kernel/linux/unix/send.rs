@@ -1,4 +1,4 @@
-//! send(2) of local sockets: into the other end's queue.
+//! send(2) of local sockets: appends to the other end's queue.
 //!
 //! Source: Linux 6.1 net/unix/af_unix.c (`unix_stream_sendmsg`, `unix_dgram_sendmsg`).
 
@@ -16,18 +16,18 @@ use crate::machine::memory::budget;
 use crate::machine::memory::transfer::Source;
 use crate::net::socket::Outgoing;
 
-/// Bytes that travel in one piece.
+/// The most bytes of one buffer.
 const PIECE: usize = 32 << 10;
 
-/// What Linux adds to a message for its own needs.
+/// The memory that Linux adds to each message for its bookkeeping.
 const MESSAGE_OVERHEAD: usize = 32;
 
 impl UnixSocket {
-    /// Sends to `to`, or to the peer if there is none.
+    /// Sends to `to`, or to the peer if `to` is `None`.
     ///
     /// # Errors
-    /// `EMSGSIZE`: too long. `EPERM`: it hears somebody else. `EFAULT`: not readable. `ENOTCONN`, `EPIPE`, `ECONNREFUSED`:
-    /// there is no other end.
+    /// Nothing was sent. `EMSGSIZE`: too long. `EPERM`: the receiver accepts only its peer's datagrams. `EFAULT`: not
+    /// readable. `ENOTCONN`, `EPIPE`, `ECONNREFUSED`: there is no other end.
     pub(super) fn send_to(
         &self,
         to: Option<&Arc<Endpoint>>,
@@ -84,18 +84,18 @@ impl UnixSocket {
         drop(state);
         match writer {
             Writer::Peer if is_full => self.endpoint.note_room(&other, writer),
-            Writer::Stranger if is_full => other.tell_clients(),
+            Writer::Stranger if is_full => other.notify_clients(),
             _ => {}
         }
         Poll::Ready(Ok(taken))
     }
 
-    /// A write that `other` did not take. A datagram socket that is connected with it forgets it then.
+    /// Handles a write that `other` rejected. A connected datagram socket then loses its connection.
     fn refused(&self, other: &Endpoint, error: Errno) -> Errno {
         if error == Errno::ECONNREFUSED && self.endpoint.sends_to(other) {
             let unread = self.endpoint.state.lock().disconnect();
             drop(unread);
-            self.endpoint.tell_of_room();
+            self.endpoint.notify_room();
         }
         error
     }

@@ -1,6 +1,6 @@
-//! Timers whose owners do more than wake a task: what they do is done by a task of its own.
+//! Timers whose work is run by a task, not by the interrupt handler.
 //!
-//! Owns: what is due and not yet done.   Not here: the deadlines (timer).
+//! Owns: work that is due and not yet done.   Not here: the deadlines (timer).
 //! An interrupt handler may take none of the kernel's ordinary locks, so it only queues the work.
 //! Why: decision 0031.
 
@@ -14,9 +14,9 @@ use rules::abi::errno::Errno;
 use super::timer::{self, Expire, Timer};
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
-/// What is done when a deferred timer's time has come.
+/// The work of a deferred timer.
 pub(crate) trait Work: Send + Sync {
-    /// Called by a task, soon after the time; perhaps also after the timer was taken back.
+    /// Called by a task soon after the deadline; perhaps also after the timer was cancelled.
     fn run(&self);
 }
 
@@ -25,9 +25,9 @@ struct Due(Arc<dyn Work>);
 static QUEUE: SpinLock<VecDeque<Arc<dyn Work>>, LocalIrqDisabled> = SpinLock::new(VecDeque::new());
 static WORKER: KernelTask = KernelTask::new();
 
-/// Lets `work` be done at `deadline` of the monotonic clock, or soon if that is past.
+/// Runs `work` at `deadline` of the monotonic clock, or soon if that is past.
 ///
-/// Dropping the timer takes it back, unless the work has begun or is queued: who takes one back must bear a last run.
+/// Dropping the timer cancels it, unless the work is queued or has begun; `work` must tolerate one run after that.
 pub(crate) fn arm(deadline: Duration, work: Arc<dyn Work>) -> Timer {
     timer::arm(deadline, Arc::new(Due(work)))
 }
@@ -39,10 +39,10 @@ impl Expire for Due {
     }
 }
 
-/// Starts the task that does what is due.
+/// Starts the task that runs due work.
 ///
 /// # Errors
-/// `ENOMEM`: no memory for a task.
+/// `ENOMEM`: there is no memory for a task.
 pub(crate) fn start() -> Result<(), Errno> {
     WORKER.spawn(serve)
 }

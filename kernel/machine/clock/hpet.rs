@@ -22,17 +22,17 @@ const TIMER_INTERRUPT: u32 = 1 << 2;
 const TIMER_32_BIT: u32 = 1 << 8;
 const FEMTOS: u64 = 1_000_000_000_000_000;
 
-/// Counts that lie between programming the comparator and its match at least; less may be missed.
+/// The smallest distance between the counter and a new match value; the device may miss a closer one.
 const MARGIN: u32 = 64;
 
-/// The device, its counter running.
+/// The HPET, with its counter running.
 pub(super) struct Hpet {
     registers: IoMem,
     frequency: u64,
     _line: Option<MappedIrqLine>,
 }
 
-/// Looks where the device is on every PC that has one.
+/// Finds the device at the address that it has on every PC.
 pub(super) fn find() -> Option<Hpet> {
     let registers = IoMem::acquire(BASE..BASE + SIZE).ok()?;
     let period: u32 = registers.read_once(PERIOD).ok()?;
@@ -46,29 +46,29 @@ pub(super) fn find() -> Option<Hpet> {
 }
 
 impl Hpet {
-    /// Counts a second.
+    /// Returns the counter's frequency in hertz.
     pub(super) fn frequency(&self) -> u64 {
         self.frequency
     }
 
-    /// The low half of the counter.
+    /// Returns the low half of the counter.
     pub(super) fn counter(&self) -> u32 {
         self.read(COUNTER)
     }
 
-    /// Lets the comparator's interrupt call `handler`; `None` if no route is free.
+    /// Routes the comparator's interrupt to `handler`; `None` if no route is free.
     pub(super) fn with_interrupt(mut self, handler: impl Fn() + Send + Sync + 'static) -> Option<Self> {
         let mut line = IrqLine::alloc().ok()?;
         line.on_active(move |_| handler());
         let routes = self.read(TIMER_ROUTES);
-        // The highest pins are shared with nothing on a PC that uses message-signalled interrupts.
+        // On a PC with message-signalled interrupts the highest pins are not shared.
         let pin = (16..24).rev().find(|pin| routes & (1 << pin) != 0)?;
         self._line = Some(IRQ_CHIP.get()?.map_gsi_pin_to(line, pin).ok()?);
         self.write(TIMER_CONFIGURATION, (pin << 9) | TIMER_INTERRUPT | TIMER_32_BIT);
         Some(self)
     }
 
-    /// Interrupts in about `nanos` nanoseconds (at most some seconds).
+    /// Requests an interrupt in about `nanos` nanoseconds (at most a few seconds).
     pub(super) fn interrupt_in(&self, nanos: u64) {
         let counts = u32::try_from(nanos * (self.frequency / 1000) / 1_000_000).unwrap_or(u32::MAX / 2);
         let mut distance = counts.max(MARGIN);
@@ -76,7 +76,7 @@ impl Hpet {
             let from = self.counter();
             let target = from.wrapping_add(distance);
             self.write(TIMER_COMPARATOR, target);
-            // Written in time: the match is still ahead.
+            // The match value was written in time: it is still ahead.
             if self.counter().wrapping_sub(from) < distance {
                 return;
             }

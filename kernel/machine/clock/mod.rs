@@ -9,10 +9,10 @@ mod tsc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-/// What `CLOCK_REALTIME` is ahead of the monotonic clock, in nanoseconds.
+/// The offset of `CLOCK_REALTIME` to the monotonic clock, in nanoseconds.
 static REALTIME_OFFSET: AtomicU64 = AtomicU64::new(0);
 
-/// Finds the clocks' rates and starts the timers; once, before the first task.
+/// Measures the clocks' rates and starts the timers; called once, before the first task.
 pub(crate) fn start() {
     let hpet = hpet::find();
     tsc::calibrate(hpet.as_ref());
@@ -20,19 +20,19 @@ pub(crate) fn start() {
     timer::start(hpet);
 }
 
-/// `CLOCK_MONOTONIC`: time since the start of the kernel.
+/// Returns `CLOCK_MONOTONIC`: the time since boot.
 #[inline]
 pub(crate) fn now() -> Duration {
     Duration::from_nanos(tsc::now())
 }
 
-/// [`now`], in nanoseconds.
+/// Returns [`now`] in nanoseconds.
 #[inline]
 pub(crate) fn nanoseconds() -> u64 {
     tsc::now()
 }
 
-/// `CLOCK_REALTIME`: time since 1970.
+/// Returns `CLOCK_REALTIME`: the time since 1970.
 pub(crate) fn realtime() -> Duration {
     Duration::from_nanos(tsc::now() + REALTIME_OFFSET.load(Ordering::Relaxed))
 }

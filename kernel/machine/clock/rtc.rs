@@ -1,9 +1,9 @@
-//! The battery-backed clock, read once at the start.
+//! The battery-backed real-time clock, read once at boot.
 
 use ostd::arch::device::io_port::ReadWriteAccess;
 use ostd::io::IoPort;
 
-/// Seconds since 1970 (UTC); 0 if there is no such clock.
+/// Returns the seconds since 1970 (UTC); 0 if there is no such clock.
 pub(super) fn seconds_since_epoch() -> u64 {
     let (Ok(index), Ok(data)) =
         (IoPort::<u8, ReadWriteAccess>::acquire(0x70), IoPort::<u8, ReadWriteAccess>::acquire(0x71))
@@ -15,7 +15,7 @@ pub(super) fn seconds_since_epoch() -> u64 {
         data.read()
     };
     let snapshot = || [0u8, 2, 4, 7, 8, 9].map(read);
-    // Twice the same means that no update came between.
+    // Two equal readings mean that no update came between.
     let mut fields = snapshot();
     for _ in 0..1000 {
         let again = snapshot();
@@ -31,9 +31,9 @@ pub(super) fn seconds_since_epoch() -> u64 {
     (days(2000 + year, month, day) * 24 + hour) * 3600 + minute * 60 + second
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar.
+/// Returns the days from 1970-01-01 to a Gregorian date.
 fn days(year: u64, month: u64, day: u64) -> u64 {
-    // Years that start in March have their leap day at the end.
+    // With years that start in March, the leap day is the last of the year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leaps = year / 4 - year / 100 + year / 400;
     (year * 365 + leaps + (month * 153 + 2) / 5 + day).saturating_sub(719_469)

@@ -1,9 +1,9 @@
-//! Wakes tasks when their time has come.
+//! Timers that wake tasks at a deadline.
 //!
-//! Owns: the deadlines.   Not here: sleeping (task), what a timer means (its owner).
+//! Owns: the deadlines.   Not here: sleeping (task), what a timer is for (its owner).
 //!
-//! OSTD's tick comes every millisecond and runs what is due. What falls due before the next tick is left to
-//! the HPET, so that most timers, which are cancelled long before, never touch the device.
+//! OSTD's tick comes every millisecond and runs the expired timers. Only a timer that expires before the next tick
+//! uses the HPET, so most timers, which are cancelled long before, never touch the device.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -19,23 +19,24 @@ use crate::machine::kernel_task::Sleeper;
 
 const TICK: Duration = Duration::from_millis(1);
 
-type Key = (Duration, u64);
+type TimerKey = (Duration, u64);
 
-static TIMERS: SpinLock<BTreeMap<Key, Arc<dyn Expire>>, LocalIrqDisabled> = SpinLock::new(BTreeMap::new());
+static TIMERS: SpinLock<BTreeMap<TimerKey, Arc<dyn Expire>>, LocalIrqDisabled> =
+    SpinLock::new(BTreeMap::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 static HPET: Once<Hpet> = Once::new();
 
-/// What a timer does when its time has come.
+/// What a timer does when it expires.
 pub(crate) trait Expire: Send + Sync {
-    /// Called in interrupt context: wakes somebody, and no more.
+    /// Called in interrupt context: wakes a task, and no more.
     fn expire(&self);
 }
 
-/// A deadline somebody waits for; dropping it takes it back.
+/// An armed timer; dropping it cancels it.
 #[must_use]
-pub(crate) struct Timer(Key);
+pub(crate) struct Timer(TimerKey);
 
-/// Lets `sleeper` know at `deadline` of the monotonic clock, or soon if that is past.
+/// Calls `sleeper` at `deadline` of the monotonic clock, or soon if that is past.
 pub(crate) fn arm(deadline: Duration, sleeper: Arc<dyn Expire>) -> Timer {
     let key = (deadline, NEXT_ID.fetch_add(1, Ordering::Relaxed));
     let mut timers = TIMERS.lock();
@@ -49,7 +50,7 @@ pub(crate) fn arm(deadline: Duration, sleeper: Arc<dyn Expire>) -> Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // What it holds is dropped after the lock is free.
+        // The entry is dropped after the lock is released.
         let _sleeper = TIMERS.lock().remove(&self.0);
     }
 }
@@ -60,13 +61,13 @@ impl Expire for Waker {
     }
 }
 
-/// Lets a task of the kernel sleep until it is woken, at `deadline` at the latest if there is one.
+/// Makes a kernel task sleep until it is woken or until `deadline`.
 pub(crate) fn sleep_until(sleeper: &Sleeper, deadline: Option<Duration>) {
     let _timer = deadline.map(|deadline| arm(deadline, sleeper.waker()));
     sleeper.sleep();
 }
 
-/// Called by [`super::start`].
+/// Starts the timers. Called by [`super::start`].
 pub(super) fn start(hpet: Option<Hpet>) {
     if let Some(hpet) = hpet.and_then(|hpet| hpet.with_interrupt(expire)) {
         HPET.call_once(|| hpet);
@@ -74,7 +75,7 @@ pub(super) fn start(hpet: Option<Hpet>) {
     ostd::timer::register_callback_on_cpu(expire);
 }
 
-/// Wakes whose time has come, in interrupt context.
+/// Runs the expired timers, in interrupt context.
 fn expire() {
     loop {
         let due = {

@@ -1,7 +1,7 @@
 //! The monotonic clock, read from the processor's time-stamp counter.
 //!
-//! OSTD's own figure for the counter's rate was seen to be off by half a percent, so it is measured again
-//! against the HPET where there is one.
+//! OSTD's figure for the counter's rate was off by half a percent in one measurement, so it is measured again against
+//! the HPET if there is one.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,11 +35,11 @@ fn measure(hpet: &Hpet) -> u128 {
     }
 }
 
-/// Nanoseconds since [`calibrate`].
+/// Returns the nanoseconds since [`calibrate`].
 #[inline]
 pub(super) fn now() -> u64 {
     let count = read_tsc().wrapping_sub(START.load(Ordering::Relaxed));
     let nanos = (u128::from(count) * u128::from(SCALE.load(Ordering::Relaxed))) >> 32;
-    // 584 years fit.
+    // Overflows after 584 years.
     u64::try_from(nanos).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
-//! Rows of text as pixels on the screen.
+//! Draws rows of text on the framebuffer.
 //!
-//! Owns: what the framebuffer shows, so that only cells that look different are drawn.
+//! Owns: what the framebuffer shows, so that only changed cells are drawn.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A black canvas, as large as the framebuffer.
+    /// Makes a black canvas as large as the framebuffer.
     pub(super) fn new(framebuffer: Framebuffer) -> Self {
         framebuffer.clear();
         let font = Font::for_height(framebuffer.height());
@@ -43,12 +43,12 @@ impl Canvas {
         self.shown.len()
     }
 
-    /// Where the cells of a row go for [`Self::draw`].
+    /// Returns the buffer for the cells of the next row, which [`Self::draw`] draws.
     pub(super) fn next_row(&mut self) -> &mut Vec<Cell> {
         &mut self.next
     }
 
-    /// Draws the cells of a row that differ from what is shown, from the first to the last.
+    /// Draws the part of a row between its first and its last changed cell.
     pub(super) fn draw(&mut self, row: usize) {
         let Self { framebuffer, font, shown, next, pixels, .. } = self;
         let differs = |(old, new): (&Cell, &Cell)| old != new;

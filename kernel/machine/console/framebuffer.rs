@@ -1,4 +1,4 @@
-//! The memory behind the screen, as the loader has left it.
+//! The framebuffer that the boot loader set up.
 //!
 //! Source: OSTD's `BootloaderFramebufferArg`, whose width the boot stage makes the distance between lines.
 
@@ -10,31 +10,32 @@ use ostd::io::IoMem;
 use ostd::mm::{CachePolicy, VmIo, VmIoFill};
 use rules::machine::screen::font::Pixel;
 
-/// A screen.
+/// A framebuffer.
 pub(super) struct Framebuffer {
     memory: IoMem,
     pixel: Pixel,
-    /// From the start of a line to the start of the next, in pixels.
+    /// The distance between two lines in pixels.
     stride: usize,
     width: usize,
     height: usize,
 }
 
-/// Why a screen cannot be drawn on.
+/// Why a framebuffer cannot be used.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    /// So many bits for a pixel.
+    /// An unsupported number of bits per pixel.
     Depth(usize),
-    /// Smaller or larger than any screen.
+    /// An implausible size.
     Size { width: usize, height: usize },
-    /// Its memory is not where OSTD has device memory.
+    /// Its memory lies outside of what OSTD takes for device memory.
     Place(usize),
 }
 
 impl Framebuffer {
-    /// The screen, if the loader knows one. It does not know how much of a line is seen.
+    /// Finds the framebuffer, if the boot loader set one up. `seen` is the visible width, which the boot loader does
+    /// not report.
     pub(super) fn find(seen: Option<usize>) -> Result<Option<Self>, Unfit> {
-        /// Pixels in each direction: room for a character, and no more than any screen has.
+        /// The plausible sizes in pixels: room for a character, and no more than any screen has.
         const SIDE: RangeInclusive<usize> = 32..=16_384;
         let Some(found) = &boot_info().framebuffer_arg else {
             return Ok(None);
@@ -46,7 +47,7 @@ impl Framebuffer {
             return Err(Unfit::Size { width, height });
         }
         let end = address.checked_add(stride * height * pixel.length()).ok_or(Unfit::Place(address))?;
-        // Stores may be gathered and late: nobody but the eye reads them.
+        // Write-combining may gather and delay stores; nothing reads them back.
         let memory = IoMem::acquire_with_cache_policy(address..end, CachePolicy::WriteCombining)
             .map_err(|_| Unfit::Place(address))?;
         Ok(Some(Self { memory, pixel, stride, width, height }))
@@ -64,13 +65,13 @@ impl Framebuffer {
         self.height
     }
 
-    /// Makes everything black.
+    /// Makes all pixels black.
     pub(super) fn clear(&self) {
         let cleared = self.memory.fill_zeros(0, self.stride * self.height * self.pixel.length());
         debug_assert!(cleared.is_ok());
     }
 
-    /// Puts pixels side by side; what is behind the last line does nothing.
+    /// Writes pixels side by side; those behind the last line are ignored.
     pub(super) fn write(&self, x: usize, y: usize, pixels: &[u8]) {
         let written = self.memory.write_bytes((y * self.stride + x) * self.pixel.length(), pixels);
         debug_assert!(written.is_ok());

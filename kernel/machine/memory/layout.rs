@@ -1,4 +1,4 @@
-//! The numbers of a user address space on x86_64, as Linux has them.
+//! The layout of a user address space on x86_64, as on Linux.
 //!
 //! Source: Linux 6.1 arch/x86/include/asm/page_64_types.h, arch/x86/mm/mmap.c, Documentation/x86/x86_64/mm.rst.
 
@@ -6,30 +6,30 @@ use core::ops::Range;
 
 pub(crate) use ostd::mm::PAGE_SIZE;
 
-/// `mmap_min_addr`: nothing is mapped below, so that a null pointer with an offset still faults.
+/// `mmap_min_addr`: the lowest address of a mapping, so that a null pointer with an offset still faults.
 pub(crate) const MMAP_MIN_ADDR: usize = 0x1_0000;
 
-/// `TASK_SIZE`: the first address that is not the user's. The last page of the lower half is left out,
-/// because a `syscall` instruction at its end would return to a non-canonical address.
+/// `TASK_SIZE`: the end of user space. It excludes the last page of the lower half, because a `syscall` instruction at
+/// its end would return to a non-canonical address.
 pub(crate) const TASK_SIZE: usize = 0x7fff_ffff_f000;
 
-/// Where the main stack ends.
+/// The end of the main stack.
 pub(crate) const STACK_TOP: usize = TASK_SIZE - STACK_DISTANCE;
 
-/// Linux leaves a random distance above the stack. Here it is fixed, for runs that can be repeated; a stray access just
-/// below the end of user space finds nothing there either.
+/// Linux leaves a random distance above the stack. Here it is fixed, so that runs are reproducible; a stray access
+/// just below the end of user space faults as well.
 const STACK_DISTANCE: usize = 256 * PAGE_SIZE;
 
-/// Linux keeps this much free below the stack's limit before the first mapping.
+/// The gap below the stack's limit that Linux leaves free for the first mapping.
 const STACK_GUARD_GAP: usize = 256 * PAGE_SIZE;
 
-/// Free bytes that a growing area keeps between itself and the area below (`stack_guard_gap`).
+/// The gap that a growing area keeps to the area below (`stack_guard_gap`).
 pub(crate) const GUARD_GAP: usize = STACK_GUARD_GAP;
 
-/// Smallest and largest room that is kept for the stack, whatever its limit says.
+/// Bounds of the space that is reserved for the stack, whatever its limit is.
 const STACK_ROOM: Range<usize> = 128 << 20..TASK_SIZE / 6 * 5;
 
-/// Where the search for free room starts, going down, if the stack may grow to `stack_limit` bytes.
+/// Returns where the search for free ranges starts, downwards, for a stack limit of `stack_limit` bytes.
 #[must_use]
 pub(crate) fn mmap_top(stack_limit: u64) -> usize {
     let limit = usize::try_from(stack_limit).unwrap_or(usize::MAX);
@@ -37,13 +37,13 @@ pub(crate) fn mmap_top(stack_limit: u64) -> usize {
     page_down(STACK_TOP - room)
 }
 
-/// The start of the page that holds `addr`.
+/// Returns the start of the page that contains `addr`.
 #[must_use]
 pub(crate) const fn page_down(addr: usize) -> usize {
     addr & !(PAGE_SIZE - 1)
 }
 
-/// `len` rounded up to whole pages; `None` if that overflows.
+/// Rounds `len` up to whole pages; `None` if that overflows.
 #[must_use]
 pub(crate) const fn page_up(len: usize) -> Option<usize> {
     match len.checked_add(PAGE_SIZE - 1) {
@@ -52,7 +52,7 @@ pub(crate) const fn page_up(len: usize) -> Option<usize> {
     }
 }
 
-/// `addr..addr + len` if it lies in user space, whole pages or not.
+/// Returns `addr..addr + len` if it lies in user space; it need not be page-aligned.
 #[must_use]
 pub(crate) fn user_range(addr: usize, len: usize) -> Option<Range<usize>> {
     let end = addr.checked_add(len)?;

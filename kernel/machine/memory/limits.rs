@@ -1,6 +1,6 @@
-//! The resource limits that an address space answers to.
+//! The resource limits that an address space enforces.
 //!
-//! Owns: the numbers.   Not here: prlimit(2), which checks and sets them; who may raise them.
+//! Owns: the numbers.   Not here: prlimit(2), which checks and sets them.
 //! Source: getrlimit(2).
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +11,19 @@ pub(crate) const UNLIMITED: u64 = u64::MAX;
 /// The main stack's default limit, 8 MiB.
 const DEFAULT_STACK: u64 = 8 << 20;
 
-/// Soft limits in bytes. Each is read alone, so the atomics order nothing.
+/// Soft limits in bytes. Each is read on its own, so the atomics need no ordering.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// `RLIMIT_AS`: bytes that may be mapped (`ENOMEM` beyond).
+    /// `RLIMIT_AS`: the most mapped bytes (`ENOMEM` beyond).
     pub address_space: AtomicU64,
-    /// `RLIMIT_DATA`: bytes of private writable memory, brk(2)'s included (`ENOMEM` beyond).
+    /// `RLIMIT_DATA`: the most bytes of private writable memory, including the heap (`ENOMEM` beyond).
     pub data: AtomicU64,
-    /// `RLIMIT_STACK`: how far a growing area may grow (`SIGSEGV` beyond).
+    /// `RLIMIT_STACK`: the most bytes that an area may grow to (`SIGSEGV` beyond).
     pub stack: AtomicU64,
 }
 
 impl Limits {
-    /// Whether `bytes` are within the limit.
+    /// Returns whether `bytes` are within the limit.
     pub(super) fn allows(limit: &AtomicU64, bytes: usize) -> bool {
         u64::try_from(bytes).is_ok_and(|bytes| bytes <= limit.load(Ordering::Relaxed))
     }

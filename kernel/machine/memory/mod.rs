@@ -1,4 +1,4 @@
-//! User memory: address spaces, faults, and the copies across the border.
+//! User memory: address spaces, page faults, and copies to and from it.
 
 pub(crate) mod budget;
 pub(crate) mod fault;

@@ -1,4 +1,4 @@
-//! What a file, or anything else that can be mapped, gives to an address space.
+//! Pages of files and other objects that can be mapped.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -6,54 +6,53 @@ use core::any::Any;
 use ostd::mm::UFrame;
 use rules::abi::errno::Errno;
 
-/// Something whose contents live in pages.
+/// An object whose contents are kept in pages.
 ///
-/// Lock order: the methods are called with an address space's lock held, by page faults that interrupt
-/// whoever touched user memory. They must not sleep and not touch user memory, and no lock that they
-/// take may ever be held while user memory is touched.
+/// Lock order: page faults call the methods with the address space's lock held, wherever user memory is touched. The
+/// methods must not sleep or touch user memory, and none of their locks may be held while user memory is touched.
 pub(crate) trait Pages: Any + Send + Sync {
-    /// The page that holds byte `index * PAGE_SIZE`. A hole becomes a page of zeroes.
+    /// Returns the page that holds byte `index * PAGE_SIZE`. A hole becomes a page of zeroes.
     ///
-    /// The page is shared: what is written to it through a shared mapping is the new contents. Bytes
-    /// behind the end of the file in its last page are zero.
+    /// The page is shared: writes through a shared mapping change the contents. Bytes behind the end of the file are
+    /// zero.
     ///
     /// # Errors
     /// [`PageError::BeyondEnd`] if the whole page lies behind the end of the file,
     /// [`PageError::OutOfMemory`] if a hole could not be filled.
     fn page(&self, index: u64) -> Result<UFrame, PageError>;
 
-    /// The same page, if it is there without any work.
+    /// Returns the same page, if it is present and available without work.
     ///
-    /// A fault uses it to map the neighbours of the page it was about. Never answering is correct.
+    /// A fault maps the neighbours of its page with this. An implementation may always return `None`.
     fn present_page(&self, index: u64) -> Option<UFrame> {
         let _ = index;
         None
     }
 
-    /// Asks for a mapping that shows what others write, through a descriptor that can write; `writes` says whether it
-    /// is to be writable at once.
+    /// Makes a shared mapping through a descriptor that is open for writing; `writes` says whether the mapping is
+    /// writable at once.
     ///
     /// # Errors
     /// `EPERM`: a seal forbids it.
-    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+    fn share(self: Arc<Self>, writes: bool) -> Result<SharedMapping, Errno> {
         let _ = writes;
-        Ok(Shared::default())
+        Ok(SharedMapping::default())
     }
 }
 
-/// What [`Pages::share`] gives.
+/// The result of [`Pages::share`].
 #[derive(Default)]
-pub(crate) struct Shared {
-    /// Kept as long as the mapping is there, or a part or a copy of it.
+pub(crate) struct SharedMapping {
+    /// Dropped when the mapping and all its parts and copies are gone.
     pub hold: Hold,
-    /// Whether nobody may write through it, also later.
+    /// Whether the mapping can never become writable.
     pub is_read_only: bool,
 }
 
-/// Something that is told of the end of all mappings by its own.
+/// A reference that is dropped with the last mapping, for objects that count their mappings.
 pub(crate) type Hold = Option<Arc<dyn Any + Send + Sync>>;
 
-/// Why there is no page.
+/// Why a page is not available.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum PageError {
     /// The file ends before this page (`SIGBUS`).
@@ -62,10 +61,10 @@ pub(crate) enum PageError {
     OutOfMemory,
 }
 
-/// What mmap(2) learns from an open file: what to map, and what its descriptor was opened for.
+/// What mmap(2) needs to know of an open file: its pages, and its access mode.
 #[derive(Clone)]
 pub(crate) struct Mappable {
-    /// The contents, or why this kind of file cannot be mapped (`ENODEV`).
+    /// The pages, or `ENODEV` for a file that cannot be mapped.
     pub pages: Result<Arc<dyn Pages>, Errno>,
     /// Whether the open file description allows reading.
     pub readable: bool,

@@ -1,8 +1,7 @@
-//! How much unmapped memory still waits to become free.
+//! Counts unmapped memory that is not free yet.
 //!
-//! OSTD frees an unmapped page only after every CPU has switched tasks since (an RCU grace period). A
-//! task that runs alone never switches, so somebody must make it: the scheduler asks
-//! [`wants_quiesce`] where it is cheap to ask, and switches to a task that does nothing.
+//! OSTD frees an unmapped page only after every CPU has switched tasks (an RCU grace period). A task that runs alone
+//! never switches, so the scheduler checks [`wants_quiesce`] where that is cheap, and switches to the idle task.
 //!
 //! Owns: the count.   Not here: the switching (task).
 
@@ -12,32 +11,32 @@ use ostd::sync::RcuDrop;
 
 use super::{budget, layout::PAGE_SIZE};
 
-/// Pages unmapped and not yet seen to be free.
+/// Pages that were unmapped and are not known to be free.
 static PENDING: AtomicUsize = AtomicUsize::new(0);
-/// The part of `PENDING` that no receipt stands for yet.
+/// The part of `PENDING` that no receipt covers yet.
 static UNRECEIPTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Pages that one receipt stands for at least: it costs an allocation.
+/// The fewest pages that one receipt covers, because a receipt costs an allocation.
 const BATCH: usize = 64;
 /// Pages that may wait while memory is plentiful (4 MiB).
 const PLENTY: usize = 1024;
-/// Less than this available is not plentiful.
+/// Below this many available bytes, memory is scarce.
 const SCARCE_BYTES: usize = 16 << 20;
 
-/// Whether a task switch on every CPU would free memory that is worth it.
+/// Returns whether a task switch on every CPU would free enough memory.
 #[must_use]
 pub(crate) fn wants_quiesce() -> bool {
     let pending = PENDING.load(Ordering::Relaxed);
     pending >= PLENTY || (pending > 0 && budget::available() < SCARCE_BYTES)
 }
 
-/// Bytes that a task switch on every CPU would free.
+/// Returns the bytes that a task switch on every CPU would free.
 #[must_use]
 pub(crate) fn pending() -> usize {
     PENDING.load(Ordering::Relaxed) * PAGE_SIZE
 }
 
-/// Notes that `pages` were unmapped and will be free after a grace period.
+/// Notes that `pages` pages were unmapped and become free after a grace period.
 pub(super) fn note_unmapped(pages: usize) {
     PENDING.fetch_add(pages, Ordering::Relaxed);
     if UNRECEIPTED.fetch_add(pages, Ordering::Relaxed) + pages >= BATCH {
@@ -46,7 +45,7 @@ pub(super) fn note_unmapped(pages: usize) {
     }
 }
 
-/// Stands for pages that wait for the same grace period; its end is theirs.
+/// Represents pages that wait for a grace period; it is dropped at the end of that period.
 struct Receipt(usize);
 
 impl Drop for Receipt {

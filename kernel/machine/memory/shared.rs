@@ -1,4 +1,4 @@
-//! Memory that several address spaces share and no file names: `MAP_SHARED | MAP_ANONYMOUS`.
+//! Anonymous memory that several address spaces share: `MAP_SHARED | MAP_ANONYMOUS`.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -9,16 +9,16 @@ use ostd::sync::SpinLock;
 use super::budget;
 use super::pages::{PageError, Pages};
 
-/// Zeroes that become pages on first touch, the same pages for everybody.
+/// Zero-filled pages, allocated on first touch and shared by all mappings.
 ///
-/// It has no end of its own: the mappings that were made of it bound what can be touched.
+/// The object has no size: its mappings bound what can be touched.
 pub(crate) struct SharedPages {
     /// A leaf lock: nothing else is locked under it.
     pages: SpinLock<BTreeMap<u64, UFrame>>,
 }
 
 impl SharedPages {
-    /// New memory for a mapping.
+    /// Makes the memory of a new mapping.
     #[must_use]
     pub(crate) fn new_shared() -> Arc<Self> {
         Arc::new(Self { pages: SpinLock::new(BTreeMap::new()) })

@@ -1,13 +1,13 @@
-//! Copies between kernel memory and wherever the caller's bytes are.
+//! Copies between kernel memory and a caller's buffers.
 //!
-//! The kernel's side of [`rules::machine::transfer`]: the same places, able also to take bytes straight from a page
-//! frame, which safe code can reach only through OSTD's readers and writers.
+//! The same traits as [`rules::machine::transfer`], which can also copy directly to and from page frames; safe code
+//! reaches those only through OSTD's readers and writers.
 
 use ostd::mm::{Infallible, VmReader, VmWriter};
 
 /// A [`rules::machine::transfer::Sink`] that can be filled from a page frame.
 pub(crate) trait Sink: rules::machine::transfer::Sink {
-    /// Copies as much of `from` as fits and returns how much that was; `from` moves on by as much.
+    /// Copies as much of `from` as fits, advances `from`, and returns how much was copied.
     ///
     /// Less than `min(from.remain(), remaining())` means `EFAULT`, as in [`rules::machine::transfer::Sink::put`].
     fn put_from(&mut self, from: &mut VmReader<'_, Infallible>) -> usize;
@@ -15,7 +15,7 @@ pub(crate) trait Sink: rules::machine::transfer::Sink {
 
 /// A [`rules::machine::transfer::Source`] that can fill a page frame.
 pub(crate) trait Source: rules::machine::transfer::Source {
-    /// Fills as much of `space` as there are bytes for and returns how much that was.
+    /// Fills `space` as far as there are bytes, and returns how much was copied.
     ///
     /// Less than `min(space.avail(), remaining())` means `EFAULT`.
     fn take_into(&mut self, space: &mut VmWriter<'_, Infallible>) -> usize;

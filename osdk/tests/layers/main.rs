@@ -11,13 +11,12 @@ use std::{
 };
 
 /// From the top down. What stands in one row does not know of each other. The longest prefix of a module decides.
-const LAYERS: [&[&str]; 21] = [
+const LAYERS: [&[&str]; 20] = [
     &["main"],
     &["start", "panic"],
     &["linux::devices"],
     &["linux::syscall"],
     &["linux::proc"],
-    &["linux::net_tables"],
     &["linux::serial"],
     &["linux::terminal"],
     &["linux::task"],

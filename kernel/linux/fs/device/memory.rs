@@ -1,4 +1,4 @@
-//! The devices that need no hardware: `/dev/null`, `/dev/zero`, `/dev/full`.
+//! The memory devices: `/dev/null`, `/dev/zero`, `/dev/full`.
 //!
 //! Source: null(4), full(4); Linux 6.1 drivers/char/mem.c.
 
@@ -15,20 +15,20 @@ use crate::machine::memory::pages::Pages;
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// Lets the three be opened.
+/// Registers the three devices.
 pub(crate) fn register() {
     super::register(nodes::NULL, |_, _| Ok(Arc::new(Memory::Null)));
     super::register(nodes::ZERO, |_, _| Ok(Arc::new(Memory::Zero)));
     super::register(nodes::FULL, |_, _| Ok(Arc::new(Memory::Full)));
 }
 
-/// One of the three.
+/// One of the three devices.
 enum Memory {
-    /// Reads find the end, writes are lost.
+    /// Reads return the end of file, writes are discarded.
     Null,
-    /// Reads find zeros, writes are lost.
+    /// Reads return zeros, writes are discarded.
     Zero,
-    /// Reads find zeros, writes find no room.
+    /// Reads return zeros, writes fail with `ENOSPC`.
     Full,
 }
 
@@ -60,7 +60,7 @@ impl File for Memory {
         Ok(0)
     }
 
-    /// Memory that starts as zeros, as an anonymous mapping: `/dev/zero` alone has it.
+    /// Maps zero-filled memory, like an anonymous mapping; only `/dev/zero` can be mapped.
     fn pages(self: Arc<Self>) -> Result<Arc<dyn Pages>, Errno> {
         match *self {
             Self::Zero => Ok(SharedPages::new_shared()),

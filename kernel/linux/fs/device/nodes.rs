@@ -1,4 +1,4 @@
-//! The names that `/dev` starts with.
+//! The device nodes that `/dev` starts with.
 //!
 //! Source: Linux 6.1 Documentation/admin-guide/devices.txt; drivers/char/mem.c for the permissions.
 
@@ -6,26 +6,26 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::abi::device::DeviceNumber;
 
-use crate::linux::fs::name::{self, NewFile};
+use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
 use crate::linux::fs::tmpfs::inode::{Content, DeviceKind};
 
-/// `/dev/null`: the end of everything.
+/// `/dev/null`: always at the end of file.
 pub(crate) const NULL: DeviceNumber = DeviceNumber::new(1, 3);
-/// `/dev/zero`: zeros without end.
+/// `/dev/zero`: an endless stream of zeros.
 pub(crate) const ZERO: DeviceNumber = DeviceNumber::new(1, 5);
-/// `/dev/full`: a disk without room.
+/// `/dev/full`: a full disk.
 pub(crate) const FULL: DeviceNumber = DeviceNumber::new(1, 7);
 /// `/dev/random`.
 pub(crate) const RANDOM: DeviceNumber = DeviceNumber::new(1, 8);
 /// `/dev/urandom`.
 pub(crate) const URANDOM: DeviceNumber = DeviceNumber::new(1, 9);
-/// `/dev/tty`: the controlling terminal of whoever opens it.
+/// `/dev/tty`: the opener's controlling terminal.
 pub(crate) const TTY: DeviceNumber = DeviceNumber::new(5, 0);
-/// `/dev/console`: where the kernel speaks.
+/// `/dev/console`: the kernel's console.
 pub(crate) const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
 
-/// `/dev/ptmx`: a new pseudo-terminal with each open.
+/// `/dev/ptmx`: each open(2) makes a new pseudoterminal.
 pub(crate) const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
 
 /// `/dev/ttyS0` and up: the serial ports.
@@ -48,14 +48,14 @@ const NODES: &[(&[u8], DeviceNumber, u32)] = &[
     (b"ttyS3", serial(3), 0o600),
 ];
 
-/// Makes the nodes in the directory that `origin` starts at; a name that is taken stays as it is.
+/// Creates the nodes in the directory that `origin` starts at; existing names stay as they are.
 ///
 /// # Errors
-/// `ENOSPC`: no inode to be had.
+/// `ENOSPC`: no inode is left.
 pub(crate) fn populate(origin: &Origin) -> Result<(), Errno> {
     for &(name, device, mode) in NODES {
         let node = NewFile::Special(Content::Device(DeviceKind::Character, device));
-        match name::make(origin, name, node, Permissions::from_mode(mode)) {
+        match namei::make(origin, name, node, Permissions::from_mode(mode)) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! `/dev/random` and `/dev/urandom`: both never block, as the generator is seeded before programs run.
+//! `/dev/random` and `/dev/urandom`: neither blocks, because the generator is seeded before programs run.
 //!
 //! Source: random(4); Linux 6.1 drivers/char/random.c.
 
@@ -13,7 +13,7 @@ use crate::core::file::traits::File;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random::{self, Stream};
 
-/// Lets both be opened.
+/// Registers both devices.
 pub(crate) fn register() {
     super::register(nodes::RANDOM, |_, _| Ok(Arc::new(Random)));
     super::register(nodes::URANDOM, |_, _| Ok(Arc::new(Random)));
@@ -30,19 +30,19 @@ impl File for Random {
         Poll::Ready(fill(to))
     }
 
-    /// Takes the bytes for nothing: they would be no better than what the generator has.
+    /// Discards the bytes: they would not improve the generator's state.
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         Poll::Ready(Ok(from.remaining()))
     }
 }
 
-/// What programs ask for to seed a hash or an allocator is no more than this.
+/// Enough for a program that seeds a hash or an allocator.
 const FEW: usize = 32;
 
-/// Random bytes up to the end of the sink.
+/// Writes random bytes up to the end of the sink.
 ///
 /// # Errors
-/// `EFAULT`: not one byte could be put.
+/// `EFAULT`: not even one byte could be written.
 pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
     if to.remaining() <= FEW {
         let mut few = [0; FEW];

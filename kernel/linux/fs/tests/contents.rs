@@ -1,4 +1,4 @@
-//! Bytes of files and devices, and how open(2) treats what it finds.
+//! Contents of files and devices, and the flags of open(2).
 
 use core::task::Poll;
 
@@ -10,7 +10,7 @@ use super::{
     make_link, put, read, scratch, try_open,
 };
 use crate::linux::fs::boot;
-use crate::linux::fs::name;
+use crate::linux::fs::namei;
 use crate::linux::fs::open::Opened;
 
 #[ktest]
@@ -82,11 +82,11 @@ fn an_unlinked_file_lives_until_it_is_closed_and_gives_its_room_back() {
     let before = (superblock.pages.free(), superblock.inodes.free());
     let Opened { location, file } = try_open(&at, "f", O_RDWR | O_CREAT).unwrap();
     assert_eq!(file.write_at(0, &mut &b"still"[..]), Poll::Ready(Ok(5)));
-    assert_eq!(name::unlink(&at, b"f"), Ok(()));
+    assert_eq!(namei::unlink(&at, b"f"), Ok(()));
     assert_eq!(find(&at, "f"), Err(Errno::ENOENT));
     assert_eq!(read(&*file, 0, 9), b"still");
     assert_eq!(location.inode.attributes().links, 0);
-    assert_eq!(name::link(&at, &location, b"again"), Err(Errno::ENOENT));
+    assert_eq!(namei::link(&at, &location, b"again"), Err(Errno::ENOENT));
     assert_ne!((superblock.pages.free(), superblock.inodes.free()), before);
     drop((location, file));
     assert_eq!((superblock.pages.free(), superblock.inodes.free()), before);

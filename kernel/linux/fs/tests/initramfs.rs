@@ -1,4 +1,4 @@
-//! Archives become files.
+//! Unpacking archives.
 
 use alloc::format;
 use alloc::vec::Vec;

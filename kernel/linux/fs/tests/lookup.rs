@@ -1,4 +1,4 @@
-//! What paths lead to.
+//! Path lookup.
 
 use alloc::format;
 

@@ -1,4 +1,4 @@
-//! The tree under paths, names, opens and archives, where only the kernel can tell.
+//! The tree below paths, names, opens and archives, tested inside the kernel.
 
 mod contents;
 mod initramfs;
@@ -15,8 +15,8 @@ use rules::abi::mode::Permissions;
 
 use crate::core::file::traits::File;
 use crate::linux::fs::boot;
-use crate::linux::fs::name::{self, NewFile};
-use crate::linux::fs::open::{self, How, Opened};
+use crate::linux::fs::namei::{self, NewFile};
+use crate::linux::fs::open::{self, OpenHow, Opened};
 use crate::linux::fs::path::{self, LastLink, Origin};
 
 const O_CREAT: u32 = 0o100;
@@ -27,23 +27,23 @@ const O_NOFOLLOW: u32 = 0o400_000;
 const O_TMPFILE: u32 = 0o20_200_000;
 const O_RDWR: u32 = 2;
 
-/// A fresh directory for one test.
+/// Makes a new directory for one test.
 fn scratch(test: &str) -> Origin {
     let root = boot::origin();
-    let made = name::make(&root, test.as_bytes(), NewFile::Directory, Permissions::from_mode(0o755));
+    let made = namei::make(&root, test.as_bytes(), NewFile::Directory, Permissions::from_mode(0o755));
     Origin { start: made.unwrap(), ..root }
 }
 
 fn make_directory(at: &Origin, path: &str) {
-    name::make(at, path.as_bytes(), NewFile::Directory, Permissions::from_mode(0o777)).unwrap();
+    namei::make(at, path.as_bytes(), NewFile::Directory, Permissions::from_mode(0o777)).unwrap();
 }
 
 fn make_link(at: &Origin, target: &str, path: &str) {
     let link = NewFile::Symlink(target.as_bytes().into());
-    name::make(at, path.as_bytes(), link, Permissions::empty()).unwrap();
+    namei::make(at, path.as_bytes(), link, Permissions::empty()).unwrap();
 }
 
-/// The plain path of the directory that `path` leads to; only that it is there for other files.
+/// Returns the path of the directory that `path` leads to, free of links; other files must only exist.
 fn find(at: &Origin, path: &str) -> Result<String, Errno> {
     let found = path::lookup(at, path.as_bytes(), LastLink::Follow)?;
     if !found.inode.is_directory() {
@@ -55,7 +55,7 @@ fn find(at: &Origin, path: &str) -> Result<String, Errno> {
 }
 
 fn try_open(at: &Origin, path: &str, flags: u32) -> Result<Opened, Errno> {
-    open::open(at, path.as_bytes(), How::parse(flags, 0o644)?)
+    open::open(at, path.as_bytes(), OpenHow::parse(flags, 0o644)?)
 }
 
 fn put(at: &Origin, path: &str, bytes: &[u8]) {

@@ -9,13 +9,13 @@ use rules::abi::open::{AccessMode, OpenFlags};
 
 use super::{O_CREAT, O_RDWR, find, make_directory, put, scratch, try_open};
 use crate::linux::fs::mount::{self, Busy};
-use crate::linux::fs::name;
+use crate::linux::fs::namei;
 use crate::linux::fs::path::{self, LastLink};
 use crate::linux::fs::tmpfs::inode::Inode;
-use crate::linux::fs::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use crate::linux::fs::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 
 fn new_root() -> Arc<Inode> {
-    let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
+    let superblock = Superblock::new(FileSystemType::Tmpfs, SizeLimits::default());
     Inode::new_root(&superblock, Permissions::from_mode(0o755)).unwrap()
 }
 
@@ -31,11 +31,11 @@ fn a_mount_covers_its_directory_until_it_is_taken_away() {
     put(&at, "m/above", b"");
     assert_eq!(find(&at, "m/above").as_deref(), Ok("a file"));
     assert_eq!(find(&at, "m/..").as_deref(), Ok(""));
-    assert_eq!(name::remove_directory(&at, b"m"), Err(Errno::EBUSY));
+    assert_eq!(namei::remove_directory(&at, b"m"), Err(Errno::EBUSY));
     let mounted = || path::lookup(&at, b"m", LastLink::Follow).unwrap();
     assert_eq!(mount::mount(&mounted(), root, b"tmpfs"), Err(Errno::EBUSY));
     let above = path::lookup(&at, b"m/above", LastLink::Follow).unwrap();
-    assert_eq!(name::link(&at, &above, b"outside"), Err(Errno::EXDEV));
+    assert_eq!(namei::link(&at, &above, b"outside"), Err(Errno::EXDEV));
     assert_eq!(mount::unmount(mounted(), Busy::Refuse), Err(Errno::EBUSY));
     assert_eq!(mount::unmount(above, Busy::Refuse), Err(Errno::EINVAL));
     assert_eq!(mount::unmount(mounted(), Busy::Refuse), Ok(()));

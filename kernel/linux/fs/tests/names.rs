@@ -1,4 +1,4 @@
-//! Names that come, go and move; who may change them.
+//! Creating, removing and renaming names, and the permissions for it.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,11 +12,11 @@ use rules::linux::credentials::Credentials;
 use super::{O_CREAT, O_RDWR, contents, find, make_directory, put, scratch, try_open};
 use crate::linux::fs::boot;
 use crate::linux::fs::mount;
-use crate::linux::fs::name::{self, NewFile, PathAt};
+use crate::linux::fs::namei::{self, NewFile, PathAt};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::linux::fs::tmpfs::inode::Inode;
-use crate::linux::fs::tmpfs::rename::Taken;
-use crate::linux::fs::tmpfs::superblock::{FileSystemType, Limits, Superblock};
+use crate::linux::fs::tmpfs::rename::ExistingName;
+use crate::linux::fs::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
 
 #[ktest]
 fn only_those_with_permission_search_and_write() {
@@ -28,12 +28,12 @@ fn only_those_with_permission_search_and_write() {
     let other = Origin { credentials: Credentials::of(5, 5), ..at.clone() };
     assert_eq!(try_open(&other, "closed/f", 0).err(), None);
     assert_eq!(try_open(&other, "closed/f", O_RDWR).err(), Some(Errno::EACCES));
-    assert_eq!(name::unlink(&other, b"closed/f"), Err(Errno::EACCES));
+    assert_eq!(namei::unlink(&other, b"closed/f"), Err(Errno::EACCES));
     closed.inode.with_attributes(|attributes| attributes.permissions = Permissions::from_mode(0o1777));
-    assert_eq!(name::unlink(&other, b"closed/f"), Err(Errno::EPERM));
+    assert_eq!(namei::unlink(&other, b"closed/f"), Err(Errno::EPERM));
     closed.inode.with_attributes(|attributes| attributes.permissions = Permissions::from_mode(0o700));
     assert_eq!(find(&other, "closed/f"), Err(Errno::EACCES));
-    assert_eq!(name::unlink(&at, b"closed/f"), Ok(()));
+    assert_eq!(namei::unlink(&at, b"closed/f"), Ok(()));
 }
 
 #[ktest]
@@ -42,24 +42,24 @@ fn removing_and_linking_refuse_what_they_must() {
     make_directory(&at, "d");
     make_directory(&at, "d/e");
     put(&at, "f", b"");
-    assert_eq!(name::unlink(&at, b"d"), Err(Errno::EISDIR));
-    assert_eq!(name::unlink(&at, b"f/"), Err(Errno::ENOTDIR));
-    assert_eq!(name::remove_directory(&at, b"d"), Err(Errno::ENOTEMPTY));
-    assert_eq!(name::remove_directory(&at, b"f"), Err(Errno::ENOTDIR));
-    assert_eq!(name::remove_directory(&at, b"d/."), Err(Errno::EINVAL));
-    assert_eq!(name::remove_directory(&at, b"d/.."), Err(Errno::ENOTEMPTY));
-    assert_eq!(name::remove_directory(&at, b"/"), Err(Errno::EBUSY));
+    assert_eq!(namei::unlink(&at, b"d"), Err(Errno::EISDIR));
+    assert_eq!(namei::unlink(&at, b"f/"), Err(Errno::ENOTDIR));
+    assert_eq!(namei::remove_directory(&at, b"d"), Err(Errno::ENOTEMPTY));
+    assert_eq!(namei::remove_directory(&at, b"f"), Err(Errno::ENOTDIR));
+    assert_eq!(namei::remove_directory(&at, b"d/."), Err(Errno::EINVAL));
+    assert_eq!(namei::remove_directory(&at, b"d/.."), Err(Errno::ENOTEMPTY));
+    assert_eq!(namei::remove_directory(&at, b"/"), Err(Errno::EBUSY));
     let f = path::lookup(&at, b"f", LastLink::Keep).unwrap();
     let d = path::lookup(&at, b"d", LastLink::Keep).unwrap();
-    assert_eq!(name::link(&at, &f, b"d"), Err(Errno::EEXIST));
-    assert_eq!(name::link(&at, &d, b"d2"), Err(Errno::EPERM));
-    assert_eq!(name::link(&at, &f, b"f2"), Ok(()));
+    assert_eq!(namei::link(&at, &f, b"d"), Err(Errno::EEXIST));
+    assert_eq!(namei::link(&at, &d, b"d2"), Err(Errno::EPERM));
+    assert_eq!(namei::link(&at, &f, b"f2"), Ok(()));
     assert_eq!(f.inode.attributes().links, 2);
     assert_eq!(d.inode.attributes().links, 3);
-    assert_eq!(name::remove_directory(&at, b"d/e"), Ok(()));
+    assert_eq!(namei::remove_directory(&at, b"d/e"), Ok(()));
     assert_eq!(d.inode.attributes().links, 2);
-    // What was removed takes no new names, even if somebody stands in it.
-    assert_eq!(name::remove_directory(&at, b"d"), Ok(()));
+    // A removed directory takes no new names, even if it is a working directory.
+    assert_eq!(namei::remove_directory(&at, b"d"), Ok(()));
     let inside = Origin { start: d, ..at };
     assert_eq!(try_open(&inside, "x", O_CREAT).err(), Some(Errno::ENOENT));
     assert_eq!(path::absolute(&inside.start), Err(Errno::ENOENT));
@@ -74,29 +74,29 @@ fn rename_replaces_exchanges_and_keeps_the_tree_a_tree() {
     put(&at, "f", b"f");
     put(&at, "g", b"g");
     let place = |path: &'static str| PathAt { origin: &at, path: path.as_bytes() };
-    let rename = |from, to, taken| name::rename(place(from), place(to), taken);
-    assert_eq!(rename("f", "g", Taken::Refuse), Err(Errno::EEXIST));
-    assert_eq!(rename("f", "g", Taken::Exchange), Ok(()));
+    let rename = |from, to, taken| namei::rename(place(from), place(to), taken);
+    assert_eq!(rename("f", "g", ExistingName::Refuse), Err(Errno::EEXIST));
+    assert_eq!(rename("f", "g", ExistingName::Exchange), Ok(()));
     assert_eq!(contents(&at, "f"), b"g");
-    assert_eq!(rename("f", "g", Taken::Replace), Ok(()));
+    assert_eq!(rename("f", "g", ExistingName::Replace), Ok(()));
     assert_eq!((contents(&at, "g"), find(&at, "f")), (b"g".to_vec(), Err(Errno::ENOENT)));
-    assert_eq!(rename("a", "a/b/x", Taken::Replace), Err(Errno::EINVAL));
-    assert_eq!(rename("a", "a/b", Taken::Replace), Err(Errno::EINVAL));
-    assert_eq!(rename("a/b", "a", Taken::Replace), Err(Errno::ENOTEMPTY));
-    assert_eq!(rename("a", "c", Taken::Replace), Err(Errno::ENOTEMPTY));
-    assert_eq!(rename("a", "g", Taken::Replace), Err(Errno::ENOTDIR));
-    assert_eq!(rename("g", "a", Taken::Replace), Err(Errno::EISDIR));
-    assert_eq!(rename("g", "x/", Taken::Replace), Err(Errno::ENOTDIR));
-    assert_eq!(rename("a/..", "x", Taken::Replace), Err(Errno::EBUSY));
-    assert_eq!(rename("nothing", "x", Taken::Exchange), Err(Errno::ENOENT));
+    assert_eq!(rename("a", "a/b/x", ExistingName::Replace), Err(Errno::EINVAL));
+    assert_eq!(rename("a", "a/b", ExistingName::Replace), Err(Errno::EINVAL));
+    assert_eq!(rename("a/b", "a", ExistingName::Replace), Err(Errno::ENOTEMPTY));
+    assert_eq!(rename("a", "c", ExistingName::Replace), Err(Errno::ENOTEMPTY));
+    assert_eq!(rename("a", "g", ExistingName::Replace), Err(Errno::ENOTDIR));
+    assert_eq!(rename("g", "a", ExistingName::Replace), Err(Errno::EISDIR));
+    assert_eq!(rename("g", "x/", ExistingName::Replace), Err(Errno::ENOTDIR));
+    assert_eq!(rename("a/..", "x", ExistingName::Replace), Err(Errno::EBUSY));
+    assert_eq!(rename("nothing", "x", ExistingName::Exchange), Err(Errno::ENOENT));
     let links =
         |path: &str| path::lookup(&at, path.as_bytes(), LastLink::Follow).unwrap().inode.attributes().links;
     assert_eq!((links("a"), links("c"), links(".")), (3, 3, 4));
-    assert_eq!(rename("a/b", "c/full", Taken::Replace), Ok(()));
+    assert_eq!(rename("a/b", "c/full", ExistingName::Replace), Ok(()));
     assert_eq!((links("a"), links("c")), (2, 3));
     assert_eq!(find(&at, "c/full/../../a").as_deref(), Ok("/a"));
-    assert_eq!(rename("g", "g", Taken::Replace), Ok(()));
-    assert_eq!(rename("c", "a", Taken::Exchange), Ok(()));
+    assert_eq!(rename("g", "g", ExistingName::Replace), Ok(()));
+    assert_eq!(rename("c", "a", ExistingName::Exchange), Ok(()));
     assert_eq!(find(&at, "a/full").as_deref(), Ok("/a/full"));
 }
 
@@ -122,8 +122,8 @@ fn a_directory_is_read_on_where_it_was_left_whatever_changed() {
         });
     };
     take(2);
-    name::unlink(&at, b"f1").unwrap();
-    name::unlink(&at, b"f3").unwrap();
+    namei::unlink(&at, b"f1").unwrap();
+    namei::unlink(&at, b"f3").unwrap();
     put(&at, "new", b"");
     take(9);
     assert_eq!(seen, ["f0", "f1", "f2", "f4", "f5", "new"]);
@@ -131,12 +131,12 @@ fn a_directory_is_read_on_where_it_was_left_whatever_changed() {
 
 #[ktest]
 fn a_tree_of_any_depth_is_dropped_without_the_stack() {
-    let superblock = Superblock::new(FileSystemType::Tmpfs, Limits::default());
+    let superblock = Superblock::new(FileSystemType::Tmpfs, SizeLimits::default());
     let root = Inode::new_root(&superblock, Permissions::from_mode(0o755)).unwrap();
     let before = superblock.inodes.free();
     let mut at = Origin { start: mount::root().sibling(root.clone()), ..boot::origin() };
     for _ in 0..20_000 {
-        let made = name::make(&at, b"d", NewFile::Directory, Permissions::from_mode(0o755));
+        let made = namei::make(&at, b"d", NewFile::Directory, Permissions::from_mode(0o755));
         at.start = made.unwrap();
     }
     drop(at);

@@ -1,4 +1,4 @@
-//! What stat(2) tells of an inode beside its type, number and size.
+//! The attributes of an inode: what stat(2) reports besides type, number and size.
 
 use rules::abi::mode::Permissions;
 use rules::abi::stat::Timestamp;
@@ -7,7 +7,7 @@ use rules::linux::credentials::Credentials;
 
 use crate::linux::fs::time;
 
-/// The changeable facts about an inode.
+/// The changeable attributes of an inode.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attributes {
     /// The permission bits.
@@ -16,22 +16,22 @@ pub(crate) struct Attributes {
     pub(crate) uid: u32,
     /// The group.
     pub(crate) gid: u32,
-    /// Names that lead here; a directory counts its own `.` and each child's `..`.
+    /// Number of hard links; a directory counts its own `.` and each child's `..`.
     pub(crate) links: u32,
-    /// Whether it may get a name though it has none: it was made so (`O_TMPFILE`).
+    /// Whether a file that was created without a name (`O_TMPFILE`) may get one.
     pub(crate) is_linkable: bool,
-    /// Last read, kept as `relatime` does: see [`Attributes::mark_accessed`].
+    /// Time of the last read, updated as by `relatime`: see [`Attributes::mark_accessed`].
     pub(crate) accessed: Timestamp,
-    /// Last write.
+    /// Time of the last write.
     pub(crate) modified: Timestamp,
-    /// Last change of contents or attributes.
+    /// Time of the last change of contents or attributes.
     pub(crate) changed: Timestamp,
-    /// Creation.
+    /// Time of creation.
     pub(crate) born: Timestamp,
 }
 
 impl Attributes {
-    /// Those of a new inode that no name leads to yet.
+    /// Makes the attributes of a new inode without a name.
     pub(crate) fn new(permissions: Permissions, owner: Credentials) -> Self {
         let now = time::now();
         Self {
@@ -47,8 +47,8 @@ impl Attributes {
         }
     }
 
-    /// Notes a read. Only the first one after a change and one a day are worth a write: `relatime`, the
-    /// default of mount(8).
+    /// Notes a read. As `relatime`, mount(8)'s default, it updates the time only for the first read after a change and
+    /// once a day.
     pub(crate) fn mark_accessed(&mut self) {
         const DAY: i64 = 24 * 60 * 60;
         let now = time::now();
@@ -65,8 +65,7 @@ impl Attributes {
         self.changed = now;
     }
 
-    /// Takes away what gives rights to whoever executes the file, because `by` changes its contents
-    /// (`file_remove_privs`).
+    /// Clears the set-user-ID and set-group-ID bits, because `by` changes the file's contents (`file_remove_privs`).
     pub(crate) fn drop_rights(&mut self, by: &Credentials) {
         if by.can(Capability::FSETID) {
             return;
@@ -81,7 +80,7 @@ impl Attributes {
         }
     }
 
-    /// Notes a change of the attributes themselves.
+    /// Notes a change of the attributes.
     pub(crate) fn mark_changed(&mut self) {
         self.changed = time::now();
     }

@@ -1,7 +1,7 @@
-//! The names in a directory.
+//! The entries of a directory.
 //!
-//! Owns: the map from names to inodes, in the order of creation as well, so that a reader of the directory
-//! can go on after any change.   Not here: who may change it (`fs/name`), what a path is (`fs/path`).
+//! Owns: the map from names to inodes, kept in the order of creation as well, so that getdents(2) can continue after
+//! any change.   Not here: permissions (`fs/namei`), paths (`fs/path`).
 //! Invariant: `by_name` and `entries` hold the same names; a removed directory is empty and stays so.
 //! Lock order: an ancestor's names before a descendant's; unrelated directories only under `rename`'s lock.
 
@@ -17,39 +17,40 @@ use rules::abi::mode::FileType;
 use rules::linux::path::NAME_MAX;
 use spin::Once;
 
+use super::dynamic::{self, DynamicDirectory};
 use super::inode::{Content, Inode};
-use super::live::{self, Live};
 
 /// The contents of a directory inode.
 pub(crate) struct Directory {
-    /// Where `..` leads; nowhere for a root. Weak, because the parent's entry already holds the child.
+    /// Where `..` leads; empty for a root. Weak, because the parent's entry holds the child.
     parent: SpinLock<Weak<Inode>>,
-    pub(super) names: SpinLock<Names>,
-    /// File systems mounted here; `fs/mount` counts them, so that most lookups need not ask it.
+    pub(super) names: SpinLock<DirectoryEntries>,
+    /// The number of file systems mounted here. `fs/mount` maintains it, so that most lookups need not ask the mount
+    /// table.
     mounts: AtomicU32,
-    /// Names beside those that somebody made.
-    live: Once<Live>,
+    /// Generated names, besides those that programs created.
+    dynamic: Once<DynamicDirectory>,
 }
 
-/// What a directory's lock guards.
-pub(crate) struct Names {
+/// The entries, which the directory's lock guards.
+pub(crate) struct DirectoryEntries {
     by_name: BTreeMap<Arc<[u8]>, u64>,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, DirectoryEntry>,
     next_cookie: u64,
-    /// rmdir(2) took it out of the tree: nothing can be created in it any more.
+    /// Set by rmdir(2): no name can be created in the directory any more.
     removed: bool,
 }
 
-/// A name and what it leads to.
+/// A name and the inode it leads to.
 #[derive(Clone)]
-pub(crate) struct Entry {
+pub(crate) struct DirectoryEntry {
     /// The name; neither `.` nor `..`.
     pub(crate) name: Arc<[u8]>,
     /// The inode.
     pub(crate) inode: Arc<Inode>,
 }
 
-/// An entry as getdents(2) shows it.
+/// An entry as getdents(2) returns it.
 pub(crate) struct Shown<'a> {
     /// The name.
     pub(crate) name: &'a [u8],
@@ -59,16 +60,16 @@ pub(crate) struct Shown<'a> {
     pub(crate) file_type: FileType,
 }
 
-/// Cookies below this are `.` and `..`, which are in no map.
+/// Cookies below this stand for `.` and `..`, which are in no map.
 pub(crate) const FIRST_COOKIE: u64 = 2;
 
 /// What each entry adds to a directory's size, as Linux's tmpfs counts it.
 const ENTRY_SIZE: u64 = 20;
 
 impl Directory {
-    /// An empty directory whose `..` is `parent`.
+    /// Makes an empty directory whose `..` is `parent`.
     pub(crate) fn new(parent: Weak<Inode>) -> Self {
-        let names = Names {
+        let names = DirectoryEntries {
             by_name: BTreeMap::new(),
             entries: BTreeMap::new(),
             next_cookie: FIRST_COOKIE,
@@ -78,83 +79,83 @@ impl Directory {
             parent: SpinLock::new(parent),
             names: SpinLock::new(names),
             mounts: AtomicU32::new(0),
-            live: Once::new(),
+            dynamic: Once::new(),
         }
     }
 
-    /// A directory with nothing in it but what `names` answers for.
-    pub(crate) fn live(names: Box<dyn live::Names>) -> Self {
+    /// Makes a directory that contains only the names of `names`.
+    pub(crate) fn dynamic(names: Box<dyn dynamic::DynamicNames>) -> Self {
         let directory = Self::new(Weak::new());
-        directory.enliven(names);
+        directory.make_dynamic(names);
         directory
     }
 
-    /// Where `..` leads; `None` for a root, and when the parent is gone.
+    /// Returns where `..` leads; `None` for a root, and when the parent is gone.
     pub(crate) fn parent(&self) -> Option<Arc<Inode>> {
-        self.parent.lock().upgrade().or_else(|| self.live.get()?.parent())
+        self.parent.lock().upgrade().or_else(|| self.dynamic.get()?.parent())
     }
 
     pub(super) fn set_parent(&self, parent: &Arc<Inode>) {
         *self.parent.lock() = Arc::downgrade(parent);
     }
 
-    /// What `name` leads to.
+    /// Returns the inode that `name` leads to.
     ///
     /// # Errors
-    /// `ENOENT`: no such name. `ENAMETOOLONG`: no name can be that long.
+    /// `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
     pub(crate) fn find(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         self.names.lock().find(name).cloned()
     }
 
-    /// Lets `names` answer for what nobody made.
-    pub(crate) fn enliven(&self, names: Box<dyn live::Names>) {
-        self.live.call_once(|| Live::new(names));
+    /// Adds the generated names of `names`.
+    pub(crate) fn make_dynamic(&self, names: Box<dyn dynamic::DynamicNames>) {
+        self.dynamic.call_once(|| DynamicDirectory::new(names));
     }
 
-    /// Whether a name can be made here by asking for it.
+    /// Checks whether names can be created here.
     ///
     /// # Errors
-    /// `ENOENT`: names are here by themselves.
+    /// `ENOENT`: the directory's names are generated.
     pub(crate) fn check_makes(&self) -> Result<(), Errno> {
-        if self.live.get().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
+        if self.dynamic.get().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
     }
 
-    /// Keeps the parent, which a name that nobody made does not.
+    /// Holds a reference to the parent: no entry of the parent holds a dynamic directory.
     pub(super) fn keep_parent(&self, parent: &Arc<Inode>) {
-        if let Some(live) = self.live.get() {
-            live.keep_parent(parent);
+        if let Some(dynamic) = self.dynamic.get() {
+            dynamic.keep_parent(parent);
         }
     }
 
-    /// What a live name leads to.
+    /// Returns what a dynamic name leads to.
     ///
     /// # Errors
-    /// `ENOENT`: there is none.
-    pub(super) fn find_live(&self, name: &[u8]) -> Result<live::Found, Errno> {
-        self.live.get().ok_or(Errno::ENOENT)?.names().find(name)
+    /// `ENOENT`: no such name.
+    pub(super) fn find_dynamic(&self, name: &[u8]) -> Result<dynamic::DynamicInode, Errno> {
+        self.dynamic.get().ok_or(Errno::ENOENT)?.names().find(name)
     }
 
-    /// The entries from `cookie` on, up to where `accept` says no, each with the cookie of its successor.
+    /// Passes the entries from `cookie` on to `accept`, each with its successor's cookie, until it returns false.
     pub(crate) fn visit(&self, cookie: u64, mut accept: impl FnMut(Shown<'_>, u64) -> bool) {
         let names = self.names.lock();
-        for (cookie, Entry { name, inode }) in names.entries.range(cookie..) {
+        for (cookie, DirectoryEntry { name, inode }) in names.entries.range(cookie..) {
             let shown = Shown { name, number: inode.number(), file_type: inode.file_type() };
             if !accept(shown, cookie + 1) {
                 return;
             }
         }
         drop(names);
-        let Some(live) = self.live.get() else { return };
-        for listed in live.names().list(cookie.saturating_sub(live::FIRST_COOKIE)) {
-            debug_assert!(listed.key < live::KEYS);
+        let Some(dynamic) = self.dynamic.get() else { return };
+        for listed in dynamic.names().list(cookie.saturating_sub(dynamic::FIRST_COOKIE)) {
+            debug_assert!(listed.key < dynamic::KEYS);
             let shown = Shown { name: &listed.name, number: listed.number, file_type: listed.file_type };
-            if !accept(shown, live::FIRST_COOKIE + listed.key + 1) {
+            if !accept(shown, dynamic::FIRST_COOKIE + listed.key + 1) {
                 return;
             }
         }
     }
 
-    /// The name under which `inode` is found here.
+    /// Returns the name of `inode` in this directory.
     pub(crate) fn name_of(&self, inode: &Arc<Inode>) -> Option<Arc<[u8]>> {
         let names = self.names.lock();
         let made = names
@@ -163,13 +164,13 @@ impl Directory {
             .find(|entry| Arc::ptr_eq(&entry.inode, inode))
             .map(|entry| entry.name.clone());
         drop(names);
-        made.or_else(|| self.live.get()?.name_of(inode.number()))
+        made.or_else(|| self.dynamic.get()?.name_of(inode.number()))
     }
 
-    /// Closes an empty directory for good, as rmdir(2) does. Its parent's names are locked.
+    /// Closes an empty directory for good, for rmdir(2). The parent's entries are locked.
     ///
     /// # Errors
-    /// `ENOTEMPTY`: there are names. `EBUSY`: a file system is mounted here. Nothing was closed.
+    /// Nothing was closed. `ENOTEMPTY`: the directory has entries. `EBUSY`: a file system is mounted here.
     pub(super) fn close(&self) -> Result<(), Errno> {
         let mut names = self.names.lock();
         if self.is_mount_point() {
@@ -182,12 +183,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Counts a file system as mounted here, which keeps the directory in its place.
+    /// Counts a file system that is mounted here, which keeps the directory from being removed.
     ///
     /// # Errors
     /// `ENOENT`: the directory was removed.
     pub(crate) fn add_mount(&self) -> Result<(), Errno> {
-        // Under the lock that `close` decides under: either the mount or the removal comes first.
+        // Under the lock that `close` takes, too: either the mount or the removal comes first.
         let names = self.names.lock();
         if names.removed {
             return Err(Errno::ENOENT);
@@ -196,35 +197,35 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes back what `add_mount` counted.
+    /// Reverts `add_mount`.
     pub(crate) fn remove_mount(&self) {
         self.mounts.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// `st_size`: grows with the number of names.
+    /// Returns `st_size`, which grows with the number of entries.
     pub(crate) fn size(&self) -> u64 {
         self.names.lock().entries.len() as u64 * ENTRY_SIZE
     }
 
-    /// Whether a file system is mounted here, which keeps the name from being removed or renamed.
+    /// Returns whether a file system is mounted here, which keeps the name from being removed or renamed.
     pub(crate) fn is_mount_point(&self) -> bool {
-        // Relaxed: a mount that happens at the same time may as well have happened later.
+        // Relaxed: a concurrent mount may as well come later.
         self.mounts.load(Ordering::Relaxed) > 0
     }
 }
 
-impl Names {
-    /// What `name` leads to.
+impl DirectoryEntries {
+    /// Returns the inode that `name` leads to.
     ///
     /// # Errors
-    /// `ENOENT`: no such name. `ENAMETOOLONG`: no name can be that long.
+    /// `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
     pub(super) fn find(&self, name: &[u8]) -> Result<&Arc<Inode>, Errno> {
         check_length(name)?;
         let entry = self.by_name.get(name).and_then(|cookie| self.entries.get(cookie));
         entry.map(|entry| &entry.inode).ok_or(Errno::ENOENT)
     }
 
-    /// Whether `name` can be added.
+    /// Checks whether `name` can be added.
     ///
     /// # Errors
     /// `ENOENT`: the directory was removed. `EEXIST`: the name is taken. `ENAMETOOLONG`.
@@ -241,18 +242,18 @@ impl Names {
         let name: Arc<[u8]> = name.into();
         let earlier = self.by_name.insert(name.clone(), self.next_cookie);
         debug_assert!(earlier.is_none());
-        self.entries.insert(self.next_cookie, Entry { name, inode: inode.clone() });
+        self.entries.insert(self.next_cookie, DirectoryEntry { name, inode: inode.clone() });
         self.next_cookie += 1;
     }
 
-    /// Takes a name out and returns what it led to, to be dropped after unlocking.
+    /// Removes a name and returns its inode, to be dropped after unlocking.
     #[must_use]
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
         let cookie = self.by_name.remove(name)?;
         self.entries.remove(&cookie).map(|entry| entry.inode)
     }
 
-    /// Lets `name` lead to `inode` from now on and returns what it led to, to be dropped after unlocking.
+    /// Makes `name` lead to `inode` and returns the old inode, to be dropped after unlocking.
     #[must_use]
     pub(super) fn replace(&mut self, name: &[u8], inode: &Arc<Inode>) -> Option<Arc<Inode>> {
         let cookie = self.by_name.get(name)?;
@@ -266,11 +267,11 @@ fn check_length(name: &[u8]) -> Result<(), Errno> {
 }
 
 impl Drop for Directory {
-    /// Takes the tree below apart level by level: dropping it recursively would need as much stack as the
-    /// tree is deep, and a program decides how deep that is.
+    /// Drops the tree below iteratively: recursion would need as much stack as the tree is deep, which a program
+    /// decides.
     fn drop(&mut self) {
         let mut orphans: Vec<Arc<Inode>> = Vec::new();
-        let empty = |names: &mut Names, orphans: &mut Vec<Arc<Inode>>| {
+        let empty = |names: &mut DirectoryEntries, orphans: &mut Vec<Arc<Inode>>| {
             orphans.extend(core::mem::take(&mut names.entries).into_values().map(|entry| entry.inode));
         };
         empty(self.names.get_mut(), &mut orphans);

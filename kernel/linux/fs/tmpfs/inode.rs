@@ -1,8 +1,8 @@
-//! A file, whatever its kind and whether or not a name leads to it.
+//! Inodes: files of any kind, with or without a name.
 //!
-//! Owns: the attributes, under a lock of their own, and the contents, which lock for themselves.
-//! Not here: the names that lead here (each directory has its own), offsets and flags of open files.
-//! Lock order: a directory's names before anybody's attributes; nothing is locked under attributes.
+//! Owns: the attributes, under their own lock, and the contents, which have their own locks.
+//! Not here: names (each directory has its own), offsets and flags of open files.
+//! Lock order: directories' entries before attributes; nothing is locked under attributes.
 //! Why: decision 0020.
 
 use alloc::boxed::Box;
@@ -20,55 +20,55 @@ use rules::linux::seals::Sharing;
 
 use super::attributes::Attributes;
 use super::directory::Directory;
-use super::live::{self, Link, Report};
+use super::dynamic::{self, DynamicLink, GeneratedFile};
 use super::regular::Regular;
 use super::superblock::Superblock;
-use crate::machine::memory::pages::{PageError, Pages, Shared};
+use crate::machine::memory::pages::{PageError, Pages, SharedMapping};
 
-/// A file in memory.
+/// A file, device node or directory in memory.
 pub(crate) struct Inode {
     superblock: Arc<Superblock>,
     number: u64,
     content: Content,
     attributes: SpinLock<Attributes>,
-    /// The directory where it got its last name, for telling a path: one of those that lead here.
+    /// The directory in which it was named last, from which its path is derived.
     home: SpinLock<Weak<Inode>>,
 }
 
-/// What an inode holds; its kind never changes.
+/// The contents of an inode; their kind never changes.
 pub(crate) enum Content {
-    /// Names.
+    /// A directory's entries.
     Directory(Directory),
-    /// Bytes.
+    /// A regular file's bytes.
     Regular(Regular),
-    /// The path that a symbolic link stands for.
+    /// The target of a symbolic link.
     Symlink(Box<[u8]>),
-    /// A symbolic link whose path depends on who reads it, such as `/proc/self/exe`.
-    LiveSymlink(Link),
-    /// A text that is made when it is read, such as `/proc/meminfo`.
-    Report(Report),
-    /// A name for a device.
+    /// A symbolic link whose target depends on the reader, such as `/proc/self/exe`.
+    DynamicSymlink(DynamicLink),
+    /// A text that is generated when it is read, such as `/proc/meminfo`.
+    GeneratedFile(GeneratedFile),
+    /// A device node.
     Device(DeviceKind, DeviceNumber),
     /// A named pipe.
     Fifo,
-    /// The name of a local socket.
+    /// A local socket's name.
     Socket,
 }
 
 /// The two kinds of device nodes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum DeviceKind {
-    /// A stream of bytes.
+    /// A character device.
     Character,
-    /// An array of blocks.
+    /// A block device.
     Block,
 }
 
 impl Inode {
-    /// Makes an inode without a name; it lives as long as somebody holds it.
+    /// Makes an inode without a name; it lives as long as it is referenced.
     ///
     /// # Errors
-    /// `ENOSPC`: the file system has as many inodes as it may.
+    /// `ENOSPC`: the file system has as many inodes as it may have.
     pub(crate) fn new(
         superblock: &Arc<Superblock>,
         content: Content,
@@ -76,11 +76,11 @@ impl Inode {
         owner: Credentials,
     ) -> Result<Arc<Self>, Errno> {
         let number = superblock.next_inode_number();
-        Self::with_number(superblock, live::Found { number, content, permissions, owner })
+        Self::with_number(superblock, dynamic::DynamicInode { number, content, permissions, owner })
     }
 
-    fn with_number(superblock: &Arc<Superblock>, found: live::Found) -> Result<Arc<Self>, Errno> {
-        let live::Found { number, content, permissions, owner } = found;
+    fn with_number(superblock: &Arc<Superblock>, found: dynamic::DynamicInode) -> Result<Arc<Self>, Errno> {
+        let dynamic::DynamicInode { number, content, permissions, owner } = found;
         superblock.inodes.charge()?;
         Ok(Arc::new(Self {
             superblock: superblock.clone(),
@@ -91,17 +91,17 @@ impl Inode {
         }))
     }
 
-    /// What `name` leads to in this directory.
+    /// Returns the inode that `name` leads to in this directory.
     ///
     /// # Errors
-    /// `ENOTDIR`: not a directory. `ENOENT`: no such name. `ENAMETOOLONG`: no name can be that long.
+    /// `ENOTDIR`: not a directory. `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
     pub(crate) fn find(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Self>, Errno> {
         let directory = self.directory()?;
         match directory.find(name) {
             Err(Errno::ENOENT) => {}
             found => return found,
         }
-        let inode = Self::with_number(&self.superblock, directory.find_live(name)?)?;
+        let inode = Self::with_number(&self.superblock, directory.find_dynamic(name)?)?;
         inode.with_attributes(|attributes| attributes.links = if inode.is_directory() { 2 } else { 1 });
         if let Ok(directory) = inode.directory() {
             directory.keep_parent(self);
@@ -109,7 +109,7 @@ impl Inode {
         Ok(inode)
     }
 
-    /// The directory that it was named in last; `None` if that is gone, or it never was.
+    /// Returns the directory in which it was named last; `None` if that is gone, or if it never had a name.
     pub(crate) fn home(&self) -> Option<Arc<Self>> {
         match &self.content {
             Content::Directory(directory) => directory.parent(),
@@ -121,7 +121,7 @@ impl Inode {
         *self.home.lock() = Arc::downgrade(directory);
     }
 
-    /// Makes a root: a directory that is its own parent.
+    /// Makes a root directory, which is its own parent.
     ///
     /// # Errors
     /// `ENOSPC`, as [`Inode::new`].
@@ -135,27 +135,27 @@ impl Inode {
         Ok(root)
     }
 
-    /// The file system it belongs to.
+    /// Returns its file system.
     pub(crate) fn superblock(&self) -> &Arc<Superblock> {
         &self.superblock
     }
 
-    /// `st_ino`.
+    /// Returns `st_ino`.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// What it holds.
+    /// Returns its contents.
     pub(crate) fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Its kind, as stat(2) tells it.
+    /// Returns its file type, as stat(2) reports it.
     pub(crate) fn file_type(&self) -> FileType {
         match self.content {
             Content::Directory(_) => FileType::Directory,
-            Content::Regular(_) | Content::Report(_) => FileType::Regular,
-            Content::Symlink(_) | Content::LiveSymlink(_) => FileType::Symlink,
+            Content::Regular(_) | Content::GeneratedFile(_) => FileType::Regular,
+            Content::Symlink(_) | Content::DynamicSymlink(_) => FileType::Symlink,
             Content::Device(DeviceKind::Character, _) => FileType::CharacterDevice,
             Content::Device(DeviceKind::Block, _) => FileType::BlockDevice,
             Content::Fifo => FileType::Fifo,
@@ -163,7 +163,7 @@ impl Inode {
         }
     }
 
-    /// The names in it.
+    /// Returns its directory entries.
     ///
     /// # Errors
     /// `ENOTDIR`: not a directory.
@@ -174,24 +174,24 @@ impl Inode {
         }
     }
 
-    /// Whether it is a directory.
+    /// Returns whether it is a directory.
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.content, Content::Directory(_))
     }
 
-    /// The path that it stands for, if it is a symbolic link.
+    /// Returns its target if it is a symbolic link.
     ///
     /// # Errors
-    /// Those of a live link: `ENOENT`, `ESRCH`.
+    /// Those of a dynamic link: `ENOENT`, `ESRCH`.
     pub(crate) fn link_target(&self) -> Option<Result<Vec<u8>, Errno>> {
         match &self.content {
             Content::Symlink(target) => Some(Ok(target.to_vec())),
-            Content::LiveSymlink(link) => Some(link().map(|destination| destination.text)),
+            Content::DynamicSymlink(link) => Some(link().map(|destination| destination.text)),
             _ => None,
         }
     }
 
-    /// `st_size`.
+    /// Returns `st_size`.
     pub(crate) fn size(&self) -> u64 {
         match &self.content {
             Content::Regular(regular) => regular.size(),
@@ -201,7 +201,7 @@ impl Inode {
         }
     }
 
-    /// Pages that its contents take.
+    /// Returns how many pages its contents occupy.
     pub(crate) fn page_count(&self) -> u64 {
         match &self.content {
             Content::Regular(regular) => regular.pages(),
@@ -209,26 +209,26 @@ impl Inode {
         }
     }
 
-    /// A copy of the attributes at one moment.
+    /// Returns a copy of the attributes.
     pub(crate) fn attributes(&self) -> Attributes {
         *self.attributes.lock()
     }
 
-    /// Changes the attributes; `change` must lock nothing.
+    /// Changes the attributes; `change` must not take a lock.
     pub(crate) fn with_attributes<R>(&self, change: impl FnOnce(&mut Attributes) -> R) -> R {
         change(&mut self.attributes.lock())
     }
 
-    /// Whom it belongs to and what its bits allow, at one moment.
+    /// Returns owner, group and permission bits, read at the same time.
     pub(crate) fn ownership(&self) -> Ownership {
         let Attributes { permissions, uid, gid, .. } = self.attributes();
         Ownership { file_type: self.file_type(), permissions, uid, gid }
     }
 
-    /// Whether `credentials` have all of `wanted`.
+    /// Checks whether `credentials` have all of the `wanted` access.
     ///
     /// # Errors
-    /// `EACCES`: the permission bits refuse.
+    /// `EACCES`: the permission bits forbid it.
     pub(crate) fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
         self.ownership().check(credentials, wanted)
     }
@@ -249,20 +249,22 @@ impl Pages for Inode {
         }
     }
 
-    fn share(self: Arc<Self>, writes: bool) -> Result<Shared, Errno> {
+    fn share(self: Arc<Self>, writes: bool) -> Result<SharedMapping, Errno> {
         let sharing = match &self.content {
             Content::Regular(regular) => regular.share(writes)?,
             _ => None,
         };
         Ok(match sharing {
-            None => Shared::default(),
-            Some(Sharing::Free) => Shared { hold: Some(Arc::new(SharedInode(self))), is_read_only: false },
-            Some(Sharing::ReadOnly) => Shared { hold: None, is_read_only: true },
+            None => SharedMapping::default(),
+            Some(Sharing::Free) => {
+                SharedMapping { hold: Some(Arc::new(SharedInode(self))), is_read_only: false }
+            }
+            Some(Sharing::ReadOnly) => SharedMapping { hold: None, is_read_only: true },
         })
     }
 }
 
-/// A sealed file that is mapped for all to see.
+/// Counts a shared mapping of a sealed file; dropping it ends the count.
 struct SharedInode(Arc<Inode>);
 
 impl Drop for SharedInode {

@@ -1,9 +1,9 @@
-//! A file system in memory: inodes, the names in directories, and pages with the bytes of files.
+//! tmpfs, a file system in memory: inodes, directories, and pages of file contents.
 
 pub(crate) mod attributes;
 pub(crate) mod directory;
+pub(crate) mod dynamic;
 pub(crate) mod inode;
-pub(crate) mod live;
 pub(crate) mod names;
 pub(crate) mod regular;
 pub(crate) mod rename;

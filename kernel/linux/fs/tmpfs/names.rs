@@ -1,8 +1,8 @@
-//! Names come and go: what happens to the directory and to the inode together.
+//! Adds and removes names: changes the directory and the inode together.
 //!
-//! Not here: permissions (the caller's `accept` decides, under the lock), paths (`fs/path`).
-//! Invariant: an inode's link count is the number of names that lead to it, seen under their directories'
-//! locks; an inode whose count reached zero gets no name again, but for one that was made without a name (`O_TMPFILE`).
+//! Not here: permissions (the caller's `accept` checks them, under the lock), paths (`fs/path`).
+//! Invariant: an inode's link count is the number of its names, as seen under their directories' locks. An inode whose
+//! count has reached zero gets no name again, except one that was created without a name (`O_TMPFILE`).
 
 use alloc::sync::Arc;
 
@@ -11,10 +11,11 @@ use rules::abi::errno::Errno;
 use super::attributes::Attributes;
 use super::inode::Inode;
 
-/// Adds a name for an inode that has just been made.
+/// Adds a name for a new inode.
 ///
 /// # Errors
-/// `ENOTDIR`, `ENOENT`: `directory` is none, or was removed. `EEXIST`, `ENAMETOOLONG`: not with this name.
+/// No name was added. `ENOTDIR`, `ENOENT`: `directory` is not a directory, or was removed. `EEXIST`, `ENAMETOOLONG`:
+/// the name cannot be added.
 pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
@@ -28,10 +29,11 @@ pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>)
     Ok(())
 }
 
-/// Adds one more name: link(2).
+/// Adds another name: link(2).
 ///
 /// # Errors
-/// As [`add_first`]; `ENOENT` also if the last name was removed meanwhile. `EMLINK`: the count is full.
+/// No name was added. As [`add_first`]; `ENOENT` also if the last name was removed meanwhile. `EMLINK`: the link count
+/// is at its maximum.
 pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
@@ -53,11 +55,11 @@ pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) 
     Ok(())
 }
 
-/// Removes a name, if `accept` agrees with what it leads to; a directory must be empty.
+/// Removes a name, if `accept` permits it; a directory must be empty.
 ///
 /// # Errors
-/// `ENOENT`: no such name. `ENOTEMPTY`, `EBUSY`: a directory that holds names, or a mounted file system. Those
-/// of `accept`. Nothing was removed.
+/// Nothing was removed. `ENOENT`: no such name. `ENOTEMPTY`, `EBUSY`: the directory has entries, or is a mount point.
+/// Those of `accept`.
 pub(crate) fn remove(
     directory: &Arc<Inode>,
     name: &[u8],
@@ -73,12 +75,12 @@ pub(crate) fn remove(
     forget(directory, &inode);
     directory.with_attributes(Attributes::mark_modified);
     drop(names);
-    // The last reference may free a whole file: not under the lock.
+    // Dropping the last reference may free a whole file, so it happens without the lock.
     drop((entry, inode));
     Ok(())
 }
 
-/// Settles the counts after a name in `directory` stopped leading to `inode` (a closed one, if a directory).
+/// Updates the link counts after a name of `inode` was removed from `directory`; a directory is closed already.
 pub(super) fn forget(directory: &Arc<Inode>, inode: &Arc<Inode>) {
     inode.with_attributes(|attributes| {
         attributes.links = if inode.is_directory() { 0 } else { attributes.links.saturating_sub(1) };

@@ -1,8 +1,8 @@
-//! The bytes of a regular file: pages, present where something was written.
+//! The contents of a regular file, as pages; a page exists once it was written.
 //!
 //! Owns: the pages and the length.   Not here: offsets of open files, times (the inode's), user memory.
-//! Invariant: bytes beyond the length are zero in every page; a page that is absent reads as zeros.
-//! Locks: `writing` is held for a whole write or truncation, also while bytes come from user memory (a page
+//! Invariant: bytes beyond the length are zero in every page; an absent page reads as zeros.
+//! Locks: `writing` is held for a whole write or truncation, even while bytes are copied from user memory (a page
 //! fault needs only `contents`); `contents` is a spin lock and is never held during such a copy.
 //! Source: Linux 6.1 mm/shmem.c, mm/filemap.c (`generic_perform_write`).
 
@@ -34,11 +34,11 @@ pub(crate) struct Regular {
 struct Contents {
     size: u64,
     pages: BTreeMap<u64, UFrame>,
-    /// Of a file of memfd_create(2).
+    /// The name and seals of a file from memfd_create(2).
     sealed: Option<Box<Sealed>>,
 }
 
-/// What a file has that no path leads to.
+/// What a file from memfd_create(2) has besides its contents.
 struct Sealed {
     name: Box<[u8]>,
     sealing: Sealing,
@@ -46,38 +46,38 @@ struct Sealed {
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// Where a write starts.
+/// Where a write begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Position {
     /// At this offset.
     At(u64),
-    /// Wherever the file ends when its turn comes.
+    /// At the end of the file when the write's turn comes.
     End,
 }
 
 impl Regular {
-    /// No bytes.
+    /// Makes empty contents.
     pub(crate) const fn new() -> Self {
         let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: None };
         Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
     }
 
-    /// No bytes, and what memfd_create(2) adds to them.
+    /// Makes the empty contents of a file from memfd_create(2).
     pub(crate) fn sealed(name: &[u8], seals: Seals) -> Self {
         let sealed = Box::new(Sealed { name: name.into(), sealing: Sealing::new(seals) });
         let contents = Contents { size: 0, pages: BTreeMap::new(), sealed: Some(sealed) };
         Self { writing: Mutex::new(()), contents: SpinLock::new(contents) }
     }
 
-    /// The name that it was given instead of a path.
+    /// Returns the name that memfd_create(2) was given.
     pub(crate) fn name(&self) -> Option<Vec<u8>> {
         self.contents.lock().sealed.as_ref().map(|sealed| sealed.name.to_vec())
     }
 
-    /// Gives the seals to `change`; no write is under way meanwhile.
+    /// Calls `change` with the seals; no write is in progress meanwhile.
     ///
     /// # Errors
-    /// `EINVAL`: this file has none. Those of `change`.
+    /// `EINVAL`: the file has no seals. Those of `change`.
     pub(crate) fn with_seals<R>(
         &self,
         change: impl FnOnce(&mut Sealing) -> Result<R, Errno>,
@@ -87,7 +87,7 @@ impl Regular {
         change(&mut contents.sealed.as_mut().ok_or(Errno::EINVAL)?.sealing)
     }
 
-    /// Maps it for all to see: [`Sealing::map`]. A file without seals is [`Sharing::Free`], and is not counted.
+    /// Begins a shared mapping: [`Sealing::map`]. A file without seals is [`Sharing::Free`] and is not counted.
     ///
     /// # Errors
     /// `EPERM`: a seal forbids it.
@@ -96,27 +96,27 @@ impl Regular {
         contents.sealed.as_mut().map(|sealed| sealed.sealing.map(writes)).transpose()
     }
 
-    /// Ends what [`share`](Self::share) began.
+    /// Ends a shared mapping that [`share`](Self::share) began.
     pub(crate) fn unshare(&self) {
         if let Some(sealed) = &mut self.contents.lock().sealed {
             sealed.sealing.unmap();
         }
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.contents.lock().size
     }
 
-    /// How many pages are present.
+    /// Returns how many pages are present.
     pub(crate) fn pages(&self) -> u64 {
         self.contents.lock().pages.len() as u64
     }
 
-    /// Copies bytes from `offset` on to `to`, until either ends, and returns how many.
+    /// Copies bytes from `offset` on to `to` until either ends, and returns how many.
     ///
     /// # Errors
-    /// `EFAULT`: not one byte could be put.
+    /// `EFAULT`: not even one byte could be copied.
     pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut done = 0;
         while to.remaining() > 0 {
@@ -142,11 +142,12 @@ impl Regular {
         Ok(done)
     }
 
-    /// Copies all of `from` to `position` on; returns where that was and how many bytes.
+    /// Writes all of `from` at `position`; returns where the write began and how many bytes it wrote.
     ///
     /// # Errors
-    /// `EFAULT`: not one byte could be taken. `EFBIG`: the file would pass the largest offset. `ENOSPC`: no
-    /// memory may be taken for it. A write that got some way returns what it got instead.
+    /// Nothing was written. `EFAULT`: not even one byte could be read. `EFBIG`: the file would exceed the largest
+    /// offset. `ENOSPC`: the file system has no pages left. A write that fails after its first byte returns the count
+    /// instead.
     pub(crate) fn write(
         &self,
         superblock: &Superblock,
@@ -188,15 +189,15 @@ impl Regular {
         Ok(taken)
     }
 
-    /// The page with that index, if there is one: holes have none, nor has what lies beyond the end.
+    /// Returns the page with that index, if it is present; holes and pages beyond the end are not.
     pub(crate) fn present_page(&self, index: u64) -> Option<UFrame> {
         self.contents.lock().pages.get(&index).cloned()
     }
 
-    /// The page with that index for a mapping; a hole is filled with a page of zeros.
+    /// Returns the page with that index for a mapping; a hole is filled with a page of zeros.
     ///
     /// # Errors
-    /// [`PageError`]: the file ends before, or there is no room.
+    /// [`PageError`]: the file ends before the page, or no page is left.
     pub(crate) fn mapped_page(&self, superblock: &Superblock, index: u64) -> Result<UFrame, PageError> {
         {
             let contents = self.contents.lock();
@@ -207,7 +208,7 @@ impl Regular {
         }
         let page = new_page(superblock).map_err(|_| PageError::OutOfMemory)?;
         let mut contents = self.contents.lock();
-        // The file may have been cut meanwhile.
+        // The file may have been truncated meanwhile.
         let still_within = contents.check_within(index);
         let present = if still_within.is_ok() { contents.insert(index, page) } else { Err(page) };
         drop(contents);
@@ -232,10 +233,10 @@ impl Regular {
         }))
     }
 
-    /// Cuts the file to `size` bytes, or lets it grow to it by a hole.
+    /// Truncates the file to `size` bytes, or extends it with a hole.
     ///
     /// # Errors
-    /// `EFBIG`: past the largest offset. `EPERM`: a seal forbids it.
+    /// Nothing was changed. `EFBIG`: beyond the largest offset. `EPERM`: a seal forbids it.
     pub(crate) fn truncate(&self, superblock: &Superblock, size: u64) -> Result<(), Errno> {
         if size > OFFSET_MAX {
             return Err(Errno::EFBIG);
@@ -260,11 +261,10 @@ impl Regular {
         Ok(())
     }
 
-    /// Lets every page of a range of bytes be present.
+    /// Allocates every absent page of a range of bytes.
     ///
     /// # Errors
-    /// `EPERM`: a seal forbids it. `ENOSPC`, `ENOMEM`: pages that were added stay, as they read as the zeros they
-    /// replace.
+    /// `EPERM`: a seal forbids it. `ENOSPC`, `ENOMEM`: pages that were added stay; like holes, they read as zeros.
     pub(crate) fn fill_holes(&self, superblock: &Superblock, bytes: Range<u64>) -> Result<(), Errno> {
         let _turn = self.writing.lock();
         self.contents.lock().check(|sealing, size| sealing.check_growth(bytes.end, size))?;
@@ -275,14 +275,14 @@ impl Regular {
         Ok(())
     }
 
-    /// Lets the file end no earlier than at `size`.
+    /// Extends the file to `size`, unless it is longer.
     pub(crate) fn extend(&self, size: u64) {
         let _turn = self.writing.lock();
         let mut contents = self.contents.lock();
         contents.size = contents.size.max(size);
     }
 
-    /// Makes a hole of `length` bytes at `offset`; the length of the file stays.
+    /// Makes a hole of `length` bytes at `offset`; the length of the file does not change.
     ///
     /// # Errors
     /// `EPERM`: a seal forbids it.
@@ -308,7 +308,7 @@ impl Regular {
         Ok(())
     }
 
-    /// Where `SEEK_DATA` and `SEEK_HOLE` lead: pages that are present are data, all others holes.
+    /// Resolves `SEEK_DATA` and `SEEK_HOLE`: present pages are data, absent ones are holes.
     ///
     /// # Errors
     /// `ENXIO`: `offset` is at or behind the end, or only a hole follows.
@@ -332,7 +332,7 @@ impl Regular {
 }
 
 impl Contents {
-    /// Asks the seals, if there are any; `allow` gets the length, too.
+    /// Checks the seals, if there are any; `allow` also gets the length.
     fn check(&self, allow: impl FnOnce(&Sealing, u64) -> Result<(), Errno>) -> Result<(), Errno> {
         self.sealed.as_ref().map_or(Ok(()), |sealed| allow(&sealed.sealing, self.size))
     }
@@ -341,7 +341,7 @@ impl Contents {
         if index < self.size.div_ceil(PAGE) { Ok(()) } else { Err(PageError::BeyondEnd) }
     }
 
-    /// Puts `page` into a hole, unless a page fault or a writer was faster: then theirs is the error.
+    /// Puts `page` into a hole. If a page fault or a write filled it first, that page is the error.
     fn insert(&mut self, index: u64, page: UFrame) -> Result<UFrame, UFrame> {
         match self.pages.entry(index) {
             Slot::Vacant(slot) => Ok(slot.insert(page).clone()),
@@ -350,15 +350,15 @@ impl Contents {
     }
 }
 
-/// A page of zeros that counts as `superblock`'s.
+/// Allocates a page of zeros and charges it to `superblock`.
 fn new_page(superblock: &Superblock) -> Result<UFrame, Errno> {
     superblock.pages.charge()?;
     budget::zeroed_page().inspect_err(|_| superblock.pages.refund(1))
 }
 
-/// Lets others run now and then: the kernel is preempted only where it says so, and a file is as long as it likes.
+/// Yields to other tasks now and then: the kernel is preempted only where it says so, and a file may be long.
 fn pause_between_pages(index: u64) {
-    /// A mebibyte, a few hundred microseconds of copying.
+    /// One mebibyte, which takes a few hundred microseconds to copy.
     const PAGES: u64 = 256;
     if index % PAGES == PAGES - 1 {
         Task::yield_now();
@@ -367,12 +367,12 @@ fn pause_between_pages(index: u64) {
 
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
-/// How far into its page an offset is.
+/// Returns the position of an offset within its page.
 fn skip(at: u64) -> usize {
     (at % PAGE) as usize
 }
 
-/// How much of `available` and `wanted` bytes lies in the page that `at` is in.
+/// Returns how much of `available` and `wanted` bytes lies in the page of `at`.
 fn in_page(at: u64, available: u64, wanted: usize) -> usize {
     let room = PAGE - at % PAGE;
     room.min(available).min(wanted as u64) as usize

@@ -1,7 +1,7 @@
-//! Moves a name, atomically, between directories: rename(2).
+//! Moves a name atomically, also between directories: rename(2).
 //!
-//! Invariant: no directory ends up below itself; whoever looks finds the old state or the new one.
-//! Locks: `RENAMES`, which alone keeps ancestry still, then both directories (the ancestor first, else by
+//! Invariant: no directory becomes its own descendant; a lookup finds either the old state or the new one.
+//! Locks: `RENAMES`, under which alone ancestors may change, then both directories (the ancestor first, otherwise by
 //! address), then a directory that is replaced.
 //! Source: rename(2); Linux 6.1 fs/namei.c (`lock_rename`, `vfs_rename`).
 
@@ -11,7 +11,7 @@ use ostd::sync::{Mutex, PreemptDisabled, SpinLockGuard};
 use rules::abi::errno::Errno;
 
 use super::attributes::Attributes;
-use super::directory::Names;
+use super::directory::DirectoryEntries;
 use super::inode::Inode;
 use super::names;
 
@@ -26,37 +26,37 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a [u8],
 }
 
-/// What happens to a name that is there already.
+/// What happens if the new name exists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Taken {
+pub(crate) enum ExistingName {
     /// It is replaced.
     Replace,
-    /// It stays, and the call fails: `RENAME_NOREPLACE`.
+    /// The call fails: `RENAME_NOREPLACE`.
     Refuse,
-    /// The two change places: `RENAME_EXCHANGE`.
+    /// The two names are exchanged: `RENAME_EXCHANGE`.
     Exchange,
 }
 
-/// Moves `from` to `to`, if `accept` agrees with what they lead to.
+/// Moves `from` to `to`, if `accept` permits it for their inodes.
 ///
 /// # Errors
-/// `ENOENT`: `from` leads nowhere, `to`'s directory was removed, or there is nothing to exchange with. `EEXIST`:
-/// `to` is taken and stays. `EINVAL`: a directory would move below itself. `ENOTEMPTY`: `to` is a directory with
-/// names, or above `from`. `EISDIR`, `ENOTDIR`: only one of the two is a directory. `EBUSY`: a mount point. Those of
-/// `accept`. Nothing was moved.
+/// Nothing was moved. `ENOENT`: `from` does not exist, `to`'s directory was removed, or `to` does not exist for an
+/// exchange. `EEXIST`: `to` exists and is not to be replaced. `EINVAL`: a directory would become its own descendant.
+/// `ENOTEMPTY`: `to` is a directory with entries, or an ancestor of `from`. `EISDIR`, `ENOTDIR`: only one of the two
+/// is a directory. `EBUSY`: a mount point. Those of `accept`.
 pub(crate) fn rename(
     from: Place<'_>,
     to: Place<'_>,
-    taken: Taken,
+    taken: ExistingName,
     accept: impl FnOnce(&Arc<Inode>, Option<&Arc<Inode>>) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let _still = RENAMES.lock();
-    let mut pair = Pair::lock(from.directory, to.directory)?;
+    let mut pair = LockedDirectories::lock(from.directory, to.directory)?;
     let source = pair.from().find(from.name)?.clone();
     let target = match pair.to().find(to.name) {
-        Ok(_) if taken == Taken::Refuse => return Err(Errno::EEXIST),
+        Ok(_) if taken == ExistingName::Refuse => return Err(Errno::EEXIST),
         Ok(target) => Some(target.clone()),
-        Err(Errno::ENOENT) if taken != Taken::Exchange => None,
+        Err(Errno::ENOENT) if taken != ExistingName::Exchange => None,
         Err(error) => return Err(error),
     };
     accept(&source, target.as_ref())?;
@@ -67,7 +67,7 @@ pub(crate) fn rename(
     check_mounts(&source, target.as_ref())?;
 
     match &target {
-        Some(target) if taken == Taken::Exchange => pair.exchange(from, to, &source, target),
+        Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, &source, target),
         Some(target) => pair.replace(from, to, &source, target)?,
         None => pair.carry(from, to, &source)?,
     }
@@ -75,7 +75,7 @@ pub(crate) fn rename(
     from.directory.with_attributes(Attributes::mark_modified);
     to.directory.with_attributes(Attributes::mark_modified);
     drop(pair);
-    // The last reference to a replaced file may free all of it: not under the locks.
+    // Dropping the last reference may free a whole file, so it happens without the locks.
     drop(target);
     Ok(())
 }
@@ -85,13 +85,13 @@ fn check_loops(
     to: Place<'_>,
     source: &Arc<Inode>,
     target: Option<&Arc<Inode>>,
-    taken: Taken,
+    taken: ExistingName,
 ) -> Result<(), Errno> {
     if is_same_or_above(source, to.directory) {
         return Err(Errno::EINVAL);
     }
     if target.is_some_and(|target| is_same_or_above(target, from.directory)) {
-        return Err(if taken == Taken::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+        return Err(if taken == ExistingName::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ fn check_mounts(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> Result<(), 
     if mounted(source) || target.is_some_and(mounted) { Err(Errno::EBUSY) } else { Ok(()) }
 }
 
-/// Whether `upper` is `lower`, or is met on the way from there to the root.
+/// Returns whether `upper` is `lower` or one of its ancestors.
 fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
     let mut at = Some(lower.clone());
     while let Some(inode) = at {
@@ -113,14 +113,14 @@ fn is_same_or_above(upper: &Arc<Inode>, lower: &Arc<Inode>) -> bool {
     false
 }
 
-/// The locked names of one directory or two.
-struct Pair<'a> {
-    from: SpinLockGuard<'a, Names, PreemptDisabled>,
-    /// `None`: the same directory.
-    to: Option<SpinLockGuard<'a, Names, PreemptDisabled>>,
+/// The locked entries of one directory or two.
+struct LockedDirectories<'a> {
+    from: SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>,
+    /// `None` if both are the same directory.
+    to: Option<SpinLockGuard<'a, DirectoryEntries, PreemptDisabled>>,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> LockedDirectories<'a> {
     fn lock(from: &'a Arc<Inode>, to: &'a Arc<Inode>) -> Result<Self, Errno> {
         let (from_names, to_names) = (&from.directory()?.names, &to.directory()?.names);
         if Arc::ptr_eq(from, to) {
@@ -140,18 +140,18 @@ impl<'a> Pair<'a> {
         })
     }
 
-    fn from(&mut self) -> &mut Names {
+    fn from(&mut self) -> &mut DirectoryEntries {
         &mut self.from
     }
 
-    fn to(&mut self) -> &mut Names {
+    fn to(&mut self) -> &mut DirectoryEntries {
         match &mut self.to {
             Some(to) => to,
             None => &mut self.from,
         }
     }
 
-    /// To a free name.
+    /// Moves a name to a free one.
     fn carry(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>) -> Result<(), Errno> {
         self.to().check_vacant(to.name)?;
         self.to().insert(to.name, source);
@@ -161,7 +161,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// Over a name that is taken.
+    /// Moves a name over an existing one.
     fn replace(
         &mut self,
         from: Place<'_>,
@@ -175,7 +175,7 @@ impl<'a> Pair<'a> {
             (false, Ok(_)) => return Err(Errno::EISDIR),
             (false, Err(_)) => {}
         }
-        // `target` is held by the caller: nothing is freed here.
+        // The caller holds `target`, so nothing is freed here.
         let replaced = self.to().replace(to.name, source);
         let entry = self.from().remove(from.name);
         debug_assert!(replaced.is_some() && entry.is_some());
@@ -193,7 +193,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// A directory that moved has another `..`, which its parents' link counts include.
+/// Updates `..` of a directory that has moved, and the link counts of its parents.
 fn change_parent(moved: &Arc<Inode>, from: &Arc<Inode>, to: &Arc<Inode>) {
     moved.set_home(to);
     if let Ok(directory) = moved.directory()

@@ -1,7 +1,7 @@
-//! One file system: its identity, and how much it may still take.
+//! Superblocks: the identity of a file system, and its limits.
 //!
-//! Owns: the inode numbers and the two allowances.   Not here: the tree (its root belongs to the mount).
-//! Invariant: what is charged is at most the limit; whoever charges gives back when the thing is dropped.
+//! Owns: the inode numbers, and the counts of pages and inodes.   Not here: the tree (the mount has its root).
+//! Invariant: a count is at most its limit; each charge is refunded when the page or inode is dropped.
 //! Source: tmpfs(5); Linux 6.1 mm/shmem.c (`shmem_default_max_blocks`).
 
 use alloc::sync::Arc;
@@ -13,23 +13,23 @@ use rules::linux::abi::device::DeviceNumber;
 
 use crate::machine::memory::budget;
 
-/// What kind of file system a superblock shows to statfs(2) and mount(2).
+/// File system types, as statfs(2) and mount(2) show them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum FileSystemType {
-    /// Memory as a disk; also what the initramfs is unpacked to.
+    /// tmpfs, which also holds the unpacked initramfs.
     Tmpfs,
-    /// The tree of device nodes.
+    /// Device nodes.
     Devtmpfs,
-    /// The names of pseudo-terminals.
+    /// The names of pseudoterminals.
     Devpts,
-    /// Reports of the kernel.
+    /// The kernel's state as files.
     Proc,
     /// An empty tree, for programs that insist on mounting it.
     Sysfs,
 }
 
 impl FileSystemType {
-    /// `f_type` of statfs(2).
+    /// Returns `f_type` of statfs(2).
     pub(crate) const fn magic(self) -> i64 {
         match self {
             Self::Tmpfs | Self::Devtmpfs => 0x0102_1994,
@@ -39,7 +39,7 @@ impl FileSystemType {
         }
     }
 
-    /// The name that mount(2) takes and `/proc/mounts` shows.
+    /// Returns the name for mount(2) and `/proc/mounts`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Tmpfs => "tmpfs",
@@ -51,7 +51,7 @@ impl FileSystemType {
     }
 }
 
-/// A count that must not pass its limit.
+/// A count with a limit.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     used: AtomicU64,
@@ -63,12 +63,12 @@ impl Allowance {
         Self { used: AtomicU64::new(0), limit }
     }
 
-    /// Takes one.
+    /// Counts one more.
     ///
     /// # Errors
-    /// `ENOSPC`: all are taken.
+    /// `ENOSPC`: the limit is reached.
     pub(crate) fn charge(&self) -> Result<(), Errno> {
-        // Relaxed: the count orders nothing else.
+        // Relaxed: the count orders no other access.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 (used < self.limit).then_some(used + 1)
@@ -77,17 +77,17 @@ impl Allowance {
             .map_err(|_| Errno::ENOSPC)
     }
 
-    /// Gives `count` back.
+    /// Counts `count` fewer.
     pub(crate) fn refund(&self, count: u64) {
         self.used.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// How many there are in all.
+    /// Returns the limit.
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// How many can still be taken.
+    /// Returns how many may still be counted.
     pub(crate) fn free(&self) -> u64 {
         self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
     }
@@ -99,29 +99,29 @@ pub(crate) struct Superblock {
     file_system: FileSystemType,
     device: DeviceNumber,
     next_inode: AtomicU64,
-    /// Pages of file contents.
+    /// The count of pages of file contents.
     pub(crate) pages: Allowance,
-    /// Inodes; what names and inodes take of the kernel's own heap is bounded by them.
+    /// The count of inodes, which also bounds the heap that names and inodes use.
     pub(crate) inodes: Allowance,
 }
 
-/// How much a file system may take; what is not said is half of the memory, as by default in tmpfs(5).
+/// The limits of a file system; a missing one is half of the memory, tmpfs(5)'s default.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
-    /// Pages of file contents.
+pub(crate) struct SizeLimits {
+    /// The most pages of file contents.
     pub(crate) pages: Option<u64>,
-    /// Inodes.
+    /// The most inodes.
     pub(crate) inodes: Option<u64>,
 }
 
 impl Superblock {
-    /// A file system with nothing in it.
-    pub(crate) fn new(file_system: FileSystemType, limits: Limits) -> Arc<Self> {
+    /// Makes an empty file system.
+    pub(crate) fn new(file_system: FileSystemType, limits: SizeLimits) -> Arc<Self> {
         static NEXT_MINOR: AtomicU32 = AtomicU32::new(1);
         let half = (budget::total() / PAGE_SIZE / 2) as u64;
         Arc::new(Self {
             file_system,
-            // Major 0: no real device. Linux numbers such file systems the same way.
+            // Major 0, because there is no real device; Linux numbers such file systems the same way.
             device: DeviceNumber::new(0, NEXT_MINOR.fetch_add(1, Ordering::Relaxed)),
             next_inode: AtomicU64::new(1),
             pages: Allowance::new(limits.pages.unwrap_or(half)),
@@ -129,17 +129,17 @@ impl Superblock {
         })
     }
 
-    /// A number no other inode here has.
+    /// Returns an unused inode number.
     pub(super) fn next_inode_number(&self) -> u64 {
         self.next_inode.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What kind of file system this is.
+    /// Returns the file system's type.
     pub(crate) const fn file_system(&self) -> FileSystemType {
         self.file_system
     }
 
-    /// `st_dev` of everything in it.
+    /// Returns `st_dev` of its files.
     pub(crate) const fn device(&self) -> DeviceNumber {
         self.device
     }

@@ -17,7 +17,7 @@ pub(crate) fn chmod(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
     fchmodat(cx, AT_FDCWD, path, mode)
 }
 
-/// fchmodat(2), whose syscall has no flags.
+/// fchmodat(2), whose system call has no flags.
 pub(crate) fn fchmodat(cx: &mut Context<'_>, directory: i32, path: usize, mode: u32) -> SysResult {
     change_mode(cx, &cx.locate(directory, path, Lookup::FOLLOW)?, mode)
 }

@@ -1,4 +1,4 @@
-//! The requests of ioctl(2) about a terminal's session and foreground: tcgetpgrp(3), tcsetpgrp(3), tcgetsid(3).
+//! Job control requests of ioctl(2): tcgetpgrp(3), tcsetpgrp(3), tcgetsid(3).
 //!
 //! Source: ioctl_tty(2); Linux 6.1 drivers/tty/tty_jobctrl.c (`tiocsctty`, `tiocspgrp`).
 
@@ -10,23 +10,23 @@ use rules::linux::capability::Capability;
 
 use super::super::context::{Caller, Context, SysResult};
 use super::pty::Through;
-use crate::linux::task::{process, session};
+use crate::linux::task::{process_table, session};
 use crate::linux::terminal::Terminal;
-use crate::linux::terminal::control::{self, Owner, Use};
+use crate::linux::terminal::control::{self, RestrictedUse, TerminalOwner};
 use crate::linux::terminal::session as terminals;
 use crate::machine::memory::user::UserPtr;
 
-/// Whether `request` is one of these.
+/// Returns whether `request` is one of them.
 pub(super) const fn is_one(request: u32) -> bool {
     matches!(request, TIOCGPGRP | TIOCGSID | TIOCNOTTY | TIOCSCTTY | TIOCSPGRP)
 }
 
-/// Does `request` to `terminal`.
+/// Performs `request` on `terminal`.
 ///
 /// # Errors
-/// `ENOTTY`: it is not the caller's controlling terminal. `EPERM`: the caller leads no session, or the terminal or the
-/// group is another session's. `ESRCH`: no such group. `EINVAL`: no group at all. `EFAULT`. `EINTR`: the caller is in
-/// the background.
+/// `ENOTTY`: not the caller's controlling terminal. `EPERM`: the caller is not a session leader, or the terminal or
+/// group belongs to another session. `ESRCH`: no such group. `EINVAL`: an invalid group ID. `EFAULT`. `EINTR`: the
+/// caller is in the background.
 pub(super) fn serve(
     cx: &Context<'_>,
     terminal: &Arc<Terminal>,
@@ -49,31 +49,31 @@ pub(super) fn serve(
         TIOCGPGRP => UserPtr::<u32>::new(cx.space(), argument).write(&owner.foreground)?,
         TIOCGSID => UserPtr::<u32>::new(cx.space(), argument).write(&owner.session)?,
         TIOCNOTTY => {
-            // Anybody but the leader would give up what is the whole session's: it is kept.
+            // Only a leader gives up the session's terminal; for others this has no effect.
             if process.session() == process.pid() {
                 terminals::disconnect(process.pid());
             }
         }
         _ => {
-            // `tiocspgrp`: who could not be continued has no terminal to speak of.
-            control::admit(owner, Use::Change).map_err(|error| match error {
+            // As in Linux's `tiocspgrp`, a process of an orphaned group gets `ENOTTY`.
+            control::admit(owner, RestrictedUse::Change).map_err(|error| match error {
                 Errno::EIO => Errno::ENOTTY,
                 error => error,
             })?;
             let group = UserPtr::<i32>::new(cx.space(), argument).read()?;
             let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
             if !session::has_group(owner.session, group) {
-                let exists = process::any(|other| other.group() == group);
+                let exists = process_table::any(|other| other.group() == group);
                 return Err(if exists { Errno::EPERM } else { Errno::ESRCH });
             }
-            terminal.set_owner(Owner { foreground: group, ..owner });
+            terminal.set_owner(TerminalOwner { foreground: group, ..owner });
         }
     }
     Ok(0)
 }
 
-/// Makes the terminal the caller's session's; `argument` 1 lets root take it from another one.
-fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: Owner, argument: usize) -> SysResult {
+/// Makes it the controlling terminal of the caller's session; with `argument` 1, root takes it from another session.
+fn acquire(cx: &Context<'_>, terminal: &Arc<Terminal>, owner: TerminalOwner, argument: usize) -> SysResult {
     let process = cx.process();
     let is_leader = process.session() == process.pid();
     if is_leader && owner.session == process.pid() {

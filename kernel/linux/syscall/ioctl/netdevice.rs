@@ -1,6 +1,7 @@
-//! netdevice(7): what a socket tells of the network interfaces.
+//! netdevice(7): requests about network interfaces.
 //!
-//! Interfaces are configured on the kernel's command line. Who wants to set what is so already may; more is refused.
+//! Interfaces are configured on the kernel's command line. Setting a value that is already set succeeds; changes are
+//! refused.
 //! Source: Linux 6.1 net/core/dev_ioctl.c, net/ipv4/devinet.c (`devinet_ioctl`, `inet_gifconf`).
 
 use rules::abi::errno::Errno;
@@ -17,7 +18,7 @@ use crate::core::file::description::OpenFile;
 use crate::machine::memory::user::UserPtr;
 use crate::net::{file, interface};
 
-/// Whether `request` is one of these.
+/// Returns whether `request` is one of them.
 pub(super) fn is_one(request: u32) -> bool {
     is_about_addresses(request)
         || matches!(
@@ -35,7 +36,7 @@ pub(super) fn is_one(request: u32) -> bool {
         )
 }
 
-/// Whether only internet sockets know it.
+/// Returns whether only internet sockets support the request.
 const fn is_about_addresses(request: u32) -> bool {
     matches!(
         request,
@@ -43,11 +44,11 @@ const fn is_about_addresses(request: u32) -> bool {
     )
 }
 
-/// Does `request` with the `struct ifreq` or `struct ifconf` at `argument`.
+/// Performs `request` with the `struct ifreq` or `struct ifconf` at `argument`.
 ///
 /// # Errors
-/// `ENOTTY`: no socket, or not of the family that knows it. `ENODEV`: there is no such interface. `EPERM`: not root's to
-/// set. `EOPNOTSUPP`: it cannot be set so. `EINVAL`: no internet address. `EFAULT`.
+/// `ENOTTY`: not a socket, or of a family without the request. `ENODEV`: no such interface. `EPERM`: the caller is not
+/// root. `EOPNOTSUPP`: the value cannot be changed. `EINVAL`: not an internet address. `EFAULT`.
 pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: usize) -> SysResult {
     let nature = file::socket(file).map_err(|_| Errno::ENOTTY)?.nature();
     if is_about_addresses(request) && nature.family != family::AF_INET {
@@ -77,7 +78,7 @@ pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: u
     place.write(&asked.0).map(|()| 0)
 }
 
-/// Writes as many whole entries as there is room for, or says how many bytes all need.
+/// Writes as many whole entries as fit, and their size; without a buffer, only the size of all entries.
 fn list(cx: &Context<'_>, argument: usize) -> SysResult {
     let length = UserPtr::<i32>::new(cx.space(), argument);
     let room = length.read()?;

@@ -1,4 +1,4 @@
-//! TIOCGPTPEER of ioctl(2): the slave of a master, without its name.
+//! TIOCGPTPEER of ioctl(2): opens the slave of a master without its name.
 //!
 //! Source: ioctl_tty(2); Linux 6.1 drivers/tty/pty.c (`ptm_open_peer`).
 
@@ -11,7 +11,7 @@ use rules::core::fd::{Fd, OnExec};
 use super::super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::devpts;
-use crate::linux::fs::open::{How, Opened};
+use crate::linux::fs::open::{OpenHow, Opened};
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::pty::{Master, Slave};
 use crate::linux::terminal::session;
@@ -19,13 +19,14 @@ use crate::linux::terminal::session;
 /// Opens the slave of the master behind `file` with the flags of open(2).
 ///
 /// # Errors
-/// `ENOTTY`: it is no terminal. `EIO`: it is no master, or the slave is locked. `ENODEV`: no devpts is mounted. `EMFILE`, `ENOMEM`.
+/// `ENOTTY`: not a terminal. `EIO`: not a master, or the slave is locked. `ENODEV`: no devpts is mounted. `EMFILE`,
+/// `ENOMEM`.
 pub(super) fn open_peer(cx: &Context<'_>, file: &OpenFile, flags: usize) -> SysResult {
     let Some(master) = file.downcast::<Master>() else {
         super::terminal(file)?;
         return Err(Errno::EIO);
     };
-    let how = How::parse(flags as u32, 0)?;
+    let how = OpenHow::parse(flags as u32, 0)?;
     let files = cx.files();
     let reserved = files.reserve(Fd::new(0), cx.file_limit())?;
     let slave = master.open_slave()?;
@@ -37,7 +38,7 @@ pub(super) fn open_peer(cx: &Context<'_>, file: &OpenFile, flags: usize) -> SysR
     Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())
 }
 
-/// The terminal behind either end of a pair, and which end that is.
+/// Returns the terminal behind either end of a pseudoterminal, and which end it is.
 pub(super) fn terminal(file: &OpenFile) -> Option<(&Arc<Terminal>, Through)> {
     if let Some(master) = file.downcast::<Master>() {
         return Some((master.terminal(), Through::Master));
@@ -45,11 +46,11 @@ pub(super) fn terminal(file: &OpenFile) -> Option<(&Arc<Terminal>, Through)> {
     file.downcast::<Slave>().map(|slave| (slave.terminal(), Through::Terminal))
 }
 
-/// How a request came to a terminal.
+/// The end through which a request was made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Through {
-    /// By itself.
+    /// The terminal itself.
     Terminal,
-    /// By its master, who may ask of any session's.
+    /// The master, which may ask about any session's terminal.
     Master,
 }

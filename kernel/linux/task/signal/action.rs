@@ -1,4 +1,4 @@
-//! What a process does about a signal: sigaction(2).
+//! Signal dispositions: sigaction(2).
 
 use bitflags::bitflags;
 
@@ -11,7 +11,7 @@ bitflags! {
         const NOCLDSTOP = 1;
         const NOCLDWAIT = 2;
         const SIGINFO = 4;
-        /// Addresses have no tags here that could be shown.
+        /// `SA_EXPOSE_TAGBITS`: addresses have no tag bits here.
         const EXPOSE_TAGBITS = 0x800;
         const RESTORER = 0x0400_0000;
         const ONSTACK = 0x0800_0000;
@@ -41,22 +41,22 @@ impl Default for SigActions {
     }
 }
 
-/// The actions for all signals.
+/// The dispositions of all signals.
 #[derive(Clone)]
 pub(crate) struct SigActions(pub(crate) [Action; 64]);
 
 impl SigActions {
-    /// What is done about `signal`.
+    /// Returns the disposition of `signal`.
     pub(crate) fn get(&self, signal: rules::abi::signal::Signal) -> Action {
         self.0[usize::from(signal.number() - 1)]
     }
 
-    /// Changes what is done about `signal`.
+    /// Sets the disposition of `signal`.
     pub(crate) fn set(&mut self, signal: rules::abi::signal::Signal, action: Action) {
         self.0[usize::from(signal.number() - 1)] = action;
     }
 
-    /// execve(2): handlers are gone, what is ignored stays so.
+    /// Resets handlers to the default, for execve(2). Ignored signals stay ignored.
     pub(crate) fn reset_handlers(&mut self) {
         for action in &mut self.0 {
             let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };

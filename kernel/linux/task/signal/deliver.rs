@@ -1,4 +1,4 @@
-//! On the way back to user mode: which signal, and what it does.
+//! Delivers signals on the way back to user mode.
 //!
 //! Source: signal(7); Linux 6.1 kernel/signal.c (`get_signal`), arch/x86/kernel/signal.c (`handle_signal`).
 
@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 
-use super::super::process::End;
+use super::super::process::ExitStatus;
 use super::super::thread::{Myself, Thread};
 use super::super::{session, timer};
 use super::pending::Info;
@@ -14,27 +14,27 @@ use super::{action, frame, job, send};
 use crate::core::syscall::caller::Restart;
 use rules::abi::signal::{SigSet, Signal};
 
-/// What becomes of the thread.
+/// What the thread does after delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Next {
-    /// It goes on in user mode.
+    /// Continues in user mode.
     Run,
-    /// Its process ends.
-    EndProcess(End),
+    /// Ends its process.
+    EndProcess(ExitStatus),
 }
 
-/// A syscall that a signal interrupted before it did anything.
+/// A system call that a signal interrupted before it had an effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted {
-    /// Its number, to be put back for another try.
+    /// Its number, which a restart puts back into the register.
     pub(crate) number: usize,
-    /// Whether there is one.
+    /// Whether and how it is restarted.
     pub(crate) restart: Restart,
 }
 
-/// Delivers signals until a handler is to run or none is left.
+/// Delivers signals until a handler is set up or none is left.
 ///
-/// `resume` is told how long a syscall that is begun again may still wait.
+/// `resume` receives the deadline of a system call that is restarted.
 pub(crate) fn deliver(
     thread: &Myself,
     context: &mut UserContext,
@@ -63,12 +63,12 @@ pub(crate) fn deliver(
             action::IGNORE => {}
             action::DEFAULT if info.signal.is_ignored_by_default() => {}
             action::DEFAULT if info.signal.stops_by_default() => {
-                // signal(7): a terminal's stop is lost on a group that nobody could continue.
+                // signal(7): SIGTSTP, SIGTTIN and SIGTTOU do not stop an orphaned group.
                 if info.signal == Signal::STOP || !session::is_orphaned(thread.process().group()) {
                     job::stop(thread.process(), info.signal, continues);
                 }
             }
-            action::DEFAULT => return Next::EndProcess(End::Killed(info.signal.number())),
+            action::DEFAULT => return Next::EndProcess(ExitStatus::Killed(info.signal.number())),
             _ => {
                 *resume = None;
                 if let Some(call) = interrupted.take()
@@ -78,7 +78,7 @@ pub(crate) fn deliver(
                 }
                 if frame::push(thread, context, &info, &action).is_err() {
                     if info.signal == Signal::SEGV {
-                        return Next::EndProcess(End::Killed(Signal::SEGV.number()));
+                        return Next::EndProcess(ExitStatus::Killed(Signal::SEGV.number()));
                     }
                     send::fault(thread, Info::kernel(Signal::SEGV));
                 }
@@ -88,13 +88,13 @@ pub(crate) fn deliver(
     if let Some(call) = interrupted
         && call.restart != Restart::Never
     {
-        // The registers are the syscall's, also if signals came that no handler was run for.
+        // No handler ran, even if signals came: the registers are still the system call's.
         call.begin_again(context);
         if let Restart::Until(deadline) = call.restart {
             *resume = Some(deadline);
         }
     }
-    // Nothing was delivered that would restore it.
+    // No handler was set up, whose return would restore the mask.
     let mut own = thread.signals.lock();
     if let Some(mask) = own.saved_mask.take() {
         own.mask = mask;
@@ -105,7 +105,7 @@ pub(crate) fn deliver(
 }
 
 impl Interrupted {
-    /// Whether it is begun again after a handler with these flags.
+    /// Returns whether the call is restarted after a handler with these flags.
     fn survives(self, flags: action::Flags) -> bool {
         match self.restart {
             Restart::Always => true,
@@ -121,7 +121,7 @@ impl Interrupted {
     }
 }
 
-/// The next signal, and how many `SIGCONT` had been sent when it was taken.
+/// Takes the next signal, with the count of `SIGCONT`s sent so far.
 fn take(thread: &Thread) -> Option<(Info, u32)> {
     let mut shared = thread.process().signals.lock();
     let mut own = thread.signals.lock();

@@ -1,14 +1,15 @@
-//! The frame on the user's stack that a handler runs above, and the way back from it.
+//! The signal frame on the user's stack: building it, and returning from it.
 //!
-//! The layout is the ABI: `struct rt_sigframe` = return address, `ucontext_t`, `siginfo_t`, and the FPU area
-//! above it (xsave). Everything that comes back from user memory is made harmless before it reaches a register:
-//! OSTD does not check it, and the processor would fault in the kernel.
+//! The layout is ABI: `struct rt_sigframe` holds the return address, `ucontext_t` and `siginfo_t`; the FPU area lies
+//! above it (xsave). Every value read back from user memory is sanitized before it reaches a register: OSTD does not
+//! check it, and a bad one would fault in the kernel.
 //! Source: Linux 6.1 arch/x86/kernel/signal_64.c, arch/x86/include/uapi/asm/sigcontext.h.
 
 use ostd::arch::cpu::context::UserContext;
 use rules::abi::errno::Errno;
 
-use super::super::thread::{self, Thread};
+use super::super::registers;
+use super::super::thread::Thread;
 use super::action::{Action, Flags};
 use super::pending::{AltStack, INFO_WORDS, Info};
 use super::xsave;
@@ -16,7 +17,7 @@ use crate::machine::memory::layout::TASK_SIZE;
 use crate::machine::memory::user::UserSlice;
 use rules::abi::signal::SigSet;
 
-/// Bytes below the stack pointer that a function may use without moving it.
+/// The red zone: bytes below the stack pointer that a function may use without moving it.
 const RED_ZONE: usize = 128;
 /// `SS_ONSTACK`, `SS_DISABLE` and `SS_AUTODISARM`.
 pub(crate) const SS_ONSTACK: u64 = 1;
@@ -37,14 +38,14 @@ const FP_POINTER: usize = CONTEXT + 23;
 const MASK: usize = WORDS - 1;
 const FRAME: usize = 8 * (1 + WORDS + INFO_WORDS);
 
-/// The flags that a program may set.
+/// The bits of RFLAGS that a program may set.
 const FLAGS: usize =
     0x0001 | 0x0004 | 0x0010 | 0x0040 | 0x0080 | 0x0100 | 0x0400 | 0x0800 | 0x1_0000 | 0x4_0000;
 
 /// Makes the thread run a handler.
 ///
 /// # Errors
-/// `EFAULT`: there is no room on the stack, or no way back from the handler; the registers are as before.
+/// `EFAULT`: the stack has no room, or the action has no restorer; the registers are unchanged.
 pub(super) fn push(
     thread: &Thread,
     context: &mut UserContext,
@@ -63,16 +64,16 @@ pub(super) fn push(
     let is_on_alt = alt.contains(registers.rsp);
     let switches = action.flags.contains(Flags::ONSTACK) && alt.size != 0 && !is_on_alt;
     let top = if switches { alt.start.wrapping_add(alt.size) } else { registers.rsp.wrapping_sub(RED_ZONE) };
-    let mut fpu = thread::take_fpu_room();
+    let mut fpu = registers::take_fpu_room();
     fpu.save();
     let fp = xsave::place(top, &fpu);
     let frame = (fp.wrapping_sub(FRAME) & !15).wrapping_sub(8);
     if is_on_alt && !alt.contains(frame) {
-        // A stack that runs over would go on below without a sign.
+        // Without this check, an overflowing alternate stack would silently run into the memory below.
         return Err(Errno::EFAULT);
     }
     xsave::write(&space, fp, &mut fpu)?;
-    thread::give_fpu_room(fpu);
+    registers::give_fpu_room(fpu);
 
     let mut words = [0u64; 1 + WORDS + INFO_WORDS];
     words[0] = action.restorer as u64;
@@ -103,7 +104,7 @@ pub(super) fn push(
 
     let general = context.general_regs_mut();
     general.rsp = frame;
-    // Beyond user space OSTD could not return to it; nothing is mapped at the last page either.
+    // OSTD could not return to an address beyond user space; nothing is mapped at the last page either.
     general.rip = action.handler.min(TASK_SIZE - 1);
     general.rdi = usize::from(info.signal.number());
     general.rsi = frame + 8 * (1 + WORDS);
@@ -124,10 +125,10 @@ pub(super) fn push(
     Ok(())
 }
 
-/// Puts the registers back from the frame that the stack pointer is behind: rt_sigreturn(2).
+/// Restores the registers from the frame at the stack pointer: rt_sigreturn(2).
 ///
 /// # Errors
-/// `EFAULT`: the frame is not readable or not one. The registers are as before; the caller forces `SIGSEGV`.
+/// `EFAULT`: the frame is not readable or not valid. The registers are unchanged; the caller forces `SIGSEGV`.
 pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> {
     let space = thread.process().space();
     let at = context.general_regs().rsp;
@@ -142,7 +143,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     if rip >= TASK_SIZE {
         return Err(Errno::EFAULT);
     }
-    let mut fpu = thread::take_fpu_room();
+    let mut fpu = registers::take_fpu_room();
     xsave::read(&space, words[FP_POINTER] as usize, &mut fpu)?;
     let general = context.general_regs_mut();
     general.r8 = register(0);
@@ -165,7 +166,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     general.rflags = (general.rflags & !FLAGS) | (register(17) & FLAGS);
     let rsp = general.rsp;
     fpu.load();
-    thread::give_fpu_room(fpu);
+    registers::give_fpu_room(fpu);
     let alt = parse(words[2], words[3], words[4]);
     let mut own = thread.signals.lock();
     own.mask = SigSet::mask(words[MASK]);
@@ -179,7 +180,7 @@ pub(crate) fn pop(thread: &Thread, context: &mut UserContext) -> Result<(), Errn
     Ok(())
 }
 
-/// `stack_t` for `alt`, with the stack pointer at `rsp`.
+/// Returns the `stack_t` for `alt`, given the stack pointer.
 pub(crate) fn describe(alt: AltStack, rsp: usize) -> [u64; 3] {
     let state = match alt {
         AltStack { size: 0, .. } => SS_DISABLE,
@@ -190,10 +191,10 @@ pub(crate) fn describe(alt: AltStack, rsp: usize) -> [u64; 3] {
     [alt.start as u64, state | flags, alt.size as u64]
 }
 
-/// What `stack_t` describes.
+/// Parses a `stack_t`.
 ///
 /// # Errors
-/// `EINVAL`: unknown flags. `ENOMEM`: too small.
+/// `EINVAL`: unknown flags. `ENOMEM`: the stack is too small.
 pub(crate) fn parse(start: u64, flags: u64, size: u64) -> Result<AltStack, Errno> {
     // `ss_flags` is an `int` with four bytes of padding.
     let flags = flags & 0xffff_ffff;

@@ -1,8 +1,8 @@
-//! Stopping and continuing a process, and telling its parent.
+//! Job control signals: stopping and continuing a process, and reporting it to the parent.
 //!
-//! Owns: the order between a stop and a `SIGCONT`.   Not here: who is in the foreground (task/session).
-//! A process counts as stopped as soon as one thread has taken the signal; its other threads stop when they next leave
-//! user mode or a wait, which they are called to do at once.
+//! Owns: the order of a stop and a `SIGCONT`.   Not here: which group is in the foreground (linux/terminal/control).
+//! A process counts as stopped once one thread has taken the signal. Its other threads are called at once, and stop
+//! when they leave user mode or a wait.
 //! Source: signal(7), wait(2); Linux 6.1 kernel/signal.c (`prepare_signal`, `do_signal_stop`).
 
 use alloc::sync::Arc;
@@ -17,16 +17,16 @@ use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
 use rules::abi::signal::{SigSet, Signal};
 
-/// What a parent that waits has not been told of yet.
+/// A change that wait(2) has not reported to the parent yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
     /// A signal stopped the process.
     Stopped(Signal),
-    /// `SIGCONT` let it go on.
+    /// `SIGCONT` continued it.
     Continued,
 }
 
-/// Stops the process, unless a `SIGCONT` was sent after `continues` was counted, when the signal was taken.
+/// Stops the process, unless a `SIGCONT` came after the stop signal was taken, when the count was `continues`.
 pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
     {
         let mut signals = process.signals.lock();
@@ -40,19 +40,20 @@ pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
     for thread in process.threads.lock().iter() {
         thread.call_attention();
     }
-    tell_parent(process, CLD_STOPPED, signal);
+    notify_parent(process, CLD_STOPPED, signal);
 }
 
-/// Sleeps until the process goes on, or ends.
+/// Sleeps until the process is continued or ends.
 pub(super) fn wait_while_stopped(thread: &Myself) {
     while thread.process().is_stopped.load(Ordering::SeqCst) && !thread.is_dying() {
         thread.sleep(None);
     }
 }
 
-/// What sending `signal` does before anybody looks at it: stops and continues cancel what waits of the other.
+/// Applies the immediate effect of sending `signal`: a stop signal discards pending `SIGCONT`s, and `SIGCONT` discards
+/// pending stop signals.
 ///
-/// Returns whether the process went on; the caller calls [`went_on`] after unlocking.
+/// Returns whether the process was continued; then the caller calls [`continued`] after unlocking.
 #[must_use]
 pub(super) fn cancel(process: &Process, signals: &mut ProcessSignals, signal: Signal) -> bool {
     let cancelled = if signal == Signal::CONT {
@@ -78,13 +79,13 @@ pub(super) fn cancel(process: &Process, signals: &mut ProcessSignals, signal: Si
     true
 }
 
-/// Lets the threads go on, and tells the parent.
-pub(super) fn went_on(process: &Arc<Process>) {
+/// Wakes the threads of a continued process and notifies its parent.
+pub(super) fn continued(process: &Arc<Process>) {
     process.wake_threads();
-    tell_parent(process, CLD_CONTINUED, Signal::CONT);
+    notify_parent(process, CLD_CONTINUED, Signal::CONT);
 }
 
-fn tell_parent(process: &Process, code: i32, status: Signal) {
+fn notify_parent(process: &Process, code: i32, status: Signal) {
     let Some(parent) = process.parent.get() else { return };
     let action = parent.signals.lock().actions.get(Signal::CHLD);
     if action.handler != action::IGNORE && !action.flags.contains(Flags::NOCLDSTOP) {

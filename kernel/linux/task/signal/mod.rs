@@ -1,4 +1,4 @@
-//! Signals: sending, choosing, delivering, and coming back.
+//! Signals: generation, selection, delivery and return.
 //!
 //! Source: signal(7), sigaction(2); Linux 6.1 kernel/signal.c.
 
@@ -15,7 +15,7 @@ use core::sync::atomic::Ordering;
 
 use super::thread::Thread;
 
-/// Whether `thread` must leave its wait: for a signal that it does not block, or to stop.
+/// Returns whether `thread` must leave its wait, for an unblocked signal or to stop.
 pub(crate) fn has_deliverable(thread: &Thread) -> bool {
     if thread.process().is_stopped.load(Ordering::SeqCst) {
         return true;

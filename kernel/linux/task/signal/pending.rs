@@ -1,4 +1,4 @@
-//! Signals that were sent and not yet delivered, and what is known of each.
+//! Pending signals, with their `siginfo_t`.
 //!
 //! Why: decision 0030.
 
@@ -10,7 +10,7 @@ use super::action::SigActions;
 use super::job::Change;
 use rules::abi::signal::{SigSet, Signal};
 
-/// Why a signal was sent: the parts of `siginfo_t` that differ.
+/// The parts of a `siginfo_t` that vary.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Info {
     pub(crate) signal: Signal,
@@ -18,9 +18,9 @@ pub(crate) struct Info {
     pub(crate) errno: i32,
     /// `si_code`.
     pub(crate) code: i32,
-    /// What is behind the head of 16 bytes; the code tells how to read it.
+    /// The words behind the 16-byte head; `code` determines their meaning.
     pub(crate) fields: [u64; 4],
-    /// Whether a timer sent it, which its code alone does not prove: programs may claim any below 0.
+    /// Whether a timer sent the signal. The code alone does not prove it: programs may pass any negative code.
     pub(crate) is_timers: bool,
 }
 
@@ -43,27 +43,27 @@ pub(crate) const CLD_CONTINUED: i32 = 6;
 
 /// 64-bit words of `siginfo_t`.
 pub(crate) const INFO_WORDS: usize = 16;
-/// Ticks a second of `clock_t`.
+/// Nanoseconds per clock tick of `clock_t`.
 const CLOCK_TICK_NANOS: u128 = 10_000_000;
 
 impl Info {
-    /// Sent by the kernel without details.
+    /// Makes the info of a signal that the kernel sends without details.
     pub(crate) fn kernel(signal: Signal) -> Self {
         Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4], is_timers: false }
     }
 
-    /// Sent by a process.
+    /// Makes the info of a signal that a process sends.
     pub(crate) fn user(signal: Signal, code: i32, pid: u32, uid: u32) -> Self {
         let fields = [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0];
         Self { signal, errno: 0, code, fields, is_timers: false }
     }
 
-    /// Caused by an instruction.
+    /// Makes the info of a signal that a faulting instruction causes.
     pub(crate) fn fault(signal: Signal, code: i32, addr: usize) -> Self {
         Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0], is_timers: false }
     }
 
-    /// A child changed its state: `SIGCHLD`.
+    /// Makes the info of `SIGCHLD` for a child's change of state.
     pub(crate) fn child(code: i32, pid: u32, uid: u32, status: u32, usage: Usage) -> Self {
         let ticks = |time: core::time::Duration| (time.as_nanos() / CLOCK_TICK_NANOS) as u64;
         let ids = u64::from(pid) | u64::from(uid) << 32;
@@ -71,18 +71,18 @@ impl Info {
         Self { signal: Signal::CHLD, errno: 0, code, fields, is_timers: false }
     }
 
-    /// A timer of timer_create(2) fired; `overrun` times more than this signal says.
+    /// Makes the info of a timer_create(2) timer that expired, with its overrun count.
     pub(crate) fn timer(signal: Signal, id: u32, overrun: u32, value: u64) -> Self {
         let fields = [u64::from(id) | u64::from(overrun) << 32, value, 0, 0];
         Self { signal, errno: 0, code: SI_TIMER, fields, is_timers: true }
     }
 
-    /// The timer's number and its overruns, if one sent this.
+    /// Returns the timer's ID and overrun count, if a timer sent the signal.
     pub(crate) fn of_timer(&self) -> Option<(u32, u32)> {
         self.is_timers.then_some((self.fields[0] as u32, (self.fields[0] >> 32) as u32))
     }
 
-    /// `siginfo_t`.
+    /// Encodes the `siginfo_t`.
     pub(crate) fn to_words(self) -> [u64; INFO_WORDS] {
         let mut words = [0; INFO_WORDS];
         words[0] = u64::from(self.signal.number()) | u64::from(self.errno.cast_unsigned()) << 32;
@@ -92,9 +92,9 @@ impl Info {
     }
 }
 
-/// Signals that wait. Standard ones are kept once each, real-time ones in the order they came.
+/// A set of pending signals: a standard signal is kept once, real-time signals queue in order.
 ///
-/// A signal may wait without an [`Info`], where there was no room for one.
+/// A signal may be pending without an [`Info`], if there was no room for one.
 #[derive(Default)]
 pub(crate) struct Pending {
     signals: SigSet,
@@ -102,25 +102,25 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// The signals that wait.
+    /// Returns the pending signals.
     pub(crate) fn signals(&self) -> SigSet {
         self.signals
     }
 
-    /// Whether what `info` says finds room, if `most` are enough (`RLIMIT_SIGPENDING`). What comes from the kernel or
-    /// kill(2) always does, so that no signal is lost for what another's sender does; but for real-time signals.
+    /// Returns whether `info` finds room within `most` (`RLIMIT_SIGPENDING`). Standard signals from the kernel or
+    /// kill(2) always do, so that other senders cannot crowd them out.
     pub(crate) fn has_room(&self, info: &Info, most: u64) -> bool {
         let is_free = !info.signal.is_queued() && info.code >= 0 || info.of_timer().is_some();
         is_free || (self.infos.len() as u64) < most
     }
 
-    /// Adds one. Where it finds no [room](Self::has_room), the signal waits all the same, but nothing is known of it
+    /// Adds a signal. Without [room](Self::has_room) the signal becomes pending without its info
     /// (`__send_signal_locked`).
     pub(crate) fn add(&mut self, info: Info, most: u64) {
         if let Some((id, overrun)) = info.of_timer() {
             let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
             if let Some(queued) = self.infos.iter_mut().find(of_same) {
-                // timer_create(2): one signal at a time, and a count of those that it stands for.
+                // timer_create(2): a timer queues one signal, with the count of expirations that it stands for.
                 queued.fields[0] = queued.fields[0].saturating_add((u64::from(overrun) + 1) << 32);
                 return;
             }
@@ -134,14 +134,14 @@ impl Pending {
         }
     }
 
-    /// The first of those in `allowed`.
+    /// Returns the first pending signal in `allowed`.
     pub(crate) fn first(&self, allowed: SigSet) -> Option<Info> {
         let signal = self.signals.intersection(allowed).first()?;
         let known = self.infos.iter().find(|info| info.signal == signal);
         Some(known.copied().unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
     }
 
-    /// Takes the first of those in `allowed`.
+    /// Takes the first pending signal in `allowed`.
     pub(crate) fn take(&mut self, allowed: SigSet) -> Option<Info> {
         let info = self.first(allowed)?;
         if let Some(position) = self.infos.iter().position(|other| other.signal == info.signal) {
@@ -153,7 +153,7 @@ impl Pending {
         Some(info)
     }
 
-    /// Drops `signals`.
+    /// Discards `signals`.
     pub(crate) fn discard(&mut self, signals: SigSet) {
         if self.signals.intersection(signals).is_empty() {
             return;
@@ -163,42 +163,42 @@ impl Pending {
     }
 }
 
-/// sigaltstack(2): where handlers run that ask for it.
+/// The alternate signal stack: sigaltstack(2).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AltStack {
     pub(crate) start: usize,
     pub(crate) size: usize,
-    /// `SS_AUTODISARM`: a handler that runs there finds none.
+    /// `SS_AUTODISARM`: the stack is disarmed while a handler runs on it.
     pub(crate) is_disarmed_by_use: bool,
 }
 
 impl AltStack {
-    /// Whether a stack pointer is inside.
+    /// Returns whether a stack pointer is inside.
     pub(crate) fn contains(self, pointer: usize) -> bool {
-        // Strictly above the start: a pointer at the lowest byte belongs to what lies below.
+        // Strictly above the start: a stack pointer at the lowest byte belongs to what lies below.
         !self.is_disarmed_by_use && pointer > self.start && pointer - self.start <= self.size
     }
 }
 
-/// A thread's part.
+/// The signal state of one thread.
 #[derive(Default)]
 pub(crate) struct ThreadSignals {
     /// Blocked signals.
     pub(crate) mask: SigSet,
-    /// The mask to be restored when the next handler returns: sigsuspend(2), ppoll(2) and their kin.
+    /// The mask that the next handler's return restores: sigsuspend(2), ppoll(2) and others like them.
     pub(crate) saved_mask: Option<SigSet>,
     pub(crate) pending: Pending,
     pub(crate) alt_stack: AltStack,
-    /// The last exception's error code, number and address, which frames show.
+    /// Error code, number and address of the last exception, for signal frames.
     pub(crate) exception: [u64; 3],
 }
 
-/// The process's part.
+/// The signal state that a process's threads share.
 pub(crate) struct ProcessSignals {
     pub(crate) actions: Box<SigActions>,
     pub(crate) pending: Pending,
     pub(crate) is_stopped: bool,
-    /// How often `SIGCONT` was sent: a stop that was taken before one has no effect after.
+    /// The number of `SIGCONT`s sent: a stop signal that was taken before one has no effect after it.
     pub(crate) continues: u32,
     pub(crate) unreported: Option<Change>,
 }
@@ -214,7 +214,7 @@ impl ProcessSignals {
         }
     }
 
-    /// What fork(2) copies: the actions, and nothing that is pending.
+    /// Returns the state of a child after fork(2): the same actions, nothing pending.
     pub(crate) fn for_child(&self) -> Self {
         Self { actions: self.actions.clone(), ..Self::new() }
     }

@@ -1,4 +1,4 @@
-//! Sending signals to threads and processes.
+//! Sends signals to threads and processes.
 //!
 //! Why: decision 0030.
 
@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 
 use super::super::exit;
 use super::super::limits::Resource;
-use super::super::process::{End, Process};
+use super::super::process::{ExitStatus, Process};
 use super::super::thread::Thread;
 use super::pending::{Info, ProcessSignals};
 use super::{action, job, signalfd};
 use rules::abi::signal::{SigSet, Signal};
 
-/// Sends to a process: any thread that does not block it may take it.
+/// Sends a signal to a process: any thread that does not block it may take it.
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
     let first = process.threads.lock().first().cloned();
     let is_blocked = first.is_some_and(|thread| thread.signals.lock().mask.contains(info.signal));
@@ -21,7 +21,7 @@ pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
     }
 }
 
-/// Sends to one thread.
+/// Sends a signal to one thread.
 pub(crate) fn to_thread(thread: &Thread, info: Info) {
     let is_blocked = thread.signals.lock().mask.contains(info.signal);
     if queue(thread.process(), info, is_blocked, |_| {
@@ -31,18 +31,18 @@ pub(crate) fn to_thread(thread: &Thread, info: Info) {
     }
 }
 
-/// How many signals may wait for a process, or for one of its threads. Missing: one count for all that wait for a user's
-/// processes.
+/// Returns how many signals may be pending for a process, or for one of its threads. Missing: Linux counts the pending
+/// signals of all processes of a user.
 pub(crate) fn most(process: &Process) -> u64 {
     process.limits.soft(Resource::PendingSignals)
 }
 
-/// Looks for a thread for each of `signals` that wait for the process: one that took no notice so far, because another
-/// one was to take them, may have to now.
+/// Offers each of the process's pending `signals` to a thread. A thread that ignored one because another thread was to
+/// take it may have to take it now.
 pub(crate) fn offer(process: &Process, signals: SigSet) {
     let threads = process.threads.lock();
     let open = |thread: &&Arc<Thread>| !signals.without(thread.signals.lock().mask).is_empty();
-    // All that might: which of several signals each takes is decided when they look.
+    // All threads that might take one: each decides when it looks.
     for thread in threads.iter().filter(open) {
         thread.call_attention();
         if signals.is_single() {
@@ -51,37 +51,37 @@ pub(crate) fn offer(process: &Process, signals: SigSet) {
     }
 }
 
-/// Queues with `add` unless the signal has no effect; returns whether somebody must look.
+/// Queues a signal with `add` unless it has no effect; returns whether a thread must be woken.
 fn queue(
     process: &Arc<Process>,
     info: Info,
     is_blocked: bool,
     add: impl FnOnce(&mut ProcessSignals),
 ) -> bool {
-    let (is_queued, went_on) = {
+    let (is_queued, was_continued) = {
         let mut signals = process.signals.lock();
-        let went_on = job::cancel(process, &mut signals, info.signal);
+        let was_continued = job::cancel(process, &mut signals, info.signal);
         let is_kept = is_kept(process, &signals, info.signal, is_blocked);
         if is_kept && info.signal != Signal::KILL {
             add(&mut signals);
         }
-        (is_kept, went_on)
+        (is_kept, was_continued)
     };
-    if went_on {
-        job::went_on(process);
+    if was_continued {
+        job::continued(process);
     }
     if is_queued && info.signal == Signal::KILL {
-        // No thread needs to take it, and a stopped one could not.
-        exit::end_process(process, End::Killed(Signal::KILL.number()));
+        // SIGKILL ends the process here: no thread needs to take it, and a stopped one could not.
+        exit::end_process(process, ExitStatus::Killed(Signal::KILL.number()));
         return false;
     }
     if is_queued {
-        signalfd::tell(process, info.signal);
+        signalfd::notify(process, info.signal);
     }
     is_queued
 }
 
-/// Sends what an instruction of the current thread caused: it cannot be ignored or put off.
+/// Sends the signal of a fault by the current thread; it cannot be ignored or blocked.
 pub(crate) fn fault(thread: &Thread, info: Info) {
     {
         let mut signals = thread.process().signals.lock();
@@ -89,7 +89,7 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
         let mut act = signals.actions.get(info.signal);
         let is_blocked = own.mask.contains(info.signal);
         if is_blocked || act.handler == action::IGNORE {
-            // Linux's `force_sig_info_to_task`: back to the default, which ends the process.
+            // As Linux's `force_sig_info_to_task`: resets the action to the default, which ends the process.
             act.handler = action::DEFAULT;
             signals.actions.set(info.signal, act);
             own.mask = own.mask.without(SigSet::EMPTY.with(info.signal));
@@ -99,11 +99,11 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
     thread.call_attention();
 }
 
-/// Whether the signal has any effect. A blocked one may have, whatever is done about it now.
+/// Returns whether the signal is kept. A blocked one is, since its action may change before it is unblocked.
 fn is_kept(process: &Process, signals: &ProcessSignals, signal: Signal, is_blocked: bool) -> bool {
     let handler = signals.actions.get(signal).handler;
     if process.is_init() && handler == action::DEFAULT {
-        // Nothing that init has not asked for reaches it.
+        // A signal that init has no handler for is dropped.
         return false;
     }
     if signal.is_absolute() || is_blocked {

@@ -1,7 +1,7 @@
-//! The pending signals of a thread, as signalfds ask for them.
+//! The pending signals of a thread, as a signalfd reads them.
 //!
-//! Owns: which signalfds a process has told of its signals.   Not here: the file (`core/object/signalfd`), the signals
-//! (`pending`).
+//! Owns: which signalfds are notified of a process's signals.   Not here: the file (`core/object/signalfd`), the
+//! pending signals (`pending`).
 //! Source: signalfd(2); Linux 6.1 fs/signalfd.c.
 
 use alloc::sync::{Arc, Weak};
@@ -16,15 +16,15 @@ use super::super::timer;
 use super::pending::Pending;
 use crate::core::object::signalfd::{self, PendingSignals};
 
-/// The signals that wait for a thread: its own, and those of its process.
-pub(crate) struct Signals(Arc<Thread>);
+/// The pending signals of a thread and of its process.
+pub(crate) struct ThreadPending(Arc<Thread>);
 
-/// A signalfd of this kernel's threads.
-pub(crate) type SignalFd = signalfd::SignalFd<Signals>;
+/// A signalfd that reads the signals of this kernel's threads.
+pub(crate) type SignalFd = signalfd::SignalFd<ThreadPending>;
 
-/// Tells the signalfds that `process` watches of `signal`, after it was queued.
-pub(super) fn tell(process: &Process, signal: Signal) {
-    // The list's lock is not held while one is told, which may run through epolls.
+/// Notifies the signalfds of `process` after `signal` was queued.
+pub(super) fn notify(process: &Process, signal: Signal) {
+    // The list is unlocked during each notification, which may run through epolls.
     for at in 0.. {
         let Some(file) = process.signal_files.lock().get(at).map(Weak::upgrade) else { return };
         if let Some(file) = file {
@@ -33,8 +33,8 @@ pub(super) fn tell(process: &Process, signal: Signal) {
     }
 }
 
-impl Signals {
-    /// Gives `look` the pending signals of the thread, then those of its process, until it finds something.
+impl ThreadPending {
+    /// Calls `look` with the thread's pending signals, then with the process's, until it returns a result.
     fn find<R>(&self, mut look: impl FnMut(&mut Pending) -> Option<R>) -> Option<R> {
         let mut shared = self.0.process().signals.lock();
         let mut own = self.0.signals.lock();
@@ -42,7 +42,7 @@ impl Signals {
     }
 }
 
-impl PendingSignals for Signals {
+impl PendingSignals for ThreadPending {
     fn current() -> Option<Self> {
         thread::current().map(Self)
     }
@@ -61,7 +61,7 @@ impl PendingSignals for Signals {
         let mut put = Some(put);
         let taken = self.find(|pending| {
             let info = pending.first(wanted)?;
-            // The first signal that is found ends the search.
+            // The first signal found ends the search.
             if let Err(error) = put.take()?(&siginfo::record(&info.to_words())) {
                 return Some(Err(error));
             }
@@ -79,7 +79,7 @@ impl PendingSignals for Signals {
         if files.iter().any(|other| other.ptr_eq(file)) {
             return;
         }
-        // The others keep their places: another thread may be telling them one by one.
+        // Entries keep their positions, because another thread may be iterating over them.
         match files.iter_mut().find(|other| other.strong_count() == 0) {
             Some(gone) => *gone = file.clone(),
             None => files.push(file.clone()),

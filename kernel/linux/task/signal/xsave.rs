@@ -1,7 +1,7 @@
-//! The floating-point part of a signal frame: an XSAVE area that says of itself how large it is.
+//! The FPU part of a signal frame: an XSAVE area that states its own size.
 //!
-//! What comes back from user memory reaches `XRSTOR` in the kernel, which faults on what it does not know. So it is
-//! checked for all that the processor would refuse.
+//! An area read back from user memory reaches `XRSTOR` in the kernel, which faults on an invalid one. So everything
+//! that the processor would reject is checked first.
 //! Source: Linux 6.1 arch/x86/kernel/fpu/signal.c, arch/x86/include/uapi/asm/sigcontext.h; Intel SDM 1, 13.4 and 13.8.
 
 use ostd::arch::cpu::context::FpuContext;
@@ -11,23 +11,23 @@ use spin::Once;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
-/// Marks of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
+/// Magic numbers of an XSAVE area in a frame (`FP_XSTATE_MAGIC1`, `FP_XSTATE_MAGIC2`).
 const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
-/// Bytes of the second mark, behind the area.
+/// Bytes of the second magic number, behind the area.
 const MAGIC2_SIZE: usize = 4;
-/// Where the legacy area has room for software, to its end: `struct _fpx_sw_bytes`.
+/// The offset of the bytes for software in the legacy area: `struct _fpx_sw_bytes`.
 const SOFTWARE: usize = 464;
-/// The legacy area, and where the header behind it starts.
+/// Size of the legacy area, behind which the XSAVE header starts.
 const LEGACY: usize = 512;
 const HEADER_END: usize = LEGACY + 64;
 const MXCSR: usize = 24;
 /// x87 and SSE, whose state is in the legacy area.
 const LEGACY_FEATURES: u64 = 3;
-/// What a processor that does not tell its mask supports (SDM 1, 11.6.6).
+/// The MXCSR mask of a processor that reports none (SDM 1, 11.6.6).
 const MXCSR_DEFAULT_MASK: u32 = 0xffbf;
 
-/// The state components that there are; asked for once, because the answer is a page of zeroes.
+/// The enabled state components; read once, because the answer is a page of zeroes.
 static FEATURES: Once<u64> = Once::new();
 
 fn u32_at(area: &[u8], at: usize) -> u32 {
@@ -42,15 +42,15 @@ fn put(area: &mut [u8], at: usize, bytes: &[u8]) {
     area[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// The address at which the area goes that ends below `top`.
+/// Returns the address of an area that ends below `top`.
 pub(super) fn place(top: usize, fpu: &FpuContext) -> usize {
     top.wrapping_sub(fpu.as_bytes().len() + MAGIC2_SIZE) & !63
 }
 
-/// Writes `fpu` to `at`, with the marks.
+/// Writes `fpu` to `at`, with the magic numbers.
 ///
 /// # Errors
-/// `EFAULT`.
+/// `EFAULT`: the memory is not writable.
 pub(super) fn write(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Result<(), Errno> {
     let area = fpu.as_bytes_mut();
     let size = area.len();
@@ -62,12 +62,12 @@ pub(super) fn write(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Re
     UserPtr::<u32>::new(space, at.checked_add(size).ok_or(Errno::EFAULT)?).write(&MAGIC2)
 }
 
-/// Reads what is at `at` into `fpu`; 0 stands for fresh registers.
+/// Reads the area at `at` into `fpu`; with `at` zero, `fpu` gets initial registers.
 ///
-/// An area without its marks is taken for the legacy part alone, as Linux does.
+/// An area without the magic numbers counts as a legacy area alone, as on Linux.
 ///
 /// # Errors
-/// `EFAULT`: not readable, or not what `XRSTOR` takes. `fpu` must not be used any more.
+/// `EFAULT`: the area is not readable, or `XRSTOR` would reject it. `fpu` must not be used afterwards.
 pub(super) fn read(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Result<(), Errno> {
     if at == 0 {
         *fpu = FpuContext::new();
@@ -98,7 +98,7 @@ pub(super) fn read(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Res
     }
     let mask = match u32_at(area, MXCSR + 4) {
         0 => MXCSR_DEFAULT_MASK,
-        // The program may have written this; what every processor supports is safe.
+        // The program may have written this value; only the bits that every processor supports are safe.
         mask => mask & 0xffff,
     };
     if u32_at(area, MXCSR) & !mask != 0 {
@@ -107,7 +107,7 @@ pub(super) fn read(space: &AddressSpace, at: usize, fpu: &mut FpuContext) -> Res
     Ok(())
 }
 
-/// The state components that there are.
+/// Returns the enabled state components.
 fn features() -> u64 {
     *FEATURES.call_once(|| u64_at(FpuContext::new().as_bytes(), LEGACY))
 }

@@ -1,6 +1,6 @@
-//! The master: what a terminal emulator has open.
+//! The pty master, the end of a terminal emulator.
 //!
-//! Whoever closes it last takes the terminal from its session, as a modem that lost its carrier.
+//! Closing it hangs up the terminal, as a modem does that loses its carrier.
 //! Source: pty(7); Linux 6.1 drivers/tty/pty.c (`pty_close`, `pty_unix98_ioctl`).
 
 use alloc::sync::Arc;
@@ -12,8 +12,8 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{Taken, Terminal, ioctl, session, take_all};
-use super::end::{End, Side};
+use super::super::{TakeStep, Terminal, ioctl, session, take_all};
+use super::end::{PtyEnd, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -23,31 +23,31 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
 
-/// The master of a pair, open.
+/// An open master.
 pub(crate) struct Master {
-    end: End,
+    end: PtyEnd,
     number: u32,
 }
 
 impl Master {
     pub(super) const fn new(terminal: Arc<Terminal>, number: u32) -> Self {
-        Self { end: End { terminal, side: Side::Master }, number }
+        Self { end: PtyEnd { terminal, side: Side::Master }, number }
     }
 
-    /// The pair's number.
+    /// Returns the pseudoterminal's number.
     pub(crate) const fn number(&self) -> u32 {
         self.number
     }
 
-    /// The terminal at the other end.
+    /// Returns the terminal, the slave's end.
     pub(crate) const fn terminal(&self) -> &Arc<Terminal> {
         &self.end.terminal
     }
 
-    /// Opens the slave, by whatever name.
+    /// Opens the slave, independently of its name.
     ///
     /// # Errors
-    /// `EIO`: it is locked.
+    /// `EIO`: the slave is locked.
     pub(crate) fn open_slave(&self) -> Result<Arc<Slave>, Errno> {
         Slave::open(self.terminal())
     }
@@ -70,14 +70,14 @@ impl Master {
                 self.with_line(change)
             }
             TIOCGPKT => pointer.write(&self.with_line(|line| line.has_packets())?.into()),
-            // What was written is with the slave at once.
+            // Everything written is in the slave's queue already.
             TIOCOUTQ => pointer.write(&0),
             TCFLSH => self.flush(Flush::parse(argument)?),
             _ => Err(Errno::ENOTTY),
         }
     }
 
-    /// Forgets what the slave wrote (the master's input), and what the slave's line discipline has not taken.
+    /// Discards output of the slave that the master has not read, or input that the line discipline has not taken.
     fn flush(&self, which: Flush) -> Result<(), Errno> {
         let mut state = self.terminal().state.lock();
         if matches!(which, Flush::Input | Flush::Both) {
@@ -123,8 +123,8 @@ impl File for Master {
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
         take_all(from, |from| {
             let mut state = self.terminal().state.lock();
-            // The terminal of a master has a line.
-            let Some(line) = &mut state.line else { return Taken { count: 0, failed: true } };
+            // The terminal of a master always has a line.
+            let Some(line) = &mut state.line else { return TakeStep { count: 0, failed: true } };
             let count = line.take(from);
             let failed = from.remaining() > 0 && line.has_room();
             if count > 0 {
@@ -132,7 +132,7 @@ impl File for Master {
             }
             drop(state);
             self.terminal().deliver();
-            Taken { count, failed }
+            TakeStep { count, failed }
         })
     }
 
@@ -153,7 +153,7 @@ impl File for Master {
             TIOCGPTN | TIOCSPTLCK | TIOCGPTLCK | TIOCPKT | TIOCGPKT | TIOCOUTQ | TCFLSH => {
                 Poll::Ready(self.serve(request, argument, space).map(|()| 0))
             }
-            // The settings and the window are the pair's.
+            // Settings and window size are shared by both ends.
             _ => ioctl::serve(self.terminal(), request, argument, space),
         }
     }

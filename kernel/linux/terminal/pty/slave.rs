@@ -1,7 +1,7 @@
-//! The slave: a terminal to those who have it open, until its master is gone.
+//! The pty slave: a terminal until its master is closed.
 //!
-//! After that it is at its end, as Linux's files of a terminal that hung up: reads find nothing, all else is `EIO`.
-//! One read that sleeps meanwhile finds nothing as well, where Linux may also say `EIO`.
+//! Afterwards it behaves like a terminal that hung up on Linux: reads return the end of file, everything else fails
+//! with `EIO`. A read that sleeps at that moment returns the end of file as well, where Linux may also return `EIO`.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -9,29 +9,29 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 
 use super::super::Terminal;
-use super::end::{End, Side};
+use super::end::{PtyEnd, Side};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::traits::{File, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// One opening of a slave.
+/// An open slave.
 pub(crate) struct Slave {
-    end: End,
+    end: PtyEnd,
 }
 
 impl Slave {
-    /// Opens it.
+    /// Opens the slave.
     ///
     /// # Errors
-    /// `EIO`: it is locked, its master is gone, or it is no pseudo-terminal.
+    /// `EIO`: it is locked, its master is closed, or the terminal is not a pseudoterminal.
     pub(crate) fn open(terminal: &Arc<Terminal>) -> Result<Arc<Self>, Errno> {
         terminal.state.lock().line.as_mut().ok_or(Errno::EIO)?.open_slave()?;
-        Ok(Arc::new(Self { end: End { terminal: terminal.clone(), side: Side::Slave } }))
+        Ok(Arc::new(Self { end: PtyEnd { terminal: terminal.clone(), side: Side::Slave } }))
     }
 
-    /// The terminal.
+    /// Returns the terminal.
     pub(crate) const fn terminal(&self) -> &Arc<Terminal> {
         &self.end.terminal
     }

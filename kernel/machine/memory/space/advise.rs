@@ -1,4 +1,4 @@
-//! What a program says about ranges.
+//! Advice about ranges of memory.
 //!
 //! Source: madvise(2); Linux 6.1 mm/madvise.c.
 
@@ -13,17 +13,17 @@ use super::super::layout::PAGE_SIZE;
 use super::{AddressSpace, Backing, State};
 
 impl AddressSpace {
-    /// Follows `advice` for `range`, which starts and ends between pages.
+    /// Applies `advice` to `range`, which must be page-aligned.
     ///
     /// # Errors
     /// - `ENOMEM`: part of the range is not mapped (the advice was followed for the rest), or
     ///   there is no memory to populate it;
-    /// - `EINVAL`: the advice does not fit an area, or its protection forbids to populate it;
+    /// - `EINVAL`: the advice does not fit an area, or its protection does not allow populating it;
     /// - `EACCES`: [`Advice::Remove`] on a mapping that cannot write the file;
-    /// - `EOPNOTSUPP`: [`Advice::Remove`]; holes are not made through a mapping here;
+    /// - `EOPNOTSUPP`: [`Advice::Remove`]; making holes through a mapping is not supported;
     /// - `EFAULT`: a file ends before a page that should be populated.
     ///
-    /// As on Linux, what comes before the area that fails has been done.
+    /// As on Linux, the advice was followed for the areas before the failing one.
     pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
         match advice {
             Advice::PopulateRead => return self.populate(range, Access::Read).map_err(populate_error),
@@ -45,7 +45,7 @@ impl AddressSpace {
     /// Faults in every page of `range`.
     ///
     /// # Errors
-    /// As [`Self::fault`]; the pages before the one that failed are there.
+    /// As [`Self::fault`]; the pages before the one that failed were populated.
     pub(crate) fn populate(&self, range: Range<usize>, access: Access) -> Result<(), FaultError> {
         range.step_by(PAGE_SIZE).try_for_each(|page| self.fault(page, access))
     }
@@ -70,12 +70,12 @@ impl AddressSpace {
     }
 }
 
-/// The first area that has a part in `range`.
+/// Returns the first area that overlaps `range`.
 fn first_in(state: &State, range: Range<usize>) -> Option<&Area<Backing>> {
     state.areas.overlapping(range).next()
 }
 
-/// Whether `advice` means something for `area`.
+/// Checks whether `advice` can be applied to `area`.
 fn check(area: &Area<Backing>, advice: Advice) -> Result<(), Errno> {
     let locked = area.traits.contains(Traits::LOCKED);
     let anonymous = matches!(area.backing, Backing::Anonymous);

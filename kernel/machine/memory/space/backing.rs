@@ -1,35 +1,35 @@
-//! Where the first contents of an area come from.
+//! The source of an area's initial contents.
 
 use alloc::sync::Arc;
 
 use super::super::layout::PAGE_SIZE;
 use super::super::pages::{Hold, Pages};
 
-/// What is behind an area.
+/// What an area maps.
 #[derive(Clone)]
 pub(crate) enum Backing {
-    /// Zeroes; each page becomes this address space's own when it is touched.
+    /// Zeroes; a page becomes the address space's own when it is touched.
     Anonymous,
-    /// Pages to look at; writing makes a copy of one's own.
+    /// Pages of a file; a write makes a private copy.
     Private {
         /// The file.
         pages: Arc<dyn Pages>,
         /// The page at the area's start.
         index: u64,
     },
-    /// Pages to look at and to write.
+    /// Pages that are read and written in place.
     Shared {
-        /// The file, or the memory that a fork shares.
+        /// The file, or the memory that related processes share.
         pages: Arc<dyn Pages>,
         /// The page at the area's start.
         index: u64,
-        /// What is to hear of the end of the mapping.
+        /// Dropped when the mapping ends, for objects that count their mappings.
         hold: Hold,
     },
 }
 
 impl Backing {
-    /// The pages and the index of the one `bytes` behind the start; `None` for anonymous memory.
+    /// Returns the pages and the index of the page `bytes` behind the area's start; `None` for anonymous memory.
     pub(super) fn page_at(&self, bytes: usize) -> Option<(&dyn Pages, u64)> {
         match self {
             Self::Anonymous => None,
@@ -39,7 +39,7 @@ impl Backing {
         }
     }
 
-    /// Whether writes are for everybody.
+    /// Returns whether writes go to the shared pages.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Shared { .. })
     }
@@ -47,8 +47,8 @@ impl Backing {
 
 impl rules::machine::vma::Backing for Backing {
     fn advanced(&self, bytes: usize) -> Self {
-        // Indices near the end of the range wrap only where the areas's own arithmetic would have:
-        // mmap(2) refuses such offsets (EOVERFLOW).
+        // An index near the end of the range wraps only where the area's own arithmetic would wrap; mmap(2) rejects
+        // such offsets (EOVERFLOW).
         let by = page_count(bytes);
         match self {
             Self::Anonymous => Self::Anonymous,
@@ -83,7 +83,7 @@ impl rules::machine::vma::Backing for Backing {
     }
 }
 
-/// Whether both are the same object; the vtable does not matter and may differ for one type.
+/// Returns whether both are the same object. Vtables are not compared: one type may have several.
 fn same_object(a: &Arc<dyn Pages>, b: &Arc<dyn Pages>) -> bool {
     core::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }

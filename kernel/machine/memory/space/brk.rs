@@ -1,4 +1,4 @@
-//! The heap: one area whose end a program moves.
+//! The heap: one area whose end brk(2) moves.
 //!
 //! Source: brk(2); Linux 6.1 mm/mmap.c (`SYSCALL_DEFINE1(brk)`).
 
@@ -8,7 +8,7 @@ use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_up};
 use super::super::limits::Limits;
 use super::{AddressSpace, MapRequest, Placement};
 
-/// Where the heap is; both ends need not be between pages.
+/// The bounds of the heap; neither need be page-aligned.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Heap {
     pub(super) start: usize,
@@ -16,16 +16,15 @@ pub(super) struct Heap {
 }
 
 impl AddressSpace {
-    /// Puts an empty heap at `start`. For execve(2), before the program runs.
+    /// Puts an empty heap at `start`, for execve(2), before the program runs.
     pub(crate) fn place_heap(&self, start: usize) {
         self.state.lock().heap = Heap { start, end: start };
     }
 
-    /// Moves the end of the heap and returns where it is now: at `end`, or, if that is not possible, where
-    /// it was.
+    /// Moves the end of the heap to `end` if possible, and returns where it is now.
     ///
-    /// It stays where `end` is before the heap's start, where another area is in the way, where a limit
-    /// (`RLIMIT_DATA`, `RLIMIT_AS`) forbids, or where only the reserve is left.
+    /// The end stays if `end` is before the heap's start, if another area is in the way, if a limit (`RLIMIT_DATA`,
+    /// `RLIMIT_AS`) forbids it, or if only the emergency reserve is left.
     pub(crate) fn brk(&self, end: usize) -> usize {
         let mut state = self.state.lock();
         let heap = state.heap;
@@ -35,7 +34,7 @@ impl AddressSpace {
             return heap.end;
         }
         if new < old {
-            // The heap's area is anonymous: nothing is dropped that could mind the lock.
+            // The heap's area is anonymous, so it may be dropped under the lock.
             drop(self.remove(&mut state, new..old));
         } else if new > old {
             // Linux keeps one page free behind the heap.

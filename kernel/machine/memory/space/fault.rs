@@ -1,6 +1,6 @@
-//! Resolving a page fault.
+//! Resolves page faults.
 //!
-//! Nothing here sleeps: every page that can be mapped is in memory already or is made of zeroes.
+//! Nothing here sleeps: every page is either in memory or zero-filled.
 
 use core::ops::Range;
 
@@ -21,23 +21,23 @@ use super::residency::{LEAF_SIZE, LeafMut, leaf_of};
 use super::table::{self, Table};
 use super::{AddressSpace, Backing, State};
 
-/// A fault on a file's page maps those of its neighbours in this window that are in memory. Few, because mapping a page
-/// and unmapping it in the end cost a fifth of a fault, and fork(2) copies what is mapped.
+/// A fault on a file's page also maps the pages in this window that are in memory. The window is small, because
+/// mapping and later unmapping a page costs a fifth of a fault, and fork(2) copies what is mapped.
 const FILE_WINDOW: usize = 4 * PAGE_SIZE;
-/// A fault that continues a run of a file's pages reaches this far.
+/// Size of the window when a fault continues a run of a file's pages.
 const FILE_RUN: usize = 8 * PAGE_SIZE;
-/// A fault that continues a run of anonymous pages makes this many at once.
+/// Bytes of anonymous memory that a fault populates when it continues a run.
 const RUN: usize = 8 * PAGE_SIZE;
-/// The page-table pages that a page may need, at most.
+/// Memory for page tables that mapping one page may need at most.
 const TABLES: usize = 3 * PAGE_SIZE;
 
 impl AddressSpace {
     /// Makes `access` to `addr` possible.
     ///
-    /// Also succeeds if it was possible already: another CPU may have been faster.
+    /// Also succeeds if it already was: another CPU may have resolved the same fault first.
     ///
     /// # Errors
-    /// See [`FaultError`]; then nothing was changed that could be seen.
+    /// See [`FaultError`]; nothing visible was changed.
     pub(crate) fn fault(&self, addr: usize, access: Access) -> Result<(), FaultError> {
         let page = page_down(addr);
         if page >= TASK_SIZE {
@@ -64,13 +64,13 @@ impl AddressSpace {
     }
 }
 
-/// Lets the growing area above `page` reach down to it.
+/// Grows the area above `page` down to it, if that area grows down.
 fn grow_down_to(areas: &mut Areas<Backing>, page: usize, limits: &Limits) -> Result<(), FaultError> {
     let stack = areas.above(page).filter(|area| area.traits.contains(Traits::GROWS_DOWN));
     let stack = stack.ok_or(FaultError::NotMapped)?;
     let (start, grown) = (stack.start, stack.end - page);
     let clear = areas.below(page).is_none_or(|below| {
-        // Nobody can run into an area without access, or into another stack.
+        // A program cannot run from one stack into another; an area without access is a guard itself.
         page - below.end >= GUARD_GAP || below.prot.is_empty() || below.traits.contains(Traits::GROWS_DOWN)
     });
     let total = areas.total() + (start - page);
@@ -81,7 +81,7 @@ fn grow_down_to(areas: &mut Areas<Backing>, page: usize, limits: &Limits) -> Res
     Ok(())
 }
 
-/// One fault under the lock.
+/// A fault while it is resolved under the lock.
 struct Fault<'a> {
     table: &'a Table,
     area: &'a mut Area<Backing>,
@@ -101,7 +101,7 @@ impl Fault<'_> {
                 }
                 let shared = self.area.backing.is_shared();
                 if self.access != Access::Write || shared || frame.reference_count() == 1 {
-                    // Only the entry is behind the area, or nobody else can see the page any more.
+                    // Only the entry is outdated, or the page is no longer shared.
                     let flags = table::flags(self.area.prot);
                     cursor.protect_next(PAGE_SIZE, |old, _| {
                         let writable = self.access == Access::Write || old.contains(PageFlags::W);
@@ -114,7 +114,7 @@ impl Fault<'_> {
                 self.replace(cursor, copy);
                 Ok(())
             }
-            // No device memory is ever mapped.
+            // Device memory is never mapped into user space.
             Some(VmQueriedItem::MappedIoMem { .. }) => Err(FaultError::Denied),
             None => match self.area.backing {
                 Backing::Anonymous => self.fill_with_zeroes(cursor),
@@ -123,10 +123,10 @@ impl Fault<'_> {
         }
     }
 
-    /// Puts `copy` where a page shared with others is mapped.
+    /// Maps `copy` in place of a shared page.
     fn replace(&mut self, cursor: &mut CursorMut<'_>, copy: UFrame) {
         cursor.unmap(PAGE_SIZE);
-        // Nobody may read the old page after somebody has written the new one.
+        // No CPU may read the old page once another has written the new one.
         self.table.settle(cursor);
         reclaim::note_unmapped(1);
         jump(cursor, self.page);
@@ -134,7 +134,7 @@ impl Fault<'_> {
         self.area.traits |= Traits::OWN_PAGES;
     }
 
-    /// Maps `page` where nothing is; the cursor is at `addr`.
+    /// Maps `page` where nothing is mapped; the cursor is at `addr`.
     fn map(&mut self, cursor: &mut CursorMut<'_>, addr: usize, page: UFrame, flags: PageFlags) {
         cursor.map(page, table::property(flags));
         self.leaf.add(addr..addr + PAGE_SIZE, 1);
@@ -153,8 +153,8 @@ impl Fault<'_> {
         if query(cursor).is_none() {
             return Ok(());
         }
-        // The page before was touched as well, so the next ones probably will be. This is only a guess:
-        // it ends where something is in the way.
+        // The page before was touched as well, so the next ones probably will be. The run ends at the first page that
+        // is already mapped or not available.
         for addr in (self.page + PAGE_SIZE..self.window.end).step_by(PAGE_SIZE) {
             jump(cursor, addr);
             if addr < untouched && query(cursor).is_some() {
@@ -203,7 +203,7 @@ impl Fault<'_> {
     }
 }
 
-/// The addresses that the fault may map something at, all in one leaf table.
+/// Returns the addresses that a fault may populate, all in one leaf table.
 fn window(area: &Area<Backing>, page: usize, access: Access) -> Range<usize> {
     let leaf = leaf_of(page);
     let (low, high) = match area.backing {
@@ -219,7 +219,7 @@ fn window(area: &Area<Backing>, page: usize, access: Access) -> Range<usize> {
 
 fn permits(prot: Prot, access: Access) -> bool {
     match access {
-        // What can be written or executed can be read: x86 knows no other pages.
+        // On x86 a page that can be written or executed can be read, too.
         Access::Read => !prot.is_empty(),
         Access::Write => prot.contains(Prot::WRITE),
         Access::Execute => prot.contains(Prot::EXEC),

@@ -1,8 +1,8 @@
 //! fork(2): a second address space with the same contents.
 //!
-//! Only pages that the parent alone can give are visited: those of private areas that have been written
-//! to. They are shared between both and write-protected in both; whoever writes first copies. Whatever
-//! comes from a file or from shared memory is found again by a fault, which maps many pages at once.
+//! Only pages that a fault could not find again are visited: written pages of private areas. Both spaces then share
+//! them write-protected, and the first write copies. Pages of files and shared memory are mapped again by faults,
+//! which map many at once.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -23,17 +23,17 @@ use super::table::{self, Table};
 use super::{AddressSpace, Backing, COST, State};
 
 impl AddressSpace {
-    /// A copy of this address space for a child.
+    /// Makes a copy of this address space for a child.
     ///
     /// # Errors
-    /// `ENOMEM`: only the reserve is left. Nothing has changed for the parent.
+    /// `ENOMEM`: only the emergency reserve is left. The parent is unchanged.
     pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
         let Empty { vm, residency } = recycle::take();
         let mut state = self.state.lock();
         let mut child = State { areas: Areas::default(), residency, heap: state.heap, lock_future: false };
         let State { areas, residency, .. } = &mut *state;
-        // A page table for each of the parent's, and those above them.
+        // One page table for each of the parent's, and the levels above.
         budget::try_reserve(COST + 2 * residency.table_count() * PAGE_SIZE)?;
         let mut write_protected = None;
         child.areas = areas.inherited();
@@ -60,27 +60,26 @@ impl AddressSpace {
     }
 }
 
-/// Whether a child could not get the area's pages in any other way.
+/// Returns whether the area has pages that a fault in the child could not find.
 fn has_pages_to_share(area: &Area<Backing>) -> bool {
     area.backing.is_private()
         && area.traits.contains(Traits::OWN_PAGES)
         && !area.traits.intersects(Traits::DONT_FORK | Traits::WIPE_ON_FORK)
 }
 
-/// What [`share`] did.
-struct Shared {
+/// The result of [`share`].
+struct ShareResult {
     pages: usize,
     write_protected: bool,
 }
 
-/// Maps the pages of `part`, inside one leaf table, in `child` as well, and takes the permission to write
-/// away from both.
-fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> Shared {
+/// Maps the pages of `part`, which lies in one leaf table, in `child` as well, and write-protects them in both.
+fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> ShareResult {
     debug_assert!(part.end <= leaf_of(part.start) + LEAF_SIZE);
     let guard = disable_preempt();
     let mut from = table::cursor(parent, &guard, part.clone());
     let mut to = table::cursor(child, &guard, part.clone());
-    let mut shared = Shared { pages: 0, write_protected: false };
+    let mut shared = ShareResult { pages: 0, write_protected: false };
     let mut addr = part.start;
     while addr < part.end {
         from.jump(addr).expect("the address is in the range");

@@ -1,4 +1,4 @@
-//! Which memory an address means, for those who meet there: futexes.
+//! Identifies memory independently of its address, for futexes.
 //!
 //! Source: futex(2); Linux 6.1 kernel/futex/core.c (`get_futex_key`).
 
@@ -7,20 +7,20 @@ use rules::abi::errno::Errno;
 use super::super::layout::PAGE_SIZE;
 use super::{AddressSpace, Backing};
 
-/// Tells a byte of memory from every other, whatever address it is reached by.
+/// Identifies a byte of memory, whatever address it is reached by.
 ///
-/// It is good for comparing while the memory is mapped. Afterwards another object may get the same identity: who
-/// goes by an old one may find strangers, and must be able to bear that.
+/// It is valid for comparison while the memory is mapped. Afterwards another object may get the same identity, so a
+/// holder of an old one may be confused with others and must tolerate that.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Identity {
-    /// Memory of one address space.
+    /// Private memory of one address space.
     Private {
         /// The address space.
         space: usize,
         /// The address in it.
         addr: usize,
     },
-    /// Memory that others may have mapped elsewhere.
+    /// Memory that other address spaces may map, too.
     Shared {
         /// The object whose pages are mapped.
         pages: usize,
@@ -30,13 +30,14 @@ pub(crate) enum Identity {
 }
 
 impl AddressSpace {
-    /// The identity of the byte at `addr` if nobody else can have it mapped: what `FUTEX_PRIVATE_FLAG` promises.
+    /// Returns the identity of the byte at `addr`, assuming that no other address space maps it, as
+    /// `FUTEX_PRIVATE_FLAG` promises.
     #[must_use]
     pub(crate) fn private_identity(&self, addr: usize) -> Identity {
         Identity::Private { space: core::ptr::from_ref(self).addr(), addr }
     }
 
-    /// The identity of the byte at `addr`.
+    /// Returns the identity of the byte at `addr`.
     ///
     /// # Errors
     /// `EFAULT`: nothing is mapped there.

@@ -1,4 +1,4 @@
-//! mlock(2) and its kin. Pages never leave memory here, so a lock is a mark, and a reason to fault in.
+//! mlock(2) and related calls. Pages are never swapped out here, so a lock is only a mark and a reason to fault in.
 
 use core::ops::Range;
 
@@ -10,24 +10,24 @@ use super::super::fault::{Access, FaultError};
 use super::super::layout::TASK_SIZE;
 use super::AddressSpace;
 
-/// What mlock(2), mlock2(2) and munlock(2) do with a range.
+/// What mlock(2), mlock2(2) and munlock(2) do to a range.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Locking {
-    /// Lock, and fault everything in.
+    /// Locks it and faults in all of it.
     Now,
-    /// Lock what is there and what is touched later.
+    /// Locks pages that are present and those that are touched later.
     OnFault,
-    /// Unlock.
+    /// Unlocks it.
     Off,
 }
 
 impl AddressSpace {
-    /// Locks or unlocks `range`, which starts and ends between pages.
+    /// Locks or unlocks `range`, which must be page-aligned.
     ///
     /// # Errors
-    /// - `ENOMEM`: part of the range is not mapped (the areas before it are changed), there would be too many
-    ///   areas, or a page's protection allows nothing;
-    /// - `EAGAIN`: no memory to fault everything in.
+    /// - `ENOMEM`: part of the range is not mapped (the areas before it were changed), there would be too many areas,
+    ///   or a protection allows no access;
+    /// - `EAGAIN`: there is no memory to fault everything in.
     pub(crate) fn lock_range(&self, range: Range<usize>, locking: Locking) -> Result<(), Errno> {
         {
             let mut state = self.state.lock();
@@ -50,9 +50,9 @@ impl AddressSpace {
         if locking == Locking::Now { self.fault_in(range) } else { Ok(()) }
     }
 
-    /// mlockall(2): locks everything there is, with `locking`, and what comes later if `future`.
+    /// mlockall(2): locks what is mapped as `current` says, and future mappings if `future` is set.
     ///
-    /// Failing to fault a page in is no error, as on Linux.
+    /// A page that cannot be faulted in is not an error, as on Linux.
     pub(crate) fn lock_all(&self, current: Option<Locking>, future: Locking) {
         let locking = {
             let mut state = self.state.lock();
@@ -70,12 +70,12 @@ impl AddressSpace {
             };
             let Some(area) = area else { break };
             next = area.end;
-            // An area that cannot be had in full is none of the caller's business.
+            // Failure to populate an area is not reported.
             let _ = self.fault_in(area);
         }
     }
 
-    /// Faults in what is mapped of `range`, for writing where that makes pages the program's own.
+    /// Faults in the mapped parts of `range`, for writing where a write would make private pages.
     fn fault_in(&self, range: Range<usize>) -> Result<(), Errno> {
         let mut next = range.start;
         while next < range.end {
@@ -95,26 +95,26 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Faults in `range` as `MAP_POPULATE` and locked mappings are; whatever goes wrong shows when it is
-    /// touched.
+    /// Faults in `range` for `MAP_POPULATE` and locked mappings. Failures are ignored; the later access reports them.
     pub(crate) fn prefault(&self, range: Range<usize>) {
         let _ = self.fault_in(range);
     }
 
-    /// Whether new mappings are locked (`MCL_FUTURE`).
+    /// Returns whether future mappings are locked (`MCL_FUTURE`).
     #[must_use]
     pub(crate) fn locks_future(&self) -> bool {
         self.state.lock().lock_future
     }
 
-    /// Whether part of `range` is locked, for `MS_INVALIDATE`; `ENOMEM` for `msync` is in [`Self::covers`].
+    /// Returns whether part of `range` is locked, for `MS_INVALIDATE`; for the `ENOMEM` of msync(2) see
+    /// [`Self::covers`].
     #[must_use]
     pub(crate) fn has_locked(&self, range: Range<usize>) -> bool {
         let state = self.state.lock();
         state.areas.overlapping(range).any(|area| area.traits.contains(Traits::LOCKED))
     }
 
-    /// Whether every address of `range` is mapped.
+    /// Returns whether every address of `range` is mapped.
     #[must_use]
     pub(crate) fn covers(&self, range: Range<usize>) -> bool {
         self.state.lock().areas.covers(range)

@@ -1,4 +1,4 @@
-//! Mapping and unmapping.
+//! Maps and unmaps memory.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -13,46 +13,46 @@ use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_
 use super::super::limits::Limits;
 use super::{AddressSpace, Backing, State};
 
-/// `vm.max_map_count`: areas that an address space may have.
+/// `vm.max_map_count`: the most areas that an address space may have.
 const AREAS_MAX: usize = 65530;
 
-/// Kernel heap and page tables that a change of the areas may need, in bytes.
+/// Kernel heap and page tables that changing the areas may need, in bytes.
 const COST: usize = 8 * PAGE_SIZE;
 
-/// Where [`Placement::Low`] searches, as Linux does.
+/// The range that [`Placement::Low`] searches, as on Linux.
 const LOW: Range<usize> = 0x4000_0000..0x8000_0000;
 
-/// Where a mapping shall be.
+/// Where to place a mapping.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Placement {
-    /// At this address if that is possible, otherwise where there is room. 0 is no hint.
+    /// At this address if possible, otherwise at any free one. 0 is no hint.
     Anywhere(usize),
     /// The same, but below 2 GiB (`MAP_32BIT`).
     Low(usize),
-    /// Here, replacing what is there (`MAP_FIXED`).
+    /// At this address, replacing what is mapped (`MAP_FIXED`).
     Replacing(usize),
-    /// Here, if nothing is there (`MAP_FIXED_NOREPLACE`).
+    /// At this address, if nothing is mapped there (`MAP_FIXED_NOREPLACE`).
     IfFree(usize),
 }
 
-/// What to map.
+/// A mapping to make.
 pub(crate) struct MapRequest {
-    /// Where.
+    /// Where to place it.
     pub placement: Placement,
-    /// How many bytes; rounded up to whole pages.
+    /// Its size in bytes; rounded up to whole pages.
     pub len: usize,
-    /// What may be done with the pages.
+    /// Its protection.
     pub prot: Prot,
-    /// What mprotect(2) may allow later.
+    /// The most protection that mprotect(2) may give it later.
     pub max_prot: Prot,
-    /// How the area differs from a plain one.
+    /// Traits of the area.
     pub traits: Traits,
-    /// Where the first contents come from.
+    /// The source of its initial contents.
     pub backing: Backing,
 }
 
 impl MapRequest {
-    /// Private memory of zeroes.
+    /// Requests private memory filled with zeroes.
     #[must_use]
     pub(crate) fn anonymous(placement: Placement, len: usize, prot: Prot) -> Self {
         let backing = Backing::Anonymous;
@@ -61,7 +61,7 @@ impl MapRequest {
 }
 
 impl AddressSpace {
-    /// Maps and returns the address.
+    /// Makes the mapping and returns its address.
     ///
     /// # Errors
     /// Nothing was mapped or unmapped, and:
@@ -74,20 +74,20 @@ impl AddressSpace {
             let mut state = self.state.lock();
             self.map_locked(&mut state, request)?
         };
-        // The last reference to a file may go here, which is not for the lock.
+        // This may drop the last reference to a file, which must happen without the lock.
         drop(replaced);
         Ok(start)
     }
 
-    /// Whether a mapping could be placed there now.
+    /// Checks whether a mapping could be placed there now.
     ///
     /// # Errors
-    /// Those of [`Self::map`] that are about the address and the length, a whole number of pages.
+    /// Those of [`Self::map`] that concern the address and the length; the length is a whole number of pages.
     pub(crate) fn check_place(&self, placement: Placement, len: usize) -> Result<(), Errno> {
         self.place(&mut self.state.lock(), placement, len).map(|_| ())
     }
 
-    /// Unmaps what is there; that nothing is there is no error.
+    /// Unmaps a range; parts of it may be unmapped already.
     ///
     /// # Errors
     /// Nothing was unmapped, and:
@@ -140,7 +140,7 @@ impl AddressSpace {
         Ok((start, replaced))
     }
 
-    /// Takes a range out of the areas and the page table.
+    /// Removes a range from the areas and the page table; returns the removed areas.
     pub(super) fn remove(&self, state: &mut State, range: Range<usize>) -> Vec<Area<Backing>> {
         let removed = state.areas.remove(range.clone());
         if !removed.is_empty() {
@@ -149,7 +149,7 @@ impl AddressSpace {
         removed
     }
 
-    /// Finds the range for a mapping, or checks the one that was asked for.
+    /// Finds a free range for a mapping, or checks the requested one.
     pub(super) fn place(
         &self,
         state: &mut State,
@@ -176,7 +176,7 @@ impl AddressSpace {
                 let start = state
                     .areas
                     .find_gap(len, MMAP_MIN_ADDR..top, GUARD_GAP)
-                    // Rather beside the stack than not at all.
+                    // A place near the stack is better than none.
                     .or_else(|| state.areas.find_gap(len, MMAP_MIN_ADDR..TASK_SIZE, GUARD_GAP))
                     .ok_or(Errno::ENOMEM)?;
                 Ok(start..start + len)
@@ -184,7 +184,7 @@ impl AddressSpace {
         }
     }
 
-    /// Checks `RLIMIT_AS` and, for what it counts, `RLIMIT_DATA` for `added` more bytes.
+    /// Checks `RLIMIT_AS`, and `RLIMIT_DATA` if the area counts for it, for `added` more bytes.
     pub(super) fn check_limits(&self, state: &State, added: usize, data: bool) -> Result<(), Errno> {
         let fits = Limits::allows(&self.limits.address_space, state.areas.total() + added)
             && (!data || Limits::allows(&self.limits.data, state.areas.data() + added));
@@ -193,13 +193,13 @@ impl AddressSpace {
 }
 
 impl State {
-    /// Bytes of `range` that are mapped.
+    /// Returns how many bytes of `range` are mapped.
     fn mapped_in(&self, range: &Range<usize>) -> usize {
         let part = |area: &Area<Backing>| area.end.min(range.end) - area.start.max(range.start);
         self.areas.overlapping(range.clone()).map(part).sum()
     }
 
-    /// Checks that making both ends of `range` borders of areas does not make too many areas.
+    /// Checks that splitting areas at the ends of `range` does not make too many.
     pub(super) fn check_cut(&self, range: &Range<usize>) -> Result<(), Errno> {
         let cuts = |addr| usize::from(self.areas.at(addr).is_some_and(|area| area.start < addr));
         if self.areas.count() + cuts(range.start) + cuts(range.end) > AREAS_MAX + 1 {
@@ -209,7 +209,7 @@ impl State {
     }
 }
 
-/// A range at a fixed address.
+/// Checks a range at a fixed address.
 fn fixed(addr: usize, len: usize) -> Result<Range<usize>, Errno> {
     if page_down(addr) != addr {
         return Err(Errno::EINVAL);
@@ -219,7 +219,7 @@ fn fixed(addr: usize, len: usize) -> Result<Range<usize>, Errno> {
     if addr < MMAP_MIN_ADDR { Err(Errno::EPERM) } else { Ok(range) }
 }
 
-/// The range at the hint, if it is possible.
+/// Returns the range at the hint, if it is free.
 fn hinted(state: &State, hint: usize, len: usize) -> Option<Range<usize>> {
     let addr = page_down(hint);
     if addr == 0 {

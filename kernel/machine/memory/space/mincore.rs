@@ -1,4 +1,4 @@
-//! Which pages are in memory.
+//! Reports which pages are in memory.
 //!
 //! Source: mincore(2); Linux 6.1 mm/mincore.c.
 
@@ -11,10 +11,10 @@ use super::AddressSpace;
 use super::residency::{LEAF_SIZE, leaf_of};
 
 impl AddressSpace {
-    /// Says for the pages from `start` on whether they are in memory (1) or not (0), and returns for how many:
-    /// as many as `answers` has room for, or less where an area or a leaf table ends.
+    /// Writes for each page from `start` on whether it is in memory (1) or not (0), and returns the number of answers:
+    /// as many as fit into `answers`, or fewer where an area or a leaf table ends.
     ///
-    /// A page of a file is in memory also if it is not mapped here.
+    /// A page of a file counts as in memory even if it is not mapped here.
     ///
     /// # Errors
     /// `ENOMEM`: `start` is not mapped.

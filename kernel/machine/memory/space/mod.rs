@@ -1,10 +1,10 @@
-//! Address spaces: what a process sees of memory.
+//! Address spaces: a process's view of memory.
 //!
 //! Owns: the areas (rules in `rules::machine::vma`), the page table, the count of resident pages, the heap's ends.
-//! Not here: whose it is (task), files (fs), copies across the border (user).
-//! Lock: one spin lock over all of it. It is taken by page faults, which happen under the locks of ranks 1
-//! to 3, so nothing under it sleeps or touches user memory; under it come OSTD's page-table locks, then
-//! whatever a [`Pages`](super::pages::Pages) takes.
+//! Not here: which process has it (task), files (fs), copies to and from user memory (user).
+//! Lock: one spin lock over all of it. Page faults take it while locks of ranks 1 to 3 are held, so nothing under it
+//! sleeps or touches user memory. Under it come OSTD's page-table locks and then the locks of
+//! [`Pages`](super::pages::Pages).
 //! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.
 
 mod advise;
@@ -47,43 +47,43 @@ use self::table::Table;
 use super::limits::Limits;
 use super::{budget, layout};
 
-/// Page-table pages and kernel objects that making an address space takes at least, in bytes.
+/// Memory that creating an address space takes at least, for page tables and kernel objects, in bytes.
 const COST: usize = 16 * layout::PAGE_SIZE;
 
 /// An address space, shared by the threads of a process.
 pub(crate) struct AddressSpace {
     table: Table,
-    /// The limits; prlimit(2) writes them.
+    /// The limits, which prlimit(2) sets.
     pub limits: Limits,
-    /// Where the search for free room starts.
+    /// Where the search for free ranges starts.
     mmap_top: AtomicUsize,
-    /// A copy of the kernel's ended short because memory ran out.
+    /// Set when a copy by the kernel ended short because memory ran out.
     starved: AtomicBool,
     state: SpinLock<State>,
 }
 
-/// What the lock guards.
+/// The state that the lock guards.
 struct State {
     areas: Areas<Backing>,
     residency: Residency,
     heap: Heap,
-    /// mlockall(MCL_FUTURE): areas to come are locked.
+    /// mlockall(MCL_FUTURE): lock future areas.
     lock_future: bool,
 }
 
 impl AddressSpace {
-    /// An empty address space with the given limits.
+    /// Creates an empty address space with the given limits.
     ///
     /// # Errors
-    /// `ENOMEM`: only the reserve is left.
+    /// `ENOMEM`: only the emergency reserve is left.
     pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST)?;
         Ok(Self::from_empty(recycle::take(), limits))
     }
 
-    /// The empty address space of those who have given up theirs; made at the first question.
+    /// Returns the empty address space of processes that have ended; the first call creates it.
     #[must_use]
-    pub(crate) fn of_nobody() -> Arc<Self> {
+    pub(crate) fn of_ended_processes() -> Arc<Self> {
         static NOBODY: Once<Arc<AddressSpace>> = Once::new();
         let make = || {
             let vm = Empty { vm: Arc::new(VmSpace::new()), residency: Residency::default() };
@@ -104,30 +104,30 @@ impl AddressSpace {
         })
     }
 
-    /// Makes this CPU use it. Cheap if the CPU does already.
+    /// Activates it on this CPU; cheap if it is active already.
     pub(crate) fn activate(&self) {
         self.table.vm().activate();
     }
 
-    /// The page table, for the copies in `user`.
+    /// Returns the page table, for the copies in `user`.
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    /// OSTD's half of it.
+    /// Returns OSTD's page table object.
     pub(super) fn vm(&self) -> &VmSpace {
         self.table.vm()
     }
 
-    /// Notes that a copy failed for want of memory and not by the program's fault.
+    /// Notes that a copy failed for lack of memory, not because of a bad address.
     pub(super) fn note_starved(&self) {
         self.starved.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a copy failed for want of memory since the last question.
+    /// Returns whether a copy failed for lack of memory since the last call.
     ///
-    /// The syscall has seen a bad address then. Whoever returns to user mode asks, and kills the process
-    /// instead of letting it see an `EFAULT` that it did not earn.
+    /// The system call then returned `EFAULT`, although the address was good. The thread checks this on its way to
+    /// user mode and kills the process instead.
     #[must_use]
     pub(crate) fn take_starved(&self) -> bool {
         self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed)

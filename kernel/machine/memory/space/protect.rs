@@ -1,4 +1,4 @@
-//! Changing what may be done with pages: mprotect(2).
+//! Changes the protection of memory: mprotect(2).
 
 use core::ops::Range;
 
@@ -10,10 +10,10 @@ use super::super::limits::Limits;
 use super::{AddressSpace, State};
 
 impl AddressSpace {
-    /// Gives `range`, which starts and ends between pages, the protection `prot`.
+    /// Sets the protection of `range`, which must be page-aligned, to `prot`.
     ///
     /// # Errors
-    /// As on Linux, the areas before the one that fails have changed:
+    /// As on Linux, the areas before the failing one were changed:
     /// - `ENOMEM`: part of the range is not mapped, there would be too many areas, or private memory
     ///   that becomes writable goes over `RLIMIT_DATA`;
     /// - `EACCES`: a shared mapping of a file that is not open for writing cannot become writable.
@@ -30,7 +30,7 @@ impl AddressSpace {
         result
     }
 
-    /// The start of the growing area that is first in `range`, for `PROT_GROWSDOWN`.
+    /// Returns the start of the first area in `range`, which must grow down, for `PROT_GROWSDOWN`.
     ///
     /// # Errors
     /// `ENOMEM`: nothing is mapped in the range. `EINVAL`: the area does not grow.
@@ -40,7 +40,7 @@ impl AddressSpace {
         if area.traits.contains(Traits::GROWS_DOWN) { Ok(area.start) } else { Err(Errno::EINVAL) }
     }
 
-    /// How far from its start `range` can have `prot`, and what stops it there.
+    /// Returns how much of `range`, from its start, can get `prot`, and the error that stops it there.
     fn changeable(&self, state: &State, range: &Range<usize>, prot: Prot) -> (usize, Result<(), Errno>) {
         let mut end = range.start;
         let mut data = state.areas.data();

@@ -1,9 +1,9 @@
-//! Page tables of address spaces that are gone, kept for those to come.
+//! Recycles the page tables of dropped address spaces.
 //!
-//! Taking a table down makes OSTD look at each of its 512 entries, 14 000 instructions, and building one
-//! clears a page; the root costs 17 000 more. A small program has eight tables. Its pages, though, are few and
-//! known, so they are unmapped one by one and the empty tables serve the next program, which needs them
-//! at the same addresses.
+//! To take a table down, OSTD checks each of its 512 entries, which costs 14 000 instructions; building one clears a
+//! page; the root costs 17 000 more. A small program has eight tables, but few pages, whose addresses are known. So
+//! its pages are unmapped one by one, and the next program reuses the empty tables, which it needs at the same
+//! addresses.
 //!
 //! Owns: the empty page tables.   Invariant: no page is mapped in any of them.
 //! Memory: at most `KEPT` × (`TABLES_MAX` leaf tables + the upper ones for `BUILT_MAX`).
@@ -20,37 +20,37 @@ use super::super::{budget, reclaim};
 use super::residency::Residency;
 use super::table;
 
-/// Page tables that are kept.
+/// The most page tables that are kept.
 const KEPT: usize = 16;
-/// With more leaf tables, taking down is cheap for what it frees, and keeping is dear.
+/// With more leaf tables than this, taking them down is cheap for what it frees, and keeping them costs much memory.
 const TABLES_MAX: usize = 16;
-/// Tables of the upper levels are never taken down; a page table that may have too many is not kept.
+/// Upper-level tables are never taken down, so a page table that may have more of them than this is not kept.
 const BUILT_MAX: usize = 64;
-/// With more pages than this for each leaf, unmapping them one by one costs more than taking down.
+/// With more pages per leaf than this, unmapping them one by one costs more than taking the table down.
 const PAGES_PER_LEAF: usize = 32;
-/// With less available, memory is of more use than time.
+/// With less memory available than this, nothing is kept.
 const SCARCE_BYTES: usize = 16 << 20;
 
-/// A leaf lock: nothing is locked or dropped under it.
+/// A leaf lock: under it, nothing is locked or dropped.
 static POOL: SpinLock<Vec<Empty>> = SpinLock::new(Vec::new());
 
-/// A page table without pages.
+/// A page table that maps no page.
 pub(super) struct Empty {
     pub(super) vm: Arc<VmSpace>,
-    /// What tables it has.
+    /// Which tables it has.
     pub(super) residency: Residency,
 }
 
-/// An empty page table, old or new.
+/// Returns an empty page table, recycled or new.
 pub(super) fn take() -> Empty {
     let kept = POOL.lock().pop();
     kept.unwrap_or_else(|| Empty { vm: Arc::new(VmSpace::new()), residency: Residency::default() })
 }
 
-/// Unmaps everything and keeps the page table if that is worth it. Nobody may use it any more, but CPUs that
-/// have become idle since may still have it active.
+/// Unmaps everything and keeps the page table if that pays. No address space may use it any more, but it may still be
+/// active on idle CPUs.
 ///
-/// Does not wait for other CPUs, so it may be called wherever the last owner happens to go.
+/// This does not wait for other CPUs, so it may be called wherever the last reference is dropped.
 pub(super) fn give(mut empty: Empty) {
     let Empty { vm, residency } = &mut empty;
     let small = residency.table_count() <= TABLES_MAX
@@ -58,7 +58,7 @@ pub(super) fn give(mut empty: Empty) {
         && residency.built() <= BUILT_MAX
         && budget::available() >= SCARCE_BYTES;
     if !small {
-        // What no CPU has active goes as a whole when `vm` is dropped.
+        // A page table that is active on no CPU is freed as a whole when `vm` is dropped.
         if Arc::strong_count(vm) > 1 {
             table::clear(vm, residency);
         }

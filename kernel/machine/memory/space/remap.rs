@@ -1,4 +1,4 @@
-//! Growing, shrinking and moving a mapping.
+//! Grows, shrinks and moves mappings.
 //!
 //! Source: mremap(2); Linux 6.1 mm/mremap.c.
 
@@ -13,24 +13,24 @@ use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
 use super::{AddressSpace, Backing, Placement, State};
 
-/// Where a mapping may go when its size changes.
+/// Where a mapping may be moved when it is resized.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Move {
-    /// Nowhere.
+    /// Not at all.
     Never,
-    /// To another place if there is no room behind it.
+    /// Elsewhere, if it cannot grow in place.
     IfNeeded,
-    /// To this address, replacing what is there.
+    /// To this address, replacing what is mapped there.
     To(usize),
-    /// Its pages go where there is room, by preference here; the emptied area stays.
+    /// Its pages go to a free range, preferably this one; the old area stays, empty.
     Leaving(usize),
-    /// Its pages go to this address, replacing what is there; the emptied area stays.
+    /// Its pages go to this address, replacing what is mapped there; the old area stays, empty.
     LeavingTo(usize),
 }
 
 impl AddressSpace {
-    /// Makes the `old_len` bytes mapped at `start` `new_len` bytes, and returns where they are then. Both
-    /// lengths are whole pages.
+    /// Resizes the `old_len` bytes mapped at `start` to `new_len` bytes and returns their new address. Both lengths
+    /// are whole pages.
     ///
     /// With `old_len` zero, a shared area is mapped a second time.
     ///
@@ -40,7 +40,7 @@ impl AddressSpace {
     ///   old range or leaves user space, or the old length is zero for a private area;
     /// - `ENOMEM`: more than user space, no room where it may go, over a limit, too many areas, or only the reserve is left.
     ///
-    /// As on Linux, what was at a target or behind a shrunken end may be gone then.
+    /// As on Linux, mappings at a target or behind a shrunken end may have been removed already.
     pub(crate) fn remap(
         &self,
         start: usize,
@@ -52,7 +52,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let mut dropped = Vec::new();
-        // Whatever leaves the areas is dropped after the lock is gone.
+        // The removed areas are dropped after the lock is released.
         let result = {
             let mut state = self.state.lock();
             self.remap_locked(&mut state, start..start.saturating_add(old_len), new_len, to, &mut dropped)
@@ -106,7 +106,7 @@ impl AddressSpace {
         Ok(start)
     }
 
-    /// Checks that the area of `old` can have `new_len` bytes there or elsewhere, and returns it.
+    /// Checks that the area of `old` can get `new_len` bytes, there or elsewhere, and returns the area.
     fn check_resize(
         &self,
         state: &State,
@@ -121,7 +121,7 @@ impl AddressSpace {
         if old.end > area.end {
             return Err(Errno::EFAULT);
         }
-        // From here on no sum of an address and the length wraps.
+        // From here on, no sum of an address and the length overflows.
         if new_len > TASK_SIZE {
             return Err(Errno::ENOMEM);
         }
@@ -133,13 +133,13 @@ impl AddressSpace {
         Ok(area.clone())
     }
 
-    /// Moves the end of `area` up to `end`, if nothing is in the way.
+    /// Extends `area` to `end`, if nothing is in the way.
     fn extend(&self, state: &mut State, area: &Area<Backing>, end: usize) -> bool {
         let free = end <= TASK_SIZE && state.areas.overlapping(area.end..end).next().is_none();
         if free {
             let backing = area.backing.advanced(area.len());
-            // Joins `area` by itself: it differs in nothing but its place. A growing area does not join,
-            // but behind its end the new part behaves no differently.
+            // The new part merges with `area`, because only its addresses differ. An area that grows down does not
+            // merge, but the part behind its end behaves the same.
             state.areas.insert(Area { start: area.end, end, backing, ..area.clone() });
         }
         free
@@ -147,7 +147,7 @@ impl AddressSpace {
 
     /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that.
     ///
-    /// What the old range was goes to `dropped`; without that it stays, empty.
+    /// The old areas are added to `dropped`; without it, the old range stays mapped, but empty.
     fn relocate(
         &self,
         state: &mut State,
@@ -174,7 +174,7 @@ impl AddressSpace {
     }
 }
 
-/// The range at a fixed target.
+/// Checks the range at a fixed target.
 fn target(old: &Range<usize>, addr: usize, len: usize) -> Result<Range<usize>, Errno> {
     if page_down(addr) != addr {
         return Err(Errno::EINVAL);

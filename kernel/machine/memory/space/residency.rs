@@ -1,9 +1,9 @@
-//! How many pages are mapped where.
+//! Counts the resident pages by leaf table.
 //!
-//! Counted per leaf table (2 MiB), with the range that they are in. It tells the resident size, it spares
-//! operations on large ranges the walk over entries that are empty, and it tells where there is a page
-//! table at all: making an OSTD cursor for a narrow range builds the tables down to it, which an unmap or
-//! a fork of an untouched range must not pay for and a hostile program must not cause.
+//! Each leaf table (2 MiB) has a count and the range that its pages are in. This gives the resident size, lets
+//! operations on large ranges skip empty entries, and tells where page tables exist: an OSTD cursor for a narrow range
+//! builds the tables down to it, which an unmap or a fork of an untouched range must not pay for and a hostile program
+//! must not cause.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -12,29 +12,28 @@ use core::ops::Range;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 
-/// Bytes that one leaf table maps.
+/// The bytes that one leaf table maps.
 pub(super) const LEAF_SIZE: usize = 512 * PAGE_SIZE;
 
-/// Leaf tables without a page that are kept for the next use.
+/// Empty leaf tables that are kept for reuse.
 const IDLE_MAX: usize = 16;
 
-/// The pages in each leaf table.
+/// The resident pages of an address space.
 #[derive(Default)]
 pub(super) struct Residency {
     /// By first address.
     leaves: BTreeMap<usize, Leaf>,
     totals: Totals,
-    /// Leaf tables that were ever built. There are no more tables of the upper levels than this for each
-    /// level, and those are never taken down.
+    /// The number of leaf tables ever built. It bounds the tables of each upper level, which are never taken down.
     built: usize,
 }
 
 #[derive(Default)]
 struct Totals {
     pages: usize,
-    /// The most pages there ever were.
+    /// The largest number of pages so far.
     peak: usize,
-    /// Leaf tables that are there and hold no page.
+    /// The number of empty leaf tables.
     idle: usize,
 }
 
@@ -42,7 +41,7 @@ struct Totals {
 #[derive(Clone, Copy)]
 struct Leaf {
     pages: usize,
-    /// All pages are in here.
+    /// Lower bound of the addresses of all pages.
     low: usize,
     high: usize,
 }
@@ -51,19 +50,19 @@ impl Leaf {
     const IDLE: Self = Self { pages: 0, low: usize::MAX, high: 0 };
 }
 
-/// One leaf table while something is mapped in it.
+/// A leaf table in which pages are about to be mapped.
 pub(super) struct LeafMut<'a> {
     leaf: &'a mut Leaf,
     totals: &'a mut Totals,
 }
 
 impl LeafMut<'_> {
-    /// From here on nothing is mapped in this leaf.
+    /// Returns an address from which on nothing is mapped in this leaf.
     pub(super) fn high(&self) -> usize {
         self.leaf.high
     }
 
-    /// Notes `pages` new pages, all of them inside `range`.
+    /// Counts `pages` new pages, all of them in `range`.
     pub(super) fn add(&mut self, range: Range<usize>, pages: usize) {
         if pages == 0 {
             return;
@@ -78,33 +77,33 @@ impl LeafMut<'_> {
 }
 
 impl Residency {
-    /// All pages.
+    /// Returns the number of resident pages.
     pub(super) fn pages(&self) -> usize {
         self.totals.pages
     }
 
-    /// The most pages there ever were at a time.
+    /// Returns the largest number of resident pages so far.
     pub(super) fn peak(&self) -> usize {
         self.totals.peak
     }
 
-    /// Begins to look for the most pages anew, for another owner.
+    /// Resets the peak, for another owner.
     pub(super) fn forget_peak(&mut self) {
         self.totals.peak = self.totals.pages;
     }
 
-    /// How many leaf tables there are.
+    /// Returns the number of leaf tables.
     pub(super) fn table_count(&self) -> usize {
         self.leaves.len()
     }
 
-    /// How many leaf tables were ever built.
+    /// Returns the number of leaf tables ever built.
     pub(super) fn built(&self) -> usize {
         self.built
     }
 
-    /// The leaf table for `addr`. If there is none yet, `admit` says whether one may be built: the caller makes
-    /// a cursor for it next.
+    /// Returns the leaf table for `addr`. If there is none, `admit` decides whether it may be built; the caller then
+    /// makes a cursor for it.
     pub(super) fn leaf<E>(
         &mut self,
         addr: usize,
@@ -122,13 +121,13 @@ impl Residency {
         Ok(LeafMut { leaf, totals: &mut self.totals })
     }
 
-    /// Notes `pages` new pages inside `range`, which is part of one leaf.
+    /// Counts `pages` new pages in `range`, which lies in one leaf.
     pub(super) fn add(&mut self, range: Range<usize>, pages: usize) {
         let Ok(mut leaf) = self.leaf(range.start, || Ok::<_, core::convert::Infallible>(()));
         leaf.add(range, pages);
     }
 
-    /// Notes that `pages` pages of the leaf of `addr` are gone.
+    /// Counts `pages` pages of the leaf of `addr` as gone.
     pub(super) fn subtract(&mut self, addr: usize, pages: usize) {
         let Some(leaf) = self.leaves.get_mut(&leaf_of(addr)).filter(|_| pages > 0) else { return };
         leaf.pages -= pages;
@@ -139,7 +138,7 @@ impl Residency {
         }
     }
 
-    /// Forgets the tables inside `range`, which starts and ends between leaves.
+    /// Forgets the tables in `range`, which must be aligned to leaves.
     pub(super) fn forget(&mut self, range: Range<usize>) {
         for (_, leaf) in self.leaves.extract_if(range, |_, _| true) {
             self.totals.pages -= leaf.pages;
@@ -147,7 +146,7 @@ impl Residency {
         }
     }
 
-    /// The parts of `range` that may hold pages, each inside one leaf, in order.
+    /// Returns the parts of `range` that may hold pages, each in one leaf, in order.
     pub(super) fn populated(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let first = leaf_of(range.start);
         self.leaves.range(first..range.end.max(first)).filter_map(move |(_, leaf)| {
@@ -156,7 +155,7 @@ impl Residency {
         })
     }
 
-    /// The smallest run of whole leaves inside `range` that holds all tables in there.
+    /// Returns the smallest range of whole leaves in `range` that contains all its tables.
     pub(super) fn tables(&self, range: Range<usize>) -> Option<Range<usize>> {
         let mut leaves = self.leaves.range(range);
         let first = *leaves.next()?.0;
@@ -164,7 +163,7 @@ impl Residency {
         Some(first..leaf_end(last))
     }
 
-    /// Forgets the empty tables once there are too many to keep, and returns them to be taken down.
+    /// Forgets the empty tables if there are too many, and returns them for the caller to take down.
     pub(super) fn take_idle(&mut self) -> Vec<usize> {
         if self.totals.idle <= IDLE_MAX {
             return Vec::new();
@@ -174,12 +173,12 @@ impl Residency {
     }
 }
 
-/// The first address of the leaf table's range that `addr` is in.
+/// Returns the first address that the leaf table of `addr` maps.
 pub(super) const fn leaf_of(addr: usize) -> usize {
     addr & !(LEAF_SIZE - 1)
 }
 
-/// The first address after the leaf table's range. The last leaf of user space is not wholly the user's.
+/// Returns the end of the range that the leaf table of `addr` maps. The last leaf extends beyond user space.
 pub(super) const fn leaf_end(addr: usize) -> usize {
     let end = leaf_of(addr) + LEAF_SIZE;
     if end < TASK_SIZE { end } else { TASK_SIZE }

@@ -1,4 +1,4 @@
-//! The sizes of an address space, and what is where: `/proc/PID/{stat,maps}`.
+//! Sizes and mappings of an address space, for `/proc/PID/{stat,maps}`.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -9,44 +9,44 @@ use rules::machine::vma::Traits;
 use super::super::layout::PAGE_SIZE;
 use super::{AddressSpace, Backing};
 
-/// Sizes in bytes.
+/// The sizes of an address space in bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Statistics {
-    /// Mapped addresses (`VmSize`).
+    /// Mapped memory (`VmSize`).
     pub virtual_size: usize,
-    /// Pages in memory (`VmRSS`).
+    /// Resident memory (`VmRSS`).
     pub resident: usize,
-    /// The most there ever were (`VmHWM`).
+    /// The largest resident size so far (`VmHWM`).
     pub peak: usize,
-    /// Private writable addresses (`VmData`).
+    /// Private writable memory (`VmData`).
     pub data: usize,
 }
 
-/// What anonymous memory is for.
+/// What an area of anonymous memory is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
-    /// brk(2).
+    /// The heap of brk(2).
     Heap,
-    /// It grows down.
+    /// A stack: the area grows down.
     Stack,
-    /// Nobody told the kernel.
+    /// Unknown to the kernel.
     Other,
 }
 
-/// Addresses that behave alike.
+/// A range of addresses with the same properties.
 pub(crate) struct Region {
     /// The addresses.
     pub(crate) range: Range<usize>,
-    /// What may be done with them.
+    /// The protection.
     pub(crate) prot: Prot,
-    /// Where their contents come from.
+    /// The source of the contents.
     pub(crate) backing: Backing,
-    /// What they are for.
+    /// What the memory is used for.
     pub(crate) purpose: Purpose,
 }
 
 impl AddressSpace {
-    /// The sizes now.
+    /// Returns the current sizes.
     #[must_use]
     pub(crate) fn statistics(&self) -> Statistics {
         let state = self.state.lock();
@@ -58,7 +58,7 @@ impl AddressSpace {
         }
     }
 
-    /// What is mapped, by rising addresses.
+    /// Returns the mappings, by ascending address.
     pub(crate) fn regions(&self) -> Vec<Region> {
         let state = self.state.lock();
         let heap = state.heap.start..state.heap.end;

@@ -1,8 +1,8 @@
 //! The page table of an address space, and operations on ranges of it.
 //!
-//! Every change goes with the count in [`Residency`]. Whatever takes a page or a permission away ends with
-//! [`Table::settle`]: from then on nobody reaches the page by what was true before, neither a CPU through its
-//! translation buffer nor a copy of the kernel's through pages that it has looked up.
+//! Every change updates [`Residency`] as well. An operation that removes a page or a permission ends with
+//! [`Table::settle`]: afterwards the old state is used neither by a CPU's TLB nor by a copy of the kernel through
+//! pages that it looked up.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,12 +22,12 @@ use super::super::reclaim;
 use super::lookup::{Kept, Lookup};
 use super::residency::{LEAF_SIZE, Residency, leaf_end, leaf_of};
 
-/// OSTD's page table, and who still goes by what it was.
+/// OSTD's page table, and what other CPUs and copies still know of its older states.
 pub(in super::super) struct Table {
-    /// Changing it is for the holder of the address space's lock only.
+    /// Changed only by the holder of the address space's lock.
     vm: Arc<VmSpace>,
-    /// How often something was taken away. A copy that uses pages looked up earlier holds it for reading
-    /// meanwhile, and finds out whether they are still the right ones.
+    /// Counts removals of pages and permissions. A copy with pages from an earlier lookup holds it for reading and
+    /// checks that the count is unchanged.
     changes: RwLock<u64>,
     lookups: Kept,
 }
@@ -37,32 +37,32 @@ impl Table {
         Self { vm, changes: RwLock::new(0), lookups: Kept::new() }
     }
 
-    /// OSTD's half.
+    /// Returns OSTD's page table object.
     pub(in super::super) fn vm(&self) -> &Arc<VmSpace> {
         &self.vm
     }
 
-    /// How often something was taken away. Nothing is as long as the guard lives; it must not live long, and
-    /// user memory must not be touched meanwhile.
+    /// Returns the change count. While the guard lives, no page or permission can be removed; the caller must drop it
+    /// soon and must not touch user memory before.
     pub(in super::super) fn changes(&self) -> RwLockReadGuard<'_, u64, PreemptDisabled> {
         self.changes.read()
     }
 
-    /// Takes what an earlier copy has found out about the page of `addr`, which may not be true any more.
+    /// Takes an earlier lookup of the page of `addr`, which may be outdated.
     pub(in super::super) fn take_lookup(&self, addr: usize, access: Access) -> Option<Box<Lookup>> {
         self.lookups.take(addr, access)
     }
 
-    /// Keeps what a copy has found out, if it is still true.
+    /// Caches a lookup for later copies, if it is still valid.
     pub(in super::super) fn keep_lookup(&self, lookup: Box<Lookup>) {
-        // Held until it is kept: who changes the table after this finds it there and drops it.
+        // Held until the lookup is cached: a later change finds it there and drops it.
         let changes = self.changes();
         if *changes == lookup.changes && !lookup.pages.is_empty() {
             self.lookups.give(lookup);
         }
     }
 
-    /// A cursor over `range`. Keep the range inside one leaf table where possible: then only that is locked.
+    /// Returns a cursor over `range`. If the range lies inside one leaf table, only that table is locked.
     pub(super) fn cursor<'a>(
         &'a self,
         guard: &'a DisabledPreemptGuard,
@@ -71,14 +71,14 @@ impl Table {
         cursor(&self.vm, guard, range)
     }
 
-    /// Waits until nobody uses what the changes through `cursor` took away.
+    /// Waits until no CPU and no copy uses what the changes through `cursor` removed.
     pub(super) fn settle(&self, cursor: &mut CursorMut<'_>) {
         cursor.flusher().sync_tlb_flush();
         *self.changes.write() += 1;
         self.lookups.forget();
     }
 
-    /// Flushes everything from all CPUs, once after many changes that did not.
+    /// Flushes the TLBs of all CPUs, once after many changes that did not flush.
     pub(super) fn settle_all(&self, somewhere: usize) {
         let guard = disable_preempt();
         let mut cursor = self.cursor(&guard, somewhere..somewhere + PAGE_SIZE);
@@ -87,12 +87,12 @@ impl Table {
         self.settle(&mut cursor);
     }
 
-    /// Unmaps the pages in `range`, which may start and end anywhere between pages.
+    /// Unmaps the pages in `range`, which must be page-aligned.
     pub(super) fn unmap(&self, residency: &mut Residency, range: Range<usize>) {
         let first_whole = leaf_of(range.start + LEAF_SIZE - 1);
         let last_whole = leaf_of(range.end);
         if first_whole >= last_whole {
-            // At most two leaves, none of them whole.
+            // At most two leaves, neither of them whole.
             let middle = first_whole.clamp(range.start, range.end);
             self.unmap_part(residency, range.start..middle);
             self.unmap_part(residency, middle..range.end);
@@ -117,7 +117,7 @@ impl Table {
         reclaim::note_unmapped(pages);
     }
 
-    /// Unmaps whole leaf tables, and the tables with them.
+    /// Unmaps whole leaf tables and frees the tables as well.
     fn unmap_whole(&self, residency: &mut Residency, range: Range<usize>) {
         let Some(range) = residency.tables(range) else { return };
         let pages = take_down(&self.vm, range.clone(), |cursor| self.settle(cursor));
@@ -125,8 +125,8 @@ impl Table {
         reclaim::note_unmapped(pages);
     }
 
-    /// Gives the pages in `range` the permissions of `prot`, but no permission to write that they had not:
-    /// only a fault can tell whether such a page must be copied first.
+    /// Sets the permissions of the pages in `range` to `prot`, but adds no write permission: only a fault can tell
+    /// whether a page must be copied first.
     pub(super) fn protect(&self, residency: &Residency, range: Range<usize>, prot: Prot) {
         let allowed = flags(prot);
         for part in residency.populated(range) {
@@ -150,7 +150,7 @@ impl Table {
         }
     }
 
-    /// Moves the pages of `from` to the same places behind `to`, where no page is.
+    /// Moves the pages of `from` to the same offsets behind `to`, where nothing is mapped.
     pub(super) fn relocate(&self, residency: &mut Residency, from: Range<usize>, to: usize) {
         let parts: Vec<_> = residency.populated(from.clone()).collect();
         for part in parts {
@@ -159,7 +159,7 @@ impl Table {
             let guard = disable_preempt();
             let mut pages = pages.into_iter().peekable();
             while let Some((first, ..)) = pages.peek() {
-                // As many as go into one leaf table.
+                // As many as fit into one leaf table.
                 let start = first - from.start + to;
                 let leaf = leaf_of(start);
                 let mut cursor = self.cursor(&guard, leaf..leaf_end(leaf));
@@ -175,7 +175,7 @@ impl Table {
         }
     }
 
-    /// Unmaps the pages in `part` of a leaf table, and returns where and how they were mapped.
+    /// Unmaps the pages in `part` of a leaf table and returns their addresses and flags.
     fn take_out(&self, part: Range<usize>) -> Vec<(usize, UFrame, PageFlags)> {
         let guard = disable_preempt();
         let mut cursor = self.cursor(&guard, part.clone());
@@ -195,7 +195,7 @@ impl Table {
     }
 }
 
-/// [`Table::cursor`] on a page table that may be nobody's.
+/// Returns a cursor as [`Table::cursor`] does, on a page table without an address space.
 pub(super) fn cursor<'a>(
     vm: &'a VmSpace,
     guard: &'a DisabledPreemptGuard,
@@ -205,7 +205,7 @@ pub(super) fn cursor<'a>(
     vm.cursor_mut(guard, &range).expect("ranges of areas are page-aligned and in user space")
 }
 
-/// Unmaps everything in a page table that nobody uses any more, with the leaf tables.
+/// Unmaps everything in a page table that is no longer used, and frees its leaf tables.
 pub(super) fn clear(vm: &VmSpace, residency: &mut Residency) {
     let Some(range) = residency.tables(0..TASK_SIZE) else { return };
     take_down(vm, range.clone(), |_| ());
@@ -213,10 +213,10 @@ pub(super) fn clear(vm: &VmSpace, residency: &mut Residency) {
     residency.forget(range);
 }
 
-/// Takes the leaf tables in `range` down; returns how many pages were mapped there.
+/// Frees the leaf tables in `range`; returns how many pages were mapped there.
 fn take_down(vm: &VmSpace, range: Range<usize>, then: impl FnOnce(&mut CursorMut<'_>)) -> usize {
     let guard = disable_preempt();
-    // A cursor inside one leaf table cannot take that table out, so it reaches one page into a neighbour.
+    // OSTD frees a leaf table only through a cursor that reaches beyond it, so it covers one page of a neighbour.
     let reach = if range.start == 0 { 0..range.end + PAGE_SIZE } else { range.start - PAGE_SIZE..range.end };
     let mut cursor = cursor(vm, &guard, reach);
     cursor.jump(range.start).expect("the start is in the range");
@@ -225,19 +225,20 @@ fn take_down(vm: &VmSpace, range: Range<usize>, then: impl FnOnce(&mut CursorMut
     pages
 }
 
-/// The flags of a page table entry in an area with `prot`.
+/// Returns the flags of a page table entry in an area with `prot`.
 ///
-/// Accessed and dirty are set at once: nobody here looks at them, and the processor would have to.
+/// Accessed and dirty are set from the start: nothing reads them here, and the processor would spend time on setting
+/// them.
 pub(super) fn flags(prot: Prot) -> PageFlags {
     let mut flags = PageFlags::ACCESSED | PageFlags::DIRTY;
-    // x86 has no page that can be written or executed but not read, and neither has Linux.
+    // Neither x86 nor Linux has pages that can be written or executed but not read.
     flags.set(PageFlags::R, !prot.is_empty());
     flags.set(PageFlags::W, prot.contains(Prot::WRITE));
     flags.set(PageFlags::X, prot.contains(Prot::EXEC));
     flags
 }
 
-/// A page table entry's property.
+/// Makes a page table entry's property.
 pub(super) fn property(flags: PageFlags) -> PageProperty {
     PageProperty::new_user(flags, CachePolicy::Writeback)
 }

@@ -1,4 +1,4 @@
-//! Copies across the border.
+//! Copies to and from user memory.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -86,7 +86,7 @@ fn a_copy_in_pieces_notices_what_changes_in_between() {
     }
     let mut sink = UserSink::buffer(&space, addr, 16 * PAGE_SIZE).unwrap();
     assert_eq!(sink.put(&bytes), PAGE_SIZE);
-    // The next page becomes one that a child shares: the child must not see what the parent reads.
+    // The next page becomes shared with a child, which must not see what the parent reads.
     let child = space.fork().unwrap();
     assert_eq!(sink.put(&vec![0xee; PAGE_SIZE]), PAGE_SIZE);
     enter(&child);
@@ -118,7 +118,7 @@ fn what_a_copy_has_looked_up_is_forgotten_when_it_changes() {
     };
     assert_eq!(write(&first), first.len());
     assert!(read() == first);
-    // The pages are a child's, too: a write goes to others, and the next read sees those.
+    // The pages are shared with a child: a write makes copies, and the next read sees those.
     let child = space.fork().unwrap();
     assert_eq!(write(&second), second.len());
     assert!(read() == second);

@@ -1,4 +1,4 @@
-//! Memory that runs out, and memory that comes back.
+//! Running out of memory, and getting it back.
 
 use core::sync::atomic::Ordering;
 
@@ -41,7 +41,7 @@ fn a_program_gets_all_but_the_reserve_and_the_kernel_lives() {
     }
     assert!(space.take_starved() && !space.take_starved());
     assert!(budget::available() < PAGE_SIZE);
-    // Each of these would need page tables if it got that far.
+    // Each of these would need page tables if it came that far.
     let free = frames::free_bytes();
     for far in (addr + pages * PAGE_SIZE..addr + len - 8).step_by(2 << 20) {
         assert!(write(&space, far, 1).is_err());

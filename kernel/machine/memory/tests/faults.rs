@@ -1,4 +1,4 @@
-//! What a fault makes of an access.
+//! Results of page faults.
 
 use ostd::prelude::ktest;
 use rules::abi::errno::Errno;

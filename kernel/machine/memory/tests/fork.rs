@@ -1,4 +1,4 @@
-//! What parent and child share.
+//! Pages that parent and child share.
 
 use ostd::prelude::ktest;
 use rules::machine::vma::Traits;

@@ -1,4 +1,4 @@
-//! Address spaces and copies on real page tables, where only the kernel can tell.
+//! Address spaces and copies on real page tables, tested inside the kernel.
 
 mod copies;
 mod exhaustion;
@@ -34,7 +34,7 @@ fn enter(space: &Arc<AddressSpace>) {
     drop(before);
 }
 
-/// An address space of one's own, entered.
+/// Makes a new address space and activates it.
 fn new_space() -> Arc<AddressSpace> {
     let space = AddressSpace::new(Limits::default()).unwrap();
     enter(&space);
@@ -58,7 +58,7 @@ fn write(space: &AddressSpace, addr: usize, value: u64) -> Result<(), Errno> {
     UserPtr::new(space, addr).write(&value)
 }
 
-/// Lets OSTD free what was unmapped: two switches between tasks.
+/// Makes OSTD free unmapped pages: two task switches.
 fn quiesce() {
     for _ in 0..2 {
         let _task = TaskOptions::new(|| ()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Mappings that change their size and place.
+//! Mappings that change their size and address.
 
 use ostd::prelude::ktest;
 use rules::abi::errno::Errno;
@@ -12,7 +12,7 @@ use super::{READ_WRITE, map_at, map_pages, new_space, read, write};
 const PAGES: usize = 8;
 const LEN: usize = PAGES * PAGE_SIZE;
 
-/// Pages that hold their number, counted from one.
+/// Maps pages that hold their numbers, counted from one.
 fn numbered(space: &AddressSpace) -> usize {
     let addr = map_pages(space, PAGES);
     for page in 0..PAGES {

@@ -5,7 +5,7 @@ use rules::abi::errno::Errno;
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 
-/// A claim on an aligned 32-bit word.
+/// An aligned 32-bit word in user memory.
 #[derive(Clone, Copy)]
 pub(crate) struct UserAtomic<'a> {
     space: &'a AddressSpace,
@@ -13,7 +13,7 @@ pub(crate) struct UserAtomic<'a> {
 }
 
 impl<'a> UserAtomic<'a> {
-    /// Claims the word at `addr`.
+    /// Makes the word at `addr`; nothing is read yet.
     ///
     /// # Errors
     /// `EINVAL`: not aligned to four bytes. `EFAULT`: not in user space.
@@ -28,16 +28,16 @@ impl<'a> UserAtomic<'a> {
     /// Loads the word (relaxed).
     ///
     /// # Errors
-    /// `EFAULT`: not readable.
+    /// `EFAULT`: the word is not readable.
     pub(crate) fn load(&self) -> Result<u32, Errno> {
         let reader = self.space.vm().reader(self.addr, size_of::<u32>());
         reader.and_then(|reader| reader.atomic_load()).map_err(|_| Errno::EFAULT)
     }
 
-    /// Writes `new` if the word is `expected`, and returns what it was.
+    /// Writes `new` if the word is `expected`, and returns the old value.
     ///
     /// # Errors
-    /// `EFAULT`: not readable or not writable.
+    /// `EFAULT`: the word is not readable or not writable.
     pub(crate) fn compare_exchange(&self, expected: u32, new: u32) -> Result<u32, Errno> {
         let both = self.space.vm().reader_writer(self.addr, size_of::<u32>());
         both.and_then(|(reader, writer)| writer.atomic_compare_exchange(&reader, expected, new))
@@ -45,12 +45,13 @@ impl<'a> UserAtomic<'a> {
             .map_err(|_| Errno::EFAULT)
     }
 
-    /// Replaces the word by `change` of it and returns what it was.
+    /// Replaces the word by `change` of it and returns the old value.
     ///
     /// # Errors
-    /// `EFAULT`: not readable or not writable. `EAGAIN`: other threads changed it too often meanwhile.
+    /// The word was not changed. `EFAULT`: not readable or not writable. `EAGAIN`: other threads changed it too often
+    /// meanwhile.
     pub(crate) fn update(&self, mut change: impl FnMut(u32) -> u32) -> Result<u32, Errno> {
-        /// As often as Linux's futex code tries (`FUTEX_MAX_LOOPS`).
+        /// As many attempts as Linux's futex code makes (`FUTEX_MAX_LOOPS`).
         const TRIES: usize = 128;
         let mut seen = self.load()?;
         for _ in 0..TRIES {

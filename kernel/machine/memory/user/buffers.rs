@@ -1,4 +1,4 @@
-//! The user's buffers as the place that a read fills, or that a write takes from.
+//! User buffers: the destination of a read or the source of a write.
 
 use core::marker::PhantomData;
 
@@ -17,22 +17,22 @@ pub(crate) type UserSink<'a> = UserBuffers<'a, Filled>;
 /// A `write(2)` buffer or the buffers of a `writev(2)`.
 pub(crate) type UserSource<'a> = UserBuffers<'a, Taken>;
 
-/// One buffer or several, and how far a copy has come in them.
+/// One or several user buffers, and the position of a copy in them.
 pub(crate) struct UserBuffers<'a, D> {
     segments: Segments<'a>,
     window: Window<'a>,
     _direction: PhantomData<D>,
 }
 
-/// The kernel fills the buffers.
+/// Direction: the kernel fills the buffers.
 pub(crate) struct Filled;
 
-/// The kernel takes what is in the buffers.
+/// Direction: the kernel takes the buffers' bytes.
 pub(crate) struct Taken;
 
-/// What the kernel does with the buffers.
+/// The direction of a copy between the kernel and user buffers.
 pub(crate) trait Direction {
-    /// What must be allowed there.
+    /// The access that the buffers must allow.
     const ACCESS: Access;
 }
 
@@ -45,20 +45,19 @@ impl Direction for Taken {
 }
 
 impl<'a, D: Direction> UserBuffers<'a, D> {
-    /// One buffer; a length over `MAX_RW_COUNT` is cut to it.
+    /// Makes a single buffer; a length over `MAX_RW_COUNT` is cut.
     ///
     /// # Errors
-    /// `EFAULT`: it leaves user space.
+    /// `EFAULT`: the buffer leaves user space.
     #[inline]
     pub(crate) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         Segments::buffer(space, addr, len).map(|segments| Self::new(space, segments))
     }
 
-    /// The buffers that the array of `count` `struct iovec` at `addr` describes; together they are cut to
-    /// `MAX_RW_COUNT`.
+    /// Makes the buffers that the `count` `struct iovec` at `addr` describe; their total is cut to `MAX_RW_COUNT`.
     ///
     /// # Errors
-    /// `EINVAL`: more than `IOV_MAX`, or a negative length. `EFAULT`: the array is not readable, or a buffer
+    /// `EINVAL`: more than `IOV_MAX` buffers, or a negative length. `EFAULT`: the array is not readable, or a buffer
     /// leaves user space.
     pub(crate) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
         Segments::vector(space, addr, count).map(|segments| Self::new(space, segments))
@@ -70,19 +69,19 @@ impl<'a, D: Direction> UserBuffers<'a, D> {
 }
 
 impl<'a, D> UserBuffers<'a, D> {
-    /// How far the copy has come.
+    /// Returns the current position.
     #[inline]
     pub(crate) const fn position(&self) -> Position<'a> {
         self.segments.position()
     }
 
-    /// Copies again what was copied since it was at `position`.
+    /// Goes back to `position`, to copy the same bytes again.
     #[inline]
     pub(crate) const fn rewind(&mut self, position: Position<'a>) {
         self.segments.rewind(position);
     }
 
-    /// Leaves only the first `most` bytes.
+    /// Limits the rest to `most` bytes.
     pub(crate) fn truncate(&mut self, most: usize) {
         self.segments.truncate(most);
     }

@@ -1,4 +1,4 @@
-//! The copies themselves, small and large.
+//! Copies small and large stretches of user memory.
 
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, VmReader, VmWriter};
@@ -6,10 +6,10 @@ use ostd::mm::{FallibleVmRead, FallibleVmWrite, Infallible, VmReader, VmWriter};
 use super::super::space::AddressSpace;
 use super::window::{Extent, Window};
 
-/// From here on looking the page up costs less than copying by bytes.
+/// From this size on, looking up the page costs less than copying through the user's address.
 pub(super) const LARGE: usize = 512;
 
-/// User memory from `addr` to `end`, to be copied in one or more pieces.
+/// User memory from `addr` to `end`, copied in one or more pieces.
 #[derive(Clone, Copy)]
 pub(super) struct Stretch<'a> {
     pub(super) space: &'a AddressSpace,
@@ -18,7 +18,7 @@ pub(super) struct Stretch<'a> {
 }
 
 impl Stretch<'_> {
-    /// Fills `to` as far as the stretch goes. Less means that the next byte is not readable.
+    /// Copies the stretch into `to`. A short count means that the next byte is not readable.
     #[inline(always)]
     pub(super) fn copy_to(self, window: &mut Window<'_>, to: &mut VmWriter<'_, Infallible>) -> usize {
         let len = to.avail().min(self.end - self.addr);
@@ -28,7 +28,7 @@ impl Stretch<'_> {
         window.copy(self.extent(len), |page, offset, len| page.reader().skip(offset).limit(len).read(to))
     }
 
-    /// Copies `from` as far as the stretch goes. Less means that the next byte is not writable.
+    /// Copies `from` into the stretch. A short count means that the next byte is not writable.
     #[inline(always)]
     pub(super) fn copy_from(self, window: &mut Window<'_>, from: &mut VmReader<'_, Infallible>) -> usize {
         let len = from.remain().min(self.end - self.addr);
@@ -38,20 +38,20 @@ impl Stretch<'_> {
         window.copy(self.extent(len), |page, offset, len| page.writer().skip(offset).limit(len).write(from))
     }
 
-    /// The first `len` bytes, before the rest.
+    /// Describes the first `len` bytes; the rest follows soon.
     #[inline(always)]
     const fn extent(self, len: usize) -> Extent {
         Extent { addr: self.addr, end: self.addr + len, until: self.end }
     }
 
-    /// [`Self::copy_to`] by bytes, at the user's own address.
+    /// Does what [`Self::copy_to`] does, through the user's own address.
     #[inline(always)]
     pub(super) fn copy_small_to(self, to: &mut VmWriter<'_, Infallible>) -> usize {
         let Ok(mut reader) = self.space.vm().reader(self.addr, self.end - self.addr) else { return 0 };
         reader.read_fallible(to).unwrap_or_else(|(_, copied)| copied)
     }
 
-    /// [`Self::copy_from`] by bytes, at the user's own address.
+    /// Does what [`Self::copy_from`] does, through the user's own address.
     #[inline(always)]
     pub(super) fn copy_small_from(self, from: &mut VmReader<'_, Infallible>) -> usize {
         let Ok(mut writer) = self.space.vm().writer(self.addr, self.end - self.addr) else { return 0 };

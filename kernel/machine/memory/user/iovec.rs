@@ -1,4 +1,4 @@
-//! The pieces of a readv(2) or writev(2).
+//! The buffers of readv(2) and writev(2).
 
 use alloc::vec::Vec;
 
@@ -9,39 +9,39 @@ use super::bulk::Stretch;
 use super::pointer::UserPtr;
 use super::slice::UserSlice;
 
-/// `UIO_MAXIOV`: pieces that one call may have.
+/// `UIO_MAXIOV`: the most buffers of one call.
 pub(crate) const IOV_MAX: usize = 1024;
 
-/// `MAX_RW_COUNT`: bytes that one call moves at most; a longer request is cut.
+/// `MAX_RW_COUNT`: the most bytes that one call transfers; a longer request is cut.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 
-/// The user's buffers in order; the first is kept apart because mostly it is the only one.
+/// User buffers in order. The first is kept apart, because there is mostly only one.
 pub(super) struct Segments<'a> {
     at: Position<'a>,
     /// The others.
     later: Vec<UserSlice<'a>>,
 }
 
-/// How far a copy has come.
+/// The position of a copy in the buffers.
 #[derive(Clone, Copy)]
 pub(crate) struct Position<'a> {
-    /// What is left of the piece that it is in.
+    /// The rest of the current buffer.
     current: UserSlice<'a>,
-    /// Which of the later pieces comes next.
+    /// The index of the next buffer in `later`.
     next: usize,
-    /// Bytes left in all of them.
+    /// Bytes left in all buffers.
     remaining: usize,
 }
 
 impl<'a> Segments<'a> {
-    /// One buffer.
+    /// Makes a single buffer.
     #[inline]
     pub(super) fn buffer(space: &'a AddressSpace, addr: usize, len: usize) -> Result<Self, Errno> {
         let current = UserSlice::new(space, addr, len)?.part(0, MAX_RW_COUNT);
         Ok(Self { at: Position { current, next: 0, remaining: current.len() }, later: Vec::new() })
     }
 
-    /// The buffers that an array of `count` `struct iovec` describes.
+    /// Makes the buffers that `count` `struct iovec` describe.
     pub(super) fn vector(space: &'a AddressSpace, addr: usize, count: usize) -> Result<Self, Errno> {
         if count > IOV_MAX {
             return Err(Errno::EINVAL);
@@ -62,25 +62,25 @@ impl<'a> Segments<'a> {
         Ok(Self { at: Position { current, next: 0, remaining }, later })
     }
 
-    /// Bytes left in all of them.
+    /// Returns the bytes left in all buffers.
     #[inline]
     pub(super) fn remaining(&self) -> usize {
         self.at.remaining
     }
 
-    /// Where it is now, to [go back](Self::rewind) to.
+    /// Returns the position, to [go back](Self::rewind) to.
     #[inline]
     pub(super) const fn position(&self) -> Position<'a> {
         self.at
     }
 
-    /// Goes on from where it was before.
+    /// Goes back to an earlier position.
     #[inline]
     pub(super) const fn rewind(&mut self, position: Position<'a>) {
         self.at = position;
     }
 
-    /// Forgets what is beyond the first `most` bytes.
+    /// Limits the rest to `most` bytes.
     pub(super) fn truncate(&mut self, most: usize) {
         let mut room = most;
         for segment in core::iter::once(&mut self.at.current).chain(self.later.iter_mut().skip(self.at.next))
@@ -91,12 +91,12 @@ impl<'a> Segments<'a> {
         self.at.remaining = self.at.remaining.min(most);
     }
 
-    /// Lets `copy` work through the buffers for at most `len` bytes in all, until it copies less than it could.
+    /// Calls `copy` for one buffer after another, for at most `len` bytes in all, until it copies less than it could.
     ///
-    /// `copy` gets what is left of the current buffer, which may be more than what is left of `len`.
+    /// `copy` gets the rest of the current buffer, which may exceed the rest of `len`.
     #[inline(always)]
     pub(super) fn advance(&mut self, len: usize, mut copy: impl FnMut(Stretch<'a>) -> usize) -> usize {
-        // Mostly there is one piece that has room for everything.
+        // Mostly the current buffer is large enough.
         if len <= self.at.current.len() {
             let copied = copy(self.at.current.stretch());
             self.at.current.skip(copied);

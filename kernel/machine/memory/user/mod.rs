@@ -1,7 +1,7 @@
-//! Copies across the border between the kernel and a program.
+//! Copies between the kernel and user memory.
 //!
-//! A user address is a claim. Possessing a [`UserSlice`] proves that the range lies in user space; that
-//! something is mapped there is proven only by the copy, and only for the moment of the copy.
+//! A user address is only a claim. A [`UserSlice`] proves that its range lies in user space. Only a copy proves that
+//! something is mapped there, and only for the moment of the copy.
 
 mod atomic;
 mod buffers;

@@ -1,4 +1,4 @@
-//! The address of a value in user memory.
+//! Pointers to values in user memory.
 
 use core::marker::PhantomData;
 
@@ -8,7 +8,7 @@ use rules::abi::errno::Errno;
 use super::super::layout::user_range;
 use super::super::space::AddressSpace;
 
-/// A claim on the place of a `T`, or of several in a row.
+/// A pointer to a `T`, or to an array of them, in user memory.
 pub(crate) struct UserPtr<'a, T> {
     space: &'a AddressSpace,
     addr: usize,
@@ -24,19 +24,19 @@ impl<T> Clone for UserPtr<'_, T> {
 impl<T> Copy for UserPtr<'_, T> {}
 
 impl<'a, T: Pod> UserPtr<'a, T> {
-    /// Takes `addr` for the address of a `T`. Nothing is checked before the copy.
+    /// Makes a pointer to a `T` at `addr`. Nothing is checked before the copy.
     #[must_use]
     pub(crate) fn new(space: &'a AddressSpace, addr: usize) -> Self {
         Self { space, addr, of: PhantomData }
     }
 
-    /// Whether it is the null pointer, which many syscalls give a meaning of its own.
+    /// Returns whether it is null, which many system calls treat specially.
     #[must_use]
     pub(crate) fn is_null(&self) -> bool {
         self.addr == 0
     }
 
-    /// The `index`th `T` from here. An address that overflows is beyond user space, and stays there.
+    /// Returns a pointer to the `index`th `T` from here. An address that overflows stays beyond user space.
     #[must_use]
     pub(crate) fn at(&self, index: usize) -> Self {
         let addr = index.checked_mul(size_of::<T>()).and_then(|offset| self.addr.checked_add(offset));
@@ -46,7 +46,7 @@ impl<'a, T: Pod> UserPtr<'a, T> {
     /// Reads the value.
     ///
     /// # Errors
-    /// `EFAULT`: not all of it is readable.
+    /// `EFAULT`: some of its bytes are not readable.
     pub(crate) fn read(&self) -> Result<T, Errno> {
         user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
         let reader = self.space.vm().reader(self.addr, size_of::<T>());
@@ -56,7 +56,7 @@ impl<'a, T: Pod> UserPtr<'a, T> {
     /// Writes the value.
     ///
     /// # Errors
-    /// `EFAULT`: not all of it is writable. The start may have been written.
+    /// `EFAULT`: some of its bytes are not writable. The first bytes may have been written.
     pub(crate) fn write(&self, value: &T) -> Result<(), Errno> {
         user_range(self.addr, size_of::<T>()).ok_or(Errno::EFAULT)?;
         let writer = self.space.vm().writer(self.addr, size_of::<T>());

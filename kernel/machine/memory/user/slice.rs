@@ -9,10 +9,9 @@ use super::super::space::AddressSpace;
 use super::bulk::{self, Stretch};
 use super::window::Window;
 
-/// A claim on a range of the current address space.
+/// A range of user addresses of the current address space.
 ///
-/// Possessing one proves that the range does not leave user space. Nothing is known of alignment, and
-/// nothing of what is mapped there.
+/// It proves that the range lies in user space; it says nothing about alignment or about what is mapped there.
 #[derive(Clone, Copy)]
 pub(crate) struct UserSlice<'a> {
     space: &'a AddressSpace,
@@ -21,7 +20,7 @@ pub(crate) struct UserSlice<'a> {
 }
 
 impl<'a> UserSlice<'a> {
-    /// Claims `len` bytes at `addr`. `space` must be the current task's; the copies fail otherwise.
+    /// Makes a slice of `len` bytes at `addr`. `space` must be the current task's; otherwise copies fail.
     ///
     /// # Errors
     /// `EFAULT`: the range leaves user space.
@@ -29,25 +28,25 @@ impl<'a> UserSlice<'a> {
         user_range(addr, len).map(|_| Self { space, addr, len }).ok_or(Errno::EFAULT)
     }
 
-    /// The address of the first byte.
+    /// Returns the address of the first byte.
     #[must_use]
     pub(crate) fn addr(&self) -> usize {
         self.addr
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are no bytes.
+    /// Returns whether the slice is empty.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The part that starts `offset` bytes on and has at most `len` bytes.
+    /// Returns the part from `offset` on, of at most `len` bytes.
     #[must_use]
     pub(crate) fn part(&self, offset: usize, len: usize) -> Self {
         let offset = offset.min(self.len);
@@ -55,7 +54,7 @@ impl<'a> UserSlice<'a> {
         Self { space: self.space, addr: self.addr + offset, len }
     }
 
-    /// Leaves out the first `len` bytes; not more than there are.
+    /// Removes the first `len` bytes; `len` must not exceed the length.
     #[inline]
     pub(super) const fn skip(&mut self, len: usize) {
         debug_assert!(len <= self.len);
@@ -63,7 +62,7 @@ impl<'a> UserSlice<'a> {
         self.len -= len;
     }
 
-    /// Copies from user memory as much as both have room for; less where it is not readable.
+    /// Copies from user memory to `to`, up to the shorter of both; stops where memory is not readable.
     pub(crate) fn copy_to(&self, to: &mut VmWriter<'_, Infallible>) -> usize {
         if to.avail().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_to(to)
@@ -72,7 +71,7 @@ impl<'a> UserSlice<'a> {
         }
     }
 
-    /// Copies to user memory as much as both have room for; less where it is not writable.
+    /// Copies `from` to user memory, up to the shorter of both; stops where memory is not writable.
     pub(crate) fn copy_from(&self, from: &mut VmReader<'_, Infallible>) -> usize {
         if from.remain().min(self.len) < bulk::LARGE {
             self.stretch().copy_small_from(from)
@@ -84,7 +83,7 @@ impl<'a> UserSlice<'a> {
     /// Fills all of `to` from the start of the slice.
     ///
     /// # Errors
-    /// `EFAULT`: not all of it is readable, or the slice is shorter. `to` may have changed.
+    /// `EFAULT`: a byte is not readable, or the slice is too short. `to` may have changed.
     pub(crate) fn read_bytes(&self, to: &mut [u8]) -> Result<(), Errno> {
         let len = to.len();
         if self.copy_to(&mut VmWriter::from(to)) == len { Ok(()) } else { Err(Errno::EFAULT) }
@@ -93,12 +92,12 @@ impl<'a> UserSlice<'a> {
     /// Writes all of `from` to the start of the slice.
     ///
     /// # Errors
-    /// `EFAULT`: not all of it is writable, or the slice is shorter. The start may have been written.
+    /// `EFAULT`: a byte is not writable, or the slice is too short. The first bytes may have been written.
     pub(crate) fn write_bytes(&self, from: &[u8]) -> Result<(), Errno> {
         if self.copy_from(&mut VmReader::from(from)) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
-    /// The slice for copies in several pieces.
+    /// Returns the slice as a stretch, to be copied in several pieces.
     pub(super) fn stretch(&self) -> Stretch<'a> {
         Stretch { space: self.space, addr: self.addr, end: self.addr + self.len }
     }
@@ -106,7 +105,7 @@ impl<'a> UserSlice<'a> {
     /// Fills the slice with zeroes.
     ///
     /// # Errors
-    /// `EFAULT`: not all of it is writable. The start may have been written.
+    /// `EFAULT`: a byte is not writable. The first bytes may have been written.
     pub(crate) fn clear(&self) -> Result<(), Errno> {
         let mut writer = self.space.vm().writer(self.addr, self.len).map_err(|_| Errno::EFAULT)?;
         writer.fill_zeros(self.len).map(|_| ()).map_err(|_| Errno::EFAULT)

@@ -1,4 +1,4 @@
-//! Strings that end with a zero byte.
+//! Null-terminated strings in user memory.
 
 use alloc::vec::Vec;
 
@@ -9,24 +9,24 @@ use super::super::space::AddressSpace;
 use super::pointer::UserPtr;
 use super::slice::UserSlice;
 
-/// `PATH_MAX`: bytes of a path, the zero byte included.
+/// `PATH_MAX`: the most bytes of a path, including the zero byte.
 pub(crate) const PATH_MAX: usize = 4096;
 
-/// `MAX_ARG_STRLEN`: bytes of an argument of execve(2), the zero byte included.
+/// `MAX_ARG_STRLEN`: the most bytes of an argument of execve(2), including the zero byte.
 const STRING_MAX: usize = 32 * PAGE_SIZE;
 
-/// Bytes that are looked at together; small, because most strings are.
+/// Bytes that are searched at a time; few, because most strings are short.
 const PIECE: usize = 64;
 
-/// Copies the string at `addr`, without its zero byte, which must be among the first `limit` bytes.
+/// Copies the string at `addr` without its zero byte, which must be among the first `limit` bytes.
 ///
 /// # Errors
-/// `EFAULT`: a byte before the end is not readable. `ENAMETOOLONG`: no zero byte within `limit`.
+/// `EFAULT`: a byte of the string is not readable. `ENAMETOOLONG`: no zero byte within `limit`.
 pub(crate) fn read_string(space: &AddressSpace, addr: usize, limit: usize) -> Result<Vec<u8>, Errno> {
     let mut string = Vec::new();
     let mut next = addr;
     while string.len() < limit {
-        // Never across a page: the string may end just before one that is not mapped.
+        // Pieces do not cross pages: the string may end just before an unmapped one.
         let room = TASK_SIZE.checked_sub(next).filter(|room| *room > 0).ok_or(Errno::EFAULT)?;
         let len = PIECE.min(limit - string.len()).min(PAGE_SIZE - next % PAGE_SIZE).min(room);
         let mut piece = [0; PIECE];
@@ -49,14 +49,12 @@ pub(crate) fn read_path(space: &AddressSpace, addr: usize) -> Result<Vec<u8>, Er
     read_string(space, addr, PATH_MAX)
 }
 
-/// Copies the strings that the null-terminated array at `addr` points to, for execve(2). A null `addr` is
-/// an empty array.
+/// Copies the strings of the null-terminated array at `addr`, for execve(2). A null `addr` is an empty array.
 ///
-/// `room` is what all strings, their zero bytes and their pointers may take together; it shrinks by what
-/// they took.
+/// `room` limits the total size of strings, zero bytes and pointers; the size is subtracted from it.
 ///
 /// # Errors
-/// `EFAULT`: the array or a string is not readable. `E2BIG`: more than `room`, or one of more than 128 KiB.
+/// `EFAULT`: the array or a string is not readable. `E2BIG`: the total exceeds `room`, or a string 128 KiB.
 pub(crate) fn read_string_array(
     space: &AddressSpace,
     addr: usize,

@@ -1,20 +1,19 @@
-//! Pages behind consecutive user addresses, looked up together and used one by one.
+//! A window of looked-up pages, for copies at consecutive user addresses.
 //!
-//! OSTD copies user memory through the user's own addresses with one `rep movsb`, which is slow for large
-//! pieces where the processor does not accelerate it. Large ones therefore go to the page itself. Finding
-//! it costs as much as copying it, unless the neighbours are found in the same walk; and the caller (a pipe,
-//! a file) brings its bytes page by page. So the pages are kept from one piece to the next, and from one copy to the
-//! next that has to do with them.
+//! OSTD copies user memory through the user's address with one `rep movsb`, which is slow for large pieces where the
+//! processor does not accelerate it. Large pieces therefore go directly to the page. Looking up one page costs as much
+//! as copying it, unless its neighbours are found in the same walk, and callers (pipes, files) copy page by page. So
+//! the pages are kept from one piece to the next, and from one copy to a later one of the same buffer.
 //!
-//! In between they may stop being the right ones: copy-on-write, munmap(2) or mprotect(2) may run on another
-//! CPU. As a CPU's translation buffer does, the window goes by what it looked up until it is told:
+//! Meanwhile they may become outdated: copy-on-write, munmap(2) or mprotect(2) may run on another CPU. Like a CPU's
+//! TLB, the window uses what it looked up until it is invalidated:
 //!
 //! ```text
 //! copy                                     change
 //! read `changes` (n), look pages up
 //!                                          change the page table
 //! hold `changes`: still n → copy           add 1 to `changes`: waits for the copy
-//! hold `changes`: n + 1 → look up again    go on: nobody uses the old page
+//! hold `changes`: n + 1 → look up again    go on: no copy uses the old page
 //! ```
 //!
 //! Why: decision 0056.
@@ -29,36 +28,35 @@ use super::super::fault::Access;
 use super::super::layout::{PAGE_SIZE, page_down, page_up};
 use super::super::space::{AddressSpace, Lookup, PAGES};
 
-/// What a copy is about.
+/// The extent of a copy.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
-    /// The first byte.
+    /// Its first byte.
     pub(super) addr: usize,
-    /// The end of what is copied now.
+    /// Its end.
     pub(super) end: usize,
-    /// The end of what is copied soon: pages up to here are looked up as well where that costs little.
+    /// The end of the copies that will follow: pages up to here are looked up as well where that is cheap.
     pub(super) until: usize,
 }
 
-/// The pages behind some part of a buffer.
+/// The looked-up pages of some part of a buffer.
 pub(super) struct Window<'a> {
     space: &'a AddressSpace,
     access: Access,
-    /// Had when the first large piece comes.
+    /// Allocated for the first large piece.
     lookup: Option<Box<Lookup>>,
 }
 
 impl<'a> Window<'a> {
-    /// On no page yet.
+    /// Makes an empty window.
     #[inline]
     pub(super) const fn new(space: &'a AddressSpace, access: Access) -> Self {
         Self { space, access, lookup: None }
     }
 
-    /// Copies an extent with `copy`, until that copies less than it was given, and returns how much was
-    /// copied.
+    /// Copies an extent with `copy`, until that copies less than it could, and returns how much was copied.
     ///
-    /// `copy` gets a page, and where in it to begin and how much to copy at most.
+    /// `copy` gets a page, the offset in it, and the most bytes to copy.
     pub(super) fn copy(
         &mut self,
         Extent { addr, end, until }: Extent,
@@ -85,12 +83,12 @@ impl<'a> Window<'a> {
         next - addr
     }
 
-    /// Whether the page of `addr` has been looked up; it may not be the right one any more.
+    /// Returns whether the page of `addr` was looked up; it may be outdated.
     pub(super) fn reaches(&self, addr: usize) -> bool {
         self.lookup.as_ref().is_some_and(|lookup| lookup.reaches(addr))
     }
 
-    /// Hands out the page at `page`, if it was looked up and is still the right one.
+    /// Calls `use_page` with the page at `page`, if it was looked up and is not outdated.
     fn with_page<R>(&self, page: usize, use_page: impl FnOnce(&UFrame) -> R) -> Option<R> {
         let lookup = self.lookup.as_ref()?;
         let frame = lookup.page(page)?;
@@ -98,7 +96,7 @@ impl<'a> Window<'a> {
         (*changes == lookup.changes).then(|| use_page(frame))
     }
 
-    /// Looks up the pages from `addr` on, after faulting the first in if necessary. False if it cannot be had.
+    /// Looks up the pages from `addr` on, after faulting in the first if necessary. Returns false if that fails.
     fn look_up(&mut self, addr: usize, until: usize) -> bool {
         let Self { space, access, .. } = *self;
         let start = page_down(addr);
@@ -121,7 +119,7 @@ impl<'a> Window<'a> {
                 if !prop.flags.contains(needed) {
                     break;
                 }
-                // There is room: the range has no more pages.
+                // The push fits: the range has no more pages than the window.
                 let _ = lookup.pages.push((*frame).clone());
             }
             drop(cursor);
@@ -144,9 +142,9 @@ impl Drop for Window<'_> {
     }
 }
 
-/// Whether `addr` is mapped and readable, after faulting it in where necessary.
+/// Returns whether `addr` is readable, after faulting it in where necessary.
 ///
-/// Asked first because looking up an address that is not mapped would build page tables for it.
+/// Checked first, because looking up an unmapped address would build page tables for it.
 fn is_reachable(space: &AddressSpace, addr: usize) -> bool {
     let word = addr & !(size_of::<u32>() - 1);
     space.vm().reader(word, size_of::<u32>()).is_ok_and(|reader| reader.atomic_load::<u32>().is_ok())

@@ -1,6 +1,6 @@
-//! Texts that are made when they are read, such as `/proc/meminfo`, as files.
+//! Files whose text is generated when they are read, such as `/proc/meminfo`.
 //!
-//! Owns: the text that one opening reads.   Not here: how a text is made (`linux/proc`).
+//! Owns: the text that one open file reads.   Not here: generating it (`linux/proc`).
 //! Source: Linux 6.1 fs/seq_file.c.
 
 use alloc::sync::Arc;
@@ -15,20 +15,20 @@ use crate::core::event::class::Class;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
-/// One opening of such a text. The text is made anew whenever it is read from its start.
-pub(super) struct OpenReport {
+/// An open generated file. A read from the start generates the text anew.
+pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
     text: SpinLock<Arc<[u8]>>,
 }
 
-impl OpenReport {
-    /// Opens `inode`, with no text made yet.
+impl OpenGeneratedFile {
+    /// Opens `inode` without generating the text yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
         Self { inode, text: SpinLock::new(Arc::new([])) }
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let Content::Report(report) = self.inode.content() else {
+        let Content::GeneratedFile(report) = self.inode.content() else {
             return Err(Errno::EINVAL);
         };
         let text = if offset == 0 {
@@ -47,7 +47,7 @@ impl OpenReport {
     }
 }
 
-impl File for OpenReport {
+impl File for OpenGeneratedFile {
     fn class(&self) -> Class {
         Class::Inode
     }
@@ -60,7 +60,7 @@ impl File for OpenReport {
         true
     }
 
-    /// Nothing is known of the end.
+    /// `SEEK_END` is an error: the length is not known.
     fn seek(&self, current: u64, offset: i64, whence: Whence) -> Result<u64, Errno> {
         seek::resolve(current, 0, offset, whence)
     }

@@ -1,8 +1,8 @@
 //! The tables of `/proc/net`: sockets, routes and neighbours.
 //!
-//! Not here: how a line looks (`rules::linux::proc_net`), traffic (`traffic`).
-//! First the sockets are gathered, each table under its own lock (rank 4), then each is asked under its own (rank 3).
-//! So a table is no picture of one moment, as it is none on Linux. It is sorted by addresses.
+//! Not here: the format of a line (`rules::linux::proc_net`), traffic (`traffic`).
+//! The sockets are collected first, each table under its own lock (rank 4); then each socket is read under its own
+//! (rank 3). So a table is not a snapshot of one moment, as on Linux. It is sorted by address.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,7 +15,7 @@ use rules::net::route::RoutingTable;
 use rules::net::tcp::TcpState;
 use rules::net::tcp::segment::Tuple;
 
-use super::unix;
+use crate::linux::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::net::counters::{self, Kind};
@@ -23,7 +23,7 @@ use crate::net::demux::{self, Found};
 use crate::net::endpoint::Endpoint;
 use crate::net::{ethernet, interface, ports, timer, udp};
 
-/// A text that grows as long as there is memory for it.
+/// A text that grows as long as memory is available.
 #[derive(Default)]
 struct Lines(String);
 
@@ -45,10 +45,10 @@ impl Lines {
     }
 }
 
-/// TCP's sockets: those that listen, then connections.
+/// Lists TCP sockets: listeners, then connections.
 ///
 /// # Errors
-/// `ENOMEM`: there are too many to tell.
+/// `ENOMEM`: there are too many to list.
 pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::tcp_head())?;
     let mut connections = demux::all()?;
@@ -61,7 +61,7 @@ pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
     Ok(lines.finish())
 }
 
-/// What is known of a socket without asking it.
+/// Describes a socket by what is known without locking it.
 fn unasked(endpoint: &Endpoint) -> InetSocketLine {
     let uid = endpoint.holder.uid();
     InetSocketLine {
@@ -130,17 +130,17 @@ fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
     }
 }
 
-/// UDP's sockets, those with a port.
+/// Lists UDP sockets that have a port.
 ///
 /// # Errors
-/// `ENOMEM`: there are too many to tell.
+/// `ENOMEM`: there are too many to list.
 pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(&proc_net::udp_head())?;
     for (number, report) in udp::all()?.enumerate() {
         let socket = InetSocketLine {
             local: report.local,
             remote: report.remote.unwrap_or(NOWHERE),
-            // As TCP has it: established, or closed.
+            // TCP's numbers: established, or closed.
             state: if report.remote.is_some() { 1 } else { 7 },
             sent: 0,
             received: report.held,
@@ -153,10 +153,10 @@ pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
     Ok(lines.finish())
 }
 
-/// Local sockets.
+/// Lists local sockets.
 ///
 /// # Errors
-/// `ENOMEM`: there are too many to tell.
+/// `ENOMEM`: there are too many to list.
 pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
     let mut lines = Lines::new(proc_net::LOCAL_HEAD)?;
     for endpoint in unix::all()? {
@@ -167,7 +167,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
         let name = state.name().cloned();
         let uid = endpoint.holder.uid();
         let socket = UnixSocketLine {
-            // One is ours.
+            // Without the reference of this list.
             references: Arc::strong_count(&endpoint) - 1,
             kind: state.kind(),
             is_listening: state.is_listening(),
@@ -182,7 +182,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
     Ok(lines.finish())
 }
 
-/// The ways to others.
+/// Lists the routing table.
 pub(crate) fn route() -> Vec<u8> {
     let mut text = proc_net::route_head();
     for route in interface::routes().iter().filter(|route| route.table == RoutingTable::Main) {
@@ -193,7 +193,7 @@ pub(crate) fn route() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The neighbours.
+/// Lists the neighbours.
 pub(crate) fn arp() -> Vec<u8> {
     let mut text = String::from(proc_net::NEIGHBOUR_HEAD);
     for (ip, mac) in ethernet::get().map(ethernet::Ethernet::neighbours).unwrap_or_default() {
@@ -202,7 +202,7 @@ pub(crate) fn arp() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// How many sockets there are.
+/// Counts the sockets of each kind.
 ///
 /// # Errors
 /// `ENOMEM`: there are too many to count.

@@ -1,6 +1,6 @@
-//! Makes, links, removes and renames files by path.
+//! Creates, links, removes and renames files by path.
 //!
-//! Owns: who may do it, and which path forms are refused.   Not here: the directories themselves (`tmpfs`).
+//! Owns: permission checks, and which forms of paths are rejected.   Not here: the directories themselves (`tmpfs`).
 //! Source: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2); Linux 6.1 fs/namei.c
 //! (`filename_create`, `may_create`, `may_delete`).
 
@@ -19,25 +19,25 @@ use super::tmpfs::directory::Directory;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::names;
 use super::tmpfs::regular::Regular;
-use super::tmpfs::rename::{self, Place, Taken};
+use super::tmpfs::rename::{self, ExistingName, Place};
 
-/// A file to be made: everything about it but its name.
+/// The kind and contents of a file to create.
 pub(crate) enum NewFile {
     /// An empty directory.
     Directory,
-    /// No bytes.
+    /// An empty regular file.
     Regular,
     /// A symbolic link to a path.
     Symlink(Box<[u8]>),
-    /// Any other kind.
+    /// Any other kind of file.
     Special(Content),
 }
 
-/// Makes a file under a path that leads nowhere yet.
+/// Creates a file at a path that does not exist yet.
 ///
 /// # Errors
-/// `EEXIST`: it leads somewhere. `ENOENT`: slashes behind the name of anything but a directory, or the directory is
-/// gone. `EACCES`: the directory may not be written. `ENOSPC`, and those of [`super::path::lookup`].
+/// Nothing was created. `EEXIST`: the path exists. `ENOENT`: slashes follow the name of anything but a directory, or
+/// the parent was removed. `EACCES`: the parent is not writable. `ENOSPC`, and those of [`super::path::lookup`].
 pub(crate) fn make(
     origin: &Origin,
     path: &[u8],
@@ -59,7 +59,7 @@ pub(crate) fn make(
     make_at(origin, &walk.at, &name, new, permissions)
 }
 
-/// Makes a file with that name in `directory`.
+/// Creates a file with that name in `directory`.
 ///
 /// # Errors
 /// As [`make`].
@@ -78,10 +78,10 @@ pub(crate) fn make_at(
     Ok(directory.sibling(inode))
 }
 
-/// Makes a file that has no name, in `parent`'s file system and with what it inherits from there.
+/// Creates a file without a name in `parent`'s file system; it inherits from `parent` as a named one would.
 ///
 /// # Errors
-/// `ENOSPC`: the file system has as many inodes as it may.
+/// `ENOSPC`: the file system has as many inodes as it may have.
 pub(crate) fn make_nameless(
     origin: &Origin,
     parent: &Arc<Inode>,
@@ -92,7 +92,7 @@ pub(crate) fn make_nameless(
     let mut permissions = permissions.masked_by(origin.umask);
     let inherited = parent.attributes();
     if inherited.permissions.contains(Permissions::SET_GID) {
-        // Nobody gives a group to a program that is not in it (`mode_strip_sgid`).
+        // A user cannot create a set-group-ID file for a group that the user is not in (`mode_strip_sgid`).
         let may_give = owner.gid() == inherited.gid || owner.can(Capability::FSETID);
         owner.groups.effective = inherited.gid;
         if matches!(new, NewFile::Directory) {
@@ -116,7 +116,7 @@ pub(crate) fn make_nameless(
 /// Gives a file one more name.
 ///
 /// # Errors
-/// `EPERM`: a directory. `EXDEV`: another file system. `EEXIST`, `ENOENT`, `EACCES`, as [`make`].
+/// No link was made. `EPERM`: a directory. `EXDEV`: another file system. `EEXIST`, `ENOENT`, `EACCES`, as [`make`].
 pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
     let Last::Name { name, slash } = walk.up_to_last(path)? else {
@@ -139,11 +139,11 @@ pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), 
     names::add_link(directory, &name, &file.inode)
 }
 
-/// Removes a name that leads to anything but a directory: unlink(2).
+/// Removes a name of anything but a directory: unlink(2).
 ///
 /// # Errors
-/// `EISDIR`: a directory. `ENOENT`: no such name. `EACCES`, `EPERM`: the directory may not be written, or is sticky
-/// and neither it nor the file is the caller's. `EBUSY`. Those of [`super::path::lookup`].
+/// Nothing was removed. `EISDIR`: a directory. `ENOENT`: no such name. `EACCES`, `EPERM`: the directory is not
+/// writable, or it is sticky and the caller owns neither it nor the file. `EBUSY`. Those of [`super::path::lookup`].
 pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
     let Last::Name { name, slash } = walk.up_to_last(path)? else {
@@ -162,8 +162,8 @@ pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
 /// Removes an empty directory: rmdir(2).
 ///
 /// # Errors
-/// `ENOTEMPTY`: it holds names, or the path ends in `..`. `EINVAL`: the path ends in `.`. `EBUSY`: it is the root, or
-/// something is mounted on it. `ENOTDIR`: not a directory. Else as [`unlink`].
+/// Nothing was removed. `ENOTEMPTY`: the directory has entries, or the path ends in `..`. `EINVAL`: the path ends in
+/// `.`. `EBUSY`: it is the root or a mount point. `ENOTDIR`: not a directory. Otherwise as [`unlink`].
 pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
     let mut walk = Walk::new(origin);
     let name = match walk.up_to_last(path)? {
@@ -179,19 +179,20 @@ pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno
     })
 }
 
-/// A path, and where it begins.
+/// A path and where it begins.
 #[derive(Clone, Copy)]
 pub(crate) struct PathAt<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) path: &'a [u8],
 }
 
-/// Moves a name: rename(2), renameat2(2).
+/// Renames a file: rename(2), renameat2(2).
 ///
 /// # Errors
-/// `EXDEV`: to another mount. `EBUSY`: a path ends in `.`, `..` or is the root (`EEXIST` if `taken` refuses).
-/// `ENOTDIR`: slashes behind what is not a directory. `EACCES`, `EPERM`, as [`unlink`]. Those of [`rename::rename`].
-pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(), Errno> {
+/// Nothing was renamed. `EXDEV`: to another mount. `EBUSY`: a path ends in `.` or `..` or is the root (`EEXIST` if
+/// `taken` is `Refuse`). `ENOTDIR`: slashes follow a file that is not a directory. `EACCES`, `EPERM`, as [`unlink`].
+/// Those of [`rename::rename`].
+pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> Result<(), Errno> {
     let credentials = from.origin.credentials;
     let (mut old, mut new) = (Walk::new(from.origin), Walk::new(to.origin));
     let (old_last, new_last) = (old.up_to_last(from.path)?, new.up_to_last(to.path)?);
@@ -202,16 +203,17 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(
         return Err(Errno::EBUSY);
     };
     let Last::Name { name: new_name, slash: new_slash } = new_last else {
-        return Err(if taken == Taken::Refuse { Errno::EEXIST } else { Errno::EBUSY });
+        return Err(if taken == ExistingName::Refuse { Errno::EEXIST } else { Errno::EBUSY });
     };
     let (old_directory, new_directory) = (&old.at.inode, &new.at.inode);
     let old_place = Place { directory: old_directory, name: &old_name };
     let new_place = Place { directory: new_directory, name: &new_name };
     rename::rename(old_place, new_place, taken, |source, target| {
-        if taken == Taken::Exchange && new_slash && !target.is_some_and(|target| target.is_directory()) {
+        if taken == ExistingName::Exchange && new_slash && !target.is_some_and(|target| target.is_directory())
+        {
             return Err(Errno::ENOTDIR);
         }
-        let behind_slash = old_slash || new_slash && taken != Taken::Exchange;
+        let behind_slash = old_slash || new_slash && taken != ExistingName::Exchange;
         if behind_slash && !source.is_directory() {
             return Err(Errno::ENOTDIR);
         }
@@ -220,20 +222,20 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: Taken) -> Result<(
             Some(target) => check_removal(credentials, new_directory, target)?,
             None => new_directory.check(credentials, Access::WRITE | Access::EXECUTE)?,
         }
-        // A directory that gets another `..` is itself written to.
+        // Moving a directory changes its `..`, which is a write to the directory itself.
         let moves = !Arc::ptr_eq(old_directory, new_directory);
         let rewritten = |inode: &Inode| {
             if moves && inode.is_directory() { inode.check(credentials, Access::WRITE) } else { Ok(()) }
         };
         rewritten(source)?;
         match target {
-            Some(target) if taken == Taken::Exchange => rewritten(target),
+            Some(target) if taken == ExistingName::Exchange => rewritten(target),
             _ => Ok(()),
         }
     })
 }
 
-/// Whether `inode`'s name may be taken out of `directory`.
+/// Checks whether `inode`'s name may be removed from `directory`.
 fn check_removal(credentials: Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
     directory.check(credentials, Access::WRITE | Access::EXECUTE)?;
     let parent = directory.ownership();
@@ -244,10 +246,10 @@ fn check_removal(credentials: Credentials, directory: &Inode, inode: &Inode) -> 
     Ok(())
 }
 
-/// The path a symbolic link stands for: readlink(2).
+/// Returns the target of a symbolic link: readlink(2).
 ///
 /// # Errors
-/// `EINVAL`: not a symbolic link. Those of a live link.
+/// `EINVAL`: not a symbolic link. Those of a dynamic link.
 pub(crate) fn read_link(location: &Location) -> Result<alloc::vec::Vec<u8>, Errno> {
     location.inode.link_target().ok_or(Errno::EINVAL)?
 }

@@ -1,0 +1,104 @@
+//! Dynamic directories: their entries are generated from what they stand for, as in `/proc/PID`.
+//!
+//! Each lookup makes a new inode; inodes of the same name have the same number.
+//! Why: decision 0075.
+//! Source: Linux 6.1 fs/proc/base.c.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rules::abi::errno::Errno;
+use rules::abi::mode::{FileType, Permissions};
+use rules::linux::credentials::Credentials;
+use spin::Once;
+
+use super::inode::{Content, Inode};
+use crate::linux::fs::mount::Location;
+
+/// Generates the names of a dynamic directory.
+pub(crate) trait DynamicNames: Send + Sync {
+    /// Returns what `name` leads to now.
+    ///
+    /// # Errors
+    /// `ENOENT`: nothing, or no longer.
+    fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno>;
+
+    /// Returns the names whose keys are at least `from`, by ascending key.
+    fn list(&self, from: u64) -> Vec<Listed>;
+}
+
+/// The parts from which an inode is made.
+pub(crate) struct DynamicInode {
+    /// The inode number, unique in the file system.
+    pub(crate) number: u64,
+    /// Its contents.
+    pub(crate) content: Content,
+    /// Its permission bits.
+    pub(crate) permissions: Permissions,
+    /// Its owner and group.
+    pub(crate) owner: Credentials,
+}
+
+/// A name as getdents(2) returns it.
+pub(crate) struct Listed {
+    /// Its key: the position in the order of names, below [`KEYS`].
+    pub(crate) key: u64,
+    /// The name.
+    pub(crate) name: Vec<u8>,
+    /// The inode's number.
+    pub(crate) number: u64,
+    /// Its kind.
+    pub(crate) file_type: FileType,
+}
+
+/// The target of a symbolic link in `/proc`.
+pub(crate) struct Destination {
+    /// The text that readlink(2) returns.
+    pub(crate) text: Vec<u8>,
+    /// The file that the link leads to, whatever its path; if `None`, the text is resolved as a path.
+    pub(crate) place: Option<Location>,
+}
+
+/// Returns a link's target; called whenever the link is read or followed.
+pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
+
+/// Generates a file's text; called whenever the file is read from its start.
+pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+
+/// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
+pub(crate) const KEYS: u64 = 1 << 40;
+
+/// The first cookie of a generated name; lower ones belong to names that programs created.
+pub(super) const FIRST_COOKIE: u64 = 1 << 41;
+
+/// The generated names of a directory.
+pub(super) struct DynamicDirectory {
+    names: Box<dyn DynamicNames>,
+    /// Where `..` leads. A strong reference, because no entry of the parent holds a dynamic directory.
+    parent: Once<Arc<Inode>>,
+}
+
+impl DynamicDirectory {
+    pub(super) fn new(names: Box<dyn DynamicNames>) -> Self {
+        Self { names, parent: Once::new() }
+    }
+
+    pub(super) fn keep_parent(&self, parent: &Arc<Inode>) {
+        self.parent.call_once(|| parent.clone());
+    }
+
+    pub(super) fn names(&self) -> &dyn DynamicNames {
+        &*self.names
+    }
+
+    pub(super) fn parent(&self) -> Option<Arc<Inode>> {
+        self.parent.get().cloned()
+    }
+
+    /// Returns the name of the inode with that number.
+    pub(super) fn name_of(&self, number: u64) -> Option<Arc<[u8]>> {
+        let listed = self.names.list(0).into_iter().find(|listed| listed.number == number);
+        listed.map(|listed| listed.name.into())
+    }
+}
