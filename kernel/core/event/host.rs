@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use pollee::{Count, Host, Lock, Wake};
 
 use super::class::{self, Class};
-use super::parker::Parker;
+use super::parker::Unparker;
 use super::rank::{Rank, Ranked, RankedGuard};
 
 /// This kernel, as the pollee crate sees it.
@@ -28,11 +28,11 @@ impl Host for Pollux {
 
 /// A thread that may sleep.
 #[derive(Clone)]
-pub(crate) struct Task(Arc<Parker>);
+pub(crate) struct Task(Arc<Unparker>);
 
 impl Task {
     /// The thread that sleeps there.
-    pub(crate) const fn new(waker: Arc<Parker>) -> Self {
+    pub(crate) const fn new(waker: Arc<Unparker>) -> Self {
         Self(waker)
     }
 }

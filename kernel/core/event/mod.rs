@@ -12,14 +12,13 @@ pub(crate) mod trace;
 
 pub(crate) use host::{Pollux, Task};
 
-/// When readiness is cached: the policy this kernel was built with (features `policy-stateful` and
-/// `policy-stateless`).
+// When readiness is cached: the policy this kernel was built with.
 #[cfg(not(any(feature = "policy-stateful", feature = "policy-stateless")))]
-type Policy = pollee::Hybrid;
+use pollee::Hybrid as Policy;
 #[cfg(feature = "policy-stateful")]
-type Policy = pollee::Stateful;
+use pollee::Stateful as Policy;
 #[cfg(all(feature = "policy-stateless", not(feature = "policy-stateful")))]
-type Policy = pollee::Stateless;
+use pollee::Stateless as Policy;
 
 /// An object's state behind its lock, with its readiness and its watchers.
 pub(crate) type Locked<S> = pollee::Locked<S, Pollux>;

@@ -54,7 +54,7 @@ pub(crate) struct Ranked<T> {
 // Fields drop in this order: the lock is free before its place is.
 pub(crate) struct RankedGuard<'a, T> {
     guard: SpinLockGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 impl<T> Ranked<T> {
@@ -64,8 +64,8 @@ impl<T> Ranked<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> RankedGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        RankedGuard { guard: self.lock.lock(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        RankedGuard { guard: self.lock.lock(), _held: held }
     }
 }
 
@@ -84,24 +84,24 @@ impl<T> DerefMut for RankedGuard<'_, T> {
 }
 
 /// That this CPU holds a lock of some rank. Nothing at all in release builds.
-struct Place {
+struct HeldRank {
     #[cfg(debug_assertions)]
     rank: Rank,
 }
 
 #[cfg(not(debug_assertions))]
-impl Place {
+impl HeldRank {
     #[inline]
     const fn enter(_: Rank) -> Self {
         Self {}
     }
 }
 
-/// How many locks of each rank this CPU holds. Between [`enter`](Place::enter) and the lock's own disabling of
+/// How many locks of each rank this CPU holds. Between [`enter`](HeldRank::enter) and the lock's own disabling of
 /// preemption nothing switches tasks: the kernel is preempted only where it says so.
 #[cfg(debug_assertions)]
 mod held {
-    use super::{Place, Rank};
+    use super::{HeldRank, Rank};
 
     ostd::cpu_local_cell! {
         /// Eight counters of eight bits.
@@ -112,7 +112,7 @@ mod held {
         rank as u32 * 8
     }
 
-    impl Place {
+    impl HeldRank {
         pub(super) fn enter(rank: Rank) -> Self {
             let held = HELD.load();
             let first = if rank == Rank::Interest { shift(rank) + 8 } else { shift(rank) };
@@ -122,7 +122,7 @@ mod held {
         }
     }
 
-    impl Drop for Place {
+    impl Drop for HeldRank {
         fn drop(&mut self) {
             HELD.store(HELD.load() - (1 << shift(self.rank)));
         }

@@ -3,7 +3,7 @@
 //! Owns: a ring of events for each CPU.   Not here: totals (event/class).
 //!
 //! Writing takes no lock and never waits: a CPU writes to its own ring, and an interrupt handler that comes in
-//! between takes the next place. A reader that comes in between may see an event half written; a trace is to be
+//! between takes the next slot. A reader that comes in between may see an event half written; a trace is to be
 //! looked at, not to be computed with.
 
 use alloc::vec::Vec;
@@ -48,26 +48,26 @@ pub(crate) enum Kind {
 }
 
 /// Events that each CPU keeps.
-const PLACES: usize = 256;
+const SLOTS: usize = 256;
 
-struct Place {
+struct Slot {
     /// The time-stamp counter.
     time: AtomicU64,
     /// Kind above, thread below.
-    who: AtomicU64,
+    origin: AtomicU64,
     number: AtomicU64,
 }
 
 struct Ring {
     next: AtomicUsize,
-    places: [Place; PLACES],
+    slots: [Slot; SLOTS],
 }
 
 static RINGS: PerCpu<Ring> = PerCpu::new([const { CacheLines(Ring::new()) }; CPUS]);
 
 impl Ring {
     const fn new() -> Self {
-        Self { next: AtomicUsize::new(0), places: [const { Place::new() }; PLACES] }
+        Self { next: AtomicUsize::new(0), slots: [const { Slot::new() }; SLOTS] }
     }
 }
 
@@ -96,10 +96,10 @@ pub(crate) fn syscall(kind: Kind, tid: u32, number: usize) {
 
 fn write(kind: Kind, tid: u32, number: usize) {
     let ring = RINGS.get();
-    let place = &ring.places[ring.next.fetch_add(1, Ordering::Relaxed) % PLACES];
-    place.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
-    place.who.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
-    place.number.store(number as u64, Ordering::Relaxed);
+    let slot = &ring.slots[ring.next.fetch_add(1, Ordering::Relaxed) % SLOTS];
+    slot.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
+    slot.origin.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
+    slot.number.store(number as u64, Ordering::Relaxed);
 }
 
 /// An event that was noted.
@@ -115,7 +115,7 @@ pub(crate) struct Event {
 
 /// The events of all CPUs that are still there, the oldest first.
 pub(crate) fn all() -> Vec<Event> {
-    let mut events: Vec<_> = (0..ostd::cpu::num_cpus()).flat_map(|cpu| last(cpu, PLACES)).collect();
+    let mut events: Vec<_> = (0..ostd::cpu::num_cpus()).flat_map(|cpu| last(cpu, SLOTS)).collect();
     events.sort_unstable_by_key(|event| event.time);
     events
 }
@@ -124,13 +124,13 @@ pub(crate) fn all() -> Vec<Event> {
 pub(crate) fn last(cpu: usize, most: usize) -> impl Iterator<Item = Event> {
     let ring = RINGS.of(cpu);
     let next = ring.next.load(Ordering::Relaxed);
-    let first = next.saturating_sub(most.min(PLACES));
-    (first..next).filter_map(move |index| ring.places[index % PLACES].read(cpu))
+    let first = next.saturating_sub(most.min(SLOTS));
+    (first..next).filter_map(move |index| ring.slots[index % SLOTS].read(cpu))
 }
 
-impl Place {
+impl Slot {
     const fn new() -> Self {
-        Self { time: AtomicU64::new(0), who: AtomicU64::new(0), number: AtomicU64::new(0) }
+        Self { time: AtomicU64::new(0), origin: AtomicU64::new(0), number: AtomicU64::new(0) }
     }
 
     fn read(&self, cpu: usize) -> Option<Event> {
@@ -144,10 +144,10 @@ impl Place {
             Kind::Fault,
         ];
         let time = self.time.load(Ordering::Relaxed);
-        let who = self.who.load(Ordering::Relaxed);
-        let kind = *KINDS.get((who >> 32) as usize)?;
+        let origin = self.origin.load(Ordering::Relaxed);
+        let kind = *KINDS.get((origin >> 32) as usize)?;
         let number = self.number.load(Ordering::Relaxed);
-        (time != 0).then_some(Event { time, cpu, kind, tid: who as u32, number })
+        (time != 0).then_some(Event { time, cpu, kind, tid: origin as u32, number })
     }
 }
 

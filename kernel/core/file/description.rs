@@ -20,7 +20,7 @@ use rules::abi::stat::Stat;
 
 use self::polled::PolledFile;
 use super::location::Location;
-use super::release::{Observers, Release};
+use super::release::{Observers, ReleaseObserver};
 use super::traits::{File, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
@@ -207,12 +207,12 @@ impl OpenFile {
     ///
     /// # Errors
     /// `ENOMEM`: it will not hear.
-    pub(crate) fn observe(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+    pub(crate) fn observe(&self, observer: &Arc<dyn ReleaseObserver>) -> Result<(), Errno> {
         self.observers.add(observer)
     }
 
     /// Those who asked and are still there, some of whom may have lost interest.
-    pub(crate) fn observers(&self) -> Vec<Arc<dyn Release>> {
+    pub(crate) fn observers(&self) -> Vec<Arc<dyn ReleaseObserver>> {
         self.observers.all()
     }
 }
@@ -220,6 +220,6 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.file.end_registration();
-        self.observers.tell(self.id);
+        self.observers.notify(self.id);
     }
 }

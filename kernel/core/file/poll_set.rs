@@ -33,13 +33,13 @@ use crate::core::event::{self, Poller, Pollux};
 use crate::machine::memory::layout::PAGE_SIZE;
 
 /// A thread that can wait for many files.
-pub(crate) trait Thread: Sleep<Pollux> {
+pub(crate) trait PollThread: Sleep<Pollux> {
     /// What it waits with; nobody else asks for it.
-    fn waiting(&self) -> RefMut<'_, Waiting>;
+    fn poll_context(&self) -> RefMut<'_, PollContext>;
 }
 
 /// What a thread waits for many files with; kept from one wait to the next.
-pub(crate) struct Waiting {
+pub(crate) struct PollContext {
     epochs: event::WaitEpochs,
     /// Files of the present wait, which stay open for as long as it lasts.
     armed: Vec<Arc<OpenFile>>,
@@ -55,7 +55,7 @@ const FEW: usize = PAGE_SIZE / size_of::<Arc<OpenFile>>();
 /// An open file description that can be watched.
 struct WatchedFile(Arc<OpenFile>);
 
-impl Waiting {
+impl PollContext {
     /// For `task`.
     pub(crate) fn new(task: &event::Task) -> Self {
         Self {
@@ -111,19 +111,19 @@ pub(crate) enum Timeout<D> {
 }
 
 /// A question about many descriptors, with room for the answers.
-pub(crate) trait Question {
-    /// The parts into which [`ask`](Self::ask) divides the descriptors: a few hundred in each, because preemption is
+pub(crate) trait PollSet {
+    /// The parts into which [`poll_part`](Self::poll_part) divides the descriptors: a few hundred in each, because preemption is
     /// off while one is asked.
     fn parts(&self) -> usize;
 
     /// Asks `look` what of some events is ready on each open descriptor of a part, and notes the answers. (`None`
     /// is the answer of one that is not open for such questions.) Returns how many are ready, by its own way of
     /// counting; those that are not open are.
-    fn ask(
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize;
 }
 
@@ -132,45 +132,45 @@ pub(crate) trait Question {
 /// # Errors
 /// The question has noted the last answers, that nothing is ready. `EINTR`: a signal came first. `ENOMEM`: no
 /// memory to wait with.
-pub(crate) fn wait<S: Thread>(
+pub(crate) fn wait<S: PollThread>(
     thread: &S,
     files: &FdTable,
     timeout: Timeout<S::Deadline>,
-    question: &mut impl Question,
+    set: &mut impl PollSet,
 ) -> Result<usize, Errno> {
     let deadline = match timeout {
         Timeout::Now => {
-            let count = ask(files, question);
+            let count = poll_all(files, set);
             return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
         }
         Timeout::At(deadline) => Some(deadline),
         Timeout::Never => None,
     };
-    let waiting = &mut *thread.waiting();
-    if !waiting.has_slept {
-        let count = ask(files, question);
+    let context = &mut *thread.poll_context();
+    if !context.has_slept {
+        let count = poll_all(files, set);
         if count > 0 {
             return Ok(count);
         }
     }
-    waiting.epochs.begin();
-    let mut looks = 0;
+    context.epochs.begin();
+    let mut passes = 0;
     let attempt = || {
-        looks += 1;
-        let count = if looks == 1 {
-            match ask_and_arm(files, question, waiting) {
+        passes += 1;
+        let count = if passes == 1 {
+            match poll_and_arm(files, set, context) {
                 Ok(count) => count,
                 Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
             }
         } else {
-            waiting.epochs.rearm();
-            ask(files, question)
+            context.epochs.rearm();
+            poll_all(files, set)
         };
         if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
     };
     let result = pollee::wait_many(thread, Class::PollSet, deadline, attempt);
-    waiting.end();
-    waiting.has_slept = looks > 1;
+    context.end();
+    context.has_slept = passes > 1;
     match result {
         Ok(result) => result,
         Err(WaitError::TimedOut) => Ok(0),
@@ -178,25 +178,25 @@ pub(crate) fn wait<S: Thread>(
     }
 }
 
-/// One pass that only looks.
-fn ask(files: &FdTable, question: &mut impl Question) -> usize {
+/// One pass that only polls.
+fn poll_all(files: &FdTable, set: &mut impl PollSet) -> usize {
     let mut hits = Hits::default();
-    let mut look = |file: &Arc<OpenFile>, interest| file.poll_cached(interest, &mut hits);
-    (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
+    let mut poll = |file: &Arc<OpenFile>, interest| file.poll_cached(interest, &mut hits);
+    (0..set.parts()).map(|part| set.poll_part(part, &files.read(), &mut poll)).sum()
 }
 
 /// One pass that makes files part of the wait until it finds something ready.
-fn ask_and_arm(
+fn poll_and_arm(
     files: &FdTable,
-    question: &mut impl Question,
-    waiting: &mut Waiting,
+    set: &mut impl PollSet,
+    context: &mut PollContext,
 ) -> Result<usize, NoMemory> {
-    let mut waiting = Some(waiting);
+    let mut context = Some(context);
     let mut result = Ok(());
     let mut hits = Hits::default();
-    let mut look = |file: &Arc<OpenFile>, interest| {
-        let events = match &mut waiting {
-            Some(waiting) if file.is_watchable() => match waiting.arm(file, interest, &mut hits) {
+    let mut poll = |file: &Arc<OpenFile>, interest| {
+        let events = match &mut context {
+            Some(context) if file.is_watchable() => match context.arm(file, interest, &mut hits) {
                 Ok(events) => Some(events),
                 Err(error) => {
                     result = Err(error);
@@ -206,11 +206,11 @@ fn ask_and_arm(
             _ => file.poll_cached(interest, &mut hits),
         };
         if events.is_none_or(|events| !events.is_empty()) {
-            waiting = None;
+            context = None;
         }
         events
     };
-    let count = (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum();
+    let count = (0..set.parts()).map(|part| set.poll_part(part, &files.read(), &mut poll)).sum();
     result.map(|()| count)
 }
 

@@ -14,20 +14,20 @@ use rules::abi::errno::Errno;
 use super::description::DescriptionId;
 
 /// Somebody who keeps something about an open file description, without keeping it open.
-pub(crate) trait Release: Any + Send + Sync {
+pub(crate) trait ReleaseObserver: Any + Send + Sync {
     /// The description is gone. Called in task context with no lock held; the file behind it still exists.
-    fn release(&self, description: DescriptionId);
+    fn released(&self, description: DescriptionId);
 }
 
 /// The observers of one description.
-pub(super) struct Observers(SpinLock<Vec<Weak<dyn Release>>>);
+pub(super) struct Observers(SpinLock<Vec<Weak<dyn ReleaseObserver>>>);
 
 impl Observers {
     pub(super) const fn new() -> Self {
         Self(SpinLock::new(Vec::new()))
     }
 
-    pub(super) fn add(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+    pub(super) fn add(&self, observer: &Arc<dyn ReleaseObserver>) -> Result<(), Errno> {
         let observer = Arc::downgrade(observer);
         let mut observers = self.0.lock();
         if observers.iter().any(|known| known.ptr_eq(&observer)) {
@@ -40,16 +40,16 @@ impl Observers {
     }
 
     /// Those that are still there.
-    pub(super) fn all(&self) -> Vec<Arc<dyn Release>> {
+    pub(super) fn all(&self) -> Vec<Arc<dyn ReleaseObserver>> {
         let observers = self.0.lock().clone();
         observers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    pub(super) fn tell(&self, description: DescriptionId) {
+    pub(super) fn notify(&self, description: DescriptionId) {
         // Nobody can add: the description is being dropped.
         let observers = core::mem::take(&mut *self.0.lock());
         for observer in observers.iter().filter_map(Weak::upgrade) {
-            observer.release(description);
+            observer.released(description);
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) trait CloseObserver: Send + Sync {
 }
 
 /// Shared access to a table, for looking at many descriptors. Preemption is off while it lives.
-pub(crate) type Reading<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
+pub(crate) type FdTableGuard<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
 
 /// A number that nobody else gets. Dropped without [`commit`](Self::commit), it is free again.
 #[must_use]
@@ -58,7 +58,7 @@ impl FdTable {
 
     /// Looks at descriptors; [`get`](fd::FdTable::get) borrows. `O_PATH` descriptors are among them.
     #[inline]
-    pub(crate) fn read(&self) -> Reading<'_> {
+    pub(crate) fn read(&self) -> FdTableGuard<'_> {
         self.descriptors.read()
     }
 

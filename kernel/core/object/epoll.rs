@@ -32,22 +32,22 @@ use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::core::file::traits::File;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
-    interest: Ranked<Table<DescriptionId, Watched>>,
+    interest: Ranked<Table<DescriptionId, ItemFile>>,
     ready: Arc<ReadyList<Pollux>>,
     /// The instances of which this one is an item.
     outer: Outer,
     me: Weak<Self>,
 }
 
-type Item = interest::Item<DescriptionId, Watched>;
+type Item = interest::Item<DescriptionId, ItemFile>;
 
 /// A file in an interest table.
-struct Watched {
+struct ItemFile {
     /// Keeps the file, not its description: the item goes first when that is closed.
     file: Yoke<&'static event::Pollable, Arc<dyn File>>,
     description: Weak<OpenFile>,
@@ -55,7 +55,7 @@ struct Watched {
     token: Option<Token>,
 }
 
-impl Watched {
+impl ItemFile {
     fn file(&self) -> &Arc<dyn File> {
         self.file.backing_cart()
     }
@@ -88,7 +88,7 @@ impl Epoll {
     /// Takes an item out of the table and ends its registration; the caller drops it without the lock.
     fn disconnect(
         &self,
-        table: &mut Table<DescriptionId, Watched>,
+        table: &mut Table<DescriptionId, ItemFile>,
         identity: Identity<DescriptionId>,
     ) -> Option<Item> {
         let (key, mut item) = table.remove(identity)?;
@@ -156,8 +156,8 @@ impl Pollable<Pollux> for Epoll {
     }
 }
 
-impl Release for Epoll {
-    fn release(&self, description: DescriptionId) {
+impl ReleaseObserver for Epoll {
+    fn released(&self, description: DescriptionId) {
         loop {
             let mut table = self.interest.lock();
             let Some(fd) = table.numbers_of(description).next() else {

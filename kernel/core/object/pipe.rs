@@ -22,7 +22,7 @@ use rules::abi::stat::Stat;
 use rules::core::pipe::{End, PAGE_SIZE, PipeMode, Privilege};
 
 use self::fifo::FifoId;
-use self::pool::Pool;
+use self::pool::PagePool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
@@ -53,12 +53,12 @@ pub(crate) struct PipeEnd {
     /// `O_DIRECT`: writes are packets. Looked at alone, so the atomic orders nothing.
     is_packetized: AtomicBool,
     /// Set if nobody was at the other side when this end was opened: how often that had been opened by then.
-    missed: Option<Missed>,
+    partner: Option<PartnerSnapshot>,
 }
 
 /// The state of a side when its partner found nobody there.
 #[derive(Clone, Copy)]
-struct Missed {
+struct PartnerSnapshot {
     side: End,
     openings: u64,
 }
@@ -98,13 +98,13 @@ impl Pipe {
 
 impl PipeEnd {
     fn open(pipe: Arc<Pipe>, access: AccessMode, flags: OpenFlags) -> Self {
-        let missed = {
+        let partner = {
             let mut state = pipe.state.lock();
             sides(access).for_each(|side| state.open(side));
-            let missed = sides(access).map(End::other).find(|side| state.is_closed(*side));
+            let partner = sides(access).map(End::other).find(|side| state.is_closed(*side));
             // Nobody waits for the other end of a pipe without a name, nor is its hang-up kept from anybody.
-            let missed = missed.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
-            missed.map(|side| Missed { side, openings: state.openings(side) })
+            let partner = partner.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
+            partner.map(|side| PartnerSnapshot { side, openings: state.openings(side) })
         };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
         let mask = sides(access).fold(Events::empty(), |mask, side| {
@@ -113,7 +113,7 @@ impl PipeEnd {
                 End::Writer => Events::WRITABLE | Events::ERR,
             }
         });
-        Self { pipe, access, mask, is_packetized, missed }
+        Self { pipe, access, mask, is_packetized, partner }
     }
 
     /// Bytes that fit into the pipe.
@@ -132,9 +132,9 @@ impl PipeEnd {
     }
 }
 
-impl Missed {
+impl PartnerSnapshot {
     /// Whether somebody has come to that side since.
-    fn is_past(self, state: &rules::core::pipe::Pipe) -> bool {
+    fn has_opened_since(self, state: &rules::core::pipe::Pipe) -> bool {
         state.openings(self.side) != self.openings
     }
 }
@@ -161,7 +161,7 @@ impl File for PipeEnd {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.pipe.state.lock();
         let was_full = state.is_full();
-        let result = state.read(to, &mut Pool);
+        let result = state.read(to, &mut PagePool);
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
             // As on Linux even if no slot became free (`pipe_read`): an epoll keeps the order of such news.
             state.raise(Events::WRITABLE);
@@ -173,7 +173,7 @@ impl File for PipeEnd {
         let kind =
             if self.is_packetized.load(Ordering::Relaxed) { PipeMode::Packet } else { PipeMode::Stream };
         let mut state = self.pipe.state.lock();
-        let result = state.write(from, kind, &mut Pool);
+        let result = state.write(from, kind, &mut PagePool);
         if let Poll::Ready(Ok(1..)) | Poll::Pending = result {
             // Edge-triggered readers hear of every write, not only of the first into an empty pipe: programs
             // count on that since Linux had it. It tells them of one that found no room, too (`pipe_write`).
@@ -200,8 +200,8 @@ impl File for PipeEnd {
     }
 
     fn finish_open(&self) -> Poll<()> {
-        match self.missed {
-            Some(missed) if !missed.is_past(&self.pipe.state.read()) => Poll::Pending,
+        match self.partner {
+            Some(partner) if !partner.has_opened_since(&self.pipe.state.read()) => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }
@@ -238,16 +238,16 @@ impl Pollable<Pollux> for PipeEnd {
     /// Nobody has hung up before the first writer came.
     fn show(&self, mut events: Events) -> Events {
         if events.contains(Events::HUP)
-            && let Some(missed) = self.missed
+            && let Some(partner) = self.partner
         {
             let state = self.pipe.state.read();
-            let has_hung_up = state.is_closed(End::Writer) && missed.is_past(&state);
+            let has_hung_up = state.is_closed(End::Writer) && partner.has_opened_since(&state);
             events.set(Events::HUP, has_hung_up);
         }
         events
     }
 
     fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
-        self.missed.is_none().then(|| (self.pipe.state.header(), self.mask))
+        self.partner.is_none().then(|| (self.pipe.state.header(), self.mask))
     }
 }

@@ -4,7 +4,7 @@
 //! Owns: the set of signals, and its watchers.   Not here: pending signals (the [`PendingSignals`] of the thread),
 //! numbers and flags (`core/syscall/signalfd`).
 //! A process that watches a signalfd keeps it in a list, and a signal that is queued for the process is
-//! [announced](SignalFd::announce) to that list: as on Linux, an epoll instance hears of the signals of the process that
+//! [announced](SignalFd::notify) to that list: as on Linux, an epoll instance hears of the signals of the process that
 //! added the signalfd. Readiness depends on the thread that asks, so it is computed each time under every policy.
 //! Source: signalfd(2); Linux 6.1 fs/signalfd.c.
 
@@ -47,21 +47,21 @@ pub(crate) trait PendingSignals: Sized + Send + Sync + 'static {
     ) -> Option<Result<(), Errno>>;
 
     /// Has `file` told of the signals of the process from now on.
-    fn enlist(&self, file: &Weak<SignalFd<Self>>);
+    fn subscribe(&self, file: &Weak<SignalFd<Self>>);
 }
 
 /// A set of signals, as a file.
 pub(crate) struct SignalFd<P: PendingSignals> {
-    state: event::Locked<State>,
+    state: event::Locked<SignalFdState>,
     me: Weak<Self>,
     signals: PhantomData<P>,
 }
 
-struct State {
+struct SignalFdState {
     wanted: SigSet,
 }
 
-impl Readiness for State {
+impl Readiness for SignalFdState {
     /// Only what waiters are told: that one of the signals came, for some thread.
     fn readiness(&self) -> Events {
         Events::IN
@@ -74,7 +74,7 @@ impl Readiness for State {
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create<P: PendingSignals>(wanted: SigSet, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let file = Arc::new_cyclic(|me: &Weak<SignalFd<P>>| SignalFd {
-        state: event::Locked::new(Class::SignalFd, State { wanted }),
+        state: event::Locked::new(Class::SignalFd, SignalFdState { wanted }),
         me: me.clone(),
         signals: PhantomData,
     });
@@ -90,7 +90,7 @@ impl<P: PendingSignals> SignalFd<P> {
     }
 
     /// Tells waiters that `signal` was queued, if the file shows it.
-    pub(crate) fn announce(&self, signal: Signal) {
+    pub(crate) fn notify(&self, signal: Signal) {
         let mut state = self.state.lock();
         if state.wanted.contains(signal) {
             state.raise(Events::IN);
@@ -160,7 +160,7 @@ impl<P: PendingSignals> Pollable<Pollux> for SignalFd<P> {
         mode: WakeMode,
     ) -> Result<(Token, Events), NoMemory> {
         if let Some(pending) = P::current() {
-            pending.enlist(&self.me);
+            pending.subscribe(&self.me);
         }
         let (token, _) = self.source().register(watcher, interest, mode)?;
         Ok((token, Pollable::poll(self, interest)))

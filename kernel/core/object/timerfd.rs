@@ -26,13 +26,13 @@ use crate::machine::memory::transfer::Sink;
 
 /// A timer to wait for.
 pub(crate) struct TimerFd {
-    state: event::Locked<State>,
+    state: event::Locked<TimerFdState>,
     alarm: Arc<Alarm>,
     /// Whether absolute times are of the wall clock.
     is_realtime: bool,
 }
 
-struct State {
+struct TimerFdState {
     rule: rules::core::timerfd::TimerFd,
     armed: Option<Timer>,
 }
@@ -45,7 +45,7 @@ struct Alarm(Weak<TimerFd>);
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(is_realtime: bool, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    let state = State { rule: rules::core::timerfd::TimerFd::default(), armed: None };
+    let state = TimerFdState { rule: rules::core::timerfd::TimerFd::default(), armed: None };
     let file = Arc::new_cyclic(|me| TimerFd {
         state: event::Locked::new(Class::TimerFd, state),
         alarm: Arc::new(Alarm(me.clone())),
@@ -68,9 +68,9 @@ impl TimerFd {
         if state.rule.expire(clock::now()) {
             state.raise(Events::IN);
         }
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         before
     }
 
@@ -78,14 +78,14 @@ impl TimerFd {
     pub(crate) fn get(&self) -> Setting {
         let mut state = self.state.lock();
         let setting = state.rule.get(clock::now());
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         setting
     }
 }
 
-impl State {
+impl TimerFdState {
     /// Arms the clock for what is due; returns the timer that was armed before, to be dropped without the lock.
     #[must_use]
     fn arm(&mut self, alarm: &Arc<Alarm>) -> Option<Timer> {
@@ -94,7 +94,7 @@ impl State {
     }
 }
 
-impl Readiness for State {
+impl Readiness for TimerFdState {
     fn readiness(&self) -> Events {
         self.rule.readiness()
     }
@@ -128,9 +128,9 @@ impl File for TimerFd {
             state.rule.take();
             Ok(VALUE_SIZE)
         };
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         Poll::Ready(result)
     }
 

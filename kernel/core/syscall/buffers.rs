@@ -75,14 +75,14 @@ impl Buffers {
 
 /// Where in the file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// At the offset of the open file description, which moves.
-    Offset,
+    Current,
     /// Here, and the offset stays.
     At(u64),
 }
 
-impl Place {
+impl Position {
     /// The argument of pread(2) and its kin.
     ///
     /// # Errors
@@ -96,6 +96,6 @@ impl Place {
     /// # Errors
     /// `EINVAL`: any other negative number.
     pub(crate) fn parse_optional(offset: i64) -> Result<Self, Errno> {
-        if offset == -1 { Ok(Self::Offset) } else { Self::parse(offset) }
+        if offset == -1 { Ok(Self::Current) } else { Self::parse(offset) }
     }
 }

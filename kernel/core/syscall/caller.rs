@@ -15,7 +15,7 @@ use rules::abi::open::OpenFlags;
 use rules::abi::signal::SigSet;
 use rules::core::fd::Fd;
 
-use super::buffers::Place;
+use super::buffers::Position;
 use super::poll::Group;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set;
@@ -55,7 +55,7 @@ pub(crate) enum Right {
 /// The thread that makes a system call.
 pub(crate) trait Caller {
     /// The thread as something that sleeps.
-    type Sleeper: poll_set::Thread<Deadline = Duration>;
+    type Sleeper: poll_set::PollThread<Deadline = Duration>;
 
     /// The signals that wait for a thread.
     type Signals: PendingSignals;
@@ -78,12 +78,17 @@ pub(crate) trait Caller {
     /// Whether it holds `right`.
     fn may(&self, right: Right) -> bool;
 
-    /// How many bytes it may write to `file` at `place` (`RLIMIT_FSIZE`); `None` if there is no limit. `file` loses
+    /// How many bytes it may write to `file` at `position` (`RLIMIT_FSIZE`); `None` if there is no limit. `file` loses
     /// its set-user-ID bits if the caller's write takes them.
     ///
     /// # Errors
     /// `EFBIG`: none. The caller gets `SIGXFSZ`.
-    fn write_limit(&self, file: &OpenFile, place: Place, status: OpenFlags) -> Result<Option<usize>, Errno>;
+    fn write_limit(
+        &self,
+        file: &OpenFile,
+        position: Position,
+        status: OpenFlags,
+    ) -> Result<Option<usize>, Errno>;
 
     /// Sends it the `SIGPIPE` that goes with `EPIPE`.
     fn send_sigpipe(&self);

@@ -9,8 +9,8 @@ use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
+use super::blocking;
 use super::caller::{Caller, SysResult};
-use super::patience;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::machine::clock;
@@ -45,7 +45,7 @@ pub(crate) fn close(cx: &mut impl Caller, fd: Fd) -> SysResult {
 #[cold]
 fn linger(cx: &impl Caller, file: &OpenFile, time: Duration) {
     let until = Timeout::At(clock::now() + time);
-    let _ = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
+    let _ = blocking::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
         if file.file().is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     });
 }

@@ -1,5 +1,6 @@
 //! The system calls of the core. One file for each man page.
 
+pub(crate) mod blocking;
 pub(crate) mod buffers;
 pub(crate) mod caller;
 pub(crate) mod close;
@@ -7,7 +8,6 @@ pub(crate) mod dup;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod mask;
-pub(crate) mod patience;
 pub(crate) mod pipe;
 pub(crate) mod poll;
 pub(crate) mod read;

@@ -11,9 +11,9 @@ use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 
-use super::buffers::{Buffers, Place};
+use super::blocking;
+use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
-use super::patience;
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::transfer::Sink;
 
@@ -23,7 +23,7 @@ use crate::machine::memory::transfer::Sink;
 /// `EBADF`: not open, or not for reading. `EFAULT`: the buffer is not writable. `EINVAL`, `EISDIR`: the file cannot
 /// be read. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the first byte.
 pub(crate) fn read(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
-    read_to(cx, fd, Buffers::One { addr, len }, Place::Offset)
+    read_to(cx, fd, Buffers::One { addr, len }, Position::Current)
 }
 
 /// Reads to the `count` buffers that are described at `iov`.
@@ -31,7 +31,7 @@ pub(crate) fn read(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> Sys
 /// # Errors
 /// As [`read`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
 pub(crate) fn readv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> SysResult {
-    read_to(cx, fd, Buffers::Vector { iov, count }, Place::Offset)
+    read_to(cx, fd, Buffers::Vector { iov, count }, Position::Current)
 }
 
 /// Reads from `offset` on, and leaves the file's own offset alone.
@@ -39,7 +39,7 @@ pub(crate) fn readv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> S
 /// # Errors
 /// As [`read`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
 pub(crate) fn pread64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
-    read_to(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?)
+    read_to(cx, fd, Buffers::One { addr, len }, Position::parse(offset)?)
 }
 
 /// [`readv`] and [`pread64`] together.
@@ -47,7 +47,7 @@ pub(crate) fn pread64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, off
 /// # Errors
 /// Theirs.
 pub(crate) fn preadv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
-    read_to(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?)
+    read_to(cx, fd, Buffers::Vector { iov, count }, Position::parse(offset)?)
 }
 
 /// [`preadv`] with flags, or [`readv`] with flags if `offset` is -1.
@@ -62,19 +62,19 @@ pub(crate) fn preadv2(
     offset: i64,
     flags: u32,
 ) -> SysResult {
-    let place = Place::parse_optional(offset)?;
+    let position = Position::parse_optional(offset)?;
     // Not one of the flags that are known changes a read.
     if let Err(unknown) = RwFlags::parse(flags) {
         return cx.files().get(fd).and(Err(unknown));
     }
-    read_to(cx, fd, Buffers::Vector { iov, count }, place)
+    read_to(cx, fd, Buffers::Vector { iov, count }, position)
 }
 
 // Every caller but one knows half of the arguments; inlined, read(2) pays for none of the others' cases.
 #[inline(always)]
-fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place) -> SysResult {
+fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> SysResult {
     let file = cx.files().get(fd)?;
-    if matches!(place, Place::At(_)) && !file.is_seekable() {
+    if matches!(position, Position::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);
     }
     let mut to = buffers.to_sink(cx.space(), || file.require_read())?;
@@ -82,18 +82,18 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place) -> SysResul
         return Ok(0);
     }
     let len = to.remaining();
-    if !patience::is_vain(&file, len)
-        && let Poll::Ready(result) = attempt(&file, &mut to, place)
+    if !blocking::read_would_block(&file, len)
+        && let Poll::Ready(result) = attempt(&file, &mut to, position)
     {
         return result;
     }
-    patience::until_read(cx, &file, len, || attempt(&file, &mut to, place))
+    blocking::until_read(cx, &file, len, || attempt(&file, &mut to, position))
 }
 
 #[inline(always)]
-fn attempt(file: &OpenFile, to: &mut dyn Sink, place: Place) -> Poll<Result<usize, Errno>> {
-    match place {
-        Place::Offset => file.read(to),
-        Place::At(offset) => file.read_at(offset, to),
+fn attempt(file: &OpenFile, to: &mut dyn Sink, position: Position) -> Poll<Result<usize, Errno>> {
+    match position {
+        Position::Current => file.read(to),
+        Position::At(offset) => file.read_at(offset, to),
     }
 }

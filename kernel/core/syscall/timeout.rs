@@ -18,11 +18,11 @@ const END_OF_TIME: Duration = Duration::from_secs(i64::MAX.cast_unsigned());
 /// A time limit in the program's memory, which is told what remains of it.
 pub(crate) struct TimeLimit {
     timeout: Timeout<Duration>,
-    rest: Rest,
+    target: WriteBack,
 }
 
 /// Where the rest goes.
-enum Rest {
+enum WriteBack {
     Nowhere,
     Timespec(usize),
     Timeval(usize),
@@ -52,7 +52,7 @@ impl TimeLimit {
     /// `EFAULT`: not readable. `EINVAL`: negative, or with a second or more of nanoseconds.
     pub(crate) fn timespec(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
         let read = || UserPtr::<Timespec>::new(space, address).read()?.to_duration();
-        Self::new(address, read, Rest::Timespec(address))
+        Self::new(address, read, WriteBack::Timespec(address))
     }
 
     /// The `struct timeval` at `address`; null is for ever.
@@ -61,18 +61,18 @@ impl TimeLimit {
     /// `EFAULT`: not readable. `EINVAL`: negative.
     pub(crate) fn timeval(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
         let read = || UserPtr::<Timeval>::new(space, address).read()?.to_duration();
-        Self::new(address, read, Rest::Timeval(address))
+        Self::new(address, read, WriteBack::Timeval(address))
     }
 
     fn new(
         address: usize,
         read: impl FnOnce() -> Result<Duration, Errno>,
-        rest: Rest,
+        target: WriteBack,
     ) -> Result<Self, Errno> {
         if address == 0 {
-            return Ok(Self { timeout: Timeout::Never, rest: Rest::Nowhere });
+            return Ok(Self { timeout: Timeout::Never, target: WriteBack::Nowhere });
         }
-        Ok(Self { timeout: from_now(read()?), rest })
+        Ok(Self { timeout: from_now(read()?), target })
     }
 
     /// When the time is up.
@@ -87,10 +87,10 @@ impl TimeLimit {
             return;
         };
         let rest = end.saturating_sub(clock::now());
-        let _ = match self.rest {
-            Rest::Nowhere => Ok(()),
-            Rest::Timespec(address) => UserPtr::new(space, address).write(&Timespec::from(rest)),
-            Rest::Timeval(address) => UserPtr::new(space, address).write(&Timeval::from(rest)),
+        let _ = match self.target {
+            WriteBack::Nowhere => Ok(()),
+            WriteBack::Timespec(address) => UserPtr::new(space, address).write(&Timespec::from(rest)),
+            WriteBack::Timeval(address) => UserPtr::new(space, address).write(&Timeval::from(rest)),
         };
     }
 }

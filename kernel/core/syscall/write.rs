@@ -14,9 +14,9 @@ use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Source as _;
 
-use super::buffers::{Buffers, Place};
+use super::blocking;
+use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
-use super::patience;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::WriteExtent;
 use crate::machine::memory::transfer::Source;
@@ -28,7 +28,7 @@ use crate::machine::memory::transfer::Source;
 /// file cannot be written. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the
 /// first byte. `EPIPE`: nobody can read it any more; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
 pub(crate) fn write(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
-    write_from(cx, fd, Buffers::One { addr, len }, Place::Offset, RwFlags::empty())
+    write_from(cx, fd, Buffers::One { addr, len }, Position::Current, RwFlags::empty())
 }
 
 /// Writes from the `count` buffers that are described at `iov`.
@@ -36,7 +36,7 @@ pub(crate) fn write(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> Sy
 /// # Errors
 /// As [`write()`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
 pub(crate) fn writev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> SysResult {
-    write_from(cx, fd, Buffers::Vector { iov, count }, Place::Offset, RwFlags::empty())
+    write_from(cx, fd, Buffers::Vector { iov, count }, Position::Current, RwFlags::empty())
 }
 
 /// Writes at `offset`, and leaves the file's own offset alone.
@@ -44,7 +44,7 @@ pub(crate) fn writev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> 
 /// # Errors
 /// As [`write()`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
 pub(crate) fn pwrite64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, offset: i64) -> SysResult {
-    write_from(cx, fd, Buffers::One { addr, len }, Place::parse(offset)?, RwFlags::empty())
+    write_from(cx, fd, Buffers::One { addr, len }, Position::parse(offset)?, RwFlags::empty())
 }
 
 /// [`writev`] and [`pwrite64`] together.
@@ -52,7 +52,7 @@ pub(crate) fn pwrite64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, of
 /// # Errors
 /// Theirs.
 pub(crate) fn pwritev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, offset: i64) -> SysResult {
-    write_from(cx, fd, Buffers::Vector { iov, count }, Place::parse(offset)?, RwFlags::empty())
+    write_from(cx, fd, Buffers::Vector { iov, count }, Position::parse(offset)?, RwFlags::empty())
 }
 
 /// [`pwritev`] with flags, or [`writev`] with flags if `offset` is -1.
@@ -67,18 +67,18 @@ pub(crate) fn pwritev2(
     offset: i64,
     flags: u32,
 ) -> SysResult {
-    let place = Place::parse_optional(offset)?;
+    let position = Position::parse_optional(offset)?;
     match RwFlags::parse(flags) {
-        Ok(flags) => write_from(cx, fd, Buffers::Vector { iov, count }, place, flags),
+        Ok(flags) => write_from(cx, fd, Buffers::Vector { iov, count }, position, flags),
         Err(unknown) => cx.files().get(fd).and(Err(unknown)),
     }
 }
 
 // See `read_to`.
 #[inline(always)]
-fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place, flags: RwFlags) -> SysResult {
+fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position, flags: RwFlags) -> SysResult {
     let file = cx.files().get(fd)?;
-    if matches!(place, Place::At(_)) && !file.is_seekable() {
+    if matches!(position, Position::At(_)) && !file.is_seekable() {
         return Err(Errno::ESPIPE);
     }
     let mut from = buffers.to_source(cx.space(), || file.require_write())?;
@@ -87,20 +87,20 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place, flags: R
     }
     let status = file.status() | flags.to_status();
     if file.is_seekable()
-        && let Some(room) = cx.write_limit(&file, place, status)?
+        && let Some(room) = cx.write_limit(&file, position, status)?
     {
         from.truncate(room);
     }
     if file.write_extent() == WriteExtent::All {
-        return write_everything(cx, &file, &mut from, |from| attempt(&file, from, place, status));
+        return write_all(cx, &file, &mut from, |from| attempt(&file, from, position, status));
     }
     let start = from.position();
-    let result = match attempt(&file, &mut from, place, status) {
+    let result = match attempt(&file, &mut from, position, status) {
         Poll::Ready(result) => result,
-        Poll::Pending => patience::after_a_try(cx, &file, Events::WRITABLE, || {
+        Poll::Pending => blocking::after_a_try(cx, &file, Events::WRITABLE, || {
             // What a try that was not ready has taken is offered again.
             from.rewind(start);
-            attempt(&file, &mut from, place, status)
+            attempt(&file, &mut from, position, status)
         }),
     };
     result.inspect_err(|error| signal_broken_pipe(cx, *error))
@@ -110,12 +110,12 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, place: Place, flags: R
 fn attempt(
     file: &OpenFile,
     from: &mut dyn Source,
-    place: Place,
+    position: Position,
     status: OpenFlags,
 ) -> Poll<Result<usize, Errno>> {
-    match place {
-        Place::Offset => file.write(from, status),
-        Place::At(offset) => file.write_at(offset, from, status),
+    match position {
+        Position::Current => file.write(from, status),
+        Position::At(offset) => file.write_at(offset, from, status),
     }
 }
 
@@ -124,7 +124,7 @@ fn attempt(
 /// # Errors
 /// Nothing was written. An error after the first piece ends the write with a short count.
 #[inline(always)]
-pub(crate) fn write_everything(
+pub(crate) fn write_all(
     cx: &impl Caller,
     file: &OpenFile,
     from: &mut dyn Source,
@@ -150,7 +150,7 @@ fn write_rest(
     let mut total = 0;
     let mut result = add(&mut total, len, from.remaining(), first);
     if result.is_pending() {
-        result = Poll::Ready(patience::after_a_try(cx, file, Events::WRITABLE, || {
+        result = Poll::Ready(blocking::after_a_try(cx, file, Events::WRITABLE, || {
             try_rest(file, from, &mut total, &mut attempt)
         }));
     }

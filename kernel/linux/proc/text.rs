@@ -22,7 +22,7 @@ use rules::abi::signal::{SigSet, Signal};
 
 /// Whether it is on a processor, or waits for one.
 pub(super) fn is_running(thread: &Thread) -> bool {
-    !thread.parker().is_asleep()
+    !thread.unparker().is_asleep()
 }
 
 #[derive(Clone, Copy)]

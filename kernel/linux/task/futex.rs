@@ -23,7 +23,7 @@ use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::thread::Myself;
-use crate::core::event::parker::Parker;
+use crate::core::event::parker::Unparker;
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
 
@@ -67,7 +67,7 @@ impl<'a> Word<'a> {
 }
 
 struct Waiter {
-    parker: Arc<Parker>,
+    unparker: Arc<Unparker>,
     bits: u32,
     is_woken: AtomicBool,
     /// Where it waits now; requeueing changes it.
@@ -95,7 +95,7 @@ pub(crate) fn wait(
         return Err(Errno::EAGAIN);
     }
     let waiter = Arc::new(Waiter {
-        parker: thread.parker().clone(),
+        unparker: thread.unparker().clone(),
         bits,
         is_woken: AtomicBool::new(false),
         key: SpinLock::new(key),
@@ -161,7 +161,7 @@ fn wake_locked(waiters: &mut Queues, key: Identity, most: usize, bits: u32) -> u
         }
         count += 1;
         waiter.is_woken.store(true, Ordering::Release);
-        waiter.parker.unpark();
+        waiter.unparker.unpark();
         false
     });
     if queue.is_empty() {

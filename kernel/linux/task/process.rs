@@ -24,7 +24,7 @@ use super::threads::Threads;
 use super::timer::Timers;
 use super::usage::Usage;
 use crate::core::event;
-use crate::core::event::parker::Parker;
+use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::machine::clock;
@@ -108,7 +108,7 @@ pub(crate) struct Process {
     group: AtomicU32,
     session: AtomicU32,
     /// The thread of the parent that waits in vfork(2) until this process has ended or runs another program.
-    pub(super) lender: SpinLock<Option<Arc<Parker>>>,
+    pub(super) lender: SpinLock<Option<Arc<Unparker>>>,
     /// The descriptors that wait for its end.
     pub(super) watchers: SpinLock<Vec<Weak<event::Locked<pidfd::State>>>>,
     /// The signalfds that it has watched or waited for.
@@ -361,7 +361,7 @@ impl Process {
 
     /// Notes that `lender` waits in vfork(2) until [`Process::release_lender`]. Before the process runs.
     pub(crate) fn lend(&self, lender: &Thread) {
-        *self.lender.lock() = Some(lender.parker().clone());
+        *self.lender.lock() = Some(lender.unparker().clone());
     }
 
     /// Lets the parent go on that waits in vfork(2), if one does.

@@ -26,7 +26,7 @@ use super::signal::pending::ThreadSignals;
 use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
-use crate::core::event::parker::{Bed, Parker};
+use crate::core::event::parker::{Parker, Unparker};
 use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
@@ -50,7 +50,7 @@ pub(crate) struct Thread {
     attention: AtomicBool,
     /// Set when the thread must end.
     is_dying: AtomicBool,
-    parker: Arc<Parker>,
+    unparker: Arc<Unparker>,
     /// set_tid_address(2): written and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
     /// set_robust_list(2).
@@ -69,8 +69,8 @@ pub(crate) struct Thread {
 /// A thread as it sees itself: only it can sleep.
 pub(crate) struct Myself {
     thread: Arc<Thread>,
-    bed: Bed,
-    waiting: RefCell<poll_set::Waiting>,
+    parker: Parker,
+    poll_context: RefCell<poll_set::PollContext>,
 }
 
 /// What only the thread itself touches.
@@ -123,7 +123,7 @@ impl Thread {
             signals: SpinLock::new(signals),
             attention: AtomicBool::new(false),
             is_dying: AtomicBool::new(false),
-            parker: Arc::default(),
+            unparker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
@@ -272,26 +272,26 @@ impl Thread {
 
     /// Ends its sleep, or the next one before it begins.
     pub(crate) fn wake(&self) {
-        self.parker.unpark();
+        self.unparker.unpark();
     }
 
     /// What it has used.
     pub(crate) fn usage(&self) -> Usage {
-        self.meter.usage(self.parker.sleeps())
+        self.meter.usage(self.unparker.sleeps())
     }
 
     /// Where it sleeps.
-    pub(crate) fn parker(&self) -> &Arc<Parker> {
-        &self.parker
+    pub(crate) fn unparker(&self) -> &Arc<Unparker> {
+        &self.unparker
     }
 }
 
 impl Myself {
     /// Of the current task, which runs `thread`.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let task = event::Task::new(thread.parker.clone());
-        let waiting = RefCell::new(poll_set::Waiting::new(&task));
-        Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
+        let task = event::Task::new(thread.unparker.clone());
+        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
+        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
     }
 
     /// Moves the current thread to a CPU that it may run on, if this is none.
@@ -304,9 +304,9 @@ impl Myself {
         };
         // A short sleep: whoever wakes a thread chooses its CPU anew. One that is over before it began moves nobody.
         while !may_stay() {
-            let parker = self.parker.clone();
-            let timer = timer::arm(clock::now().saturating_add(NAP), parker);
-            self.bed.sleep();
+            let unparker = self.unparker.clone();
+            let timer = timer::arm(clock::now().saturating_add(NAP), unparker);
+            self.parker.park();
             drop(timer);
         }
     }
@@ -320,9 +320,9 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::Thread for Myself {
-    fn waiting(&self) -> RefMut<'_, poll_set::Waiting> {
-        self.waiting.borrow_mut()
+impl poll_set::PollThread for Myself {
+    fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
+        self.poll_context.borrow_mut()
     }
 }
 
@@ -330,16 +330,16 @@ impl Sleep<event::Pollux> for Myself {
     type Deadline = Duration;
 
     fn task(&self) -> event::Task {
-        event::Task::new(self.parker.clone())
+        event::Task::new(self.unparker.clone())
     }
 
     fn sleep(&self, until: Option<Duration>) -> WakeReason {
         if until.is_some_and(|until| until <= clock::now()) {
             return WakeReason::TimedOut;
         }
-        let timer = until.map(|until| timer::arm(until, self.parker.clone()));
+        let timer = until.map(|until| timer::arm(until, self.unparker.clone()));
         trace::event(Kind::Sleep, self.tid(), 0);
-        self.bed.sleep();
+        self.parker.park();
         drop(timer);
         let wake = match until {
             Some(until) if until <= clock::now() => WakeReason::TimedOut,

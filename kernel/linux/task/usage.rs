@@ -122,7 +122,7 @@ impl Meter {
         Duration::from_nanos(self.time.nanoseconds())
     }
 
-    /// All counters; `sleeps` are the parker's.
+    /// All counters; `sleeps` are the unparker's.
     pub(super) fn usage(&self, sleeps: u64) -> Usage {
         Usage {
             time: self.time(),

@@ -7,8 +7,8 @@ use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::SocketFlags;
 
 use super::socket::{self, Room};
+use crate::core::syscall::blocking;
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::patience;
 use crate::net::file;
 use crate::net::socket::SocketCaller;
 use pollee::Recheck;
@@ -36,7 +36,7 @@ pub(crate) fn accept4(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Ro
     let limit = socket::limit(&file, listener.state().limits(Events::READABLE).time);
     // A listener is readable exactly while there is a connection to be accepted.
     let how = (Events::READABLE, Recheck::Readiness);
-    let accepted = patience::within(cx, &file, how, limit, || listener.accept())?;
+    let accepted = blocking::within(cx, &file, how, limit, || listener.accept())?;
     if address.addr != 0 {
         socket::write_address(cx, address, accepted.peer()?)?;
     }

@@ -13,8 +13,8 @@ use rules::net::tcp::socket::ConnectAttempt;
 use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::blocking;
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::patience;
 use crate::net::file;
 use crate::net::socket::{Connect, Socket, SocketCaller};
 use pollee::Recheck;
@@ -39,7 +39,7 @@ pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Sp
         Connect::Handshake(attempt) => finish(cx, &file, socket, attempt, limit())?,
         Connect::Backlog(backlog) => {
             let for_room = (backlog.room(), Events::WRITABLE, WakeMode::All);
-            patience::until_changed(cx, for_room, limit(), || backlog.enter())?;
+            blocking::until_changed(cx, for_room, limit(), || backlog.enter())?;
         }
     }
     Ok(0)
@@ -63,7 +63,7 @@ fn finish(
         return Err(going_on);
     }
     let mut is_over = false;
-    let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
+    let result = blocking::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
         let result = socket.connecting();
         is_over = matches!(result, Poll::Ready(_));
         result

@@ -16,8 +16,8 @@ use super::cmsg;
 use super::socket::{self, Room, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::blocking;
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::patience;
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
 use crate::net::address::Address;
@@ -121,9 +121,9 @@ fn receive(
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
-        let check = patience::check_of_read(file, to.remaining());
+        let check = blocking::check_of_read(file, to.remaining());
         let start = to.position();
-        return patience::within(cx, file, (Events::READABLE, check), limit, || {
+        return blocking::within(cx, file, (Events::READABLE, check), limit, || {
             to.rewind(start);
             socket.receive(to, RecvMode::Peek)
         });
@@ -156,12 +156,12 @@ impl Request<'_> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         };
-        let first = if len > 0 && patience::is_vain(file, len) { Poll::Pending } else { attempt() };
+        let first = if len > 0 && blocking::read_would_block(file, len) { Poll::Pending } else { attempt() };
         let result = match first {
             Poll::Ready(result) => result,
             Poll::Pending => {
-                let check = if len > 0 { patience::check_of_read(file, len) } else { Recheck::Try };
-                patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
+                let check = if len > 0 { blocking::check_of_read(file, len) } else { Recheck::Try };
+                blocking::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
             }
         };
         match result {

@@ -13,7 +13,7 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::WriteExtent;
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::{patience, write};
+use crate::core::syscall::{blocking, write};
 use crate::machine::memory::user::{UserPtr, UserSource};
 use crate::net::file;
 use crate::net::socket::{Destination, Outgoing, Socket, SocketCaller};
@@ -96,15 +96,15 @@ fn send(
         Some(Destination::Mailbox(to)) => {
             // Room is not the sender's to tell.
             let for_room = (to.room(), Events::WRITABLE, WakeMode::All);
-            return patience::until_changed(cx, for_room, limit, || to.send(from, &mut message));
+            return blocking::until_changed(cx, for_room, limit, || to.send(from, &mut message));
         }
     }
     let for_room = (Events::WRITABLE, Recheck::Try);
     if file.write_extent() == WriteExtent::Partial {
-        return patience::within(cx, file, for_room, limit, || socket.send(from, &mut message));
+        return blocking::within(cx, file, for_room, limit, || socket.send(from, &mut message));
     }
     let mut total = 0;
-    let result = patience::within(cx, file, for_room, limit, || {
+    let result = blocking::within(cx, file, for_room, limit, || {
         write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message))
     });
     match result {

@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use ostd::sync::{PreemptDisabled, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Place, Rank};
+use super::{HeldRank, Rank};
 
 /// A read-write spin lock with a [`Rank`].
 #[derive(Debug)]
@@ -17,13 +17,13 @@ pub(crate) struct RankedShared<T> {
 // Fields drop in this order: the lock is free before its place is.
 pub(crate) struct ReadGuard<'a, T> {
     guard: RwLockReadGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 /// Exclusive access to what a [`RankedShared`] lock guards.
 pub(crate) struct WriteGuard<'a, T> {
     guard: RwLockWriteGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 impl<T> RankedShared<T> {
@@ -34,15 +34,15 @@ impl<T> RankedShared<T> {
     /// Waits until nobody has exclusive access. Whoever has shared access must not ask for it again.
     #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        ReadGuard { guard: self.lock.read(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        ReadGuard { guard: self.lock.read(), _held: held }
     }
 
     /// Waits until nobody else has access.
     #[inline]
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        WriteGuard { guard: self.lock.write(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        WriteGuard { guard: self.lock.write(), _held: held }
     }
 }
 

@@ -22,46 +22,46 @@ use crate::machine::memory::layout::PAGE_SIZE;
 
 /// A file and what it lends for polling.
 pub(super) struct PolledFile {
-    answer: Answer,
+    pollability: Pollability,
     /// Which of the header's events are the file's.
-    shown: Events,
+    mask: Events,
     /// The file with its pollable, and with the header of that where a look at it answers a poll.
-    file: Yoke<Lent, Arc<dyn File>>,
+    file: Yoke<PollParts, Arc<dyn File>>,
     /// For the first thread that waits for this file among many.
     registration: Once<Arc<event::PersistentRegistration>>,
 }
 
-type Lent = (Option<&'static event::Pollable>, Option<&'static event::ReadinessHeader>);
+type PollParts = (Option<&'static event::Pollable>, Option<&'static event::ReadinessHeader>);
 
 /// Who answers a poll.
 #[derive(Clone, Copy)]
-enum Answer {
+enum Pollability {
     /// Nobody, as if it were not open: `O_PATH`.
     Closed,
     /// The description: a file that cannot be watched does not change.
     Always(Events),
     /// The file's pollable.
-    Ask,
+    Watchable,
 }
 
 impl PolledFile {
     /// Wraps `file`, or what is only its place in the tree.
     pub(super) fn new(file: Arc<dyn File>, is_path: bool) -> Self {
-        let mut shown = Events::empty();
-        let file: Yoke<Lent, _> = Yoke::attach_to_cart(file, |file| {
+        let mut mask = Events::empty();
+        let file: Yoke<PollParts, _> = Yoke::attach_to_cart(file, |file| {
             let pollable = file.pollable().filter(|_| !is_path);
             let header = pollable.and_then(|pollable| pollable.header()).map(|(header, events)| {
-                shown = events;
+                mask = events;
                 header
             });
             (pollable, header)
         });
-        let answer = match file.get() {
-            _ if is_path => Answer::Closed,
-            (Some(_), _) => Answer::Ask,
-            (None, _) => Answer::Always(Events::READABLE | Events::WRITABLE),
+        let pollability = match file.get() {
+            _ if is_path => Pollability::Closed,
+            (Some(_), _) => Pollability::Watchable,
+            (None, _) => Pollability::Always(Events::READABLE | Events::WRITABLE),
         };
-        Self { answer, shown, file, registration: Once::new() }
+        Self { pollability, mask, file, registration: Once::new() }
     }
 
     /// The file itself.
@@ -100,16 +100,16 @@ impl OpenFile {
     #[inline]
     pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
         let known = self.file.header().and_then(event::ReadinessHeader::events);
-        known.is_some_and(|events| !events.intersects(self.file.shown & (interest | Events::ALWAYS)))
+        known.is_some_and(|events| !events.intersects(self.file.mask & (interest | Events::ALWAYS)))
     }
 
     /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree.
     #[inline]
     pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
-        match self.file.answer {
-            Answer::Ask => self.pollable().map(|pollable| pollable.poll(interest)),
-            Answer::Always(events) => Some(events & interest),
-            Answer::Closed => None,
+        match self.file.pollability {
+            Pollability::Watchable => self.pollable().map(|pollable| pollable.poll(interest)),
+            Pollability::Always(events) => Some(events & interest),
+            Pollability::Closed => None,
         }
     }
 
@@ -121,7 +121,7 @@ impl OpenFile {
             && let Some(events) = header.events()
         {
             hits.add(header.class());
-            return Some(events & self.file.shown & interest);
+            return Some(events & self.file.mask & interest);
         }
         self.poll(interest)
     }
@@ -129,12 +129,12 @@ impl OpenFile {
     /// Whether it may become ready or cease to be.
     #[inline]
     pub(crate) const fn is_watchable(&self) -> bool {
-        matches!(self.file.answer, Answer::Ask)
+        matches!(self.file.pollability, Pollability::Watchable)
     }
 
     /// What to register with, of a file that [can be watched](Self::is_watchable).
     pub(crate) fn watched(&self) -> &event::Pollable {
-        #[expect(clippy::expect_used, reason = "`Answer::Ask` means that it is there")]
+        #[expect(clippy::expect_used, reason = "`Pollability::Watchable` means that it is there")]
         self.pollable().expect("a file that can be watched")
     }
 

@@ -13,9 +13,9 @@ use rules::core::epoll::interest::{self, Identity, TargetKind};
 use yoke::Yoke;
 
 use super::nesting::Graph;
-use super::{Epoll, Item, Watched, as_epoll};
+use super::{Epoll, Item, ItemFile, as_epoll};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
@@ -117,7 +117,7 @@ impl Epoll {
         event: EpollEvent,
         graph: Option<&Graph>,
     ) -> Result<Option<Key>, Errno> {
-        let me: Arc<dyn Release> = self.me.upgrade().ok_or(Errno::EBADF)?;
+        let me: Arc<dyn ReleaseObserver> = self.me.upgrade().ok_or(Errno::EBADF)?;
         target.observe(&me)?;
         let mut table = self.interest.lock();
         if graph.is_none() && self.outer.is_watched() {
@@ -130,7 +130,7 @@ impl Epoll {
         let file =
             Yoke::try_attach_to_cart(target.file().clone(), |file| file.pollable().ok_or(Errno::EPERM))?;
         charge()?;
-        let file = Watched { file, description: Arc::downgrade(target), token: None };
+        let file = ItemFile { file, description: Arc::downgrade(target), token: None };
         let key = self.ready.open().map_err(|NoMemory| {
             uncharge();
             Errno::ENOMEM

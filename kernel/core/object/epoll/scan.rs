@@ -50,7 +50,7 @@ impl Epoll {
             for (nr, (taken, settle)) in batch.iter_mut().enumerate() {
                 // An item's place is closed with it, so a place that was queued has its item.
                 let Some(item) = table.get(taken.key) else { continue };
-                let ready = ask(item);
+                let ready = poll_item(item);
                 if ready.is_empty() {
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Epoll {
             let mut batch = Batch::new();
             self.ready.take(&mut start, 1, &mut batch);
             let Some((taken, settle)) = batch.iter_mut().next() else { return false };
-            let is_ready = table.get(taken.key).is_some_and(|item| !ask(item).is_empty());
+            let is_ready = table.get(taken.key).is_some_and(|item| !poll_item(item).is_empty());
             if is_ready {
                 *settle = Settle::Front;
             }
@@ -101,7 +101,7 @@ impl Epoll {
 }
 
 /// What an item is ready for.
-fn ask(item: &Item) -> Events {
+fn poll_item(item: &Item) -> Events {
     item.file.pollable().poll(item.event.interest())
 }
 

@@ -19,29 +19,30 @@ use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 /// Pages kept for one CPU: two full pipes.
 const MOST: usize = 32;
 
-struct Shelf {
+struct FreeList {
     pages: [Option<Page>; MOST],
     len: usize,
 }
 
-static SHELVES: PerCpu<SpinLock<Shelf>> =
-    PerCpu::new([const { CacheLines(SpinLock::new(Shelf { pages: [const { None }; MOST], len: 0 })) }; CPUS]);
+static FREE_LISTS: PerCpu<SpinLock<FreeList>> = PerCpu::new(
+    [const { CacheLines(SpinLock::new(FreeList { pages: [const { None }; MOST], len: 0 })) }; CPUS],
+);
 
 /// Where pipes get their pages.
-pub(super) struct Pool;
+pub(super) struct PagePool;
 
-impl Pages for Pool {
+impl Pages for PagePool {
     fn allocate(&mut self) -> Option<Page> {
-        SHELVES.get().lock().pop().or_else(fresh)
+        FREE_LISTS.get().lock().pop().or_else(allocate_page)
     }
 
     fn free(&mut self, page: Page) {
-        let surplus = SHELVES.get().lock().push(page);
+        let surplus = FREE_LISTS.get().lock().push(page);
         drop(surplus);
     }
 }
 
-impl Shelf {
+impl FreeList {
     fn pop(&mut self) -> Option<Page> {
         self.len = self.len.checked_sub(1)?;
         self.pages[self.len].take()
@@ -56,7 +57,7 @@ impl Shelf {
     }
 }
 
-fn fresh() -> Option<Page> {
+fn allocate_page() -> Option<Page> {
     budget::try_reserve(PAGE_SIZE).ok()?;
     let mut page = Vec::new();
     page.try_reserve_exact(PAGE_SIZE).ok()?;

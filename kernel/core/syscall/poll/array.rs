@@ -16,7 +16,7 @@ use rules::core::bits;
 use rules::core::fd::{self, ROW, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::poll_set::Question;
+use crate::core::file::poll_set::PollSet;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::space::AddressSpace;
@@ -106,20 +106,20 @@ impl PollArray {
     }
 }
 
-impl Question for PollArray {
+impl PollSet for PollArray {
     fn parts(&self) -> usize {
         1 + self.many.len()
     }
 
-    fn ask(
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         match part.checked_sub(1) {
-            None => self.few.ask(table, look),
-            Some(part) => self.many[part].ask(table, look),
+            None => self.few.poll_part(table, poll),
+            Some(part) => self.many[part].poll_part(table, poll),
         }
     }
 }
@@ -136,10 +136,10 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
     }
 
     /// Neighbours in the array are mostly neighbours in the table.
-    fn ask(
+    fn poll_part(
         &mut self,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let mut count = 0;
         let mut row = (usize::MAX, Row::empty());
@@ -151,7 +151,7 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
                 if row.0 != fd / ROW {
                     row = (fd / ROW, table.row(fd / ROW));
                 }
-                let events = row.1.get(fd).and_then(|file| look(file, entry.interest()));
+                let events = row.1.get(fd).and_then(|file| poll(file, entry.interest()));
                 let answer = events.map_or_else(|| not_open(entry.fd), |events| events.bits());
                 count += usize::from(answer != 0);
                 if entry.revents != answer {

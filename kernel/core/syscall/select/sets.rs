@@ -13,8 +13,8 @@ use rules::core::bits;
 use rules::core::fd::{self, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::poll_set::Question;
-use crate::core::file::table::Reading;
+use crate::core::file::poll_set::PollSet;
+use crate::core::file::table::FdTableGuard;
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserSlice;
@@ -99,7 +99,7 @@ impl Sets {
     ///
     /// # Errors
     /// `EBADF`: one is not.
-    pub(super) fn require_open(&mut self, files: &Reading<'_>) -> Result<(), Errno> {
+    pub(super) fn require_open(&mut self, files: &FdTableGuard<'_>) -> Result<(), Errno> {
         let is_open = |(nr, word): (usize, &mut Word)| word.union() & !files.row(nr).open() == 0;
         if self.pieces_mut().flatten().enumerate().all(is_open) { Ok(()) } else { Err(Errno::EBADF) }
     }
@@ -138,37 +138,37 @@ impl Sets {
     }
 }
 
-impl Question for Sets {
+impl PollSet for Sets {
     fn parts(&self) -> usize {
         self.count.div_ceil(BITS * PART)
     }
 
     /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
     /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
-    fn ask(
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let (first, words) = self.part_mut(part);
-        words.iter_mut().enumerate().map(|(nr, word)| word.ask(&table.row(first + nr), look)).sum()
+        words.iter_mut().enumerate().map(|(nr, word)| word.poll_part(&table.row(first + nr), poll)).sum()
     }
 }
 
 impl Word {
     /// Asks for each set alone: hardly a descriptor is in two of them.
-    fn ask(
+    fn poll_part(
         &mut self,
         row: &Row<'_, Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let mut count = 0;
         for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
             // What was closed meanwhile is a member.
             let mut found = asked & !row.open();
             for bit in bits::ones(asked & row.open()) {
-                let events = row.get(bit as usize).and_then(|file| look(file, set.events()));
+                let events = row.get(bit as usize).and_then(|file| poll(file, set.events()));
                 found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
             }
             *answers = found;

@@ -54,11 +54,11 @@ pub(crate) fn after_a_try<T>(
 
 /// Whether it is known without a try that a read of `len` bytes would find nothing.
 #[inline]
-pub(crate) fn is_vain(file: &OpenFile, len: usize) -> bool {
+pub(crate) fn read_would_block(file: &OpenFile, len: usize) -> bool {
     file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)
 }
 
-/// Waits until a read of `len` bytes that has found nothing, by a [look](is_vain) or a try, finds something.
+/// Waits until a read of `len` bytes that has found nothing, by a [look](read_would_block) or a try, finds something.
 ///
 /// # Errors
 /// As [`until_ready`].
@@ -97,7 +97,7 @@ pub(crate) fn within<T>(
     }
 }
 
-/// As [`within`], after the caller has tried once, or [knows](is_vain) what comes of it.
+/// As [`within`], after the caller has tried once, or [knows](read_would_block) what comes of it.
 ///
 /// # Errors
 /// As [`within`].
@@ -155,7 +155,7 @@ fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
 ///
 /// # Errors
 /// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
-pub(crate) fn until_opened(cx: &impl Caller, file: &dyn File, access: AccessMode) -> Result<(), Errno> {
+pub(crate) fn wait_for_open(cx: &impl Caller, file: &dyn File, access: AccessMode) -> Result<(), Errno> {
     let attempt = || file.finish_open().map(Ok);
     if attempt().is_ready() {
         return Ok(());
