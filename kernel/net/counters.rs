@@ -19,16 +19,16 @@ static COUNTS: [AtomicUsize; Kind::ALL.len()] = [const { AtomicUsize::new(0) }; 
 
 /// A socket has one as long as it takes memory.
 #[must_use]
-pub(crate) struct Member(Kind);
+pub(crate) struct Counted(Kind);
 
-impl Member {
+impl Counted {
     pub(crate) fn new(kind: Kind) -> Self {
         COUNTS[kind as usize].fetch_add(1, Ordering::Relaxed);
         Self(kind)
     }
 }
 
-impl Drop for Member {
+impl Drop for Counted {
     fn drop(&mut self) {
         COUNTS[self.0 as usize].fetch_sub(1, Ordering::Relaxed);
     }

@@ -29,7 +29,7 @@ const SHARDS: usize = 64;
 
 /// What a tuple stands for.
 #[derive(Clone)]
-pub(crate) enum Found {
+pub(crate) enum TupleOwner {
     /// A connection.
     Endpoint(Arc<Endpoint>),
     /// What may become one, which this listener has.
@@ -39,27 +39,27 @@ pub(crate) enum Found {
 }
 
 struct Entry {
-    found: Found,
+    found: TupleOwner,
     sharing: Sharing,
 }
 
 type Shard = HashMap<Tuple, Entry, FixedState>;
 
-struct Table {
+struct TupleTable {
     shards: [Ranked<Shard>; SHARDS],
     hasher: FixedState,
 }
 
-static TABLE: Once<Table> = Once::new();
+static TABLE: Once<TupleTable> = Once::new();
 
 /// Tuples in TIME_WAIT, in the order in which they end: all wait equally long.
 static WAITING: Ranked<VecDeque<(Duration, Tuple)>> = Ranked::new(Rank::Interface, VecDeque::new());
 
-fn table() -> &'static Table {
+fn table() -> &'static TupleTable {
     TABLE.call_once(|| {
         let hasher = FixedState::with_seed(random::word());
         let shard = |_| Ranked::new(Rank::Interface, HashMap::with_hasher(hasher.clone()));
-        Table { shards: core::array::from_fn(shard), hasher }
+        TupleTable { shards: core::array::from_fn(shard), hasher }
     })
 }
 
@@ -74,7 +74,7 @@ fn shard(tuple: &Tuple) -> RankedGuard<'static, Shard> {
 }
 
 /// What `tuple` stands for.
-pub(crate) fn find(tuple: &Tuple) -> Option<Found> {
+pub(crate) fn find(tuple: &Tuple) -> Option<TupleOwner> {
     shard(tuple).get(tuple).map(|entry| entry.found.clone())
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn find(tuple: &Tuple) -> Option<Found> {
 ///
 /// # Errors
 /// `ENOMEM`: it is too much.
-pub(crate) fn all() -> Result<Vec<(Tuple, Found)>, Errno> {
+pub(crate) fn all() -> Result<Vec<(Tuple, TupleOwner)>, Errno> {
     let mut all = Vec::new();
     for shard in &table().shards {
         let expected = shard.lock().len();
@@ -98,12 +98,12 @@ pub(crate) fn all() -> Result<Vec<(Tuple, Found)>, Errno> {
 ///
 /// # Errors
 /// `EADDRNOTAVAIL`: the tuple is taken. `ENOBUFS`: no memory.
-pub(crate) fn insert(tuple: Tuple, found: Found, sharing: Sharing, now: Duration) -> Result<(), Errno> {
+pub(crate) fn insert(tuple: Tuple, found: TupleOwner, sharing: Sharing, now: Duration) -> Result<(), Errno> {
     let replaced = {
         let mut shard = shard(&tuple);
         let is_taken = shard.get(&tuple).is_some_and(|entry| match &entry.found {
-            Found::Endpoint(_) | Found::Request(_) => true,
-            Found::TimeWait(rest) => !rest.is_reusable(now),
+            TupleOwner::Endpoint(_) | TupleOwner::Request(_) => true,
+            TupleOwner::TimeWait(rest) => !rest.is_reusable(now),
         });
         if is_taken {
             return Err(Errno::EADDRNOTAVAIL);
@@ -122,7 +122,7 @@ pub(crate) fn insert(tuple: Tuple, found: Found, sharing: Sharing, now: Duration
 /// Forgets `endpoint`, which needs no more packets.
 pub(crate) fn remove(tuple: &Tuple, endpoint: &Arc<Endpoint>) {
     let is_same =
-        |entry: &Entry| matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint));
+        |entry: &Entry| matches!(&entry.found, TupleOwner::Endpoint(found) if Arc::ptr_eq(found, endpoint));
     remove_if(tuple, is_same);
 }
 
@@ -135,17 +135,17 @@ pub(crate) fn withdraw(tuple: &Tuple, listener: &Arc<Endpoint>) {
 pub(crate) fn promote(tuple: &Tuple, listener: &Arc<Endpoint>, endpoint: &Arc<Endpoint>) {
     let mut shard = shard(tuple);
     if let Some(entry) = shard.get_mut(tuple).filter(|entry| is_request_of(entry, listener)) {
-        entry.found = Found::Endpoint(endpoint.clone());
+        entry.found = TupleOwner::Endpoint(endpoint.clone());
     }
 }
 
 fn is_request_of(entry: &Entry, listener: &Arc<Endpoint>) -> bool {
-    matches!(&entry.found, Found::Request(found) if Arc::ptr_eq(found, listener))
+    matches!(&entry.found, TupleOwner::Request(found) if Arc::ptr_eq(found, listener))
 }
 
 /// Forgets what is left of a connection.
 pub(crate) fn forget(tuple: &Tuple, rest: &TimeWait) {
-    remove_if(tuple, |entry| matches!(&entry.found, Found::TimeWait(found) if found == rest));
+    remove_if(tuple, |entry| matches!(&entry.found, TupleOwner::TimeWait(found) if found == rest));
 }
 
 fn remove_if(tuple: &Tuple, is_meant: impl FnOnce(&Entry) -> bool) {
@@ -166,8 +166,8 @@ pub(crate) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
     let _replaced = {
         let mut shard = shard(tuple);
         match shard.get_mut(tuple) {
-            Some(entry) if matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
-                Some(core::mem::replace(&mut entry.found, Found::TimeWait(rest)))
+            Some(entry) if matches!(&entry.found, TupleOwner::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
+                Some(core::mem::replace(&mut entry.found, TupleOwner::TimeWait(rest)))
             }
             _ => None,
         }
@@ -201,6 +201,6 @@ pub(crate) fn expire(now: Duration) -> Option<Duration> {
             tuple
         };
         // Another connection may have taken the tuple in the meantime.
-        remove_if(&tuple, |entry| matches!(&entry.found, Found::TimeWait(rest) if rest.end() <= now));
+        remove_if(&tuple, |entry| matches!(&entry.found, TupleOwner::TimeWait(rest) if rest.end() <= now));
     }
 }

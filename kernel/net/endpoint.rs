@@ -15,7 +15,7 @@ use rules::net::tcp::port::{Owner, Sharing};
 use rules::net::tcp::segment::{Segment, Tuple};
 use rules::net::tcp::socket::TcpSocketState;
 
-use super::counters::{Kind, Member};
+use super::counters::{Counted, Kind};
 use super::holder::Holder;
 use super::timer::{self, Armed};
 use super::{demux, ports, request, stack};
@@ -33,7 +33,7 @@ pub(crate) struct Endpoint {
     is_reported: AtomicBool,
     armed: Armed,
     pub(crate) holder: Holder,
-    _member: Member,
+    _counted: Counted,
 }
 
 /// What a socket with these options allows others to have.
@@ -50,7 +50,7 @@ impl Endpoint {
             is_reported: AtomicBool::new(false),
             armed: Armed::new(),
             holder: Holder::nobody(),
-            _member: Member::new(Kind::Tcp),
+            _counted: Counted::new(Kind::Tcp),
         })
     }
 
@@ -73,7 +73,7 @@ impl Endpoint {
 
     /// As [`change`](Self::change), for who only takes bytes out: as a rule nothing follows from that.
     #[inline]
-    pub(crate) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
+    pub(crate) fn consume<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
         let mut state = self.state.lock();
         let result = work(&mut state);
         if !state.is_at_rest() {
@@ -88,7 +88,7 @@ impl Endpoint {
         let tuple = state.tuple();
         drop(state);
         if let Some(tuple) = tuple {
-            self.follow(&tuple, outcome);
+            self.apply_outcome(&tuple, outcome);
         }
         stack::send(packets);
     }
@@ -114,7 +114,7 @@ impl Endpoint {
             state.raise(Events::WRITABLE);
         }
         drop(state);
-        self.follow(&segment.tuple, outcome);
+        self.apply_outcome(&segment.tuple, outcome);
     }
 
     /// No packet gets there, for this reason.
@@ -126,11 +126,11 @@ impl Endpoint {
             state.raise(Events::WRITABLE);
         }
         drop(state);
-        self.follow(tuple, outcome);
+        self.apply_outcome(tuple, outcome);
     }
 
     /// What a change means outside of the socket. No lock is held.
-    fn follow(self: &Arc<Self>, tuple: &Tuple, outcome: Outcome) {
+    fn apply_outcome(self: &Arc<Self>, tuple: &Tuple, outcome: Outcome) {
         if outcome.is_established {
             self.report_to_parent(Self::admit);
         }

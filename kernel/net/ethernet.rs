@@ -22,7 +22,7 @@ use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 use super::stack;
 use super::traffic::{self, Direction};
-use super::virtio::{self, Card, Receiving};
+use super::virtio::{self, Card, ReceiveQueue};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::console::println;
@@ -53,16 +53,16 @@ pub(crate) fn get() -> Option<&'static Ethernet> {
 }
 
 /// Sends a frame that has waited.
-pub(crate) fn leave(frame: Packet) {
+pub(crate) fn send_delayed(frame: Packet) {
     if let Some(interface) = get() {
         interface.card.send(frame, ethernet::HEADER, None);
     }
 }
 
 /// Takes in a packet that has waited.
-pub(crate) fn arrive(packet: &mut Packet) {
+pub(crate) fn receive_delayed(packet: &mut Packet) {
     if let Some(ethernet) = get() {
-        ethernet.arrive(packet, Trust::Checksum);
+        ethernet.receive(packet, Trust::Checksum);
     }
 }
 
@@ -85,11 +85,11 @@ pub(crate) fn start(option: Option<&str>) -> Result<(), Errno> {
     SERVER.spawn(|sleeper| serve(ethernet, receiving, sleeper))
 }
 
-fn serve(ethernet: &Ethernet, mut receiving: Receiving, sleeper: &Sleeper) {
+fn serve(ethernet: &Ethernet, mut receiving: ReceiveQueue, sleeper: &Sleeper) {
     loop {
-        let has_more = ethernet.take_in(&mut receiving);
-        ethernet.card.go_on();
-        let until = ethernet.look_after_neighbours();
+        let has_more = ethernet.receive_frames(&mut receiving);
+        ethernet.card.send_waiting();
+        let until = ethernet.expire_neighbours();
         if has_more || receiving.set_interrupts(true) {
             receiving.set_interrupts(false);
             ostd::task::Task::yield_now();
@@ -119,7 +119,7 @@ impl Ethernet {
     }
 
     /// Takes in some frames. Says whether there may be more.
-    fn take_in(&self, receiving: &mut Receiving) -> bool {
+    fn receive_frames(&self, receiving: &mut ReceiveQueue) -> bool {
         for count in 0..BATCH {
             let Some((mut packet, trust)) = receiving.next(ethernet::HEADER) else {
                 if count > 0 {
@@ -134,9 +134,9 @@ impl Ethernet {
                 continue;
             };
             match header.kind() {
-                ethernet::ARP => self.hear(packet.ip()),
+                ethernet::ARP => self.receive_arp(packet.ip()),
                 ethernet::IPV4 => {
-                    let take = |mut packet: Packet| self.arrive(&mut packet, trust);
+                    let take = |mut packet: Packet| self.receive(&mut packet, trust);
                     impairment::pass(Place::Arriving, packet, take);
                 }
                 _ => {}
@@ -147,7 +147,7 @@ impl Ethernet {
     }
 
     /// Takes in a packet.
-    fn arrive(&self, packet: &mut Packet, trust: Trust) {
+    fn receive(&self, packet: &mut Packet, trust: Trust) {
         if !ingress_filter::admits(packet.ip(), &self.network, trust) {
             return;
         }
@@ -163,7 +163,7 @@ impl Ethernet {
     }
 
     /// Takes in a question for a hardware address, or an answer.
-    fn hear(&self, bytes: &[u8]) {
+    fn receive_arp(&self, bytes: &[u8]) {
         let Some(arp) = Arp::parse(bytes) else { return };
         let (ip, mac) = arp.sender();
         let is_for_us = arp.target() == self.network.address;
@@ -179,7 +179,7 @@ impl Ethernet {
     }
 
     /// Asks again for whom has not answered, and says of whom never does that it is not there. Says when next.
-    fn look_after_neighbours(&self) -> Option<core::time::Duration> {
+    fn expire_neighbours(&self) -> Option<core::time::Duration> {
         let due = self.neighbours.lock().expire(clock::now());
         due.ask.into_iter().for_each(|ip| self.ask(ip));
         due.lost.iter().for_each(|packet| stack::fail(packet, Errno::EHOSTUNREACH));

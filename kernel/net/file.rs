@@ -26,7 +26,7 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// The state of a socket, as the file operations see it.
-pub(crate) trait State: Readiness + Send + 'static {
+pub(crate) trait SocketState: Readiness + Send + 'static {
     /// Its options.
     fn options(&self) -> &Options;
 
@@ -56,7 +56,7 @@ pub(crate) trait State: Readiness + Send + 'static {
 }
 
 /// What the states of all protocols have in common, behind their locks.
-pub(crate) trait CommonState {
+pub(crate) trait LockedState {
     /// Takes the error that the next call is to report: `SO_ERROR`.
     fn take_error(&self) -> Option<Errno>;
 
@@ -82,7 +82,7 @@ pub(crate) struct Limits {
     pub(crate) low_water: usize,
 }
 
-impl<S: State> CommonState for event::Locked<S> {
+impl<S: SocketState> LockedState for event::Locked<S> {
     fn take_error(&self) -> Option<Errno> {
         self.lock().take_error()
     }
@@ -109,7 +109,7 @@ impl<S: State> CommonState for event::Locked<S> {
 /// A protocol whose sockets can be opened. The defaults suit one that carries messages.
 pub(crate) trait Protocol: Socket + 'static {
     /// The state of a socket.
-    type State: State;
+    type State: SocketState;
 
     /// The state of this one.
     fn locked(&self) -> &event::Locked<Self::State>;

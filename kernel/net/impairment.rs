@@ -32,7 +32,7 @@ impl Place {
     const ALL: [Self; 3] = [Self::Loopback, Self::Leaving, Self::Arriving];
 
     /// What a packet does that leaves here.
-    fn go_on(self, mut packet: Packet) {
+    fn resume(self, mut packet: Packet) {
         match self {
             Self::Loopback if ingress_filter::is_intact(packet.ip()) => {
                 let mut answers = PacketBatch::new();
@@ -40,8 +40,8 @@ impl Place {
                 stack::send(answers);
             }
             Self::Loopback => {}
-            Self::Leaving => ethernet::leave(packet),
-            Self::Arriving => ethernet::arrive(&mut packet),
+            Self::Leaving => ethernet::send_delayed(packet),
+            Self::Arriving => ethernet::receive_delayed(&mut packet),
         }
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn expire(now: Duration) -> Option<Duration> {
     let due = Place::ALL.into_iter().filter_map(|place| {
         let mut out = PacketBatch::new();
         let next = stages[place as usize].lock().expire(now, &mut out);
-        out.into_iter().for_each(|packet| place.go_on(packet));
+        out.into_iter().for_each(|packet| place.resume(packet));
         next
     });
     due.min()

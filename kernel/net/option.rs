@@ -94,7 +94,7 @@ impl Number {
 }
 
 /// Where getsockopt(2) tells a value.
-pub(crate) struct Answer<'a> {
+pub(crate) struct OptionOutput<'a> {
     /// The caller's memory.
     pub(crate) space: &'a AddressSpace,
     /// Where the value goes.
@@ -103,7 +103,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) len_addr: usize,
 }
 
-impl Answer<'_> {
+impl OptionOutput<'_> {
     /// Writes as much of `value` as there is room for, and how much that is.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Answer<'_> {
 }
 
 /// The value that a program gave to setsockopt(2).
-pub(crate) struct Given<'a> {
+pub(crate) struct OptionInput<'a> {
     /// The caller.
     pub(crate) caller: &'a dyn SocketCaller,
     /// Its memory.
@@ -151,7 +151,7 @@ pub(crate) struct Given<'a> {
     pub(crate) len: usize,
 }
 
-impl Given<'_> {
+impl OptionInput<'_> {
     /// The value as a `T`.
     ///
     /// # Errors

@@ -12,12 +12,12 @@ use crate::core::event::rank::{Rank, Ranked, RankedGuard};
 use crate::machine::random;
 
 /// Who finds a listener.
-type Table = TcpPorts<Weak<Endpoint>>;
+type PortTable = TcpPorts<Weak<Endpoint>>;
 
-static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, TcpPorts::new());
+static PORTS: Ranked<PortTable> = Ranked::new(Rank::Interface, TcpPorts::new());
 
 /// Access to the table.
-pub(crate) fn lock() -> RankedGuard<'static, Table> {
+pub(crate) fn lock() -> RankedGuard<'static, PortTable> {
     PORTS.lock()
 }
 

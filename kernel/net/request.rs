@@ -11,7 +11,7 @@ use rules::net::tcp::request::{ConnectionRequest, RequestVerdict};
 use rules::net::tcp::segment::Segment;
 use rules::net::tcp::socket::TcpSocketState;
 
-use super::demux::{self, Found};
+use super::demux::{self, TupleOwner};
 use super::endpoint::{self, Endpoint};
 use super::stack::{self, CONNECTION_BYTES};
 use super::timer;
@@ -29,7 +29,7 @@ pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet
     let at = request.due();
     let mut state = listener.state.lock();
     let Some(backlog) = state.listener() else { return };
-    let found = Found::Request(listener.clone());
+    let found = TupleOwner::Request(listener.clone());
     if demux::insert(segment.tuple, found, endpoint::sharing(&options), now).is_err() {
         return;
     }
@@ -42,7 +42,12 @@ pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet
 }
 
 /// Takes in a segment for a request of `listener`.
-pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
+pub(crate) fn process(
+    listener: &Arc<Endpoint>,
+    segment: &Segment,
+    packet: &mut Packet,
+    out: &mut PacketBatch,
+) {
     let (now, tuple) = (clock::now(), segment.tuple);
     let path = stack::path_back(segment);
     let mut state = listener.state.lock();

@@ -16,8 +16,8 @@ use rules::net::tcp::connection::RecvMode;
 use rules::net::tcp::socket::ConnectAttempt;
 
 use super::address::{Address, RawAddress};
-use super::file::CommonState;
-use super::option::{Answer, Given};
+use super::file::LockedState;
+use super::option::{OptionInput, OptionOutput};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::Right;
@@ -25,7 +25,7 @@ use crate::machine::memory::transfer::{Sink, Source};
 
 /// What socket(2) was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Nature {
+pub(crate) struct SocketType {
     /// The family: `SO_DOMAIN`.
     pub(crate) family: u16,
     /// The type: `SO_TYPE`.
@@ -167,10 +167,10 @@ pub(crate) trait Accepted {
 /// A socket of any protocol. The defaults refuse what a protocol does not have.
 pub(crate) trait Socket: Send + Sync {
     /// What it is.
-    fn nature(&self) -> Nature;
+    fn socket_type(&self) -> SocketType;
 
     /// What the states of all protocols have in common.
-    fn state(&self) -> &dyn CommonState;
+    fn state(&self) -> &dyn LockedState;
 
     /// Gives it an address.
     ///
@@ -267,8 +267,8 @@ pub(crate) trait Socket: Send + Sync {
     ///
     /// # Errors
     /// `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. Those of the option.
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
-        let _ = (level, name, answer);
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
+        let _ = (level, name, output);
         Err(Errno::EOPNOTSUPP)
     }
 
@@ -276,8 +276,8 @@ pub(crate) trait Socket: Send + Sync {
     ///
     /// # Errors
     /// Nothing changed. As [`option`](Self::option).
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-        let _ = (level, name, given);
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+        let _ = (level, name, input);
         Err(Errno::EOPNOTSUPP)
     }
 }

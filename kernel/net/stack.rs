@@ -14,7 +14,7 @@ use rules::net::tcp::socket::TcpSocketState;
 use rules::net::tcp::time_wait::TimeWaitReply;
 use rules::net::tcp::{self, PathKind, Resources};
 
-use super::demux::{self, Found};
+use super::demux::{self, TupleOwner};
 use super::endpoint::{self, Endpoint};
 use super::link::Inbox;
 use super::{ports, request, route, udp};
@@ -54,19 +54,19 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
 pub(super) fn receive(packet: &mut Packet, out: &mut PacketBatch) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
-        Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
-        Some(Found::Request(listener)) => request::hear(&listener, &segment, packet, out),
-        Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
+        Some(TupleOwner::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
+        Some(TupleOwner::Request(listener)) => request::process(&listener, &segment, packet, out),
+        Some(TupleOwner::TimeWait(rest)) => match rest.answer(&segment) {
             TimeWaitReply::Ignore => {}
             TimeWaitReply::Acknowledge => {
                 out.push(rest.acknowledge(segment.tuple, path_back(&segment)));
             }
             TimeWaitReply::Reopen => {
                 demux::forget(&segment.tuple, &rest);
-                welcome(&segment, packet, out);
+                receive_unmatched(&segment, packet, out);
             }
         },
-        None => welcome(&segment, packet, out),
+        None => receive_unmatched(&segment, packet, out),
     }
 }
 
@@ -75,13 +75,13 @@ pub(super) fn receive(packet: &mut Packet, out: &mut PacketBatch) {
 pub(super) fn fail(packet: &Packet, error: Errno) {
     let Some(segment) = Segment::parse(packet.ip()) else { return };
     let tuple = Tuple { local: segment.tuple.remote, remote: segment.tuple.local };
-    if let Some(Found::Endpoint(endpoint)) = demux::find(&tuple) {
+    if let Some(TupleOwner::Endpoint(endpoint)) = demux::find(&tuple) {
         endpoint.fail(&tuple, error);
     }
 }
 
 /// A packet that belongs to no connection: perhaps it asks for one.
-fn welcome(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
+fn receive_unmatched(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
@@ -106,7 +106,7 @@ fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &
     let sharing = endpoint::sharing(&options);
     let child =
         Endpoint::new(TcpSocketState::of_request(connection, options), Some(Arc::downgrade(listener)));
-    if demux::insert(segment.tuple, Found::Endpoint(child.clone()), sharing, now).is_ok() {
+    if demux::insert(segment.tuple, TupleOwner::Endpoint(child.clone()), sharing, now).is_ok() {
         child.process(segment, packet, out);
     }
 }

@@ -26,9 +26,9 @@ use rules::net::tcp::socket::TcpSocketState;
 
 use super::address::{Address, InetAddress, RawAddress};
 use super::endpoint::{self, Endpoint};
-use super::file::{CommonState, Protocol, State};
-use super::option::{self, Answer, Given};
-use super::socket::{Accepted, Connect, Incoming, Nature, Outgoing, SocketCaller};
+use super::file::{LockedState, Protocol, SocketState};
+use super::option::{self, OptionInput, OptionOutput};
+use super::socket::{Accepted, Connect, Incoming, Outgoing, SocketCaller, SocketType};
 use super::{demux, file, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
@@ -58,7 +58,7 @@ fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenF
 
 /// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
 #[must_use]
-struct Taken<'a> {
+struct PendingAccept<'a> {
     listener: &'a TcpSocket,
     child: Option<Arc<Endpoint>>,
 }
@@ -135,7 +135,7 @@ impl TcpSocket {
     }
 }
 
-impl Accepted for Taken<'_> {
+impl Accepted for PendingAccept<'_> {
     fn peer(&self) -> Result<Address, Errno> {
         let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
         tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
@@ -147,7 +147,7 @@ impl Accepted for Taken<'_> {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for PendingAccept<'_> {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let mut state = self.listener.endpoint.state.lock();
@@ -176,11 +176,11 @@ impl Drop for TcpSocket {
 }
 
 impl super::socket::Socket for TcpSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
+    fn socket_type(&self) -> SocketType {
+        SocketType { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 
@@ -227,8 +227,9 @@ impl super::socket::Socket for TcpSocket {
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         let child = self.endpoint.state.lock().accept();
         child.map_ok(|child| {
-            let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
-            taken
+            let pending: Box<dyn Accepted + '_> =
+                Box::new(PendingAccept { listener: self, child: Some(child) });
+            pending
         })
     }
 
@@ -260,7 +261,7 @@ impl super::socket::Socket for TcpSocket {
     }
 
     fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
-        self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
+        self.endpoint.consume(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
     }
 
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
@@ -291,24 +292,24 @@ impl super::socket::Socket for TcpSocket {
         }
     }
 
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
         match level {
-            IPPROTO_TCP => option::tcp::get(self, name, answer),
-            IPPROTO_IP => option::ip::get(self, name, answer),
+            IPPROTO_TCP => option::tcp::get(self, name, output),
+            IPPROTO_IP => option::ip::get(self, name, output),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
 
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
         match level {
-            IPPROTO_TCP => option::tcp::set(self, name, given),
-            IPPROTO_IP => option::ip::set(self, name, given),
+            IPPROTO_TCP => option::tcp::set(self, name, input),
+            IPPROTO_IP => option::ip::set(self, name, input),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
 }
 
-impl State for TcpSocketState<Arc<Endpoint>> {
+impl SocketState for TcpSocketState<Arc<Endpoint>> {
     fn options(&self) -> &Options {
         self.options()
     }
@@ -351,7 +352,7 @@ impl Protocol for TcpSocket {
     }
 
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.endpoint.take(|socket| socket.receive(to, RecvMode::Consume))
+        self.endpoint.consume(|socket| socket.receive(to, RecvMode::Consume))
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {

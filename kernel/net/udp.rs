@@ -25,11 +25,11 @@ use rules::net::udp::port::UdpPorts;
 use rules::net::udp::socket::UdpSocketState;
 
 use super::address::{Address, InetAddress, RawAddress};
-use super::counters::{Kind, Member};
-use super::file::{CommonState, Protocol, State};
+use super::counters::{Counted, Kind};
+use super::file::{LockedState, Protocol, SocketState};
 use super::holder::Holder;
-use super::option::{self, Answer, Given};
-use super::socket::{Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use super::option::{self, OptionInput, OptionOutput};
+use super::socket::{Addressee, Connect, Destination, Incoming, Outgoing, SocketCaller, SocketType};
 use super::{endpoint, file, ports, route, stack};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -42,18 +42,18 @@ use crate::machine::memory::user::UserPtr;
 
 /// A UDP socket that somebody has open.
 pub(crate) struct UdpSocket {
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<UdpEndpoint>,
 }
 
 /// A socket's state, which datagrams find.
-struct Endpoint {
+struct UdpEndpoint {
     state: event::Locked<UdpSocketState>,
     owner: Owner,
     holder: Holder,
-    _member: Member,
+    _counted: Counted,
 }
 
-static PORTS: Ranked<UdpPorts<Weak<Endpoint>>> = Ranked::new(Rank::Interface, UdpPorts::new());
+static PORTS: Ranked<UdpPorts<Weak<UdpEndpoint>>> = Ranked::new(Rank::Interface, UdpPorts::new());
 
 /// Makes a socket of the user `uid`.
 ///
@@ -61,8 +61,8 @@ static PORTS: Ranked<UdpPorts<Weak<Endpoint>>> = Ranked::new(Rank::Interface, Ud
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, UdpSocketState::new());
-    let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
-    let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
+    let (holder, counted) = (Holder::new(uid), Counted::new(Kind::Udp));
+    let endpoint = UdpEndpoint { state, owner: ports::new_owner(), holder, _counted: counted };
     file::open(UdpSocket { endpoint: Arc::new(endpoint) }, flags)
 }
 
@@ -93,14 +93,14 @@ pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
     }
 }
 
-impl Endpoint {
+impl UdpEndpoint {
     const fn inode(&self) -> u64 {
         self.owner.0 + 1
     }
 }
 
 /// What `/proc/net` tells of a socket.
-pub(crate) struct Report {
+pub(crate) struct UdpEntry {
     /// The address of this end.
     pub(crate) local: SocketAddrV4,
     /// The address of the other end.
@@ -119,15 +119,15 @@ pub(crate) struct Report {
 ///
 /// # Errors
 /// `ENOMEM`: they are too many.
-pub(crate) fn all() -> Result<impl Iterator<Item = Report>, Errno> {
+pub(crate) fn all() -> Result<impl Iterator<Item = UdpEntry>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
     // Nothing is allocated under the lock.
     all.extend(PORTS.lock().sockets().take(expected).cloned());
-    let report = |endpoint: Arc<Endpoint>| {
+    let entry = |endpoint: Arc<UdpEndpoint>| {
         let state = endpoint.state.read();
-        Report {
+        UdpEntry {
             local: state.local(),
             remote: state.remote(),
             held: state.held(),
@@ -136,10 +136,10 @@ pub(crate) fn all() -> Result<impl Iterator<Item = Report>, Errno> {
             inode: endpoint.inode(),
         }
     };
-    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(report))
+    Ok(all.into_iter().filter_map(|endpoint: Weak<UdpEndpoint>| endpoint.upgrade()).map(entry))
 }
 
-fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {
+fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<UdpEndpoint>> {
     let found = PORTS.lock().find(from, to).cloned();
     found?.upgrade()
 }
@@ -173,7 +173,7 @@ impl UdpSocket {
     }
 
     /// Makes sure that the socket has a port, and says its address.
-    fn bound(&self, state: &mut UdpSocketState) -> Result<SocketAddrV4, Errno> {
+    fn ensure_bound(&self, state: &mut UdpSocketState) -> Result<SocketAddrV4, Errno> {
         if state.local().port() == 0 {
             let local = self.reserve(state, state.local()).map_err(|_| Errno::EAGAIN)?;
             state.bind_any(local);
@@ -186,10 +186,10 @@ impl UdpSocket {
     /// # Errors
     /// `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
     fn connect_to(&self, remote: SocketAddrV4) -> Result<(), Errno> {
-        let remote = routed(remote);
+        let remote = or_loopback(remote);
         let source = route::source_for(*remote.ip())?;
         let mut state = self.endpoint.state.lock();
-        let local = self.bound(&mut state)?;
+        let local = self.ensure_bound(&mut state)?;
         let ip = if local.ip().is_unspecified() { source } else { *local.ip() };
         route::check(ip, *remote.ip())?;
         let local = SocketAddrV4::new(ip, local.port());
@@ -213,7 +213,7 @@ impl UdpSocket {
 }
 
 /// No address at all is this machine.
-fn routed(to: SocketAddrV4) -> SocketAddrV4 {
+fn or_loopback(to: SocketAddrV4) -> SocketAddrV4 {
     let ip = if to.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *to.ip() };
     SocketAddrV4::new(ip, to.port())
 }
@@ -226,11 +226,11 @@ impl Drop for UdpSocket {
 }
 
 impl super::socket::Socket for UdpSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
+    fn socket_type(&self) -> SocketType {
+        SocketType { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 
@@ -289,8 +289,8 @@ impl super::socket::Socket for UdpSocket {
                 _ => None,
             };
             let mut state = self.endpoint.state.lock();
-            let to = routed(state.destination(given)?);
-            (self.bound(&mut state)?, to)
+            let to = or_loopback(state.destination(given)?);
+            (self.ensure_bound(&mut state)?, to)
         };
         if to.ip().is_broadcast() {
             return Poll::Ready(Err(Errno::EACCES));
@@ -313,16 +313,16 @@ impl super::socket::Socket for UdpSocket {
         PORTS.lock().share(self.endpoint.owner, state.local().port(), sharing);
     }
 
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
-        if level == IPPROTO_IP { option::ip::get(self, name, answer) } else { Err(Errno::EOPNOTSUPP) }
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::get(self, name, output) } else { Err(Errno::EOPNOTSUPP) }
     }
 
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-        if level == IPPROTO_IP { option::ip::set(self, name, given) } else { Err(Errno::ENOPROTOOPT) }
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::set(self, name, input) } else { Err(Errno::ENOPROTOOPT) }
     }
 }
 
-impl State for UdpSocketState {
+impl SocketState for UdpSocketState {
     fn options(&self) -> &Options {
         self.options()
     }

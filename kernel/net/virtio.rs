@@ -21,7 +21,7 @@ use rules::net::virtio::feature;
 use rules::net::virtio::prefix::{LEN as PREFIX, Prefix, Trust};
 use rules::net::virtio::queue::{Direction, DmaMemory, QueueLayout, VirtQueue};
 
-use self::registers::{Bell, Registers};
+use self::registers::{Doorbell, Registers};
 use crate::core::event::rank::{Rank, Ranked};
 
 /// Descriptors of a queue at most.
@@ -43,17 +43,17 @@ pub(super) struct Card {
     pub(super) mac: Mac,
     /// Whether it completes the checksums of TCP segments.
     pub(super) completes_checksums: bool,
-    sending: Ranked<Sending>,
+    sending: Ranked<SendQueue>,
 }
 
 /// The side that frames come from.
-pub(super) struct Receiving {
+pub(super) struct ReceiveQueue {
     ring: Ring,
     /// Whether the card may answer for frames.
     is_trusted: bool,
 }
 
-struct Sending {
+struct SendQueue {
     ring: Ring,
     /// Frames for which there was no descriptor.
     waiting: VecDeque<Frame>,
@@ -70,34 +70,37 @@ struct Frame {
 
 /// A queue with its buffers.
 struct Ring {
-    queue: VirtQueue<Shared>,
+    queue: VirtQueue<QueueMemory>,
     buffers: DmaCoherent,
     size: u16,
-    bell: Bell,
+    doorbell: Doorbell,
 }
 
 /// Memory of a queue.
-struct Shared(DmaCoherent);
+struct QueueMemory(DmaCoherent);
 
 /// Starts the first network card there is, which may answer for checksums as far as `trust` goes; `heard` is called in interrupt context when it has something to say.
 /// `None`: there is none that works, which has been said.
-pub(super) fn start(trust: Trust, heard: impl Fn() + Send + Sync + 'static) -> Option<(Card, Receiving)> {
-    let mut registers = Registers::find(heard)?;
-    let welcome = match trust {
+pub(super) fn start(
+    trust: Trust,
+    on_interrupt: impl Fn() + Send + Sync + 'static,
+) -> Option<(Card, ReceiveQueue)> {
+    let mut registers = Registers::find(on_interrupt)?;
+    let optional = match trust {
         Trust::Checksum => 0,
         Trust::Card => feature::CHECKSUM | feature::GUEST_CHECKSUM,
     };
-    let (mac, features) = registers.begin(welcome)?;
+    let (mac, features) = registers.negotiate(optional)?;
     let receiving = Ring::make(&registers, RECEIVING)?;
     let sending = Ring::make(&registers, SENDING)?;
     registers.finish();
     let is_trusted = features & feature::GUEST_CHECKSUM != 0;
-    let mut receiving = Receiving { ring: receiving, is_trusted };
+    let mut receiving = ReceiveQueue { ring: receiving, is_trusted };
     for descriptor in 0..receiving.ring.size {
         receiving.ring.offer(descriptor, FRAME, Direction::In);
     }
     receiving.ring.notify();
-    let mut sending = Sending { ring: sending, waiting: VecDeque::new(), next: 0 };
+    let mut sending = SendQueue { ring: sending, waiting: VecDeque::new(), next: 0 };
     sending.ring.queue.set_interrupts(false);
     let completes_checksums = features & feature::CHECKSUM != 0;
     let sending = Ranked::new(Rank::Interface, sending);
@@ -118,24 +121,24 @@ impl Card {
         } else if sending.waiting.len() < MOST_WAITING {
             sending.waiting.push_back(frame);
             if sending.ring.queue.set_interrupts(true) {
-                sending.go_on();
+                sending.send_waiting();
             }
         }
     }
 
     /// Sends what waits, now that the card may have room.
-    pub(super) fn go_on(&self) {
-        self.sending.lock().go_on();
+    pub(super) fn send_waiting(&self) {
+        self.sending.lock().send_waiting();
     }
 }
 
-impl Sending {
+impl SendQueue {
     /// Takes back what has been sent.
     fn reclaim(&mut self) {
         while self.ring.queue.take().is_some() {}
     }
 
-    fn go_on(&mut self) {
+    fn send_waiting(&mut self) {
         self.reclaim();
         let mut is_any = false;
         while let Some(frame) = self.waiting.pop_front() {
@@ -168,7 +171,7 @@ impl Sending {
     }
 }
 
-impl Receiving {
+impl ReceiveQueue {
     /// The next frame that has come, with `header` bytes of it in front of the packet, and who answers for it.
     pub(super) fn next(&mut self, header: usize) -> Option<(Packet, Trust)> {
         loop {
@@ -210,8 +213,8 @@ impl Ring {
         let pages = |bytes: usize| DmaCoherent::alloc(bytes.div_ceil(PAGE_SIZE), true).ok();
         let memory = pages(QueueLayout { size }.bytes())?;
         let buffers = pages(usize::from(size) * FRAME)?;
-        let bell = registers.start_queue(number, size, memory.daddr() as u64)?;
-        Some(Self { queue: VirtQueue::new(Shared(memory), size), buffers, size, bell })
+        let doorbell = registers.start_queue(number, size, memory.daddr() as u64)?;
+        Some(Self { queue: VirtQueue::new(QueueMemory(memory), size), buffers, size, doorbell })
     }
 
     fn offer(&mut self, descriptor: u16, len: usize, direction: Direction) {
@@ -221,13 +224,13 @@ impl Ring {
 
     fn notify(&self) {
         if self.queue.wants_notice() {
-            self.bell.ring();
+            self.doorbell.ring();
         }
     }
 }
 
 // Within the memory nothing fails: the queue keeps to its layout, which the memory was made for.
-impl DmaMemory for Shared {
+impl DmaMemory for QueueMemory {
     fn read_u16(&self, offset: usize) -> u16 {
         self.0.read_once(offset).unwrap_or(0)
     }

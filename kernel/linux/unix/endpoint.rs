@@ -17,7 +17,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::net::counters::{Kind, Member};
+use crate::net::counters::{Counted, Kind};
 use crate::net::holder::Holder;
 use crate::net::ports;
 
@@ -32,7 +32,7 @@ pub(crate) struct Endpoint {
     pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
     /// How many wait for room to send a datagram here, without being connected.
     pub(super) strangers: AtomicUsize,
-    _member: Member,
+    _counted: Counted,
 }
 
 /// All of them, by inode.
@@ -61,7 +61,7 @@ impl Endpoint {
             key: Once::new(),
             clients: Ranked::new(Rank::Interface, Vec::new()),
             strangers: AtomicUsize::new(0),
-            _member: Member::new(Kind::Local),
+            _counted: Counted::new(Kind::Local),
         });
         ALL.lock().insert(endpoint.inode, Arc::downgrade(&endpoint));
         endpoint

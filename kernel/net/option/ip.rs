@@ -10,7 +10,7 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::{ip, kind};
 use rules::net::socket::{DEFAULT_TTL, Switches};
 
-use super::{Answer, Given, Number};
+use super::{Number, OptionInput, OptionOutput};
 use crate::net::address::Address;
 use crate::net::interface;
 use crate::net::socket::Socket;
@@ -43,26 +43,26 @@ fn number(name: u32) -> Option<Number> {
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option. `ENOTCONN`: the length of packets, of a socket without a way.
-pub(in crate::net) fn get(socket: &dyn Socket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+pub(in crate::net) fn get(socket: &dyn Socket, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
     if name == ip::MTU {
         return match socket.peer() {
-            Ok(Address::Inet(peer)) => answer.write(interface::mtu_to(*peer.ip()).ok_or(Errno::ENOTCONN)?),
+            Ok(Address::Inet(peer)) => output.write(interface::mtu_to(*peer.ip()).ok_or(Errno::ENOTCONN)?),
             _ => Err(Errno::ENOTCONN),
         };
     }
-    answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut socket.state().options()))
+    output.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut socket.state().options()))
 }
 
 /// Changes an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for it. `EFAULT`: not readable.
-pub(in crate::net) fn set(socket: &dyn Socket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+pub(in crate::net) fn set(socket: &dyn Socket, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
     if !OPTIONS.iter().any(|names| names.contains(&name)) {
         return Err(Errno::ENOPROTOOPT);
     }
-    let value = match given.small_number()? {
-        value if name == ip::TOS && socket.nature().kind == kind::SOCK_STREAM => value & !CONGESTION,
+    let value = match input.small_number()? {
+        value if name == ip::TOS && socket.socket_type().kind == kind::SOCK_STREAM => value & !CONGESTION,
         -1 if name == ip::TTL => DEFAULT_TTL.into(),
         value => value,
     };

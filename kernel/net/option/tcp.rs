@@ -9,7 +9,7 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::tcp;
 use rules::net::socket::Switches;
 
-use super::{Answer, Given, Number};
+use super::{Number, OptionInput, OptionOutput};
 use crate::net::socket::Socket as _;
 use crate::net::tcp::TcpSocket;
 
@@ -58,18 +58,18 @@ fn number(name: u32) -> Option<Number> {
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option.
-pub(in crate::net) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+pub(in crate::net) fn get(socket: &TcpSocket, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
     let mut options = socket.state().options();
     match name {
-        tcp::USER_TIMEOUT => answer.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
-        tcp::MAXSEG => answer.write(socket.segment_len() as i32),
-        tcp::INFO => answer.write(socket.info()),
-        tcp::DEFER_ACCEPT => answer.write(i32::from(options.defer_accept)),
+        tcp::USER_TIMEOUT => output.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
+        tcp::MAXSEG => output.write(socket.segment_len() as i32),
+        tcp::INFO => output.write(socket.info()),
+        tcp::DEFER_ACCEPT => output.write(i32::from(options.defer_accept)),
         // How long the other end's FIN is waited for, which cannot be changed.
-        tcp::LINGER2 => answer.write(FIN_TIMEOUT),
+        tcp::LINGER2 => output.write(FIN_TIMEOUT),
         // Connections carry nothing before they are there.
-        tcp::FASTOPEN => answer.write(0_i32),
-        _ => answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut options)),
+        tcp::FASTOPEN => output.write(0_i32),
+        _ => output.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut options)),
     }
 }
 
@@ -77,8 +77,8 @@ pub(in crate::net) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_>) ->
 ///
 /// # Errors
 /// `EINVAL`: too short, or no value for it. `ENOPROTOOPT`: no such option.
-pub(in crate::net) fn set(socket: &TcpSocket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-    let value = given.number()?;
+pub(in crate::net) fn set(socket: &TcpSocket, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+    let value = input.number()?;
     match name {
         tcp::USER_TIMEOUT => {
             let milliseconds = u64::try_from(value).map_err(|_| Errno::EINVAL)?;

@@ -10,7 +10,7 @@ use rules::net::abi::socket::SOL_SOCKET;
 use super::socket::{Room, Span};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
-use crate::net::option::{self, Answer, Given};
+use crate::net::option::{self, OptionInput, OptionOutput};
 use crate::net::socket::SocketCaller;
 
 /// Tells the value of the option `name` of `level`.
@@ -21,10 +21,10 @@ use crate::net::socket::SocketCaller;
 pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
-    let answer = Answer { space: cx.space(), value: to.addr, len_addr: to.len_addr };
+    let output = OptionOutput { space: cx.space(), value: to.addr, len_addr: to.len_addr };
     match level {
-        SOL_SOCKET => option::socket::get(socket, name, &answer),
-        _ => socket.option(level, name, &answer),
+        SOL_SOCKET => option::socket::get(socket, name, &output),
+        _ => socket.option(level, name, &output),
     }?;
     Ok(0)
 }
@@ -46,10 +46,10 @@ pub(crate) fn setsockopt(
     let socket = file::socket(&file)?;
     // The register holds an `int`.
     let len = usize::try_from(value.len as i32).map_err(|_| Errno::EINVAL)?;
-    let given = Given { caller: cx, space: cx.space(), value: value.addr, len };
+    let input = OptionInput { caller: cx, space: cx.space(), value: value.addr, len };
     match level {
-        SOL_SOCKET => option::socket::set(socket, name, &given),
-        _ => socket.set_option(level, name, &given),
+        SOL_SOCKET => option::socket::set(socket, name, &input),
+        _ => socket.set_option(level, name, &input),
     }?;
     Ok(0)
 }

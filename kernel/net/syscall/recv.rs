@@ -98,18 +98,18 @@ fn receive(
     to: &mut UserSink<'_>,
     flags: MessageFlags,
 ) -> Result<Incoming, Errno> {
-    let nature = socket.nature();
-    let is_tcp = nature.family == family::AF_INET && nature.kind == kind::SOCK_STREAM;
+    let socket_type = socket.socket_type();
+    let is_tcp = socket_type.family == family::AF_INET && socket_type.kind == kind::SOCK_STREAM;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(if is_tcp { Errno::EINVAL } else { Errno::EOPNOTSUPP });
     }
-    if flags.contains(MessageFlags::ERROR_QUEUE) && nature.family == family::AF_INET {
+    if flags.contains(MessageFlags::ERROR_QUEUE) && socket_type.family == family::AF_INET {
         return Err(Errno::EAGAIN);
     }
     let limits = socket.state().limits(Events::READABLE);
     let limit =
         if flags.contains(MessageFlags::DONT_WAIT) { Timeout::Now } else { socket::limit(file, limits.time) };
-    let least = match nature.kind {
+    let least = match socket_type.kind {
         kind::SOCK_STREAM if flags.contains(MessageFlags::WAIT_ALL) => usize::MAX,
         kind::SOCK_STREAM => limits.low_water,
         _ => 0,

@@ -52,7 +52,7 @@ pub(crate) fn sendmsg(cx: &mut (impl Caller + SocketCaller), fd: Fd, header: usi
     let header = UserPtr::<MessageHeader>::new(cx.space(), header).read()?;
     let (iov, count) = header.buffers()?;
     let mut from = UserSource::vector(cx.space(), iov, count)?;
-    let rights = cmsg::read_rights(cx, &header, socket.nature())?;
+    let rights = cmsg::read_rights(cx, &header, socket.socket_type())?;
     let flags = MessageFlags::from_bits_truncate(flags);
     // A name of no bytes is none.
     let addr = if header.name_len == 0 { 0 } else { header.name as usize };

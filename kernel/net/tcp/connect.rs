@@ -15,7 +15,7 @@ use rules::net::tcp::socket::{ConnectAttempt, TcpSocketState};
 use super::TcpSocket;
 use crate::machine::clock;
 use crate::machine::memory::budget;
-use crate::net::demux::{self, Found};
+use crate::net::demux::{self, TupleOwner};
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::stack::CONNECTION_BYTES;
 use crate::net::{ports, route, stack};
@@ -62,7 +62,7 @@ impl TcpSocket {
         let sharing = endpoint::sharing(socket.options());
         let take = |port, sharing: Sharing| {
             let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
-            demux::insert(tuple, Found::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
+            demux::insert(tuple, TupleOwner::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
         };
         if let Some(port) = socket.bound_port() {
             return take(port, sharing);
