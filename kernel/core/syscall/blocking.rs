@@ -11,175 +11,159 @@ use rules::abi::errno::Errno;
 use rules::abi::open::AccessMode;
 
 use super::caller::{Caller, Restart};
-use crate::core::event::Pollable;
+use crate::core::event::Pollux;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::clock;
 
-/// Tries `attempt` until it is ready; what it waits for is [`Events::READABLE`] or [`Events::WRITABLE`].
-///
-/// # Errors
-/// `EAGAIN`: `O_NONBLOCK`, and it was not ready; or a socket's time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
-/// Those of `attempt`.
-#[inline(always)]
-pub(crate) fn until_ready<T>(
-    cx: &impl Caller,
-    file: &OpenFile,
-    waits_for: Events,
-    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
-) -> Result<T, Errno> {
-    match attempt() {
-        Poll::Ready(result) => result,
-        Poll::Pending => after_a_try(cx, file, waits_for, attempt),
+/// An operation that waits until a file is ready for it.
+#[must_use = "nothing is tried before `run`"]
+pub(crate) struct Blocking<'a, C> {
+    cx: &'a C,
+    file: &'a OpenFile,
+    interest: Events,
+    /// `None`: `O_NONBLOCK` and the file's wait policy decide.
+    timeout: Option<Timeout<Duration>>,
+    recheck: Recheck,
+    /// How many bytes a read asks for; the file then chooses between the two rechecks.
+    read_len: Option<usize>,
+}
+
+impl<'a, C: Caller> Blocking<'a, C> {
+    /// Begins with an operation that waits for [`Events::READABLE`] or [`Events::WRITABLE`], unless the file has
+    /// `O_NONBLOCK`.
+    #[inline(always)]
+    pub(crate) const fn new(cx: &'a C, file: &'a OpenFile, interest: Events) -> Self {
+        Self { cx, file, interest, timeout: None, recheck: Recheck::Try, read_len: None }
+    }
+
+    /// Begins with a read of `len` bytes.
+    #[inline(always)]
+    pub(crate) const fn read(cx: &'a C, file: &'a OpenFile, len: usize) -> Self {
+        Self { read_len: Some(len), ..Self::new(cx, file, Events::READABLE) }
+    }
+
+    /// Waits no longer than `timeout`, whatever `O_NONBLOCK` and the file's wait policy say.
+    #[inline(always)]
+    pub(crate) const fn timeout(self, timeout: Timeout<Duration>) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// Chooses what follows the registration, as in [`WaitTarget`]; by default another try.
+    #[inline(always)]
+    pub(crate) const fn recheck(self, recheck: Recheck) -> Self {
+        Self { recheck, ..self }
+    }
+
+    /// Tries `attempt` until it is ready.
+    ///
+    /// # Errors
+    /// `EAGAIN`: it was not ready, and may not wait, or not for longer. `EINTR`: a signal came first. `ENOMEM`: no
+    /// memory to wait with. Those of `attempt`.
+    #[inline(always)]
+    pub(crate) fn run<T>(self, mut attempt: impl FnMut() -> Poll<Result<T, Errno>>) -> Result<T, Errno> {
+        match attempt() {
+            Poll::Ready(result) => result,
+            Poll::Pending => self.run_after_try(attempt),
+        }
+    }
+
+    /// As [`run`](Self::run), after the caller has tried once, or [knows](read_would_block) that a try finds nothing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    #[inline(always)]
+    pub(crate) fn run_after_try<T>(
+        self,
+        attempt: impl FnMut() -> Poll<Result<T, Errno>>,
+    ) -> Result<T, Errno> {
+        if self.timeout.is_none() && self.file.is_nonblocking() {
+            return Err(Errno::EAGAIN);
+        }
+        self.wait(attempt)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait<T>(self, attempt: impl FnMut() -> Poll<Result<T, Errno>>) -> Result<T, Errno> {
+        let Self { cx, file, interest, timeout, recheck, read_len } = self;
+        let WaitPolicy { mode, limit } = file.file().wait_policy(interest);
+        let deadline = match timeout {
+            Some(timeout) => deadline(timeout)?,
+            None => limit.map(|limit| clock::now() + limit),
+        };
+        let recheck = match read_len {
+            Some(len) if file.file().reads_when_ready(len) => Recheck::Readiness,
+            _ => recheck,
+        };
+        // A file that cannot be watched never becomes ready.
+        let file = file.pollable().ok_or(Errno::EAGAIN)?;
+        wait_until(cx, WaitTarget { file, interest, mode, recheck }, deadline, attempt)
     }
 }
 
-/// As [`until_ready`], after the caller has tried once, where it costs less than here.
-///
-/// # Errors
-/// As [`until_ready`].
-#[cold]
-pub(crate) fn after_a_try<T>(
-    cx: &impl Caller,
-    file: &OpenFile,
-    waits_for: Events,
-    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
-) -> Result<T, Errno> {
-    if file.is_nonblocking() {
-        return Err(Errno::EAGAIN);
-    }
-    wait(cx, file, (waits_for, Recheck::Try), None, attempt)
-}
-
-/// Whether it is known without a try that a read of `len` bytes would find nothing.
+/// Whether the readiness word alone says that a read of `len` bytes finds nothing.
 #[inline]
 pub(crate) fn read_would_block(file: &OpenFile, len: usize) -> bool {
     file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)
 }
 
-/// Waits until a read of `len` bytes that has found nothing, by a [look](read_would_block) or a try, finds something.
+/// Tries `attempt` until it is ready, as [`Blocking::run`] does, and waits for changes of `target` rather than of a
+/// descriptor's file.
 ///
 /// # Errors
-/// As [`until_ready`].
-#[cold]
-pub(crate) fn until_read<T>(
+/// As [`Blocking::run`].
+pub(crate) fn wait_for<T>(
     cx: &impl Caller,
-    file: &OpenFile,
-    len: usize,
-    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
-) -> Result<T, Errno> {
-    if file.is_nonblocking() {
-        return Err(Errno::EAGAIN);
-    }
-    wait(cx, file, (Events::READABLE, check_of_read(file, len)), None, attempt)
-}
-
-/// How a read that has registered finds out whether it was too late.
-pub(crate) fn check_of_read(file: &OpenFile, len: usize) -> Recheck {
-    if file.file().reads_when_ready(len) { Recheck::Readiness } else { Recheck::Try }
-}
-
-/// As [`until_ready`], for no longer than until `limit`, whatever `O_NONBLOCK` says; `recheck` as in [`WaitTarget`].
-///
-/// # Errors
-/// `EAGAIN`: the time is up. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
-pub(crate) fn within<T>(
-    cx: &impl Caller,
-    file: &OpenFile,
-    (waits_for, recheck): (Events, Recheck),
-    limit: Timeout<Duration>,
+    target: WaitTarget<'_, Pollux>,
+    timeout: Timeout<Duration>,
     mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
     match attempt() {
         Poll::Ready(result) => result,
-        Poll::Pending => within_after_a_try(cx, file, (waits_for, recheck), limit, attempt),
+        Poll::Pending => wait_until(cx, target, deadline(timeout)?, attempt),
     }
 }
 
-/// As [`within`], after the caller has tried once, or [knows](read_would_block) what comes of it.
+/// Waits until open(2) may return `file`: until the other end of a FIFO is open. The description is made only after
+/// that, so that it looks its pollable up on a file that has reached its final state.
 ///
 /// # Errors
-/// As [`within`].
-pub(crate) fn within_after_a_try<T>(
-    cx: &impl Caller,
-    file: &OpenFile,
-    how: (Events, Recheck),
-    limit: Timeout<Duration>,
-    attempt: impl FnMut() -> Poll<Result<T, Errno>>,
-) -> Result<T, Errno> {
-    let deadline = deadline(limit)?;
-    wait(cx, file, how, Some(deadline), attempt)
-}
-
-/// As [`within`], waiting for changes of something else than the file.
-///
-/// # Errors
-/// As [`within`].
-pub(crate) fn until_changed<T>(
-    cx: &impl Caller,
-    (file, interest, mode): (&Pollable, Events, WakeMode),
-    limit: Timeout<Duration>,
-    mut attempt: impl FnMut() -> Poll<Result<T, Errno>>,
-) -> Result<T, Errno> {
-    if let Poll::Ready(result) = attempt() {
-        return result;
+/// The file was not opened. `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
+pub(crate) fn wait_for_open(cx: &impl Caller, file: &dyn File, access: AccessMode) -> Result<(), Errno> {
+    let attempt = || file.finish_open().map(Ok);
+    if attempt().is_ready() {
+        return Ok(());
     }
-    let deadline = deadline(limit)?;
-    limit_restarts(cx, deadline);
-    let target = WaitTarget { file, interest, mode, recheck: Recheck::Try };
-    pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
+    let interest = if access.reads() { Events::READABLE } else { Events::WRITABLE };
+    let Some(file) = file.pollable() else { return Ok(()) };
+    // One partner lets all waiters go on.
+    let target = WaitTarget { file, interest, mode: WakeMode::All, recheck: Recheck::Try };
+    wait_for(cx, target, Timeout::Never, attempt)
 }
 
-/// signal(7): a call of a socket with a time limit fails with `EINTR` whatever handlers say, and after a stop, too.
-fn limit_restarts(cx: &impl Caller, deadline: Option<Duration>) {
-    if deadline.is_some() {
-        cx.set_restart(Restart::Never);
-    }
-}
-
-/// When patience ends.
+/// Converts a timeout to a deadline.
 ///
 /// # Errors
-/// `EAGAIN`: there is none.
-fn deadline(limit: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
-    match limit {
+/// `EAGAIN`: it is zero.
+fn deadline(timeout: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
+    match timeout {
         Timeout::Now => Err(Errno::EAGAIN),
         Timeout::At(deadline) => Ok(Some(deadline)),
         Timeout::Never => Ok(None),
     }
 }
 
-/// Waits until open(2) may return `file`: until somebody has come to the other end of a FIFO. By then the description is
-/// still to be made, so that it finds the file as it will stay.
-///
-/// # Errors
-/// `EINTR`: a signal came first. `ENOMEM`: no memory to wait with.
-pub(crate) fn wait_for_open(cx: &impl Caller, file: &dyn File, access: AccessMode) -> Result<(), Errno> {
-    let attempt = || file.finish_open().map(Ok);
-    if attempt().is_ready() {
-        return Ok(());
-    }
-    let waits_for = if access.reads() { Events::READABLE } else { Events::WRITABLE };
-    let Some(file) = file.pollable() else { return Ok(()) };
-    // One partner suffices for all who wait for one.
-    until_changed(cx, (file, waits_for, WakeMode::All), Timeout::Never, attempt)
-}
-
-/// Waits until `deadline`, or as long as the file's wait policy says.
-#[inline(never)]
-fn wait<T>(
+fn wait_until<T>(
     cx: &impl Caller,
-    file: &OpenFile,
-    (interest, recheck): (Events, Recheck),
-    deadline: Option<Option<Duration>>,
+    target: WaitTarget<'_, Pollux>,
+    deadline: Option<Duration>,
     attempt: impl FnMut() -> Poll<Result<T, Errno>>,
 ) -> Result<T, Errno> {
-    let WaitPolicy { mode, limit } = file.file().wait_policy(interest);
-    let deadline = deadline.unwrap_or_else(|| limit.map(|limit| clock::now() + limit));
-    // What is not ready and never changes would be waited for in vain.
-    let file = file.pollable().ok_or(Errno::EAGAIN)?;
-    limit_restarts(cx, deadline);
-    let target = WaitTarget { file, interest, mode, recheck };
+    // signal(7): a socket call with a timeout fails with `EINTR` after any handler, and after a stop, too.
+    if deadline.is_some() {
+        cx.set_restart(Restart::Never);
+    }
     pollee::wait_events_after_try(cx.sleeper(), target, deadline, attempt)?
 }

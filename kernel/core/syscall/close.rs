@@ -5,11 +5,11 @@ use core::task::Poll;
 use core::time::Duration;
 
 use bitflags::bitflags;
-use pollee::{Events, Recheck};
+use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 
-use super::blocking;
+use super::blocking::Blocking;
 use super::caller::{Caller, SysResult};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
@@ -45,9 +45,8 @@ pub(crate) fn close(cx: &mut impl Caller, fd: Fd) -> SysResult {
 #[cold]
 fn linger(cx: &impl Caller, file: &OpenFile, time: Duration) {
     let until = Timeout::At(clock::now() + time);
-    let _ = blocking::within(cx, file, (Events::WRITABLE, Recheck::Try), until, || {
-        if file.file().is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
-    });
+    let flush = Blocking::new(cx, file, Events::WRITABLE).timeout(until);
+    let _ = flush.run(|| if file.file().is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending });
 }
 
 /// Frees all descriptors from `first` to `last`, or marks them.

@@ -11,7 +11,7 @@ use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 
-use super::blocking;
+use super::blocking::{self, Blocking};
 use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
 use crate::core::file::description::OpenFile;
@@ -87,7 +87,7 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
     {
         return result;
     }
-    blocking::until_read(cx, &file, len, || attempt(&file, &mut to, position))
+    Blocking::read(cx, &file, len).run_after_try(|| attempt(&file, &mut to, position))
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Source as _;
 
-use super::blocking;
+use super::blocking::Blocking;
 use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
 use crate::core::file::description::OpenFile;
@@ -97,7 +97,7 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position, fl
     let start = from.position();
     let result = match attempt(&file, &mut from, position, status) {
         Poll::Ready(result) => result,
-        Poll::Pending => blocking::after_a_try(cx, &file, Events::WRITABLE, || {
+        Poll::Pending => Blocking::new(cx, &file, Events::WRITABLE).run_after_try(|| {
             // What a try that was not ready has taken is offered again.
             from.rewind(start);
             attempt(&file, &mut from, position, status)
@@ -150,9 +150,10 @@ fn write_rest(
     let mut total = 0;
     let mut result = add(&mut total, len, from.remaining(), first);
     if result.is_pending() {
-        result = Poll::Ready(blocking::after_a_try(cx, file, Events::WRITABLE, || {
-            try_rest(file, from, &mut total, &mut attempt)
-        }));
+        result = Poll::Ready(
+            Blocking::new(cx, file, Events::WRITABLE)
+                .run_after_try(|| try_rest(file, from, &mut total, &mut attempt)),
+        );
     }
     match result {
         Poll::Ready(Err(error)) => {

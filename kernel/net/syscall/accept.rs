@@ -1,17 +1,16 @@
 //! accept(2), accept4(2).
 
-use pollee::Events;
+use pollee::{Events, Recheck};
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::net::abi::socket::SocketFlags;
 
 use super::socket::{self, Room};
-use crate::core::syscall::blocking;
+use crate::core::syscall::blocking::Blocking;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 use crate::net::socket::SocketCaller;
-use pollee::Recheck;
 
 /// Takes the connection that has waited longest, tells the address of its other end, and returns its number.
 ///
@@ -35,8 +34,8 @@ pub(crate) fn accept4(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Ro
     let number = cx.files().reserve(Fd::new(0), cx.file_limit())?;
     let limit = socket::limit(&file, listener.state().limits(Events::READABLE).time);
     // A listener is readable exactly while there is a connection to be accepted.
-    let how = (Events::READABLE, Recheck::Readiness);
-    let accepted = blocking::within(cx, &file, how, limit, || listener.accept())?;
+    let call = Blocking::new(cx, &file, Events::READABLE).timeout(limit).recheck(Recheck::Readiness);
+    let accepted = call.run(|| listener.accept())?;
     if address.addr != 0 {
         socket::write_address(cx, address, accepted.peer()?)?;
     }

@@ -5,7 +5,7 @@
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, WakeMode};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::tcp::socket::ConnectAttempt;
@@ -13,11 +13,10 @@ use rules::net::tcp::socket::ConnectAttempt;
 use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
-use crate::core::syscall::blocking;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 use crate::net::socket::{Connect, Socket, SocketCaller};
-use pollee::Recheck;
 
 /// Connects the socket with the address at `address`; `AF_UNSPEC` undoes that.
 ///
@@ -38,8 +37,9 @@ pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Sp
         Connect::Done => {}
         Connect::Handshake(attempt) => finish(cx, &file, socket, attempt, limit())?,
         Connect::Backlog(backlog) => {
-            let for_room = (backlog.room(), Events::WRITABLE, WakeMode::All);
-            blocking::until_changed(cx, for_room, limit(), || backlog.enter())?;
+            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let room = WaitTarget { file: backlog.room(), interest, mode, recheck: Recheck::Try };
+            blocking::wait_for(cx, room, limit(), || backlog.enter())?;
         }
     }
     Ok(0)
@@ -63,7 +63,7 @@ fn finish(
         return Err(going_on);
     }
     let mut is_over = false;
-    let result = blocking::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
+    let result = Blocking::new(cx, file, Events::WRITABLE).timeout(limit).run(|| {
         let result = socket.connecting();
         is_over = matches!(result, Poll::Ready(_));
         result

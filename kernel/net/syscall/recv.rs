@@ -16,14 +16,13 @@ use super::cmsg;
 use super::socket::{self, Room, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
-use crate::core::syscall::blocking;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
 use crate::net::address::Address;
 use crate::net::file;
 use crate::net::socket::{Incoming, Socket};
-use pollee::Recheck;
 
 /// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
 ///
@@ -121,9 +120,8 @@ fn receive(
     }
     if flags.contains(MessageFlags::PEEK) {
         // Each try begins at the start.
-        let check = blocking::check_of_read(file, to.remaining());
         let start = to.position();
-        return blocking::within(cx, file, (Events::READABLE, check), limit, || {
+        return Blocking::read(cx, file, to.remaining()).timeout(limit).run(|| {
             to.rewind(start);
             socket.receive(to, RecvMode::Peek)
         });
@@ -159,10 +157,7 @@ impl Request<'_> {
         let first = if len > 0 && blocking::read_would_block(file, len) { Poll::Pending } else { attempt() };
         let result = match first {
             Poll::Ready(result) => result,
-            Poll::Pending => {
-                let check = if len > 0 { blocking::check_of_read(file, len) } else { Recheck::Try };
-                blocking::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
-            }
+            Poll::Pending => Blocking::read(cx, file, len).timeout(limit).run_after_try(attempt),
         };
         match result {
             Err(error) if all.count == 0 => Err(error),

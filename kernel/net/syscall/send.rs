@@ -2,7 +2,7 @@
 //!
 //! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
-use pollee::{Events, WakeMode};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::abi::socket::{MessageFlags, MessageHeader};
@@ -12,12 +12,12 @@ use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::WriteExtent;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::{blocking, write};
+use crate::core::syscall::write;
 use crate::machine::memory::user::{UserPtr, UserSource};
 use crate::net::file;
 use crate::net::socket::{Destination, Outgoing, Socket, SocketCaller};
-use pollee::Recheck;
 
 /// Writes the bytes of `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
 /// look at an address.
@@ -95,18 +95,17 @@ fn send(
         Some(Destination::Address(address)) => message.to = Some(address),
         Some(Destination::Mailbox(to)) => {
             // Room is not the sender's to tell.
-            let for_room = (to.room(), Events::WRITABLE, WakeMode::All);
-            return blocking::until_changed(cx, for_room, limit, || to.send(from, &mut message));
+            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let room = WaitTarget { file: to.room(), interest, mode, recheck: Recheck::Try };
+            return blocking::wait_for(cx, room, limit, || to.send(from, &mut message));
         }
     }
-    let for_room = (Events::WRITABLE, Recheck::Try);
+    let call = Blocking::new(cx, file, Events::WRITABLE).timeout(limit);
     if file.write_extent() == WriteExtent::Partial {
-        return blocking::within(cx, file, for_room, limit, || socket.send(from, &mut message));
+        return call.run(|| socket.send(from, &mut message));
     }
     let mut total = 0;
-    let result = blocking::within(cx, file, for_room, limit, || {
-        write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message))
-    });
+    let result = call.run(|| write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message)));
     match result {
         Err(error) if total == 0 => {
             if !message.flags.contains(MessageFlags::NO_SIGNAL) {
