@@ -45,9 +45,7 @@ impl Unparker {
     pub(crate) fn sleeps(&self) -> u64 {
         self.sleeps.load(Ordering::Relaxed)
     }
-}
 
-impl Unparker {
     /// Whether the thread sleeps; one that was woken does until it runs.
     pub(crate) fn is_asleep(&self) -> bool {
         self.is_asleep.load(Ordering::Relaxed)

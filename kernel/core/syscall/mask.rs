@@ -8,16 +8,27 @@ use rules::abi::signal::SigSet;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 
-/// Reads the mask at `address`; `None` for null, which leaves the mask as it is.
-///
-/// # Errors
-/// `EINVAL`: `size` is not the size of a set. `EFAULT`: not readable.
-pub(crate) fn read(space: &AddressSpace, address: usize, size: usize) -> Result<Option<SigSet>, Errno> {
-    if address == 0 {
-        return Ok(None);
+/// A signal mask in the program's memory, of `size` bytes; null leaves the thread's mask as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaskArgument {
+    /// Where it is.
+    pub(crate) addr: usize,
+    /// `sizeof(sigset_t)`, as the program says.
+    pub(crate) size: usize,
+}
+
+impl MaskArgument {
+    /// Reads the mask; `None` for null.
+    ///
+    /// # Errors
+    /// `EINVAL`: `size` is not 8. `EFAULT`: the mask is not readable.
+    pub(crate) fn read(self, space: &AddressSpace) -> Result<Option<SigSet>, Errno> {
+        if self.addr == 0 {
+            return Ok(None);
+        }
+        check_set_size(self.size)?;
+        UserPtr::<u64>::new(space, self.addr).read().map(|bits| Some(SigSet::mask(bits)))
     }
-    check_set_size(size)?;
-    UserPtr::<u64>::new(space, address).read().map(|bits| Some(SigSet::mask(bits)))
 }
 
 /// Checks the size of a `sigset_t` that a program names.

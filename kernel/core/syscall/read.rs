@@ -54,20 +54,13 @@ pub(crate) fn preadv(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, off
 ///
 /// # Errors
 /// Theirs. `EOPNOTSUPP`: an unknown flag.
-pub(crate) fn preadv2(
-    cx: &mut impl Caller,
-    fd: Fd,
-    iov: usize,
-    count: usize,
-    offset: i64,
-    flags: u32,
-) -> SysResult {
+pub(crate) fn preadv2(cx: &mut impl Caller, fd: Fd, buffers: Buffers, offset: i64, flags: u32) -> SysResult {
     let position = Position::parse_optional(offset)?;
     // Not one of the flags that are known changes a read.
     if let Err(unknown) = RwFlags::parse(flags) {
         return cx.files().get(fd).and(Err(unknown));
     }
-    read_to(cx, fd, Buffers::Vector { iov, count }, position)
+    read_to(cx, fd, buffers, position)
 }
 
 // Every caller but one knows half of the arguments; inlined, read(2) pays for none of the others' cases.

@@ -11,7 +11,7 @@ use rules::abi::errno::Errno;
 
 use self::sets::Sets;
 use super::caller::{Caller, Restart, SysResult};
-use super::mask;
+use super::mask::MaskArgument;
 use super::timeout::TimeLimit;
 use crate::core::file::poll_set::{self, Timeout};
 use crate::machine::memory::user::UserPtr;
@@ -23,16 +23,9 @@ use crate::machine::memory::user::UserPtr;
 /// # Errors
 /// The sets are as they were. `EINVAL`: `count` is negative, or no valid time. `EBADF`: a descriptor is not open.
 /// `EFAULT`: a set or the time is not readable, or a set is not writable. `EINTR`: a signal came first. `ENOMEM`.
-pub(crate) fn select(
-    cx: &mut impl Caller,
-    count: i32,
-    read: usize,
-    write: usize,
-    except: usize,
-    time: usize,
-) -> SysResult {
+pub(crate) fn select(cx: &mut impl Caller, count: i32, sets: [usize; 3], time: usize) -> SysResult {
     let limit = TimeLimit::timeval(cx.space(), time)?;
-    let result = select_until(cx, count, [read, write, except], limit.timeout());
+    let result = select_until(cx, count, sets, limit.timeout());
     limit.write_back(cx.space());
     result
 }
@@ -45,16 +38,13 @@ pub(crate) fn select(
 pub(crate) fn pselect6(
     cx: &mut impl Caller,
     count: i32,
-    read: usize,
-    write: usize,
-    except: usize,
+    sets: [usize; 3],
     time: usize,
     mask: usize,
 ) -> SysResult {
-    let [mask, size] = if mask == 0 { [0; 2] } else { UserPtr::new(cx.space(), mask).read()? };
+    let [addr, size] = if mask == 0 { [0; 2] } else { UserPtr::new(cx.space(), mask).read()? };
     let limit = TimeLimit::timespec(cx.space(), time)?;
-    let mask = mask::read(cx.space(), mask, size)?;
-    let sets = [read, write, except];
+    let mask = MaskArgument { addr, size }.read(cx.space())?;
     let result = cx.with_mask(mask, |cx| select_until(cx, count, sets, limit.timeout()));
     limit.write_back(cx.space());
     result

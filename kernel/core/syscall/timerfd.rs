@@ -59,13 +59,7 @@ pub(crate) fn timerfd_create(cx: &mut impl Caller, clock: u32, flags: u32) -> Sy
 /// # Errors
 /// `EFAULT`: `new` is not readable, and nothing was set; or `old` is not writable, and it was. `EINVAL`: an unknown
 /// flag, no valid time, or `fd` is no timer. `EBADF`: `fd` is not open.
-pub(crate) fn timerfd_settime(
-    cx: &mut impl Caller,
-    fd: usize,
-    flags: u32,
-    new: usize,
-    old: usize,
-) -> SysResult {
+pub(crate) fn timerfd_settime(cx: &impl Caller, fd: usize, flags: u32, new: usize, old: usize) -> SysResult {
     let [interval, value] = UserPtr::<Itimerspec>::new(cx.space(), new).read()?;
     let flags = SetFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let (interval, value) = (interval.to_duration()?, value.to_duration()?);

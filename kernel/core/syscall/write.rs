@@ -59,17 +59,10 @@ pub(crate) fn pwritev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, of
 ///
 /// # Errors
 /// Theirs. `EOPNOTSUPP`: an unknown flag.
-pub(crate) fn pwritev2(
-    cx: &mut impl Caller,
-    fd: Fd,
-    iov: usize,
-    count: usize,
-    offset: i64,
-    flags: u32,
-) -> SysResult {
+pub(crate) fn pwritev2(cx: &mut impl Caller, fd: Fd, buffers: Buffers, offset: i64, flags: u32) -> SysResult {
     let position = Position::parse_optional(offset)?;
     match RwFlags::parse(flags) {
-        Ok(flags) => write_from(cx, fd, Buffers::Vector { iov, count }, position, flags),
+        Ok(flags) => write_from(cx, fd, buffers, position, flags),
         Err(unknown) => cx.files().get(fd).and(Err(unknown)),
     }
 }

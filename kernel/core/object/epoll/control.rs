@@ -26,14 +26,9 @@ const SHARE_OF_MEMORY: usize = 25;
 /// Items in all instances, each alone, so the atomic orders nothing.
 static ITEMS: AtomicUsize = AtomicUsize::new(0);
 
-/// `/proc/sys/fs/epoll/max_user_watches`.
-pub(crate) fn max_user_watches() -> usize {
-    budget::total() / SHARE_OF_MEMORY / ITEM_COST
-}
-
 /// Counts one more item.
 fn charge() -> Result<(), Errno> {
-    if ITEMS.fetch_add(1, Ordering::Relaxed) >= max_user_watches() {
+    if ITEMS.fetch_add(1, Ordering::Relaxed) >= budget::total() / SHARE_OF_MEMORY / ITEM_COST {
         uncharge();
         return Err(Errno::ENOSPC);
     }
