@@ -134,15 +134,8 @@ impl Slot {
     }
 
     fn read(&self, cpu: usize) -> Option<Event> {
-        const KINDS: [Kind; 7] = [
-            Kind::Enter,
-            Kind::Leave,
-            Kind::Notify,
-            Kind::SpuriousWake,
-            Kind::Sleep,
-            Kind::Wake,
-            Kind::Fault,
-        ];
+        use Kind::{Enter, Fault, Leave, Notify, Sleep, SpuriousWake, Wake};
+        const KINDS: [Kind; 7] = [Enter, Leave, Notify, SpuriousWake, Sleep, Wake, Fault];
         let time = self.time.load(Ordering::Relaxed);
         let origin = self.origin.load(Ordering::Relaxed);
         let kind = *KINDS.get((origin >> 32) as usize)?;

@@ -110,6 +110,20 @@ pub(crate) enum Timeout<D> {
     Never,
 }
 
+impl<D> Timeout<D> {
+    /// Converts the timeout to a deadline; `None`: there is none.
+    ///
+    /// # Errors
+    /// `TimedOut`: it is zero.
+    pub(crate) fn deadline(self) -> Result<Option<D>, WaitError> {
+        match self {
+            Self::Now => Err(WaitError::TimedOut),
+            Self::At(deadline) => Ok(Some(deadline)),
+            Self::Never => Ok(None),
+        }
+    }
+}
+
 /// A question about many descriptors, with room for the answers.
 pub(crate) trait PollSet {
     /// The parts into which [`poll_part`](Self::poll_part) divides the descriptors: a few hundred in each, because preemption is
@@ -138,13 +152,9 @@ pub(crate) fn wait<S: PollThread>(
     timeout: Timeout<S::Deadline>,
     set: &mut impl PollSet,
 ) -> Result<usize, Errno> {
-    let deadline = match timeout {
-        Timeout::Now => {
-            let count = poll_all(files, set);
-            return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
-        }
-        Timeout::At(deadline) => Some(deadline),
-        Timeout::Never => None,
+    let Ok(deadline) = timeout.deadline() else {
+        let count = poll_all(files, set);
+        return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
     };
     let context = &mut *thread.poll_context();
     if !context.has_slept {

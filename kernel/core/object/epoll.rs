@@ -99,6 +99,20 @@ impl Epoll {
         Some(item)
     }
 
+    /// Removes the items that `next` finds, one after the other.
+    fn remove_each(
+        &self,
+        mut next: impl FnMut(&Table<DescriptionId, ItemFile>) -> Option<Identity<DescriptionId>>,
+    ) {
+        loop {
+            let mut table = self.interest.lock();
+            let Some(identity) = next(&table) else { return };
+            let item = self.disconnect(&mut table, identity);
+            drop(table);
+            item.iter().for_each(|item| self.forget(item));
+        }
+    }
+
     /// Forgets what an item meant to others.
     fn forget(&self, item: &Item) {
         control::uncharge();
@@ -158,17 +172,8 @@ impl Pollable<Pollux> for Epoll {
 
 impl ReleaseObserver for Epoll {
     fn released(&self, description: DescriptionId) {
-        loop {
-            let mut table = self.interest.lock();
-            let Some(fd) = table.numbers_of(description).next() else {
-                return;
-            };
-            let item = self.disconnect(&mut table, Identity { description, fd });
-            drop(table);
-            if let Some(item) = item {
-                self.forget(&item);
-            }
-        }
+        let identity = |fd| Identity { description, fd };
+        self.remove_each(|table| table.numbers_of(description).next().map(identity));
     }
 }
 
@@ -176,17 +181,10 @@ impl Drop for Epoll {
     fn drop(&mut self) {
         // A description that goes at this moment cannot reach this instance any more; its file is held here.
         let mut from = 0;
-        loop {
-            let mut table = self.interest.lock();
-            let Some((next, identity)) = table.next(from).map(|(next, item)| (next, item.identity)) else {
-                return;
-            };
+        self.remove_each(|table| {
+            let (next, item) = table.next(from)?;
             from = next;
-            let item = self.disconnect(&mut table, identity);
-            drop(table);
-            if let Some(item) = item {
-                self.forget(&item);
-            }
-        }
+            Some(item.identity)
+        });
     }
 }

@@ -90,7 +90,7 @@ impl<'a, C: Caller> Blocking<'a, C> {
         let Self { cx, file, interest, timeout, recheck, read_len } = self;
         let WaitPolicy { mode, limit } = file.file().wait_policy(interest);
         let deadline = match timeout {
-            Some(timeout) => deadline(timeout)?,
+            Some(timeout) => timeout.deadline()?,
             None => limit.map(|limit| clock::now() + limit),
         };
         let recheck = match read_len {
@@ -122,7 +122,7 @@ pub(crate) fn wait_for<T>(
 ) -> Result<T, Errno> {
     match attempt() {
         Poll::Ready(result) => result,
-        Poll::Pending => wait_until(cx, target, deadline(timeout)?, attempt),
+        Poll::Pending => wait_until(cx, target, timeout.deadline()?, attempt),
     }
 }
 
@@ -141,18 +141,6 @@ pub(crate) fn wait_for_open(cx: &impl Caller, file: &dyn File, access: AccessMod
     // One partner lets all waiters go on.
     let target = WaitTarget { file, interest, mode: WakeMode::All, recheck: Recheck::Try };
     wait_for(cx, target, Timeout::Never, attempt)
-}
-
-/// Converts a timeout to a deadline.
-///
-/// # Errors
-/// `EAGAIN`: it is zero.
-fn deadline(timeout: Timeout<Duration>) -> Result<Option<Duration>, Errno> {
-    match timeout {
-        Timeout::Now => Err(Errno::EAGAIN),
-        Timeout::At(deadline) => Ok(Some(deadline)),
-        Timeout::Never => Ok(None),
-    }
 }
 
 fn wait_until<T>(

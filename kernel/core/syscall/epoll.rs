@@ -135,11 +135,7 @@ fn wait_until(cx: &mut impl Caller, to: EventsBuffer, timeout: Timeout<Duration>
         instance.ready_list().hand_on();
         return result;
     }
-    let deadline = match timeout {
-        Timeout::Now => return Ok(0),
-        Timeout::At(deadline) => Some(deadline),
-        Timeout::Never => None,
-    };
+    let Ok(deadline) = timeout.deadline() else { return Ok(0) };
     // One waiter for each event; it hands on what it leaves.
     let target = WaitTarget {
         file: instance.ready_list(),

@@ -144,9 +144,7 @@ fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
     most
 }
 
-type ItemFrom = (usize, Arc<dyn File>, Weak<OpenFile>);
-
-fn item_from(epoll: &Epoll, from: usize) -> Option<ItemFrom> {
+fn item_from(epoll: &Epoll, from: usize) -> Option<(usize, Arc<dyn File>, Weak<OpenFile>)> {
     let table = epoll.interest.lock();
     let (next, item) = table.next(from)?;
     Some((next, item.file.file().clone(), item.file.description.clone()))

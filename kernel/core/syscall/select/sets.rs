@@ -100,7 +100,9 @@ impl Sets {
     /// # Errors
     /// `EBADF`: one is not.
     pub(super) fn require_open(&mut self, files: &FdTableGuard<'_>) -> Result<(), Errno> {
-        let is_open = |(nr, word): (usize, &mut Word)| word.union() & !files.row(nr).open() == 0;
+        let is_open = |(nr, word): (usize, &mut Word)| {
+            word.asked.iter().all(|asked| asked & !files.row(nr).open() == 0)
+        };
         if self.pieces_mut().flatten().enumerate().all(is_open) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
@@ -175,10 +177,5 @@ impl Word {
             count += found.count_ones() as usize;
         }
         count
-    }
-
-    const fn union(&self) -> u64 {
-        let [read, write, except] = self.asked;
-        read | write | except
     }
 }
