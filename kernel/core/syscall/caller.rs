@@ -48,6 +48,8 @@ pub(crate) enum Right {
     AdministerNetwork,
     /// `CAP_NET_BIND_SERVICE`: may bind the ports below 1024.
     BindReservedPort,
+    /// `CAP_SYS_RESOURCE`: may exceed limits, such as that of a pipe's size.
+    ExceedLimits,
     /// `CAP_WAKE_ALARM`: may set timers that wake the machine.
     WakeMachine,
 }

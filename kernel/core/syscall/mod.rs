@@ -7,6 +7,7 @@ pub(crate) mod close;
 pub(crate) mod dup;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
+pub(crate) mod fcntl;
 pub(crate) mod mask;
 pub(crate) mod pipe;
 pub(crate) mod poll;

@@ -141,6 +141,7 @@ impl Caller for Context<'_> {
         self.credentials().can(match right {
             Right::AdministerNetwork => Capability::NET_ADMIN,
             Right::BindReservedPort => Capability::NET_BIND_SERVICE,
+            Right::ExceedLimits => Capability::SYS_RESOURCE,
             Right::WakeMachine => Capability::WAKE_ALARM,
         })
     }
