@@ -1,8 +1,7 @@
 //! Readiness in this kernel: the pollee crate joined to OSTD's locks and tasks.
 //!
-//! A file keeps its state in a [`Locked`] and says in one pure function what is ready; everything else
-//! (caching, registration, wakes) follows. A thread that has to wait does so in [`pollee::wait_events`] or
-//! [`pollee::wait_many`], nowhere else.
+//! A file keeps its state in a [`Locked`] and computes its readiness in one pure function; caching, registration and
+//! wakes follow from that. Threads wait only in [`pollee::wait_events`] or [`pollee::wait_many`].
 
 pub(crate) mod class;
 mod host;
@@ -26,7 +25,7 @@ pub(crate) type Locked<S> = pollee::Locked<S, Pollux>;
 /// Exclusive access to such a state, for a change.
 pub(crate) type Guard<'a, S> = pollee::Guard<'a, S, Pollux>;
 
-/// The part of a file that can be looked at without a lock.
+/// The part of a file that can be read without a lock: its class and its readiness word.
 pub(crate) type ReadinessHeader = pollee::ReadinessHeader<Pollux>;
 
 /// A file that can be polled and watched.
@@ -35,10 +34,10 @@ pub(crate) type Pollable = dyn pollee::Pollable<Pollux> + Sync;
 /// The list of an epoll instance's items that may be ready.
 pub(crate) type ReadyList = pollee::ReadyList<Pollux>;
 
-/// A thread's waits for many files.
+/// The successive waits of one thread for many files.
 pub(crate) type WaitEpochs = pollee::WaitEpochs<Pollux>;
 
-/// A file's part in the waits of one thread.
+/// A registration with one file that a thread keeps between its waits.
 pub(crate) type PersistentRegistration = pollee::PersistentRegistration<Pollux>;
 
 /// A thread's registrations with the files `F` of one select or poll.

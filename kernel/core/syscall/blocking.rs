@@ -103,7 +103,7 @@ impl<'a, C: Caller> Blocking<'a, C> {
     }
 }
 
-/// Whether the readiness word alone says that a read of `len` bytes finds nothing.
+/// Returns whether the readiness word alone says that a read of `len` bytes finds nothing.
 #[inline]
 pub(crate) fn read_would_block(file: &OpenFile, len: usize) -> bool {
     file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)

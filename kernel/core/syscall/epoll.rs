@@ -32,7 +32,7 @@ pub(crate) struct EventsBuffer {
     pub(crate) max: i32,
 }
 
-/// Makes an instance and returns its number. `size` is of no use today.
+/// Makes an instance and returns its number. `size` has no effect.
 ///
 /// # Errors
 /// `EINVAL`: `size` is not positive. `EMFILE`: no number is free. `ENOMEM`.
@@ -59,8 +59,7 @@ pub(crate) fn epoll_create1(cx: &mut impl Caller, flags: u32) -> SysResult {
 /// Adds, changes or removes the item of `fd` in the instance `epfd`.
 ///
 /// # Errors
-/// `EFAULT`: the event at `event` is not readable. `EBADF`: one of the two is not open. Those of
-/// [`epoll::control`].
+/// `EFAULT`: the event at `event` is not readable. `EBADF`: `epfd` or `fd` is not open. Those of [`epoll::control`].
 pub(crate) fn epoll_ctl(cx: &impl Caller, epfd: usize, operation: i32, fd: usize, event: usize) -> SysResult {
     let operation = Operation::parse(operation);
     let event = match operation {
@@ -75,17 +74,17 @@ pub(crate) fn epoll_ctl(cx: &impl Caller, epfd: usize, operation: i32, fd: usize
     epoll::control(&file, operation, &target, fd as i32, event).map(|()| 0)
 }
 
-/// Waits until an item of the instance is ready, for at most `milliseconds`, or for ever if negative, and writes the
-/// ready ones `to` the array, as far as there is room. Returns how many.
+/// Waits until an item of the instance is ready, for at most `milliseconds` (negative: without limit), and writes
+/// ready items to the array, as far as there is room. Returns how many.
 ///
 /// # Errors
-/// No event is lost. `EINVAL`: `max` is not positive or too many, or `epfd` is no instance. `EFAULT`: `events` is
-/// not writable. `EBADF`: `epfd` is not open. `EINTR`: a signal came first. `ENOMEM`.
+/// No event is lost. `EINVAL`: the room is not positive or too large, or `epfd` is no instance. `EFAULT`: the array
+/// is not writable. `EBADF`: `epfd` is not open. `EINTR`: a signal came first. `ENOMEM`.
 pub(crate) fn epoll_wait(cx: &mut impl Caller, to: EventsBuffer, milliseconds: i32) -> SysResult {
     wait_until(cx, to, timeout::from_milliseconds(milliseconds))
 }
 
-/// [`epoll_wait`] with the signal mask `mask`.
+/// Performs [`epoll_wait`] with the signal mask `mask`.
 ///
 /// # Errors
 /// As [`epoll_wait`]. Those of [`MaskArgument::read`].
@@ -100,7 +99,8 @@ pub(crate) fn epoll_pwait(
     cx.with_mask(mask, |cx| wait_until(cx, to, timeout))
 }
 
-/// [`epoll_pwait`] for at most the `struct timespec` at `time` (null: for ever), which is not written.
+/// Performs [`epoll_pwait`] for at most the `struct timespec` at `time` (null: without limit), which is not written
+/// back.
 ///
 /// # Errors
 /// As [`epoll_pwait`]. `EFAULT`: the time is not readable. `EINVAL`: no valid time.
@@ -131,12 +131,12 @@ fn wait_until(cx: &mut impl Caller, to: EventsBuffer, timeout: Timeout<Duration>
         }
     };
     if let Poll::Ready(result) = scan() {
-        // There may be more than `max`, or level-triggered ones, for others who wait.
+        // Other waiters may find more than `max` ready items, or level-triggered ones.
         instance.ready_list().hand_on();
         return result;
     }
     let Ok(deadline) = timeout.deadline() else { return Ok(0) };
-    // One waiter for each event; it hands on what it leaves.
+    // Each event wakes one waiter, which hands on what it leaves.
     let target = WaitTarget {
         file: instance.ready_list(),
         interest: Events::READABLE,
@@ -150,11 +150,11 @@ fn wait_until(cx: &mut impl Caller, to: EventsBuffer, timeout: Timeout<Duration>
     }
 }
 
-/// Writes reports one behind the other, and returns how many were written.
+/// Writes `reports` to the array, and returns how many arrived.
 fn put(to: UserSlice<'_>, reports: &[EpollEvent]) -> usize {
     let mut bytes: heapless::Vec<u8, { Batch::CAPACITY * EpollEvent::SIZE }> = heapless::Vec::new();
     for report in reports {
-        // There is room: a scan reports no more at a time.
+        // There is room: a scan reports no more than a batch at a time.
         let _ = bytes.extend_from_slice(&report.to_bytes());
     }
     to.copy_from(&mut VmReader::from(&bytes[..])) / EpollEvent::SIZE

@@ -1,6 +1,6 @@
-//! The signal mask argument of ppoll(2), pselect(2) and epoll_pwait(2).
+//! The signal mask that ppoll(2), pselect(2) and epoll_pwait(2) get.
 //!
-//! Not here: the exchange of the mask ([`Caller::with_mask`](super::caller::Caller::with_mask)).
+//! Not here: setting the mask ([`Caller::with_mask`](super::caller::Caller::with_mask)).
 
 use rules::abi::errno::Errno;
 use rules::abi::signal::SigSet;
@@ -31,7 +31,7 @@ impl MaskArgument {
     }
 }
 
-/// Checks the size of a `sigset_t` that a program names.
+/// Checks the size of a `sigset_t` that a program passed.
 ///
 /// # Errors
 /// `EINVAL`: it is not 8.

@@ -16,11 +16,12 @@ use super::mask::MaskArgument;
 use super::timeout::{self, TimeLimit};
 use crate::core::file::poll_set::{self, Timeout};
 
-/// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
+/// Waits until one of the `count` descriptors at `array` is ready, for at most `milliseconds` (negative: without
+/// limit).
 ///
 /// # Errors
-/// `EINVAL`: more than `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a signal
-/// came first; `revents` are written nevertheless. `ENOMEM`.
+/// `EINVAL`: `count` is above `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a
+/// signal came first; `revents` are written nevertheless. `ENOMEM`.
 pub(crate) fn poll(cx: &mut impl Caller, array: usize, count: u32, milliseconds: i32) -> SysResult {
     let timeout =
         cx.take_resumed_deadline().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
@@ -30,8 +31,8 @@ pub(crate) fn poll(cx: &mut impl Caller, array: usize, count: u32, milliseconds:
     poll_until(cx, array, count, timeout)
 }
 
-/// [`poll`] for at most the time at `time` (null: for ever), with the signal mask `mask`. Writes back
-/// what remains of the time.
+/// Performs [`poll`] for at most the `struct timespec` at `time` (null: without limit), with the signal mask `mask`.
+/// Writes back what remains of the time.
 ///
 /// # Errors
 /// As [`poll`]. `EINVAL`: no valid time. `EFAULT`: the time is not readable. Those of [`MaskArgument::read`].

@@ -16,12 +16,12 @@ use super::timeout::TimeLimit;
 use crate::core::file::poll_set::{self, Timeout};
 use crate::machine::memory::user::UserPtr;
 
-/// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none)
-/// is ready, for at most the `struct timeval` at `time` (null: for ever), and leaves the ready ones in the sets.
-/// What remains of the time is written back.
+/// Waits until one of the descriptors below `count` in the `sets` (for reading, writing, exceptions; null: none) is
+/// ready, for at most the `struct timeval` at `time` (null: without limit). Leaves the ready ones in the sets, and
+/// writes back what remains of the time.
 ///
 /// # Errors
-/// The sets are as they were. `EINVAL`: `count` is negative, or no valid time. `EBADF`: a descriptor is not open.
+/// The sets are unchanged. `EINVAL`: `count` is negative, or no valid time. `EBADF`: a descriptor is not open.
 /// `EFAULT`: a set or the time is not readable, or a set is not writable. `EINTR`: a signal came first. `ENOMEM`.
 pub(crate) fn select(cx: &mut impl Caller, count: i32, sets: [usize; 3], time: usize) -> SysResult {
     let limit = TimeLimit::timeval(cx.space(), time)?;
@@ -30,8 +30,8 @@ pub(crate) fn select(cx: &mut impl Caller, count: i32, sets: [usize; 3], time: u
     result
 }
 
-/// [`select`] with a `struct timespec`, and with the signal mask that the two words at `mask` point to and have
-/// the size of (null: as it is).
+/// Performs [`select`] with a `struct timespec`, and with the signal mask whose address and size are the two words at
+/// `mask` (null: leaves the mask as it is).
 ///
 /// # Errors
 /// As [`select`]. `EFAULT`: the words or the mask are not readable. `EINVAL`: its size is not 8.
@@ -59,7 +59,7 @@ fn select_until(
     cx.set_restart(Restart::WithoutHandler);
     let count = u32::try_from(count).map_err(|_| Errno::EINVAL)?;
     let files = cx.files();
-    // As Linux: what is beyond the table's capacity is not looked at, not even for being open.
+    // As on Linux, descriptors beyond the table's capacity are ignored, even if they are not open.
     let count = count.min(files.read().capacity());
     let mut sets = Sets::read(cx.space(), addresses, count as usize)?;
     sets.require_open(&files.read())?;

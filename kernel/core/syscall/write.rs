@@ -1,7 +1,7 @@
 //! write(2), writev(2), pwrite64(2), pwritev(2), pwritev2(2).
 //!
-//! Owns: SIGPIPE, and the patience of a blocking write that goes on until everything is written.
-//! Not here: what a write does (`File::write_at`), offsets (file/description).
+//! Owns: SIGPIPE, and the loop of a blocking write that goes on until everything is written.
+//! Not here: what a write does (`File::write_at`), offsets (`core/file/description`).
 //! Why: decision 0063.
 //! Source: Linux 6.1 fs/read_write.c, fs/pipe.c (`pipe_write`).
 
@@ -21,17 +21,17 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::traits::WriteExtent;
 use crate::machine::memory::transfer::Source;
 
-/// Writes the `len` bytes at `addr`, or the first of them, and returns how many.
+/// Writes the `len` bytes at `addr`, or the first ones of them, and returns how many.
 ///
 /// # Errors
 /// Nothing was written. `EBADF`: not open, or not for writing. `EFAULT`: the buffer is not readable. `EINVAL`: the
-/// file cannot be written. `EAGAIN`: it would have to wait, and has `O_NONBLOCK`. `EINTR`: a signal came before the
-/// first byte. `EPIPE`: nobody can read it any more; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
+/// file cannot be written. `EAGAIN`: it would block, and has `O_NONBLOCK`. `EINTR`: a signal came before the first
+/// byte. `EPIPE`: no reader is left; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
 pub(crate) fn write(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
     write_from(cx, fd, Buffers::One { addr, len }, Position::Current, RwFlags::empty())
 }
 
-/// Writes from the `count` buffers that are described at `iov`.
+/// Writes from the `count` buffers that the `struct iovec` at `iov` describe.
 ///
 /// # Errors
 /// As [`write()`]. `EINVAL`: more than `IOV_MAX` buffers, or a negative length.
@@ -39,7 +39,7 @@ pub(crate) fn writev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize) -> 
     write_from(cx, fd, Buffers::Vector { iov, count }, Position::Current, RwFlags::empty())
 }
 
-/// Writes at `offset`, and leaves the file's own offset alone.
+/// Writes at `offset`, and leaves the description's offset alone.
 ///
 /// # Errors
 /// As [`write()`]. `EINVAL`: a negative offset. `ESPIPE`: the file has no offsets.
@@ -47,7 +47,7 @@ pub(crate) fn pwrite64(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize, of
     write_from(cx, fd, Buffers::One { addr, len }, Position::parse(offset)?, RwFlags::empty())
 }
 
-/// [`writev`] and [`pwrite64`] together.
+/// Performs [`writev`] at `offset`, as [`pwrite64`] does.
 ///
 /// # Errors
 /// Theirs.
@@ -55,7 +55,7 @@ pub(crate) fn pwritev(cx: &mut impl Caller, fd: Fd, iov: usize, count: usize, of
     write_from(cx, fd, Buffers::Vector { iov, count }, Position::parse(offset)?, RwFlags::empty())
 }
 
-/// [`pwritev`] with flags, or [`writev`] with flags if `offset` is -1.
+/// Performs [`pwritev`], or [`writev`] if `offset` is -1, with flags.
 ///
 /// # Errors
 /// Theirs. `EOPNOTSUPP`: an unknown flag.
@@ -91,7 +91,7 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position, fl
     let result = match attempt(&file, &mut from, position, status) {
         Poll::Ready(result) => result,
         Poll::Pending => Blocking::new(cx, &file, Events::WRITABLE).run_after_try(|| {
-            // What a try that was not ready has taken is offered again.
+            // Offers again what the pending try has taken.
             from.rewind(start);
             attempt(&file, &mut from, position, status)
         }),
@@ -112,7 +112,7 @@ fn attempt(
     }
 }
 
-/// Writes piece by piece until `from` is empty; with `O_NONBLOCK`, until there is no more room.
+/// Writes piece by piece until `from` is empty or, with `O_NONBLOCK`, until the file is full.
 ///
 /// # Errors
 /// Nothing was written. An error after the first piece ends the write with a short count.
@@ -125,13 +125,13 @@ pub(crate) fn write_all(
 ) -> SysResult {
     let len = from.remaining();
     match attempt(from) {
-        // As mostly.
+        // The usual case.
         Poll::Ready(Ok(written)) if written == len => Ok(written),
         first => write_rest(cx, file, from, (len, first), attempt),
     }
 }
 
-/// Goes on after the first piece, which was tried when there were `len` bytes.
+/// Continues after the `first` piece, of `len` bytes, was tried.
 #[inline(never)]
 fn write_rest(
     cx: &impl Caller,
@@ -150,7 +150,7 @@ fn write_rest(
     }
     match result {
         Poll::Ready(Err(error)) => {
-            // Linux signals even where the bytes written before make the write a success.
+            // Linux sends the signal even if earlier bytes make the write a success.
             signal_broken_pipe(cx, error);
             if total > 0 { Ok(total) } else { Err(error) }
         }
@@ -158,10 +158,10 @@ fn write_rest(
     }
 }
 
-/// Tries to write what is left in `from`, and adds it to the `total`. `Pending`: there is more to write.
+/// Tries to write what is left in `from`, and adds to the `total`. `Pending`: more is left to write.
 ///
 /// # Errors
-/// Those of `attempt`. One that waits to be reported is left to the next call if something was written.
+/// Those of `attempt`. If something was written, a pending error is left to the next call.
 #[inline(always)]
 pub(crate) fn try_rest(
     file: &OpenFile,
@@ -177,7 +177,7 @@ pub(crate) fn try_rest(
     add(total, before, from.remaining(), piece)
 }
 
-/// Adds a piece to the `total`, and says whether there is more to write: `before` and `after` it, so many bytes were left.
+/// Adds a piece to the `total`; `before` and `after` are the bytes left around it. `Pending`: more is left to write.
 fn add(
     total: &mut usize,
     before: usize,
@@ -186,12 +186,12 @@ fn add(
 ) -> Poll<Result<(), Errno>> {
     let Poll::Ready(written) = piece? else { return Poll::Pending };
     *total += written;
-    // Where more was taken than was written, the bytes in between were not readable.
+    // If more was taken than written, some of the bytes were not readable.
     let is_torn = before - after != written;
     if is_torn || after == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
 }
 
-/// Sends the SIGPIPE that goes with `EPIPE`, if `error` is that.
+/// Sends the caller SIGPIPE if `error` is `EPIPE`.
 pub(crate) fn signal_broken_pipe(cx: &impl Caller, error: Errno) {
     if error == Errno::EPIPE {
         cx.send_sigpipe();

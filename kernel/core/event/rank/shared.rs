@@ -1,4 +1,4 @@
-//! The lock of [`Ranked`](super::Ranked) for state that is looked at far more often than changed.
+//! A [`Ranked`](super::Ranked) lock for state that is read far more often than it changes.
 
 use core::ops::{Deref, DerefMut};
 
@@ -14,7 +14,7 @@ pub(crate) struct RankedShared<T> {
 }
 
 /// Shared access to what a [`RankedShared`] lock guards.
-// Fields drop in this order: the lock is free before its place is.
+// Fields drop in this order: first the lock, then its token.
 pub(crate) struct ReadGuard<'a, T> {
     guard: RwLockReadGuard<'a, T, PreemptDisabled>,
     _held: HeldRank,
@@ -31,14 +31,14 @@ impl<T> RankedShared<T> {
         Self { rank, lock: RwLock::new(value) }
     }
 
-    /// Waits until nobody has exclusive access. Whoever has shared access must not ask for it again.
+    /// Takes shared access, after any exclusive access ends. A holder of shared access must not take it again.
     #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
         let held = HeldRank::enter(self.rank);
         ReadGuard { guard: self.lock.read(), _held: held }
     }
 
-    /// Waits until nobody else has access.
+    /// Takes exclusive access, after all other access ends.
     #[inline]
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
         let held = HeldRank::enter(self.rank);

@@ -1,11 +1,11 @@
-//! Pages that pipes have used and will use again.
+//! A cache of pages for pipes.
 //!
-//! Owns: a few pages for each CPU.   Not here: which page holds what (`rules::core::pipe`).
-//! Lock: a leaf; taken under the lock of a pipe, and nothing is locked or copied under it.
+//! Owns: some free pages for each CPU.   Not here: which page holds what (`rules::core::pipe`).
+//! Lock: a leaf, taken under the lock of a pipe; no lock is taken and no memory copied under it.
 //!
-//! A fresh page has to be found and cleared, which takes longer than to copy it full; a used one needs neither,
-//! because a pipe never shows what it did not write. Linux keeps a spare page in each pipe instead: that costs
-//! memory for every idle pipe, and helps only with one page at a time.
+//! Allocating and clearing a page takes longer than filling it by a copy. A page of the cache needs neither, because
+//! a pipe only returns bytes that were written to it. Linux keeps a spare page in each pipe instead, which costs
+//! memory for every idle pipe and helps with one page at a time only.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ use rules::core::pipe::{PAGE_SIZE, Page, Pages};
 use crate::machine::memory::budget;
 use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
-/// Pages kept for one CPU: two full pipes.
+/// The most free pages of one CPU: two full pipes.
 const MOST: usize = 32;
 
 struct FreeList {
@@ -28,7 +28,7 @@ static FREE_LISTS: PerCpu<SpinLock<FreeList>> = PerCpu::new(
     [const { CacheLines(SpinLock::new(FreeList { pages: [const { None }; MOST], len: 0 })) }; CPUS],
 );
 
-/// Where pipes get their pages.
+/// The allocator of pipes' pages.
 pub(super) struct PagePool;
 
 impl Pages for PagePool {
@@ -48,7 +48,7 @@ impl FreeList {
         self.pages[self.len].take()
     }
 
-    /// Keeps `page`, or gives it back if there is no room.
+    /// Keeps `page`, or returns it if there is no room.
     fn push(&mut self, page: Page) -> Option<Page> {
         let Some(place) = self.pages.get_mut(self.len) else { return Some(page) };
         *place = Some(page);
