@@ -1,8 +1,8 @@
-//! How many sockets there are of each kind: `/proc/net/sockstat`.
+//! Counters of the sockets of each kind: `/proc/net/sockstat`.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Kinds of sockets that are counted apart.
+/// The kinds of sockets that are counted separately.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Tcp,
@@ -17,7 +17,7 @@ impl Kind {
 
 static COUNTS: [AtomicUsize; Kind::ALL.len()] = [const { AtomicUsize::new(0) }; Kind::ALL.len()];
 
-/// A socket has one as long as it takes memory.
+/// Counts its socket as long as that exists.
 #[must_use]
 pub(crate) struct Counted(Kind);
 
@@ -34,12 +34,12 @@ impl Drop for Counted {
     }
 }
 
-/// How many there are of a kind.
+/// Returns the number of sockets of a kind.
 pub(crate) fn count(kind: Kind) -> usize {
     COUNTS[kind as usize].load(Ordering::Relaxed)
 }
 
-/// How many there are.
+/// Returns the number of all sockets.
 pub(crate) fn total() -> usize {
     Kind::ALL.into_iter().map(count).sum()
 }

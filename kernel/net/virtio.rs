@@ -1,8 +1,8 @@
-//! A virtio network card: frames to it and from it.
+//! The driver of a virtio network card.
 //!
-//! Owns: the two queues and the memory of their buffers, one of [`FRAME`] bytes for each descriptor, so that nothing is
-//! allocated for DMA after the start. Frames are copied in and out. Checksums are the card's where it offers that.
-//! Locks: `sending` (rank 4). The receiving queue is the one task's that serves the card.
+//! Owns: the two queues and the memory of their buffers, one of [`FRAME`] bytes for each descriptor, so DMA memory is
+//! allocated only at the start. Frames are copied in and out. The card computes checksums if it can.
+//! Locks: `sending` (rank 4). The receive queue belongs to the task that serves the card.
 //! Why: decision 0045.
 //! Source: VIRTIO 1.2, sections 3.1.1 (start), 5.1 (network device).
 
@@ -24,13 +24,13 @@ use rules::net::virtio::queue::{Direction, DmaMemory, QueueLayout, VirtQueue};
 use self::registers::{Doorbell, Registers};
 use crate::core::event::rank::{Rank, Ranked};
 
-/// Descriptors of a queue at most.
+/// The most descriptors of a queue.
 const MOST: u16 = 256;
 
 /// Bytes of a buffer.
 const FRAME: usize = 2048;
 
-/// Frames that wait for a descriptor at most: `txqueuelen`.
+/// The most frames that wait for a descriptor: `txqueuelen`.
 const MOST_WAITING: usize = 1000;
 
 /// The queues' numbers.
@@ -46,22 +46,22 @@ pub(super) struct Card {
     sending: Ranked<SendQueue>,
 }
 
-/// The side that frames come from.
+/// The queue that frames arrive in.
 pub(super) struct ReceiveQueue {
     ring: Ring,
-    /// Whether the card may answer for frames.
+    /// Whether the card's verdict about checksums is trusted.
     is_trusted: bool,
 }
 
 struct SendQueue {
     ring: Ring,
-    /// Frames for which there was no descriptor.
+    /// Frames that wait for a descriptor.
     waiting: VecDeque<Frame>,
-    /// The descriptor that is looked at first.
+    /// The descriptor to try first.
     next: u16,
 }
 
-/// A packet with so many bytes of a header in front of it.
+/// A packet with `header` bytes of link header in front of it.
 struct Frame {
     packet: Packet,
     header: usize,
@@ -79,8 +79,8 @@ struct Ring {
 /// Memory of a queue.
 struct QueueMemory(DmaCoherent);
 
-/// Starts the first network card there is, which may answer for checksums as far as `trust` goes; `heard` is called in interrupt context when it has something to say.
-/// `None`: there is none that works, which has been said.
+/// Starts the first network card, which may vouch for checksums as far as `trust` allows. Its interrupt calls
+/// `on_interrupt`, in interrupt context. `None`: there is no card, or a message has said why it does not work.
 pub(super) fn start(
     trust: Trust,
     on_interrupt: impl Fn() + Send + Sync + 'static,
@@ -108,8 +108,8 @@ pub(super) fn start(
 }
 
 impl Card {
-    /// Sends a frame: `packet` with the `header` bytes in front of it. Without room it waits; without room for that,
-    /// it is lost. The card completes the checksum of the segment that begins at `segment` of the packet.
+    /// Sends `packet` with the `header` bytes in front of it. Without a descriptor the frame waits; if too many wait,
+    /// it is lost. The card completes the checksum of the segment at offset `segment` of the packet.
     pub(super) fn send(&self, packet: Packet, header: usize, segment: Option<usize>) {
         let prefix =
             segment.map_or_else(Prefix::default, |start| Prefix::completing((header + start) as u16));
@@ -126,14 +126,14 @@ impl Card {
         }
     }
 
-    /// Sends what waits, now that the card may have room.
+    /// Sends waiting frames, now that the card may have descriptors.
     pub(super) fn send_waiting(&self) {
         self.sending.lock().send_waiting();
     }
 }
 
 impl SendQueue {
-    /// Takes back what has been sent.
+    /// Reclaims the descriptors of sent frames.
     fn reclaim(&mut self) {
         while self.ring.queue.take().is_some() {}
     }
@@ -172,7 +172,8 @@ impl SendQueue {
 }
 
 impl ReceiveQueue {
-    /// The next frame that has come, with `header` bytes of it in front of the packet, and who answers for it.
+    /// Returns the next received frame, with `header` bytes of link header in front of the packet, and whether the
+    /// card vouches for its checksum.
     pub(super) fn next(&mut self, header: usize) -> Option<(Packet, Trust)> {
         loop {
             let (descriptor, len) = self.ring.queue.take()?;
@@ -192,19 +193,19 @@ impl ReceiveQueue {
         }
     }
 
-    /// Tells the card that there is room again.
+    /// Tells the card that buffers are free again.
     pub(super) fn notify(&self) {
         self.ring.notify();
     }
 
-    /// Lets the card say when a frame comes, or be silent. Says whether one has come before it could.
+    /// Turns the card's interrupts for received frames on or off. Returns whether a frame came before they were on.
     pub(super) fn set_interrupts(&mut self, wanted: bool) -> bool {
         self.ring.queue.set_interrupts(wanted)
     }
 }
 
 impl Ring {
-    /// Makes queue `number`; `None`: no memory, or no such queue.
+    /// Makes and starts queue `number`; `None`: no memory, or no such queue.
     fn make(registers: &Registers, number: u16) -> Option<Self> {
         let size = registers.queue_size(number).min(MOST);
         if !size.is_power_of_two() {
@@ -229,7 +230,7 @@ impl Ring {
     }
 }
 
-// Within the memory nothing fails: the queue keeps to its layout, which the memory was made for.
+// No access fails: the queue stays within its layout, for which the memory was allocated.
 impl DmaMemory for QueueMemory {
     fn read_u16(&self, offset: usize) -> u16 {
         self.0.read_once(offset).unwrap_or(0)

@@ -20,7 +20,7 @@ const LEAST_RECEIVE_BUFFER: u32 = 2304;
 /// The priorities that every program may set.
 const PRIORITIES: RangeInclusive<i32> = 0..=6;
 
-/// The options that are a number.
+/// Returns the options that are a number.
 fn number(name: u32) -> Option<Number> {
     Some(match name {
         so::REUSEADDR => Number::Flag(|options| &mut options.reuse_address),
@@ -37,7 +37,7 @@ fn number(name: u32) -> Option<Number> {
     })
 }
 
-/// Tells an option's value.
+/// Writes the value of an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option. `EINVAL`: negative room. `EFAULT`: not writable.
@@ -61,11 +61,11 @@ pub(crate) fn get(socket: &dyn Socket, name: u32, output: &OptionOutput<'_>) -> 
     }
 }
 
-/// Changes an option.
+/// Sets an option.
 ///
 /// # Errors
-/// `ENOPROTOOPT`: no such option. `EINVAL`: too short. `EDOM`: no time. `EOPNOTSUPP`: not of this family. `EPERM`,
-/// `EACCES`: not everybody's to set. `EFAULT`: not readable.
+/// `ENOPROTOOPT`: no such option. `EINVAL`: too short. `EDOM`: no valid time. `EOPNOTSUPP`: not of this family.
+/// `EPERM`, `EACCES`: without the capability. `EFAULT`: not readable.
 pub(crate) fn set(socket: &dyn Socket, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
     match name {
         so::RCVLOWAT => {

@@ -1,4 +1,4 @@
-//! cmsg(3): what travels beside the bytes of a message.
+//! cmsg(3): control messages.
 //!
 //! Owns: descriptors (`SCM_RIGHTS`), as programs write and read them.   Missing: credentials.
 //! Why: decision 0070.
@@ -26,11 +26,11 @@ const RIGHTS_MAX: usize = 253;
 /// Descriptors.
 const SCM_RIGHTS: u32 = 1;
 
-/// The descriptions behind the descriptors that `message` sends over a socket of type `socket_type`.
+/// Reads the descriptors that `message` sends over a socket of type `socket_type`, and returns their descriptions.
 ///
 /// # Errors
-/// `ENOBUFS`: too long. `EINVAL`: malformed, or nothing that the socket knows, or too many descriptors. `EBADF`: not
-/// open. `ETOOMANYREFS`: a local socket, which might keep itself alive. `EFAULT`: not readable.
+/// `ENOBUFS`: too long. `EINVAL`: malformed, of a type that the socket does not know, or with too many descriptors.
+/// `EBADF`: not open. `ETOOMANYREFS`: a local socket, which could keep itself alive. `EFAULT`: not readable.
 pub(crate) fn read_rights(
     cx: &impl Caller,
     message: &MessageHeader,
@@ -57,7 +57,7 @@ pub(crate) fn read_rights(
             if word(&header[12..]) != SCM_RIGHTS as usize || socket_type.family == family::AF_NETLINK {
                 return Err(Errno::EINVAL);
             }
-            // The internet's sockets do not look at descriptors.
+            // Internet sockets ignore descriptors.
             let is_local = socket_type.family == family::AF_UNIX;
             for number in rest[HEADER..len].chunks_exact(4).filter(|_| is_local) {
                 rights.push(right(cx, word(number))?);
@@ -83,7 +83,7 @@ fn right(cx: &impl Caller, number: usize) -> Result<Arc<OpenFile>, Errno> {
     Ok(file)
 }
 
-/// Opens as many of `rights` as `message` has room for, and says in it how many, and whether there were more.
+/// Opens as many of `rights` as `message` has room for, and sets its length and `MSG_CTRUNC`.
 ///
 /// # Errors
 /// `EFAULT`: not writable.

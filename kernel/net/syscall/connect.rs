@@ -18,15 +18,16 @@ use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 use crate::net::socket::{Connect, Socket, SocketCaller};
 
-/// Connects the socket with the address at `address`; `AF_UNSPEC` undoes that.
+/// Connects the socket to the address at `address`; `AF_UNSPEC` disconnects it.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: no address. `EFAULT`: not readable. `EAFNOSUPPORT`: another family.
-/// `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is up.
-/// `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: how it went. `ENETUNREACH`: no way leads
-/// there. `EPERM`: only root speaks to others than the kernel. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came
-/// first; a handshake goes on. `ENOBUFS`: no memory. `EAGAIN`: the backlog is full, and it must not wait, or not for
-/// longer. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the like: the path.
+/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: the address is invalid. `EFAULT`: not readable. `EAFNOSUPPORT`: another
+/// family. `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is
+/// up. `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: the handshake failed.
+/// `ENETUNREACH`: there is no route. `EPERM`: a netlink peer other than the kernel, without the capability.
+/// `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; a handshake goes on. `ENOBUFS`: no memory.
+/// `EAGAIN`: the backlog is full, and the call may not wait, or not for longer. `EPROTOTYPE`: a socket of another
+/// type. `EACCES`, `ENOENT` and the like: the path.
 pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Span) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
@@ -58,7 +59,7 @@ fn finish(
 ) -> Result<(), Errno> {
     let is_first = attempt == ConnectAttempt::First;
     let going_on = if is_first { Errno::EINPROGRESS } else { Errno::EALREADY };
-    // Linux has seen no answer by then, not even from this machine.
+    // On Linux, no answer has arrived by then, not even from this machine.
     if is_first && limit == Timeout::Now {
         return Err(going_on);
     }

@@ -13,11 +13,11 @@ use crate::net::file;
 use crate::net::option::{self, OptionInput, OptionOutput};
 use crate::net::socket::SocketCaller;
 
-/// Tells the value of the option `name` of `level`.
+/// Writes the value of the option `name` of `level`.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: negative room.
-/// `EFAULT`: not writable.
+/// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: a negative
+/// length. `EFAULT`: not writable.
 pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
@@ -29,12 +29,12 @@ pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to
     Ok(0)
 }
 
-/// Changes the option `name` of `level`.
+/// Sets the option `name` of `level`.
 ///
 /// # Errors
-/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for
-/// it. `EDOM`: no time. `EOPNOTSUPP`: not of this family. `EPERM`, `EACCES`: not everybody's to set. `EFAULT`: not
-/// readable.
+/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or not
+/// allowed. `EDOM`: no valid time. `EOPNOTSUPP`: not of this family. `EPERM`, `EACCES`: without the capability.
+/// `EFAULT`: not readable.
 pub(crate) fn setsockopt(
     cx: &mut (impl Caller + SocketCaller),
     fd: Fd,

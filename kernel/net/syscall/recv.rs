@@ -24,12 +24,12 @@ use crate::net::address::Address;
 use crate::net::file;
 use crate::net::socket::{Incoming, Socket};
 
-/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
+/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP writes no address.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: nothing is there, and it must not wait, or not
-/// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`, `EOPNOTSUPP`: `MSG_OOB`.
-/// What became of the connection.
+/// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: there is nothing to read, and the call may
+/// not wait, or not for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`,
+/// `EOPNOTSUPP`: `MSG_OOB`. The pending error of the connection.
 pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
@@ -45,7 +45,7 @@ pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, a
     Ok(told(&incoming, flags))
 }
 
-/// [`recvfrom`] to the buffers of the `struct msghdr` at `header`.
+/// Performs [`recvfrom`] with the buffers of the `struct msghdr` at `header`.
 ///
 /// # Errors
 /// As [`recvfrom`]. `EMSGSIZE`: more than `IOV_MAX` buffers.
@@ -77,7 +77,7 @@ pub(crate) fn recvmsg(cx: &mut impl Caller, fd: Fd, header: usize, flags: u32) -
     Ok(told(&incoming, flags))
 }
 
-/// The sender, as far as that is told: of a datagram, and a local socket with a name.
+/// Returns the sender's address, for datagrams and local sockets with a name.
 fn sender(socket: &dyn Socket, incoming: &mut Incoming) -> Option<Address> {
     incoming.from.take().or_else(|| match socket.peer() {
         Ok(Address::Other(peer)) if peer.len() > size_of::<u16>() => Some(Address::Other(peer)),
@@ -85,7 +85,7 @@ fn sender(socket: &dyn Socket, incoming: &mut Incoming) -> Option<Address> {
     })
 }
 
-/// What the call returns: how long the message really was, with `MSG_TRUNC`.
+/// Returns what the call returns: the bytes copied or, with `MSG_TRUNC`, the length of the message.
 fn told(incoming: &Incoming, flags: MessageFlags) -> usize {
     if flags.contains(MessageFlags::TRUNCATE) { incoming.len } else { incoming.count }
 }
@@ -119,7 +119,7 @@ fn receive(
         return request.receive(cx, &mut nowhere);
     }
     if flags.contains(MessageFlags::PEEK) {
-        // Each try begins at the start.
+        // Each try starts over.
         let start = to.position();
         return Blocking::read(cx, file, to.remaining()).timeout(limit).run(|| {
             to.rewind(start);
@@ -129,11 +129,11 @@ fn receive(
     Request { file, socket, least, limit }.receive(cx, to)
 }
 
-/// What is to be received.
+/// A receive call on a socket, with its limits.
 struct Request<'a> {
     file: &'a OpenFile,
     socket: &'a dyn Socket,
-    /// How many bytes suffice: fewer are returned only at the end, with descriptors, and when the time is up.
+    /// The fewest bytes to wait for; the end, descriptors and the timeout return fewer.
     least: usize,
     limit: Timeout<Duration>,
 }
@@ -143,7 +143,7 @@ impl Request<'_> {
         let Self { file, socket, limit, .. } = self;
         let least = self.least.min(to.remaining());
         let mut all = Incoming::bytes(0);
-        // Some bytes that are not yet enough do not make the socket readable.
+        // With fewer bytes than wanted, readiness says nothing about the next try.
         let len = if least > 1 { 0 } else { to.remaining() };
         let mut attempt = || match socket.receive(to, RecvMode::Consume) {
             Poll::Ready(Ok(part)) => {
@@ -166,7 +166,7 @@ impl Request<'_> {
     }
 }
 
-/// Where bytes go that nobody wants: `MSG_TRUNC`.
+/// A sink that discards bytes: `MSG_TRUNC` on TCP.
 struct Nowhere(usize);
 
 impl rules::machine::transfer::Sink for Nowhere {

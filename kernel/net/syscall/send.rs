@@ -19,14 +19,14 @@ use crate::machine::memory::user::{UserPtr, UserSource};
 use crate::net::file;
 use crate::net::socket::{Destination, Outgoing, Socket, SocketCaller};
 
-/// Writes the bytes of `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
-/// look at an address.
+/// Writes the bytes of `buffer`, or the first of them, and returns how many. TCP ignores the address: a stream has
+/// one peer.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EPIPE`: not connected, or shut down; without `MSG_NOSIGNAL` the caller gets SIGPIPE,
-/// too. `EAGAIN`: no room, and it must not wait, or not for longer. `EINTR`: a signal came before the first byte.
-/// `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the same, and it is
-/// connected. `EMSGSIZE`: a message that is too long. What became of the connection.
+/// `EBADF`, `ENOTSOCK`: no socket. `EPIPE`: not connected, or shut down; without `MSG_NOSIGNAL` the caller gets
+/// SIGPIPE, too. `EAGAIN`: no room, and the call may not wait, or not for longer. `EINTR`: a signal came before the
+/// first byte. `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the
+/// same, and it is connected. `EMSGSIZE`: a message that is too long. The pending error of the connection.
 pub(crate) fn sendto(
     cx: &mut (impl Caller + SocketCaller),
     fd: Fd,
@@ -42,7 +42,7 @@ pub(crate) fn sendto(
     send(cx, &file, socket, &mut from, Outgoing { flags, ..Outgoing::default() }, to)
 }
 
-/// [`sendto`] from the buffers of the `struct msghdr` at `header`, with the descriptors that it names.
+/// Performs [`sendto`] with the buffers of the `struct msghdr` at `header`, and with its descriptors.
 ///
 /// # Errors
 /// As [`sendto`]. `EMSGSIZE`: more than `IOV_MAX` buffers. Those of [`cmsg::read_rights`].
@@ -54,13 +54,13 @@ pub(crate) fn sendmsg(cx: &mut (impl Caller + SocketCaller), fd: Fd, header: usi
     let mut from = UserSource::vector(cx.space(), iov, count)?;
     let rights = cmsg::read_rights(cx, &header, socket.socket_type())?;
     let flags = MessageFlags::from_bits_truncate(flags);
-    // A name of no bytes is none.
+    // An empty name is no address.
     let addr = if header.name_len == 0 { 0 } else { header.name as usize };
     let to = read_destination(cx, socket, Span { addr, len: header.name_len as usize }, flags)?;
     send(cx, &file, socket, &mut from, Outgoing { flags, rights, ..Outgoing::default() }, to)
 }
 
-/// Reads where a message is to go, if there is an address.
+/// Reads and resolves the destination of a message, if there is an address.
 fn read_destination<'a>(
     cx: &(impl Caller + SocketCaller),
     socket: &'a dyn Socket,
@@ -94,7 +94,7 @@ fn send(
         None => {}
         Some(Destination::Address(address)) => message.to = Some(address),
         Some(Destination::Mailbox(to)) => {
-            // Room is not the sender's to tell.
+            // The sender's own readiness says nothing about room in the other queue.
             let (interest, mode) = (Events::WRITABLE, WakeMode::All);
             let room = WaitTarget { file: to.room(), interest, mode, recheck: Recheck::Try };
             return blocking::wait_for(cx, room, limit, || to.send(from, &mut message));

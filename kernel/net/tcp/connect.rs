@@ -1,4 +1,4 @@
-//! connect(2) of TCP sockets: the tuple of a connection, and how it is undone.
+//! connect(2) of TCP sockets: choosing the tuple of a connection, and disconnecting.
 //!
 //! Source: Linux 6.1 net/ipv4/tcp_ipv4.c (`tcp_v4_connect`), net/ipv4/inet_hashtables.c (`inet_hash_connect`),
 //! net/ipv4/tcp.c (`tcp_disconnect`).
@@ -21,11 +21,11 @@ use crate::net::stack::CONNECTION_BYTES;
 use crate::net::{ports, route, stack};
 
 impl TcpSocket {
-    /// Begins a connection, or says that one has begun.
+    /// Begins a connection, or reports that one has begun.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
-    /// the two ends have a connection already. `ENOBUFS`: no memory.
+    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: there is no route. `EINVAL`: none from its own address.
+    /// `EADDRNOTAVAIL`: no port is free, or the two ends have a connection already. `ENOBUFS`: no memory.
     pub(super) fn connect_to(&self, remote: SocketAddrV4) -> Result<ConnectAttempt, Errno> {
         let remote = if remote.ip().is_unspecified() {
             SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
@@ -47,7 +47,7 @@ impl TcpSocket {
         })
     }
 
-    /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
+    /// Chooses the local end of a connection to `remote`, and reserves the tuple.
     fn reserve(
         &self,
         socket: &TcpSocketState<Arc<Endpoint>>,
@@ -79,7 +79,7 @@ impl TcpSocket {
         Err(Errno::EADDRNOTAVAIL)
     }
 
-    /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
+    /// Undoes connect(2) and listen(2), for connect(2) with `AF_UNSPEC`.
     pub(super) fn disconnect(&self) {
         let now = clock::now();
         self.endpoint.change(|socket| {

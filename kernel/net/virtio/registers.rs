@@ -1,4 +1,4 @@
-//! The registers of a card: finding it, and its start.
+//! The registers of a card: finding and starting it.
 //!
 //! Source: VIRTIO 1.2, sections 3.1.1, 4.1.4.3, 4.1.4.4.
 
@@ -13,10 +13,10 @@ use rules::net::virtio::{DeviceRegion, NETWORK, VENDOR, common, feature, parts, 
 use super::pci::{Ports, connect};
 use crate::machine::console::println;
 
-/// How often a reset is looked at until it must be over.
+/// How often the driver polls for the end of a reset.
 const RESET_POLLS: u32 = 1_000_000;
 
-/// Where the driver tells the card of one queue.
+/// The notification register of one queue.
 pub(super) struct Doorbell {
     register: IoMem,
     number: u16,
@@ -28,12 +28,12 @@ pub(super) struct Registers {
     notify: IoMem,
     notify_multiplier: u32,
     device: IoMem,
-    /// As long as the card.
+    /// Kept as long as the card works.
     line: IrqLine,
 }
 
 impl Doorbell {
-    /// Tells it.
+    /// Notifies the card of new buffers.
     pub(super) fn ring(&self) {
         let _ = self.register.write_once(0, &self.number);
     }
@@ -79,8 +79,8 @@ impl Registers {
         })
     }
 
-    /// Wakes the card up to the choice of features, some of which are `optional` if it has them. Gives its address, and
-    /// which of those it has.
+    /// Resets the card and negotiates features, with the `optional` ones if it has them. Returns its address, and
+    /// which optional features it has.
     pub(super) fn negotiate(&mut self, optional: u64) -> Option<(Mac, u64)> {
         self.write(common::STATUS, 0_u8);
         if !(0..RESET_POLLS).any(|_| self.read::<u8>(common::STATUS) == 0) {
@@ -115,7 +115,7 @@ impl Registers {
         Some((Mac(mac), offered & optional))
     }
 
-    /// Descriptors that queue `number` may have.
+    /// Returns the most descriptors that queue `number` may have.
     pub(super) fn queue_size(&self, number: u16) -> u16 {
         self.write(common::QUEUE_SELECT, number);
         self.read(common::QUEUE_SIZE)
@@ -147,14 +147,14 @@ impl Registers {
         Some(Doorbell { register: self.notify.slice(place..place + 2), number })
     }
 
-    /// Lets the card work. Its interrupt stays for good.
+    /// Starts the card. Its interrupt is never released.
     pub(super) fn finish(self) {
         let steps = self.read::<u8>(common::STATUS) | status::DRIVER_OK;
         self.write(common::STATUS, steps);
         core::mem::forget(self.line);
     }
 
-    // The registers are there: their length was looked at.
+    // No access fails: `open` checked the length of the registers.
     fn read<T: PodOnce + Default>(&self, offset: usize) -> T {
         self.common.read_once(offset).unwrap_or_default()
     }
