@@ -31,14 +31,14 @@ pub(crate) struct Blocking<'a, C> {
 }
 
 impl<'a, C: Caller> Blocking<'a, C> {
-    /// Begins with an operation that waits for [`Events::READABLE`] or [`Events::WRITABLE`], unless the file has
+    /// Prepares an operation that waits for [`Events::READABLE`] or [`Events::WRITABLE`], unless the file has
     /// `O_NONBLOCK`.
     #[inline(always)]
     pub(crate) const fn new(cx: &'a C, file: &'a OpenFile, interest: Events) -> Self {
         Self { cx, file, interest, timeout: None, recheck: Recheck::Try, read_len: None }
     }
 
-    /// Begins with a read of `len` bytes.
+    /// Prepares a read of `len` bytes.
     #[inline(always)]
     pub(crate) const fn read(cx: &'a C, file: &'a OpenFile, len: usize) -> Self {
         Self { read_len: Some(len), ..Self::new(cx, file, Events::READABLE) }
@@ -59,8 +59,8 @@ impl<'a, C: Caller> Blocking<'a, C> {
     /// Tries `attempt` until it is ready.
     ///
     /// # Errors
-    /// `EAGAIN`: it was not ready, and may not wait, or not for longer. `EINTR`: a signal came first. `ENOMEM`: no
-    /// memory to wait with. Those of `attempt`.
+    /// The operation did not happen. `EAGAIN`: it was not ready, and may not wait, or not for longer. `EINTR`: a
+    /// signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
     #[inline(always)]
     pub(crate) fn run<T>(self, mut attempt: impl FnMut() -> Poll<Result<T, Errno>>) -> Result<T, Errno> {
         match attempt() {

@@ -131,7 +131,7 @@ fn wait_until(cx: &mut impl Caller, to: EventsBuffer, timeout: Timeout<Duration>
         }
     };
     if let Poll::Ready(result) = scan() {
-        // Other waiters may find more than `max` ready items, or level-triggered ones.
+        // Items beyond `max`, and level-triggered ones, may be ready for other waiters.
         instance.ready_list().hand_on();
         return result;
     }
