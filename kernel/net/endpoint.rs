@@ -49,7 +49,7 @@ impl Endpoint {
             parent,
             is_reported: AtomicBool::new(false),
             armed: Armed::new(),
-            holder: Holder::nobody(),
+            holder: Holder::none(),
             _counted: Counted::new(Kind::Tcp),
         })
     }

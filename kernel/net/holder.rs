@@ -17,7 +17,7 @@ pub(crate) struct Holder(AtomicU64);
 
 impl Holder {
     /// Makes the holder of a socket that is not open yet.
-    pub(crate) const fn nobody() -> Self {
+    pub(crate) const fn none() -> Self {
         Self(AtomicU64::new(NOT_YET))
     }
 

@@ -57,7 +57,7 @@ impl Endpoint {
         let endpoint = Arc::new(Self {
             state: event::Locked::new(Class::Socket, UnixSocketState::new(kind)),
             inode: ports::new_owner().0 + 1,
-            holder: Holder::nobody(),
+            holder: Holder::none(),
             key: Once::new(),
             clients: Ranked::new(Rank::Interface, Vec::new()),
             strangers: AtomicUsize::new(0),
