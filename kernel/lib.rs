@@ -1,8 +1,9 @@
-//! Pollux: a small kernel on OSTD that shows how I/O event notification should be done.
+//! Pollux: a small kernel on OSTD that shows how I/O event notification can be done well.
 //!
 //! `kernel/README.md` is the map: layers, lock order, "to change X open Y".
 
-// OSTD exists on bare metal alone. Elsewhere the crate is empty, so that commands for the whole workspace work.
+// OSTD exists on bare metal only. For other targets the crate is empty, so that commands for the whole workspace
+// work.
 #![cfg(target_os = "none")]
 #![no_std]
 #![forbid(unsafe_code)]

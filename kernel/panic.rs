@@ -1,4 +1,4 @@
-//! The kernel's last words: what happened, what happened before, and where.
+//! The panic handler: the message, the last events, and the callers.
 
 use core::hint;
 use core::panic::PanicInfo;
@@ -10,15 +10,15 @@ use ostd::panic::{abort, print_stack_trace};
 use crate::core::event::trace;
 use crate::machine::console::{self, println};
 
-/// Events of each CPU that are worth a line.
+/// How many events of each CPU are printed.
 const EVENTS: usize = 16;
 
-/// No CPU has panicked.
+/// The value of `TELLER` while no CPU has panicked.
 const NONE: u32 = u32::MAX;
 
-/// Says in one line what happened, then the last events and the callers, and ends the machine with a failure.
+/// Prints the message, the last events and the callers, and exits the machine with a failure.
 ///
-/// The addresses get their names from the tool that runs the machine, which has the symbols.
+/// The tool that runs the machine has the symbols, and replaces the addresses by names.
 #[ostd::panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static TELLER: AtomicU32 = AtomicU32::new(NONE);
@@ -27,11 +27,11 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     match TELLER.compare_exchange(NONE, cpu, Ordering::SeqCst, Ordering::SeqCst) {
         Ok(_) => {}
         Err(teller) if teller == cpu => {
-            // In the middle of the words below.
+            // The code below has panicked itself.
             println!("pollux: and another panic: {}", info.message());
             abort();
         }
-        // One panic is told. The machine has to live until it is.
+        // Only the first panic is printed. The other CPUs must not end the machine before it is.
         Err(_) => loop {
             hint::spin_loop();
         },

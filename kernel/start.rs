@@ -1,4 +1,4 @@
-//! From OSTD's hand-over to the first program.
+//! The kernel's start, from OSTD's hand-over to the first program.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -36,19 +36,19 @@ const INIT: &str = "/init";
 
 const NO_TASK: &str = "pollux: no memory for a task of the kernel";
 
-/// Leaves OSTD's boot stack for the first task, which starts everything else. OSTD never returns to a stack
-/// that is no task's.
+/// Spawns the first task, which starts everything else. OSTD never returns to its boot stack, which belongs to no
+/// task.
 pub(crate) fn start() {
     scheduler::install();
     hooks::install();
-    // First of all: until they have a task, the other CPUs answer no call to forget old mappings.
+    // Before anything else: the other CPUs do not answer TLB shootdowns until they have a task.
     smp::register_ap_entry(scheduler::start_cpu);
     if TaskOptions::new(start_all).spawn().is_err() {
         println!("{NO_TASK}");
     }
 }
 
-/// Starts everything there is, and the first process.
+/// Starts all parts of the kernel, and the first process.
 fn start_all() {
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
@@ -95,7 +95,7 @@ fn run_init(thread: Arc<Thread>, mut context: UserContext) {
     ));
 }
 
-/// Says why there is nothing more to do.
+/// Prints the reason and powers the machine off.
 fn give_up(reason: fmt::Arguments<'_>) -> ! {
     println!("pollux: {}", reason);
     console::flush();
@@ -106,7 +106,7 @@ fn init_path() -> Vec<u8> {
     option("init").unwrap_or(INIT).as_bytes().to_vec()
 }
 
-/// How much is traced; events, if the command line does not say.
+/// Sets the trace level from the command line's `trace=`; the default is events.
 fn set_trace() {
     match option("trace") {
         Some("off") => trace::set_level(Level::Off),
@@ -115,19 +115,19 @@ fn set_trace() {
     }
 }
 
-/// Says which words of the command line have no effect.
+/// Prints which words of the command line have no effect.
 fn report_options() {
     for complaint in command_line::complaints(&boot_info().kernel_cmdline) {
         println!("pollux: command line: {}", complaint);
     }
 }
 
-/// The value of an option of the command line.
+/// Returns the value of the command line's option `name`.
 fn option(name: &str) -> Option<&'static str> {
     command_line::value(&boot_info().kernel_cmdline, name)
 }
 
-/// Standard input, output and error are the console, as for Linux's init.
+/// Opens the console as standard input, output and error, as for Linux's init, and loads the program.
 fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
     const O_RDWR: u32 = 2;
     let process = thread.process();

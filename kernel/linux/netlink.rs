@@ -32,11 +32,13 @@ use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
 use crate::net::address::{Address, RawAddress};
-use crate::net::counters::{Kind, Member};
-use crate::net::file::{CommonState, Protocol, State};
+use crate::net::counters::{Counted, Kind};
+use crate::net::file::{LockedState, Protocol, SocketState};
 use crate::net::holder::Holder;
-use crate::net::option::{Answer, Given};
-use crate::net::socket::{self, Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use crate::net::option::{OptionInput, OptionOutput};
+use crate::net::socket::{
+    self, Addressee, Connect, Destination, Incoming, Outgoing, SocketCaller, SocketType,
+};
 use crate::net::{file, interface, ports};
 
 /// An open netlink socket.
@@ -46,7 +48,7 @@ pub(crate) struct NetlinkSocket {
     maker: Ucred,
     privilege: Privilege,
     inode: u64,
-    _member: Member,
+    _counted: Counted,
 }
 
 static PORTS: Ranked<PortIds> = Ranked::new(Rank::Interface, PortIds::new());
@@ -62,8 +64,8 @@ pub(crate) fn create(
     privilege: Privilege,
 ) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, NetlinkSocketState::new());
-    let (inode, member) = (ports::new_owner().0 + 1, Member::new(Kind::Netlink));
-    let socket = NetlinkSocket { state, kind, maker, privilege, inode, _member: member };
+    let (inode, counted) = (ports::new_owner().0 + 1, Counted::new(Kind::Netlink));
+    let socket = NetlinkSocket { state, kind, maker, privilege, inode, _counted: counted };
     file::open(socket, flags)
 }
 
@@ -108,11 +110,11 @@ impl Drop for NetlinkSocket {
 }
 
 impl socket::Socket for NetlinkSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_NETLINK, kind: self.kind, protocol: NETLINK_ROUTE }
+    fn socket_type(&self) -> SocketType {
+        SocketType { family: family::AF_NETLINK, kind: self.kind, protocol: NETLINK_ROUTE }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 
@@ -217,16 +219,16 @@ impl socket::Socket for NetlinkSocket {
         change(self.state.lock().options_mut());
     }
 
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
-        option::get(self, level, name, answer)
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
+        option::get(self, level, name, output)
     }
 
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-        option::set(self, level, name, given)
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+        option::set(self, level, name, input)
     }
 }
 
-impl State for NetlinkSocketState {
+impl SocketState for NetlinkSocketState {
     fn options(&self) -> &Options {
         self.options()
     }

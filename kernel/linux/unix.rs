@@ -34,8 +34,10 @@ use self::names::SocketKey;
 use crate::core::file::description::OpenFile;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::net::address::{Address, RawAddress};
-use crate::net::file::{self as socket_file, CommonState, Protocol as _};
-use crate::net::socket::{self, Accepted, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use crate::net::file::{self as socket_file, LockedState, Protocol as _};
+use crate::net::socket::{
+    self, Accepted, Connect, Destination, Incoming, Outgoing, SocketCaller, SocketType,
+};
 
 /// An open local socket.
 pub(crate) struct UnixSocket {
@@ -123,16 +125,16 @@ impl Drop for UnixSocket {
 }
 
 impl socket::Socket for UnixSocket {
-    fn nature(&self) -> Nature {
+    fn socket_type(&self) -> SocketType {
         let kind = match self.kind() {
             Kind::Stream => kind::SOCK_STREAM,
             Kind::SeqPacket => kind::SOCK_SEQPACKET,
             Kind::Datagram => kind::SOCK_DGRAM,
         };
-        Nature { family: family::AF_UNIX, kind, protocol: 0 }
+        SocketType { family: family::AF_UNIX, kind, protocol: 0 }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 

@@ -1,6 +1,6 @@
-//! The addresses of sockets, as programs pass them and as they are told.
+//! The addresses of sockets: parsing them, and the bytes that programs see.
 //!
-//! Not here: what the families above `net` read in them (linux/unix, linux/netlink).
+//! Not here: the addresses of the families above `net` (`linux/unix`, `linux/netlink`).
 
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -12,10 +12,10 @@ use rules::net::abi::socket::{SockAddrIn, family};
 use super::socket::SocketCaller;
 use crate::core::syscall::caller::Right;
 
-/// `struct sockaddr_storage`: no address is longer.
+/// The size of `struct sockaddr_storage`, the longest address.
 pub(crate) const ADDRESS_MAX: usize = 128;
 
-/// The first port that everybody may bind: `ip_unprivileged_port_start`.
+/// The first port that needs no capability: `ip_unprivileged_port_start`.
 const FIRST_UNPRIVILEGED: u16 = 1024;
 
 /// The address of a socket.
@@ -28,7 +28,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// The bytes that programs see.
+    /// Returns the bytes that programs see.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         match self {
             Self::Inet(address) => SockAddrIn::from(address).as_bytes().to_vec(),
@@ -46,7 +46,7 @@ pub(crate) struct RawAddress {
 /// An address for an internet socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum InetAddress {
-    /// `AF_UNSPEC`, and what bind(2) takes it for.
+    /// `AF_UNSPEC`, with the address that bind(2) reads in it.
     Unspecified(SocketAddrV4),
     /// `AF_INET`.
     Inet(SocketAddrV4),
@@ -55,26 +55,26 @@ pub(crate) enum InetAddress {
 }
 
 impl RawAddress {
-    /// The first `len` bytes of `bytes`.
+    /// Wraps the first `len` bytes of `bytes`.
     pub(crate) const fn new(bytes: [u8; ADDRESS_MAX], len: usize) -> Self {
         Self { bytes, len }
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// Whether it is of no family at all.
+    /// Returns whether the family is `AF_UNSPEC`.
     ///
     /// # Errors
-    /// `EINVAL`: it is too short for a family.
+    /// `EINVAL`: too short for a family.
     pub(crate) fn is_unspecified(&self) -> Result<bool, Errno> {
         let family = self.bytes().first_chunk().ok_or(Errno::EINVAL)?;
         Ok(u16::from_ne_bytes(*family) == family::AF_UNSPEC)
     }
 
-    /// As an internet socket reads it.
+    /// Parses the address for an internet socket.
     ///
     /// # Errors
     /// `EINVAL`: too short.
@@ -93,7 +93,7 @@ impl RawAddress {
         }
     }
 
-    /// As bind(2) of an internet socket reads it: `AF_UNSPEC` with no address is any address.
+    /// Parses the address for bind(2) of an internet socket: `AF_UNSPEC` with address 0 stands for any address.
     ///
     /// # Errors
     /// `EINVAL`: too short. `EAFNOSUPPORT`: another family. `EACCES`: a port below 1024, which `caller` may not bind.
@@ -110,7 +110,7 @@ impl RawAddress {
         Ok(address)
     }
 
-    /// As a datagram's destination.
+    /// Parses the address as the destination of a datagram.
     ///
     /// # Errors
     /// `EINVAL`: too short, or no port. `EAFNOSUPPORT`: another family.
@@ -120,7 +120,7 @@ impl RawAddress {
         }
         match self.inet()? {
             InetAddress::Foreign => Err(Errno::EAFNOSUPPORT),
-            // Linux takes no family for its own.
+            // Linux takes `AF_UNSPEC` for `AF_INET`.
             InetAddress::Inet(to) | InetAddress::Unspecified(to) if to.port() != 0 => Ok(to),
             InetAddress::Inet(_) | InetAddress::Unspecified(_) => Err(Errno::EINVAL),
         }

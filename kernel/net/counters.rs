@@ -1,8 +1,8 @@
-//! How many sockets there are of each kind: `/proc/net/sockstat`.
+//! Counters of the sockets of each kind: `/proc/net/sockstat`.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Kinds of sockets that are counted apart.
+/// The kinds of sockets that are counted separately.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Tcp,
@@ -17,29 +17,29 @@ impl Kind {
 
 static COUNTS: [AtomicUsize; Kind::ALL.len()] = [const { AtomicUsize::new(0) }; Kind::ALL.len()];
 
-/// A socket has one as long as it takes memory.
+/// Counts its socket as long as that exists.
 #[must_use]
-pub(crate) struct Member(Kind);
+pub(crate) struct Counted(Kind);
 
-impl Member {
+impl Counted {
     pub(crate) fn new(kind: Kind) -> Self {
         COUNTS[kind as usize].fetch_add(1, Ordering::Relaxed);
         Self(kind)
     }
 }
 
-impl Drop for Member {
+impl Drop for Counted {
     fn drop(&mut self) {
         COUNTS[self.0 as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// How many there are of a kind.
+/// Returns the number of sockets of a kind.
 pub(crate) fn count(kind: Kind) -> usize {
     COUNTS[kind as usize].load(Ordering::Relaxed)
 }
 
-/// How many there are.
+/// Returns the number of all sockets.
 pub(crate) fn total() -> usize {
     Kind::ALL.into_iter().map(count).sum()
 }

@@ -1,8 +1,8 @@
-//! Which connection a packet is for.
+//! Demultiplexing: which connection a packet is for.
 //!
-//! Owns: the table of tuples, and the connections themselves when nobody has them open any more.
-//! Locks: one for each of the [`SHARDS`] parts of the table (rank 4), held for a look-up.
-//! Invariant: a tuple is counted in `ports` as long as it is in here.
+//! Owns: the table of tuples, and with it the connections whose socket is closed.
+//! Locks: one for each of the [`SHARDS`] parts of the table (rank 4), held for a lookup.
+//! Invariant: `ports` counts each tuple of the table.
 //! Why: decision 0040.
 
 use alloc::collections::VecDeque;
@@ -27,83 +27,83 @@ use crate::machine::random;
 
 const SHARDS: usize = 64;
 
-/// What a tuple stands for.
+/// What a tuple belongs to.
 #[derive(Clone)]
-pub(crate) enum Found {
+pub(crate) enum TupleOwner {
     /// A connection.
     Endpoint(Arc<Endpoint>),
-    /// What may become one, which this listener has.
+    /// A request for a connection, which this listener has.
     Request(Arc<Endpoint>),
-    /// What is left of one.
+    /// The rest of a connection, in TIME_WAIT.
     TimeWait(TimeWait),
 }
 
 struct Entry {
-    found: Found,
+    found: TupleOwner,
     sharing: Sharing,
 }
 
 type Shard = HashMap<Tuple, Entry, FixedState>;
 
-struct Table {
+struct TupleTable {
     shards: [Ranked<Shard>; SHARDS],
     hasher: FixedState,
 }
 
-static TABLE: Once<Table> = Once::new();
+static TABLE: Once<TupleTable> = Once::new();
 
 /// Tuples in TIME_WAIT, in the order in which they end: all wait equally long.
 static WAITING: Ranked<VecDeque<(Duration, Tuple)>> = Ranked::new(Rank::Interface, VecDeque::new());
 
-fn table() -> &'static Table {
+fn table() -> &'static TupleTable {
     TABLE.call_once(|| {
         let hasher = FixedState::with_seed(random::word());
         let shard = |_| Ranked::new(Rank::Interface, HashMap::with_hasher(hasher.clone()));
-        Table { shards: core::array::from_fn(shard), hasher }
+        TupleTable { shards: core::array::from_fn(shard), hasher }
     })
 }
 
-/// A number that follows from the tuple, in a way that nobody outside can know.
+/// Returns a keyed hash of the tuple, which a remote host cannot predict.
 pub(crate) fn hash(tuple: &Tuple) -> usize {
     table().hasher.hash_one(tuple) as usize
 }
 
 fn shard(tuple: &Tuple) -> RankedGuard<'static, Shard> {
-    // The map itself uses the low and the very highest bits.
+    // The map itself uses the low bits and the highest bits.
     table().shards[(hash(tuple) >> 40) % SHARDS].lock()
 }
 
-/// What `tuple` stands for.
-pub(crate) fn find(tuple: &Tuple) -> Option<Found> {
+/// Returns what `tuple` belongs to.
+pub(crate) fn find(tuple: &Tuple) -> Option<TupleOwner> {
     shard(tuple).get(tuple).map(|entry| entry.found.clone())
 }
 
-/// Everything that is in the table.
+/// Copies the table.
 ///
 /// # Errors
-/// `ENOMEM`: it is too much.
-pub(crate) fn all() -> Result<Vec<(Tuple, Found)>, Errno> {
+/// `ENOMEM`: it is too large.
+pub(crate) fn all() -> Result<Vec<(Tuple, TupleOwner)>, Errno> {
     let mut all = Vec::new();
     for shard in &table().shards {
         let expected = shard.lock().len();
         all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
-        // Nothing is allocated under the lock: what has come meanwhile is left out.
+        // The lock forbids allocating, so entries that came meanwhile are left out.
         let shard = shard.lock();
         all.extend(shard.iter().take(expected).map(|(tuple, entry)| (*tuple, entry.found.clone())));
     }
     Ok(all)
 }
 
-/// Lets packets for `tuple` reach what is `found` there.
+/// Enters `found` as the owner of `tuple`, which gets its packets from now on.
 ///
 /// # Errors
-/// `EADDRNOTAVAIL`: the tuple is taken. `ENOBUFS`: no memory.
-pub(crate) fn insert(tuple: Tuple, found: Found, sharing: Sharing, now: Duration) -> Result<(), Errno> {
+/// Nothing was entered. `EADDRNOTAVAIL`: the tuple is taken. `ENOBUFS`: no memory.
+pub(crate) fn insert(tuple: Tuple, found: TupleOwner, sharing: Sharing, now: Duration) -> Result<(), Errno> {
     let replaced = {
         let mut shard = shard(&tuple);
         let is_taken = shard.get(&tuple).is_some_and(|entry| match &entry.found {
-            Found::Endpoint(_) | Found::Request(_) => true,
-            Found::TimeWait(rest) => !rest.is_reusable(now),
+            TupleOwner::Endpoint(_) | TupleOwner::Request(_) => true,
+            TupleOwner::TimeWait(rest) => !rest.is_reusable(now),
         });
         if is_taken {
             return Err(Errno::EADDRNOTAVAIL);
@@ -119,33 +119,33 @@ pub(crate) fn insert(tuple: Tuple, found: Found, sharing: Sharing, now: Duration
     Ok(())
 }
 
-/// Forgets `endpoint`, which needs no more packets.
+/// Removes `endpoint`, which needs no more packets.
 pub(crate) fn remove(tuple: &Tuple, endpoint: &Arc<Endpoint>) {
     let is_same =
-        |entry: &Entry| matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint));
+        |entry: &Entry| matches!(&entry.found, TupleOwner::Endpoint(found) if Arc::ptr_eq(found, endpoint));
     remove_if(tuple, is_same);
 }
 
-/// Forgets a request of `listener`.
+/// Removes a request of `listener`.
 pub(crate) fn withdraw(tuple: &Tuple, listener: &Arc<Endpoint>) {
     remove_if(tuple, |entry| is_request_of(entry, listener));
 }
 
-/// Has a connection where there was a request of `listener`.
+/// Replaces a request of `listener` by its connection.
 pub(crate) fn promote(tuple: &Tuple, listener: &Arc<Endpoint>, endpoint: &Arc<Endpoint>) {
     let mut shard = shard(tuple);
     if let Some(entry) = shard.get_mut(tuple).filter(|entry| is_request_of(entry, listener)) {
-        entry.found = Found::Endpoint(endpoint.clone());
+        entry.found = TupleOwner::Endpoint(endpoint.clone());
     }
 }
 
 fn is_request_of(entry: &Entry, listener: &Arc<Endpoint>) -> bool {
-    matches!(&entry.found, Found::Request(found) if Arc::ptr_eq(found, listener))
+    matches!(&entry.found, TupleOwner::Request(found) if Arc::ptr_eq(found, listener))
 }
 
-/// Forgets what is left of a connection.
+/// Removes a connection in TIME_WAIT.
 pub(crate) fn forget(tuple: &Tuple, rest: &TimeWait) {
-    remove_if(tuple, |entry| matches!(&entry.found, Found::TimeWait(found) if found == rest));
+    remove_if(tuple, |entry| matches!(&entry.found, TupleOwner::TimeWait(found) if found == rest));
 }
 
 fn remove_if(tuple: &Tuple, is_meant: impl FnOnce(&Entry) -> bool) {
@@ -158,7 +158,7 @@ fn remove_if(tuple: &Tuple, is_meant: impl FnOnce(&Entry) -> bool) {
     }
 }
 
-/// Keeps of `endpoint` only what answers late packets; or nothing, where too many wait already.
+/// Replaces `endpoint` by what answers late packets, or removes it if too many connections are in TIME_WAIT.
 pub(crate) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
     let Some(is_first) = wait(tuple, &rest) else {
         return remove(tuple, endpoint);
@@ -166,8 +166,8 @@ pub(crate) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
     let _replaced = {
         let mut shard = shard(tuple);
         match shard.get_mut(tuple) {
-            Some(entry) if matches!(&entry.found, Found::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
-                Some(core::mem::replace(&mut entry.found, Found::TimeWait(rest)))
+            Some(entry) if matches!(&entry.found, TupleOwner::Endpoint(found) if Arc::ptr_eq(found, endpoint)) => {
+                Some(core::mem::replace(&mut entry.found, TupleOwner::TimeWait(rest)))
             }
             _ => None,
         }
@@ -177,8 +177,8 @@ pub(crate) fn retire(tuple: &Tuple, endpoint: &Arc<Endpoint>, rest: TimeWait) {
     }
 }
 
-/// Keeps a place until `rest` ends, and says whether it is the first. `None`: there are too many, those that became
-/// connections again counted as well.
+/// Queues the end of `rest`, and returns whether it is the first. `None`: too many wait (tuples that were reopened
+/// count, too).
 fn wait(tuple: &Tuple, rest: &TimeWait) -> Option<bool> {
     let mut waiting = WAITING.lock();
     if waiting.len() >= time_wait::most(budget::total()) || waiting.try_reserve(1).is_err() {
@@ -188,7 +188,7 @@ fn wait(tuple: &Tuple, rest: &TimeWait) -> Option<bool> {
     Some(waiting.len() == 1)
 }
 
-/// Forgets what has waited long enough, and says when the next has.
+/// Removes connections whose TIME_WAIT is over, and returns when the next one ends.
 pub(crate) fn expire(now: Duration) -> Option<Duration> {
     loop {
         let tuple = {
@@ -200,7 +200,7 @@ pub(crate) fn expire(now: Duration) -> Option<Duration> {
             waiting.pop_front();
             tuple
         };
-        // Another connection may have taken the tuple in the meantime.
-        remove_if(&tuple, |entry| matches!(&entry.found, Found::TimeWait(rest) if rest.end() <= now));
+        // Another connection may own the tuple by now.
+        remove_if(&tuple, |entry| matches!(&entry.found, TupleOwner::TimeWait(rest) if rest.end() <= now));
     }
 }

@@ -1,7 +1,7 @@
-//! A socket's state behind its lock: what packets, timers and syscalls share.
+//! The state of a TCP socket behind its lock, which packets, timers and system calls share.
 //!
-//! Lock: rank 3. While it is held, only locks of rank 4 are taken, and packets are only collected; they leave when
-//! it is free, and so do wakes.
+//! Lock: rank 3. Only locks of rank 4 are taken while it is held. Packets are collected under it; they are sent, and
+//! threads are woken, after it is released.
 
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use rules::net::tcp::port::{Owner, Sharing};
 use rules::net::tcp::segment::{Segment, Tuple};
 use rules::net::tcp::socket::TcpSocketState;
 
-use super::counters::{Kind, Member};
+use super::counters::{Counted, Kind};
 use super::holder::Holder;
 use super::timer::{self, Armed};
 use super::{demux, ports, request, stack};
@@ -23,20 +23,20 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::machine::clock;
 
-/// One end of a connection, or a listener, or a socket that is neither yet.
+/// One end of a connection, a listener, or a socket that is neither yet.
 pub(crate) struct Endpoint {
     pub(crate) state: event::Locked<TcpSocketState<Arc<Endpoint>>>,
     pub(crate) owner: Owner,
-    /// Whose backlog it is in, or was.
+    /// The listener whose backlog it is or was in.
     parent: Option<Weak<Endpoint>>,
-    /// Whether the parent has heard that the handshake is complete.
+    /// Whether the parent was notified that the handshake is complete.
     is_reported: AtomicBool,
     armed: Armed,
     pub(crate) holder: Holder,
-    _member: Member,
+    _counted: Counted,
 }
 
-/// What a socket with these options allows others to have.
+/// Returns what a socket with these options lets other sockets share.
 pub(crate) fn sharing(options: &Options) -> Sharing {
     Sharing { address: options.reuse_address, port: options.reuse_port.then_some(0) }
 }
@@ -49,12 +49,12 @@ impl Endpoint {
             parent,
             is_reported: AtomicBool::new(false),
             armed: Armed::new(),
-            holder: Holder::nobody(),
-            _member: Member::new(Kind::Tcp),
+            holder: Holder::none(),
+            _counted: Counted::new(Kind::Tcp),
         })
     }
 
-    /// The number of its inode.
+    /// Returns its inode number.
     pub(crate) const fn inode(&self) -> u64 {
         self.owner.0 + 1
     }
@@ -63,7 +63,7 @@ impl Endpoint {
         &self.armed
     }
 
-    /// Changes the socket, and does what follows from that for its connection.
+    /// Changes the socket, and sends and schedules what the change requires.
     pub(crate) fn change<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
         let mut state = self.state.lock();
         let result = work(&mut state);
@@ -71,9 +71,9 @@ impl Endpoint {
         result
     }
 
-    /// As [`change`](Self::change), for who only takes bytes out: as a rule nothing follows from that.
+    /// Changes the socket as [`change`](Self::change) does, for a reader: usually that requires nothing else.
     #[inline]
-    pub(crate) fn take<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
+    pub(crate) fn consume<R>(self: &Arc<Self>, work: impl FnOnce(&mut TcpSocketState<Arc<Self>>) -> R) -> R {
         let mut state = self.state.lock();
         let result = work(&mut state);
         if !state.is_at_rest() {
@@ -88,12 +88,12 @@ impl Endpoint {
         let tuple = state.tuple();
         drop(state);
         if let Some(tuple) = tuple {
-            self.follow(&tuple, outcome);
+            self.apply_outcome(&tuple, outcome);
         }
         stack::send(packets);
     }
 
-    /// Does what is due.
+    /// Does what the timers of the socket say is due.
     pub(crate) fn settle(self: &Arc<Self>) {
         if self.change(|socket| socket.is_listening()) {
             let mut packets = PacketBatch::new();
@@ -102,7 +102,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes in a packet. Answers go to `out`.
+    /// Processes a packet; answers go to `out`.
     pub(crate) fn process(self: &Arc<Self>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
         let mut state = self.state.lock();
         let Some(connection) = state.connection() else { return };
@@ -114,10 +114,10 @@ impl Endpoint {
             state.raise(Events::WRITABLE);
         }
         drop(state);
-        self.follow(&segment.tuple, outcome);
+        self.apply_outcome(&segment.tuple, outcome);
     }
 
-    /// No packet gets there, for this reason.
+    /// Fails the connection with `error`: the destination is unreachable.
     pub(crate) fn fail(self: &Arc<Self>, tuple: &Tuple, error: Errno) {
         let mut state = self.state.lock();
         let Some(connection) = state.connection() else { return };
@@ -126,11 +126,11 @@ impl Endpoint {
             state.raise(Events::WRITABLE);
         }
         drop(state);
-        self.follow(tuple, outcome);
+        self.apply_outcome(tuple, outcome);
     }
 
-    /// What a change means outside of the socket. No lock is held.
-    fn follow(self: &Arc<Self>, tuple: &Tuple, outcome: Outcome) {
+    /// Applies the outcome of a change outside of the socket, with no lock held.
+    fn apply_outcome(self: &Arc<Self>, tuple: &Tuple, outcome: Outcome) {
         if outcome.is_established {
             self.report_to_parent(Self::admit);
         }
@@ -155,13 +155,13 @@ impl Endpoint {
         }
     }
 
-    /// Puts `child` into the backlog of `self`, which may have stopped listening.
+    /// Puts `child` into the backlog of `self`, or resets it if `self` does not listen any more.
     fn admit(self: &Arc<Self>, child: &Arc<Self>) {
         let mut state = self.state.lock();
         let is_listening = match state.listener() {
             Some(listener) => {
                 listener.admit(child.clone());
-                // Who waits for connections hears of each.
+                // Each connection notifies, not only the first.
                 state.raise(Events::READABLE);
                 true
             }
@@ -173,7 +173,7 @@ impl Endpoint {
         }
     }
 
-    /// The options that a connection inherits. `None`: the backlog is full.
+    /// Returns the options that a new connection inherits. `None`: the backlog is full.
     pub(crate) fn begin_request(&self) -> Option<Options> {
         let mut state = self.state.lock();
         if state.listener()?.is_full() {
@@ -182,7 +182,7 @@ impl Endpoint {
         Some(state.options().clone())
     }
 
-    /// Ends a connection that nobody will accept.
+    /// Resets a connection that will never be accepted.
     pub(crate) fn reset(self: &Arc<Self>) {
         self.change(|socket| {
             if let Some(connection) = socket.connection() {

@@ -1,7 +1,7 @@
-//! `eth0`: packets as frames, neighbours, and the task that serves the card.
+//! `eth0`: framing, neighbours, and the task that serves the card.
 //!
-//! Owns: the neighbours (rank 4, never together with the card's lock), and the queue that frames come from.
-//! While frames come, the card is silent and the task asks it; it sleeps when there are none.
+//! Owns: the neighbours (rank 4, never held together with the card's lock), and the receive queue. While frames
+//! arrive, the card's interrupts are off and the task polls; when none are left, it sleeps.
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -22,19 +22,19 @@ use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 use super::stack;
 use super::traffic::{self, Direction};
-use super::virtio::{self, Card, Receiving};
+use super::virtio::{self, Card, ReceiveQueue};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::console::println;
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
-/// What programs call it.
+/// The name that programs see.
 pub(crate) const NAME: &str = "eth0";
 
-/// Bytes of a packet.
+/// The most bytes of a packet.
 pub(crate) const MTU: u16 = 1500;
 
-/// Frames that are taken in before others may run.
+/// How many frames are processed before other tasks run.
 const BATCH: usize = 64;
 
 static ETHERNET: Once<Ethernet> = Once::new();
@@ -47,22 +47,22 @@ pub(crate) struct Ethernet {
     neighbours: Ranked<Neighbours>,
 }
 
-/// The interface, if there is one.
+/// Returns the interface, if there is one.
 pub(crate) fn get() -> Option<&'static Ethernet> {
     ETHERNET.get()
 }
 
-/// Sends a frame that has waited.
-pub(crate) fn leave(frame: Packet) {
+/// Sends a frame that `impair=` delayed.
+pub(crate) fn send_delayed(frame: Packet) {
     if let Some(interface) = get() {
         interface.card.send(frame, ethernet::HEADER, None);
     }
 }
 
-/// Takes in a packet that has waited.
-pub(crate) fn arrive(packet: &mut Packet) {
+/// Receives a packet that `impair=` delayed.
+pub(crate) fn receive_delayed(packet: &mut Packet) {
     if let Some(ethernet) = get() {
-        ethernet.arrive(packet, Trust::Checksum);
+        ethernet.receive(packet, Trust::Checksum);
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn start(option: Option<&str>) -> Result<(), Errno> {
         Some(text) => text.parse().unwrap_or(Network::QEMU_USER),
         None => Network::QEMU_USER,
     };
-    // Where packets are damaged, that has to be seen.
+    // Checksums must detect the damage that `impair=` does.
     let trust = if impairment::is_on() { Trust::Checksum } else { Trust::Card };
     let Some((card, receiving)) = virtio::start(trust, || SERVER.wake()) else { return Ok(()) };
     println!("pollux: eth0 is {}", network.address);
@@ -85,11 +85,11 @@ pub(crate) fn start(option: Option<&str>) -> Result<(), Errno> {
     SERVER.spawn(|sleeper| serve(ethernet, receiving, sleeper))
 }
 
-fn serve(ethernet: &Ethernet, mut receiving: Receiving, sleeper: &Sleeper) {
+fn serve(ethernet: &Ethernet, mut receiving: ReceiveQueue, sleeper: &Sleeper) {
     loop {
-        let has_more = ethernet.take_in(&mut receiving);
-        ethernet.card.go_on();
-        let until = ethernet.look_after_neighbours();
+        let has_more = ethernet.receive_frames(&mut receiving);
+        ethernet.card.send_waiting();
+        let until = ethernet.expire_neighbours();
         if has_more || receiving.set_interrupts(true) {
             receiving.set_interrupts(false);
             ostd::task::Task::yield_now();
@@ -101,25 +101,25 @@ fn serve(ethernet: &Ethernet, mut receiving: Receiving, sleeper: &Sleeper) {
 }
 
 impl Ethernet {
-    /// Its addresses.
+    /// Returns its network configuration.
     pub(crate) fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Who is known on it, by address.
+    /// Lists the neighbours by address.
     pub(crate) fn neighbours(&self) -> Vec<(Ipv4Addr, Option<Mac>)> {
         let mut all = Vec::with_capacity(rules::net::neighbour::MOST);
         all.extend(self.neighbours.lock().iter().take(rules::net::neighbour::MOST));
         all
     }
 
-    /// The card's address.
+    /// Returns the card's hardware address.
     pub(crate) fn hardware_address(&self) -> [u8; 6] {
         self.card.mac.0
     }
 
-    /// Takes in some frames. Says whether there may be more.
-    fn take_in(&self, receiving: &mut Receiving) -> bool {
+    /// Receives a batch of frames. Returns whether there may be more.
+    fn receive_frames(&self, receiving: &mut ReceiveQueue) -> bool {
         for count in 0..BATCH {
             let Some((mut packet, trust)) = receiving.next(ethernet::HEADER) else {
                 if count > 0 {
@@ -134,9 +134,9 @@ impl Ethernet {
                 continue;
             };
             match header.kind() {
-                ethernet::ARP => self.hear(packet.ip()),
+                ethernet::ARP => self.receive_arp(packet.ip()),
                 ethernet::IPV4 => {
-                    let take = |mut packet: Packet| self.arrive(&mut packet, trust);
+                    let take = |mut packet: Packet| self.receive(&mut packet, trust);
                     impairment::pass(Place::Arriving, packet, take);
                 }
                 _ => {}
@@ -146,8 +146,8 @@ impl Ethernet {
         true
     }
 
-    /// Takes in a packet.
-    fn arrive(&self, packet: &mut Packet, trust: Trust) {
+    /// Receives a packet.
+    fn receive(&self, packet: &mut Packet, trust: Trust) {
         if !ingress_filter::admits(packet.ip(), &self.network, trust) {
             return;
         }
@@ -162,8 +162,8 @@ impl Ethernet {
         stack::send(answers);
     }
 
-    /// Takes in a question for a hardware address, or an answer.
-    fn hear(&self, bytes: &[u8]) {
+    /// Processes an ARP request or reply.
+    fn receive_arp(&self, bytes: &[u8]) {
         let Some(arp) = Arp::parse(bytes) else { return };
         let (ip, mac) = arp.sender();
         let is_for_us = arp.target() == self.network.address;
@@ -178,8 +178,9 @@ impl Ethernet {
         }
     }
 
-    /// Asks again for whom has not answered, and says of whom never does that it is not there. Says when next.
-    fn look_after_neighbours(&self) -> Option<core::time::Duration> {
+    /// Repeats ARP requests without a reply, and fails packets to neighbours that never reply. Returns when to do so
+    /// next.
+    fn expire_neighbours(&self) -> Option<core::time::Duration> {
         let due = self.neighbours.lock().expire(clock::now());
         due.ask.into_iter().for_each(|ip| self.ask(ip));
         due.lost.iter().for_each(|packet| stack::fail(packet, Errno::EHOSTUNREACH));
@@ -205,7 +206,7 @@ impl Ethernet {
             let send = |packet| self.card.send(packet, ethernet::HEADER, segment);
             impairment::pass(Place::Leaving, packet, send);
         } else {
-            // Nothing in it would tell that it was damaged.
+            // ARP has no checksum, so damage would not be detected.
             self.card.send(packet, ethernet::HEADER, None);
         }
     }
@@ -234,7 +235,7 @@ impl Link for Ethernet {
         };
         if ask == Ask::Now {
             self.ask(next_hop);
-            // Questions that get no answer are repeated.
+            // The task repeats requests that get no reply.
             SERVER.wake();
         }
     }

@@ -1,6 +1,6 @@
-//! Sockets as files: the file operations of every protocol.
+//! Sockets as files: one implementation of the file operations for all protocols.
 //!
-//! Owns: what read(2), write(2), poll(2) and fstat(2) do with a socket, and how the calls of sockets find its operations
+//! Owns: what read(2), write(2), poll(2) and fstat(2) do with a socket, and how the socket calls find its operations
 //! behind a description.   Not here: these operations (`socket`), sleeping (`pollee::wait`).
 //! Why: decision 0100.
 //! Source: Linux 6.1 net/socket.c (`sock_read_iter`, `sock_write_iter`, `sock_poll`, `sock_from_file`).
@@ -26,54 +26,54 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// The state of a socket, as the file operations see it.
-pub(crate) trait State: Readiness + Send + 'static {
-    /// Its options.
+pub(crate) trait SocketState: Readiness + Send + 'static {
+    /// Returns its options.
     fn options(&self) -> &Options;
 
-    /// Takes the error that the next call is to report.
+    /// Takes the pending error, which the next call would report.
     fn take_error(&mut self) -> Option<Errno>;
 
-    /// Leaves an error for the next call to report.
+    /// Sets the pending error.
     fn put_error(&mut self, error: Errno);
 
-    /// Whether it listens.
+    /// Returns whether it listens.
     fn is_listening(&self) -> bool {
         false
     }
 
-    /// Whether a read finds something exactly while the socket is readable.
+    /// Returns whether a read finds something if and only if the socket is readable.
     fn reads_when_readable(&self) -> bool {
         !self.is_listening()
     }
 
-    /// Bytes that can be read: `FIONREAD`.
+    /// Returns how many bytes can be read: `FIONREAD`.
     ///
     /// # Errors
-    /// `ENOTTY`: the protocol does not tell. `EINVAL`: it listens.
+    /// `ENOTTY`: the protocol does not say. `EINVAL`: it listens.
     fn unread(&self) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
     }
 }
 
-/// What the states of all protocols have in common, behind their locks.
-pub(crate) trait CommonState {
-    /// Takes the error that the next call is to report: `SO_ERROR`.
+/// The operations that all protocols' states have in common, behind their locks.
+pub(crate) trait LockedState {
+    /// Takes the pending error: `SO_ERROR`.
     fn take_error(&self) -> Option<Errno>;
 
-    /// Leaves an error for the next call to report.
+    /// Sets the pending error.
     fn put_error(&self, error: Errno);
 
-    /// Its options.
+    /// Returns its options.
     fn options(&self) -> Options;
 
-    /// For how long a call waits at most, and for how many bytes.
+    /// Returns how long a call waits at most, and for how many bytes.
     fn limits(&self, waits_for: Events) -> Limits;
 
-    /// Whether it listens: `SO_ACCEPTCONN`.
+    /// Returns whether it listens: `SO_ACCEPTCONN`.
     fn is_listening(&self) -> bool;
 }
 
-/// How long a call on a socket waits.
+/// The limits of a blocking call on a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// `SO_RCVTIMEO` or `SO_SNDTIMEO`.
@@ -82,7 +82,7 @@ pub(crate) struct Limits {
     pub(crate) low_water: usize,
 }
 
-impl<S: State> CommonState for event::Locked<S> {
+impl<S: SocketState> LockedState for event::Locked<S> {
     fn take_error(&self) -> Option<Errno> {
         self.lock().take_error()
     }
@@ -106,23 +106,23 @@ impl<S: State> CommonState for event::Locked<S> {
     }
 }
 
-/// A protocol whose sockets can be opened. The defaults suit one that carries messages.
+/// A protocol, as the file operations need it. The defaults suit a protocol of messages.
 pub(crate) trait Protocol: Socket + 'static {
     /// The state of a socket.
-    type State: State;
+    type State: SocketState;
 
-    /// The state of this one.
+    /// Returns the state of this socket, behind its lock.
     fn locked(&self) -> &event::Locked<Self::State>;
 
-    /// What fstat(2) tells.
+    /// Returns what fstat(2) reports.
     fn stat(&self) -> Stat;
 
-    /// When a blocking write is done.
+    /// Returns when a blocking write is done.
     fn write_extent(&self) -> WriteExtent {
         WriteExtent::Partial
     }
 
-    /// Reads bytes alone. Descriptors that come with them are closed.
+    /// Reads bytes; descriptors that come with them are closed.
     ///
     /// # Errors
     /// As [`Socket::receive`].
@@ -130,7 +130,7 @@ pub(crate) trait Protocol: Socket + 'static {
         self.receive(to, RecvMode::Consume).map_ok(|incoming| incoming.count)
     }
 
-    /// A request that is peculiar to the protocol.
+    /// Performs a request that only this protocol has.
     ///
     /// # Errors
     /// As [`File::ioctl`].
@@ -139,21 +139,21 @@ pub(crate) trait Protocol: Socket + 'static {
         Poll::Ready(Err(Errno::ENOTTY))
     }
 
-    /// Begins the end of the socket, for close(2): as [`File::begin_lingering`].
+    /// Begins to close the socket, as [`File::begin_lingering`].
     fn begin_lingering(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether the peer has everything, or never will.
+    /// Returns whether the peer has received everything, or never will.
     fn is_flushed(&self) -> bool {
         true
     }
 }
 
-/// A socket that somebody has open.
+/// An open socket.
 pub(crate) struct SocketFile<P: Protocol>(P);
 
-/// Opens a socket. Of `flags` only `O_NONBLOCK` means something.
+/// Opens a socket. Of `flags` only `O_NONBLOCK` counts.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
@@ -161,8 +161,8 @@ pub(crate) fn open<P: Protocol>(protocol: P, flags: OpenFlags) -> Result<Arc<Ope
     OpenFile::new(Arc::new(SocketFile(protocol)), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
-/// The way from a file to the operations of the socket that it is. Each protocol has one, because a trait object leads
-/// to another only through the type behind it.
+/// The conversion from a file to its socket. Each protocol has one, because only the concrete type leads from one
+/// trait object to another.
 struct ToSocket(fn(&dyn File) -> Option<&dyn Socket>);
 
 impl<P: Protocol> SocketFile<P> {
@@ -172,10 +172,10 @@ impl<P: Protocol> SocketFile<P> {
     });
 }
 
-/// The socket behind a description.
+/// Returns the socket of a description.
 ///
 /// # Errors
-/// `ENOTSOCK`: it is something else.
+/// `ENOTSOCK`: it is another kind of file.
 pub(crate) fn socket(file: &OpenFile) -> Result<&dyn Socket, Errno> {
     let way: Option<&ToSocket> = file.file().as_socket().and_then(<dyn Any>::downcast_ref);
     way.and_then(|way| (way.0)(&**file.file())).ok_or(Errno::ENOTSOCK)
@@ -221,7 +221,7 @@ impl<P: Protocol> File for SocketFile<P> {
         Some(self.0.locked())
     }
 
-    /// Any one who accepts can take a connection; of readers and writers one may need more than another.
+    /// Any one acceptor can take a connection, but one reader or writer may need more than another.
     fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let state = self.0.locked().read();
         let is_accept = waits_for == Events::READABLE && state.is_listening();

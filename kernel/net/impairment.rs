@@ -1,8 +1,9 @@
-//! Packets that fare badly, if the command line wants that: `impair=`.
+//! Simulates packet loss, reordering and damage (`impair=`).
 //!
-//! Owns: the packets that wait at each place. What happens to a packet is [`rules::net::impairment`]'s.
-//! Locks: one for each place (rank 4), held for the decision.
-//! Cost: without the option one load for a packet: the loopback asks which link it is, the card at each frame.
+//! Owns: the packets that are delayed at each place.   Not here: what happens to a packet
+//! ([`rules::net::impairment`]).
+//! Locks: one for each place (rank 4), held for the decision about a packet.
+//! Cost: without the option, one load for each packet.
 //! Why: decision 0071.
 
 use core::time::Duration;
@@ -17,7 +18,7 @@ use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::console::println;
 
-/// Where packets pass.
+/// Where packets are impaired.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Place {
     /// From this machine to itself.
@@ -31,8 +32,8 @@ pub(super) enum Place {
 impl Place {
     const ALL: [Self; 3] = [Self::Loopback, Self::Leaving, Self::Arriving];
 
-    /// What a packet does that leaves here.
-    fn go_on(self, mut packet: Packet) {
+    /// Sends a packet that was delayed here on its way.
+    fn resume(self, mut packet: Packet) {
         match self {
             Self::Loopback if ingress_filter::is_intact(packet.ip()) => {
                 let mut answers = PacketBatch::new();
@@ -40,15 +41,15 @@ impl Place {
                 stack::send(answers);
             }
             Self::Loopback => {}
-            Self::Leaving => ethernet::leave(packet),
-            Self::Arriving => ethernet::arrive(&mut packet),
+            Self::Leaving => ethernet::send_delayed(packet),
+            Self::Arriving => ethernet::receive_delayed(&mut packet),
         }
     }
 }
 
 static STAGES: Once<[Ranked<ImpairmentStage>; 3]> = Once::new();
 
-/// Begins, if the command line's `option` (`impair=`) says so.
+/// Starts impairing packets, if the command line has the `option` `impair=`.
 pub(crate) fn start(option: Option<&str>) {
     let Some(text) = option else { return };
     let rules = text.parse().unwrap_or(ImpairmentRules::NONE);
@@ -58,28 +59,28 @@ pub(crate) fn start(option: Option<&str>) {
     });
 }
 
-/// Whether packets may fare badly.
+/// Returns whether packets are impaired.
 pub(super) fn is_on() -> bool {
     STAGES.is_completed()
 }
 
-/// Lets `packet` pass `place`, and gives `take` what leaves there now.
+/// Passes `packet` through `place`, and gives the packets that leave it now to `take`.
 pub(super) fn pass(place: Place, packet: Packet, mut take: impl FnMut(Packet)) {
     let Some(stages) = STAGES.get() else { return take(packet) };
     let mut out = PacketBatch::new();
     stages[place as usize].lock().pass(packet, clock::now(), &mut out);
     out.into_iter().for_each(take);
-    // Perhaps one waits.
+    // A packet may be delayed now.
     timer::wake();
 }
 
-/// Lets go whose time has come, and says when the next one's comes.
+/// Sends the packets whose delay is over, and returns when the next delay ends.
 pub(super) fn expire(now: Duration) -> Option<Duration> {
     let stages = STAGES.get()?;
     let due = Place::ALL.into_iter().filter_map(|place| {
         let mut out = PacketBatch::new();
         let next = stages[place as usize].lock().expire(now, &mut out);
-        out.into_iter().for_each(|packet| place.go_on(packet));
+        out.into_iter().for_each(|packet| place.resume(packet));
         next
     });
     due.min()

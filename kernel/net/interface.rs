@@ -1,6 +1,6 @@
-//! The interfaces, for programs that ask what there is.
+//! The network interfaces, as programs see them.
 //!
-//! Not here: sending (`link`), which one is taken (`route`).
+//! Not here: sending (`link`), the choice of a link (`route`).
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -15,7 +15,7 @@ use super::{ethernet, loopback, traffic};
 /// The largest packet of the loopback, as Linux has it.
 const LOOPBACK_MTU: u32 = 65536;
 
-/// All of them, by number.
+/// Returns all interfaces, by index.
 pub(crate) fn all() -> impl Iterator<Item = Interface> {
     let loopback = Interface {
         name: "lo",
@@ -43,9 +43,9 @@ pub(crate) fn all() -> impl Iterator<Item = Interface> {
     core::iter::once(loopback).chain(ethernet)
 }
 
-/// Bytes of a packet to `address`. `None`: no way leads there.
+/// Returns the most bytes of a packet to `address`. `None`: there is no route.
 pub(crate) fn mtu_to(address: Ipv4Addr) -> Option<u32> {
-    // No packet of IP is longer.
+    // The longest IP packet.
     const MOST: u32 = 65535;
     match super::route::to(address).ok()?.link.path() {
         PathKind::Local => Some(MOST),
@@ -53,12 +53,12 @@ pub(crate) fn mtu_to(address: Ipv4Addr) -> Option<u32> {
     }
 }
 
-/// The routes, by table and destination.
+/// Returns the routes, by table and destination.
 pub(crate) fn routes() -> Vec<route::Route> {
     route::all(ethernet::get().map(ethernet::Ethernet::network))
 }
 
-/// All of them, with what went over each.
+/// Returns all interfaces with their traffic.
 pub(crate) fn traffic() -> Vec<(Interface, Traffic)> {
     all().map(|interface| (interface, traffic::of(&interface))).collect()
 }

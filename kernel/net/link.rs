@@ -1,8 +1,8 @@
-//! What a network device offers to the stack.
+//! What the stack needs of a network device.
 //!
-//! The stack sends and takes IP packets. A driver puts its link's header into the room in front of them
-//! ([`Packet::frame_mut`]), asks for addresses (ARP) by itself where its medium has them, and has a task that calls
-//! `stack::receive` when its interrupt has said that packets came.
+//! The stack sends and receives IP packets. A driver puts its link's header into the room in front of them
+//! ([`Packet::frame_mut`]), resolves hardware addresses (ARP) itself if its medium has them, and runs a task that
+//! calls `stack::receive` when an interrupt announced packets.
 //!
 //! Why: decision 0090.
 
@@ -12,7 +12,7 @@ use core::net::Ipv4Addr;
 use rules::net::tcp::PathKind;
 use rules::net::tcp::packet::Packet;
 
-/// Packets that have come in and wait for the stack, the one that waits alone without an allocation.
+/// Received packets that wait for the stack. A single one needs no allocation.
 #[derive(Default)]
 pub(crate) struct Inbox {
     /// The first of them. `None`: there are none.
@@ -21,7 +21,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Adds the last one.
+    /// Adds a packet at the end.
     pub(crate) fn push_back(&mut self, packet: Packet) {
         match self.first {
             None => self.first = Some(packet),
@@ -29,7 +29,7 @@ impl Inbox {
         }
     }
 
-    /// Takes the first one.
+    /// Takes the first packet.
     pub(crate) fn pop_front(&mut self) -> Option<Packet> {
         core::mem::replace(&mut self.first, self.others.pop_front())
     }
@@ -37,14 +37,15 @@ impl Inbox {
 
 /// A network interface.
 pub(crate) trait Link: Send + Sync {
-    /// How many bytes of IP fit into a packet.
+    /// Returns the kind of path, with the MTU.
     fn path(&self) -> PathKind;
 
-    /// The address of this machine on the link.
+    /// Returns the address of this machine on the link.
     fn address(&self) -> Ipv4Addr;
 
-    /// Sends `packet` towards `next_hop`, which is on the link, with the checksum that a TCP segment in it has not yet. A packet for which there is no room is lost. What comes
-    /// back at once, as all packets do on the loopback, goes to `inbox`; a device leaves that alone.
+    /// Sends `packet` to `next_hop`, which is on the link, and completes the checksum of a TCP segment in it. A
+    /// packet for which there is no room is lost. Packets that come back at once, as all do on the loopback, go to
+    /// `inbox`; a device leaves that alone.
     ///
     /// Called in task context with no lock held.
     fn transmit(&self, packet: Packet, next_hop: Ipv4Addr, inbox: &mut Inbox);

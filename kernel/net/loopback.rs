@@ -1,4 +1,4 @@
-//! `lo`: what is sent comes back, in the same call.
+//! `lo`: packets come back in the call that sends them.
 //!
 //! Source: Linux 6.1 drivers/net/loopback.c.
 
@@ -13,10 +13,10 @@ use super::impairment::{self, Place};
 use super::link::{Inbox, Link};
 use super::traffic::{self, Direction};
 
-/// The address that `lo` has.
+/// The address of `lo`.
 pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// The link within the machine, as the command line wants it.
+/// Returns the link within the machine, impaired if the command line says so.
 pub(super) fn link() -> &'static dyn Link {
     if impairment::is_on() { &Impaired } else { &Loopback }
 }
@@ -39,8 +39,8 @@ impl Link for Loopback {
     }
 }
 
-/// The same with packets that fare badly. It is like a network: its packets are small and have checksums, and what was
-/// damaged does not arrive.
+/// The link within the machine, with impaired packets. Like a network, it has a small MTU and checksums, and drops
+/// damaged packets.
 struct Impaired;
 
 impl Link for Impaired {

@@ -1,6 +1,6 @@
-//! Networking: sockets, the way of a packet, and links.
+//! Networking: sockets, the path of a packet, and links.
 //!
-//! What a connection does is [`rules::net::tcp`]; here are its locks, who is woken, and where packets go:
+//! [`rules::net::tcp`] says what a connection does. Here are its locks, its wakes, and the path of its packets:
 //! ```text
 //! syscall → socket → endpoint (lock: rank 3) → packets → unlock → stack → route → link
 //!                       ▲                                           │

@@ -1,7 +1,7 @@
-//! Socket options: how programs read and write the fields of [`Options`].
+//! Socket options: reading and writing the fields of [`Options`].
 //!
-//! Each option is in the table of its level (`socket`, `ip`, `tcp`) once, for both directions. A protocol says in
-//! [`Socket::option`](super::socket::Socket::option) which levels it has.
+//! Each option is in the table of its level (`socket`, `ip`, `tcp`) once, for both directions. A protocol chooses its
+//! levels in [`Socket::option`](super::socket::Socket::option).
 //! Source: socket(7); Linux 6.1 net/core/sock.c (`sk_setsockopt`, `sk_getsockopt`).
 
 pub(super) mod ip;
@@ -23,15 +23,15 @@ use crate::machine::memory::user::{UserPtr, UserSlice};
 /// Half of `wmem_max` and of `rmem_max`.
 const MOST_BUFFER: u32 = 212_992;
 
-/// A field that programs see as a number, and the numbers that it can be set to.
+/// A field that programs see as a number, with the numbers that are allowed.
 enum Number {
     /// On or off.
     Flag(fn(&mut Options) -> &mut bool),
     /// One of the switches.
     Switch(Switches),
-    /// The opposite of one of the switches.
+    /// The negation of one of the switches.
     Unless(Switches),
-    /// The size of a buffer, which has a least one. Linux doubles what is asked for, for its own needs.
+    /// The size of a buffer, with its minimum. Linux doubles the requested size, for its own overhead.
     Buffer(u32, fn(&mut Options) -> &mut usize),
     /// Whole seconds.
     Seconds(RangeInclusive<i32>, fn(&mut Options) -> &mut Duration),
@@ -42,7 +42,7 @@ enum Number {
 }
 
 impl Number {
-    /// The number in `options`.
+    /// Returns the number that the field has in `options`.
     fn get(&self, options: &mut Options) -> i32 {
         match self {
             Self::Flag(field) => i32::from(*field(options)),
@@ -55,10 +55,10 @@ impl Number {
         }
     }
 
-    /// Checks that the field can be set to `number`.
+    /// Checks that `number` is allowed.
     ///
     /// # Errors
-    /// `EINVAL`: it cannot.
+    /// `EINVAL`: it is not.
     fn check(&self, number: i32) -> Result<(), Errno> {
         match self {
             Self::Seconds(range, _) | Self::Byte(range, _) if !range.contains(&number) => Err(Errno::EINVAL),
@@ -72,7 +72,7 @@ impl Number {
             Self::Flag(field) => *field(options) = number != 0,
             Self::Switch(switch) => options.switches.set(*switch, number != 0),
             Self::Unless(switch) => options.switches.set(*switch, number == 0),
-            // A negative size is as large as can be.
+            // A negative size is the largest.
             Self::Buffer(least, field) => {
                 *field(options) = (number.cast_unsigned().min(MOST_BUFFER) * 2).max(*least) as usize;
             }
@@ -93,8 +93,8 @@ impl Number {
     }
 }
 
-/// Where getsockopt(2) tells a value.
-pub(crate) struct Answer<'a> {
+/// Where getsockopt(2) writes a value.
+pub(crate) struct OptionOutput<'a> {
     /// The caller's memory.
     pub(crate) space: &'a AddressSpace,
     /// Where the value goes.
@@ -103,8 +103,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) len_addr: usize,
 }
 
-impl Answer<'_> {
-    /// Writes as much of `value` as there is room for, and how much that is.
+impl OptionOutput<'_> {
+    /// Writes as much of `value` as there is room for, and the number of bytes.
     ///
     /// # Errors
     /// `EINVAL`: negative room. `EFAULT`: not writable.
@@ -128,7 +128,7 @@ impl Answer<'_> {
     /// Checks that there is room for `len` bytes.
     ///
     /// # Errors
-    /// `EINVAL`: there is not. `EFAULT`: that cannot be read.
+    /// `EINVAL`: there is not. `EFAULT`: the length is not readable.
     pub(crate) fn require(&self, len: usize) -> Result<(), Errno> {
         let room = UserPtr::<i32>::new(self.space, self.len_addr).read()?;
         if usize::try_from(room).is_ok_and(|room| room >= len) { Ok(()) } else { Err(Errno::EINVAL) }
@@ -139,8 +139,8 @@ impl Answer<'_> {
     }
 }
 
-/// The value that a program gave to setsockopt(2).
-pub(crate) struct Given<'a> {
+/// The value that a program passed to setsockopt(2).
+pub(crate) struct OptionInput<'a> {
     /// The caller.
     pub(crate) caller: &'a dyn SocketCaller,
     /// Its memory.
@@ -151,8 +151,8 @@ pub(crate) struct Given<'a> {
     pub(crate) len: usize,
 }
 
-impl Given<'_> {
-    /// The value as a `T`.
+impl OptionInput<'_> {
+    /// Reads the value as a `T`.
     ///
     /// # Errors
     /// `EINVAL`: too short. `EFAULT`: not readable.
@@ -163,7 +163,7 @@ impl Given<'_> {
         UserPtr::<T>::new(self.space, self.value).read()
     }
 
-    /// The value as a number.
+    /// Reads the value as a number.
     ///
     /// # Errors
     /// `EINVAL`: too short. `EFAULT`: not readable.
@@ -171,7 +171,7 @@ impl Given<'_> {
         self.read()
     }
 
-    /// A number of one byte or of four.
+    /// Reads a number of one byte or of four.
     fn small_number(&self) -> Result<i32, Errno> {
         if self.len < size_of::<i32>() { self.read::<u8>().map(i32::from) } else { self.number() }
     }
@@ -181,7 +181,7 @@ impl Given<'_> {
         if !(0..1_000_000).contains(&time.microseconds) {
             return Err(Errno::EDOM);
         }
-        // A negative time is over at once, but so that it never is zero, which is for ever.
+        // A negative time is over at once; zero would be no limit.
         let time = time.to_duration().unwrap_or(Duration::from_nanos(1));
         Ok(Some(time).filter(|time| !time.is_zero()))
     }

@@ -1,4 +1,4 @@
-//! The one table of ports.
+//! The table of TCP ports.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -11,46 +11,46 @@ use super::endpoint::Endpoint;
 use crate::core::event::rank::{Rank, Ranked, RankedGuard};
 use crate::machine::random;
 
-/// Who finds a listener.
-type Table = TcpPorts<Weak<Endpoint>>;
+/// The ports, with the endpoints that listen.
+type PortTable = TcpPorts<Weak<Endpoint>>;
 
-static PORTS: Ranked<Table> = Ranked::new(Rank::Interface, TcpPorts::new());
+static PORTS: Ranked<PortTable> = Ranked::new(Rank::Interface, TcpPorts::new());
 
-/// Access to the table.
-pub(crate) fn lock() -> RankedGuard<'static, Table> {
+/// Locks the table.
+pub(crate) fn lock() -> RankedGuard<'static, PortTable> {
     PORTS.lock()
 }
 
-/// A name for a socket that no other has.
+/// Returns a unique identifier for a socket.
 pub(crate) fn new_owner() -> Owner {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     Owner(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// All who listen, by port.
+/// Returns all listeners, by port.
 ///
 /// # Errors
-/// `ENOMEM`: they are too many.
+/// `ENOMEM`: there are too many.
 pub(crate) fn listeners() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = PORTS.lock().listeners().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
-    // Nothing is allocated under the lock.
+    // The lock forbids allocating.
     all.extend(PORTS.lock().listeners().take(expected).cloned());
     Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))
 }
 
-/// Who listens at the local end of `tuple`.
+/// Finds the listener at the local end of `tuple`.
 pub(crate) fn listener(tuple: &rules::net::tcp::segment::Tuple) -> Option<Arc<Endpoint>> {
     let hash = super::demux::hash(tuple);
     let listener = PORTS.lock().listener(tuple.local, hash)?;
     listener.upgrade()
 }
 
-/// Where the search for a free port begins: not twice at the same place, and nobody knows where.
+/// Returns where the next search for a free port begins, which a remote host cannot predict.
 pub(super) fn next() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // A step that is odd visits every port before it comes back.
+    // Odd steps visit different ports in turn.
     let step = (random::word() % 8) as u16 * 2 + 1;
     NEXT.fetch_add(step, Ordering::Relaxed)
 }

@@ -1,7 +1,7 @@
-//! Requests for connections over a network, as long as their handshake is not complete.
+//! Requests for connections over a network, while their handshake is not complete.
 //!
-//! Owns: nothing. The requests are their listener's, under its lock (rank 3); while it is held, `demux` leads from their
-//! tuples to the listener, and stops to do so (rank 4). So one never has a request without the other.
+//! Owns: nothing. Requests are part of their listener, under its lock (rank 3). `demux` (rank 4) is updated under
+//! that lock, so the two always agree.
 
 use alloc::sync::Arc;
 
@@ -11,14 +11,14 @@ use rules::net::tcp::request::{ConnectionRequest, RequestVerdict};
 use rules::net::tcp::segment::Segment;
 use rules::net::tcp::socket::TcpSocketState;
 
-use super::demux::{self, Found};
+use super::demux::{self, TupleOwner};
 use super::endpoint::{self, Endpoint};
 use super::stack::{self, CONNECTION_BYTES};
 use super::timer;
 use crate::machine::memory::budget;
 use crate::machine::{clock, random};
 
-/// Takes in a SYN for `listener`, which has no request from there. Without room it is as good as lost.
+/// Processes a SYN for `listener` that belongs to no request. Without room for a request, the SYN is dropped.
 pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet, out: &mut PacketBatch) {
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
@@ -29,7 +29,7 @@ pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet
     let at = request.due();
     let mut state = listener.state.lock();
     let Some(backlog) = state.listener() else { return };
-    let found = Found::Request(listener.clone());
+    let found = TupleOwner::Request(listener.clone());
     if demux::insert(segment.tuple, found, endpoint::sharing(&options), now).is_err() {
         return;
     }
@@ -41,8 +41,13 @@ pub(crate) fn begin(listener: &Arc<Endpoint>, segment: &Segment, packet: &Packet
     timer::arm(listener, at);
 }
 
-/// Takes in a segment for a request of `listener`.
-pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
+/// Processes a segment for a request of `listener`.
+pub(crate) fn process(
+    listener: &Arc<Endpoint>,
+    segment: &Segment,
+    packet: &mut Packet,
+    out: &mut PacketBatch,
+) {
     let (now, tuple) = (clock::now(), segment.tuple);
     let path = stack::path_back(segment);
     let mut state = listener.state.lock();
@@ -72,7 +77,7 @@ pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Pac
                 out.extend(tcp::refuse(packet.ip(), path, now));
             }
         }
-        // Without room the answer is repeated when its time has come, and so is what completes the handshake
+        // Without room, the final ACK is dropped: the SYN-ACK is retransmitted, and the peer acknowledges again
         // (`tcp_v4_syn_recv_sock`).
         RequestVerdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
         RequestVerdict::Complete => {
@@ -89,7 +94,7 @@ pub(crate) fn hear(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Pac
     }
 }
 
-/// Sends answers again that were perhaps lost, and forgets who never said more.
+/// Retransmits the SYN-ACKs that are due, and drops the requests that time out.
 pub(crate) fn expire(listener: &Arc<Endpoint>, out: &mut PacketBatch) {
     let now = clock::now();
     let mut state = listener.state.lock();

@@ -1,4 +1,4 @@
-//! Which link leads to an address.
+//! Routing: which link leads to an address.
 
 use core::net::Ipv4Addr;
 
@@ -8,15 +8,15 @@ use rules::net::tcp::segment;
 use super::link::Link;
 use super::{ethernet, loopback};
 
-/// The first step of a packet's way.
+/// The first hop of a packet.
 pub(super) struct Step {
-    /// Over this link…
+    /// The link that it goes over.
     pub(super) link: &'static dyn Link,
-    /// …to this neighbour.
+    /// The neighbour that it goes to.
     pub(super) next_hop: Ipv4Addr,
 }
 
-/// The way to `destination`.
+/// Returns the first hop to `destination`.
 ///
 /// # Errors
 /// `ENETUNREACH`: there is none.
@@ -29,10 +29,10 @@ pub(super) fn to(destination: Ipv4Addr) -> Result<Step, Errno> {
     Ok(Step { link: ethernet, next_hop })
 }
 
-/// The address that a connection to `destination` comes from.
+/// Returns the source address for packets to `destination`.
 ///
 /// # Errors
-/// `ENETUNREACH`: there is no way, or it is no address of one host.
+/// `ENETUNREACH`: there is no route, or it is no unicast address.
 pub(super) fn source_for(destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
     if !segment::is_unicast(destination) {
         return Err(Errno::ENETUNREACH);
@@ -43,7 +43,7 @@ pub(super) fn source_for(destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
     Ok(to(destination)?.link.address())
 }
 
-/// Whether packets from `source` may go to `destination`: those from the loopback leave no machine.
+/// Checks that packets from `source` may go to `destination`: a loopback address may not leave the machine.
 ///
 /// # Errors
 /// `EINVAL`: they may not (`__mkroute_output`).
@@ -51,12 +51,12 @@ pub(super) fn check(source: Ipv4Addr, destination: Ipv4Addr) -> Result<(), Errno
     if source.is_loopback() && !is_local(destination) { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-/// Whether `address` is one of this machine.
+/// Returns whether `address` belongs to this machine.
 pub(super) fn is_local(address: Ipv4Addr) -> bool {
     (address.is_loopback() && segment::is_unicast(address)) || is_own(address)
 }
 
-/// Whether `address` is that of a link to others.
+/// Returns whether `address` is that of `eth0`.
 fn is_own(address: Ipv4Addr) -> bool {
     ethernet::get().is_some_and(|ethernet| ethernet.network().address == address)
 }

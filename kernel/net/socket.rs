@@ -1,4 +1,4 @@
-//! The operations of sockets: what the system calls in `syscall` ask of every protocol.
+//! The operations of sockets, which the system calls in `syscall` need of every protocol.
 //!
 //! Not here: the file operations (`file`), sleeping (`pollee::wait`), descriptors and addresses in user memory (`syscall`).
 
@@ -16,16 +16,16 @@ use rules::net::tcp::connection::RecvMode;
 use rules::net::tcp::socket::ConnectAttempt;
 
 use super::address::{Address, RawAddress};
-use super::file::CommonState;
-use super::option::{Answer, Given};
+use super::file::LockedState;
+use super::option::{OptionInput, OptionOutput};
 use crate::core::event::Pollable;
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::Right;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// What socket(2) was asked for.
+/// The domain, type and protocol of a socket: the arguments of socket(2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Nature {
+pub(crate) struct SocketType {
     /// The family: `SO_DOMAIN`.
     pub(crate) family: u16,
     /// The type: `SO_TYPE`.
@@ -34,31 +34,31 @@ pub(crate) struct Nature {
     pub(crate) protocol: u32,
 }
 
-/// The process that makes a call, as sockets see it.
+/// The caller of a system call, as sockets see it.
 pub(crate) trait SocketCaller {
-    /// Its IDs, which the other end of a local socket is told.
+    /// Returns its process, user and group ID, which the peer of a local socket can read.
     fn identity(&self) -> Ucred;
 
-    /// Whether it holds `right`.
+    /// Returns whether it holds `right`.
     fn may(&self, right: Right) -> bool;
 
     /// Makes the file of a local socket at `path`.
     ///
     /// # Errors
-    /// `EADDRINUSE`: there is a file. Those of mknod(2).
+    /// No file was made. `EADDRINUSE`: the file exists. Those of mknod(2).
     fn make_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
 
     /// Removes the file that [`make_socket_file`](Self::make_socket_file) has made.
     fn remove_socket_file(&self, path: &[u8]);
 
-    /// The file of a local socket that `path` leads to.
+    /// Returns the identity of the socket file at `path`.
     ///
     /// # Errors
     /// `ECONNREFUSED`: the file is no socket. `EACCES`, `ENOENT` and the like: the path.
     fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno>;
 }
 
-/// The name of an inode.
+/// The identity of an inode.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FileId {
     /// The number of its device.
@@ -67,33 +67,33 @@ pub(crate) struct FileId {
     pub(crate) inode: u64,
 }
 
-/// What became of a connect(2).
+/// The result of a connect(2).
 pub(crate) enum Connect<'a> {
     /// The socket is connected, or was disconnected.
     Done,
     /// A handshake goes on; [`Socket::connecting`] returns its result.
     Handshake(ConnectAttempt),
-    /// The socket has to enter a backlog.
+    /// The socket has to enter a backlog first.
     Backlog(Box<dyn Backlog + 'a>),
 }
 
-/// The backlog of a listener, in which a socket waits for its place.
+/// The backlog of a listener, which a connecting socket enters.
 pub(crate) trait Backlog {
-    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    /// Returns what becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
     fn room(&self) -> &Pollable;
 
-    /// Takes the place, which connects the socket.
+    /// Enters the backlog, which connects the socket.
     ///
     /// # Errors
-    /// `ECONNREFUSED`: it listens no more. Those of the protocol.
+    /// The socket is not connected. `ECONNREFUSED`: the listener was closed. Those of the protocol.
     fn enter(&self) -> Poll<Result<(), Errno>>;
 }
 
-/// Where a message goes that does not go to the peer.
+/// The destination of a message that names an address.
 pub(crate) enum Destination<'a> {
-    /// An address, which [`Socket::send`] finds in the message.
+    /// An address; [`Socket::send`] finds it in the message.
     Address(Addressee),
-    /// A socket of this machine, which must have room.
+    /// Another socket of this machine, which must have room.
     Mailbox(Box<dyn Mailbox + 'a>),
 }
 
@@ -106,26 +106,26 @@ pub(crate) enum Addressee {
     Port(u32),
 }
 
-/// The queue of another socket.
+/// The receive queue of another socket.
 pub(crate) trait Mailbox {
-    /// What becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    /// Returns what becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
     fn room(&self) -> &Pollable;
 
-    /// Puts a message there.
+    /// Appends a message.
     ///
     /// # Errors
     /// Those of the protocol.
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
 }
 
-/// What travels with the bytes of a message.
+/// What accompanies the bytes of a message.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     /// `MSG_MORE` and the like.
     pub(crate) flags: MessageFlags,
-    /// Where it goes; `None`: to the peer.
+    /// The destination; `None`: the peer.
     pub(crate) to: Option<Addressee>,
-    /// Descriptors that travel with its first byte.
+    /// Descriptors that arrive with the first byte.
     pub(crate) rights: Vec<Arc<OpenFile>>,
 }
 
@@ -143,48 +143,49 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Bytes of a stream, with nothing else.
+    /// Makes the result for bytes of a stream.
     pub(crate) const fn bytes(count: usize) -> Self {
         Self { count, len: count, from: None, rights: Vec::new() }
     }
 }
 
-/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
+/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to its place.
 pub(crate) trait Accepted {
-    /// The address of the other end, as it was when the connection came.
+    /// Returns the address of the peer at the time of its connect(2).
     ///
     /// # Errors
-    /// `ECONNABORTED`: it is not known any more.
+    /// `ECONNABORTED`: the connection is gone.
     fn peer(&self) -> Result<Address, Errno>;
 
-    /// Makes it a file of the user `uid`.
+    /// Opens the connection for the user `uid`.
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
     fn open(self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno>;
 }
 
-/// A socket of any protocol. The defaults refuse what a protocol does not have.
+/// A socket of any protocol. The defaults refuse operations that a protocol does not have.
 pub(crate) trait Socket: Send + Sync {
-    /// What it is.
-    fn nature(&self) -> Nature;
+    /// Returns its domain, type and protocol.
+    fn socket_type(&self) -> SocketType;
 
-    /// What the states of all protocols have in common.
-    fn state(&self) -> &dyn CommonState;
+    /// Returns its state, as all protocols have it.
+    fn state(&self) -> &dyn LockedState;
 
-    /// Gives it an address.
+    /// Binds it to an address.
     ///
     /// # Errors
-    /// `EINVAL`: it has one, or this is none. `EADDRINUSE`: another socket has it. Those of the protocol.
+    /// Nothing changed. `EINVAL`: it is bound, or the address is invalid. `EADDRINUSE`: another socket has it. Those
+    /// of the protocol.
     fn bind(&self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<(), Errno>;
 
-    /// Connects it with `address`, or begins to; `AF_UNSPEC` disconnects it.
+    /// Connects it to `address`, or begins to; `AF_UNSPEC` disconnects it.
     ///
     /// # Errors
     /// Those of the protocol.
     fn connect<'a>(&'a self, caller: &dyn SocketCaller, address: &RawAddress) -> Result<Connect<'a>, Errno>;
 
-    /// The result of the handshake that connect(2) began.
+    /// Returns the result of the handshake that connect(2) began.
     ///
     /// # Errors
     /// Why it failed.
@@ -192,10 +193,10 @@ pub(crate) trait Socket: Send + Sync {
         Poll::Ready(Ok(()))
     }
 
-    /// Lets `backlog` connections, and one more, wait to be accepted. The other ends see `caller`.
+    /// Listens, with room for `backlog` connections and one more. The peers see the credentials of `caller`.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: there are no connections. Those of the protocol.
+    /// `EOPNOTSUPP`: the protocol has no connections. Those of the protocol.
     fn listen(&self, backlog: i32, caller: Ucred) -> Result<(), Errno> {
         let _ = (backlog, caller);
         Err(Errno::EOPNOTSUPP)
@@ -204,7 +205,7 @@ pub(crate) trait Socket: Send + Sync {
     /// Takes the connection that has waited longest.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: there are no connections. `EINVAL`: it does not listen.
+    /// `EOPNOTSUPP`: the protocol has no connections. `EINVAL`: it does not listen.
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         Poll::Ready(Err(Errno::EOPNOTSUPP))
     }
@@ -215,21 +216,21 @@ pub(crate) trait Socket: Send + Sync {
     /// `ENOTCONN`: there is no connection.
     fn shut_down(&self, how: How) -> Result<(), Errno>;
 
-    /// The address of this end.
+    /// Returns the local address.
     fn local(&self) -> Address;
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     /// `ENOTCONN`: there is none.
     fn peer(&self) -> Result<Address, Errno>;
 
-    /// The process at the other end: `SO_PEERCRED`.
+    /// Returns the credentials of the peer: `SO_PEERCRED`.
     fn peer_credentials(&self) -> Option<Ucred> {
         None
     }
 
-    /// Where a message to `address` goes; `None` if it goes to the peer anyway.
+    /// Resolves the `address` of a message; `None`: the message goes to the peer anyway.
     ///
     /// # Errors
     /// `EISCONN`, `EOPNOTSUPP`: a message cannot name an address. Those of the protocol.
@@ -243,19 +244,19 @@ pub(crate) trait Socket: Send + Sync {
         Ok(None)
     }
 
-    /// Receives.
+    /// Receives bytes of a stream, or a message.
     ///
     /// # Errors
     /// Those of the protocol.
     fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>>;
 
-    /// Sends.
+    /// Sends bytes of a stream, or a message.
     ///
     /// # Errors
     /// Those of the protocol.
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>>;
 
-    /// Changes the options that every socket has.
+    /// Changes the options.
     fn update_options(&self, change: &mut dyn FnMut(&mut Options));
 
     /// Sets how many bytes make the socket readable: `SO_RCVLOWAT`.
@@ -263,21 +264,21 @@ pub(crate) trait Socket: Send + Sync {
         self.update_options(&mut |options| options.low_water = bytes);
     }
 
-    /// Tells an option of a level of the protocol's own.
+    /// Writes an option of a level that only some protocols have.
     ///
     /// # Errors
     /// `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. Those of the option.
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
-        let _ = (level, name, answer);
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
+        let _ = (level, name, output);
         Err(Errno::EOPNOTSUPP)
     }
 
-    /// Changes an option of a level of the protocol's own.
+    /// Sets an option of a level that only some protocols have.
     ///
     /// # Errors
     /// Nothing changed. As [`option`](Self::option).
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-        let _ = (level, name, given);
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+        let _ = (level, name, input);
         Err(Errno::EOPNOTSUPP)
     }
 }

@@ -1,7 +1,7 @@
-//! The way of a packet: out through a link, in to its connection.
+//! The path of a packet: out through a link, in to its connection.
 //!
-//! Packets that the loopback hands back are taken in by the sender's own call, one after the other, with no lock held
-//! in between: no task switch, and never one connection's lock under another's.
+//! The sender's own call receives the packets that the loopback hands back, one after the other, with no lock held in
+//! between. So there is no task switch, and no connection's lock is taken under another's.
 
 use alloc::sync::Arc;
 use core::net::Ipv4Addr;
@@ -14,20 +14,20 @@ use rules::net::tcp::socket::TcpSocketState;
 use rules::net::tcp::time_wait::TimeWaitReply;
 use rules::net::tcp::{self, PathKind, Resources};
 
-use super::demux::{self, Found};
+use super::demux::{self, TupleOwner};
 use super::endpoint::{self, Endpoint};
 use super::link::Inbox;
 use super::{ports, request, route, udp};
 use crate::machine::memory::budget;
 use crate::machine::{clock, random};
 
-/// Packets that one call moves at most. What is left is lost, as on any network, and sent again later.
+/// The most packets that one call moves. The rest is lost, as on any network, and retransmitted later.
 const MOST: usize = 4096;
 
-/// What a connection takes before it carries anything.
+/// The memory of a connection before it carries anything.
 pub(super) const CONNECTION_BYTES: usize = 40 * 1024;
 
-/// Sends `packets`, and takes in what comes back at once.
+/// Sends `packets`, and receives those that come back at once.
 pub(super) fn send(packets: PacketBatch) {
     if packets.is_empty() {
         return;
@@ -50,38 +50,38 @@ fn transmit(packet: Packet, inbox: &mut Inbox) {
     }
 }
 
-/// Takes in a packet. Answers go to `out`.
+/// Receives a packet; answers go to `out`.
 pub(super) fn receive(packet: &mut Packet, out: &mut PacketBatch) {
     let Some(segment) = Segment::parse(packet.ip()) else { return udp::receive(packet, out) };
     match demux::find(&segment.tuple) {
-        Some(Found::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
-        Some(Found::Request(listener)) => request::hear(&listener, &segment, packet, out),
-        Some(Found::TimeWait(rest)) => match rest.answer(&segment) {
+        Some(TupleOwner::Endpoint(endpoint)) => endpoint.process(&segment, packet, out),
+        Some(TupleOwner::Request(listener)) => request::process(&listener, &segment, packet, out),
+        Some(TupleOwner::TimeWait(rest)) => match rest.answer(&segment) {
             TimeWaitReply::Ignore => {}
             TimeWaitReply::Acknowledge => {
                 out.push(rest.acknowledge(segment.tuple, path_back(&segment)));
             }
             TimeWaitReply::Reopen => {
                 demux::forget(&segment.tuple, &rest);
-                welcome(&segment, packet, out);
+                receive_unmatched(&segment, packet, out);
             }
         },
-        None => welcome(&segment, packet, out),
+        None => receive_unmatched(&segment, packet, out),
     }
 }
 
-/// A packet of ours did not get to its destination, for this reason. Datagrams hear nothing of it
-/// (`__udp4_lib_err`: no host is no hard error).
+/// Called when a packet of ours could not be delivered. UDP sockets do not get this error (`__udp4_lib_err`: an
+/// unreachable host is no hard error).
 pub(super) fn fail(packet: &Packet, error: Errno) {
     let Some(segment) = Segment::parse(packet.ip()) else { return };
     let tuple = Tuple { local: segment.tuple.remote, remote: segment.tuple.local };
-    if let Some(Found::Endpoint(endpoint)) = demux::find(&tuple) {
+    if let Some(TupleOwner::Endpoint(endpoint)) = demux::find(&tuple) {
         endpoint.fail(&tuple, error);
     }
 }
 
-/// A packet that belongs to no connection: perhaps it asks for one.
-fn welcome(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
+/// Receives a segment that belongs to no connection: a SYN for a listener, or one to refuse.
+fn receive_unmatched(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     if segment.is_request()
         && let Some(listener) = ports::listener(&segment.tuple)
     {
@@ -94,8 +94,8 @@ fn welcome(segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     out.extend(tcp::refuse(packet.ip(), path_back(segment), clock::now()));
 }
 
-/// Begins a connection within this machine that `listener` has been asked for, unless it has no room. The handshake is
-/// over before this call is.
+/// Begins a connection within this machine for `listener`, unless that has no room. The handshake is over when this
+/// call returns.
 fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
     if budget::try_reserve(CONNECTION_BYTES).is_err() {
         return;
@@ -106,27 +106,27 @@ fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &
     let sharing = endpoint::sharing(&options);
     let child =
         Endpoint::new(TcpSocketState::of_request(connection, options), Some(Arc::downgrade(listener)));
-    if demux::insert(segment.tuple, Found::Endpoint(child.clone()), sharing, now).is_ok() {
+    if demux::insert(segment.tuple, TupleOwner::Endpoint(child.clone()), sharing, now).is_ok() {
         child.process(segment, packet, out);
     }
 }
 
-/// What a new connection takes from this machine.
+/// Returns the randomness and the memory budget of a new connection.
 pub(super) fn resources() -> Resources {
     Resources { seed: random::word(), budget: has_memory }
 }
 
-/// Whether `bytes` may be allocated without touching the reserve.
+/// Returns whether `bytes` may be allocated without touching the reserve.
 pub(super) fn has_memory(bytes: usize) -> bool {
     budget::try_reserve(bytes).is_ok()
 }
 
-/// What the way back is like.
+/// Returns the kind of path back to the sender of `segment`.
 pub(super) fn path_back(segment: &Segment) -> PathKind {
     path_to(*segment.tuple.remote.ip())
 }
 
-/// What the way to `address` is like.
+/// Returns the kind of path to `address`.
 pub(super) fn path_to(address: Ipv4Addr) -> PathKind {
     route::to(address).map_or(PathKind::Link { mtu: 1500 }, |step| step.link.path())
 }

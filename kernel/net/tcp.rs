@@ -1,7 +1,7 @@
 //! TCP sockets as files.
 //!
-//! Owns: what calls mean that touch ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`), `O_NONBLOCK`
-//! and addresses in user memory (syscall/socket).
+//! Owns: the calls that change ports, tuples and the state at once.   Not here: sleeping (`pollee::wait`),
+//! `O_NONBLOCK` and addresses in user memory (`net/syscall/socket`).
 //! Why: decision 0098.
 //! Source: socket(7), tcp(7), ip(7); Linux 6.1 net/ipv4/af_inet.c, inet_connection_sock.c, inet_hashtables.c.
 
@@ -26,9 +26,9 @@ use rules::net::tcp::socket::TcpSocketState;
 
 use super::address::{Address, InetAddress, RawAddress};
 use super::endpoint::{self, Endpoint};
-use super::file::{CommonState, Protocol, State};
-use super::option::{self, Answer, Given};
-use super::socket::{Accepted, Connect, Incoming, Nature, Outgoing, SocketCaller};
+use super::file::{LockedState, Protocol, SocketState};
+use super::option::{self, OptionInput, OptionOutput};
+use super::socket::{Accepted, Connect, Incoming, Outgoing, SocketCaller, SocketType};
 use super::{demux, file, ports, route};
 use crate::core::event;
 use crate::core::file::description::OpenFile;
@@ -38,7 +38,7 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
 
-/// A TCP socket that somebody has open.
+/// An open TCP socket.
 pub(crate) struct TcpSocket {
     endpoint: Arc<Endpoint>,
 }
@@ -56,21 +56,22 @@ fn open(endpoint: Arc<Endpoint>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenF
     file::open(TcpSocket { endpoint }, flags)
 }
 
-/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to where it was.
+/// A connection taken from a backlog. Dropped without [`open`](Self::open), it goes back to its place.
 #[must_use]
-struct Taken<'a> {
+struct PendingAccept<'a> {
     listener: &'a TcpSocket,
     child: Option<Arc<Endpoint>>,
 }
 
 impl TcpSocket {
-    /// Gives the socket an address; port 0 stands for any that is free.
+    /// Binds the socket to an address; port 0 stands for any free port.
     ///
     /// # Errors
-    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
+    /// Nothing changed. `EINVAL`: it is bound. `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: another
+    /// socket has it.
     fn bind_to(&self, address: SocketAddrV4) -> Result<(), Errno> {
         let ip = *address.ip();
-        // Nobody can connect to several, but Linux allows that somebody waits for it.
+        // As on Linux, a multicast or broadcast address can be bound, although no host can connect to it.
         let is_one = segment::is_unicast(ip);
         if is_one && !route::is_local(ip) {
             return Err(Errno::EADDRNOTAVAIL);
@@ -98,17 +99,17 @@ impl TcpSocket {
         Ok(())
     }
 
-    /// What is known for `TCP_INFO`.
+    /// Returns the value of `TCP_INFO`.
     pub(crate) fn info(&self) -> TcpInfo {
         self.endpoint.state.read().info()
     }
 
-    /// Bytes that a segment carries at most.
+    /// Returns the most bytes that a segment carries.
     pub(crate) fn segment_len(&self) -> usize {
         self.endpoint.state.read().segment_len()
     }
 
-    /// Bytes that the peer has not acknowledged.
+    /// Returns how many bytes the peer has not acknowledged.
     ///
     /// # Errors
     /// `EINVAL`: it listens.
@@ -116,7 +117,7 @@ impl TcpSocket {
         self.endpoint.state.read().queued()
     }
 
-    /// Refuses those who wait, and everybody who comes.
+    /// Stops listening, and resets the connections of the backlog.
     fn stop_listening(&self) {
         let mut state = self.endpoint.state.lock();
         if !state.is_listening() {
@@ -135,7 +136,7 @@ impl TcpSocket {
     }
 }
 
-impl Accepted for Taken<'_> {
+impl Accepted for PendingAccept<'_> {
     fn peer(&self) -> Result<Address, Errno> {
         let tuple = self.child.as_ref().and_then(|child| child.state.read().tuple());
         tuple.map(|tuple| Address::Inet(tuple.remote)).ok_or(Errno::ECONNABORTED)
@@ -147,7 +148,7 @@ impl Accepted for Taken<'_> {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for PendingAccept<'_> {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let mut state = self.listener.endpoint.state.lock();
@@ -176,11 +177,11 @@ impl Drop for TcpSocket {
 }
 
 impl super::socket::Socket for TcpSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
+    fn socket_type(&self) -> SocketType {
+        SocketType { family: family::AF_INET, kind: kind::SOCK_STREAM, protocol: IPPROTO_TCP }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 
@@ -203,7 +204,7 @@ impl super::socket::Socket for TcpSocket {
         let mut state = self.endpoint.state.lock();
         let result = state.connecting();
         if let Poll::Ready(Err(_)) = result {
-            // What is left is a socket without a connection (`tcp_disconnect`).
+            // A socket without a connection is left (`tcp_disconnect`).
             state.raise(Events::ERR);
         }
         result
@@ -227,8 +228,9 @@ impl super::socket::Socket for TcpSocket {
     fn accept(&self) -> Poll<Result<Box<dyn Accepted + '_>, Errno>> {
         let child = self.endpoint.state.lock().accept();
         child.map_ok(|child| {
-            let taken: Box<dyn Accepted + '_> = Box::new(Taken { listener: self, child: Some(child) });
-            taken
+            let pending: Box<dyn Accepted + '_> =
+                Box::new(PendingAccept { listener: self, child: Some(child) });
+            pending
         })
     }
 
@@ -244,12 +246,12 @@ impl super::socket::Socket for TcpSocket {
         } else if how.reads() || is_opening {
             self.disconnect();
         }
-        // Linux wakes all who watch, whatever came of it.
+        // As on Linux, all watchers are notified, even after an error.
         self.endpoint.state.lock().raise(Events::all());
         result
     }
 
-    /// All zero if it has none.
+    /// All zero if it is not bound.
     fn local(&self) -> Address {
         let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         Address::Inet(self.endpoint.state.read().local().unwrap_or(none))
@@ -260,14 +262,14 @@ impl super::socket::Socket for TcpSocket {
     }
 
     fn receive(&self, to: &mut dyn Sink, taking: RecvMode) -> Poll<Result<Incoming, Errno>> {
-        self.endpoint.take(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
+        self.endpoint.consume(|socket| socket.receive(to, taking)).map_ok(Incoming::bytes)
     }
 
     fn send(&self, from: &mut dyn Source, message: &mut Outgoing) -> Poll<Result<usize, Errno>> {
         let pace = if message.flags.contains(MessageFlags::MORE) { Pace::Hold } else { Pace::Send };
         let mut total = 0;
         let mut result = self.endpoint.change(|socket| socket.send(from, pace));
-        // What the peer has taken makes room. To fill it here saves a queue, and the copy into it.
+        // The peer may have taken bytes at once, which makes room. Filling it here saves queueing and copying.
         while let Poll::Ready(Ok(count @ 1..)) = result {
             total += count;
             if from.remaining() == 0 {
@@ -284,31 +286,31 @@ impl super::socket::Socket for TcpSocket {
 
     fn set_low_water(&self, bytes: usize) {
         self.update_options(&mut |options| options.low_water = bytes);
-        // Who watches hears of the bytes again (`tcp_set_rcvlowat`).
+        // Watchers are notified of the bytes again (`tcp_set_rcvlowat`).
         let mut state = self.endpoint.state.lock();
         if state.connection().is_some_and(|connection| connection.has_enough()) {
             state.raise(Events::READABLE);
         }
     }
 
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
         match level {
-            IPPROTO_TCP => option::tcp::get(self, name, answer),
-            IPPROTO_IP => option::ip::get(self, name, answer),
+            IPPROTO_TCP => option::tcp::get(self, name, output),
+            IPPROTO_IP => option::ip::get(self, name, output),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
 
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
         match level {
-            IPPROTO_TCP => option::tcp::set(self, name, given),
-            IPPROTO_IP => option::ip::set(self, name, given),
+            IPPROTO_TCP => option::tcp::set(self, name, input),
+            IPPROTO_IP => option::ip::set(self, name, input),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
 }
 
-impl State for TcpSocketState<Arc<Endpoint>> {
+impl SocketState for TcpSocketState<Arc<Endpoint>> {
     fn options(&self) -> &Options {
         self.options()
     }
@@ -325,7 +327,7 @@ impl State for TcpSocketState<Arc<Endpoint>> {
         self.is_listening()
     }
 
-    /// Less than `SO_RCVLOWAT` can be read and does not make it readable.
+    /// Fewer bytes than `SO_RCVLOWAT` can be read, but do not make the socket readable.
     fn reads_when_readable(&self) -> bool {
         self.options().low_water <= 1 && !self.is_listening()
     }
@@ -351,13 +353,13 @@ impl Protocol for TcpSocket {
     }
 
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        self.endpoint.take(|socket| socket.receive(to, RecvMode::Consume))
+        self.endpoint.consume(|socket| socket.receive(to, RecvMode::Consume))
     }
 
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
         match request {
             SIOCOUTQ => {}
-            // The time of a packet, which bytes of a stream do not have.
+            // The timestamp of the last packet, which a stream does not have.
             SIOCGSTAMP | SIOCGSTAMPNS => return Poll::Ready(Err(Errno::ENOENT)),
             _ => return Poll::Ready(Err(Errno::ENOTTY)),
         }

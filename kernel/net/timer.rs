@@ -1,7 +1,8 @@
-//! When connections want to be looked at: retransmissions, delayed acknowledgments, the end of patience.
+//! The timers of connections: retransmissions, delayed acknowledgments, timeouts.
 //!
-//! Owns: the task that does it, and a queue of times. A time that is put off is not moved: when it comes, the
-//! connection says its next one. So most packets touch neither the queue nor its lock.
+//! Owns: the task that serves the timers, and a queue of times. A timer that moves to a later time is not moved in
+//! the queue: when the entry expires, the connection gives its next time. So most packets touch neither the queue nor
+//! its lock.
 //!
 //! # Why no time is missed
 //! ```text
@@ -9,8 +10,8 @@
 //! wants `at`; `armed` is not later     take the entry; `armed` = never
 //!   → leave it                         lock the connection; ask what it wants; arm that
 //! ```
-//! Whoever leaves an earlier entry in place has changed the connection before that; the entry is taken later, or its
-//! taker has still to lock the connection.
+//! A change that leaves an earlier entry in place precedes the moment when the task takes the entry, or at least when
+//! it locks the connection.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -25,10 +26,10 @@ use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::kernel_task::{KernelTask, Sleeper};
 
-/// No time at all.
+/// No timer.
 const NEVER: u64 = u64::MAX;
 
-/// The time for which an endpoint is in the queue.
+/// The time of an endpoint's entry in the queue.
 pub(crate) struct Armed(AtomicU64);
 
 struct Queue {
@@ -45,7 +46,7 @@ impl Armed {
     }
 }
 
-/// Lets `endpoint` be looked at no later than `at`.
+/// Has the timers of `endpoint` served at `at` or earlier.
 pub(crate) fn arm(endpoint: &Arc<Endpoint>, at: Duration) {
     let armed = &endpoint.armed().0;
     let time = u64::try_from(at.as_nanos()).unwrap_or(NEVER - 1);
@@ -65,13 +66,13 @@ pub(crate) fn arm(endpoint: &Arc<Endpoint>, at: Duration) {
     }
 }
 
-/// When `endpoint` is looked at next.
+/// Returns when the timers of `endpoint` are served next.
 pub(crate) fn next(endpoint: &Endpoint) -> Option<Duration> {
     let time = endpoint.armed().0.load(Ordering::Relaxed);
     (time != NEVER).then(|| Duration::from_nanos(time))
 }
 
-/// Lets the task look again at when it is wanted.
+/// Has the task compute its next deadline again.
 pub(crate) fn wake() {
     SERVER.wake();
 }
@@ -92,7 +93,7 @@ fn serve(sleeper: &Sleeper) {
     }
 }
 
-/// Looks at whoever is due, and says when the next is.
+/// Serves the endpoints that are due, and returns when the next one is.
 fn run() -> Option<Duration> {
     loop {
         let due = {

@@ -1,4 +1,4 @@
-//! How much went over each interface: `/proc/net/dev`.
+//! Counters of each interface's traffic: `/proc/net/dev`.
 //!
 //! Source: proc(5); Linux 6.1 net/core/net-procfs.c (`dev_seq_printf_stats`).
 
@@ -12,10 +12,10 @@ use rules::net::traffic::{Amount, Traffic};
 use super::interface;
 use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
 
-/// A direction of an interface, whose packets are counted.
+/// A direction of an interface, with its own counters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Direction {
-    /// Over the loopback, where what goes out comes in.
+    /// Over the loopback, where both directions are the same.
     Loopback,
     /// In from the card.
     Arriving,
@@ -25,7 +25,7 @@ pub(super) enum Direction {
 
 const DIRECTIONS: usize = 3;
 
-/// Packets and bytes of each direction.
+/// The packets and bytes of each direction.
 type Counters = [[Counter; 2]; DIRECTIONS];
 
 static COUNTERS: PerCpu<Counters> =
@@ -45,7 +45,7 @@ fn sum(direction: Direction) -> Amount {
     Amount { packets, bytes }
 }
 
-/// What went over `interface`.
+/// Returns the traffic of `interface`.
 pub(super) fn of(interface: &Interface) -> Traffic {
     let (received, sent) = if interface.flags.contains(Flags::LOOPBACK) {
         (Direction::Loopback, Direction::Loopback)
@@ -55,7 +55,7 @@ pub(super) fn of(interface: &Interface) -> Traffic {
     Traffic { received: sum(received), sent: sum(sent) }
 }
 
-/// The table, of which only packets and bytes are counted: nothing else ever happens to a packet here.
+/// Returns the table. Only packets and bytes are counted; the other columns are always 0.
 pub(crate) fn table() -> Vec<u8> {
     let mut text = String::from(
         "Inter-|   Receive                                                |  Transmit\n \

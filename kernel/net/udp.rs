@@ -1,7 +1,7 @@
 //! UDP sockets as files.
 //!
-//! Owns: what calls mean that touch ports and the state at once.   Not here: how datagrams travel (`stack`).
-//! Locks: a socket's (rank 3), and under it that of the ports (rank 4). No packet leaves, and nobody is woken, under
+//! Owns: the calls that change ports and the state at once.   Not here: the path of a datagram (`stack`).
+//! Locks: a socket's (rank 3), and under it that of the ports (rank 4). No packet is sent and no thread woken under
 //! either.
 //! Source: udp(7), ip(7); Linux 6.1 net/ipv4/udp.c, net/ipv4/datagram.c.
 
@@ -25,11 +25,11 @@ use rules::net::udp::port::UdpPorts;
 use rules::net::udp::socket::UdpSocketState;
 
 use super::address::{Address, InetAddress, RawAddress};
-use super::counters::{Kind, Member};
-use super::file::{CommonState, Protocol, State};
+use super::counters::{Counted, Kind};
+use super::file::{LockedState, Protocol, SocketState};
 use super::holder::Holder;
-use super::option::{self, Answer, Given};
-use super::socket::{Addressee, Connect, Destination, Incoming, Nature, Outgoing, SocketCaller};
+use super::option::{self, OptionInput, OptionOutput};
+use super::socket::{Addressee, Connect, Destination, Incoming, Outgoing, SocketCaller, SocketType};
 use super::{endpoint, file, ports, route, stack};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -40,20 +40,20 @@ use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
 
-/// A UDP socket that somebody has open.
+/// An open UDP socket.
 pub(crate) struct UdpSocket {
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<UdpEndpoint>,
 }
 
-/// A socket's state, which datagrams find.
-struct Endpoint {
+/// The state of a UDP socket, which received datagrams find.
+struct UdpEndpoint {
     state: event::Locked<UdpSocketState>,
     owner: Owner,
     holder: Holder,
-    _member: Member,
+    _counted: Counted,
 }
 
-static PORTS: Ranked<UdpPorts<Weak<Endpoint>>> = Ranked::new(Rank::Interface, UdpPorts::new());
+static PORTS: Ranked<UdpPorts<Weak<UdpEndpoint>>> = Ranked::new(Rank::Interface, UdpPorts::new());
 
 /// Makes a socket of the user `uid`.
 ///
@@ -61,12 +61,12 @@ static PORTS: Ranked<UdpPorts<Weak<Endpoint>>> = Ranked::new(Rank::Interface, Ud
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::Socket, UdpSocketState::new());
-    let (holder, member) = (Holder::new(uid), Member::new(Kind::Udp));
-    let endpoint = Endpoint { state, owner: ports::new_owner(), holder, _member: member };
+    let (holder, counted) = (Holder::new(uid), Counted::new(Kind::Udp));
+    let endpoint = UdpEndpoint { state, owner: ports::new_owner(), holder, _counted: counted };
     file::open(UdpSocket { endpoint: Arc::new(endpoint) }, flags)
 }
 
-/// Takes in a packet that is not TCP's. Answers go to `out`.
+/// Receives a packet that is no TCP segment; answers go to `out`.
 pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
     match datagram::parse(packet.ip()) {
         None => {}
@@ -83,7 +83,7 @@ pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
             }
         },
         Some(Arrival::Failure(from, to, error)) => {
-            // Whoever sent it is who would hear the answer.
+            // The sender of the failed datagram gets the error.
             let Some(endpoint) = find(to, from) else { return };
             let mut state = endpoint.state.lock();
             if state.fail(to, error) {
@@ -93,21 +93,21 @@ pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
     }
 }
 
-impl Endpoint {
+impl UdpEndpoint {
     const fn inode(&self) -> u64 {
         self.owner.0 + 1
     }
 }
 
-/// What `/proc/net` tells of a socket.
-pub(crate) struct Report {
-    /// The address of this end.
+/// A socket's line of `/proc/net/udp`.
+pub(crate) struct UdpEntry {
+    /// The local address.
     pub(crate) local: SocketAddrV4,
-    /// The address of the other end.
+    /// The address of the peer.
     pub(crate) remote: Option<SocketAddrV4>,
     /// Bytes of memory that received datagrams take.
     pub(crate) held: usize,
-    /// Datagrams that were lost here.
+    /// Datagrams that were dropped here.
     pub(crate) lost: u64,
     /// The user who has it open.
     pub(crate) uid: u32,
@@ -115,19 +115,19 @@ pub(crate) struct Report {
     pub(crate) inode: u64,
 }
 
-/// All that have a port, by port.
+/// Returns all sockets with a port, by port.
 ///
 /// # Errors
-/// `ENOMEM`: they are too many.
-pub(crate) fn all() -> Result<impl Iterator<Item = Report>, Errno> {
+/// `ENOMEM`: there are too many.
+pub(crate) fn all() -> Result<impl Iterator<Item = UdpEntry>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
     all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
-    // Nothing is allocated under the lock.
+    // The lock forbids allocating.
     all.extend(PORTS.lock().sockets().take(expected).cloned());
-    let report = |endpoint: Arc<Endpoint>| {
+    let entry = |endpoint: Arc<UdpEndpoint>| {
         let state = endpoint.state.read();
-        Report {
+        UdpEntry {
             local: state.local(),
             remote: state.remote(),
             held: state.held(),
@@ -136,19 +136,20 @@ pub(crate) fn all() -> Result<impl Iterator<Item = Report>, Errno> {
             inode: endpoint.inode(),
         }
     };
-    Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()).map(report))
+    Ok(all.into_iter().filter_map(|endpoint: Weak<UdpEndpoint>| endpoint.upgrade()).map(entry))
 }
 
-fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<Endpoint>> {
+fn find(from: SocketAddrV4, to: SocketAddrV4) -> Option<Arc<UdpEndpoint>> {
     let found = PORTS.lock().find(from, to).cloned();
     found?.upgrade()
 }
 
 impl UdpSocket {
-    /// Gives the socket an address; port 0 stands for any that is free.
+    /// Binds the socket to an address; port 0 stands for any free port.
     ///
     /// # Errors
-    /// `EINVAL`: it has one. `EADDRNOTAVAIL`: it is no address of this machine. `EADDRINUSE`: somebody else has it.
+    /// Nothing changed. `EINVAL`: it is bound. `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: another
+    /// socket has it.
     fn bind_to(&self, address: SocketAddrV4) -> Result<(), Errno> {
         let ip = *address.ip();
         let is_group = ip.is_multicast() || ip.is_broadcast();
@@ -164,7 +165,7 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Makes sure of `address`, or for port 0 of another port.
+    /// Reserves `address`, or a free port if its port is 0.
     fn reserve(&self, state: &UdpSocketState, address: SocketAddrV4) -> Result<SocketAddrV4, Errno> {
         let sharing = endpoint::sharing(state.options());
         let found_by = Arc::downgrade(&self.endpoint);
@@ -172,8 +173,8 @@ impl UdpSocket {
         Ok(SocketAddrV4::new(*address.ip(), port))
     }
 
-    /// Makes sure that the socket has a port, and says its address.
-    fn bound(&self, state: &mut UdpSocketState) -> Result<SocketAddrV4, Errno> {
+    /// Binds the socket to a free port if it has none; returns its address.
+    fn ensure_bound(&self, state: &mut UdpSocketState) -> Result<SocketAddrV4, Errno> {
         if state.local().port() == 0 {
             let local = self.reserve(state, state.local()).map_err(|_| Errno::EAGAIN)?;
             state.bind_any(local);
@@ -181,15 +182,15 @@ impl UdpSocket {
         Ok(state.local())
     }
 
-    /// Hears only `remote` from now on, and sends there.
+    /// Connects the socket: it receives only from `remote`, and sends to it.
     ///
     /// # Errors
-    /// `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
+    /// `ENETUNREACH`: there is no route. `EINVAL`: none from its own address. `EAGAIN`: no port is free.
     fn connect_to(&self, remote: SocketAddrV4) -> Result<(), Errno> {
-        let remote = routed(remote);
+        let remote = or_loopback(remote);
         let source = route::source_for(*remote.ip())?;
         let mut state = self.endpoint.state.lock();
-        let local = self.bound(&mut state)?;
+        let local = self.ensure_bound(&mut state)?;
         let ip = if local.ip().is_unspecified() { source } else { *local.ip() };
         route::check(ip, *remote.ip())?;
         let local = SocketAddrV4::new(ip, local.port());
@@ -198,7 +199,7 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Hears everybody again: connect(2) with `AF_UNSPEC`.
+    /// Disconnects the socket: connect(2) with `AF_UNSPEC`.
     fn disconnect(&self) {
         let mut state = self.endpoint.state.lock();
         let before = state.local();
@@ -212,8 +213,8 @@ impl UdpSocket {
     }
 }
 
-/// No address at all is this machine.
-fn routed(to: SocketAddrV4) -> SocketAddrV4 {
+/// Replaces address 0 by the loopback's.
+fn or_loopback(to: SocketAddrV4) -> SocketAddrV4 {
     let ip = if to.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *to.ip() };
     SocketAddrV4::new(ip, to.port())
 }
@@ -226,11 +227,11 @@ impl Drop for UdpSocket {
 }
 
 impl super::socket::Socket for UdpSocket {
-    fn nature(&self) -> Nature {
-        Nature { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
+    fn socket_type(&self) -> SocketType {
+        SocketType { family: family::AF_INET, kind: kind::SOCK_DGRAM, protocol: IPPROTO_UDP }
     }
 
-    fn state(&self) -> &dyn CommonState {
+    fn state(&self) -> &dyn LockedState {
         self.locked()
     }
 
@@ -289,8 +290,8 @@ impl super::socket::Socket for UdpSocket {
                 _ => None,
             };
             let mut state = self.endpoint.state.lock();
-            let to = routed(state.destination(given)?);
-            (self.bound(&mut state)?, to)
+            let to = or_loopback(state.destination(given)?);
+            (self.ensure_bound(&mut state)?, to)
         };
         if to.ip().is_broadcast() {
             return Poll::Ready(Err(Errno::EACCES));
@@ -313,16 +314,16 @@ impl super::socket::Socket for UdpSocket {
         PORTS.lock().share(self.endpoint.owner, state.local().port(), sharing);
     }
 
-    fn option(&self, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
-        if level == IPPROTO_IP { option::ip::get(self, name, answer) } else { Err(Errno::EOPNOTSUPP) }
+    fn option(&self, level: u32, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::get(self, name, output) } else { Err(Errno::EOPNOTSUPP) }
     }
 
-    fn set_option(&self, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-        if level == IPPROTO_IP { option::ip::set(self, name, given) } else { Err(Errno::ENOPROTOOPT) }
+    fn set_option(&self, level: u32, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+        if level == IPPROTO_IP { option::ip::set(self, name, input) } else { Err(Errno::ENOPROTOOPT) }
     }
 }
 
-impl State for UdpSocketState {
+impl SocketState for UdpSocketState {
     fn options(&self) -> &Options {
         self.options()
     }
@@ -351,7 +352,7 @@ impl Protocol for UdpSocket {
         self.endpoint.holder.stat(self.endpoint.inode())
     }
 
-    /// Nothing waits to leave: a datagram leaves at once.
+    /// `SIOCOUTQ` is 0: a datagram is sent at once.
     fn ioctl(&self, request: u32, argument: usize, space: &AddressSpace) -> Poll<Result<usize, Errno>> {
         if request != SIOCOUTQ {
             return Poll::Ready(Err(Errno::ENOTTY));

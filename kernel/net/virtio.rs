@@ -1,8 +1,8 @@
-//! A virtio network card: frames to it and from it.
+//! The driver of a virtio network card.
 //!
-//! Owns: the two queues and the memory of their buffers, one of [`FRAME`] bytes for each descriptor, so that nothing is
-//! allocated for DMA after the start. Frames are copied in and out. Checksums are the card's where it offers that.
-//! Locks: `sending` (rank 4). The receiving queue is the one task's that serves the card.
+//! Owns: the two queues and the memory of their buffers, one of [`FRAME`] bytes for each descriptor, so DMA memory is
+//! allocated only at the start. Frames are copied in and out. The card computes checksums if it can.
+//! Locks: `sending` (rank 4). The receive queue belongs to the task that serves the card.
 //! Why: decision 0045.
 //! Source: VIRTIO 1.2, sections 3.1.1 (start), 5.1 (network device).
 
@@ -21,16 +21,16 @@ use rules::net::virtio::feature;
 use rules::net::virtio::prefix::{LEN as PREFIX, Prefix, Trust};
 use rules::net::virtio::queue::{Direction, DmaMemory, QueueLayout, VirtQueue};
 
-use self::registers::{Bell, Registers};
+use self::registers::{Doorbell, Registers};
 use crate::core::event::rank::{Rank, Ranked};
 
-/// Descriptors of a queue at most.
+/// The most descriptors of a queue.
 const MOST: u16 = 256;
 
 /// Bytes of a buffer.
 const FRAME: usize = 2048;
 
-/// Frames that wait for a descriptor at most: `txqueuelen`.
+/// The most frames that wait for a descriptor: `txqueuelen`.
 const MOST_WAITING: usize = 1000;
 
 /// The queues' numbers.
@@ -43,25 +43,25 @@ pub(super) struct Card {
     pub(super) mac: Mac,
     /// Whether it completes the checksums of TCP segments.
     pub(super) completes_checksums: bool,
-    sending: Ranked<Sending>,
+    sending: Ranked<SendQueue>,
 }
 
-/// The side that frames come from.
-pub(super) struct Receiving {
+/// The queue that frames arrive in.
+pub(super) struct ReceiveQueue {
     ring: Ring,
-    /// Whether the card may answer for frames.
+    /// Whether the card's verdict about checksums is trusted.
     is_trusted: bool,
 }
 
-struct Sending {
+struct SendQueue {
     ring: Ring,
-    /// Frames for which there was no descriptor.
+    /// Frames that wait for a descriptor.
     waiting: VecDeque<Frame>,
-    /// The descriptor that is looked at first.
+    /// The descriptor to try first.
     next: u16,
 }
 
-/// A packet with so many bytes of a header in front of it.
+/// A packet with `header` bytes of link header in front of it.
 struct Frame {
     packet: Packet,
     header: usize,
@@ -70,34 +70,37 @@ struct Frame {
 
 /// A queue with its buffers.
 struct Ring {
-    queue: VirtQueue<Shared>,
+    queue: VirtQueue<QueueMemory>,
     buffers: DmaCoherent,
     size: u16,
-    bell: Bell,
+    doorbell: Doorbell,
 }
 
 /// Memory of a queue.
-struct Shared(DmaCoherent);
+struct QueueMemory(DmaCoherent);
 
-/// Starts the first network card there is, which may answer for checksums as far as `trust` goes; `heard` is called in interrupt context when it has something to say.
-/// `None`: there is none that works, which has been said.
-pub(super) fn start(trust: Trust, heard: impl Fn() + Send + Sync + 'static) -> Option<(Card, Receiving)> {
-    let mut registers = Registers::find(heard)?;
-    let welcome = match trust {
+/// Starts the first network card, which may vouch for checksums as far as `trust` allows. Its interrupt calls
+/// `on_interrupt`, in interrupt context. `None`: there is no card, or a message has said why it does not work.
+pub(super) fn start(
+    trust: Trust,
+    on_interrupt: impl Fn() + Send + Sync + 'static,
+) -> Option<(Card, ReceiveQueue)> {
+    let mut registers = Registers::find(on_interrupt)?;
+    let optional = match trust {
         Trust::Checksum => 0,
         Trust::Card => feature::CHECKSUM | feature::GUEST_CHECKSUM,
     };
-    let (mac, features) = registers.begin(welcome)?;
+    let (mac, features) = registers.negotiate(optional)?;
     let receiving = Ring::make(&registers, RECEIVING)?;
     let sending = Ring::make(&registers, SENDING)?;
     registers.finish();
     let is_trusted = features & feature::GUEST_CHECKSUM != 0;
-    let mut receiving = Receiving { ring: receiving, is_trusted };
+    let mut receiving = ReceiveQueue { ring: receiving, is_trusted };
     for descriptor in 0..receiving.ring.size {
         receiving.ring.offer(descriptor, FRAME, Direction::In);
     }
     receiving.ring.notify();
-    let mut sending = Sending { ring: sending, waiting: VecDeque::new(), next: 0 };
+    let mut sending = SendQueue { ring: sending, waiting: VecDeque::new(), next: 0 };
     sending.ring.queue.set_interrupts(false);
     let completes_checksums = features & feature::CHECKSUM != 0;
     let sending = Ranked::new(Rank::Interface, sending);
@@ -105,8 +108,8 @@ pub(super) fn start(trust: Trust, heard: impl Fn() + Send + Sync + 'static) -> O
 }
 
 impl Card {
-    /// Sends a frame: `packet` with the `header` bytes in front of it. Without room it waits; without room for that,
-    /// it is lost. The card completes the checksum of the segment that begins at `segment` of the packet.
+    /// Sends `packet` with the `header` bytes in front of it. Without a descriptor the frame waits; if too many wait,
+    /// it is lost. The card completes the checksum of the segment at offset `segment` of the packet.
     pub(super) fn send(&self, packet: Packet, header: usize, segment: Option<usize>) {
         let prefix =
             segment.map_or_else(Prefix::default, |start| Prefix::completing((header + start) as u16));
@@ -118,24 +121,24 @@ impl Card {
         } else if sending.waiting.len() < MOST_WAITING {
             sending.waiting.push_back(frame);
             if sending.ring.queue.set_interrupts(true) {
-                sending.go_on();
+                sending.send_waiting();
             }
         }
     }
 
-    /// Sends what waits, now that the card may have room.
-    pub(super) fn go_on(&self) {
-        self.sending.lock().go_on();
+    /// Sends waiting frames, now that the card may have descriptors.
+    pub(super) fn send_waiting(&self) {
+        self.sending.lock().send_waiting();
     }
 }
 
-impl Sending {
-    /// Takes back what has been sent.
+impl SendQueue {
+    /// Reclaims the descriptors of sent frames.
     fn reclaim(&mut self) {
         while self.ring.queue.take().is_some() {}
     }
 
-    fn go_on(&mut self) {
+    fn send_waiting(&mut self) {
         self.reclaim();
         let mut is_any = false;
         while let Some(frame) = self.waiting.pop_front() {
@@ -168,8 +171,9 @@ impl Sending {
     }
 }
 
-impl Receiving {
-    /// The next frame that has come, with `header` bytes of it in front of the packet, and who answers for it.
+impl ReceiveQueue {
+    /// Returns the next received frame, with `header` bytes of link header in front of the packet, and whether the
+    /// card vouches for its checksum.
     pub(super) fn next(&mut self, header: usize) -> Option<(Packet, Trust)> {
         loop {
             let (descriptor, len) = self.ring.queue.take()?;
@@ -189,19 +193,19 @@ impl Receiving {
         }
     }
 
-    /// Tells the card that there is room again.
+    /// Tells the card that buffers are free again.
     pub(super) fn notify(&self) {
         self.ring.notify();
     }
 
-    /// Lets the card say when a frame comes, or be silent. Says whether one has come before it could.
+    /// Turns the card's interrupts for received frames on or off. Returns whether a frame came before they were on.
     pub(super) fn set_interrupts(&mut self, wanted: bool) -> bool {
         self.ring.queue.set_interrupts(wanted)
     }
 }
 
 impl Ring {
-    /// Makes queue `number`; `None`: no memory, or no such queue.
+    /// Makes and starts queue `number`; `None`: no memory, or no such queue.
     fn make(registers: &Registers, number: u16) -> Option<Self> {
         let size = registers.queue_size(number).min(MOST);
         if !size.is_power_of_two() {
@@ -210,8 +214,8 @@ impl Ring {
         let pages = |bytes: usize| DmaCoherent::alloc(bytes.div_ceil(PAGE_SIZE), true).ok();
         let memory = pages(QueueLayout { size }.bytes())?;
         let buffers = pages(usize::from(size) * FRAME)?;
-        let bell = registers.start_queue(number, size, memory.daddr() as u64)?;
-        Some(Self { queue: VirtQueue::new(Shared(memory), size), buffers, size, bell })
+        let doorbell = registers.start_queue(number, size, memory.daddr() as u64)?;
+        Some(Self { queue: VirtQueue::new(QueueMemory(memory), size), buffers, size, doorbell })
     }
 
     fn offer(&mut self, descriptor: u16, len: usize, direction: Direction) {
@@ -221,13 +225,13 @@ impl Ring {
 
     fn notify(&self) {
         if self.queue.wants_notice() {
-            self.bell.ring();
+            self.doorbell.ring();
         }
     }
 }
 
-// Within the memory nothing fails: the queue keeps to its layout, which the memory was made for.
-impl DmaMemory for Shared {
+// No access fails: the queue stays within its layout, for which the memory was allocated.
+impl DmaMemory for QueueMemory {
     fn read_u16(&self, offset: usize) -> u16 {
         self.0.read_once(offset).unwrap_or(0)
     }

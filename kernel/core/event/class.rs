@@ -1,11 +1,11 @@
-//! Classes of objects, and how often what happened to them.
+//! Classes of objects, and counters of what happens to objects of each.
 
 use pollee::Count;
 
 use super::trace::{self, Kind};
 use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
 
-/// What kind of object an event belongs to.
+/// The class of an object; the counters of `/proc/pollee` have a line for each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub(crate) enum Class {
@@ -20,17 +20,17 @@ pub(crate) enum Class {
     Socket,
     /// The locks of flock(2), and the record locks of fcntl(2).
     FileLock,
-    /// The files of one select or poll: wakes that find nothing belong to none of them alone.
+    /// The files of one select(2) or poll(2): a spurious wake belongs to none of them alone.
     PollSet,
-    /// What is always ready: regular files, directories, and the devices that are only memory. Nothing is counted.
+    /// Regular files, directories, and devices that are only memory: always ready, so nothing is counted.
     Inode,
 }
 
 impl Class {
-    /// How many there are.
+    /// The number of classes.
     const NUMBER: usize = Self::Inode as usize + 1;
 
-    /// Those that have events, and so counters.
+    /// The classes that have counters.
     pub(crate) const COUNTED: [Self; 11] = [
         Self::Pipe,
         Self::EventFd,
@@ -72,8 +72,7 @@ static COUNTERS: PerCpu<Counters> = PerCpu::new(
     [const { CacheLines([const { [const { Counter::new() }; Count::KINDS] }; Class::NUMBER]) }; CPUS],
 );
 
-/// Answers from the cache that are still to be counted: together, when this is dropped, for those who ask thousands of
-/// files.
+/// Cache hits of one pass over thousands of files, added to the counters together when this is dropped.
 #[derive(Default)]
 pub(crate) struct Hits([u32; Class::NUMBER]);
 
@@ -108,7 +107,7 @@ pub(crate) fn count(class: Class, what: Count) {
     }
 }
 
-/// The counts of `class` on all CPUs, since the start.
+/// Returns the counts of `class` on all CPUs since boot.
 pub(crate) fn counts(class: Class) -> Counts {
     let mut sums = [0; Count::KINDS];
     for counters in COUNTERS.iter() {

@@ -1,11 +1,11 @@
-//! What the pollee crate asks of its kernel.
+//! What the pollee crate needs of this kernel: locks, tasks, counters.
 
 use alloc::sync::Arc;
 
 use pollee::{Count, Host, Lock, Wake};
 
 use super::class::{self, Class};
-use super::parker::Parker;
+use super::parker::Unparker;
 use super::rank::{Rank, Ranked, RankedGuard};
 
 /// This kernel, as the pollee crate sees it.
@@ -26,13 +26,13 @@ impl Host for Pollux {
     }
 }
 
-/// A thread that may sleep.
+/// A handle that wakes a thread.
 #[derive(Clone)]
-pub(crate) struct Task(Arc<Parker>);
+pub(crate) struct Task(Arc<Unparker>);
 
 impl Task {
-    /// The thread that sleeps there.
-    pub(crate) const fn new(waker: Arc<Parker>) -> Self {
+    /// Makes a handle that wakes the thread of `waker`.
+    pub(crate) const fn new(waker: Arc<Unparker>) -> Self {
         Self(waker)
     }
 }
@@ -43,7 +43,7 @@ impl Wake for Task {
     }
 }
 
-/// A [`Ranked`] lock whose rank is part of its type, for the crate makes its locks itself.
+/// A [`Ranked`] lock with its rank in its type: the crate makes its locks itself, and knows no ranks.
 pub(crate) struct RankLock<T, const RANK: u8>(Ranked<T>);
 
 impl<T: Send, const RANK: u8> Lock<T> for RankLock<T, RANK> {

@@ -1,8 +1,7 @@
 //! Readiness in this kernel: the pollee crate joined to OSTD's locks and tasks.
 //!
-//! A file keeps its state in a [`Locked`] and says in one pure function what is ready; everything else
-//! (caching, registration, wakes) follows. A thread that has to wait does so in [`pollee::wait_events`] or
-//! [`pollee::wait_many`], nowhere else.
+//! A file keeps its state in a [`Locked`] and computes its readiness in one pure function; caching, registration and
+//! wakes follow from that. Threads wait only in [`pollee::wait_events`] or [`pollee::wait_many`].
 
 pub(crate) mod class;
 mod host;
@@ -12,14 +11,13 @@ pub(crate) mod trace;
 
 pub(crate) use host::{Pollux, Task};
 
-/// When readiness is cached: the policy this kernel was built with (features `policy-stateful` and
-/// `policy-stateless`).
+// When readiness is cached: the policy this kernel was built with.
 #[cfg(not(any(feature = "policy-stateful", feature = "policy-stateless")))]
-type Policy = pollee::Hybrid;
+use pollee::Hybrid as Policy;
 #[cfg(feature = "policy-stateful")]
-type Policy = pollee::Stateful;
+use pollee::Stateful as Policy;
 #[cfg(all(feature = "policy-stateless", not(feature = "policy-stateful")))]
-type Policy = pollee::Stateless;
+use pollee::Stateless as Policy;
 
 /// An object's state behind its lock, with its readiness and its watchers.
 pub(crate) type Locked<S> = pollee::Locked<S, Pollux>;
@@ -30,10 +28,10 @@ pub(crate) type Guard<'a, S> = pollee::Guard<'a, S, Pollux>;
 /// The readiness word and the watchers of a state that is not behind one lock.
 pub(crate) type LockFree = pollee::lock_free::Pollee<Pollux>;
 
-/// The wake-ups that a change owes; they happen when it is dropped, which must be after the locks are gone.
+/// The wake-ups that a change owes. They happen when it is dropped, which must be after the locks are released.
 pub(crate) type Notification<'a> = pollee::Notification<'a, Pollux>;
 
-/// The part of a file that can be looked at without a lock.
+/// The part of a file that can be read without a lock: its class and its readiness word.
 pub(crate) type ReadinessHeader = pollee::ReadinessHeader<Pollux>;
 
 /// A file that can be polled and watched.
@@ -42,10 +40,10 @@ pub(crate) type Pollable = dyn pollee::Pollable<Pollux> + Sync;
 /// The list of an epoll instance's items that may be ready.
 pub(crate) type ReadyList = pollee::ReadyList<Pollux>;
 
-/// A thread's waits for many files.
+/// The successive waits of one thread for many files.
 pub(crate) type WaitEpochs = pollee::WaitEpochs<Pollux>;
 
-/// A file's part in the waits of one thread.
+/// A registration with one file that a thread keeps between its waits.
 pub(crate) type PersistentRegistration = pollee::PersistentRegistration<Pollux>;
 
 /// A thread's registrations with the files `F` of one select or poll.

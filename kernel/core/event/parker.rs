@@ -1,9 +1,8 @@
-//! Where a thread sleeps: woken once, it stays awake until its next sleep.
+//! Parking: a wake that comes before the sleep ends that sleep at once.
 //!
-//! The thread itself has a [`Bed`] for as long as it lives; others have its [`Parker`], which knows the way there.
-//! A wake goes to OSTD's waker, which remembers the first since the last sleep: none is lost, whether it comes
-//! before the sleep or during it. One that comes before the bed is made finds a thread that has not begun to run,
-//! and so waits for nothing.
+//! A thread owns its [`Parker`]; other threads and timers wake it through its [`Unparker`]. OSTD's waker remembers a
+//! wake until the next sleep, so none is lost, whether it comes before the sleep or during it. A wake that comes
+//! before the parker exists finds a thread that has not begun to run and waits for nothing.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,74 +11,73 @@ use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
 
 use crate::machine::clock::timer::Expire;
 
-/// The way to a thread's bed.
-pub(crate) struct Parker {
-    /// `None` before the thread runs and after: the waker holds the task, and the task its thread. Timers use it
-    /// in interrupt handlers.
+/// The handle that wakes a thread.
+pub(crate) struct Unparker {
+    /// `None` before and after the thread runs: the waker holds the task, and the task its thread. Timers lock it in
+    /// interrupt handlers.
     waker: SpinLock<Option<Arc<Waker>>, LocalIrqDisabled>,
-    /// A statistic, by which nothing is ordered.
+    /// A statistic; nothing is ordered by it.
     sleeps: AtomicU64,
-    /// Whether it sleeps, for those who only look.
+    /// Whether the thread sleeps; a hint for `/proc`.
     is_asleep: AtomicBool,
 }
 
-/// A thread's bed. It cannot leave its task.
-pub(crate) struct Bed {
+/// A thread's own side: it sleeps here. Bound to its task.
+pub(crate) struct Parker {
     waiter: Waiter,
-    parker: Arc<Parker>,
+    unparker: Arc<Unparker>,
 }
 
-impl Default for Parker {
+impl Default for Unparker {
     fn default() -> Self {
         Self { waker: SpinLock::new(None), sleeps: AtomicU64::new(0), is_asleep: AtomicBool::new(false) }
     }
 }
 
-impl Parker {
-    /// Ends the sleep, or the next one. Says whether it had not been ended yet.
+impl Unparker {
+    /// Ends the present sleep, or the next one. Returns whether this is the first wake since the last sleep.
     pub(crate) fn unpark(&self) -> bool {
         self.waker.lock().as_ref().is_some_and(|waker| waker.wake_up())
     }
 
-    /// How often the thread has slept: `ru_nvcsw` of getrusage(2). A sleep that was over before it began counts.
+    /// Returns how often the thread has slept: `ru_nvcsw` of getrusage(2). A sleep that ended before it began counts,
+    /// too.
     pub(crate) fn sleeps(&self) -> u64 {
         self.sleeps.load(Ordering::Relaxed)
     }
-}
 
-impl Parker {
-    /// Whether the thread sleeps; one that was woken does until it runs.
+    /// Returns whether the thread sleeps; a woken thread still does until it runs.
     pub(crate) fn is_asleep(&self) -> bool {
         self.is_asleep.load(Ordering::Relaxed)
     }
 }
 
-impl Expire for Parker {
+impl Expire for Unparker {
     fn expire(&self) {
         self.unpark();
     }
 }
 
-impl Bed {
-    /// The bed of the current task, to which `parker` is to show the way.
-    pub(crate) fn make(parker: &Arc<Parker>) -> Self {
+impl Parker {
+    /// Makes the parker of the current task, which `unparker` wakes from now on.
+    pub(crate) fn new(unparker: &Arc<Unparker>) -> Self {
         let (waiter, waker) = Waiter::new_pair();
-        *parker.waker.lock() = Some(waker);
-        Self { waiter, parker: parker.clone() }
+        *unparker.waker.lock() = Some(waker);
+        Self { waiter, unparker: unparker.clone() }
     }
 
-    /// Sleeps until woken, or not at all if that has happened since the last sleep.
-    pub(crate) fn sleep(&self) {
-        self.parker.sleeps.fetch_add(1, Ordering::Relaxed);
-        self.parker.is_asleep.store(true, Ordering::Relaxed);
+    /// Sleeps until woken, or returns at once if a wake has come since the last sleep.
+    pub(crate) fn park(&self) {
+        self.unparker.sleeps.fetch_add(1, Ordering::Relaxed);
+        self.unparker.is_asleep.store(true, Ordering::Relaxed);
         self.waiter.wait();
-        self.parker.is_asleep.store(false, Ordering::Relaxed);
+        self.unparker.is_asleep.store(false, Ordering::Relaxed);
     }
 }
 
-impl Drop for Bed {
+impl Drop for Parker {
     fn drop(&mut self) {
-        // Dropped after the lock is free.
-        let _waker = self.parker.waker.lock().take();
+        // Dropped only after the lock is free.
+        let _waker = self.unparker.waker.lock().take();
     }
 }

@@ -1,11 +1,10 @@
-//! Spin locks that know their place in the lock order, and panic in debug builds when it is broken.
+//! Spin locks with a rank in the lock order; debug builds panic when the order is broken.
 //!
-//! `1 fd table → 2 epoll interest → 3 object state → 4 network interface → 5 watcher list → 6 ready list`.
-//! A lock may be taken while others of a lower rank are held; of the same rank only for epoll interests,
-//! which nest along a graph without cycles (`object/epoll`). From rank 4 on no user memory is copied and no
-//! file is called.
+//! `1 fd table → 2 epoll interest → 3 object state → 4 network interface → 5 watcher list → 6 ready list`. A lock may
+//! be taken while locks of lower ranks are held. Only epoll interests may be held together, because instances nest
+//! without cycles (`object/epoll`). Under rank 4 and above, the kernel copies no user memory and calls no file.
 //!
-//! Preemption is off while one is held, interrupts are on: no interrupt handler takes any of these locks.
+//! While one is held, preemption is off and interrupts are on: no interrupt handler takes any of these locks.
 
 mod shared;
 
@@ -37,7 +36,7 @@ impl Rank {
     const ALL: [Self; 6] =
         [Self::FdTable, Self::Interest, Self::Object, Self::Interface, Self::Watchers, Self::ReadyList];
 
-    /// The rank with this number.
+    /// Returns the rank with this number.
     pub(crate) const fn from_number(number: u8) -> Self {
         Self::ALL[number as usize - 1]
     }
@@ -51,10 +50,10 @@ pub(crate) struct Ranked<T> {
 }
 
 /// Access to what a [`Ranked`] lock guards.
-// Fields drop in this order: the lock is free before its place is.
+// Fields drop in this order: first the lock, then its token.
 pub(crate) struct RankedGuard<'a, T> {
     guard: SpinLockGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 impl<T> Ranked<T> {
@@ -64,8 +63,8 @@ impl<T> Ranked<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> RankedGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        RankedGuard { guard: self.lock.lock(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        RankedGuard { guard: self.lock.lock(), _held: held }
     }
 }
 
@@ -83,25 +82,25 @@ impl<T> DerefMut for RankedGuard<'_, T> {
     }
 }
 
-/// That this CPU holds a lock of some rank. Nothing at all in release builds.
-struct Place {
+/// A token for one lock that this CPU holds. Empty in release builds.
+struct HeldRank {
     #[cfg(debug_assertions)]
     rank: Rank,
 }
 
 #[cfg(not(debug_assertions))]
-impl Place {
+impl HeldRank {
     #[inline]
     const fn enter(_: Rank) -> Self {
         Self {}
     }
 }
 
-/// How many locks of each rank this CPU holds. Between [`enter`](Place::enter) and the lock's own disabling of
-/// preemption nothing switches tasks: the kernel is preempted only where it says so.
+/// Counts the locks of each rank that this CPU holds. No task switch falls between [`enter`](HeldRank::enter) and the
+/// point where the lock disables preemption: the kernel switches tasks only where it asks to.
 #[cfg(debug_assertions)]
 mod held {
-    use super::{Place, Rank};
+    use super::{HeldRank, Rank};
 
     ostd::cpu_local_cell! {
         /// Eight counters of eight bits.
@@ -112,7 +111,7 @@ mod held {
         rank as u32 * 8
     }
 
-    impl Place {
+    impl HeldRank {
         pub(super) fn enter(rank: Rank) -> Self {
             let held = HELD.load();
             let first = if rank == Rank::Interest { shift(rank) + 8 } else { shift(rank) };
@@ -122,7 +121,7 @@ mod held {
         }
     }
 
-    impl Drop for Place {
+    impl Drop for HeldRank {
         fn drop(&mut self) {
             HELD.store(HELD.load() - (1 << shift(self.rank)));
         }

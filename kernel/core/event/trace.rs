@@ -1,10 +1,10 @@
-//! The last things that happened, for a reader of `/proc/trace` and for the words of a panic.
+//! The last events of each CPU, for `/proc/trace` and for the message of a panic.
 //!
 //! Owns: a ring of events for each CPU.   Not here: totals (event/class).
 //!
-//! Writing takes no lock and never waits: a CPU writes to its own ring, and an interrupt handler that comes in
-//! between takes the next place. A reader that comes in between may see an event half written; a trace is to be
-//! looked at, not to be computed with.
+//! Writing takes no lock and never waits: a CPU writes to its own ring, and an interrupt handler that interrupts it
+//! takes the next slot. A concurrent reader may see a half-written event: a trace is for human eyes, not for
+//! programs.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,70 +15,70 @@ use syscalls::Sysno;
 use super::class::Class;
 use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
-/// How much is written down; the command line's `trace=` says.
+/// How much is recorded: the command line's `trace=`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
 pub(crate) enum Level {
     /// Nothing.
     Off,
-    /// Notifications that somebody waited for, sleeps, wakes, faults.
+    /// Notifications of a watched file, sleeps, wakes, faults.
     Events,
-    /// Syscalls and their results, too.
+    /// Also system calls and their results.
     Syscalls,
 }
 
-/// What happened. The meaning of its number stands beside it.
+/// What happened. Each kind says what the event's number means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// A thread entered a syscall: its number.
+    /// A thread entered a system call; its number.
     Enter,
-    /// It left it: what it returned.
+    /// A thread left a system call; what it returned.
     Leave,
-    /// An object told its watchers of a change: the object's class.
+    /// An object notified its watchers; the object's class.
     Notify,
-    /// A thread woke up and found nothing: the class of what it waited for.
+    /// A thread woke up and found nothing; the class of the object it waited for.
     SpuriousWake,
-    /// A thread went to sleep: 0.
+    /// A thread went to sleep; 0.
     Sleep,
-    /// It goes on: 1 if its time was up.
+    /// A thread runs again after a sleep; 1 if its time was up.
     Wake,
-    /// A program did what it may not: the instruction's address.
+    /// A program caused an exception; the instruction's address.
     Fault,
 }
 
 /// Events that each CPU keeps.
-const PLACES: usize = 256;
+const SLOTS: usize = 256;
 
-struct Place {
+struct Slot {
     /// The time-stamp counter.
     time: AtomicU64,
-    /// Kind above, thread below.
-    who: AtomicU64,
+    /// The kind in the upper half, the thread in the lower.
+    origin: AtomicU64,
     number: AtomicU64,
 }
 
 struct Ring {
     next: AtomicUsize,
-    places: [Place; PLACES],
+    slots: [Slot; SLOTS],
 }
 
 static RINGS: PerCpu<Ring> = PerCpu::new([const { CacheLines(Ring::new()) }; CPUS]);
 
 impl Ring {
     const fn new() -> Self {
-        Self { next: AtomicUsize::new(0), places: [const { Place::new() }; PLACES] }
+        Self { next: AtomicUsize::new(0), slots: [const { Slot::new() }; SLOTS] }
     }
 }
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Events as u8);
 
-/// Writes down as much as `level` says from now on.
+/// Records from now on as much as `level` says.
 pub(crate) fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
 
-/// Notes an event of the thread `tid`, which is 0 where nobody knows.
+/// Records an event of the thread `tid`, or of an unknown thread (0).
 #[inline]
 pub(crate) fn event(kind: Kind, tid: u32, number: usize) {
     if LEVEL.load(Ordering::Relaxed) >= Level::Events as u8 {
@@ -86,7 +86,7 @@ pub(crate) fn event(kind: Kind, tid: u32, number: usize) {
     }
 }
 
-/// Notes the entry to a syscall, or the way out.
+/// Records the entry to a system call, or the return from it.
 #[inline]
 pub(crate) fn syscall(kind: Kind, tid: u32, number: usize) {
     if LEVEL.load(Ordering::Relaxed) >= Level::Syscalls as u8 {
@@ -96,13 +96,13 @@ pub(crate) fn syscall(kind: Kind, tid: u32, number: usize) {
 
 fn write(kind: Kind, tid: u32, number: usize) {
     let ring = RINGS.get();
-    let place = &ring.places[ring.next.fetch_add(1, Ordering::Relaxed) % PLACES];
-    place.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
-    place.who.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
-    place.number.store(number as u64, Ordering::Relaxed);
+    let slot = &ring.slots[ring.next.fetch_add(1, Ordering::Relaxed) % SLOTS];
+    slot.time.store(ostd::arch::read_tsc(), Ordering::Relaxed);
+    slot.origin.store((kind as u64) << 32 | u64::from(tid), Ordering::Relaxed);
+    slot.number.store(number as u64, Ordering::Relaxed);
 }
 
-/// An event that was noted.
+/// A recorded event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     /// The time-stamp counter.
@@ -113,41 +113,34 @@ pub(crate) struct Event {
     number: u64,
 }
 
-/// The events of all CPUs that are still there, the oldest first.
+/// Returns the events of all CPUs that are not overwritten yet, the oldest first.
 pub(crate) fn all() -> Vec<Event> {
-    let mut events: Vec<_> = (0..ostd::cpu::num_cpus()).flat_map(|cpu| last(cpu, PLACES)).collect();
+    let mut events: Vec<_> = (0..ostd::cpu::num_cpus()).flat_map(|cpu| last(cpu, SLOTS)).collect();
     events.sort_unstable_by_key(|event| event.time);
     events
 }
 
-/// The last `most` events of one CPU, the oldest first. Allocates nothing, for a kernel that panics.
+/// Returns the last `most` events of one CPU, the oldest first. Allocates nothing, for a kernel that panics.
 pub(crate) fn last(cpu: usize, most: usize) -> impl Iterator<Item = Event> {
     let ring = RINGS.of(cpu);
     let next = ring.next.load(Ordering::Relaxed);
-    let first = next.saturating_sub(most.min(PLACES));
-    (first..next).filter_map(move |index| ring.places[index % PLACES].read(cpu))
+    let first = next.saturating_sub(most.min(SLOTS));
+    (first..next).filter_map(move |index| ring.slots[index % SLOTS].read(cpu))
 }
 
-impl Place {
+impl Slot {
     const fn new() -> Self {
-        Self { time: AtomicU64::new(0), who: AtomicU64::new(0), number: AtomicU64::new(0) }
+        Self { time: AtomicU64::new(0), origin: AtomicU64::new(0), number: AtomicU64::new(0) }
     }
 
     fn read(&self, cpu: usize) -> Option<Event> {
-        const KINDS: [Kind; 7] = [
-            Kind::Enter,
-            Kind::Leave,
-            Kind::Notify,
-            Kind::SpuriousWake,
-            Kind::Sleep,
-            Kind::Wake,
-            Kind::Fault,
-        ];
+        use Kind::{Enter, Fault, Leave, Notify, Sleep, SpuriousWake, Wake};
+        const KINDS: [Kind; 7] = [Enter, Leave, Notify, SpuriousWake, Sleep, Wake, Fault];
         let time = self.time.load(Ordering::Relaxed);
-        let who = self.who.load(Ordering::Relaxed);
-        let kind = *KINDS.get((who >> 32) as usize)?;
+        let origin = self.origin.load(Ordering::Relaxed);
+        let kind = *KINDS.get((origin >> 32) as usize)?;
         let number = self.number.load(Ordering::Relaxed);
-        (time != 0).then_some(Event { time, cpu, kind, tid: who as u32, number })
+        (time != 0).then_some(Event { time, cpu, kind, tid: origin as u32, number })
     }
 }
 

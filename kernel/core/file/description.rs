@@ -1,6 +1,6 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
-//! Owns: the file status flags, where it was opened, who is to hear of its end.
+//! Owns: the file status flags, the location it was opened at, the observers of its end.
 //! Not here: the numbers (`table`), reads and writes (`offset`), polling (`polled`), sleeping (`pollee::wait`).
 //! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
 
@@ -20,36 +20,36 @@ use rules::abi::stat::Stat;
 
 use self::polled::PolledFile;
 use super::location::Location;
-use super::release::{Observers, Release};
+use super::release::{Observers, ReleaseObserver};
 use super::traits::{File, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
-/// What an open file description is known by as long as the kernel runs; never used again.
+/// The identifier of an open file description, never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct DescriptionId(u64);
 
-/// A file that was opened, with everything that belongs to this opening and not to a descriptor.
+/// An open file description: a file, and what its descriptors share.
 pub(crate) struct OpenFile {
     id: DescriptionId,
     access: AccessMode,
-    /// Whether it may be read and written: what `access` says, unless it is only a place in the tree.
+    /// Whether it may be read and written: as `access` says, unless it was opened with `O_PATH`.
     may_read: bool,
     may_write: bool,
     /// When a blocking write is done.
     write_extent: WriteExtent,
-    /// `OpenFlags`; each is looked at alone, so the atomic orders nothing.
+    /// `OpenFlags`; each flag is read on its own, so the atomic needs no ordering.
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
-    /// Where it was opened, unless it was made without a name, as a pipe is.
+    /// Where it was opened; `None` for a file without a name, such as a pipe.
     location: Option<Box<dyn Location>>,
-    /// Whether it has offsets; no file changes that.
+    /// Whether the file has offsets; that never changes.
     is_seekable: bool,
     file: PolledFile,
 }
 
-/// Flags of open(2) that are about the opening, and forgotten after it.
+/// Flags of open(2) that concern only the call.
 const TRANSIENT: OpenFlags = OpenFlags::CREATE
     .union(OpenFlags::EXCLUSIVE)
     .union(OpenFlags::NO_CONTROLLING_TTY)
@@ -61,7 +61,7 @@ const CHANGEABLE: OpenFlags =
     OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NO_ACCESS_TIME);
 
 impl OpenFile {
-    /// Opens a `file` that no name led to.
+    /// Opens a `file` that has no name.
     ///
     /// # Errors
     /// `ENOMEM`: only the reserve is left.
@@ -107,67 +107,67 @@ impl OpenFile {
         }))
     }
 
-    /// The name of this description, for tables that must not keep it open.
+    /// Returns the identifier, for tables that must not keep the description open.
     pub(crate) const fn id(&self) -> DescriptionId {
         self.id
     }
 
-    /// The file.
+    /// Returns the file.
     pub(crate) fn file(&self) -> &Arc<dyn File> {
         self.file.get()
     }
 
-    /// The file as what it really is, if it is an `F`.
+    /// Returns the file as an `F`, if it is one.
     pub(crate) fn downcast<F: File>(&self) -> Option<&F> {
         let any: &dyn Any = &**self.file();
         any.downcast_ref()
     }
 
-    /// Where it was opened, if that is in a tree whose locations are `L`s.
+    /// Returns where it was opened, if that is an `L`.
     pub(crate) fn location<L: Location>(&self) -> Option<&L> {
         let any: &dyn Any = &**self.location.as_ref()?;
         any.downcast_ref()
     }
 
-    /// What fstat(2) tells: of the inode it was found at, or else of the file.
+    /// Returns what fstat(2) reports: about the inode at its location, or else about the file.
     pub(crate) fn stat(&self) -> Stat {
         self.location.as_ref().map_or_else(|| self.file().stat(), |location| location.stat())
     }
 
-    /// What it was opened for.
+    /// Returns the access mode it was opened with.
     pub(crate) const fn access(&self) -> AccessMode {
         self.access
     }
 
-    /// Whether it has offsets.
+    /// Returns whether it has offsets.
     pub(crate) const fn is_seekable(&self) -> bool {
         self.is_seekable
     }
 
-    /// When a blocking write is done; no file changes that.
+    /// Returns when a blocking write is done; that never changes.
     pub(crate) const fn write_extent(&self) -> WriteExtent {
         self.write_extent
     }
 
-    /// The file status flags, and what else was asked for at open(2).
+    /// Returns the file status flags, and the other flags of open(2) that are kept.
     pub(crate) fn status(&self) -> OpenFlags {
         OpenFlags::from_bits_retain(self.status.load(Ordering::Relaxed))
     }
 
-    /// Whether operations must not sleep: `O_NONBLOCK`.
+    /// Returns whether operations must not sleep: `O_NONBLOCK`.
     pub(crate) fn is_nonblocking(&self) -> bool {
         self.status().contains(OpenFlags::NONBLOCK)
     }
 
-    /// Whether it is only a place in the tree: `O_PATH`.
+    /// Returns whether it was opened with `O_PATH`.
     pub(crate) fn is_path(&self) -> bool {
         self.status().contains(OpenFlags::PATH)
     }
 
-    /// Changes the file status flags to those in `wanted`; others stay.
+    /// Changes those file status flags that can change to what is in `wanted`.
     ///
     /// # Errors
-    /// All flags stay. `EINVAL`: the file has no use for one of them.
+    /// No flag changed. `EINVAL`: the file refuses one of them.
     pub(crate) fn set_status(&self, wanted: OpenFlags) -> Result<(), Errno> {
         let wanted = wanted & CHANGEABLE;
         self.file().set_status(wanted)?;
@@ -175,10 +175,10 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Sets or clears `O_NONBLOCK` alone: `FIONBIO`.
+    /// Changes the status flags without asking the file: `FIONBIO`.
     pub(crate) fn update_status(&self, change: impl Fn(OpenFlags) -> OpenFlags) {
         let change = |bits| Some(change(OpenFlags::from_bits_retain(bits)).bits());
-        // `change` always answers, so the update cannot fail.
+        // `change` always returns flags, so the update cannot fail.
         let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
@@ -202,17 +202,17 @@ impl OpenFile {
         if self.is_seekable { Ok(()) } else { Err(Errno::ESPIPE) }
     }
 
-    /// Lets `observer` hear when this description goes: once, after the last descriptor was closed and the last
-    /// syscall that used it has returned. To ask again changes nothing.
+    /// Has `observer` notified once when this description is released: after the last descriptor was closed and the
+    /// last system call that uses it has returned. A second registration changes nothing.
     ///
     /// # Errors
-    /// `ENOMEM`: it will not hear.
-    pub(crate) fn observe(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+    /// `ENOMEM`: it will not be notified.
+    pub(crate) fn observe(&self, observer: &Arc<dyn ReleaseObserver>) -> Result<(), Errno> {
         self.observers.add(observer)
     }
 
-    /// Those who asked and are still there, some of whom may have lost interest.
-    pub(crate) fn observers(&self) -> Vec<Arc<dyn Release>> {
+    /// Returns the registered observers that still exist; some may not need the notification any more.
+    pub(crate) fn observers(&self) -> Vec<Arc<dyn ReleaseObserver>> {
         self.observers.all()
     }
 }
@@ -220,6 +220,6 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.file.end_registration();
-        self.observers.tell(self.id);
+        self.observers.notify(self.id);
     }
 }

@@ -1,6 +1,6 @@
-//! Where in the tree of files an open file description was opened.
+//! Where in the file tree a description was opened.
 //!
-//! Not here: the tree (`linux/fs`), which gets its own type back with [`OpenFile::location`].
+//! Not here: the tree (`linux/fs`), which gets its own type back from [`OpenFile::location`].
 //!
 //! [`OpenFile::location`]: super::description::OpenFile::location
 
@@ -8,8 +8,8 @@ use core::any::Any;
 
 use rules::abi::stat::Stat;
 
-/// A place in the tree, which lives as long as the description: Linux's `f_path`.
+/// A location in the tree, kept as long as the description: Linux's `f_path`.
 pub(crate) trait Location: Any + Send + Sync {
-    /// What fstat(2) tells of the inode there, whatever file it leads to.
+    /// Returns what fstat(2) reports about the inode there, whatever file it leads to.
     fn stat(&self) -> Stat;
 }

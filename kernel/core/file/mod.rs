@@ -1,4 +1,4 @@
-//! What an open file is, whatever is behind it: descriptors, open file descriptions, files.
+//! Descriptors, open file descriptions, and the operations that every kind of file has.
 
 pub(crate) mod description;
 pub(crate) mod location;

@@ -1,18 +1,18 @@
-//! Waiting for any of many descriptors: what select(2) and poll(2) have in common.
+//! Waiting for any of many descriptors: the common part of select(2) and poll(2).
 //!
-//! Owns: the passes over the descriptors.   Not here: the arrays and sets of the program (`syscall`), the loop
+//! Owns: the passes over the descriptors.   Not here: the program's arrays and sets (`syscall`), the wait loop
 //! (`pollee::wait_many`).
 //!
-//! The first pass registers nothing: mostly something is ready, or nobody wants to wait. Only before a sleep a
-//! second pass makes the files part of the wait, and stops doing so at the first descriptor that is ready by then.
-//! Descriptors are looked up again in each pass, as on Linux: one that is closed meanwhile is noticed at the next wake.
+//! The first pass registers nothing: mostly a descriptor is ready, or the timeout is zero. Only before a sleep, a
+//! second pass adds the files to the wait, until it finds the first ready descriptor. Each pass looks the descriptors
+//! up again, as on Linux: one that is closed meanwhile is noticed at the next wake.
 //!
-//! A file that is part of a wait stays registered for the next one ([`pollee::PersistentRegistration`]), until it is
-//! closed: programs wait for the same files again and again. Where that registration is another thread's, a thread
-//! registers for the one wait.
+//! A file of a wait stays registered for the thread's next wait ([`pollee::PersistentRegistration`]) until it is
+//! closed, because programs wait for the same files again and again. If that registration belongs to another thread,
+//! a thread registers for this one wait.
 //!
-//! Files are asked under the shared lock of the table and borrow from it, without a reference count; only those
-//! that are waited for are counted, for they must outlive a close(2) by another thread.
+//! Files are polled under the shared lock of the table and borrowed from it, without a reference count. Only files
+//! that a thread sleeps on are counted: they must outlive a close(2) by another thread.
 //!
 //! Why: decision 0052, decision 0054, decision 0055.
 
@@ -33,30 +33,30 @@ use crate::core::event::{self, Poller, Pollux};
 use crate::machine::memory::layout::PAGE_SIZE;
 
 /// A thread that can wait for many files.
-pub(crate) trait Thread: Sleep<Pollux> {
-    /// What it waits with; nobody else asks for it.
-    fn waiting(&self) -> RefMut<'_, Waiting>;
+pub(crate) trait PollThread: Sleep<Pollux> {
+    /// Borrows the context of the thread's waits, which only [`wait`] uses.
+    fn poll_context(&self) -> RefMut<'_, PollContext>;
 }
 
-/// What a thread waits for many files with; kept from one wait to the next.
-pub(crate) struct Waiting {
+/// The state of a thread's waits for many files, kept from one wait to the next.
+pub(crate) struct PollContext {
     epochs: event::WaitEpochs,
-    /// Files of the present wait, which stay open for as long as it lasts.
+    /// The files of the present wait, kept open until it ends.
     armed: Vec<Arc<OpenFile>>,
-    /// Registrations with files whose persistent registration is another thread's.
+    /// Registrations with files whose persistent registration belongs to another thread.
     poller: Poller<WatchedFile>,
-    /// Whether the last wait came to a sleep. If so, this one probably will: it begins with the second pass.
+    /// Whether the last wait slept. If so, the next one probably will, and begins with the second pass.
     has_slept: bool,
 }
 
-/// Room that is kept for the next wait.
+/// The most room that is kept for the next wait.
 const FEW: usize = PAGE_SIZE / size_of::<Arc<OpenFile>>();
 
 /// An open file description that can be watched.
 struct WatchedFile(Arc<OpenFile>);
 
-impl Waiting {
-    /// For `task`.
+impl PollContext {
+    /// Makes the context of `task`.
     pub(crate) fn new(task: &event::Task) -> Self {
         Self {
             epochs: event::WaitEpochs::new(task.clone()),
@@ -66,7 +66,7 @@ impl Waiting {
         }
     }
 
-    /// Makes `file` part of the wait and then polls it.
+    /// Adds `file` to the wait and then polls it.
     // Called for each of thousands of files, from poll and from select.
     #[inline(always)]
     fn arm(&mut self, file: &Arc<OpenFile>, interest: Events, hits: &mut Hits) -> Result<Events, NoMemory> {
@@ -82,7 +82,7 @@ impl Waiting {
         }
     }
 
-    /// Registers for this one wait, where the persistent registration is another thread's.
+    /// Registers for this one wait, because the persistent registration belongs to another thread.
     #[cold]
     fn register_once(&mut self, file: &Arc<OpenFile>, interest: Events) -> Result<Events, NoMemory> {
         self.poller.watch(WatchedFile(file.clone()), interest)
@@ -110,67 +110,76 @@ pub(crate) enum Timeout<D> {
     Never,
 }
 
-/// A question about many descriptors, with room for the answers.
-pub(crate) trait Question {
-    /// The parts into which [`ask`](Self::ask) divides the descriptors: a few hundred in each, because preemption is
-    /// off while one is asked.
+impl<D> Timeout<D> {
+    /// Converts the timeout to a deadline; `None`: there is none.
+    ///
+    /// # Errors
+    /// `TimedOut`: it is zero.
+    pub(crate) fn deadline(self) -> Result<Option<D>, WaitError> {
+        match self {
+            Self::Now => Err(WaitError::TimedOut),
+            Self::At(deadline) => Ok(Some(deadline)),
+            Self::Never => Ok(None),
+        }
+    }
+}
+
+/// The descriptors of one call, with the events that it asks for and room for the results.
+pub(crate) trait PollSet {
+    /// Returns into how many parts the descriptors are divided: a few hundred in each, because preemption is off
+    /// during a [`poll_part`](Self::poll_part).
     fn parts(&self) -> usize;
 
-    /// Asks `look` what of some events is ready on each open descriptor of a part, and notes the answers. (`None`
-    /// is the answer of one that is not open for such questions.) Returns how many are ready, by its own way of
-    /// counting; those that are not open are.
-    fn ask(
+    /// Calls `poll` for each open descriptor of a part, and stores the results. (`None`: the descriptor cannot be
+    /// polled.) Returns how many are ready, as the system call counts; a descriptor that is not open is ready.
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize;
 }
 
-/// Asks until something is ready.
+/// Polls `set` until a descriptor is ready or `timeout` is over; returns how many are ready.
 ///
 /// # Errors
-/// The question has noted the last answers, that nothing is ready. `EINTR`: a signal came first. `ENOMEM`: no
+/// No descriptor was ready at the last poll, and `set` has its results. `EINTR`: a signal came first. `ENOMEM`: no
 /// memory to wait with.
-pub(crate) fn wait<S: Thread>(
+pub(crate) fn wait<S: PollThread>(
     thread: &S,
     files: &FdTable,
     timeout: Timeout<S::Deadline>,
-    question: &mut impl Question,
+    set: &mut impl PollSet,
 ) -> Result<usize, Errno> {
-    let deadline = match timeout {
-        Timeout::Now => {
-            let count = ask(files, question);
-            return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
-        }
-        Timeout::At(deadline) => Some(deadline),
-        Timeout::Never => None,
+    let Ok(deadline) = timeout.deadline() else {
+        let count = poll_all(files, set);
+        return if count == 0 && thread.is_interrupted() { Err(Errno::EINTR) } else { Ok(count) };
     };
-    let waiting = &mut *thread.waiting();
-    if !waiting.has_slept {
-        let count = ask(files, question);
+    let context = &mut *thread.poll_context();
+    if !context.has_slept {
+        let count = poll_all(files, set);
         if count > 0 {
             return Ok(count);
         }
     }
-    waiting.epochs.begin();
-    let mut looks = 0;
+    context.epochs.begin();
+    let mut passes = 0;
     let attempt = || {
-        looks += 1;
-        let count = if looks == 1 {
-            match ask_and_arm(files, question, waiting) {
+        passes += 1;
+        let count = if passes == 1 {
+            match poll_and_arm(files, set, context) {
                 Ok(count) => count,
                 Err(NoMemory) => return Poll::Ready(Err(Errno::ENOMEM)),
             }
         } else {
-            waiting.epochs.rearm();
-            ask(files, question)
+            context.epochs.rearm();
+            poll_all(files, set)
         };
         if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
     };
     let result = pollee::wait_many(thread, Class::PollSet, deadline, attempt);
-    waiting.end();
-    waiting.has_slept = looks > 1;
+    context.end();
+    context.has_slept = passes > 1;
     match result {
         Ok(result) => result,
         Err(WaitError::TimedOut) => Ok(0),
@@ -178,25 +187,25 @@ pub(crate) fn wait<S: Thread>(
     }
 }
 
-/// One pass that only looks.
-fn ask(files: &FdTable, question: &mut impl Question) -> usize {
+/// Polls all descriptors without registering.
+fn poll_all(files: &FdTable, set: &mut impl PollSet) -> usize {
     let mut hits = Hits::default();
-    let mut look = |file: &Arc<OpenFile>, interest| file.poll_cached(interest, &mut hits);
-    (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum()
+    let mut poll = |file: &Arc<OpenFile>, interest| file.poll_cached(interest, &mut hits);
+    (0..set.parts()).map(|part| set.poll_part(part, &files.read(), &mut poll)).sum()
 }
 
-/// One pass that makes files part of the wait until it finds something ready.
-fn ask_and_arm(
+/// Polls all descriptors, and adds files to the wait until it finds a ready one.
+fn poll_and_arm(
     files: &FdTable,
-    question: &mut impl Question,
-    waiting: &mut Waiting,
+    set: &mut impl PollSet,
+    context: &mut PollContext,
 ) -> Result<usize, NoMemory> {
-    let mut waiting = Some(waiting);
+    let mut context = Some(context);
     let mut result = Ok(());
     let mut hits = Hits::default();
-    let mut look = |file: &Arc<OpenFile>, interest| {
-        let events = match &mut waiting {
-            Some(waiting) if file.is_watchable() => match waiting.arm(file, interest, &mut hits) {
+    let mut poll = |file: &Arc<OpenFile>, interest| {
+        let events = match &mut context {
+            Some(context) if file.is_watchable() => match context.arm(file, interest, &mut hits) {
                 Ok(events) => Some(events),
                 Err(error) => {
                     result = Err(error);
@@ -206,11 +215,11 @@ fn ask_and_arm(
             _ => file.poll_cached(interest, &mut hits),
         };
         if events.is_none_or(|events| !events.is_empty()) {
-            waiting = None;
+            context = None;
         }
         events
     };
-    let count = (0..question.parts()).map(|part| question.ask(part, &files.read(), &mut look)).sum();
+    let count = (0..set.parts()).map(|part| set.poll_part(part, &files.read(), &mut poll)).sum();
     result.map(|()| count)
 }
 

@@ -1,8 +1,9 @@
-//! Who hears when an open file description goes.
+//! The observers of an open file description's release.
 //!
-//! Owns: the list of observers of one description.   Not here: what they do then (an epoll drops its items).
-//! Invariant: no observer twice; those that are gone themselves leave at the next addition, so that the list of a
-//! description that outlives many epolls stays short.
+//! Owns: the list of observers of one description.   Not here: what an observer does (an epoll instance drops its
+//! items).
+//! Invariant: no observer is listed twice. Dropped observers leave the list at the next addition, so the list stays
+//! short on a description that outlives many epoll instances.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -13,21 +14,22 @@ use rules::abi::errno::Errno;
 
 use super::description::DescriptionId;
 
-/// Somebody who keeps something about an open file description, without keeping it open.
-pub(crate) trait Release: Any + Send + Sync {
-    /// The description is gone. Called in task context with no lock held; the file behind it still exists.
-    fn release(&self, description: DescriptionId);
+/// An observer that keeps state about an open file description without keeping it open.
+pub(crate) trait ReleaseObserver: Any + Send + Sync {
+    /// Forgets the description, which is being dropped. Called in task context with no lock held; its file still
+    /// exists.
+    fn released(&self, description: DescriptionId);
 }
 
 /// The observers of one description.
-pub(super) struct Observers(SpinLock<Vec<Weak<dyn Release>>>);
+pub(super) struct Observers(SpinLock<Vec<Weak<dyn ReleaseObserver>>>);
 
 impl Observers {
     pub(super) const fn new() -> Self {
         Self(SpinLock::new(Vec::new()))
     }
 
-    pub(super) fn add(&self, observer: &Arc<dyn Release>) -> Result<(), Errno> {
+    pub(super) fn add(&self, observer: &Arc<dyn ReleaseObserver>) -> Result<(), Errno> {
         let observer = Arc::downgrade(observer);
         let mut observers = self.0.lock();
         if observers.iter().any(|known| known.ptr_eq(&observer)) {
@@ -39,17 +41,17 @@ impl Observers {
         Ok(())
     }
 
-    /// Those that are still there.
-    pub(super) fn all(&self) -> Vec<Arc<dyn Release>> {
+    /// Returns the observers that still exist.
+    pub(super) fn all(&self) -> Vec<Arc<dyn ReleaseObserver>> {
         let observers = self.0.lock().clone();
         observers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    pub(super) fn tell(&self, description: DescriptionId) {
-        // Nobody can add: the description is being dropped.
+    pub(super) fn notify(&self, description: DescriptionId) {
+        // No observer can be added: the description is being dropped.
         let observers = core::mem::take(&mut *self.0.lock());
         for observer in observers.iter().filter_map(Weak::upgrade) {
-            observer.release(description);
+            observer.released(description);
         }
     }
 }

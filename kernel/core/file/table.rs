@@ -1,9 +1,10 @@
-//! A process's file descriptors: shared by threads, copied by fork(2).
+//! The file descriptor table of a process: threads share it, fork(2) copies it.
 //!
-//! Owns: the lock around the rules of [`rules::core::fd`].   Not here: RLIMIT_NOFILE's value (the caller has it).
+//! Owns: the lock around the rules of [`rules::core::fd`].   Not here: the value of RLIMIT_NOFILE (the caller has
+//! it).
 //! Lock: rank 1, shared for lookups. A lookup under [`FdTable::read`] borrows and counts no reference, because
-//! select(2) and poll(2) make thousands of them. No file is dropped under the lock: to close one may run
-//! anything, down to an epoll that forgets it.
+//! select(2) and poll(2) make thousands of them. No file is dropped under the lock, because closing a file can take
+//! almost any other lock.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -16,29 +17,28 @@ use spin::Once;
 use super::description::OpenFile;
 use crate::core::event::rank::{Rank, RankedShared, ReadGuard};
 
-/// The table, behind an `Arc` of those who share it.
+/// The table; threads that share it hold it in an `Arc`.
 pub(crate) struct FdTable {
     descriptors: RankedShared<fd::FdTable<Arc<OpenFile>>>,
     id: TableId,
-    /// Is told of each descriptor that is closed.
+    /// Notified of each closed descriptor.
     observer: Once<Box<dyn CloseObserver>>,
 }
 
-/// The name of a table as long as the kernel runs; never used again.
+/// The identifier of a table, never used again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TableId(u64);
 
-/// Something that belongs to a table and must know which files lose a descriptor, such as its record locks. It is dropped
-/// with the table.
+/// What has to know which files lose a descriptor, such as the record locks of a process. Dropped with the table.
 pub(crate) trait CloseObserver: Send + Sync {
-    /// A descriptor of `file` was closed. The table's lock is not held.
+    /// Called after a descriptor of `file` was closed, without the table's lock.
     fn closed(&self, file: &OpenFile);
 }
 
-/// Shared access to a table, for looking at many descriptors. Preemption is off while it lives.
-pub(crate) type Reading<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
+/// Shared access to a table, for many lookups. Preemption is off while it lives.
+pub(crate) type FdTableGuard<'a> = ReadGuard<'a, fd::FdTable<Arc<OpenFile>>>;
 
-/// A number that nobody else gets. Dropped without [`commit`](Self::commit), it is free again.
+/// A reserved descriptor number. Dropped without [`commit`](Self::commit), it is free again.
 #[must_use]
 pub(crate) struct ReservedFd<'a> {
     table: &'a FdTable,
@@ -47,31 +47,31 @@ pub(crate) struct ReservedFd<'a> {
     reserved: Option<fd::Reserved>,
 }
 
-/// Descriptors that are taken out under the lock before their files are dropped without it.
+/// How many descriptors are closed under one lock, before their files are dropped without it.
 const BATCH: usize = 32;
 
 impl FdTable {
-    /// A table with nothing in it.
+    /// Makes an empty table.
     pub(crate) fn new() -> Self {
         Self::with(fd::FdTable::new())
     }
 
-    /// Looks at descriptors; [`get`](fd::FdTable::get) borrows. `O_PATH` descriptors are among them.
+    /// Locks the table for lookups with [`get`](fd::FdTable::get), which borrows. Also finds `O_PATH` descriptors.
     #[inline]
-    pub(crate) fn read(&self) -> Reading<'_> {
+    pub(crate) fn read(&self) -> FdTableGuard<'_> {
         self.descriptors.read()
     }
 
-    /// The description behind `fd`, for an operation on the file itself.
+    /// Returns the description of `fd`, for an operation on the file itself.
     ///
     /// # Errors
-    /// `EBADF`: not open, or only a place in the tree (`O_PATH`).
+    /// `EBADF`: not open, or opened with `O_PATH`.
     #[inline]
     pub(crate) fn get(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
         self.get_any(fd).and_then(|file| if file.is_path() { Err(Errno::EBADF) } else { Ok(file) })
     }
 
-    /// The description behind `fd`, whatever it is.
+    /// Returns the description of `fd`, opened with `O_PATH` or not.
     ///
     /// # Errors
     /// `EBADF`: not open.
@@ -79,16 +79,16 @@ impl FdTable {
         self.descriptors.read().get(fd).cloned().ok_or(Errno::EBADF)
     }
 
-    /// Takes the lowest free number from `from` on and below `limit`.
+    /// Reserves the lowest free number between `from` and `limit`.
     ///
     /// # Errors
-    /// `EMFILE`: there is none. `ENOMEM`: the table cannot grow.
+    /// `EMFILE`: no number is free. `ENOMEM`: the table cannot grow.
     pub(crate) fn reserve(&self, from: Fd, limit: u32) -> Result<ReservedFd<'_>, Errno> {
         let reserved = self.descriptors.write().reserve(from, limit)?;
         Ok(ReservedFd { table: self, fd: reserved.fd(), reserved: Some(reserved) })
     }
 
-    /// Gives `file` the lowest free number below `limit`.
+    /// Opens `file` at the lowest free number below `limit`.
     ///
     /// # Errors
     /// As [`reserve`](Self::reserve).
@@ -96,7 +96,7 @@ impl FdTable {
         Ok(self.reserve(Fd::new(0), limit)?.commit(file, on_exec))
     }
 
-    /// Lets `to` be what `from` is, closing what it was: dup2(2) of two different numbers.
+    /// Makes `to` a duplicate of `from`, and closes what `to` was: dup2(2) of two different numbers.
     ///
     /// # Errors
     /// Nothing changed. `EBADF`: `from` is not open, or `to` is not below `limit`. `EBUSY`: another thread is about
@@ -113,7 +113,7 @@ impl FdTable {
         Ok(())
     }
 
-    /// Frees `fd`. The file goes with the last reference to the returned description.
+    /// Closes `fd` and returns its description; the last reference to that closes the file.
     ///
     /// # Errors
     /// `EBADF`: not open.
@@ -123,17 +123,17 @@ impl FdTable {
         Ok(file)
     }
 
-    /// Frees all numbers from `first` to `last`.
+    /// Closes all descriptors from `first` to `last`.
     pub(crate) fn close_range(&self, first: Fd, last: Fd) {
         self.close_each(first, |table, from| table.next_open(from, last));
     }
 
-    /// Frees what does not survive execve(2).
+    /// Closes the descriptors that do not survive execve(2).
     pub(crate) fn close_on_exec(&self) {
         self.close_each(Fd::new(0), fd::FdTable::next_close_on_exec);
     }
 
-    /// What execve(2) will do to `fd`.
+    /// Returns whether execve(2) closes `fd`.
     ///
     /// # Errors
     /// `EBADF`: not open.
@@ -141,7 +141,7 @@ impl FdTable {
         self.descriptors.read().on_exec(fd)
     }
 
-    /// Decides what execve(2) will do to `fd`.
+    /// Sets whether execve(2) closes `fd`.
     ///
     /// # Errors
     /// `EBADF`: not open.
@@ -149,7 +149,7 @@ impl FdTable {
         self.descriptors.write().set_on_exec(fd, on_exec)
     }
 
-    /// Lets execve(2) close all numbers from `first` to `last`.
+    /// Marks all descriptors from `first` to `last` close-on-exec.
     pub(crate) fn set_close_on_exec(&self, first: Fd, last: Fd) {
         let mut table = self.descriptors.write();
         let mut next = table.next_open(first, last);
@@ -160,7 +160,7 @@ impl FdTable {
         }
     }
 
-    /// A table of its own with the same descriptions, for fork(2) and for unshare(2).
+    /// Copies the table, for fork(2) and unshare(2); the descriptions are shared.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -169,13 +169,13 @@ impl FdTable {
         Ok(Self::with(copy))
     }
 
-    /// Its name.
+    /// Returns its identifier.
     pub(crate) const fn id(&self) -> TableId {
         self.id
     }
 
-    /// Has the observer that `new` makes told of each descriptor that is closed from now on. A table has one at most: the
-    /// first.
+    /// Has the observer that `new` makes notified of each descriptor that is closed from now on. A table keeps only
+    /// its first observer.
     pub(crate) fn observe_closes(&self, new: impl FnOnce() -> Box<dyn CloseObserver>) {
         self.observer.call_once(new);
     }
@@ -212,12 +212,12 @@ impl FdTable {
 }
 
 impl ReservedFd<'_> {
-    /// The number, to be told to the program before it works.
+    /// Returns the number, so that the program can be told before the descriptor works.
     pub(crate) const fn fd(&self) -> Fd {
         self.fd
     }
 
-    /// Lets the number stand for `file`.
+    /// Opens `file` at the number.
     pub(crate) fn commit(mut self, file: Arc<OpenFile>, on_exec: OnExec) -> Fd {
         if let Some(reserved) = self.reserved.take() {
             self.table.descriptors.write().commit(reserved, file, on_exec);

@@ -1,8 +1,8 @@
-//! The operations that every kind of file offers to the syscalls.
+//! The operations of every kind of file, for the system calls.
 //!
-//! Objects never sleep: an operation that would block returns `Poll::Pending`, and `pollee::wait_events` decides
-//! what that means (sleep, or `EAGAIN` for `O_NONBLOCK`). A file that answers `Pending` has a
-//! [`pollable`](File::pollable), and raises the event that ends the wait.
+//! Objects never sleep: an operation that would block returns `Poll::Pending`, and `core/syscall/blocking` decides
+//! between a sleep and `EAGAIN`. A file that returns `Pending` has a [`pollable`](File::pollable) and raises the
+//! event that ends the wait.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -24,23 +24,23 @@ use crate::machine::memory::transfer::{Sink, Source};
 /// When a blocking write is done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum WriteExtent {
-    /// With the first piece that is taken, however short.
+    /// After the first bytes, however few.
     Partial,
-    /// When all bytes are taken: pipes, terminals, stream sockets.
+    /// After all bytes: pipes, terminals, stream sockets.
     All,
 }
 
 /// How threads wait for a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitPolicy {
-    /// How many of them one event wakes: [`WakeMode::Exclusive`] only where it lets *any* of them go on.
+    /// How many of them one event wakes: [`WakeMode::Exclusive`] only if *any one* of them can use the event.
     pub(crate) mode: WakeMode,
-    /// How long one waits at most: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
+    /// The longest wait: `SO_RCVTIMEO`, `SO_SNDTIMEO`.
     pub(crate) limit: Option<Duration>,
 }
 
 impl Default for WaitPolicy {
-    /// Each event wakes all of them, and they wait for ever.
+    /// Each event wakes all waiters, and they wait without limit.
     fn default() -> Self {
         Self { mode: WakeMode::All, limit: None }
     }
@@ -52,16 +52,15 @@ impl From<WakeMode> for WaitPolicy {
     }
 }
 
-/// A file behind an open file description.
+/// What an open file description refers to.
 ///
-/// Most are made when the description is, and dropped with it: an end of a pipe is closed by its `Drop`.
+/// Most files are made with their description and dropped with it: the `Drop` of a pipe's end closes that end.
 pub(crate) trait File: Any + Send + Sync {
-    /// What kind of object it is.
+    /// Returns the class of object.
     fn class(&self) -> Class;
 
-    /// What a blocking open(2) waits for before it returns a descriptor: `Pending` for one end of a FIFO as long as
-    /// nobody has come to the other. Ends with [`Events::READABLE`], or [`Events::WRITABLE`] if it was opened for
-    /// writing only.
+    /// Returns whether a blocking open(2) may return: an end of a FIFO is `Pending` until the other end is opened.
+    /// That raises [`Events::READABLE`], or [`Events::WRITABLE`] for an end that was opened for writing only.
     fn finish_open(&self) -> Poll<()> {
         Poll::Ready(())
     }
@@ -88,8 +87,8 @@ pub(crate) trait File: Any + Send + Sync {
         Poll::Ready(Err(Errno::EINVAL))
     }
 
-    /// Writes where the file ends by then (`O_APPEND`), and returns where that was and how many bytes. A file
-    /// without an end writes as ever.
+    /// Writes at the end of the file (`O_APPEND`), and returns that offset and the number of bytes written. A file
+    /// without an end writes as always.
     ///
     /// # Errors
     /// As [`write_at`](Self::write_at).
@@ -97,60 +96,60 @@ pub(crate) trait File: Any + Send + Sync {
         self.write_at(0, from).map_ok(|written| (0, written))
     }
 
-    /// When a blocking write is done.
+    /// Returns when a blocking write is done.
     fn write_extent(&self) -> WriteExtent {
         WriteExtent::Partial
     }
 
-    /// What to poll, and to register with to hear of changes; the same as long as the file lives. `None`: the file is
-    /// always readable and writable, and `epoll_ctl` refuses it with `EPERM`.
+    /// Returns what to poll and to register with; the same as long as the file lives. `None`: the file is always
+    /// readable and writable, and epoll_ctl(2) refuses it with `EPERM`.
     ///
-    /// Polled with preemption off, so it takes spin locks at most.
+    /// It is polled with preemption off, so it may take no lock but spin locks.
     fn pollable(&self) -> Option<&event::Pollable> {
         None
     }
 
-    /// How blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) wait.
+    /// Returns how blocked reads (waiting for [`Events::READABLE`]) or writes ([`Events::WRITABLE`]) wait.
     fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         let _ = waits_for;
         WaitPolicy::default()
     }
 
-    /// If true, a read of `len` bytes finds nothing until the file is ready for [`Events::READABLE`] or
-    /// [`Events::ALWAYS`], so callers may poll instead of trying it.
+    /// Returns whether a read of `len` bytes is `Pending` until the file is ready for [`Events::READABLE`] or
+    /// [`Events::ALWAYS`]. If so, callers may poll instead of trying.
     fn reads_when_ready(&self, len: usize) -> bool {
         let _ = len;
         false
     }
 
-    /// How `net`, which is above this layer, finds the operations that only sockets have; `None` for any other file.
+    /// Returns what leads `net`, the layer above, to the operations that only sockets have; `None` for any other
+    /// file.
     fn as_socket(&self) -> Option<&dyn Any> {
         None
     }
 
-    /// Whether the next call reports an error that is pending: a write that has begun then ends before it.
+    /// Returns whether the next call reports a pending error: a write that has written something then stops.
     fn has_pending_error(&self) -> bool {
         false
     }
 
-    /// Begins the end of a file whose last descriptor close(2) frees; returns for how long that call waits for
-    /// [`is_flushed`](Self::is_flushed), and for [`Events::WRITABLE`], at most: `SO_LINGER`.
+    /// Begins to close a file whose last descriptor close(2) frees. Returns how long that call waits at most for
+    /// [`is_flushed`](Self::is_flushed), which [`Events::WRITABLE`] announces: `SO_LINGER`.
     fn begin_lingering(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether the other end has received everything that was written.
+    /// Returns whether the other end has received everything that was written.
     fn is_flushed(&self) -> bool {
         true
     }
 
-    /// Whether the open file description keeps an offset for this file, which pread(2) and pwrite(2) can do
-    /// without; streams answer `false` (`ESPIPE`).
+    /// Returns whether the file has offsets, for lseek(2), pread(2) and pwrite(2); a stream has none (`ESPIPE`).
     fn is_seekable(&self) -> bool {
         false
     }
 
-    /// Where lseek(2) leads from `current`.
+    /// Returns the offset to which lseek(2) moves from `current`.
     ///
     /// # Errors
     /// `ESPIPE`: a stream. Those of [`seek::resolve`].
@@ -161,13 +160,12 @@ pub(crate) trait File: Any + Send + Sync {
         Err(Errno::ESPIPE)
     }
 
-    /// What fstat(2) tells of a file that no name led to. The default is Linux's inode of everything that has none of
-    /// its own.
+    /// Returns what fstat(2) reports about a file without a name. The default is Linux's anonymous inode.
     fn stat(&self) -> Stat {
         Stat { links: 1, mode: 0o600, block_size: 4096, ..Stat::default() }
     }
 
-    /// The contents for mmap(2).
+    /// Returns the contents for mmap(2).
     ///
     /// # Errors
     /// `ENODEV`: this kind of file cannot be mapped.
@@ -175,7 +173,7 @@ pub(crate) trait File: Any + Send + Sync {
         Err(Errno::ENODEV)
     }
 
-    /// Hears of new file status flags before the description has them: `F_SETFL`.
+    /// Accepts new file status flags, before the description has them: `F_SETFL`.
     ///
     /// # Errors
     /// The description keeps its flags. `EINVAL`: `O_DIRECT`, which means nothing here.
@@ -183,7 +181,7 @@ pub(crate) trait File: Any + Send + Sync {
         if status.contains(OpenFlags::DIRECT) { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
-    /// Bytes that could be read now: `FIONREAD`. `offset` is the description's.
+    /// Returns how many bytes a read at `offset` would find: `FIONREAD`.
     ///
     /// # Errors
     /// `ENOTTY`: this kind of file cannot tell.
@@ -192,8 +190,8 @@ pub(crate) trait File: Any + Send + Sync {
         Err(Errno::ENOTTY)
     }
 
-    /// A request that is peculiar to this kind of file: ioctl(2). `space` is the caller's, for what `argument`
-    /// may point to. One that must wait, such as tcdrain(3), waits for [`Events::WRITABLE`].
+    /// Performs a request that only this kind of file has: ioctl(2). `argument` may point into `space`, the caller's.
+    /// A request that blocks, such as tcdrain(3), waits for [`Events::WRITABLE`].
     ///
     /// # Errors
     /// Nothing happened. `ENOTTY`: this kind of file knows no such request.

@@ -1,15 +1,14 @@
-//! Epoll instances: files that tell which of other files are ready.
+//! Epoll instances: files that report which of other files are ready.
 //!
 //! Owns: the interest table under its lock (rank 2), the scan.   Not here: the ready list (`pollee::ready_list`), the
-//! rules (`rules::core::epoll`), which instance may watch which (`nesting`), sleeping (`pollee::wait`).
-//! Invariant: an item that is connected has one registration with its file, and its place is not given to
-//! another item before that registration has ended. An item goes with its open file description.
+//! rules (`rules::core::epoll`), which instance may contain which (`nesting`), sleeping (`pollee::wait`).
+//! Invariant: a connected item has one registration with its file, and its key is not reused before that registration
+//! has ended. An item is removed when its open file description is released.
 //!
-//! A file's poll takes no lock above rank 3, so items are asked under the interest lock, and nobody can
-//! remove one meanwhile. An epoll inside an epoll is asked under the locks of both: instances nest without
-//! cycles, so these locks are taken along a graph that has an order. (The alternative, to ask with no lock
-//! held, needs a reference count up and down for each item and an answer to a second scan that finds the
-//! queue empty while the first has its items in hand; Linux holds its mutex, too.)
+//! A file's poll takes locks of rank 3 at most, so items are polled under the interest lock, and no thread can remove
+//! one meanwhile. An instance inside another is polled under the locks of both: instances nest without cycles, so
+//! these locks have an order. (Polling with no lock held would need a reference count for each item, and a solution
+//! for a second scan that finds the queue empty while the first holds its items. Linux holds its mutex, too.)
 //! Source: epoll(7); Linux 6.1 fs/eventpoll.c.
 
 mod control;
@@ -32,30 +31,30 @@ use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::core::file::traits::File;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
-    interest: Ranked<Table<DescriptionId, Watched>>,
+    interest: Ranked<Table<DescriptionId, ItemFile>>,
     ready: Arc<ReadyList<Pollux>>,
-    /// The instances of which this one is an item.
+    /// The instances that contain this one.
     outer: Outer,
     me: Weak<Self>,
 }
 
-type Item = interest::Item<DescriptionId, Watched>;
+type Item = interest::Item<DescriptionId, ItemFile>;
 
 /// A file in an interest table.
-struct Watched {
-    /// Keeps the file, not its description: the item goes first when that is closed.
+struct ItemFile {
+    /// Keeps the file alive, not its description, whose release removes the item.
     file: Yoke<&'static event::Pollable, Arc<dyn File>>,
     description: Weak<OpenFile>,
     /// `None` before the item is connected.
     token: Option<Token>,
 }
 
-impl Watched {
+impl ItemFile {
     fn file(&self) -> &Arc<dyn File> {
         self.file.backing_cart()
     }
@@ -80,15 +79,15 @@ pub(crate) fn create() -> Result<Arc<OpenFile>, Errno> {
 }
 
 impl Epoll {
-    /// What a thread in epoll_wait(2) waits for: that something is queued, ready or not.
+    /// Returns the ready list, on which threads in epoll_wait(2) wait until an item is queued, ready or not.
     pub(crate) fn ready_list(&self) -> &event::ReadyList {
         &self.ready
     }
 
-    /// Takes an item out of the table and ends its registration; the caller drops it without the lock.
+    /// Removes an item from the table and ends its registration; the caller drops the item without the lock.
     fn disconnect(
         &self,
-        table: &mut Table<DescriptionId, Watched>,
+        table: &mut Table<DescriptionId, ItemFile>,
         identity: Identity<DescriptionId>,
     ) -> Option<Item> {
         let (key, mut item) = table.remove(identity)?;
@@ -99,7 +98,21 @@ impl Epoll {
         Some(item)
     }
 
-    /// Forgets what an item meant to others.
+    /// Removes the items that `next` finds, one after the other.
+    fn remove_each(
+        &self,
+        mut next: impl FnMut(&Table<DescriptionId, ItemFile>) -> Option<Identity<DescriptionId>>,
+    ) {
+        loop {
+            let mut table = self.interest.lock();
+            let Some(identity) = next(&table) else { return };
+            let item = self.disconnect(&mut table, identity);
+            drop(table);
+            item.iter().for_each(|item| self.forget(item));
+        }
+    }
+
+    /// Undoes what a removed item meant outside of this instance.
     fn forget(&self, item: &Item) {
         control::uncharge();
         if let Some(inner) = as_epoll(&**item.file.file()) {
@@ -108,7 +121,7 @@ impl Epoll {
     }
 }
 
-/// The file as an epoll instance, if it is one.
+/// Returns `file` as an epoll instance, if it is one.
 pub(crate) fn as_epoll(file: &dyn File) -> Option<&Epoll> {
     let any: &dyn core::any::Any = file;
     any.downcast_ref()
@@ -124,7 +137,7 @@ impl File for Epoll {
     }
 }
 
-/// For select, poll and outer instances, which take this one for a file: what the ready list has is only a hint.
+/// For select(2), poll(2) and outer instances, which poll this one as a file: the ready list is only a hint.
 impl Pollable<Pollux> for Epoll {
     fn source(&self) -> &dyn ReadinessSource<Pollux> {
         self.ready.source()
@@ -134,8 +147,8 @@ impl Pollable<Pollux> for Epoll {
         None
     }
 
-    /// Readable if an item is ready: a queued one may have become stale, so they are polled. Whatever the caller
-    /// wants to know, as on Linux: what is stale then leaves the list, and comes back at its end.
+    /// Readable if an item is ready. Queued items may have become stale, so they are polled; stale ones leave the
+    /// list, and come back at its end. As on Linux, whatever `interest` is.
     fn poll(&self, interest: Events) -> Events {
         if self.has_ready_item() { interest & Events::READABLE } else { Events::empty() }
     }
@@ -156,37 +169,21 @@ impl Pollable<Pollux> for Epoll {
     }
 }
 
-impl Release for Epoll {
-    fn release(&self, description: DescriptionId) {
-        loop {
-            let mut table = self.interest.lock();
-            let Some(fd) = table.numbers_of(description).next() else {
-                return;
-            };
-            let item = self.disconnect(&mut table, Identity { description, fd });
-            drop(table);
-            if let Some(item) = item {
-                self.forget(&item);
-            }
-        }
+impl ReleaseObserver for Epoll {
+    fn released(&self, description: DescriptionId) {
+        let identity = |fd| Identity { description, fd };
+        self.remove_each(|table| table.numbers_of(description).next().map(identity));
     }
 }
 
 impl Drop for Epoll {
     fn drop(&mut self) {
-        // A description that goes at this moment cannot reach this instance any more; its file is held here.
+        // A description that is released at this moment cannot reach this instance any more; the item holds its file.
         let mut from = 0;
-        loop {
-            let mut table = self.interest.lock();
-            let Some((next, identity)) = table.next(from).map(|(next, item)| (next, item.identity)) else {
-                return;
-            };
+        self.remove_each(|table| {
+            let (next, item) = table.next(from)?;
             from = next;
-            let item = self.disconnect(&mut table, identity);
-            drop(table);
-            if let Some(item) = item {
-                self.forget(&item);
-            }
-        }
+            Some(item.identity)
+        });
     }
 }

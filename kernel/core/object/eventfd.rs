@@ -1,4 +1,4 @@
-//! Eventfds: the rules of [`rules::core::eventfd`] behind a lock, and the eight bytes of their values.
+//! Eventfds: the rule [`rules::core::eventfd`] behind a lock, and the eight bytes of its values.
 //!
 //! Not here: sleeping (`pollee::wait`).
 //! Source: eventfd(2); Linux 6.1 fs/eventfd.c.
@@ -18,12 +18,12 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::traits::{File, WaitPolicy};
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// A counter to wait for.
+/// A counter that can be waited for.
 pub(crate) struct EventFd {
     state: event::Locked<rules::core::eventfd::EventFd>,
 }
 
-/// Makes and opens an eventfd that starts at `initial`. Of `flags` only `O_NONBLOCK` means something.
+/// Makes and opens an eventfd that starts at `initial`. Of `flags` only `O_NONBLOCK` counts.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
@@ -37,7 +37,7 @@ impl File for EventFd {
         Class::EventFd
     }
 
-    /// Gives the value, and takes it from the count only when it has arrived: Linux loses it with `EFAULT`.
+    /// Reads the value, and resets the counter only if the value has arrived: Linux loses it with `EFAULT`.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < VALUE_SIZE {
             return Poll::Ready(Err(Errno::EINVAL));
@@ -48,8 +48,8 @@ impl File for EventFd {
                 return Err(Errno::EFAULT);
             }
             state.take();
-            // Every read tells the writers, as on Linux: one that found no room for its value may find it now
-            // although the eventfd was writable, for smaller values, all the time.
+            // As on Linux, every read notifies the writers: one whose value did not fit may fit it now, although the
+            // eventfd was writable, for smaller values, all the time.
             state.raise(Events::OUT);
             Ok(VALUE_SIZE)
         })
@@ -75,7 +75,7 @@ impl File for EventFd {
         Some(&self.state)
     }
 
-    /// Any reader can take what there is; but of the writers one may need more room than another.
+    /// Any one reader can take the value, but one writer may need more room than another.
     fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
         if waits_for == Events::READABLE { WakeMode::Exclusive.into() } else { WaitPolicy::default() }
     }
@@ -84,7 +84,7 @@ impl File for EventFd {
         len >= VALUE_SIZE
     }
 
-    /// There is no offset, but to ask for it is no error (`noop_llseek`).
+    /// Succeeds, although there is no offset (`noop_llseek`).
     fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
         Ok(current)
     }

@@ -1,6 +1,6 @@
-//! Files that are not in a tree: what they hold, and when they are ready.
+//! The files that a program waits for: their state, and when they are ready.
 //!
-//! Each locks its state in an [`event::Locked`](crate::core::event::Locked) and knows nothing of sleeping.
+//! Each keeps its state in an [`event::Locked`](crate::core::event::Locked) and never sleeps.
 
 pub(crate) mod epoll;
 pub(crate) mod eventfd;

@@ -1,10 +1,11 @@
-//! Pipes: the rules of [`rules::core::pipe`] behind a lock, and the two kinds of ends.
+//! Pipes: the rule [`rules::core::pipe`] behind a lock, and its two kinds of ends.
 //!
-//! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE (syscall/write).
+//! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE
+//! (`core/syscall/write`).
 //! Invariant: one open end of the rule for each living [`PipeEnd`].
 //!
-//! Both ends share one `Locked`: one change updates one word, whichever end is polled. An end masks what it registers for
-//! and what it reports, so that a reader never hears of `POLLERR` nor a writer of `POLLHUP`.
+//! Both ends share one `Locked`: a change updates one readiness word, whichever end is polled. Each end masks what it
+//! registers for and what it reports, so a reader never gets `POLLERR`, nor a writer `POLLHUP`.
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
 pub(crate) mod fifo;
@@ -22,7 +23,7 @@ use rules::abi::stat::Stat;
 use rules::core::pipe::{End, PAGE_SIZE, PipeMode, Privilege};
 
 use self::fifo::FifoId;
-use self::pool::Pool;
+use self::pool::PagePool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
 use crate::core::file::description::OpenFile;
@@ -30,40 +31,40 @@ use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// A pipe, as long as one of its ends is open.
+/// A pipe; it exists while one of its ends is open.
 struct Pipe {
     state: event::Locked<rules::core::pipe::Pipe>,
     name: Name,
 }
 
-/// By what a pipe is known.
+/// What identifies a pipe.
 enum Name {
-    /// By nothing; this is its inode's number.
+    /// The number of an inode of its own: it has no name.
     Anonymous(u64),
-    /// By an inode of the tree.
+    /// An inode of the file tree.
     Fifo(FifoId),
 }
 
-/// A pipe, opened for reading, writing, or both.
+/// An end of a pipe: the pipe, opened for reading, writing, or both.
 pub(crate) struct PipeEnd {
     pipe: Arc<Pipe>,
     access: AccessMode,
     /// The events of this end.
     mask: Events,
-    /// `O_DIRECT`: writes are packets. Looked at alone, so the atomic orders nothing.
+    /// `O_DIRECT`: writes are packets. A flag on its own, so the atomic needs no ordering.
     is_packetized: AtomicBool,
-    /// Set if nobody was at the other side when this end was opened: how often that had been opened by then.
-    missed: Option<Missed>,
+    /// The other side, if it was closed when this end was opened.
+    partner: Option<PartnerSnapshot>,
 }
 
-/// The state of a side when its partner found nobody there.
+/// A side that was closed when its partner opened, and how often it had been opened by then.
 #[derive(Clone, Copy)]
-struct Missed {
+struct PartnerSnapshot {
     side: End,
     openings: u64,
 }
 
-/// Both ends of a pipe, opened.
+/// The open descriptions of both ends of a pipe.
 pub(crate) struct Ends {
     /// For reading.
     pub(crate) reader: Arc<OpenFile>,
@@ -71,7 +72,7 @@ pub(crate) struct Ends {
     pub(crate) writer: Arc<OpenFile>,
 }
 
-/// Makes a pipe and opens both of its ends. Of `flags`, `O_NONBLOCK` is for both and `O_DIRECT` for the writer.
+/// Makes a pipe and opens both ends. Of `flags`, `O_NONBLOCK` applies to both and `O_DIRECT` to the writer.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
@@ -98,13 +99,13 @@ impl Pipe {
 
 impl PipeEnd {
     fn open(pipe: Arc<Pipe>, access: AccessMode, flags: OpenFlags) -> Self {
-        let missed = {
+        let partner = {
             let mut state = pipe.state.lock();
             sides(access).for_each(|side| state.open(side));
-            let missed = sides(access).map(End::other).find(|side| state.is_closed(*side));
-            // Nobody waits for the other end of a pipe without a name, nor is its hang-up kept from anybody.
-            let missed = missed.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
-            missed.map(|side| Missed { side, openings: state.openings(side) })
+            let partner = sides(access).map(End::other).find(|side| state.is_closed(*side));
+            // No open(2) waits for the other end of a pipe without a name, and its hang-up always shows.
+            let partner = partner.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
+            partner.map(|side| PartnerSnapshot { side, openings: state.openings(side) })
         };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
         let mask = sides(access).fold(Events::empty(), |mask, side| {
@@ -113,33 +114,34 @@ impl PipeEnd {
                 End::Writer => Events::WRITABLE | Events::ERR,
             }
         });
-        Self { pipe, access, mask, is_packetized, missed }
+        Self { pipe, access, mask, is_packetized, partner }
     }
 
-    /// Bytes that fit into the pipe.
+    /// Returns how many bytes fit into the pipe.
     pub(crate) fn capacity(&self) -> usize {
         self.pipe.state.read().capacity()
     }
 
-    /// Makes room for `bytes` and returns for how many there is room then.
+    /// Sets the capacity to at least `bytes` and returns the new capacity.
     ///
     /// # Errors
-    /// Those of [`rules::core::pipe::Pipe::set_capacity`]. `ENOMEM`: only the reserve is left.
+    /// The capacity is unchanged. The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
+    /// `ENOMEM`: only the reserve is left.
     pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
-        // The slots take a small part of what they hold.
+        // The slots take a small fraction of the bytes that they hold.
         budget::try_reserve(bytes / 64)?;
         self.pipe.state.lock().set_capacity(bytes, privilege)
     }
 }
 
-impl Missed {
-    /// Whether somebody has come to that side since.
-    fn is_past(self, state: &rules::core::pipe::Pipe) -> bool {
+impl PartnerSnapshot {
+    /// Returns whether that side was opened since.
+    fn has_opened_since(self, state: &rules::core::pipe::Pipe) -> bool {
         state.openings(self.side) != self.openings
     }
 }
 
-/// The sides of a pipe that a description with `access` keeps open.
+/// Returns the sides of a pipe that a description with `access` keeps open.
 fn sides(access: AccessMode) -> impl Iterator<Item = End> {
     let reader = access.reads().then_some(End::Reader);
     let writer = access.writes().then_some(End::Writer);
@@ -161,9 +163,9 @@ impl File for PipeEnd {
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         let mut state = self.pipe.state.lock();
         let was_full = state.is_full();
-        let result = state.read(to, &mut Pool);
+        let result = state.read(to, &mut PagePool);
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
-            // As on Linux even if no slot became free (`pipe_read`): an epoll keeps the order of such news.
+            // As on Linux, even if no slot became free (`pipe_read`): the order in an epoll depends on it.
             state.raise(Events::WRITABLE);
         }
         result
@@ -173,10 +175,10 @@ impl File for PipeEnd {
         let kind =
             if self.is_packetized.load(Ordering::Relaxed) { PipeMode::Packet } else { PipeMode::Stream };
         let mut state = self.pipe.state.lock();
-        let result = state.write(from, kind, &mut Pool);
+        let result = state.write(from, kind, &mut PagePool);
         if let Poll::Ready(Ok(1..)) | Poll::Pending = result {
-            // Edge-triggered readers hear of every write, not only of the first into an empty pipe: programs
-            // count on that since Linux had it. It tells them of one that found no room, too (`pipe_write`).
+            // Every write notifies edge-triggered readers, not only the first into an empty pipe: programs rely on
+            // that. As on Linux (`pipe_write`), so does a write that found no room.
             state.raise(Events::READABLE);
         }
         result
@@ -190,7 +192,7 @@ impl File for PipeEnd {
         Some(self)
     }
 
-    /// Whatever made a pipe readable, or freed a slot, lets any one reader or writer go on.
+    /// Any one reader can read what made the pipe readable, and any one writer can use a free slot.
     fn wait_policy(&self, _waits_for: Events) -> WaitPolicy {
         WakeMode::Exclusive.into()
     }
@@ -200,8 +202,8 @@ impl File for PipeEnd {
     }
 
     fn finish_open(&self) -> Poll<()> {
-        match self.missed {
-            Some(missed) if !missed.is_past(&self.pipe.state.read()) => Poll::Pending,
+        match self.partner {
+            Some(partner) if !partner.has_opened_since(&self.pipe.state.read()) => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }
@@ -225,7 +227,7 @@ impl File for PipeEnd {
     }
 }
 
-/// The end's own events, of those of the pipe.
+/// Shows only those of the pipe's events that are the end's.
 impl Pollable<Pollux> for PipeEnd {
     fn source(&self) -> &dyn ReadinessSource<Pollux> {
         &self.pipe.state
@@ -235,19 +237,19 @@ impl Pollable<Pollux> for PipeEnd {
         interest & self.mask
     }
 
-    /// Nobody has hung up before the first writer came.
+    /// Hides `POLLHUP` until the first writer has opened the FIFO.
     fn show(&self, mut events: Events) -> Events {
         if events.contains(Events::HUP)
-            && let Some(missed) = self.missed
+            && let Some(partner) = self.partner
         {
             let state = self.pipe.state.read();
-            let has_hung_up = state.is_closed(End::Writer) && missed.is_past(&state);
+            let has_hung_up = state.is_closed(End::Writer) && partner.has_opened_since(&state);
             events.set(Events::HUP, has_hung_up);
         }
         events
     }
 
     fn header(&self) -> Option<(&ReadinessHeader<Pollux>, Events)> {
-        self.missed.is_none().then(|| (self.pipe.state.header(), self.mask))
+        self.partner.is_none().then(|| (self.pipe.state.header(), self.mask))
     }
 }

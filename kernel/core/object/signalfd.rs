@@ -1,11 +1,10 @@
-//! Signalfds: pending signals as files. A signalfd shows the signals that wait for the thread that asks: its own, and
+//! Signalfds: pending signals as files. A signalfd shows the pending signals of the calling thread: its own, and
 //! those of its process.
 //!
 //! Owns: the set of signals, and its watchers.   Not here: pending signals (the [`PendingSignals`] of the thread),
-//! numbers and flags (`core/syscall/signalfd`).
-//! A process that watches a signalfd keeps it in a list, and a signal that is queued for the process is
-//! [announced](SignalFd::announce) to that list: as on Linux, an epoll instance hears of the signals of the process that
-//! added the signalfd. Readiness depends on the thread that asks, so it is computed each time under every policy.
+//! descriptors and flags (`core/syscall/signalfd`). A process keeps a list of the signalfds that it watches, and a
+//! signal that is queued for the process [notifies](SignalFd::notify) them: as on Linux, an epoll instance gets the
+//! signals of the process that added the signalfd. Readiness depends on the calling thread, so it is never cached.
 //! Source: signalfd(2); Linux 6.1 fs/signalfd.c.
 
 use alloc::sync::{Arc, Weak};
@@ -27,54 +26,54 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
 
-/// The signals that wait for one thread, with those of its process; the layer above implements it.
+/// The pending signals of one thread and its process; the layer above implements the trait.
 pub(crate) trait PendingSignals: Sized + Send + Sync + 'static {
-    /// Those of the thread that runs now; `None` in a task of the kernel.
+    /// Returns those of the current thread; `None` in a kernel task.
     fn current() -> Option<Self>;
 
-    /// Whether one of `wanted` waits.
+    /// Returns whether one of `wanted` is pending.
     fn has(&self, wanted: SigSet) -> bool;
 
-    /// Gives the `struct signalfd_siginfo` of the first of `wanted` to `put`, and takes the signal if `put` succeeds;
-    /// `None` if none waits.
+    /// Passes the `struct signalfd_siginfo` of the first of `wanted` to `put`, and dequeues the signal if `put`
+    /// succeeds; `None` if none is pending.
     ///
     /// # Errors
-    /// Those of `put`; the signal still waits.
+    /// The signal stays pending. Those of `put`.
     fn take(
         &self,
         wanted: SigSet,
         put: impl FnOnce(&[u8; RECORD_SIZE]) -> Result<(), Errno>,
     ) -> Option<Result<(), Errno>>;
 
-    /// Has `file` told of the signals of the process from now on.
-    fn enlist(&self, file: &Weak<SignalFd<Self>>);
+    /// Has `file` notified of the signals of the process from now on.
+    fn subscribe(&self, file: &Weak<SignalFd<Self>>);
 }
 
 /// A set of signals, as a file.
 pub(crate) struct SignalFd<P: PendingSignals> {
-    state: event::Locked<State>,
+    state: event::Locked<SignalFdState>,
     me: Weak<Self>,
     signals: PhantomData<P>,
 }
 
-struct State {
+struct SignalFdState {
     wanted: SigSet,
 }
 
-impl Readiness for State {
-    /// Only what waiters are told: that one of the signals came, for some thread.
+impl Readiness for SignalFdState {
+    /// Says only that one of the signals came, for some thread: what watchers are notified of.
     fn readiness(&self) -> Events {
         Events::IN
     }
 }
 
-/// Opens `wanted`. Of `flags` only `O_NONBLOCK` means something.
+/// Makes and opens a signalfd for `wanted`. Of `flags` only `O_NONBLOCK` counts.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create<P: PendingSignals>(wanted: SigSet, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let file = Arc::new_cyclic(|me: &Weak<SignalFd<P>>| SignalFd {
-        state: event::Locked::new(Class::SignalFd, State { wanted }),
+        state: event::Locked::new(Class::SignalFd, SignalFdState { wanted }),
         me: me.clone(),
         signals: PhantomData,
     });
@@ -82,15 +81,15 @@ pub(crate) fn create<P: PendingSignals>(wanted: SigSet, flags: OpenFlags) -> Res
 }
 
 impl<P: PendingSignals> SignalFd<P> {
-    /// Changes which signals are meant. Waiters look again.
+    /// Changes the set of signals, and notifies waiters.
     pub(crate) fn set_wanted(&self, wanted: SigSet) {
         let mut state = self.state.lock();
         state.wanted = wanted;
         state.raise(Events::IN);
     }
 
-    /// Tells waiters that `signal` was queued, if the file shows it.
-    pub(crate) fn announce(&self, signal: Signal) {
+    /// Notifies waiters that `signal` was queued, if it is in the set.
+    pub(crate) fn notify(&self, signal: Signal) {
         let mut state = self.state.lock();
         if state.wanted.contains(signal) {
             state.raise(Events::IN);
@@ -107,7 +106,7 @@ impl<P: PendingSignals> File for SignalFd<P> {
         Class::SignalFd
     }
 
-    /// Gives as many signals as wait and find room, one at least.
+    /// Reads as many pending signals as there is room for, at least one.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < RECORD_SIZE {
             return Poll::Ready(Err(Errno::EINVAL));
@@ -132,7 +131,7 @@ impl<P: PendingSignals> File for SignalFd<P> {
         Some(self)
     }
 
-    /// There is no offset, but to ask for it is no error (`noop_llseek`).
+    /// Succeeds, although there is no offset (`noop_llseek`).
     fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
         Ok(current)
     }
@@ -147,7 +146,7 @@ impl<P: PendingSignals> Pollable<Pollux> for SignalFd<P> {
         None
     }
 
-    /// Readable if one of the signals waits for the thread that polls.
+    /// Readable if one of the signals is pending for the thread that polls.
     fn poll(&self, interest: Events) -> Events {
         let is_ready = P::current().is_some_and(|pending| pending.has(self.wanted()));
         if is_ready { interest & Events::IN } else { Events::empty() }
@@ -160,7 +159,7 @@ impl<P: PendingSignals> Pollable<Pollux> for SignalFd<P> {
         mode: WakeMode,
     ) -> Result<(Token, Events), NoMemory> {
         if let Some(pending) = P::current() {
-            pending.enlist(&self.me);
+            pending.subscribe(&self.me);
         }
         let (token, _) = self.source().register(watcher, interest, mode)?;
         Ok((token, Pollable::poll(self, interest)))

@@ -1,8 +1,9 @@
-//! Timerfds: the rules of [`rules::core::timerfd`] behind a lock, and the clock that calls them.
+//! Timerfds: the rule [`rules::core::timerfd`] behind a lock, and the clock that drives it.
 //!
-//! Owns: the timer that is armed.   Not here: sleeping (`pollee::wait`), which clock a program means (syscall/timerfd).
-//! Invariant: whenever the lock is free, a timer is armed for the time that is due, if one is. It is never late; an
-//! expiration that was taken back may come all the same, and finds nothing due.
+//! Owns: the armed timer.   Not here: sleeping (`pollee::wait`), which clock a program chose
+//! (`core/syscall/timerfd`).
+//! Invariant: whenever the lock is free, a timer is armed for the next expiration, if there is one. It is never late;
+//! a disarmed timer may fire nevertheless, and finds nothing due.
 //! Source: timerfd_create(2); Linux 6.1 fs/timerfd.c.
 
 use alloc::sync::{Arc, Weak};
@@ -24,28 +25,28 @@ use crate::machine::clock::deferred::{self, Work};
 use crate::machine::clock::timer::Timer;
 use crate::machine::memory::transfer::Sink;
 
-/// A timer to wait for.
+/// A timer that can be waited for.
 pub(crate) struct TimerFd {
-    state: event::Locked<State>,
+    state: event::Locked<TimerFdState>,
     alarm: Arc<Alarm>,
-    /// Whether absolute times are of the wall clock.
+    /// Whether absolute times are times of the wall clock.
     is_realtime: bool,
 }
 
-struct State {
+struct TimerFdState {
     rule: rules::core::timerfd::TimerFd,
     armed: Option<Timer>,
 }
 
-/// What the clock calls; it keeps no timer alive.
+/// What the clock calls. It does not keep the timer alive.
 struct Alarm(Weak<TimerFd>);
 
-/// Makes and opens a timer that is not set. Of `flags` only `O_NONBLOCK` means something.
+/// Makes and opens a disarmed timer. Of `flags` only `O_NONBLOCK` counts.
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(is_realtime: bool, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    let state = State { rule: rules::core::timerfd::TimerFd::default(), armed: None };
+    let state = TimerFdState { rule: rules::core::timerfd::TimerFd::default(), armed: None };
     let file = Arc::new_cyclic(|me| TimerFd {
         state: event::Locked::new(Class::TimerFd, state),
         alarm: Arc::new(Alarm(me.clone())),
@@ -55,38 +56,39 @@ pub(crate) fn create(is_realtime: bool, flags: OpenFlags) -> Result<Arc<OpenFile
 }
 
 impl TimerFd {
-    /// Whether absolute times are of the wall clock.
+    /// Returns whether absolute times are times of the wall clock.
     pub(crate) fn is_realtime(&self) -> bool {
         self.is_realtime
     }
 
-    /// Sets the timer to expire at `first` of the monotonic clock, or never; returns what was set before.
+    /// Sets the timer to expire at `first` of the monotonic clock, or never; returns the previous setting.
     pub(crate) fn set(&self, first: Option<Duration>, interval: Duration) -> Setting {
         let mut state = self.state.lock();
         let before = state.rule.set(clock::now(), first, interval);
-        // What is due already has expired when the call returns.
+        // A time that is due already has expired when the call returns.
         if state.rule.expire(clock::now()) {
             state.raise(Events::IN);
         }
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         before
     }
 
-    /// What is set.
+    /// Returns the setting.
     pub(crate) fn get(&self) -> Setting {
         let mut state = self.state.lock();
         let setting = state.rule.get(clock::now());
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         setting
     }
 }
 
-impl State {
-    /// Arms the clock for what is due; returns the timer that was armed before, to be dropped without the lock.
+impl TimerFdState {
+    /// Arms the clock for the next expiration; returns the timer that was armed before, to be dropped without the
+    /// lock.
     #[must_use]
     fn arm(&mut self, alarm: &Arc<Alarm>) -> Option<Timer> {
         let timer = self.rule.due().map(|due| deferred::arm(due, alarm.clone()));
@@ -94,7 +96,7 @@ impl State {
     }
 }
 
-impl Readiness for State {
+impl Readiness for TimerFdState {
     fn readiness(&self) -> Events {
         self.rule.readiness()
     }
@@ -115,7 +117,7 @@ impl File for TimerFd {
         Class::TimerFd
     }
 
-    /// Gives the number of expirations, and takes it when it has arrived.
+    /// Reads the number of expirations, and resets it only if it has arrived.
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() < VALUE_SIZE {
             return Poll::Ready(Err(Errno::EINVAL));
@@ -128,9 +130,9 @@ impl File for TimerFd {
             state.rule.take();
             Ok(VALUE_SIZE)
         };
-        let taken_back = state.arm(&self.alarm);
+        let disarmed = state.arm(&self.alarm);
         drop(state);
-        drop(taken_back);
+        drop(disarmed);
         Poll::Ready(result)
     }
 
@@ -138,12 +140,12 @@ impl File for TimerFd {
         Some(&self.state)
     }
 
-    /// One reader takes all there is.
+    /// One reader takes the whole count.
     fn wait_policy(&self, _waits_for: Events) -> WaitPolicy {
         WakeMode::Exclusive.into()
     }
 
-    /// There is no offset, but to ask for it is no error (`noop_llseek`).
+    /// Succeeds, although there is no offset (`noop_llseek`).
     fn seek(&self, current: u64, _offset: i64, _whence: Whence) -> Result<u64, Errno> {
         Ok(current)
     }

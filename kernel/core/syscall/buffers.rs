@@ -1,34 +1,34 @@
-//! Where the bytes of a read go to and those of a write come from, as the syscalls describe it.
+//! The buffers and the file position of a read or write, as the system calls get them.
 //!
-//! Not here: the copies (memory/user).
+//! Not here: the copies (`machine/memory/user`).
 
 use rules::abi::errno::Errno;
 
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserSink, UserSource};
 
-/// What a program gave: still to be looked at.
+/// The buffers that a program passed, not checked yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Buffers {
     /// `len` bytes at `addr`.
     One {
         /// The first byte.
         addr: usize,
-        /// How many.
+        /// Their number.
         len: usize,
     },
-    /// What `count` `struct iovec` at `iov` describe.
+    /// The buffers that `count` `struct iovec` at `iov` describe.
     Vector {
         /// The first `struct iovec`.
         iov: usize,
-        /// How many.
+        /// Their number.
         count: usize,
     },
 }
 
 impl Buffers {
-    /// The buffers as the place that a read fills. Linux looks at a vector before it checks what the file was
-    /// opened for, and at a single buffer after that; `check` is that check.
+    /// Returns the buffers as the destination of a read. `check` checks the access mode: Linux checks a vector before
+    /// that, and a single buffer after it.
     ///
     /// # Errors
     /// Those of [`UserSink`] and of `check`.
@@ -47,7 +47,7 @@ impl Buffers {
         }
     }
 
-    /// The buffers as the place that a write takes from.
+    /// Returns the buffers as the source of a write.
     ///
     /// # Errors
     /// Those of [`UserSource`] and of `check`.
@@ -66,24 +66,24 @@ impl Buffers {
         }
     }
 
-    /// Whether a file is not even asked when there are no bytes: a vector of nothing is nothing to every file,
-    /// while a single buffer of nothing is up to the file.
+    /// Returns whether a transfer of no bytes skips the file: it does for an empty vector, and does not for one empty
+    /// buffer.
     pub(crate) const fn is_vector(self) -> bool {
         matches!(self, Self::Vector { .. })
     }
 }
 
-/// Where in the file.
+/// Where in the file a call reads or writes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// At the offset of the open file description, which moves.
-    Offset,
-    /// Here, and the offset stays.
+pub(crate) enum Position {
+    /// At the offset of the open file description, which advances.
+    Current,
+    /// At this offset; the description's does not move.
     At(u64),
 }
 
-impl Place {
-    /// The argument of pread(2) and its kin.
+impl Position {
+    /// Parses the offset of pread(2) and its kin.
     ///
     /// # Errors
     /// `EINVAL`: it is negative.
@@ -91,11 +91,11 @@ impl Place {
         u64::try_from(offset).map(Self::At).map_err(|_| Errno::EINVAL)
     }
 
-    /// The argument of preadv2(2) and pwritev2(2), where -1 means the description's offset.
+    /// Parses the offset of preadv2(2) and pwritev2(2), where -1 is the description's own.
     ///
     /// # Errors
     /// `EINVAL`: any other negative number.
     pub(crate) fn parse_optional(offset: i64) -> Result<Self, Errno> {
-        if offset == -1 { Ok(Self::Offset) } else { Self::parse(offset) }
+        if offset == -1 { Ok(Self::Current) } else { Self::parse(offset) }
     }
 }

@@ -1,7 +1,7 @@
 //! The caller of a system call, as the core sees it.
 //!
-//! Owns: what the core's system calls ask of their caller.   Not here: threads, processes, credentials, signals;
-//! `linux/syscall/context` implements the trait with them.
+//! Owns: what the core's system calls need of their caller.   Not here: threads, processes, credentials, signals;
+//! `linux/syscall/context` implements the trait.
 //!
 //! The system calls are generic over the caller, so the compiler sees one concrete type and inlines through it.
 //! Why: decision 0101.
@@ -16,7 +16,7 @@ use rules::abi::open::OpenFlags;
 use rules::abi::signal::SigSet;
 use rules::core::fd::Fd;
 
-use super::buffers::Place;
+use super::buffers::Position;
 use super::poll::Group;
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set;
@@ -24,7 +24,7 @@ use crate::core::file::table::FdTable;
 use crate::core::object::signalfd::PendingSignals;
 use crate::machine::memory::space::AddressSpace;
 
-/// The value that a system call returns in its register, or its error.
+/// What a system call returns: the value of its register, or its error.
 pub(crate) type SysResult = Result<usize, Errno>;
 
 /// What the kernel does with a system call that returned `EINTR`.
@@ -42,60 +42,67 @@ pub(crate) enum Restart {
     Never,
 }
 
-/// A right that a process may hold: capabilities(7).
+/// A capability that a process may hold: capabilities(7).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Right {
     /// `CAP_NET_ADMIN`: may configure the network.
     AdministerNetwork,
     /// `CAP_NET_BIND_SERVICE`: may bind the ports below 1024.
     BindReservedPort,
+    /// `CAP_SYS_RESOURCE`: may exceed limits, such as that of a pipe's size.
+    ExceedLimits,
     /// `CAP_WAKE_ALARM`: may set timers that wake the machine.
     WakeMachine,
 }
 
 /// The thread that makes a system call.
 pub(crate) trait Caller {
-    /// The thread as something that sleeps.
-    type Sleeper: poll_set::Thread<Deadline = Duration>;
+    /// The thread, as the wait loop sees it.
+    type Sleeper: poll_set::PollThread<Deadline = Duration>;
 
-    /// The signals that wait for a thread.
+    /// The pending signals of a thread.
     type Signals: PendingSignals;
 
-    /// The calling thread, which [`pollee::wait_events`] puts to sleep.
+    /// Returns the calling thread, which [`pollee::wait_events`] puts to sleep.
     fn sleeper(&self) -> &Self::Sleeper;
 
-    /// Its address space.
+    /// Returns its address space.
     fn space(&self) -> &AddressSpace;
 
-    /// Its table of file descriptors.
+    /// Returns its table of file descriptors.
     fn files(&self) -> &Arc<FdTable>;
 
-    /// Gives its process another table of file descriptors.
+    /// Replaces its process's table of file descriptors.
     fn replace_files(&mut self, files: Arc<FdTable>);
 
-    /// `RLIMIT_NOFILE`, the soft limit.
+    /// Returns the soft `RLIMIT_NOFILE`.
     fn file_limit(&self) -> u32;
 
-    /// Whether it holds `right`.
+    /// Returns whether it holds `right`.
     fn may(&self, right: Right) -> bool;
 
-    /// How many bytes it may write to `file` at `place` (`RLIMIT_FSIZE`); `None` if there is no limit. `file` loses
-    /// its set-user-ID bits if the caller's write takes them.
+    /// Returns how many bytes it may write to `file` at `position` (`RLIMIT_FSIZE`); `None`: any number. Clears the
+    /// set-user-ID bits of `file` if a write by this caller does.
     ///
     /// # Errors
-    /// `EFBIG`: none. The caller gets `SIGXFSZ`.
-    fn write_limit(&self, file: &OpenFile, place: Place, status: OpenFlags) -> Result<Option<usize>, Errno>;
+    /// Nothing may be written. `EFBIG`: the file is at its limit; the caller gets `SIGXFSZ`.
+    fn write_limit(
+        &self,
+        file: &OpenFile,
+        position: Position,
+        status: OpenFlags,
+    ) -> Result<Option<usize>, Errno>;
 
     /// Sends it the `SIGPIPE` that goes with `EPIPE`.
     fn send_sigpipe(&self);
 
-    /// Decides what follows if the system call returns `EINTR`; [`Restart::AsHandlersSay`] if it does not say.
+    /// Decides what happens if the system call returns `EINTR`; the default is [`Restart::AsHandlersSay`].
     fn set_restart(&self, restart: Restart);
 
-    /// What was decided so far.
+    /// Returns the last decision.
     fn restart(&self) -> Restart;
 
-    /// The deadline that the system call had before it was restarted ([`Restart::Until`]).
+    /// Returns the deadline that the system call had before it was restarted ([`Restart::Until`]).
     fn take_resumed_deadline(&mut self) -> Option<Duration>;
 
     /// Performs `wait` with the signal mask `mask`; `None` leaves the mask as it is.
@@ -104,20 +111,20 @@ pub(crate) trait Caller {
     /// Those of `wait`.
     fn with_mask(&mut self, mask: Option<SigSet>, wait: impl FnOnce(&mut Self) -> SysResult) -> SysResult;
 
-    /// Room for the array of poll(2), kept from one call to the next.
+    /// Returns memory for the array of poll(2), kept from one call to the next.
     fn poll_room(&self) -> &Cell<Vec<Group>>;
 
-    /// The open file description behind a descriptor that a program passed.
+    /// Returns the open file description of a descriptor that a program passed.
     ///
     /// # Errors
-    /// `EBADF`: it is not open, or it was opened with `O_PATH`.
+    /// `EBADF`: not open, or opened with `O_PATH`.
     #[inline]
     fn file(&self, fd: usize) -> Result<Arc<OpenFile>, Errno> {
         self.files().get(parse_fd(fd)?)
     }
 }
 
-/// A descriptor as a register holds it; the upper half is ignored, as Linux does.
+/// Parses a descriptor in a register; the upper half is ignored, as on Linux.
 ///
 /// # Errors
 /// `EBADF`: it is negative.

@@ -8,7 +8,7 @@ use rules::core::fd::{Fd, OnExec};
 
 use super::caller::{Caller, SysResult};
 
-/// Gives the file behind `fd` the lowest free number as well.
+/// Duplicates `fd` at the lowest free number.
 ///
 /// # Errors
 /// `EBADF`: not open. `EMFILE`: no number is free. `ENOMEM`: the table cannot grow.
@@ -18,7 +18,7 @@ pub(crate) fn dup(cx: &mut impl Caller, fd: Fd) -> SysResult {
     files.open(file, OnExec::Keep, cx.file_limit()).map(Fd::index)
 }
 
-/// Lets `to` be what `from` is, closing what it was. Of one number with itself nothing happens.
+/// Makes `to` a duplicate of `from`, and closes what `to` was. Does nothing if both are the same open descriptor.
 ///
 /// # Errors
 /// Nothing changed. `EBADF`: `from` is not open, or `to` is not below `RLIMIT_NOFILE`. `EBUSY`: another thread is about
@@ -32,10 +32,10 @@ pub(crate) fn dup2(cx: &mut impl Caller, from: Fd, to: Fd) -> SysResult {
     Ok(to.index())
 }
 
-/// [`dup2`] with `O_CLOEXEC` or without, of two different numbers.
+/// Performs [`dup2`] of two different numbers, with `O_CLOEXEC` in `flags` or without.
 ///
 /// # Errors
-/// As [`dup2`]. `EINVAL`: other flags, or one number twice.
+/// As [`dup2`]. `EINVAL`: another flag, or one number twice.
 pub(crate) fn dup3(cx: &mut impl Caller, from: Fd, to: Fd, flags: u32) -> SysResult {
     let flags = OpenFlags::from_bits_retain(flags);
     if !(flags - OpenFlags::CLOSE_ON_EXEC).is_empty() || from == to {

@@ -15,13 +15,24 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 
 use super::caller::{Caller, Restart, SysResult};
-use super::mask;
+use super::mask::MaskArgument;
 use super::timeout::{self, TimeLimit};
 use crate::core::file::poll_set::Timeout;
 use crate::core::object::epoll::{self, Epoll};
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
-/// Makes an instance and returns its number. `size` is of no use today.
+/// The instance that epoll_wait(2) waits for, and the array that it fills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventsBuffer {
+    /// The descriptor of the instance.
+    pub(crate) epfd: usize,
+    /// Where the array begins.
+    pub(crate) events: usize,
+    /// How many events it has room for.
+    pub(crate) max: i32,
+}
+
+/// Makes an instance and returns its number. `size` has no effect.
 ///
 /// # Errors
 /// `EINVAL`: `size` is not positive. `EMFILE`: no number is free. `ENOMEM`.
@@ -48,15 +59,8 @@ pub(crate) fn epoll_create1(cx: &mut impl Caller, flags: u32) -> SysResult {
 /// Adds, changes or removes the item of `fd` in the instance `epfd`.
 ///
 /// # Errors
-/// `EFAULT`: the event at `event` is not readable. `EBADF`: one of the two is not open. Those of
-/// [`epoll::control`].
-pub(crate) fn epoll_ctl(
-    cx: &mut impl Caller,
-    epfd: usize,
-    operation: i32,
-    fd: usize,
-    event: usize,
-) -> SysResult {
+/// `EFAULT`: the event at `event` is not readable. `EBADF`: `epfd` or `fd` is not open. Those of [`epoll::control`].
+pub(crate) fn epoll_ctl(cx: &impl Caller, epfd: usize, operation: i32, fd: usize, event: usize) -> SysResult {
     let operation = Operation::parse(operation);
     let event = match operation {
         Some(Operation::Delete) => EpollEvent::default(),
@@ -70,71 +74,54 @@ pub(crate) fn epoll_ctl(
     epoll::control(&file, operation, &target, fd as i32, event).map(|()| 0)
 }
 
-/// Waits until an item of the instance `epfd` is ready, for at most `milliseconds`, or for ever if negative, and
-/// writes up to `max` ready ones to `events`. Returns how many.
+/// Waits until an item of the instance is ready, for at most `milliseconds` (negative: without limit), and writes
+/// ready items to the array, as far as there is room. Returns how many.
 ///
 /// # Errors
-/// No event is lost. `EINVAL`: `max` is not positive or too many, or `epfd` is no instance. `EFAULT`: `events` is
-/// not writable. `EBADF`: `epfd` is not open. `EINTR`: a signal came first. `ENOMEM`.
-pub(crate) fn epoll_wait(
-    cx: &mut impl Caller,
-    epfd: usize,
-    events: usize,
-    max: i32,
-    milliseconds: i32,
-) -> SysResult {
-    wait_until(cx, epfd, events, max, timeout::from_milliseconds(milliseconds))
+/// No event is lost. `EINVAL`: the room is not positive or too large, or `epfd` is no instance. `EFAULT`: the array
+/// is not writable. `EBADF`: `epfd` is not open. `EINTR`: a signal came first. `ENOMEM`.
+pub(crate) fn epoll_wait(cx: &mut impl Caller, to: EventsBuffer, milliseconds: i32) -> SysResult {
+    wait_until(cx, to, timeout::from_milliseconds(milliseconds))
 }
 
-/// [`epoll_wait`] with the signal mask at `mask` (null: as it is).
+/// Performs [`epoll_wait`] with the signal mask `mask`.
 ///
 /// # Errors
-/// As [`epoll_wait`]. `EFAULT`: the mask is not readable. `EINVAL`: `mask_size` is not 8.
+/// As [`epoll_wait`]. Those of [`MaskArgument::read`].
 pub(crate) fn epoll_pwait(
     cx: &mut impl Caller,
-    epfd: usize,
-    events: usize,
-    max: i32,
+    to: EventsBuffer,
     milliseconds: i32,
-    mask: usize,
-    mask_size: usize,
+    mask: MaskArgument,
 ) -> SysResult {
     let timeout = timeout::from_milliseconds(milliseconds);
-    let mask = mask::read(cx.space(), mask, mask_size)?;
-    cx.with_mask(mask, |cx| wait_until(cx, epfd, events, max, timeout))
+    let mask = mask.read(cx.space())?;
+    cx.with_mask(mask, |cx| wait_until(cx, to, timeout))
 }
 
-/// [`epoll_pwait`] for at most the `struct timespec` at `time` (null: for ever), which is not written.
+/// Performs [`epoll_pwait`] for at most the `struct timespec` at `time` (null: without limit), which is not written
+/// back.
 ///
 /// # Errors
 /// As [`epoll_pwait`]. `EFAULT`: the time is not readable. `EINVAL`: no valid time.
 pub(crate) fn epoll_pwait2(
     cx: &mut impl Caller,
-    epfd: usize,
-    events: usize,
-    max: i32,
+    to: EventsBuffer,
     time: usize,
-    mask: usize,
-    mask_size: usize,
+    mask: MaskArgument,
 ) -> SysResult {
     let timeout = TimeLimit::timespec(cx.space(), time)?.timeout();
-    let mask = mask::read(cx.space(), mask, mask_size)?;
-    cx.with_mask(mask, |cx| wait_until(cx, epfd, events, max, timeout))
+    let mask = mask.read(cx.space())?;
+    cx.with_mask(mask, |cx| wait_until(cx, to, timeout))
 }
 
-fn wait_until(
-    cx: &mut impl Caller,
-    epfd: usize,
-    events: usize,
-    max: i32,
-    timeout: Timeout<Duration>,
-) -> SysResult {
+fn wait_until(cx: &mut impl Caller, to: EventsBuffer, timeout: Timeout<Duration>) -> SysResult {
     /// `EP_MAX_EVENTS`.
     const MOST: usize = i32::MAX as usize / EpollEvent::SIZE;
     cx.set_restart(Restart::Never);
-    let max = usize::try_from(max).ok().filter(|max| (1..=MOST).contains(max)).ok_or(Errno::EINVAL)?;
-    let events = UserSlice::new(cx.space(), events, max * EpollEvent::SIZE)?;
-    let file = cx.file(epfd)?;
+    let max = usize::try_from(to.max).ok().filter(|max| (1..=MOST).contains(max)).ok_or(Errno::EINVAL)?;
+    let events = UserSlice::new(cx.space(), to.events, max * EpollEvent::SIZE)?;
+    let file = cx.file(to.epfd)?;
     let instance = file.downcast::<Epoll>().ok_or(Errno::EINVAL)?;
     let scan = || {
         let put = |nr, reports: &[EpollEvent]| put(events.part(nr * EpollEvent::SIZE, usize::MAX), reports);
@@ -144,16 +131,12 @@ fn wait_until(
         }
     };
     if let Poll::Ready(result) = scan() {
-        // There may be more than `max`, or level-triggered ones, for others who wait.
+        // Items beyond `max`, and level-triggered ones, may be ready for other waiters.
         instance.ready_list().hand_on();
         return result;
     }
-    let deadline = match timeout {
-        Timeout::Now => return Ok(0),
-        Timeout::At(deadline) => Some(deadline),
-        Timeout::Never => None,
-    };
-    // One waiter for each event; it hands on what it leaves.
+    let Ok(deadline) = timeout.deadline() else { return Ok(0) };
+    // Each event wakes one waiter, which hands on what it leaves.
     let target = WaitTarget {
         file: instance.ready_list(),
         interest: Events::READABLE,
@@ -167,11 +150,11 @@ fn wait_until(
     }
 }
 
-/// Writes reports one behind the other, and returns how many were written.
+/// Writes `reports` to the array, and returns how many arrived.
 fn put(to: UserSlice<'_>, reports: &[EpollEvent]) -> usize {
     let mut bytes: heapless::Vec<u8, { Batch::CAPACITY * EpollEvent::SIZE }> = heapless::Vec::new();
     for report in reports {
-        // There is room: a scan reports no more at a time.
+        // There is room: a scan reports no more than a batch at a time.
         let _ = bytes.extend_from_slice(&report.to_bytes());
     }
     to.copy_from(&mut VmReader::from(&bytes[..])) / EpollEvent::SIZE

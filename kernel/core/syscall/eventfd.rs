@@ -1,6 +1,6 @@
 //! eventfd(2), eventfd2(2).
 //!
-//! Not here: the counter (object/eventfd).
+//! Not here: the counter (`core/object/eventfd`).
 
 use bitflags::bitflags;
 use rules::abi::errno::Errno;
@@ -23,7 +23,7 @@ bitflags! {
     }
 }
 
-/// Makes a counter that starts at `initial` and returns its number; the system call without flags.
+/// Makes an eventfd that starts at `initial` and returns its descriptor; the system call without flags.
 ///
 /// # Errors
 /// As [`eventfd2`].
@@ -31,7 +31,7 @@ pub(crate) fn eventfd(cx: &mut impl Caller, initial: u32) -> SysResult {
     eventfd2(cx, initial, 0)
 }
 
-/// [`eventfd()`] with flags; what the C library calls eventfd.
+/// Performs [`eventfd()`] with flags; the C library's eventfd(3).
 ///
 /// # Errors
 /// `EINVAL`: an unknown flag. `EMFILE`: no number is free. `ENOMEM`.

@@ -1,6 +1,6 @@
 //! pipe(2), pipe2(2).
 //!
-//! Not here: the pipe (object/pipe).
+//! Not here: the pipe (`core/object/pipe`).
 
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
@@ -10,7 +10,7 @@ use super::caller::{Caller, SysResult};
 use crate::core::object::pipe;
 use crate::machine::memory::user::UserPtr;
 
-/// Makes a pipe and writes the numbers of its reading and its writing end to `fds`.
+/// Makes a pipe and writes the descriptors of its read end and its write end to `fds`.
 ///
 /// # Errors
 /// As [`pipe2`].
@@ -18,11 +18,11 @@ pub(crate) fn pipe(cx: &mut impl Caller, fds: usize) -> SysResult {
     pipe2(cx, fds, 0)
 }
 
-/// [`pipe()`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT`, or without.
+/// Performs [`pipe()`] with `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT` in `flags`, or without.
 ///
 /// # Errors
-/// There is no pipe, and no number was taken. `EINVAL`: another flag. `EMFILE`: no two numbers are free. `EFAULT`: they
-/// cannot be written. `ENOMEM`.
+/// No pipe was made, and no descriptor was opened. `EINVAL`: another flag. `EMFILE`: no two numbers are free.
+/// `EFAULT`: `fds` is not writable. `ENOMEM`.
 pub(crate) fn pipe2(cx: &mut impl Caller, fds: usize, flags: u32) -> SysResult {
     const KNOWN: OpenFlags = OpenFlags::CLOSE_ON_EXEC.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT);
     let flags = OpenFlags::from_bits(flags).filter(|flags| KNOWN.contains(*flags)).ok_or(Errno::EINVAL)?;

@@ -12,15 +12,16 @@ use rules::abi::errno::Errno;
 pub(crate) use self::array::Group;
 use self::array::PollArray;
 use super::caller::{Caller, Restart, SysResult};
-use super::mask;
+use super::mask::MaskArgument;
 use super::timeout::{self, TimeLimit};
 use crate::core::file::poll_set::{self, Timeout};
 
-/// Waits for one of the `count` descriptors at `array`, for at most `milliseconds`, or for ever if negative.
+/// Waits until one of the `count` descriptors at `array` is ready, for at most `milliseconds` (negative: without
+/// limit).
 ///
 /// # Errors
-/// `EINVAL`: more than `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a signal
-/// came first; `revents` are written nevertheless. `ENOMEM`.
+/// `EINVAL`: `count` is above `RLIMIT_NOFILE`. `EFAULT`: the array is not readable, or not writable. `EINTR`: a
+/// signal came first; `revents` are written nevertheless. `ENOMEM`.
 pub(crate) fn poll(cx: &mut impl Caller, array: usize, count: u32, milliseconds: i32) -> SysResult {
     let timeout =
         cx.take_resumed_deadline().map_or_else(|| timeout::from_milliseconds(milliseconds), Timeout::At);
@@ -30,21 +31,20 @@ pub(crate) fn poll(cx: &mut impl Caller, array: usize, count: u32, milliseconds:
     poll_until(cx, array, count, timeout)
 }
 
-/// [`poll`] for at most the time at `time` (null: for ever), with the signal mask at `mask` (null: as it is).
-/// What remains of the time is written back.
+/// Performs [`poll`] for at most the `struct timespec` at `time` (null: without limit), with the signal mask `mask`.
+/// Writes back what remains of the time.
 ///
 /// # Errors
-/// As [`poll`]. `EINVAL`: no valid time, or `mask_size` is not 8. `EFAULT`: the time or the mask is not readable.
+/// As [`poll`]. `EINVAL`: no valid time. `EFAULT`: the time is not readable. Those of [`MaskArgument::read`].
 pub(crate) fn ppoll(
     cx: &mut impl Caller,
     array: usize,
     count: u32,
     time: usize,
-    mask: usize,
-    mask_size: usize,
+    mask: MaskArgument,
 ) -> SysResult {
     let limit = TimeLimit::timespec(cx.space(), time)?;
-    let mask = mask::read(cx.space(), mask, mask_size)?;
+    let mask = mask.read(cx.space())?;
     let result = cx.with_mask(mask, |cx| poll_until(cx, array, count, limit.timeout()));
     limit.write_back(cx.space());
     result

@@ -13,7 +13,7 @@ use crate::core::object::signalfd::{self, SignalFd};
 use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::SigSet;
 
-/// [`signalfd4`] without flags.
+/// Performs Performs [`signalfd4`] without flags.
 ///
 /// # Errors
 /// As [`signalfd4`].
@@ -21,10 +21,11 @@ pub(crate) fn signalfd(cx: &mut impl Caller, fd: i32, set: usize, size: usize) -
     signalfd4(cx, fd, set, size, 0)
 }
 
-/// Opens the signals at `set` as a file, or with `fd` not -1 changes which signals that file means; returns its number.
+/// Makes a signalfd for the signals at `set`, or changes the signals of `fd` if that is not -1; returns the
+/// descriptor.
 ///
 /// # Errors
-/// `EINVAL`: the set has another size, an unknown flag, or `fd` is something else. `EFAULT`: the set is not readable.
+/// `EINVAL`: the set has another size, an unknown flag, or `fd` is no signalfd. `EFAULT`: the set is not readable.
 /// `EBADF`: `fd` is not open. `EMFILE`: no number is free. `ENOMEM`.
 pub(crate) fn signalfd4<C: Caller>(cx: &mut C, fd: i32, set: usize, size: usize, flags: u32) -> SysResult {
     let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;

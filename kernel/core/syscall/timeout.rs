@@ -1,4 +1,4 @@
-//! How long a syscall may wait, as programs say it, and what remains of that.
+//! The timeouts of system calls: parsing them, and writing back what remains.
 //!
 //! Source: Linux 6.1 fs/select.c (`poll_select_set_timeout`, `poll_select_finish`).
 
@@ -12,23 +12,23 @@ use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserPtr;
 
-/// Later than any moment: `TIME64_MAX` seconds.
+/// The latest deadline: `TIME64_MAX` seconds.
 const END_OF_TIME: Duration = Duration::from_secs(i64::MAX.cast_unsigned());
 
-/// A time limit in the program's memory, which is told what remains of it.
+/// A time limit in the program's memory, to which the remaining time is written back.
 pub(crate) struct TimeLimit {
     timeout: Timeout<Duration>,
-    rest: Rest,
+    target: WriteBack,
 }
 
-/// Where the rest goes.
-enum Rest {
+/// Where the remaining time is written.
+enum WriteBack {
     Nowhere,
     Timespec(usize),
     Timeval(usize),
 }
 
-/// poll(2)'s and epoll_wait(2)'s way: a negative number is for ever.
+/// Parses the timeout of poll(2) and epoll_wait(2): a negative number is no limit.
 #[inline]
 pub(crate) fn from_milliseconds(milliseconds: i32) -> Timeout<Duration> {
     match u64::try_from(milliseconds) {
@@ -46,51 +46,51 @@ fn from_now(time: Duration) -> Timeout<Duration> {
 }
 
 impl TimeLimit {
-    /// The `struct timespec` at `address`; null is for ever.
+    /// Reads the `struct timespec` at `address`; null is no limit.
     ///
     /// # Errors
     /// `EFAULT`: not readable. `EINVAL`: negative, or with a second or more of nanoseconds.
     pub(crate) fn timespec(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
         let read = || UserPtr::<Timespec>::new(space, address).read()?.to_duration();
-        Self::new(address, read, Rest::Timespec(address))
+        Self::new(address, read, WriteBack::Timespec(address))
     }
 
-    /// The `struct timeval` at `address`; null is for ever.
+    /// Reads the `struct timeval` at `address`; null is no limit.
     ///
     /// # Errors
     /// `EFAULT`: not readable. `EINVAL`: negative.
     pub(crate) fn timeval(space: &AddressSpace, address: usize) -> Result<Self, Errno> {
         let read = || UserPtr::<Timeval>::new(space, address).read()?.to_duration();
-        Self::new(address, read, Rest::Timeval(address))
+        Self::new(address, read, WriteBack::Timeval(address))
     }
 
     fn new(
         address: usize,
         read: impl FnOnce() -> Result<Duration, Errno>,
-        rest: Rest,
+        target: WriteBack,
     ) -> Result<Self, Errno> {
         if address == 0 {
-            return Ok(Self { timeout: Timeout::Never, rest: Rest::Nowhere });
+            return Ok(Self { timeout: Timeout::Never, target: WriteBack::Nowhere });
         }
-        Ok(Self { timeout: from_now(read()?), rest })
+        Ok(Self { timeout: from_now(read()?), target })
     }
 
-    /// When the time is up.
+    /// Returns the timeout.
     pub(crate) const fn timeout(&self) -> Timeout<Duration> {
         self.timeout
     }
 
-    /// Tells the program what remains. That a fault is no error, and a limit of zero is not written, is Linux's way:
-    /// the limit may be in memory that is only readable.
+    /// Writes the remaining time back. As on Linux, a fault is no error (the limit may be in read-only memory), and a
+    /// limit of zero is not written.
     pub(crate) fn write_back(&self, space: &AddressSpace) {
         let Timeout::At(end) = self.timeout else {
             return;
         };
         let rest = end.saturating_sub(clock::now());
-        let _ = match self.rest {
-            Rest::Nowhere => Ok(()),
-            Rest::Timespec(address) => UserPtr::new(space, address).write(&Timespec::from(rest)),
-            Rest::Timeval(address) => UserPtr::new(space, address).write(&Timeval::from(rest)),
+        let _ = match self.target {
+            WriteBack::Nowhere => Ok(()),
+            WriteBack::Timespec(address) => UserPtr::new(space, address).write(&Timespec::from(rest)),
+            WriteBack::Timeval(address) => UserPtr::new(space, address).write(&Timeval::from(rest)),
         };
     }
 }

@@ -1,7 +1,7 @@
 //! timerfd_create(2), timerfd_settime(2), timerfd_gettime(2).
 //!
-//! Not here: the timer (object/timerfd).
-//! The wall clock is never set here, so `TFD_TIMER_CANCEL_ON_SET` has nothing to cancel.
+//! Not here: the timer (`core/object/timerfd`). The wall clock is never set here, so `TFD_TIMER_CANCEL_ON_SET` has
+//! nothing to cancel.
 //! Source: Linux 6.1 fs/timerfd.c.
 
 use bitflags::bitflags;
@@ -29,11 +29,11 @@ bitflags! {
 /// `struct itimerspec`: the interval and the value.
 type Itimerspec = [Timespec; 2];
 
-/// Makes a timer of one of the clocks and returns its number.
+/// Makes a timer of a clock and returns its descriptor.
 ///
 /// # Errors
-/// `EINVAL`: an unknown clock or flag. `EPERM`: a clock that wakes the machine, and not root. `EMFILE`: no number is
-/// free. `ENOMEM`.
+/// `EINVAL`: an unknown clock or flag. `EPERM`: a clock that wakes the machine, without `CAP_WAKE_ALARM`. `EMFILE`:
+/// no number is free. `ENOMEM`.
 pub(crate) fn timerfd_create(cx: &mut impl Caller, clock: u32, flags: u32) -> SysResult {
     const REALTIME: u32 = 0;
     const MONOTONIC: u32 = 1;
@@ -54,18 +54,12 @@ pub(crate) fn timerfd_create(cx: &mut impl Caller, clock: u32, flags: u32) -> Sy
     cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
 }
 
-/// Sets the timer to what is at `new`, and writes what was set before to `old` (null: nowhere).
+/// Sets the timer to the `struct itimerspec` at `new`, and writes the previous setting to `old` (null: does not).
 ///
 /// # Errors
-/// `EFAULT`: `new` is not readable, and nothing was set; or `old` is not writable, and it was. `EINVAL`: an unknown
-/// flag, no valid time, or `fd` is no timer. `EBADF`: `fd` is not open.
-pub(crate) fn timerfd_settime(
-    cx: &mut impl Caller,
-    fd: usize,
-    flags: u32,
-    new: usize,
-    old: usize,
-) -> SysResult {
+/// `EFAULT`: `new` is not readable, and the timer was not set; or `old` is not writable, and it was. `EINVAL`: an
+/// unknown flag, no valid time, or `fd` is no timer. `EBADF`: `fd` is not open.
+pub(crate) fn timerfd_settime(cx: &impl Caller, fd: usize, flags: u32, new: usize, old: usize) -> SysResult {
     let [interval, value] = UserPtr::<Itimerspec>::new(cx.space(), new).read()?;
     let flags = SetFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let (interval, value) = (interval.to_duration()?, value.to_duration()?);
@@ -76,7 +70,7 @@ pub(crate) fn timerfd_settime(
     } else if !flags.contains(SetFlags::ABSOLUTE) {
         Some(clock::now().saturating_add(value))
     } else if timer.is_realtime() {
-        // What is past by more than the machine is old has expired as well.
+        // A time before boot has expired, too.
         let ago = clock::realtime().saturating_sub(value);
         Some(clock::now().saturating_sub(ago).saturating_add(value.saturating_sub(clock::realtime())))
     } else {
@@ -89,7 +83,7 @@ pub(crate) fn timerfd_settime(
     Ok(0)
 }
 
-/// Writes what the timer is set to to `to`.
+/// Writes the timer's setting to `to`.
 ///
 /// # Errors
 /// `EBADF`: `fd` is not open. `EINVAL`: it is no timer. `EFAULT`: `to` is not writable.

@@ -18,7 +18,7 @@ use super::tmpfs::inode::Inode;
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 
 /// The flock(2) lock of one file.
 pub(crate) struct FileLock {
@@ -59,7 +59,7 @@ impl FileLock {
     /// # Errors
     /// `ENOMEM`: the lock was not taken, because its release on close could not be registered.
     pub(crate) fn acquire(self: &Arc<Self>, file: &OpenFile, mode: LockMode) -> Poll<Result<(), Errno>> {
-        let observer: Arc<dyn Release> = self.clone();
+        let observer: Arc<dyn ReleaseObserver> = self.clone();
         file.observe(&observer)?;
         if self.state.lock().0.acquire(file.id(), mode) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
@@ -86,8 +86,8 @@ impl FileLock {
     }
 }
 
-impl Release for FileLock {
-    fn release(&self, description: DescriptionId) {
+impl ReleaseObserver for FileLock {
+    fn released(&self, description: DescriptionId) {
         self.release_from(description);
         self.forget_unused();
     }

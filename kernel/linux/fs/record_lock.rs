@@ -21,7 +21,7 @@ use rules::linux::record_lock::{LockRange, RecordLock, RecordLocks};
 use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::core::file::table::{CloseObserver, FdTable, TableId};
 
 /// The owner of record locks.
@@ -158,8 +158,8 @@ impl FileLocks {
     }
 }
 
-impl Release for FileLocks {
-    fn release(&self, description: DescriptionId) {
+impl ReleaseObserver for FileLocks {
+    fn released(&self, description: DescriptionId) {
         self.release_all(RecordLockOwner::Description(description));
         self.forget_unused();
     }

@@ -8,7 +8,7 @@ use rules::linux::netlink::socket::NetlinkSwitches;
 use rules::net::abi::socket::{SOL_NETLINK, netlink};
 
 use super::NetlinkSocket;
-use crate::net::option::{Answer, Given};
+use crate::net::option::{OptionInput, OptionOutput};
 
 /// Returns the switch that an option sets.
 ///
@@ -28,25 +28,35 @@ const fn switch(name: u32) -> Result<NetlinkSwitches, Errno> {
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such level or option. `EINVAL`: there is no room for a number.
-pub(super) fn get(socket: &NetlinkSocket, level: u32, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+pub(super) fn get(
+    socket: &NetlinkSocket,
+    level: u32,
+    name: u32,
+    output: &OptionOutput<'_>,
+) -> Result<(), Errno> {
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
     }
     let switch = switch(name)?;
-    answer.require(size_of::<i32>())?;
-    answer.write_flag(socket.state.read().switches().contains(switch))
+    output.require(size_of::<i32>())?;
+    output.write_flag(socket.state.read().switches().contains(switch))
 }
 
 /// Sets an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such level or option. `EINVAL`: no such group. `EFAULT`: not readable.
-pub(super) fn set(socket: &NetlinkSocket, level: u32, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+pub(super) fn set(
+    socket: &NetlinkSocket,
+    level: u32,
+    name: u32,
+    input: &OptionInput<'_>,
+) -> Result<(), Errno> {
     if level != SOL_NETLINK {
         return Err(Errno::ENOPROTOOPT);
     }
     // A value that is too short counts as 0.
-    let value = if given.len < size_of::<i32>() { 0 } else { given.number()? as u32 };
+    let value = if input.len < size_of::<i32>() { 0 } else { input.number()? as u32 };
     let mut state = socket.state.lock();
     match name {
         netlink::ADD_MEMBERSHIP => state.join(value, true),

@@ -19,7 +19,7 @@ use crate::linux::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::net::counters::{self, Kind};
-use crate::net::demux::{self, Found};
+use crate::net::demux::{self, TupleOwner};
 use crate::net::endpoint::Endpoint;
 use crate::net::{ethernet, interface, ports, timer, udp};
 
@@ -86,7 +86,7 @@ fn listener(endpoint: &Endpoint) -> InetSocketLine {
     }
 }
 
-fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
+fn connection(tuple: &Tuple, found: &TupleOwner) -> InetSocketLine {
     let nobodys = InetSocketLine {
         local: tuple.local,
         remote: tuple.remote,
@@ -99,7 +99,7 @@ fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
     };
     let now = clock::now();
     match found {
-        Found::Endpoint(endpoint) => {
+        TupleOwner::Endpoint(endpoint) => {
             let state = endpoint.state.read();
             let sent = state.queued().unwrap_or(0);
             let timer = match timer::next(endpoint) {
@@ -116,13 +116,13 @@ fn connection(tuple: &Tuple, found: &Found) -> InetSocketLine {
                 ..unasked(endpoint)
             }
         }
-        Found::Request(listener) => InetSocketLine {
+        TupleOwner::Request(listener) => InetSocketLine {
             state: TcpState::SynReceived.number(),
             timer: Timer::Repeat(timer::next(listener).map_or(Duration::ZERO, |at| at.saturating_sub(now))),
             uid: listener.holder.uid().unwrap_or(0),
             ..nobodys
         },
-        Found::TimeWait(rest) => InetSocketLine {
+        TupleOwner::TimeWait(rest) => InetSocketLine {
             state: TcpState::TimeWait.number(),
             timer: Timer::TimeWait(rest.end().saturating_sub(now)),
             ..nobodys
@@ -217,14 +217,14 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
     let mut bytes = 0;
     for (_, found) in demux::all()? {
         match found {
-            Found::Endpoint(endpoint) => {
+            TupleOwner::Endpoint(endpoint) => {
                 counts.tcp += 1;
                 counts.orphans += usize::from(endpoint.holder.has_left());
                 let state = endpoint.state.read();
                 bytes += state.queued().unwrap_or(0) + state.unread().unwrap_or(0);
             }
-            Found::Request(_) => {}
-            Found::TimeWait(_) => counts.time_wait += 1,
+            TupleOwner::Request(_) => {}
+            TupleOwner::TimeWait(_) => counts.time_wait += 1,
         }
     }
     counts.tcp_pages = pages(bytes);

@@ -22,7 +22,7 @@ use rules::abi::signal::{SigSet, Signal};
 
 /// Returns whether the thread runs or is runnable.
 pub(super) fn is_running(thread: &Thread) -> bool {
-    !thread.parker().is_asleep()
+    !thread.unparker().is_asleep()
 }
 
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use super::{file_size, mask};
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::table::FdTable;
-use crate::core::syscall::buffers::Place;
+use crate::core::syscall::buffers::Position;
 pub(crate) use crate::core::syscall::caller::{Caller, SysResult};
 use crate::core::syscall::caller::{Restart, Right};
 use crate::core::syscall::poll::Group;
@@ -143,12 +143,18 @@ impl Caller for Context<'_> {
         self.credentials().can(match right {
             Right::AdministerNetwork => Capability::NET_ADMIN,
             Right::BindReservedPort => Capability::NET_BIND_SERVICE,
+            Right::ExceedLimits => Capability::SYS_RESOURCE,
             Right::WakeMachine => Capability::WAKE_ALARM,
         })
     }
 
-    fn write_limit(&self, file: &OpenFile, place: Place, status: OpenFlags) -> Result<Option<usize>, Errno> {
-        file_size::room(self, file, place, status)
+    fn write_limit(
+        &self,
+        file: &OpenFile,
+        position: Position,
+        status: OpenFlags,
+    ) -> Result<Option<usize>, Errno> {
+        file_size::room(self, file, position, status)
     }
 
     fn send_sigpipe(&self) {

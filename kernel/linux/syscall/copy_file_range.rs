@@ -11,7 +11,7 @@ use rules::core::seek::OFFSET_MAX;
 use super::context::{Caller, Context, SysResult};
 use super::{file_size, sendfile};
 use crate::core::file::description::OpenFile;
-use crate::core::syscall::buffers::Place;
+use crate::core::syscall::buffers::Position;
 use crate::core::syscall::write;
 use crate::machine::memory::user::{MAX_RW_COUNT, UserPtr};
 
@@ -49,7 +49,7 @@ pub(crate) fn copy_file_range(
     let (from_stat, to_stat) = (from_file.stat(), to_file.stat());
     let rest = from_stat.size.cast_unsigned().saturating_sub(start);
     let count = count.min(usize::try_from(rest).unwrap_or(usize::MAX)).min(MAX_RW_COUNT);
-    let room = file_size::room(cx, &to_file, Place::At(target), OpenFlags::empty())?;
+    let room = file_size::room(cx, &to_file, Position::At(target), OpenFlags::empty())?;
     let count = count.min(room.unwrap_or(count));
     let is_same = (from_stat.device, from_stat.inode) == (to_stat.device, to_stat.inode);
     if is_same && target.saturating_add(count as u64) > start && target < start.saturating_add(count as u64) {
@@ -66,7 +66,7 @@ pub(crate) fn copy_file_range(
     }
     let (mut position, mut goal) = (start, target);
     let copied = sendfile::copy(cx, &from_file, &mut position, count, |from| {
-        write::write_everything(cx, &to_file, from, |from| {
+        write::write_all(cx, &to_file, from, |from| {
             let written = to_file.write_at(goal, from, OpenFlags::empty());
             written.map_ok(|written| {
                 goal += written as u64;

@@ -8,7 +8,7 @@ use rules::abi::open::OpenFlags;
 
 use super::context::Context;
 use crate::core::file::description::OpenFile;
-use crate::core::syscall::buffers::Place;
+use crate::core::syscall::buffers::Position;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::limits::Resource;
 use crate::linux::task::signal::pending::Info;
@@ -22,7 +22,7 @@ use rules::abi::signal::Signal;
 pub(crate) fn room(
     cx: &Context<'_>,
     file: &OpenFile,
-    place: Place,
+    position: Position,
     status: OpenFlags,
 ) -> Result<Option<usize>, Errno> {
     let Some(inode) = file.downcast::<Inode>() else { return Ok(None) };
@@ -31,10 +31,10 @@ pub(crate) fn room(
     if limit == u64::MAX || inode.file_type() != FileType::Regular {
         return Ok(None);
     }
-    let start = match place {
+    let start = match position {
         _ if status.contains(OpenFlags::APPEND) => inode.size(),
-        Place::Offset => *file.offset(),
-        Place::At(offset) => offset,
+        Position::Current => *file.offset(),
+        Position::At(offset) => offset,
     };
     if start >= limit {
         return Err(exceeded(cx));

@@ -20,7 +20,7 @@ use rules::linux::abi::termios::{TIOCGPTPEER, TIOCSPGRP};
 use self::pty::Through;
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
-use crate::core::syscall::patience;
+use crate::core::syscall::blocking::Blocking;
 use crate::linux::terminal::Terminal;
 use crate::machine::memory::user::UserPtr;
 
@@ -60,9 +60,8 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             job::serve(cx, &terminal, through, request, argument)
         }
         _ if netdevice::is_one(request) => netdevice::serve(cx, &file, request, argument),
-        _ => patience::until_ready(cx, &file, Events::WRITABLE, || {
-            file.file().ioctl(request, argument, cx.space())
-        }),
+        _ => Blocking::new(cx, &file, Events::WRITABLE)
+            .run(|| file.file().ioctl(request, argument, cx.space())),
     }
 }
 

@@ -11,7 +11,7 @@ use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::at::AT_FDCWD;
 
 use super::context::{Caller, Context, SysResult};
-use crate::core::syscall::patience;
+use crate::core::syscall::blocking;
 use crate::linux::fs::open::{self, OpenHow};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::user::{UserPtr, UserSlice};
@@ -68,7 +68,7 @@ fn open_with(cx: &mut Context<'_>, directory: i32, path: usize, how: OpenHow) ->
     let origin = cx.origin_at(directory, &path)?;
     let opened = open::open(&origin, &path, how)?;
     if !how.flags.contains(OpenFlags::NONBLOCK) {
-        patience::until_opened(cx, &*opened.file, how.access)?;
+        blocking::wait_for_open(cx, &*opened.file, how.access)?;
     }
     let description = opened.describe(how.access, how.flags)?;
     Ok(reserved.commit(description, OnExec::from_flags(how.flags)).index())

@@ -15,7 +15,7 @@ use rules::linux::record_lock::argument::{Flock, RawFlock};
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::description::OpenFile;
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::linux::fs::record_lock::{self, FileLocks, Holder, RecordLockOwner, Waiting};
 use crate::machine::memory::user::UserPtr;
 
@@ -112,7 +112,7 @@ fn observe(file: &OpenFile, owner: LockOwner, locks: &Arc<FileLocks>) -> Result<
     match owner {
         LockOwner::Process => Ok(()),
         LockOwner::Description => {
-            let observer: Arc<dyn Release> = locks.clone();
+            let observer: Arc<dyn ReleaseObserver> = locks.clone();
             file.observe(&observer)
         }
     }

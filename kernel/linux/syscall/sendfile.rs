@@ -52,7 +52,7 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
         return Err(Errno::EINVAL);
     }
     let copied = copy(cx, &from, &mut position, count.min(MAX_RW_COUNT), |piece| {
-        write::write_everything(cx, &to, piece, |from| to.write(from, to.status()))
+        write::write_all(cx, &to, piece, |from| to.write(from, to.status()))
     });
     if start.is_some() {
         offset.write(&position)?;

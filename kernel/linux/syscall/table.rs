@@ -18,6 +18,9 @@ use super::{
     signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
     timer_create, truncate, unlink, utimensat, wait, xattr,
 };
+use crate::core::syscall::buffers::Buffers;
+use crate::core::syscall::epoll::EventsBuffer;
+use crate::core::syscall::mask::MaskArgument;
 use crate::core::syscall::{close, dup, epoll, eventfd, pipe, poll, read, select, signalfd, timerfd, write};
 use crate::machine::console::println;
 use crate::machine::memory::pages::Mappable;
@@ -63,7 +66,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         20 => write::writev(cx, fd(a[0]), a[1], a[2]),
         21 => access::access(cx, a[0], a[1] as u32),
         22 => pipe::pipe(cx, a[0]),
-        23 => select::select(cx, a[0] as i32, a[1], a[2], a[3], a[4]),
+        23 => select::select(cx, a[0] as i32, [a[1], a[2], a[3]], a[4]),
         24 => sched::sched_yield(),
         25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4]),
         26 => memory::msync(cx.space(), a[0], a[1], a[2] as u32),
@@ -203,7 +206,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         229 => time::clock_getres(cx, a[0], a[1]),
         230 => time::clock_nanosleep(cx, a[0], a[1], a[2], a[3]),
         231 => exit::exit_group(cx, a[0]),
-        232 => epoll::epoll_wait(cx, a[0], a[1], a[2] as i32, a[3] as i32),
+        232 => epoll::epoll_wait(cx, events(a), a[3] as i32),
         233 => epoll::epoll_ctl(cx, a[0], a[1] as i32, a[2], a[3]),
         234 => kill::tgkill(cx, a[0], a[1], a[2]),
         247 => wait::waitid(cx, a[0], a[1], a[2], a[3], a[4]),
@@ -219,15 +222,15 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         267 => readlink::readlinkat(cx, a[0] as i32, a[1], a[2], a[3] as i32),
         268 => chmod::fchmodat(cx, a[0] as i32, a[1], a[2] as u32),
         269 => access::faccessat(cx, a[0] as i32, a[1], a[2] as u32),
-        270 => select::pselect6(cx, a[0] as i32, a[1], a[2], a[3], a[4], a[5]),
-        271 => poll::ppoll(cx, a[0], a[1] as u32, a[2], a[3], a[4]),
+        270 => select::pselect6(cx, a[0] as i32, [a[1], a[2], a[3]], a[4], a[5]),
+        271 => poll::ppoll(cx, a[0], a[1] as u32, a[2], MaskArgument { addr: a[3], size: a[4] }),
         273 => futex::set_robust_list(cx, a[0], a[1]),
         274 => futex::get_robust_list(cx, a[0], a[1], a[2]),
         275 => splice::splice(cx, fd(a[0]), fd(a[2]), a[4]),
         276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2]),
         278 => splice::vmsplice(cx, fd(a[0]), a[2]),
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
-        281 => epoll::epoll_pwait(cx, a[0], a[1], a[2] as i32, a[3] as i32, a[4], a[5]),
+        281 => epoll::epoll_pwait(cx, events(a), a[3] as i32, MaskArgument { addr: a[4], size: a[5] }),
         282 => signalfd::signalfd(cx, a[0] as i32, a[1], a[2]),
         283 => timerfd::timerfd_create(cx, a[0] as u32, a[1] as u32),
         284 => eventfd::eventfd(cx, a[0] as u32),
@@ -260,8 +263,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         324 => sched::membarrier(cx, a[0], a[1]),
         325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
         326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
-        327 => read::preadv2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
-        328 => write::pwritev2(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64, a[5] as u32),
+        327 => read::preadv2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
+        328 => write::pwritev2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
         332 => stat::statx(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32, a[4]),
         // rseq(2): C libraries do without it, as on a Linux without `CONFIG_RSEQ`.
         334 => Err(Errno::ENOSYS),
@@ -271,7 +274,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),
         439 => access::faccessat2(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),
-        441 => epoll::epoll_pwait2(cx, a[0], a[1], a[2] as i32, a[3], a[4], a[5]),
+        441 => epoll::epoll_pwait2(cx, events(a), a[3], MaskArgument { addr: a[4], size: a[5] }),
         _ => {
             log_unknown(number);
             Err(Errno::ENOSYS)
@@ -292,6 +295,16 @@ const fn room(addr: usize, len_addr: usize) -> Room {
 /// Describes a socket address or option value, whose length is an `int`.
 const fn address(addr: usize, len: usize) -> Span {
     Span { addr, len: len as u32 as usize }
+}
+
+/// Returns the buffers that preadv2(2) and pwritev2(2) are given.
+const fn vector(a: [usize; 6]) -> Buffers {
+    Buffers::Vector { iov: a[1], count: a[2] }
+}
+
+/// Returns what epoll_wait(2) and its kin are given first.
+const fn events(a: [usize; 6]) -> EventsBuffer {
+    EventsBuffer { epfd: a[0], events: a[1], max: a[2] as i32 }
 }
 
 /// Converts a register to a descriptor: its upper half is ignored, and a negative number is beyond all tables.

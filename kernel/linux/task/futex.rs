@@ -25,7 +25,7 @@ use pollee::{Sleep, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::thread::Myself;
-use crate::core::event::parker::Parker;
+use crate::core::event::parker::Unparker;
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
 
@@ -69,7 +69,7 @@ impl<'a> Word<'a> {
 }
 
 struct Waiter {
-    parker: Arc<Parker>,
+    unparker: Arc<Unparker>,
     bits: u32,
     is_woken: AtomicBool,
     /// The word that the thread waits on; requeueing changes it.
@@ -97,7 +97,7 @@ pub(crate) fn wait(
         return Err(Errno::EAGAIN);
     }
     let waiter = Arc::new(Waiter {
-        parker: thread.parker().clone(),
+        unparker: thread.unparker().clone(),
         bits,
         is_woken: AtomicBool::new(false),
         key: SpinLock::new(key),
@@ -163,7 +163,7 @@ fn wake_locked(waiters: &mut FutexQueues, key: Identity, most: usize, bits: u32)
         }
         count += 1;
         waiter.is_woken.store(true, Ordering::Release);
-        waiter.parker.unpark();
+        waiter.unparker.unpark();
         false
     });
     if queue.is_empty() {

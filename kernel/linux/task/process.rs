@@ -24,7 +24,7 @@ use super::timer::Timers;
 use super::usage::Usage;
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::event::parker::Parker;
+use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::machine::clock;
@@ -107,7 +107,7 @@ pub(crate) struct Process {
     group: AtomicU32,
     session: AtomicU32,
     /// The parent's thread that waits in vfork(2) until this process ends or calls execve(2).
-    pub(super) vfork_parent: SpinLock<Option<Arc<Parker>>>,
+    pub(super) vfork_parent: SpinLock<Option<Arc<Unparker>>>,
     /// The readiness of the process, which its pidfds show.
     pub(super) pollee: event::LockFree,
     /// The signalfds that a thread of the process watched or waited on.
@@ -301,7 +301,7 @@ impl Process {
 
     /// Notes that `parent` waits in vfork(2) until [`Process::release_vfork_parent`]. Called before the process runs.
     pub(crate) fn set_vfork_parent(&self, parent: &Thread) {
-        *self.vfork_parent.lock() = Some(parent.parker().clone());
+        *self.vfork_parent.lock() = Some(parent.unparker().clone());
     }
 
     /// Wakes the parent's thread that waits in vfork(2), if there is one.

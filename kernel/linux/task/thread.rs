@@ -26,7 +26,7 @@ use super::signal::pending::ThreadSignals;
 use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
-use crate::core::event::parker::{Bed, Parker};
+use crate::core::event::parker::{Parker, Unparker};
 use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
@@ -49,7 +49,7 @@ pub(crate) struct Thread {
     attention: AtomicBool,
     /// Set when the thread must end.
     is_dying: AtomicBool,
-    parker: Arc<Parker>,
+    unparker: Arc<Unparker>,
     /// set_tid_address(2): the address that is zeroed and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
     /// set_robust_list(2).
@@ -68,8 +68,8 @@ pub(crate) struct Thread {
 /// A thread as it sees itself. Only the thread itself can sleep.
 pub(crate) struct Myself {
     thread: Arc<Thread>,
-    bed: Bed,
-    waiting: RefCell<poll_set::Waiting>,
+    parker: Parker,
+    poll_context: RefCell<poll_set::PollContext>,
 }
 
 impl Thread {
@@ -96,7 +96,7 @@ impl Thread {
             signals: SpinLock::new(signals),
             attention: AtomicBool::new(false),
             is_dying: AtomicBool::new(false),
-            parker: Arc::default(),
+            unparker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
@@ -246,26 +246,26 @@ impl Thread {
 
     /// Ends the thread's sleep, or its next one before it begins.
     pub(crate) fn wake(&self) {
-        self.parker.unpark();
+        self.unparker.unpark();
     }
 
     /// Returns what the thread has used.
     pub(crate) fn usage(&self) -> Usage {
-        self.meter.usage(self.parker.sleeps())
+        self.meter.usage(self.unparker.sleeps())
     }
 
-    /// Returns what the thread sleeps on.
-    pub(crate) fn parker(&self) -> &Arc<Parker> {
-        &self.parker
+    /// Returns the handle that ends the thread's sleep.
+    pub(crate) fn unparker(&self) -> &Arc<Unparker> {
+        &self.unparker
     }
 }
 
 impl Myself {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let task = event::Task::new(thread.parker.clone());
-        let waiting = RefCell::new(poll_set::Waiting::new(&task));
-        Self { thread: thread.clone(), bed: Bed::make(&thread.parker), waiting }
+        let task = event::Task::new(thread.unparker.clone());
+        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
+        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
@@ -279,9 +279,9 @@ impl Myself {
         // A short sleep, because waking a thread chooses its CPU anew. A sleep that is over before it began moves
         // nothing.
         while !may_stay() {
-            let parker = self.parker.clone();
-            let timer = timer::arm(clock::now().saturating_add(NAP), parker);
-            self.bed.sleep();
+            let unparker = self.unparker.clone();
+            let timer = timer::arm(clock::now().saturating_add(NAP), unparker);
+            self.parker.park();
             drop(timer);
         }
     }
@@ -295,9 +295,9 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::Thread for Myself {
-    fn waiting(&self) -> RefMut<'_, poll_set::Waiting> {
-        self.waiting.borrow_mut()
+impl poll_set::PollThread for Myself {
+    fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
+        self.poll_context.borrow_mut()
     }
 }
 
@@ -305,16 +305,16 @@ impl Sleep<event::Pollux> for Myself {
     type Deadline = Duration;
 
     fn task(&self) -> event::Task {
-        event::Task::new(self.parker.clone())
+        event::Task::new(self.unparker.clone())
     }
 
     fn sleep(&self, until: Option<Duration>) -> WakeReason {
         if until.is_some_and(|until| until <= clock::now()) {
             return WakeReason::TimedOut;
         }
-        let timer = until.map(|until| timer::arm(until, self.parker.clone()));
+        let timer = until.map(|until| timer::arm(until, self.unparker.clone()));
         trace::event(Kind::Sleep, self.tid(), 0);
-        self.bed.sleep();
+        self.parker.park();
         drop(timer);
         let wake = match until {
             Some(until) if until <= clock::now() => WakeReason::TimedOut,

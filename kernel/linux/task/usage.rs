@@ -123,7 +123,7 @@ impl Meter {
         Duration::from_nanos(self.time.nanoseconds())
     }
 
-    /// Returns all counters; `sleeps` is the parker's count.
+    /// Returns all counters; `sleeps` is the unparker's count.
     pub(super) fn usage(&self, sleeps: u64) -> Usage {
         Usage {
             time: self.time(),

@@ -17,7 +17,7 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::net::counters::{Kind, Member};
+use crate::net::counters::{Counted, Kind};
 use crate::net::holder::Holder;
 use crate::net::ports;
 
@@ -32,7 +32,7 @@ pub(crate) struct Endpoint {
     pub(super) clients: Ranked<Vec<Weak<Endpoint>>>,
     /// The number of unconnected senders that wait for room here.
     pub(super) strangers: AtomicUsize,
-    _member: Member,
+    _counted: Counted,
 }
 
 /// All endpoints, by inode number.
@@ -57,11 +57,11 @@ impl Endpoint {
         let endpoint = Arc::new(Self {
             state: event::Locked::new(Class::Socket, UnixSocketState::new(kind)),
             inode: ports::new_owner().0 + 1,
-            holder: Holder::nobody(),
+            holder: Holder::none(),
             key: Once::new(),
             clients: Ranked::new(Rank::Interface, Vec::new()),
             strangers: AtomicUsize::new(0),
-            _member: Member::new(Kind::Local),
+            _counted: Counted::new(Kind::Local),
         });
         ALL.lock().insert(endpoint.inode, Arc::downgrade(&endpoint));
         endpoint

@@ -14,9 +14,9 @@ use super::endpoint::Endpoint;
 use crate::core::event;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::WriteExtent;
-use crate::net::file::{Protocol, State};
+use crate::net::file::{Protocol, SocketState};
 
-impl State for UnixSocketState<Arc<Endpoint>, Arc<OpenFile>> {
+impl SocketState for UnixSocketState<Arc<Endpoint>, Arc<OpenFile>> {
     fn options(&self) -> &Options {
         self.options()
     }

@@ -1,7 +1,7 @@
 //! The options of the level `IPPROTO_IP`.
 //!
-//! They are told as they were set. What the headers of packets say of priorities and the like changes nothing here, and
-//! nothing travels beside a datagram.
+//! They read back as they were set, and have no effect: no queue looks at priorities, and datagrams carry no control
+//! messages.
 //! Source: ip(7); Linux 6.1 net/ipv4/ip_sockglue.c (`do_ip_setsockopt`, `do_ip_getsockopt`).
 
 use core::ops::RangeInclusive;
@@ -10,7 +10,7 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::{ip, kind};
 use rules::net::socket::{DEFAULT_TTL, Switches};
 
-use super::{Answer, Given, Number};
+use super::{Number, OptionInput, OptionOutput};
 use crate::net::address::Address;
 use crate::net::interface;
 use crate::net::socket::Socket;
@@ -21,7 +21,7 @@ const OPTIONS: [RangeInclusive<u32>; 2] = [1..=26, 32..=51];
 /// `IP_PMTUDISC_DONT` to `IP_PMTUDISC_OMIT`.
 const DISCOVERIES: RangeInclusive<i32> = 0..=5;
 
-/// The bits of a `IP_TOS` that are not the program's to say of a stream.
+/// The bits of `IP_TOS` that a program cannot set on a stream: ECN.
 const CONGESTION: i32 = 3;
 
 fn number(name: u32) -> Option<Number> {
@@ -39,33 +39,33 @@ fn number(name: u32) -> Option<Number> {
     })
 }
 
-/// Tells an option's value.
+/// Writes the value of an option.
 ///
 /// # Errors
-/// `ENOPROTOOPT`: no such option. `ENOTCONN`: the length of packets, of a socket without a way.
-pub(in crate::net) fn get(socket: &dyn Socket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+/// `ENOPROTOOPT`: no such option. `ENOTCONN`: the MTU of a socket without a route.
+pub(in crate::net) fn get(socket: &dyn Socket, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
     if name == ip::MTU {
         return match socket.peer() {
-            Ok(Address::Inet(peer)) => answer.write(interface::mtu_to(*peer.ip()).ok_or(Errno::ENOTCONN)?),
+            Ok(Address::Inet(peer)) => output.write(interface::mtu_to(*peer.ip()).ok_or(Errno::ENOTCONN)?),
             _ => Err(Errno::ENOTCONN),
         };
     }
-    answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut socket.state().options()))
+    output.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut socket.state().options()))
 }
 
-/// Changes an option.
+/// Sets an option.
 ///
 /// # Errors
-/// `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for it. `EFAULT`: not readable.
-pub(in crate::net) fn set(socket: &dyn Socket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
+/// `ENOPROTOOPT`: no such option. Nothing changed. `EINVAL`: too short, or not allowed. `EFAULT`: not readable.
+pub(in crate::net) fn set(socket: &dyn Socket, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
     if !OPTIONS.iter().any(|names| names.contains(&name)) {
         return Err(Errno::ENOPROTOOPT);
     }
-    let value = match given.small_number()? {
-        value if name == ip::TOS && socket.nature().kind == kind::SOCK_STREAM => value & !CONGESTION,
+    let value = match input.small_number()? {
+        value if name == ip::TOS && socket.socket_type().kind == kind::SOCK_STREAM => value & !CONGESTION,
         -1 if name == ip::TTL => DEFAULT_TTL.into(),
         value => value,
     };
-    // What is not known changes nothing.
+    // Other options of the level have no effect.
     number(name).map_or(Ok(()), |option| option.change(socket, value))
 }

@@ -9,7 +9,7 @@ use rules::abi::errno::Errno;
 use rules::net::abi::socket::tcp;
 use rules::net::socket::Switches;
 
-use super::{Answer, Given, Number};
+use super::{Number, OptionInput, OptionOutput};
 use crate::net::socket::Socket as _;
 use crate::net::tcp::TcpSocket;
 
@@ -25,8 +25,7 @@ const SEGMENT: RangeInclusive<i32> = 88..=32_767;
 /// `net.ipv4.tcp_fin_timeout`, in seconds.
 const FIN_TIMEOUT: i32 = 60;
 
-/// The seconds until so many repetitions of a SYN have been answered that `seconds` are over (`secs_to_retrans`,
-/// `retrans_to_secs`).
+/// Rounds `seconds` up to the end of a whole number of SYN retransmissions (`secs_to_retrans`, `retrans_to_secs`).
 fn repetitions(seconds: i32) -> u16 {
     const MOST: u16 = 120;
     let (mut pause, mut total) = (1, 0_u16);
@@ -48,37 +47,37 @@ fn number(name: u32) -> Option<Number> {
         tcp::KEEPINTVL => Number::Seconds(KEEP_SECONDS, |options| &mut options.keep_interval),
         tcp::KEEPCNT => Number::Byte(KEEP_COUNT, |options| &mut options.keep_count),
         tcp::SYNCNT => Number::Byte(SYN_COUNT, |options| &mut options.syn_count),
-        // The protocol machine decides this by itself.
+        // Has no effect: the protocol decides when to acknowledge.
         tcp::QUICKACK => Number::Unless(Switches::SLOW_ACK),
         _ => return None,
     })
 }
 
-/// Tells an option's value.
+/// Writes the value of an option.
 ///
 /// # Errors
 /// `ENOPROTOOPT`: no such option.
-pub(in crate::net) fn get(socket: &TcpSocket, name: u32, answer: &Answer<'_>) -> Result<(), Errno> {
+pub(in crate::net) fn get(socket: &TcpSocket, name: u32, output: &OptionOutput<'_>) -> Result<(), Errno> {
     let mut options = socket.state().options();
     match name {
-        tcp::USER_TIMEOUT => answer.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
-        tcp::MAXSEG => answer.write(socket.segment_len() as i32),
-        tcp::INFO => answer.write(socket.info()),
-        tcp::DEFER_ACCEPT => answer.write(i32::from(options.defer_accept)),
-        // How long the other end's FIN is waited for, which cannot be changed.
-        tcp::LINGER2 => answer.write(FIN_TIMEOUT),
-        // Connections carry nothing before they are there.
-        tcp::FASTOPEN => answer.write(0_i32),
-        _ => answer.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut options)),
+        tcp::USER_TIMEOUT => output.write(options.user_timeout.map_or(0, |time| time.as_millis() as i32)),
+        tcp::MAXSEG => output.write(socket.segment_len() as i32),
+        tcp::INFO => output.write(socket.info()),
+        tcp::DEFER_ACCEPT => output.write(i32::from(options.defer_accept)),
+        // The time in FIN_WAIT_2, which cannot be changed.
+        tcp::LINGER2 => output.write(FIN_TIMEOUT),
+        // A SYN never carries data.
+        tcp::FASTOPEN => output.write(0_i32),
+        _ => output.write(number(name).ok_or(Errno::ENOPROTOOPT)?.get(&mut options)),
     }
 }
 
-/// Changes an option.
+/// Sets an option.
 ///
 /// # Errors
-/// `EINVAL`: too short, or no value for it. `ENOPROTOOPT`: no such option.
-pub(in crate::net) fn set(socket: &TcpSocket, name: u32, given: &Given<'_>) -> Result<(), Errno> {
-    let value = given.number()?;
+/// Nothing changed. `EINVAL`: too short, or not allowed. `ENOPROTOOPT`: no such option.
+pub(in crate::net) fn set(socket: &TcpSocket, name: u32, input: &OptionInput<'_>) -> Result<(), Errno> {
+    let value = input.number()?;
     match name {
         tcp::USER_TIMEOUT => {
             let milliseconds = u64::try_from(value).map_err(|_| Errno::EINVAL)?;
@@ -92,7 +91,7 @@ pub(in crate::net) fn set(socket: &TcpSocket, name: u32, given: &Given<'_>) -> R
             let len = (value != 0).then_some(value as u16);
             socket.update_options(&mut |options| options.max_segment = len);
         }
-        // The protocol machine decides this by itself.
+        // Has no effect: the protocol decides when to acknowledge.
         tcp::DEFER_ACCEPT => {
             let seconds = repetitions(value);
             socket.update_options(&mut |options| options.defer_accept = seconds);

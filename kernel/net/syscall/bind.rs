@@ -7,12 +7,12 @@ use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 use crate::net::socket::SocketCaller;
 
-/// Gives the socket the address at `address`.
+/// Binds the socket to the address at `address`.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it has an address, or this is none. `EAFNOSUPPORT`: another family.
-/// `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: taken. `EACCES`: a port below 1024 without `CAP_NET_BIND_SERVICE`.
-/// `EFAULT`: not readable. Those of mknod(2).
+/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: it is bound, or the address is invalid. `EAFNOSUPPORT`:
+/// another family. `EADDRNOTAVAIL`: no address of this machine. `EADDRINUSE`: taken. `EACCES`: a port below 1024
+/// without `CAP_NET_BIND_SERVICE`. `EFAULT`: not readable. Those of mknod(2).
 pub(crate) fn bind(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Span) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;

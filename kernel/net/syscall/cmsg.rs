@@ -1,4 +1,4 @@
-//! cmsg(3): what travels beside the bytes of a message.
+//! cmsg(3): control messages.
 //!
 //! Owns: descriptors (`SCM_RIGHTS`), as programs write and read them.   Missing: credentials.
 //! Why: decision 0070.
@@ -15,7 +15,7 @@ use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::{Caller, parse_fd};
 use crate::machine::memory::user::UserSlice;
 use crate::net::file;
-use crate::net::socket::Nature;
+use crate::net::socket::SocketType;
 
 /// `sizeof(struct cmsghdr)`: a length of eight bytes, a level and a type of four.
 const HEADER: usize = 16;
@@ -26,15 +26,15 @@ const RIGHTS_MAX: usize = 253;
 /// Descriptors.
 const SCM_RIGHTS: u32 = 1;
 
-/// The descriptions behind the descriptors that `message` sends over a socket of that nature.
+/// Reads the descriptors that `message` sends over a socket of type `socket_type`, and returns their descriptions.
 ///
 /// # Errors
-/// `ENOBUFS`: too long. `EINVAL`: malformed, or nothing that the socket knows, or too many descriptors. `EBADF`: not
-/// open. `ETOOMANYREFS`: a local socket, which might keep itself alive. `EFAULT`: not readable.
+/// `ENOBUFS`: too long. `EINVAL`: malformed, of a type that the socket does not know, or with too many descriptors.
+/// `EBADF`: not open. `ETOOMANYREFS`: a local socket, which could keep itself alive. `EFAULT`: not readable.
 pub(crate) fn read_rights(
     cx: &impl Caller,
     message: &MessageHeader,
-    nature: Nature,
+    socket_type: SocketType,
 ) -> Result<Vec<Arc<OpenFile>>, Errno> {
     let len = message.control_len as usize;
     let mut rights = Vec::new();
@@ -54,11 +54,11 @@ pub(crate) fn read_rights(
         }
         let is_known = word(&header[8..12]) == SOL_SOCKET as usize;
         if is_known {
-            if word(&header[12..]) != SCM_RIGHTS as usize || nature.family == family::AF_NETLINK {
+            if word(&header[12..]) != SCM_RIGHTS as usize || socket_type.family == family::AF_NETLINK {
                 return Err(Errno::EINVAL);
             }
-            // The internet's sockets do not look at descriptors.
-            let is_local = nature.family == family::AF_UNIX;
+            // Internet sockets ignore descriptors.
+            let is_local = socket_type.family == family::AF_UNIX;
             for number in rest[HEADER..len].chunks_exact(4).filter(|_| is_local) {
                 rights.push(right(cx, word(number))?);
             }
@@ -77,13 +77,13 @@ fn word(bytes: &[u8]) -> usize {
 
 fn right(cx: &impl Caller, number: usize) -> Result<Arc<OpenFile>, Errno> {
     let file = cx.files().get_any(parse_fd(number)?)?;
-    if file::socket(&file).is_ok_and(|socket| socket.nature().family == family::AF_UNIX) {
+    if file::socket(&file).is_ok_and(|socket| socket.socket_type().family == family::AF_UNIX) {
         return Err(Errno::ETOOMANYREFS);
     }
     Ok(file)
 }
 
-/// Opens as many of `rights` as `message` has room for, and says in it how many, and whether there were more.
+/// Opens as many of `rights` as `message` has room for, and sets its length and `MSG_CTRUNC`.
 ///
 /// # Errors
 /// `EFAULT`: not writable.

@@ -5,7 +5,7 @@
 use core::task::Poll;
 use core::time::Duration;
 
-use pollee::{Events, WakeMode};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::tcp::socket::ConnectAttempt;
@@ -13,21 +13,21 @@ use rules::net::tcp::socket::ConnectAttempt;
 use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::patience;
 use crate::net::file;
 use crate::net::socket::{Connect, Socket, SocketCaller};
-use pollee::Recheck;
 
-/// Connects the socket with the address at `address`; `AF_UNSPEC` undoes that.
+/// Connects the socket to the address at `address`; `AF_UNSPEC` disconnects it.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: no address. `EFAULT`: not readable. `EAFNOSUPPORT`: another family.
-/// `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is up.
-/// `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: how it went. `ENETUNREACH`: no way leads
-/// there. `EPERM`: only root speaks to others than the kernel. `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came
-/// first; a handshake goes on. `ENOBUFS`: no memory. `EAGAIN`: the backlog is full, and it must not wait, or not for
-/// longer. `EPROTOTYPE`: a socket of another type. `EACCES`, `ENOENT` and the like: the path.
+/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: the address is invalid. `EFAULT`: not readable. `EAFNOSUPPORT`: another
+/// family. `EISCONN`: connected already. `EINPROGRESS`: it has begun, and the socket has `O_NONBLOCK` or the time is
+/// up. `EALREADY`: it had begun before. `ECONNREFUSED`, `ETIMEDOUT`, `ECONNRESET`: the handshake failed.
+/// `ENETUNREACH`: there is no route. `EPERM`: a netlink peer other than the kernel, without the capability.
+/// `EADDRNOTAVAIL`: no port is free. `EINTR`: a signal came first; a handshake goes on. `ENOBUFS`: no memory.
+/// `EAGAIN`: the backlog is full, and the call may not wait, or not for longer. `EPROTOTYPE`: a socket of another
+/// type. `EACCES`, `ENOENT` and the like: the path.
 pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Span) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
@@ -38,8 +38,9 @@ pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Sp
         Connect::Done => {}
         Connect::Handshake(attempt) => finish(cx, &file, socket, attempt, limit())?,
         Connect::Backlog(backlog) => {
-            let for_room = (backlog.room(), Events::WRITABLE, WakeMode::All);
-            patience::until_changed(cx, for_room, limit(), || backlog.enter())?;
+            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let room = WaitTarget { file: backlog.room(), interest, mode, recheck: Recheck::Try };
+            blocking::wait_for(cx, room, limit(), || backlog.enter())?;
         }
     }
     Ok(0)
@@ -58,12 +59,12 @@ fn finish(
 ) -> Result<(), Errno> {
     let is_first = attempt == ConnectAttempt::First;
     let going_on = if is_first { Errno::EINPROGRESS } else { Errno::EALREADY };
-    // Linux has seen no answer by then, not even from this machine.
+    // On Linux, no answer has arrived by then, not even from this machine.
     if is_first && limit == Timeout::Now {
         return Err(going_on);
     }
     let mut is_over = false;
-    let result = patience::within(cx, file, (Events::WRITABLE, Recheck::Try), limit, || {
+    let result = Blocking::new(cx, file, Events::WRITABLE).timeout(limit).run(|| {
         let result = socket.connecting();
         is_over = matches!(result, Poll::Ready(_));
         result

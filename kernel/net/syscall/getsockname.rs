@@ -6,19 +6,19 @@ use super::socket::{self, Room};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
 
-/// Tells the address of this end.
+/// Writes the local address.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: negative room. `EFAULT`: not writable.
+/// `EBADF`, `ENOTSOCK`: no socket. `EINVAL`: a negative length. `EFAULT`: not writable.
 pub(crate) fn getsockname(cx: &mut impl Caller, fd: Fd, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     socket::write_address(cx, address, file::socket(&file)?.local()).map(|()| 0)
 }
 
-/// Tells the address of the other end.
+/// Writes the address of the peer.
 ///
 /// # Errors
-/// As [`getsockname`]. `ENOTCONN`: there is none.
+/// As [`getsockname`]. `ENOTCONN`: not connected.
 pub(crate) fn getpeername(cx: &mut impl Caller, fd: Fd, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     socket::write_address(cx, address, file::socket(&file)?.peer()?).map(|()| 0)

@@ -10,31 +10,31 @@ use rules::net::abi::socket::SOL_SOCKET;
 use super::socket::{Room, Span};
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::net::file;
-use crate::net::option::{self, Answer, Given};
+use crate::net::option::{self, OptionInput, OptionOutput};
 use crate::net::socket::SocketCaller;
 
-/// Tells the value of the option `name` of `level`.
+/// Writes the value of the option `name` of `level`.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: negative room.
-/// `EFAULT`: not writable.
+/// `EBADF`, `ENOTSOCK`: no socket. `EOPNOTSUPP`: no such level. `ENOPROTOOPT`: no such option. `EINVAL`: a negative
+/// length. `EFAULT`: not writable.
 pub(crate) fn getsockopt(cx: &mut impl Caller, fd: Fd, level: u32, name: u32, to: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
-    let answer = Answer { space: cx.space(), value: to.addr, len_addr: to.len_addr };
+    let output = OptionOutput { space: cx.space(), value: to.addr, len_addr: to.len_addr };
     match level {
-        SOL_SOCKET => option::socket::get(socket, name, &answer),
-        _ => socket.option(level, name, &answer),
+        SOL_SOCKET => option::socket::get(socket, name, &output),
+        _ => socket.option(level, name, &output),
     }?;
     Ok(0)
 }
 
-/// Changes the option `name` of `level`.
+/// Sets the option `name` of `level`.
 ///
 /// # Errors
-/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or no value for
-/// it. `EDOM`: no time. `EOPNOTSUPP`: not of this family. `EPERM`, `EACCES`: not everybody's to set. `EFAULT`: not
-/// readable.
+/// Nothing changed. `EBADF`, `ENOTSOCK`: no socket. `ENOPROTOOPT`: no such option. `EINVAL`: too short, or not
+/// allowed. `EDOM`: no valid time. `EOPNOTSUPP`: not of this family. `EPERM`, `EACCES`: without the capability.
+/// `EFAULT`: not readable.
 pub(crate) fn setsockopt(
     cx: &mut (impl Caller + SocketCaller),
     fd: Fd,
@@ -46,10 +46,10 @@ pub(crate) fn setsockopt(
     let socket = file::socket(&file)?;
     // The register holds an `int`.
     let len = usize::try_from(value.len as i32).map_err(|_| Errno::EINVAL)?;
-    let given = Given { caller: cx, space: cx.space(), value: value.addr, len };
+    let input = OptionInput { caller: cx, space: cx.space(), value: value.addr, len };
     match level {
-        SOL_SOCKET => option::socket::set(socket, name, &given),
-        _ => socket.set_option(level, name, &given),
+        SOL_SOCKET => option::socket::set(socket, name, &input),
+        _ => socket.set_option(level, name, &input),
     }?;
     Ok(0)
 }

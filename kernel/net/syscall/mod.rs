@@ -1,6 +1,6 @@
 //! The system calls of sockets. One file for each man page.
 //!
-//! Not here: socket(2) and socketpair(2), which know all families (linux/syscall).
+//! Not here: socket(2) and socketpair(2), which know all families (`linux/syscall`).
 
 pub(crate) mod accept;
 pub(crate) mod bind;

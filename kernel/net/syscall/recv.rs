@@ -16,21 +16,20 @@ use super::cmsg;
 use super::socket::{self, Room, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::patience;
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
 use crate::net::address::Address;
 use crate::net::file;
 use crate::net::socket::{Incoming, Socket};
-use pollee::Recheck;
 
-/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP tells no address.
+/// Reads at most `len` bytes to `buffer` and returns how many; 0 is the end. TCP writes no address.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: nothing is there, and it must not wait, or not
-/// for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`, `EOPNOTSUPP`: `MSG_OOB`.
-/// What became of the connection.
+/// `EBADF`, `ENOTSOCK`: no socket. `ENOTCONN`: not connected. `EAGAIN`: there is nothing to read, and the call may
+/// not wait, or not for longer. `EINTR`: a signal came before the first byte. `EFAULT`: not writable. `EINVAL`,
+/// `EOPNOTSUPP`: `MSG_OOB`. The pending error of the connection.
 pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, address: Room) -> SysResult {
     let file = cx.files().get(fd)?;
     let socket = file::socket(&file)?;
@@ -46,7 +45,7 @@ pub(crate) fn recvfrom(cx: &mut impl Caller, fd: Fd, buffer: Span, flags: u32, a
     Ok(told(&incoming, flags))
 }
 
-/// [`recvfrom`] to the buffers of the `struct msghdr` at `header`.
+/// Performs [`recvfrom`] with the buffers of the `struct msghdr` at `header`.
 ///
 /// # Errors
 /// As [`recvfrom`]. `EMSGSIZE`: more than `IOV_MAX` buffers.
@@ -78,7 +77,7 @@ pub(crate) fn recvmsg(cx: &mut impl Caller, fd: Fd, header: usize, flags: u32) -
     Ok(told(&incoming, flags))
 }
 
-/// The sender, as far as that is told: of a datagram, and a local socket with a name.
+/// Returns the sender's address, for datagrams and local sockets with a name.
 fn sender(socket: &dyn Socket, incoming: &mut Incoming) -> Option<Address> {
     incoming.from.take().or_else(|| match socket.peer() {
         Ok(Address::Other(peer)) if peer.len() > size_of::<u16>() => Some(Address::Other(peer)),
@@ -86,7 +85,7 @@ fn sender(socket: &dyn Socket, incoming: &mut Incoming) -> Option<Address> {
     })
 }
 
-/// What the call returns: how long the message really was, with `MSG_TRUNC`.
+/// Returns what the call returns: the bytes copied or, with `MSG_TRUNC`, the length of the message.
 fn told(incoming: &Incoming, flags: MessageFlags) -> usize {
     if flags.contains(MessageFlags::TRUNCATE) { incoming.len } else { incoming.count }
 }
@@ -98,18 +97,18 @@ fn receive(
     to: &mut UserSink<'_>,
     flags: MessageFlags,
 ) -> Result<Incoming, Errno> {
-    let nature = socket.nature();
-    let is_tcp = nature.family == family::AF_INET && nature.kind == kind::SOCK_STREAM;
+    let socket_type = socket.socket_type();
+    let is_tcp = socket_type.family == family::AF_INET && socket_type.kind == kind::SOCK_STREAM;
     if flags.contains(MessageFlags::OUT_OF_BAND) {
         return Err(if is_tcp { Errno::EINVAL } else { Errno::EOPNOTSUPP });
     }
-    if flags.contains(MessageFlags::ERROR_QUEUE) && nature.family == family::AF_INET {
+    if flags.contains(MessageFlags::ERROR_QUEUE) && socket_type.family == family::AF_INET {
         return Err(Errno::EAGAIN);
     }
     let limits = socket.state().limits(Events::READABLE);
     let limit =
         if flags.contains(MessageFlags::DONT_WAIT) { Timeout::Now } else { socket::limit(file, limits.time) };
-    let least = match nature.kind {
+    let least = match socket_type.kind {
         kind::SOCK_STREAM if flags.contains(MessageFlags::WAIT_ALL) => usize::MAX,
         kind::SOCK_STREAM => limits.low_water,
         _ => 0,
@@ -120,10 +119,9 @@ fn receive(
         return request.receive(cx, &mut nowhere);
     }
     if flags.contains(MessageFlags::PEEK) {
-        // Each try begins at the start.
-        let check = patience::check_of_read(file, to.remaining());
+        // Each try starts over.
         let start = to.position();
-        return patience::within(cx, file, (Events::READABLE, check), limit, || {
+        return Blocking::read(cx, file, to.remaining()).timeout(limit).run(|| {
             to.rewind(start);
             socket.receive(to, RecvMode::Peek)
         });
@@ -131,11 +129,11 @@ fn receive(
     Request { file, socket, least, limit }.receive(cx, to)
 }
 
-/// What is to be received.
+/// A receive call on a socket, with its limits.
 struct Request<'a> {
     file: &'a OpenFile,
     socket: &'a dyn Socket,
-    /// How many bytes suffice: fewer are returned only at the end, with descriptors, and when the time is up.
+    /// The fewest bytes to wait for; the end, descriptors and the timeout return fewer.
     least: usize,
     limit: Timeout<Duration>,
 }
@@ -145,7 +143,7 @@ impl Request<'_> {
         let Self { file, socket, limit, .. } = self;
         let least = self.least.min(to.remaining());
         let mut all = Incoming::bytes(0);
-        // Some bytes that are not yet enough do not make the socket readable.
+        // With fewer bytes than wanted, readiness says nothing about the next try.
         let len = if least > 1 { 0 } else { to.remaining() };
         let mut attempt = || match socket.receive(to, RecvMode::Consume) {
             Poll::Ready(Ok(part)) => {
@@ -156,13 +154,10 @@ impl Request<'_> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         };
-        let first = if len > 0 && patience::is_vain(file, len) { Poll::Pending } else { attempt() };
+        let first = if len > 0 && blocking::read_would_block(file, len) { Poll::Pending } else { attempt() };
         let result = match first {
             Poll::Ready(result) => result,
-            Poll::Pending => {
-                let check = if len > 0 { patience::check_of_read(file, len) } else { Recheck::Try };
-                patience::within_after_a_try(cx, file, (Events::READABLE, check), limit, attempt)
-            }
+            Poll::Pending => Blocking::read(cx, file, len).timeout(limit).run_after_try(attempt),
         };
         match result {
             Err(error) if all.count == 0 => Err(error),
@@ -171,7 +166,7 @@ impl Request<'_> {
     }
 }
 
-/// Where bytes go that nobody wants: `MSG_TRUNC`.
+/// A sink that discards bytes: `MSG_TRUNC` on TCP.
 struct Nowhere(usize);
 
 impl rules::machine::transfer::Sink for Nowhere {

@@ -2,7 +2,7 @@
 //!
 //! Source: Linux 6.1 net/socket.c, net/ipv4/tcp.c (`tcp_sendmsg_locked`), net/unix/af_unix.c.
 
-use pollee::{Events, WakeMode};
+use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::abi::socket::{MessageFlags, MessageHeader};
@@ -12,21 +12,21 @@ use super::socket::{self, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
 use crate::core::file::traits::WriteExtent;
+use crate::core::syscall::blocking::{self, Blocking};
 use crate::core::syscall::caller::{Caller, SysResult};
-use crate::core::syscall::{patience, write};
+use crate::core::syscall::write;
 use crate::machine::memory::user::{UserPtr, UserSource};
 use crate::net::file;
 use crate::net::socket::{Destination, Outgoing, Socket, SocketCaller};
-use pollee::Recheck;
 
-/// Writes the bytes of `buffer`, or the first of them, and returns how many. A stream has one peer: TCP does not
-/// look at an address.
+/// Writes the bytes of `buffer`, or the first of them, and returns how many. TCP ignores the address: a stream has
+/// one peer.
 ///
 /// # Errors
-/// `EBADF`, `ENOTSOCK`: no socket. `EPIPE`: not connected, or shut down; without `MSG_NOSIGNAL` the caller gets SIGPIPE,
-/// too. `EAGAIN`: no room, and it must not wait, or not for longer. `EINTR`: a signal came before the first byte.
-/// `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the same, and it is
-/// connected. `EMSGSIZE`: a message that is too long. What became of the connection.
+/// `EBADF`, `ENOTSOCK`: no socket. `EPIPE`: not connected, or shut down; without `MSG_NOSIGNAL` the caller gets
+/// SIGPIPE, too. `EAGAIN`: no room, and the call may not wait, or not for longer. `EINTR`: a signal came before the
+/// first byte. `EFAULT`: not readable. `EOPNOTSUPP`: `MSG_OOB`, or an address for a local socket. `EISCONN`: the
+/// same, and it is connected. `EMSGSIZE`: a message that is too long. The pending error of the connection.
 pub(crate) fn sendto(
     cx: &mut (impl Caller + SocketCaller),
     fd: Fd,
@@ -42,7 +42,7 @@ pub(crate) fn sendto(
     send(cx, &file, socket, &mut from, Outgoing { flags, ..Outgoing::default() }, to)
 }
 
-/// [`sendto`] from the buffers of the `struct msghdr` at `header`, with the descriptors that it names.
+/// Performs [`sendto`] with the buffers of the `struct msghdr` at `header`, and with its descriptors.
 ///
 /// # Errors
 /// As [`sendto`]. `EMSGSIZE`: more than `IOV_MAX` buffers. Those of [`cmsg::read_rights`].
@@ -52,15 +52,15 @@ pub(crate) fn sendmsg(cx: &mut (impl Caller + SocketCaller), fd: Fd, header: usi
     let header = UserPtr::<MessageHeader>::new(cx.space(), header).read()?;
     let (iov, count) = header.buffers()?;
     let mut from = UserSource::vector(cx.space(), iov, count)?;
-    let rights = cmsg::read_rights(cx, &header, socket.nature())?;
+    let rights = cmsg::read_rights(cx, &header, socket.socket_type())?;
     let flags = MessageFlags::from_bits_truncate(flags);
-    // A name of no bytes is none.
+    // An empty name is no address.
     let addr = if header.name_len == 0 { 0 } else { header.name as usize };
     let to = read_destination(cx, socket, Span { addr, len: header.name_len as usize }, flags)?;
     send(cx, &file, socket, &mut from, Outgoing { flags, rights, ..Outgoing::default() }, to)
 }
 
-/// Reads where a message is to go, if there is an address.
+/// Reads and resolves the destination of a message, if there is an address.
 fn read_destination<'a>(
     cx: &(impl Caller + SocketCaller),
     socket: &'a dyn Socket,
@@ -94,19 +94,18 @@ fn send(
         None => {}
         Some(Destination::Address(address)) => message.to = Some(address),
         Some(Destination::Mailbox(to)) => {
-            // Room is not the sender's to tell.
-            let for_room = (to.room(), Events::WRITABLE, WakeMode::All);
-            return patience::until_changed(cx, for_room, limit, || to.send(from, &mut message));
+            // The sender's own readiness says nothing about room in the other queue.
+            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let room = WaitTarget { file: to.room(), interest, mode, recheck: Recheck::Try };
+            return blocking::wait_for(cx, room, limit, || to.send(from, &mut message));
         }
     }
-    let for_room = (Events::WRITABLE, Recheck::Try);
+    let call = Blocking::new(cx, file, Events::WRITABLE).timeout(limit);
     if file.write_extent() == WriteExtent::Partial {
-        return patience::within(cx, file, for_room, limit, || socket.send(from, &mut message));
+        return call.run(|| socket.send(from, &mut message));
     }
     let mut total = 0;
-    let result = patience::within(cx, file, for_room, limit, || {
-        write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message))
-    });
+    let result = call.run(|| write::try_rest(file, from, &mut total, |from| socket.send(from, &mut message)));
     match result {
         Err(error) if total == 0 => {
             if !message.flags.contains(MessageFlags::NO_SIGNAL) {

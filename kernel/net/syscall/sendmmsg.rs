@@ -16,13 +16,13 @@ use crate::machine::memory::user::UserPtr;
 use crate::net::file;
 use crate::net::socket::SocketCaller;
 
-/// `UIO_MAXIOV`: more messages are not sent.
+/// `UIO_MAXIOV`: the most messages of one call.
 const SENT_MOST: u32 = 1024;
 
 /// `struct mmsghdr`: a `struct msghdr`, and the length of the message in four bytes of eight.
 const HEADER: usize = size_of::<MessageHeader>() + size_of::<u64>();
 
-/// Sends the `count` messages at `headers`, one after the other, and notes the length of each. Returns how many were
+/// Sends the `count` messages at `headers`, one after the other, and writes the length of each. Returns how many were
 /// sent.
 ///
 /// # Errors
@@ -48,14 +48,14 @@ pub(crate) fn sendmmsg(
     Ok(done)
 }
 
-/// Receives up to `count` messages to where `headers` say, until the time at `time` (null: never) is up, which is looked
-/// at after each message and told what remains. Returns how many came.
+/// Receives up to `count` messages to the buffers of `headers`, until the timeout at `time` (null: none) is over.
+/// Checks that after each message, and writes back what remains. Returns how many messages came.
 ///
 /// An error after the first message is kept for the next call, unless it is that nothing more is there.
 ///
 /// # Errors
-/// Nothing was received. `EINVAL`: no valid time. `EFAULT`: the time is not readable. What became of the connection, even
-/// if there is something to read. Those of [`recv::recvmsg`], about the first message.
+/// Nothing was received. `EINVAL`: no valid time. `EFAULT`: the time is not readable. The pending error of the
+/// connection, even if there is something to read. Those of [`recv::recvmsg`], about the first message.
 pub(crate) fn recvmmsg(
     cx: &mut impl Caller,
     fd: Fd,

@@ -1,6 +1,6 @@
-//! What the calls on sockets share: addresses in user memory, and how long they wait.
+//! What the socket calls share: addresses in user memory, and timeouts.
 //!
-//! Not here: what sockets do (`net`), making them (linux/syscall/socket).
+//! Not here: what sockets do (`net/socket`), making them (`linux/syscall/socket`).
 //! Source: Linux 6.1 net/socket.c (`move_addr_to_kernel`, `move_addr_to_user`).
 
 use core::time::Duration;
@@ -14,7 +14,7 @@ use crate::machine::clock;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 use crate::net::address::{ADDRESS_MAX, Address, RawAddress};
 
-/// A part of the caller's memory.
+/// A range of the caller's memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// Where it begins.
@@ -23,16 +23,16 @@ pub(crate) struct Span {
     pub(crate) len: usize,
 }
 
-/// Where the caller wants an address or a value.
+/// A buffer of the caller for an address or a value, with its length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     /// Where it begins.
     pub(crate) addr: usize,
-    /// Where its length is, and the length of the answer goes.
+    /// Where its length is, and where the length of the result goes.
     pub(crate) len_addr: usize,
 }
 
-/// Reads an address.
+/// Reads the address of a socket.
 ///
 /// # Errors
 /// `EINVAL`: longer than any. `EFAULT`: not readable.
@@ -45,10 +45,10 @@ pub(crate) fn read_address(cx: &impl Caller, address: Span) -> Result<RawAddress
     Ok(RawAddress::new(bytes, address.len))
 }
 
-/// Writes `address` to where `to` says, as far as `*len` bytes of room reach, and its whole length to `*len`.
+/// Writes as much of `address` as fits into `to`, and its whole length to `len_addr`.
 ///
 /// # Errors
-/// `EINVAL`: negative room. `EFAULT`: not writable.
+/// `EINVAL`: a negative length. `EFAULT`: not writable.
 pub(crate) fn write_address(cx: &impl Caller, to: Room, address: Address) -> Result<(), Errno> {
     let bytes = &address.into_bytes()[..];
     let length = UserPtr::<i32>::new(cx.space(), to.len_addr);
@@ -58,7 +58,7 @@ pub(crate) fn write_address(cx: &impl Caller, to: Room, address: Address) -> Res
     length.write(&(bytes.len() as i32))
 }
 
-/// How long an operation on a socket may wait: `O_NONBLOCK`, or its timeout, from now on.
+/// Returns how long a call on a socket may wait, from its `O_NONBLOCK` and its `timeout`.
 pub(crate) fn limit(file: &OpenFile, timeout: Option<Duration>) -> Timeout<Duration> {
     match timeout {
         _ if file.is_nonblocking() => Timeout::Now,

@@ -1,4 +1,4 @@
-//! connect(2) of TCP sockets: the tuple of a connection, and how it is undone.
+//! connect(2) of TCP sockets: choosing the tuple of a connection, and disconnecting.
 //!
 //! Source: Linux 6.1 net/ipv4/tcp_ipv4.c (`tcp_v4_connect`), net/ipv4/inet_hashtables.c (`inet_hash_connect`),
 //! net/ipv4/tcp.c (`tcp_disconnect`).
@@ -15,17 +15,17 @@ use rules::net::tcp::socket::{ConnectAttempt, TcpSocketState};
 use super::TcpSocket;
 use crate::machine::clock;
 use crate::machine::memory::budget;
-use crate::net::demux::{self, Found};
+use crate::net::demux::{self, TupleOwner};
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::stack::CONNECTION_BYTES;
 use crate::net::{ports, route, stack};
 
 impl TcpSocket {
-    /// Begins a connection, or says that one has begun.
+    /// Begins a connection, or reports that one has begun.
     ///
     /// # Errors
-    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: no way leads there. `EINVAL`: none from its own address. `EADDRNOTAVAIL`: no port is free, or
-    /// the two ends have a connection already. `ENOBUFS`: no memory.
+    /// `EISCONN`: it is connected, or listens. `ENETUNREACH`: there is no route. `EINVAL`: none from its own address.
+    /// `EADDRNOTAVAIL`: no port is free, or the two ends have a connection already. `ENOBUFS`: no memory.
     pub(super) fn connect_to(&self, remote: SocketAddrV4) -> Result<ConnectAttempt, Errno> {
         let remote = if remote.ip().is_unspecified() {
             SocketAddrV4::new(Ipv4Addr::LOCALHOST, remote.port())
@@ -47,7 +47,7 @@ impl TcpSocket {
         })
     }
 
-    /// Chooses this end of a connection to `remote`, and makes sure of the packets for it.
+    /// Chooses the local end of a connection to `remote`, and reserves the tuple.
     fn reserve(
         &self,
         socket: &TcpSocketState<Arc<Endpoint>>,
@@ -62,7 +62,7 @@ impl TcpSocket {
         let sharing = endpoint::sharing(socket.options());
         let take = |port, sharing: Sharing| {
             let tuple = Tuple { local: SocketAddrV4::new(source, port), remote };
-            demux::insert(tuple, Found::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
+            demux::insert(tuple, TupleOwner::Endpoint(self.endpoint.clone()), sharing, now).map(|()| tuple)
         };
         if let Some(port) = socket.bound_port() {
             return take(port, sharing);
@@ -79,7 +79,7 @@ impl TcpSocket {
         Err(Errno::EADDRNOTAVAIL)
     }
 
-    /// Undoes connect(2) and listen(2): connect(2) with `AF_UNSPEC`.
+    /// Undoes connect(2) and listen(2), for connect(2) with `AF_UNSPEC`.
     pub(super) fn disconnect(&self) {
         let now = clock::now();
         self.endpoint.change(|socket| {

@@ -1,4 +1,4 @@
-//! Configuration space through ports 0xcf8 and 0xcfc, and interrupts as messages.
+//! PCI configuration space through ports 0xcf8 and 0xcfc, and MSI-X.
 //!
 //! Source: PCI Local Bus Specification 3.0, sections 3.2.2.3.2 and 6.8.2.
 
@@ -8,16 +8,16 @@ use ostd::irq::IrqLine;
 use ostd::mm::VmIoOnce;
 use rules::net::pci::{Config, Function};
 
-/// The id of the capability for interrupts as messages, with a table in memory.
+/// The ID of the MSI-X capability.
 const MSI_X: u8 = 0x11;
 
-/// In that capability: they are on.
+/// The enable bit of that capability.
 const ENABLE: u32 = 1 << 31;
 
-/// Bytes of an entry of the table.
+/// The bytes of an entry of the MSI-X table.
 const ENTRY: u64 = 16;
 
-/// The first processor's local APIC, which takes messages.
+/// The message address of the first processor's local APIC.
 const APIC: u32 = 0xfee0_0000;
 
 /// The two ports.
@@ -27,7 +27,7 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Takes the ports. One task does, at the start: which function the second port shows is one state for all.
+    /// Acquires the ports. Only one task does, at the start: the address port is state that all accesses share.
     pub(super) fn open() -> Option<Self> {
         Some(Self {
             address: IoPort::acquire_overlapping(0xcf8).ok()?,
@@ -48,7 +48,7 @@ impl Config for Ports {
     }
 }
 
-/// Lets entry 0 of the function's table be `line`. `None`: it has no such interrupts.
+/// Points entry 0 of the function's MSI-X table to `line`. `None`: it has no MSI-X.
 pub(super) fn connect(function: Function, config: &Ports, line: &IrqLine) -> Option<()> {
     if line.remapping_index().is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The registers of a card: finding it, and its start.
+//! The registers of a card: finding and starting it.
 //!
 //! Source: VIRTIO 1.2, sections 3.1.1, 4.1.4.3, 4.1.4.4.
 
@@ -13,11 +13,11 @@ use rules::net::virtio::{DeviceRegion, NETWORK, VENDOR, common, feature, parts, 
 use super::pci::{Ports, connect};
 use crate::machine::console::println;
 
-/// How often a reset is looked at until it must be over.
-const PATIENCE: u32 = 1_000_000;
+/// How often the driver polls for the end of a reset.
+const RESET_POLLS: u32 = 1_000_000;
 
-/// Where the driver tells the card of one queue.
-pub(super) struct Bell {
+/// The notification register of one queue.
+pub(super) struct Doorbell {
     register: IoMem,
     number: u16,
 }
@@ -28,38 +28,42 @@ pub(super) struct Registers {
     notify: IoMem,
     notify_multiplier: u32,
     device: IoMem,
-    /// As long as the card.
+    /// Kept as long as the card works.
     line: IrqLine,
 }
 
-impl Bell {
-    /// Tells it.
+impl Doorbell {
+    /// Notifies the card of new buffers.
     pub(super) fn ring(&self) {
         let _ = self.register.write_once(0, &self.number);
     }
 }
 
 impl Registers {
-    /// Finds a card; its interrupt calls `heard`.
-    pub(super) fn find(heard: impl Fn() + Send + Sync + 'static) -> Option<Self> {
+    /// Finds a card; its interrupt calls `on_interrupt`.
+    pub(super) fn find(on_interrupt: impl Fn() + Send + Sync + 'static) -> Option<Self> {
         let config = Ports::open()?;
         let function = pci::functions(&config).into_iter().find(|function| {
             function
                 .identity(&config)
                 .is_some_and(|(vendor, device)| vendor == VENDOR && NETWORK.contains(&device))
         })?;
-        let found = Self::open(function, &config, heard);
+        let found = Self::open(function, &config, on_interrupt);
         if found.is_none() {
             println!("pollux: there is a network card, but none as virtio 1.0 on PCI with MSI-X has it");
         }
         found
     }
 
-    fn open(function: Function, config: &Ports, heard: impl Fn() + Send + Sync + 'static) -> Option<Self> {
+    fn open(
+        function: Function,
+        config: &Ports,
+        on_interrupt: impl Fn() + Send + Sync + 'static,
+    ) -> Option<Self> {
         let parts = parts(function, config)?;
         function.enable(config);
         let mut line = IrqLine::alloc().ok()?;
-        line.on_active(move |_| heard());
+        line.on_active(move |_| on_interrupt());
         connect(function, config, &line)?;
         let acquire = |part: DeviceRegion, at_least: u64| {
             let start = function.memory(config, part.bar)?.checked_add(u64::from(part.offset))?;
@@ -75,11 +79,11 @@ impl Registers {
         })
     }
 
-    /// Wakes the card up to the choice of features, some of which are `welcome` if it has them. Gives its address, and
-    /// which of those it has.
-    pub(super) fn begin(&mut self, welcome: u64) -> Option<(Mac, u64)> {
+    /// Resets the card and negotiates features, with the `optional` ones if it has them. Returns its address, and
+    /// which optional features it has.
+    pub(super) fn negotiate(&mut self, optional: u64) -> Option<(Mac, u64)> {
         self.write(common::STATUS, 0_u8);
-        if !(0..PATIENCE).any(|_| self.read::<u8>(common::STATUS) == 0) {
+        if !(0..RESET_POLLS).any(|_| self.read::<u8>(common::STATUS) == 0) {
             return None;
         }
         let mut steps = status::ACKNOWLEDGE | status::DRIVER;
@@ -94,7 +98,7 @@ impl Registers {
             println!("pollux: the network card has no address, or is of a kind from before virtio 1.0");
             return None;
         }
-        let chosen = wanted | (offered & welcome);
+        let chosen = wanted | (offered & optional);
         for half in 0..2_u32 {
             self.write(common::CHOSEN_SELECT, half);
             self.write(common::CHOSEN, (chosen >> (32 * half)) as u32);
@@ -108,17 +112,17 @@ impl Registers {
         for (offset, byte) in mac.iter_mut().enumerate() {
             *byte = self.device.read_once(offset).ok()?;
         }
-        Some((Mac(mac), offered & welcome))
+        Some((Mac(mac), offered & optional))
     }
 
-    /// Descriptors that queue `number` may have.
+    /// Returns the most descriptors that queue `number` may have.
     pub(super) fn queue_size(&self, number: u16) -> u16 {
         self.write(common::QUEUE_SELECT, number);
         self.read(common::QUEUE_SIZE)
     }
 
     /// Starts queue `number`, whose memory is at `address`.
-    pub(super) fn start_queue(&self, number: u16, size: u16, address: u64) -> Option<Bell> {
+    pub(super) fn start_queue(&self, number: u16, size: u16, address: u64) -> Option<Doorbell> {
         let layout = QueueLayout { size };
         self.write(common::QUEUE_SELECT, number);
         self.write(common::QUEUE_SIZE, size);
@@ -140,17 +144,17 @@ impl Registers {
             return None;
         }
         self.write(common::QUEUE_ENABLE, 1_u16);
-        Some(Bell { register: self.notify.slice(place..place + 2), number })
+        Some(Doorbell { register: self.notify.slice(place..place + 2), number })
     }
 
-    /// Lets the card work. Its interrupt stays for good.
+    /// Starts the card. Its interrupt is never released.
     pub(super) fn finish(self) {
         let steps = self.read::<u8>(common::STATUS) | status::DRIVER_OK;
         self.write(common::STATUS, steps);
         core::mem::forget(self.line);
     }
 
-    // The registers are there: their length was looked at.
+    // No access fails: `open` checked the length of the registers.
     fn read<T: PodOnce + Default>(&self, offset: usize) -> T {
         self.common.read_once(offset).unwrap_or_default()
     }

@@ -1,10 +1,10 @@
-//! The lock of [`Ranked`](super::Ranked) for state that is looked at far more often than changed.
+//! A [`Ranked`](super::Ranked) lock for state that is read far more often than it changes.
 
 use core::ops::{Deref, DerefMut};
 
 use ostd::sync::{PreemptDisabled, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Place, Rank};
+use super::{HeldRank, Rank};
 
 /// A read-write spin lock with a [`Rank`].
 #[derive(Debug)]
@@ -14,16 +14,16 @@ pub(crate) struct RankedShared<T> {
 }
 
 /// Shared access to what a [`RankedShared`] lock guards.
-// Fields drop in this order: the lock is free before its place is.
+// Fields drop in this order: first the lock, then its token.
 pub(crate) struct ReadGuard<'a, T> {
     guard: RwLockReadGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 /// Exclusive access to what a [`RankedShared`] lock guards.
 pub(crate) struct WriteGuard<'a, T> {
     guard: RwLockWriteGuard<'a, T, PreemptDisabled>,
-    _place: Place,
+    _held: HeldRank,
 }
 
 impl<T> RankedShared<T> {
@@ -31,18 +31,18 @@ impl<T> RankedShared<T> {
         Self { rank, lock: RwLock::new(value) }
     }
 
-    /// Waits until nobody has exclusive access. Whoever has shared access must not ask for it again.
+    /// Takes shared access, after any exclusive access ends. A holder of shared access must not take it again.
     #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        ReadGuard { guard: self.lock.read(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        ReadGuard { guard: self.lock.read(), _held: held }
     }
 
-    /// Waits until nobody else has access.
+    /// Takes exclusive access, after all other access ends.
     #[inline]
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
-        let place = Place::enter(self.rank);
-        WriteGuard { guard: self.lock.write(), _place: place }
+        let held = HeldRank::enter(self.rank);
+        WriteGuard { guard: self.lock.write(), _held: held }
     }
 }
 

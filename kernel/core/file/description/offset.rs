@@ -1,8 +1,8 @@
-//! Reads and writes of a description: at its offset, which they move, or elsewhere.
+//! Reads and writes of a description, at its offset or at a given one.
 //!
-//! Not here: sleeping until they are ready, `O_NONBLOCK` (`core/syscall`).
-//! Lock order: the offset's mutex is taken first of all, in task context, and held across reads and writes of
-//! seekable files only, which never wait for an event.
+//! Not here: blocking and `O_NONBLOCK` (`core/syscall`).
+//! Lock order: the offset's mutex comes before all other locks, and is taken in task context. Only reads and writes
+//! of seekable files hold it, and these never wait for an event.
 //! Source: read(2), write(2), lseek(2), pread(2); Linux 6.1 fs/read_write.c.
 
 use core::task::Poll;
@@ -16,12 +16,12 @@ use super::OpenFile;
 use crate::machine::memory::transfer::{Sink, Source};
 
 impl OpenFile {
-    /// The offset, for as long as it must not move.
+    /// Locks the offset.
     pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
         self.offset.lock()
     }
 
-    /// Reads from the offset on and moves it.
+    /// Reads at the offset and advances it.
     ///
     /// # Errors
     /// `EBADF`: not opened for reading. Those of `File::read_at`.
@@ -36,8 +36,8 @@ impl OpenFile {
         self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
     }
 
-    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset behind what was written.
-    /// `status` is the description's own, or what replaces it for this one write.
+    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset past the written bytes.
+    /// `status` is the description's own, or replaces it for this one write.
     ///
     /// # Errors
     /// `EBADF`: not opened for writing. Those of `File::write_at`.
@@ -58,7 +58,7 @@ impl OpenFile {
         self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
     }
 
-    /// Reads from `at` on: pread(2).
+    /// Reads at `at`: pread(2).
     ///
     /// # Errors
     /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of `File::read_at`.

@@ -1,10 +1,10 @@
 //! The file of a description, as poll, select and blocking calls see it.
 //!
-//! Owns: the way from a description to the file's readiness, and the registration that stays.
-//! Not here: what readiness is (`pollee`), the passes over many descriptions (`poll_set`).
+//! Owns: the link from a description to its file's readiness, and the persistent registration.
+//! Not here: how readiness is computed (`pollee`), the passes over many descriptions (`poll_set`).
 //!
-//! select(2) and poll(2) ask thousands of files. So what a file lends for polling is looked up once, when the
-//! description is made, and most polls are one load of the file's readiness word, without a call.
+//! select(2) and poll(2) poll thousands of files. So a description looks its file's pollable up once, when it is
+//! made, and most polls are one load of the readiness word, without a call.
 //! Why: decision 0054, decision 0055.
 
 use alloc::sync::Arc;
@@ -20,57 +20,57 @@ use crate::core::event::class::Hits;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
-/// A file and what it lends for polling.
+/// A file with references to what answers its polls.
 pub(super) struct PolledFile {
-    answer: Answer,
-    /// Which of the header's events are the file's.
-    shown: Events,
-    /// The file with its pollable, and with the header of that where a look at it answers a poll.
-    file: Yoke<Lent, Arc<dyn File>>,
-    /// For the first thread that waits for this file among many.
+    pollability: Pollability,
+    /// The header's events that are the file's.
+    mask: Events,
+    /// The file with its pollable, and with the pollable's header if that alone can answer a poll.
+    file: Yoke<PollParts, Arc<dyn File>>,
+    /// The registration of the first thread that waited for this file among many.
     registration: Once<Arc<event::PersistentRegistration>>,
 }
 
-type Lent = (Option<&'static event::Pollable>, Option<&'static event::ReadinessHeader>);
+type PollParts = (Option<&'static event::Pollable>, Option<&'static event::ReadinessHeader>);
 
-/// Who answers a poll.
+/// What answers a poll.
 #[derive(Clone, Copy)]
-enum Answer {
-    /// Nobody, as if it were not open: `O_PATH`.
+enum Pollability {
+    /// Nothing, as if the file were not open: `O_PATH`.
     Closed,
-    /// The description: a file that cannot be watched does not change.
+    /// These events: the readiness of a file that cannot be watched never changes.
     Always(Events),
     /// The file's pollable.
-    Ask,
+    Watchable,
 }
 
 impl PolledFile {
-    /// Wraps `file`, or what is only its place in the tree.
+    /// Wraps `file`; `is_path`: it was opened with `O_PATH`, and is not polled.
     pub(super) fn new(file: Arc<dyn File>, is_path: bool) -> Self {
-        let mut shown = Events::empty();
-        let file: Yoke<Lent, _> = Yoke::attach_to_cart(file, |file| {
+        let mut mask = Events::empty();
+        let file: Yoke<PollParts, _> = Yoke::attach_to_cart(file, |file| {
             let pollable = file.pollable().filter(|_| !is_path);
             let header = pollable.and_then(|pollable| pollable.header()).map(|(header, events)| {
-                shown = events;
+                mask = events;
                 header
             });
             (pollable, header)
         });
-        let answer = match file.get() {
-            _ if is_path => Answer::Closed,
-            (Some(_), _) => Answer::Ask,
-            (None, _) => Answer::Always(Events::READABLE | Events::WRITABLE),
+        let pollability = match file.get() {
+            _ if is_path => Pollability::Closed,
+            (Some(_), _) => Pollability::Watchable,
+            (None, _) => Pollability::Always(Events::READABLE | Events::WRITABLE),
         };
-        Self { answer, shown, file, registration: Once::new() }
+        Self { pollability, mask, file, registration: Once::new() }
     }
 
-    /// The file itself.
+    /// Returns the file itself.
     #[inline]
     pub(super) fn get(&self) -> &Arc<dyn File> {
         self.file.backing_cart()
     }
 
-    /// Ends the registration that was kept for further waits. To be called once, when nobody waits any more.
+    /// Ends the persistent registration. The description calls it once, when it is dropped.
     pub(super) fn end_registration(&self) {
         if let (Some(registration), Some(pollable)) = (self.registration.get(), self.pollable()) {
             registration.unregister(pollable);
@@ -82,7 +82,7 @@ impl PolledFile {
         self.file.get().0
     }
 
-    /// The readiness, if it is cached where it can be seen.
+    /// Returns the header of the readiness word, if it can answer a poll.
     #[inline]
     fn header(&self) -> Option<&event::ReadinessHeader> {
         self.file.get().1
@@ -90,56 +90,57 @@ impl PolledFile {
 }
 
 impl OpenFile {
-    /// What to poll and to register with, of a file that may become ready or cease to be.
+    /// Returns the file's pollable; `None`: its readiness never changes.
     #[inline]
     pub(crate) fn pollable(&self) -> Option<&event::Pollable> {
         self.file.pollable()
     }
 
-    /// Whether the readiness word alone says that it is not ready for `interest`, and has neither failed nor ended.
+    /// Returns whether the readiness word alone says that neither an event of `interest` nor an error or a hang-up is
+    /// ready.
     #[inline]
     pub(crate) fn is_known_unready(&self, interest: Events) -> bool {
         let known = self.file.header().and_then(event::ReadinessHeader::events);
-        known.is_some_and(|events| !events.intersects(self.file.shown & (interest | Events::ALWAYS)))
+        known.is_some_and(|events| !events.intersects(self.file.mask & (interest | Events::ALWAYS)))
     }
 
-    /// What is ready, as far as `interest` asks; `None` if it is only a place in the tree.
+    /// Returns which events of `interest` are ready; `None` for `O_PATH`.
     #[inline]
     pub(crate) fn poll(&self, interest: Events) -> Option<Events> {
-        match self.file.answer {
-            Answer::Ask => self.pollable().map(|pollable| pollable.poll(interest)),
-            Answer::Always(events) => Some(events & interest),
-            Answer::Closed => None,
+        match self.file.pollability {
+            Pollability::Watchable => self.pollable().map(|pollable| pollable.poll(interest)),
+            Pollability::Always(events) => Some(events & interest),
+            Pollability::Closed => None,
         }
     }
 
-    /// As [`poll`](Self::poll), for one of many files: from the readiness word if it is cached there, which is then left
-    /// to be counted in `hits`.
+    /// Polls one of many files as [`poll`](Self::poll) does, from the readiness word if that is cached; `hits` counts
+    /// that.
     #[inline]
     pub(crate) fn poll_cached(&self, interest: Events, hits: &mut Hits) -> Option<Events> {
         if let Some(header) = self.file.header()
             && let Some(events) = header.events()
         {
             hits.add(header.class());
-            return Some(events & self.file.shown & interest);
+            return Some(events & self.file.mask & interest);
         }
         self.poll(interest)
     }
 
-    /// Whether it may become ready or cease to be.
+    /// Returns whether the readiness can change.
     #[inline]
     pub(crate) const fn is_watchable(&self) -> bool {
-        matches!(self.file.answer, Answer::Ask)
+        matches!(self.file.pollability, Pollability::Watchable)
     }
 
-    /// What to register with, of a file that [can be watched](Self::is_watchable).
+    /// Returns the pollable of a file that [can be watched](Self::is_watchable).
     pub(crate) fn watched(&self) -> &event::Pollable {
-        #[expect(clippy::expect_used, reason = "`Answer::Ask` means that it is there")]
+        #[expect(clippy::expect_used, reason = "`Pollability::Watchable` means that it is there")]
         self.pollable().expect("a file that can be watched")
     }
 
-    /// Makes a file that [can be watched](Self::is_watchable) part of a wait for many, and then polls it. `None`: its
-    /// persistent registration is another thread's.
+    /// Adds a file that [can be watched](Self::is_watchable) to a wait for many, and then polls it. `None`: its
+    /// persistent registration belongs to another thread.
     ///
     /// # Errors
     /// [`NoMemory`].
@@ -157,7 +158,7 @@ impl OpenFile {
         Ok(if is_armed { self.poll_cached(interest, hits) } else { None })
     }
 
-    /// Registers for this wait and those after it, and then polls. `None`: another thread was quicker.
+    /// Registers for this wait and later ones, and then polls. `None`: another thread registered first.
     #[cold]
     fn register(&self, epochs: &event::WaitEpochs, interest: Events) -> Result<Option<Events>, NoMemory> {
         let mut begun = None;

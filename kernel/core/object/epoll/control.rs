@@ -1,6 +1,6 @@
-//! epoll_ctl(2): items come, change, and go.
+//! epoll_ctl(2): adding, changing and removing items.
 //!
-//! Owns: the number of all items.   Not here: parsing (`syscall/epoll`), what is allowed (`rules::core::epoll`).
+//! Owns: the count of all items.   Not here: parsing (`core/syscall/epoll`), what is allowed (`rules::core::epoll`).
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -13,27 +13,22 @@ use rules::core::epoll::interest::{self, Identity, TargetKind};
 use yoke::Yoke;
 
 use super::nesting::Graph;
-use super::{Epoll, Item, Watched, as_epoll};
+use super::{Epoll, Item, ItemFile, as_epoll};
 use crate::core::file::description::{DescriptionId, OpenFile};
-use crate::core::file::release::Release;
+use crate::core::file::release::ReleaseObserver;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
-/// What Linux reckons for an item: a 25th of memory may be items.
+/// The bytes that Linux counts for an item; items may take a 25th of memory.
 const ITEM_COST: usize = 200;
 const SHARE_OF_MEMORY: usize = 25;
 
-/// Items in all instances, each alone, so the atomic orders nothing.
+/// The items in all instances; a count alone, so the atomic needs no ordering.
 static ITEMS: AtomicUsize = AtomicUsize::new(0);
-
-/// `/proc/sys/fs/epoll/max_user_watches`.
-pub(crate) fn max_user_watches() -> usize {
-    budget::total() / SHARE_OF_MEMORY / ITEM_COST
-}
 
 /// Counts one more item.
 fn charge() -> Result<(), Errno> {
-    if ITEMS.fetch_add(1, Ordering::Relaxed) >= max_user_watches() {
+    if ITEMS.fetch_add(1, Ordering::Relaxed) >= budget::total() / SHARE_OF_MEMORY / ITEM_COST {
         uncharge();
         return Err(Errno::ENOSPC);
     }
@@ -45,14 +40,13 @@ pub(super) fn uncharge() {
     ITEMS.fetch_sub(1, Ordering::Relaxed);
 }
 
-/// Does `operation` (`None`: a number that means nothing) on the item of `target`, open as `fd`, in the
-/// instance `file`. The checks come in Linux's order.
+/// Performs `operation` (`None`: an unknown number) on the item of `target`, open as `fd`, in the instance `file`.
+/// The checks come in Linux's order.
 ///
 /// # Errors
-/// Nothing changed. `EPERM`: `target` is always ready. `EINVAL`: `file` is no instance or is `target`, no such
-/// operation, `EPOLLEXCLUSIVE` where it is not allowed, too many paths of wake-ups. `EEXIST`, `ENOENT`: there
-/// is (not) such an item. `ELOOP`: instances would nest in a circle or too deep. `ENOSPC`: too many items.
-/// `ENOMEM`.
+/// Nothing changed. `EPERM`: `target` is always ready. `EINVAL`: `file` is no instance or is `target`, an unknown
+/// operation, `EPOLLEXCLUSIVE` where it is not allowed, too many wake-up paths. `EEXIST`: the item exists. `ENOENT`:
+/// it does not. `ELOOP`: instances would nest in a cycle or too deep. `ENOSPC`: too many items. `ENOMEM`.
 pub(crate) fn control(
     file: &Arc<OpenFile>,
     operation: Option<Operation>,
@@ -102,14 +96,14 @@ impl Epoll {
         };
         let result = result.and_then(|()| self.connect(key, identity));
         if result.is_err() {
-            // Unless another thread, which could see it, has removed it.
+            // Another thread can see the item, and may have removed it already.
             let _ = self.delete(identity);
         }
         result
     }
 
-    /// Puts an item into the table that hears of nothing yet. `None`: this instance is an item of others, and
-    /// the way up from it counts, so the graph has to be locked first.
+    /// Puts an item into the table, not registered yet. `None`: this instance is an item of others, so its paths
+    /// count, and the caller has to lock the graph first.
     fn insert(
         &self,
         identity: Identity<DescriptionId>,
@@ -117,7 +111,7 @@ impl Epoll {
         event: EpollEvent,
         graph: Option<&Graph>,
     ) -> Result<Option<Key>, Errno> {
-        let me: Arc<dyn Release> = self.me.upgrade().ok_or(Errno::EBADF)?;
+        let me: Arc<dyn ReleaseObserver> = self.me.upgrade().ok_or(Errno::EBADF)?;
         target.observe(&me)?;
         let mut table = self.interest.lock();
         if graph.is_none() && self.outer.is_watched() {
@@ -130,7 +124,7 @@ impl Epoll {
         let file =
             Yoke::try_attach_to_cart(target.file().clone(), |file| file.pollable().ok_or(Errno::EPERM))?;
         charge()?;
-        let file = Watched { file, description: Arc::downgrade(target), token: None };
+        let file = ItemFile { file, description: Arc::downgrade(target), token: None };
         let key = self.ready.open().map_err(|NoMemory| {
             uncharge();
             Errno::ENOMEM
@@ -147,12 +141,12 @@ impl Epoll {
         Ok(Some(key))
     }
 
-    /// Registers an item with its file, and queues it if that is ready.
+    /// Registers an item with its file, and queues it if the file is ready.
     fn connect(&self, key: Key, identity: Identity<DescriptionId>) -> Result<(), Errno> {
         let mut table = self.interest.lock();
         let item = table.get_mut(key).filter(|item| item.identity == identity && item.file.token.is_none());
         let Some(item) = item else {
-            // Another thread has removed it, or has connected one like it at its place.
+            // Another thread has removed it, or has connected an equal item with its key.
             return Ok(());
         };
         let is_exclusive = item.event.flags().contains(EpollFlags::EXCLUSIVE);
@@ -182,7 +176,7 @@ impl Epoll {
             return Err(Errno::EINVAL);
         }
         item.event = event;
-        // Armed and interested first, polled after: an event in between enqueues the item.
+        // Armed and registered first, polled after that: an event in between enqueues the item.
         self.ready.arm(key);
         let events = match &item.file.token {
             Some(token) => item.file.pollable().set_interest(token, event.interest()),

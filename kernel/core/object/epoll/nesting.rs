@@ -1,12 +1,12 @@
-//! Which epoll instance may be an item of which.
+//! Which epoll instances may contain which.
 //!
 //! Owns: the graph of instances, whose edges are added under one mutex.   Not here: items that are not instances.
-//! Invariant: no instance can reach itself. No file's event passes more than [`MAX_NESTS`] instances on its way
-//! up from one that contains it: announcements of events, and scans that ask, recurse no deeper.
+//! Invariant: no instance can reach itself. No event passes more than [`MAX_NESTS`] instances on its way up from one
+//! that contains its file: notifications and scans recurse no deeper.
 //!
-//! Removing an edge needs no mutex: it only makes the graph smaller.
+//! Removing an edge needs no mutex, because it only makes the graph smaller.
 //! Why: decision 0001.
-//! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check` (as of 6.1.147, which counts the ways up, too) and
+//! Source: Linux 6.1 fs/eventpoll.c, `ep_loop_check` (as of 6.1.147, which counts the paths up, too) and
 //! `reverse_path_check_proc`.
 
 use alloc::sync::{Arc, Weak};
@@ -22,16 +22,16 @@ use crate::core::file::traits::File;
 /// `EP_MAX_NESTS`.
 const MAX_NESTS: usize = 4;
 
-/// How many ways up of each length a file may have; Linux's `path_limits`. Those of length 0, to instances
-/// that are nobody's item, may be as many as there are.
+/// How many paths up of each length a file may have: Linux's `path_limits`. Paths of length 0, to instances that no
+/// other contains, are not limited.
 const PATH_LIMITS: [usize; MAX_NESTS + 1] = [usize::MAX, 500, 100, 50, 10];
 
 static GRAPH: Mutex<()> = Mutex::new(());
 
-/// The right to add edges.
+/// The locked graph, to which edges may be added.
 pub(super) struct Graph(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
 
-/// The instances of which one instance is an item; one that has it twice, as two items, is here twice.
+/// The instances that contain one instance; an instance with two such items is listed twice.
 pub(super) struct Outer(SpinLock<Vec<Weak<Epoll>>>);
 
 impl Outer {
@@ -69,7 +69,7 @@ impl Graph {
     /// Checks that `inner` may become an item of `outer`.
     ///
     /// # Errors
-    /// `ELOOP`: `outer` is in `inner` already, or the chain through both would be too long.
+    /// `ELOOP`: `inner` contains `outer`, or the chain through both would be too long.
     pub(super) fn check_nesting(&self, outer: &Epoll, inner: &Epoll) -> Result<(), Errno> {
         let mut walk = Walk { forbidden: outer, depths: Vec::new(), check_file: |_| Ok(()) };
         let below = walk.descend(inner)?;
@@ -77,10 +77,10 @@ impl Graph {
         if length > MAX_NESTS { Err(Errno::ELOOP) } else { Ok(()) }
     }
 
-    /// Checks the ways up from `target`, or from every file in it if it is the instance `inner`.
+    /// Checks the paths up from `target`, or from every file in it if it is the instance `inner`.
     ///
     /// # Errors
-    /// `EINVAL`: they are too long or too many.
+    /// `EINVAL`: they would be too long or too many.
     pub(super) fn check_paths(&self, inner: Option<&Epoll>, target: &OpenFile) -> Result<(), Errno> {
         match inner {
             None => count_paths(target),
@@ -92,16 +92,16 @@ impl Graph {
     }
 }
 
-/// A walk down from an instance to all that it contains.
+/// A walk from an instance down to everything it contains.
 struct Walk<'a> {
-    /// The instance that must not be met.
+    /// The instance that the walk must not meet.
     forbidden: &'a Epoll,
     depths: Depths,
-    /// What is demanded of the files that are not instances.
+    /// The check for files that are not instances.
     check_file: fn(&OpenFile) -> Result<(), Errno>,
 }
 
-/// For each instance seen, how many others can be below, or above, each other from there on.
+/// For each visited instance, how many others are below, or above, it in the longest chain.
 type Depths = Vec<(*const Epoll, usize)>;
 
 fn known(depths: &Depths, epoll: &Epoll) -> Option<usize> {
@@ -109,14 +109,14 @@ fn known(depths: &Depths, epoll: &Epoll) -> Option<usize> {
 }
 
 impl Walk<'_> {
-    /// How many instances are below each other in `epoll`. Recurses no deeper than [`MAX_NESTS`] and one, for no
-    /// chain is longer.
+    /// Returns the length of the longest chain of instances in `epoll`. No chain is longer than [`MAX_NESTS`], so the
+    /// recursion is not deeper than that and one.
     fn descend(&mut self, epoll: &Epoll) -> Result<usize, Errno> {
         if let Some(depth) = known(&self.depths, epoll) {
             return Ok(depth);
         }
         let (mut depth, mut from) = (0, 0);
-        // One item at a time: there may be very many, and each is looked at without the lock.
+        // One item at a time: there may be very many, and each is visited without the lock.
         while let Some((next, file, description)) = item_from(epoll, from) {
             from = next;
             let Some(inner) = as_epoll(&*file) else {
@@ -133,7 +133,7 @@ impl Walk<'_> {
     }
 }
 
-/// How many instances are above each other over `epoll`.
+/// Returns the length of the longest chain of instances above `epoll`.
 fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
     if let Some(height) = known(heights, epoll) {
         return height;
@@ -144,15 +144,13 @@ fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
     most
 }
 
-type ItemFrom = (usize, Arc<dyn File>, Weak<OpenFile>);
-
-fn item_from(epoll: &Epoll, from: usize) -> Option<ItemFrom> {
+fn item_from(epoll: &Epoll, from: usize) -> Option<(usize, Arc<dyn File>, Weak<OpenFile>)> {
     let table = epoll.interest.lock();
     let (next, item) = table.next(from)?;
     Some((next, item.file.file().clone(), item.file.description.clone()))
 }
 
-/// Counts the ways up from a file.
+/// Counts the paths up from a file.
 fn count_paths(file: &OpenFile) -> Result<(), Errno> {
     let mut counts = [0; PATH_LIMITS.len()];
     let mut direct = Vec::new();

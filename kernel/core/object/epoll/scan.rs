@@ -1,8 +1,8 @@
-//! Asking the queued items whether they are ready.
+//! Polling the queued items.
 //!
-//! Items are taken out of the queue, asked, reported and settled, some at a time; only a report that has arrived in the
-//! program's memory uses up an edge or a one-shot, so a fault loses nothing. Items that are level-triggered go
-//! behind the others, where the next scan finds them: no item waits for ever because another is always ready.
+//! A scan takes items out of the queue, polls, reports and settles them, a batch at a time. Only a report that has
+//! arrived in the program's memory uses up an edge or a one-shot, so a fault loses no event. Level-triggered items go
+//! to the end of the queue, where the next scan finds them, so an item that is always ready cannot starve the others.
 //!
 //! Why: decision 0001, decision 0059.
 
@@ -14,11 +14,11 @@ use rules::abi::errno::Errno;
 use super::{Epoll, Item};
 
 impl Epoll {
-    /// Reports up to `max` ready items to `put`, which is given how many were reported before and some events, and
-    /// says how many of them arrived. Returns how many were reported.
+    /// Reports up to `max` ready items and returns how many. `put` gets the number of earlier reports and some new
+    /// ones, and returns how many of these arrived.
     ///
     /// # Errors
-    /// `EFAULT`: the first did not arrive. What did not remains ready.
+    /// `EFAULT`: the first report did not arrive. Items whose report did not arrive stay ready.
     #[inline(always)]
     pub(crate) fn scan(
         &self,
@@ -45,16 +45,16 @@ impl Epoll {
             }
             let is_last = batch.len() < most;
             let mut reports: heapless::Vec<EpollEvent, { Batch::CAPACITY }> = heapless::Vec::new();
-            // A bit for each of the batch.
+            // A bit for each item of the batch.
             let mut reported = 0_u32;
             for (nr, (taken, settle)) in batch.iter_mut().enumerate() {
-                // An item's place is closed with it, so a place that was queued has its item.
+                // An item's key is closed with it, so a queued key has its item.
                 let Some(item) = table.get(taken.key) else { continue };
-                let ready = ask(item);
+                let ready = poll_item(item);
                 if ready.is_empty() {
                     continue;
                 }
-                // There is room: the batch is no longer.
+                // There is room: the batch has the same capacity.
                 let _ = reports.push(EpollEvent { events: u32::from(ready.bits()), data: item.event.data });
                 *settle = item.event.settle_reported();
                 reported |= 1 << nr;
@@ -77,7 +77,7 @@ impl Epoll {
         Ok(count)
     }
 
-    /// Whether an item is ready. Those that are queued and not ready leave the queue.
+    /// Returns whether an item is ready. Queued items that are not ready leave the queue.
     pub(super) fn has_ready_item(&self) -> bool {
         if self.ready.is_known_empty() {
             return false;
@@ -88,7 +88,7 @@ impl Epoll {
             let mut batch = Batch::new();
             self.ready.take(&mut start, 1, &mut batch);
             let Some((taken, settle)) = batch.iter_mut().next() else { return false };
-            let is_ready = table.get(taken.key).is_some_and(|item| !ask(item).is_empty());
+            let is_ready = table.get(taken.key).is_some_and(|item| !poll_item(item).is_empty());
             if is_ready {
                 *settle = Settle::Front;
             }
@@ -100,12 +100,12 @@ impl Epoll {
     }
 }
 
-/// What an item is ready for.
-fn ask(item: &Item) -> Events {
+/// Returns the ready events of an item.
+fn poll_item(item: &Item) -> Events {
     item.file.pollable().poll(item.event.interest())
 }
 
-/// Keeps those of the `reported` ready that come after the first `arrived`.
+/// Keeps the `reported` items after the first `arrived` ones ready.
 #[cold]
 fn keep_ready(batch: &mut Batch, reported: u32, arrived: usize) {
     let reports = batch.iter_mut().enumerate().filter(|(nr, _)| reported & (1 << nr) != 0);

@@ -1,7 +1,8 @@
-//! FIFOs: pipes that are found through a name in the tree.
+//! FIFOs: pipes with a name in the file tree.
 //!
-//! Owns: which inode's pipe is which.   Not here: names (`fs`), waiting for the other end (`syscall/open`).
-//! Invariant: an inode has at most one pipe at a time: the one that somebody has open.
+//! Owns: the map from inodes to their pipes.   Not here: names (`linux/fs`), waiting for the other end
+//! (`core/syscall/blocking`).
+//! Invariant: an inode has at most one pipe at a time, which exists while an end is open.
 //! Source: fifo(7); Linux 6.1 fs/pipe.c (`fifo_open`).
 
 use alloc::collections::BTreeMap;
@@ -16,7 +17,7 @@ use rules::core::pipe::End;
 use super::{Name, Pipe, PipeEnd};
 use crate::core::file::traits::File;
 
-/// The inode that names a FIFO.
+/// The inode of a FIFO.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FifoId {
     /// The file system's device number.
@@ -27,10 +28,10 @@ pub(crate) struct FifoId {
 
 static FIFOS: SpinLock<BTreeMap<FifoId, Weak<Pipe>>> = SpinLock::new(BTreeMap::new());
 
-/// Opens the FIFO. Whoever may sleep waits for the other end after this (`File::finish_open`).
+/// Opens an end of the FIFO. A blocking open(2) then waits for the other end ([`File::finish_open`]).
 ///
 /// # Errors
-/// `ENXIO`: for writing only with `O_NONBLOCK`, and nobody reads.
+/// No end was opened. `ENXIO`: for writing only with `O_NONBLOCK`, and no reader has it open.
 pub(crate) fn open(id: FifoId, access: AccessMode, flags: OpenFlags) -> Result<Arc<dyn File>, Errno> {
     let pipe = {
         let mut fifos = FIFOS.lock();
@@ -46,7 +47,8 @@ pub(crate) fn open(id: FifoId, access: AccessMode, flags: OpenFlags) -> Result<A
         return Err(Errno::ENXIO);
     }
     let end = PipeEnd::open(pipe.clone(), access, flags);
-    // Who waits for this end to be opened waits to read or to write; others look in vain, once.
+    // A thread that waits for this end to be opened waits to read or to write. For other waiters the wake is
+    // spurious.
     pipe.state.notify(Events::READABLE | Events::WRITABLE);
     Ok(Arc::new(end))
 }
@@ -55,7 +57,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         if let Name::Fifo(id) = self.name {
             let mut fifos = FIFOS.lock();
-            // The next opener may have been faster, and put another pipe there.
+            // Another open may have put a new pipe there already.
             if fifos.get(&id).is_some_and(|pipe| pipe.strong_count() == 0) {
                 fifos.remove(&id);
             }

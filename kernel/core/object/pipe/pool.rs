@@ -1,11 +1,11 @@
-//! Pages that pipes have used and will use again.
+//! A cache of pages for pipes.
 //!
-//! Owns: a few pages for each CPU.   Not here: which page holds what (`rules::core::pipe`).
-//! Lock: a leaf; taken under the lock of a pipe, and nothing is locked or copied under it.
+//! Owns: some free pages for each CPU.   Not here: which page holds what (`rules::core::pipe`).
+//! Lock: a leaf, taken under the lock of a pipe; no lock is taken and no memory copied under it.
 //!
-//! A fresh page has to be found and cleared, which takes longer than to copy it full; a used one needs neither,
-//! because a pipe never shows what it did not write. Linux keeps a spare page in each pipe instead: that costs
-//! memory for every idle pipe, and helps only with one page at a time.
+//! Allocating and clearing a page takes longer than filling it by a copy. A page of the cache needs neither, because
+//! a pipe only returns bytes that were written to it. Linux keeps a spare page in each pipe instead, which costs
+//! memory for every idle pipe and helps with one page at a time only.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,38 +16,39 @@ use rules::core::pipe::{PAGE_SIZE, Page, Pages};
 use crate::machine::memory::budget;
 use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
-/// Pages kept for one CPU: two full pipes.
+/// The most free pages of one CPU: two full pipes.
 const MOST: usize = 32;
 
-struct Shelf {
+struct FreeList {
     pages: [Option<Page>; MOST],
     len: usize,
 }
 
-static SHELVES: PerCpu<SpinLock<Shelf>> =
-    PerCpu::new([const { CacheLines(SpinLock::new(Shelf { pages: [const { None }; MOST], len: 0 })) }; CPUS]);
+static FREE_LISTS: PerCpu<SpinLock<FreeList>> = PerCpu::new(
+    [const { CacheLines(SpinLock::new(FreeList { pages: [const { None }; MOST], len: 0 })) }; CPUS],
+);
 
-/// Where pipes get their pages.
-pub(super) struct Pool;
+/// The allocator of pipes' pages.
+pub(super) struct PagePool;
 
-impl Pages for Pool {
+impl Pages for PagePool {
     fn allocate(&mut self) -> Option<Page> {
-        SHELVES.get().lock().pop().or_else(fresh)
+        FREE_LISTS.get().lock().pop().or_else(allocate_page)
     }
 
     fn free(&mut self, page: Page) {
-        let surplus = SHELVES.get().lock().push(page);
+        let surplus = FREE_LISTS.get().lock().push(page);
         drop(surplus);
     }
 }
 
-impl Shelf {
+impl FreeList {
     fn pop(&mut self) -> Option<Page> {
         self.len = self.len.checked_sub(1)?;
         self.pages[self.len].take()
     }
 
-    /// Keeps `page`, or gives it back if there is no room.
+    /// Keeps `page`, or returns it if there is no room.
     fn push(&mut self, page: Page) -> Option<Page> {
         let Some(place) = self.pages.get_mut(self.len) else { return Some(page) };
         *place = Some(page);
@@ -56,7 +57,7 @@ impl Shelf {
     }
 }
 
-fn fresh() -> Option<Page> {
+fn allocate_page() -> Option<Page> {
     budget::try_reserve(PAGE_SIZE).ok()?;
     let mut page = Vec::new();
     page.try_reserve_exact(PAGE_SIZE).ok()?;

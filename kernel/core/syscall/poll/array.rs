@@ -1,8 +1,8 @@
 //! The array of `struct pollfd`, copied in, and its `revents`, copied out.
 //!
-//! What the program asks is never written back: another thread may be changing it. Of the answers those are
-//! written that differ from what is there, and one in each page, for the fault that a page may hold. (To write
-//! them all costs a copy of two bytes each, for nothing: most answers are 0, before and after.)
+//! `fd` and `events` are never written back: another thread may be changing them. Of the `revents`, only those are
+//! written that differ from the program's, and one in each page, so that an unwritable page faults. (Most are 0
+//! before and after; writing each would cost a copy of two bytes for nothing.)
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,22 +16,22 @@ use rules::core::bits;
 use rules::core::fd::{self, ROW, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::poll_set::Question;
+use crate::core::file::poll_set::PollSet;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserPtr, UserSlice};
 
-/// Entries whose changes are noted in one word.
+/// Entries whose changes are marked in one word.
 const GROUP: usize = u64::BITS as usize;
 
-/// Groups in a piece: one page, since larger allocations need contiguous frames.
+/// Groups in a piece: one page, because larger allocations need contiguous frames.
 const MOST: usize = PAGE_SIZE / size_of::<Group>();
 
-/// Entries that are neighbours.
+/// Neighbouring entries.
 pub(crate) type Group = [PollFd; GROUP];
 
-/// What an entry is before it is copied in.
+/// A group before it is copied in.
 const NOTHING: Group = [PollFd { fd: 0, events: 0, revents: 0 }; GROUP];
 
 /// The entries: few on the stack, or many in pieces of a page.
@@ -42,28 +42,28 @@ pub(super) struct PollArray {
 
 /// Neighbouring entries, in up to [`MOST`] groups.
 struct Piece<G> {
-    /// Where they are in the program's memory.
+    /// Their address in the program's memory.
     address: usize,
     len: usize,
-    /// Bit n: `revents` of the group's n-th entry may not be what the program has there.
+    /// Bit n: the `revents` of the group's n-th entry may differ from the program's.
     changed: [u64; MOST],
-    /// As they were copied in; `revents` is the last answer.
+    /// As they were copied in; `revents` is the last result.
     groups: G,
 }
 
 impl PollArray {
-    /// No entries. Filled where it is, because it is large.
+    /// Makes an empty array, to be filled in place because it is large.
     pub(super) const fn new() -> Self {
         Self { few: Piece::new([NOTHING]), many: Vec::new() }
     }
 
-    /// What the next one need not allocate: a page, if this one has many entries.
+    /// Takes out a page that the next array can reuse, if this one has many entries.
     pub(super) fn take_room(&mut self) -> Option<Vec<Group>> {
         self.many.first_mut().map(|piece| core::mem::take(&mut piece.groups))
     }
 
-    /// Copies in the `count` entries at `address`. If they are many, the first go where an earlier array had
-    /// [room](Self::take_room).
+    /// Copies in the `count` entries at `address`. If they are many, the first ones reuse the [room](Self::take_room)
+    /// of an earlier array.
     ///
     /// # Errors
     /// `EFAULT`: not all of them are readable. `ENOMEM`.
@@ -96,30 +96,30 @@ impl PollArray {
         Ok(())
     }
 
-    /// Copies the answers out.
+    /// Copies the results out.
     ///
     /// # Errors
-    /// `EFAULT`: not all of them are writable; those before are written.
+    /// `EFAULT`: one is not writable; those before it are written.
     pub(super) fn write_answers(&self, space: &AddressSpace) -> Result<(), Errno> {
         self.few.write_answers(space)?;
         self.many.iter().try_for_each(|piece| piece.write_answers(space))
     }
 }
 
-impl Question for PollArray {
+impl PollSet for PollArray {
     fn parts(&self) -> usize {
         1 + self.many.len()
     }
 
-    fn ask(
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         match part.checked_sub(1) {
-            None => self.few.ask(table, look),
-            Some(part) => self.many[part].ask(table, look),
+            None => self.few.poll_part(table, poll),
+            Some(part) => self.many[part].poll_part(table, poll),
         }
     }
 }
@@ -135,23 +135,23 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
         part.read_bytes(self.groups.as_mut().as_flattened_mut()[..len].as_mut_bytes())
     }
 
-    /// Neighbours in the array are mostly neighbours in the table.
-    fn ask(
+    /// Neighbours in the array are mostly neighbours in the table, so a row is looked up once.
+    fn poll_part(
         &mut self,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let mut count = 0;
         let mut row = (usize::MAX, Row::empty());
         let entries = &mut self.groups.as_mut().as_flattened_mut()[..self.len];
         for (group, changed) in entries.chunks_mut(GROUP).zip(&mut self.changed) {
             for (nr, entry) in group.iter_mut().enumerate() {
-                // Of a negative number, one that is beyond every table.
+                // A negative number becomes one that is beyond every table.
                 let fd = entry.fd.cast_unsigned() as usize;
                 if row.0 != fd / ROW {
                     row = (fd / ROW, table.row(fd / ROW));
                 }
-                let events = row.1.get(fd).and_then(|file| look(file, entry.interest()));
+                let events = row.1.get(fd).and_then(|file| poll(file, entry.interest()));
                 let answer = events.map_or_else(|| not_open(entry.fd), |events| events.bits());
                 count += usize::from(answer != 0);
                 if entry.revents != answer {
@@ -167,7 +167,7 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
         let entries = &self.groups.as_ref().as_flattened()[..self.len];
         let address = |nr: usize| self.address + nr * size_of::<PollFd>() + PollFd::REVENTS_OFFSET;
         let write = |nr: usize| UserPtr::<u16>::new(space, address(nr)).write(&entries[nr].revents);
-        // A piece is as long as a page, so it reaches into two.
+        // A piece is as long as a page, so it lies in at most two.
         let second_page = (PAGE_SIZE - address(0) % PAGE_SIZE).div_ceil(size_of::<PollFd>());
         let firsts = [0, second_page].into_iter().filter(|nr| *nr < self.len);
         for (group, changed) in self.changed.iter().enumerate().take(self.len.div_ceil(GROUP)) {
@@ -179,7 +179,7 @@ impl<G: AsRef<[Group]> + AsMut<[Group]>> Piece<G> {
     }
 }
 
-/// The answer for a number without a file: a negative one asks for nothing.
+/// Returns the `revents` of a number that is not open; a negative one is ignored.
 #[cold]
 const fn not_open(fd: i32) -> u16 {
     if fd < 0 { 0 } else { POLLNVAL }

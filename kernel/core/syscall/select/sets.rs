@@ -1,4 +1,4 @@
-//! The three sets of select(2), copied in and out by words.
+//! The three sets of select(2), copied in and out word by word.
 //!
 //! Source: Linux 6.1 fs/select.c (`max_select_fd`, `do_select`).
 
@@ -13,8 +13,8 @@ use rules::core::bits;
 use rules::core::fd::{self, Row};
 
 use crate::core::file::description::OpenFile;
-use crate::core::file::poll_set::Question;
-use crate::core::file::table::Reading;
+use crate::core::file::poll_set::PollSet;
+use crate::core::file::table::FdTableGuard;
 use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserSlice;
@@ -24,7 +24,7 @@ const BITS: usize = u64::BITS as usize;
 /// Words of each set that need no allocation: libc's `FD_SETSIZE`.
 const FEW: usize = 1024 / BITS;
 
-/// Words that are looked at together. [`FEW`] is a multiple of it.
+/// Words in a part. [`FEW`] is a multiple of it.
 const PART: usize = 4;
 
 /// The same word of all three sets.
@@ -34,12 +34,12 @@ struct Word {
     answers: [u64; 3],
 }
 
-/// The sets, as far as select looks.
+/// The sets, up to the highest descriptor that is polled.
 pub(super) struct Sets {
     few: [Word; FEW],
     /// Beyond [`FEW`] words.
     many: Vec<Word>,
-    /// Descriptors that are looked at.
+    /// How many descriptors are polled.
     count: usize,
 }
 
@@ -73,10 +73,10 @@ impl Sets {
         Ok(sets)
     }
 
-    /// Copies the answers out to where the sets came from.
+    /// Copies the results out to where the sets came from.
     ///
     /// # Errors
-    /// `EFAULT`: a set is not writable; those before are written.
+    /// `EFAULT`: a set is not writable; those before it are written.
     pub(super) fn write_answers(&mut self, space: &AddressSpace, addresses: [usize; 3]) -> Result<(), Errno> {
         for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {
             let slice = self.claim(space, address)?;
@@ -99,12 +99,14 @@ impl Sets {
     ///
     /// # Errors
     /// `EBADF`: one is not.
-    pub(super) fn require_open(&mut self, files: &Reading<'_>) -> Result<(), Errno> {
-        let is_open = |(nr, word): (usize, &mut Word)| word.union() & !files.row(nr).open() == 0;
+    pub(super) fn require_open(&mut self, files: &FdTableGuard<'_>) -> Result<(), Errno> {
+        let is_open = |(nr, word): (usize, &mut Word)| {
+            word.asked.iter().all(|asked| asked & !files.row(nr).open() == 0)
+        };
         if self.pieces_mut().flatten().enumerate().all(is_open) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
-    /// Takes out what is not to be looked at: the last word is copied as a whole.
+    /// Clears the bits from `count` on: the last word is copied as a whole.
     fn trim(&mut self) {
         let rest = self.count % BITS;
         if rest > 0
@@ -120,7 +122,7 @@ impl Sets {
         UserSlice::new(space, address, self.count.div_ceil(BITS) * size_of::<u64>())
     }
 
-    /// The words of one part of a question, and the number of the first.
+    /// Returns the words of one part, and the number of the first.
     fn part_mut(&mut self, part: usize) -> (usize, &mut [Word]) {
         let len = self.count.div_ceil(BITS);
         let first = part * PART;
@@ -131,54 +133,49 @@ impl Sets {
         (first, words)
     }
 
-    /// All words, at most [`FEW`] at a time.
+    /// Returns all words, at most [`FEW`] at a time.
     fn pieces_mut(&mut self) -> impl Iterator<Item = &mut [Word]> {
         let few = self.count.div_ceil(BITS).min(FEW);
         core::iter::once(&mut self.few[..few]).chain(self.many.chunks_mut(FEW))
     }
 }
 
-impl Question for Sets {
+impl PollSet for Sets {
     fn parts(&self) -> usize {
         self.count.div_ceil(BITS * PART)
     }
 
-    /// Counts a descriptor once for each set that it is a member of. One that was closed meanwhile is a member of
-    /// all the sets that asked for it, as on Linux: to wait for it would be to wait for ever.
-    fn ask(
+    /// Counts a descriptor once for each set in which it is ready. One that was closed meanwhile is ready in every
+    /// set that has it, as on Linux: otherwise the call could wait for ever.
+    fn poll_part(
         &mut self,
         part: usize,
         table: &fd::FdTable<Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let (first, words) = self.part_mut(part);
-        words.iter_mut().enumerate().map(|(nr, word)| word.ask(&table.row(first + nr), look)).sum()
+        words.iter_mut().enumerate().map(|(nr, word)| word.poll_part(&table.row(first + nr), poll)).sum()
     }
 }
 
 impl Word {
-    /// Asks for each set alone: hardly a descriptor is in two of them.
-    fn ask(
+    /// Polls for each set separately: a descriptor is rarely in two sets.
+    fn poll_part(
         &mut self,
         row: &Row<'_, Arc<OpenFile>>,
-        look: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
+        poll: &mut impl FnMut(&Arc<OpenFile>, Events) -> Option<Events>,
     ) -> usize {
         let mut count = 0;
         for ((set, asked), answers) in Set::ALL.iter().zip(self.asked).zip(&mut self.answers) {
-            // What was closed meanwhile is a member.
+            // A descriptor that was closed meanwhile is ready.
             let mut found = asked & !row.open();
             for bit in bits::ones(asked & row.open()) {
-                let events = row.get(bit as usize).and_then(|file| look(file, set.events()));
+                let events = row.get(bit as usize).and_then(|file| poll(file, set.events()));
                 found |= u64::from(events.is_none_or(|events| !events.is_empty())) << bit;
             }
             *answers = found;
             count += found.count_ones() as usize;
         }
         count
-    }
-
-    const fn union(&self) -> u64 {
-        let [read, write, except] = self.asked;
-        read | write | except
     }
 }

@@ -50,8 +50,8 @@ const fn is_about_addresses(request: u32) -> bool {
 /// `ENOTTY`: not a socket, or of a family without the request. `ENODEV`: no such interface. `EPERM`: the caller is not
 /// root. `EOPNOTSUPP`: the value cannot be changed. `EINVAL`: not an internet address. `EFAULT`.
 pub(super) fn serve(cx: &Context<'_>, file: &OpenFile, request: u32, argument: usize) -> SysResult {
-    let nature = file::socket(file).map_err(|_| Errno::ENOTTY)?.nature();
-    if is_about_addresses(request) && nature.family != family::AF_INET {
+    let socket_type = file::socket(file).map_err(|_| Errno::ENOTTY)?.socket_type();
+    if is_about_addresses(request) && socket_type.family != family::AF_INET {
         return Err(Errno::ENOTTY);
     }
     if request == SIOCGIFCONF {

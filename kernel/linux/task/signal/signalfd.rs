@@ -28,7 +28,7 @@ pub(super) fn notify(process: &Process, signal: Signal) {
     for at in 0.. {
         let Some(file) = process.signal_files.lock().get(at).map(Weak::upgrade) else { return };
         if let Some(file) = file {
-            file.announce(signal);
+            file.notify(signal);
         }
     }
 }
@@ -74,7 +74,7 @@ impl PendingSignals for ThreadPending {
         }))
     }
 
-    fn enlist(&self, file: &Weak<SignalFd>) {
+    fn subscribe(&self, file: &Weak<SignalFd>) {
         let mut files = self.0.process().signal_files.lock();
         if files.iter().any(|other| other.ptr_eq(file)) {
             return;
