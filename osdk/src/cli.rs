@@ -1,8 +1,14 @@
-//! The command line: what can be said, and what it means.
+//! The command line: subcommands and their options.
+//!
+//! Not here: the values of options, and how they are parsed (`value`).
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+mod value;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use value::{Firmware, Kernel, Mebibytes, Place, Policy, Timeout};
 
 /// Build, run and test the Pollux kernel.
 #[derive(Parser)]
@@ -58,7 +64,7 @@ pub(crate) struct ExecOptions {
     #[command(flatten)]
     pub(crate) guest: GuestOptions,
     /// Add to the program's environment (may be repeated)
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = value::assignment)]
     pub(crate) env: Vec<String>,
     /// Bring the shared libraries along that ldd names, for a program that is not static
     #[arg(long)]
@@ -83,7 +89,7 @@ pub(crate) struct TestOptions {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Place::ALL)]
     pub(crate) on: Vec<Place>,
     /// The CPU counts
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2], value_parser = cpus())]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2], value_parser = value::cpus())]
     pub(crate) smp: Vec<u8>,
     /// How the Pollee keeps events (no meaning on Linux)
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Policy::Hybrid])]
@@ -105,7 +111,7 @@ pub(crate) struct TestOptions {
     #[arg(long)]
     pub(crate) long: bool,
     /// End a test program that takes longer
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = value::seconds)]
     pub(crate) timeout: Timeout,
     /// Where the random operations of the differential test and the fuzz begin
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -149,7 +155,7 @@ pub(crate) struct ProfileOptions {
     #[command(flatten)]
     pub(crate) hardware: HardwareOptions,
     /// Let the program run freely for so long first
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = value::seconds)]
     pub(crate) after: Timeout,
     /// Look at so many instructions
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
@@ -178,7 +184,7 @@ pub(crate) struct GuestOptions {
     #[command(flatten)]
     pub(crate) files: FileOptions,
     /// End a program that takes longer, with status 124; 0 means never
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = value::seconds)]
     pub(crate) timeout: Timeout,
     /// Say how long the guest took to boot, by our clock, and the program to run, by the guest's
     #[arg(long)]
@@ -195,7 +201,7 @@ pub(crate) struct KernelOptions {
     #[arg(long, value_enum, default_value_t, env = "POLLUX_ON")]
     pub(crate) on: Kernel,
     /// Number of CPUs
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = cpus(), env = "POLLUX_SMP")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value::cpus(), env = "POLLUX_SMP")]
     pub(crate) smp: u8,
     /// How the Pollee keeps events (no meaning on Linux)
     #[arg(long, value_enum, default_value_t, env = "POLLUX_POLICY")]
@@ -206,7 +212,7 @@ pub(crate) struct KernelOptions {
 #[derive(Args, Clone)]
 pub(crate) struct HardwareOptions {
     /// Size of the memory, as 512M or 3G
-    #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "3G", value_parser = value::size)]
     pub(crate) mem: Mebibytes,
     /// CPU model, in QEMU's words [default: max]
     #[arg(long, value_name = "MODEL")]
@@ -231,7 +237,7 @@ pub(crate) struct HardwareOptions {
     pub(crate) net: bool,
     /// Pass connections to the host's port HOST on to the guest's port GUEST; HOST 0 is one that is free, which is
     /// said. Gives the guest a network card (may be repeated)
-    #[arg(long = "forward", value_name = "HOST:GUEST", value_parser = ports)]
+    #[arg(long = "forward", value_name = "HOST:GUEST", value_parser = value::ports)]
     pub(crate) forwards: Vec<(u16, u16)>,
     /// Wait for gdb on TCP port 1234 before the first instruction
     #[arg(long)]
@@ -242,112 +248,14 @@ pub(crate) struct HardwareOptions {
 #[derive(Args, Clone)]
 pub(crate) struct FileOptions {
     /// Put the host's file HOST into the guest as GUEST (may be repeated)
-    #[arg(long = "file", value_name = "HOST:GUEST", value_parser = file)]
+    #[arg(long = "file", value_name = "HOST:GUEST", value_parser = value::file)]
     pub(crate) files: Vec<(PathBuf, PathBuf)>,
 }
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kernel {
-    /// This project's
-    #[default]
-    Pollux,
-    /// Debian's Linux 6.1, for comparison
-    Linux,
-}
-
-/// What a machine starts a disk with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Firmware {
-    /// SeaBIOS, as PCs had it until about 2012, and many a cloud
-    Bios,
-    /// OVMF, as PCs have it since
-    Uefi,
-}
-
-/// Where tests run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Place {
-    /// The tests of the crates that need no kernel, here
-    Host,
-    /// The tests inside the kernel, with one CPU
-    Kernel,
-    /// The tour from disk images, by BIOS and by UEFI
-    Images,
-    /// The guest's tests, on the twin
-    Linux,
-    /// The guest's tests, on this project's kernel
-    Pollux,
-}
-
-impl Place {
-    const ALL: [Self; 5] = [Self::Host, Self::Kernel, Self::Images, Self::Linux, Self::Pollux];
-}
-
-/// Which Pollee the kernel is built with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Policy {
-    /// Keeps what somebody asked for
-    #[default]
-    Hybrid,
-    /// Keeps exact events always
-    Stateful,
-    /// Keeps nothing and computes at each poll
-    Stateless,
-}
-
-/// How long something may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timeout(pub(crate) Option<Duration>);
-
-/// An amount of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mebibytes(pub(crate) u64);
 
 /// The first paragraph of a text, as one line and without the word that opens it.
 pub(crate) fn first_paragraph(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     lines.join(" ").trim_start_matches("error: ").to_owned()
-}
-
-fn cpus() -> impl clap::builder::TypedValueParser<Value = u8> {
-    clap::value_parser!(u8).range(1..=64)
-}
-
-fn file(text: &str) -> Result<(PathBuf, PathBuf), String> {
-    match text.split_once(':') {
-        Some((host, guest)) if !host.is_empty() && guest.starts_with('/') => Ok((host.into(), guest.into())),
-        _ => Err("expected HOST:GUEST, with an absolute path in the guest".into()),
-    }
-}
-
-fn ports(text: &str) -> Result<(u16, u16), String> {
-    let numbers =
-        text.split_once(':').and_then(|(host, guest)| Some((host.parse().ok()?, guest.parse().ok()?)));
-    numbers.filter(|&(_, guest)| guest != 0).ok_or_else(|| "expected HOST:GUEST, two port numbers".to_owned())
-}
-
-fn assignment(text: &str) -> Result<String, String> {
-    match text.split_once('=') {
-        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
-        _ => Err("expected NAME=VALUE".into()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Timeout, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    let limit = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    Ok(Timeout((!limit.is_zero()).then_some(limit)))
-}
-
-fn size(text: &str) -> Result<Mebibytes, String> {
-    let (digits, shift) = match text.strip_suffix(['G', 'g']) {
-        Some(digits) => (digits, 10),
-        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 0),
-    };
-    match digits.parse::<u32>() {
-        Ok(number @ 1..=0xf_ffff) => Ok(Mebibytes(u64::from(number) << shift)),
-        _ => Err("expected a number with M or G".into()),
-    }
 }
 
 #[cfg(test)]
@@ -410,20 +318,5 @@ mod tests {
         let cli = Cli::try_parse_from(["pollux", "test", "--on", "pollux", "--smp", "1,4"]);
         let Ok(Cli { command: Command::Test(options) }) = cli else { panic!("not the test command") };
         assert_eq!((options.on, options.smp), (vec![Place::Pollux], vec![1, 4]));
-    }
-
-    #[test]
-    fn memory_is_counted_in_mebibytes_unless_said_otherwise() {
-        assert_eq!(size("3G"), Ok(Mebibytes(3072)));
-        assert_eq!((size("512M"), size("512")), (Ok(Mebibytes(512)), Ok(Mebibytes(512))));
-        for text in ["", "G", "0", "-1", "1T", "99999999999G"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn no_timeout_is_said_with_zero() {
-        assert_eq!(seconds("0"), Ok(Timeout(None)));
-        assert_eq!(seconds("1.5"), Ok(Timeout(Some(Duration::from_millis(1500)))));
     }
 }
