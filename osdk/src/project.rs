@@ -1,4 +1,4 @@
-//! Where things are. Everything the kit makes is below `target/`.
+//! The project's directories. Everything that the kit makes is below `target/`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// What the kit makes and cargo does not.
+/// The directory of what the kit makes, rather than cargo.
 pub(crate) fn products() -> PathBuf {
     target().join("pollux")
 }

@@ -68,12 +68,12 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether a test that the host drives is to be run: by its name, or with everything else.
+/// Whether the options select a test that runs at `place` only.
 fn is_wanted(options: &TestOptions, name: &str, place: Place) -> bool {
     is_meant(options, name) && options.on.contains(&place)
 }
 
-/// The same wherever it is run.
+/// Whether the options select a test that the host drives: by its name, or with all others.
 fn is_meant(options: &TestOptions, name: &str) -> bool {
     match &options.programs[..] {
         [] => options.filter.is_none(),
@@ -81,12 +81,12 @@ fn is_meant(options: &TestOptions, name: &str) -> bool {
     }
 }
 
-/// Talks to the shell that `pollux run` ends in, with the most CPUs that were asked for.
+/// Tests the shell of `pollux run`, with the largest CPU count of the options.
 fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
     let smp = options.smp.iter().copied().max().unwrap_or(1);
     let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
     println!("At a terminal, {smp} CPUs");
-    // So that the time until the first answer is the guest's.
+    // Build now, so that the time until the first answer is the guest's.
     build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
     build::program("tour")?;
     let started = Instant::now();
@@ -94,7 +94,7 @@ fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
     Ok(print_driven(dialogue::NAME, tally, started, note))
 }
 
-/// Boots a machine with a network card, and visits it.
+/// Boots a machine with a network card, and visits it from the host.
 fn over_the_network(
     visited: &visited::Visited,
     kernel: KernelOptions,
@@ -109,7 +109,7 @@ fn over_the_network(
     Ok(print_driven(visited.name, tally, started, note))
 }
 
-/// The runs with a cable: with the most CPUs that were asked for, and one policy.
+/// Selects the runs with a cable: the largest CPU count, and one policy.
 fn on_cables(runs: &[KernelOptions], cpus: &[u8]) -> Vec<KernelOptions> {
     let most = cpus.iter().copied().max().unwrap_or(1);
     let policy = runs.iter().find(|run| run.on == Kernel::Pollux).map(|run| run.policy);
@@ -118,7 +118,7 @@ fn on_cables(runs: &[KernelOptions], cpus: &[u8]) -> Vec<KernelOptions> {
     runs.iter().filter(is_meant).copied().collect()
 }
 
-/// Boots a machine whose network cable ends here, and sends it bad packets.
+/// Boots a machine whose network cable ends in the kit, and sends it bad packets.
 fn on_a_cable(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
     println!("{}, with a network cable", report::title(kernel));
     if kernel.on == Kernel::Pollux {
@@ -129,7 +129,7 @@ fn on_a_cable(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
     Ok(print_driven(peer::NAME, tally, started, note))
 }
 
-/// Runs connections where packets fare badly.
+/// Runs connections over networks that lose, reorder and damage packets.
 fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
     let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy: Policy::default() };
     println!("Pollux, instructions counted, on bad networks");
@@ -161,19 +161,19 @@ fn on_host(options: &TestOptions) -> Result<Tally> {
             let tally = libtest::one(ending.status);
             total += report::print(&program.name, tally, &output.stdout, &output.stderr, &ending);
             let stdout = String::from_utf8_lossy(&output.stdout);
-            // Its last lines say what was explored, and that each seeded fault was caught.
+            // The last lines say what the check explored, and that it caught each seeded fault.
             summary(&stdout).for_each(|line| println!("    {line}"));
         }
     }
     Ok(total)
 }
 
-/// The totals that the model check prints, without what stands for each property and each fault.
+/// Returns the totals of the model check's output, without the lines per property and fault.
 fn summary(stdout: &str) -> impl Iterator<Item = &str> {
     stdout.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Runs one test program here.
+/// Runs one test program on the host.
 fn run(program: &Executable, options: &TestOptions) -> Result<(Output, Ending)> {
     let started = Instant::now();
     let output = Command::new(&program.path)
@@ -183,12 +183,12 @@ fn run(program: &Executable, options: &TestOptions) -> Result<(Output, Ending)> 
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", program.path.display()))?;
-    // A program that a signal ended has no code; it has failed.
+    // A program that a signal killed has no exit code; it has failed.
     let status = output.status.code().map_or(u8::MAX, |code| code as u8);
     Ok((output, Ending { status: Some(status), elapsed: started.elapsed(), note: String::new() }))
 }
 
-/// Runs the kernel's own tests. With one CPU: the kernel that carries them starts no other.
+/// Runs the kernel's own tests. They run with one CPU, because their kernel starts no other.
 fn in_kernel(options: &TestOptions) -> Result<Tally> {
     let mut total = Tally::default();
     for &policy in &options.policy {
@@ -204,7 +204,7 @@ fn in_kernel(options: &TestOptions) -> Result<Tally> {
     Ok(total)
 }
 
-/// The runs. Linux, which only proves the tests right, has one.
+/// Lists the runs. Linux has one, which only proves the tests right.
 fn matrix(places: &[Place], cpus: &[u8], policies: &[Policy]) -> Vec<KernelOptions> {
     let mut runs = Vec::new();
     for place in places {

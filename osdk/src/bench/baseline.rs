@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use super::results::{Clock, Results, Row, Subject};
 use crate::project;
 
-/// The factor by which a row's cost may rise.
+/// The fraction by which a row's cost may rise.
 const TOLERANCE: f64 = 0.03;
 
-/// The baseline file: one line `name n instructions` per row.
+/// Returns the path of the baseline file, which has one line `name n instructions` per row.
 fn path() -> PathBuf {
     project::root().join("osdk/bench-baseline.txt")
 }

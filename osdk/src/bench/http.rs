@@ -1,6 +1,6 @@
 //! Times requests to the HTTP server in the guest, by clients on the host, through the network card.
 //!
-//! Counts would mean little: a guest that waits for the host executes instructions meanwhile. So there is wall time only.
+//! It measures wall time only: a guest that waits for the host executes instructions meanwhile, which mean nothing.
 
 use anyhow::Result;
 
@@ -17,7 +17,7 @@ pub(super) const GROUP: &str = "http";
 /// Simultaneous clients, each with its own connection.
 const CLIENTS: [u32; 3] = [1, 4, 16];
 
-/// Requests of all clients together; a second answers some thousand.
+/// Requests of all clients together. The guest answers some thousand per second.
 const REQUESTS: u32 = 2000;
 const QUICK: u32 = 400;
 

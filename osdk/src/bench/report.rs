@@ -48,7 +48,7 @@ pub(super) fn plots(results: &Results, subjects: &[Subject]) -> Result<Vec<(Stri
     Ok(plots)
 }
 
-/// Plots the instructions over the number of files, for each kernel.
+/// A kernel's line in a plot: its points are the number of files and the instructions.
 type Line = (Subject, Vec<(f64, f64)>);
 
 fn lines(results: &Results, subjects: &[Subject], name: &str) -> Vec<Line> {

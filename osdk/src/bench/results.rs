@@ -151,7 +151,7 @@ impl Results {
         })
     }
 
-    /// Renders all figures as CSV, for other programs.
+    /// Renders all figures as JSON, for other programs.
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.figures.keys().filter_map(|&(index, subject, clock)| {
             let row = &self.rows[index];

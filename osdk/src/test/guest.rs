@@ -26,7 +26,7 @@ use crate::{
 /// Tests that fork or count descriptors cannot share their process with others.
 const ONE_AT_A_TIME: &str = "RUST_TEST_THREADS=1";
 
-/// What a program of tests starts: programs of the host.
+/// Returns the host's programs that a test program starts.
 fn companions(program: &str) -> &'static [&'static str] {
     match program {
         "pty" => &[script::BUSYBOX],
@@ -34,7 +34,7 @@ fn companions(program: &str) -> &'static [&'static str] {
     }
 }
 
-/// Runs the guest's tests, with one boot for each run if no kernel goes down.
+/// Runs the guest's tests, with one boot per run if no kernel goes down.
 pub(super) fn run(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally> {
     let is_driven = |name: &str| {
         driven::NAMES.contains(&name)
@@ -62,7 +62,7 @@ pub(super) fn run(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally
         return Ok(total);
     }
     for &kernel in runs {
-        // The twin has no disk image.
+        // The twin starts without a disk image.
         let boot = options.hardware.boot.filter(|_| kernel.on == Kernel::Pollux);
         let hardware = HardwareOptions { boot, ..options.hardware.clone() };
         let machine = Machine::prepare(kernel, &hardware)?;
@@ -108,8 +108,8 @@ pub(super) fn run(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally
     Ok(total)
 }
 
-/// Which programs go into one boot: all, unless there is not room for so many bytes. Programs that come with what drives
-/// them go into the last one, which then has no others.
+/// Divides the programs into boots: one boot for all, unless they exceed `room` bytes. Then the programs of driven
+/// tests get the last boot to themselves.
 fn portions(lengths: &[u64], room: Option<u64>) -> VecDeque<Range<usize>> {
     let mut portions = VecDeque::new();
     let Some(room) = room else {

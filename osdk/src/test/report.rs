@@ -21,10 +21,10 @@ pub(super) fn title(kernel: KernelOptions) -> String {
 
 /// How a test program ended.
 pub(super) struct Ending {
-    /// `None` if it did not end: the kernel did.
+    /// The exit status; `None` if the kernel went down before the program ended.
     pub(super) status: Option<u8>,
     pub(super) elapsed: Duration,
-    /// What is to be said about it besides.
+    /// Details to print if a case failed.
     pub(super) note: String,
 }
 
@@ -43,11 +43,11 @@ impl From<batch::Ending> for Ending {
     }
 }
 
-/// Prints the line of one program, and everything it said unless all is well.
+/// Prints the line of one program, and all its output if a case failed.
 pub(super) fn print(name: &str, tally: Tally, stdout: &[u8], stderr: &[u8], ending: &Ending) -> Tally {
     let ignored = if tally.ignored == 0 { String::new() } else { format!(" {:>4} ignored", tally.ignored) };
     let status = match ending.status {
-        // 101 is how the harness says that a case failed.
+        // The harness exits with 101 if a case failed.
         Some(0 | 101) => String::new(),
         Some(status) => format!("   exit status {status}"),
         None => "   the kernel went down".to_owned(),
