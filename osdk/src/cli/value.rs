@@ -15,19 +15,19 @@ pub(crate) enum Kernel {
     Linux,
 }
 
-/// What a machine starts a disk with.
+/// The firmware that starts a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Firmware {
-    /// SeaBIOS, as PCs had it until about 2012, and many a cloud
+    /// SeaBIOS, for the BIOS of older PCs and of many clouds
     Bios,
-    /// OVMF, as PCs have it since
+    /// OVMF, for UEFI
     Uefi,
 }
 
-/// Where tests run.
+/// The place where tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Place {
-    /// The tests of the crates that need no kernel, here
+    /// The tests of the crates that need no kernel, on the host
     Host,
     /// The tests inside the kernel, with one CPU
     Kernel,
@@ -43,19 +43,19 @@ impl Place {
     pub(super) const ALL: [Self; 5] = [Self::Host, Self::Kernel, Self::Images, Self::Linux, Self::Pollux];
 }
 
-/// Which Pollee the kernel is built with.
+/// The policy of the Pollee that the kernel is built with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Policy {
-    /// Keeps what somebody asked for
+    /// Caches events that a poll asked for
     #[default]
     Hybrid,
-    /// Keeps exact events always
+    /// Always caches exact events
     Stateful,
-    /// Keeps nothing and computes at each poll
+    /// Caches nothing and computes at each poll
     Stateless,
 }
 
-/// How long something may take.
+/// A time limit; `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeout(pub(crate) Option<Duration>);
 
