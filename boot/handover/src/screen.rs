@@ -10,8 +10,8 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 const WEIGHT: FontWeight = FontWeight::Regular;
 const SIZE: RasterHeight = RasterHeight::Size16;
 
-/// Returns the option with the screen's width for the front of the kernel's command line, if lines in memory are longer.
-/// The boot protocol has a field for the width, but OSTD does not read it.
+/// Returns the option with the screen's width for the front of the kernel's command line, if lines in memory are
+/// longer. The boot protocol has a field for the width, but OSTD does not read it.
 pub fn width_option(info: &FrameBufferInfo) -> heapless::String<40> {
     let mut option = heapless::String::new();
     if info.stride > info.width {
