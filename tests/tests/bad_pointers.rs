@@ -1,4 +1,4 @@
-//! intro(2): no address and no garbage in a register harms anything but the program itself.
+//! intro(2): a bad address or garbage in a register harms only the program itself.
 
 use libc::*;
 

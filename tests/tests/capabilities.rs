@@ -1,4 +1,4 @@
-//! capabilities(7): what root can give up, what then is refused, and what execve(2) and setuid(2) make of it.
+//! capabilities(7): root drops capabilities, calls that need them fail, and execve(2) and setuid(2) change them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

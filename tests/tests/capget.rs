@@ -1,4 +1,4 @@
-//! capget(2), capset(2): which capabilities a process has.
+//! capget(2), capset(2): reading and setting the capabilities of a process.
 
 use pollux_tests::memory::UNMAPPED;
 use pollux_tests::sys::Result;

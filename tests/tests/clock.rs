@@ -1,4 +1,4 @@
-//! clock_gettime(2), nanosleep(2), clock_nanosleep(2): reading time and letting it pass.
+//! clock_gettime(2), nanosleep(2), clock_nanosleep(2): reading clocks and sleeping.
 
 use std::time::{Duration, Instant};
 

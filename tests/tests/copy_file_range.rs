@@ -1,4 +1,4 @@
-//! copy_file_range(2): from one file to another without a buffer of the program's own.
+//! copy_file_range(2): copying between files without a buffer in the program.
 
 use std::fs;
 

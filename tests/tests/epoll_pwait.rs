@@ -1,4 +1,4 @@
-//! epoll_pwait(2), epoll_pwait2(2): waiting with a signal mask of its own, and with nanoseconds.
+//! epoll_pwait(2), epoll_pwait2(2): waiting with a temporary signal mask, and with nanoseconds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! epoll_wait(2): waiting, alone or with others, and the array.
+//! epoll_wait(2): waiting in one or several threads, and the array of events.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};

@@ -1,4 +1,4 @@
-//! execve(2): another program in the same process.
+//! execve(2): executing another program in the same process.
 
 use std::ffi::CString;
 use std::fs;

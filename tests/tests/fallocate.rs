@@ -1,4 +1,4 @@
-//! fallocate(2), fsync(2), syncfs(2), preadv2(2): what files do with room, and what is safe where.
+//! fallocate(2), fsync(2), syncfs(2), preadv2(2): allocating space, and synchronizing files.
 
 use std::fs;
 

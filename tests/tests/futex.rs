@@ -1,4 +1,4 @@
-//! futex(2): sleeping on a word of memory, and being woken by whoever changed it.
+//! futex(2): sleeping on a word of memory, and waking the sleepers.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! The thundering herd: many threads wait, one event comes, and the sleeps tell who was woken for it.
+//! The thundering herd: many threads wait, one event comes, and a count of sleeps shows how many threads it woke.
 //!
-//! A thread that is woken in vain sleeps again, so its voluntary switches (getrusage(2), `RUSAGE_THREAD`) count its
-//! wakes. Without a herd all threads together sleep about once each; with one, each event wakes whoever still
-//! waits, and N threads sleep N²/2 times.
+//! A thread that wakes for nothing sleeps again, so its voluntary switches (getrusage(2), `RUSAGE_THREAD`) count its
+//! wake-ups. Without a herd each thread sleeps about once. With one, each event wakes all threads that still wait,
+//! and N threads sleep N²/2 times.
 
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -1,5 +1,5 @@
-//! signal(7), "Interruption of system calls and library functions": what a handler, with and without `SA_RESTART`, and
-//! a stop make of each call that waits.
+//! signal(7), "Interruption of system calls and library functions": the effect of a handler, with and without
+//! `SA_RESTART`, and of a stop on each call that waits.
 
 use core::ffi::c_void;
 use core::ptr;

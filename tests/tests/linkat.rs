@@ -1,4 +1,4 @@
-//! linkat(2): a first name for a file that was made without one (`O_TMPFILE`), and what a descriptor can be linked by.
+//! linkat(2): giving a file without a name (`O_TMPFILE`) its first one, and linking a file by its descriptor.
 
 use std::ffi::CString;
 use std::fs;

@@ -1,4 +1,4 @@
-//! memfd_create(2): files without a path, and what can no longer be done with them (`F_ADD_SEALS`).
+//! memfd_create(2): files without a path, and the operations that seals forbid (`F_ADD_SEALS`).
 
 use core::ptr;
 use std::ffi::CString;

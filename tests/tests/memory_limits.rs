@@ -1,4 +1,4 @@
-//! getrlimit(2): programs that take all they can get end in errors, and the machine goes on.
+//! getrlimit(2): programs that take all memory and processes they can get meet errors, and the machine survives.
 
 use std::thread;
 use std::time::Duration;

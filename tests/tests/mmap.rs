@@ -1,4 +1,4 @@
-//! mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2): what lies where, and who may touch it.
+//! mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2): the place and the protection of memory.
 
 use core::ptr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! netdevice(7): what a socket tells of the network interfaces.
+//! netdevice(7): querying network interfaces through a socket.
 
 use std::mem;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! netlink(7), rtnetlink(7): what a program is told of interfaces, addresses and routes.
+//! netlink(7), rtnetlink(7): querying interfaces, addresses and routes.
 
 use std::ffi::CStr;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! ppoll(2): polling with nanoseconds and a signal mask of its own.
+//! ppoll(2): polling with nanoseconds and a temporary signal mask.
 
 use std::time::Duration;
 

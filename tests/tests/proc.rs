@@ -1,4 +1,4 @@
-//! proc(5): what a process, and the system, tell of themselves in files.
+//! proc(5): the files about processes and the system.
 
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd};

@@ -1,4 +1,4 @@
-//! proc(5), /proc/net: the sockets that there are, routes and neighbours.
+//! proc(5), /proc/net: the lists of sockets, routes and neighbours.
 
 use std::fs;
 use std::net::Ipv4Addr;

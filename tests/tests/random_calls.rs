@@ -1,4 +1,4 @@
-//! intro(2): random arguments, thrown at every system call that cannot end or mount the machine.
+//! intro(2): random arguments for every system call, except those that could end the machine or mount on it.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

@@ -1,4 +1,4 @@
-//! read(2), recv(2) after poll(2): a file that was just said not to be ready is read as if nobody had asked.
+//! read(2), recv(2) after poll(2): a read returns the same whether or not a poll came before it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! readv(2), preadv(2), preadv2(2) and their writing kin, pread(2), pwrite(2), lseek(2).
+//! readv(2), preadv(2), preadv2(2) and their counterparts for writing, pread(2), pwrite(2), lseek(2).
 
 use libc::{O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_TRUNC};
 use pollux_tests::memory::{PAGE, Pages, UNMAPPED};

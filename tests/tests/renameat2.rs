@@ -1,4 +1,4 @@
-//! renameat2(2): names that must be free, and two that change places.
+//! renameat2(2): `RENAME_NOREPLACE` and `RENAME_EXCHANGE`.
 
 use std::ffi::CString;
 use std::fs;

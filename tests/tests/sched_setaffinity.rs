@@ -1,4 +1,4 @@
-//! sched_setaffinity(2), sched_getaffinity(2), getcpu(2), membarrier(2): processors; and what glibc asks for at its start.
+//! sched_setaffinity(2), sched_getaffinity(2), getcpu(2), membarrier(2): processors; and the calls of glibc's start-up.
 
 use pollux_tests::memory::UNMAPPED;
 use pollux_tests::sys::Result;

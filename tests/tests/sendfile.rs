@@ -1,4 +1,4 @@
-//! sendfile(2): from a file to a descriptor without a buffer of the program's own.
+//! sendfile(2): copying from a file to a descriptor without a buffer in the program.
 
 use std::fs;
 use std::thread;

@@ -1,4 +1,4 @@
-//! sendmmsg(2), recvmmsg(2): several messages with one call.
+//! sendmmsg(2), recvmmsg(2): several messages in one call.
 
 use std::thread;
 use std::time::{Duration, Instant};

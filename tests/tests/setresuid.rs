@@ -1,5 +1,4 @@
-//! setresuid(2), setreuid(2), setuid(2), and the same for groups: real, effective and saved IDs, as credentials(7) has
-//! them.
+//! setresuid(2), setreuid(2), setuid(2), and the same for groups: real, effective and saved IDs, as in credentials(7).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

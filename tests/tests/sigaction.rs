@@ -1,4 +1,4 @@
-//! sigaction(2): what a handler is told, and what it may do.
+//! sigaction(2): the arguments of a handler, and what it may do.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! signalfd(2): blocked signals that are read and waited for like files.
+//! signalfd(2): reading blocked signals from a descriptor, and waiting for them.
 
 use libc::{POLLIN, POLLOUT, SFD_CLOEXEC, SFD_NONBLOCK, SIGALRM, SIGUSR1, SIGUSR2};
 use pollux_tests::epoll::events::IN;

@@ -1,4 +1,4 @@
-//! sigreturn(2): a frame is the program's to write, and no frame gets it more than it may have.
+//! sigreturn(2): a program may write its signal frame, but no frame gives it more rights.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

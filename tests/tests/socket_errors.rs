@@ -1,7 +1,7 @@
 //! The ERRORS of socket(2), bind(2), listen(2), accept(2), connect(2), send(2), recv(2), shutdown(2), getsockname(2),
 //! getsockopt(2), tcp(7) and ip(7), one after the other, for stream sockets of the internet.
 //!
-//! Not here: what needs a full machine (`ENFILE`, `ENOBUFS`), a firewall (`EPERM`), or a network where nobody answers
+//! Not here: errors that need a full machine (`ENFILE`, `ENOBUFS`), a firewall (`EPERM`), or an unreachable host
 //! (`EHOSTUNREACH`: the kit's network test).
 
 use std::net::Ipv4Addr;

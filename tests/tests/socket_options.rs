@@ -1,4 +1,4 @@
-//! socket(7), ip(7): options of every socket, and calls that an option or a flag changes.
+//! socket(7), ip(7): the options of every socket, and their effects on calls.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Many TCP connections at once: what they cost, and that idle ones cost nothing when polled.
+//! Many TCP connections at once: their memory, and that polling idle ones costs nothing.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! tcp(7), socket(7): the options of stream sockets, and what they change.
+//! tcp(7), socket(7): the options of stream sockets, and their effects.
 
 use std::time::Duration;
 

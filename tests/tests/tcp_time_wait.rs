@@ -1,4 +1,4 @@
-//! How many closed TCP connections wait for late packets: tcp(7), `tcp_max_tw_buckets`.
+//! tcp(7), `tcp_max_tw_buckets`: the limit of connections in TIME_WAIT.
 
 use std::net::Ipv4Addr;
 

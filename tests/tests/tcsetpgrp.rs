@@ -1,4 +1,4 @@
-//! tcsetpgrp(3), credentials(7): a session, its terminal, and who may use it.
+//! tcsetpgrp(3), credentials(7): a session, its terminal, and the process groups that may use it.
 
 use libc::{SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, TIOCNOTTY, TIOCSCTTY};
 use pollux_tests::child::{self, Status};

@@ -1,4 +1,4 @@
-//! exit_group(2), execve(2), kill(2): the end of processes whose threads do not hold still.
+//! exit_group(2), execve(2), kill(2): the end of processes with busy threads.
 
 use std::ffi::CString;
 use std::sync::{Arc, Barrier};

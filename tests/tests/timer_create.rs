@@ -1,4 +1,4 @@
-//! timer_create(2) and its kin: timers that a process makes for itself.
+//! timer_create(2), timer_settime(2), timer_gettime(2), timer_delete(2): POSIX timers.
 
 use std::ptr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! unix(7): local sockets by name.
+//! unix(7): local sockets with names.
 
 use libc::{
     EPOLLET, EPOLLIN, EPOLLOUT, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, SHUT_RD, SHUT_RDWR,

@@ -1,4 +1,4 @@
-//! unix(7): datagrams to names.
+//! unix(7): datagrams to named sockets.
 
 use libc::{
     EPOLLET, EPOLLIN, EPOLLOUT, MSG_DONTWAIT, MSG_PEEK, POLLERR, POLLHUP, POLLIN, POLLOUT,

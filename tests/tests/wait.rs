@@ -1,4 +1,4 @@
-//! wait(2), waitpid(2), wait4(2), waitid(2): learning how a child ended.
+//! wait(2), waitpid(2), wait4(2), waitid(2): waiting for a child, and its status.
 
 use std::thread;
 
