@@ -1,5 +1,5 @@
-//! sigqueue(3), rt_sigqueueinfo(2), pidfd_send_signal(2): signals that carry a value, their order, and what a sender may
-//! claim about itself.
+//! sigqueue(3), rt_sigqueueinfo(2), pidfd_send_signal(2): signals that carry a value, their order, and what a sender
+//! may claim about itself.
 
 use libc::{RLIMIT_SIGPENDING, SIGUSR1};
 use pollux_tests::child::{self, Child};
