@@ -16,7 +16,7 @@ help:
 	@echo 'make soak      the long forms of the tests, with more interleavings and operations; takes hours'
 	@echo 'make bench     measure system calls on Linux and on Pollux with each policy; QUICK=1 under 3 minutes'
 	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
-	@echo 'make profile   count the kernel'"'"'s instructions by function: PROG=… ARGS=…'
+	@echo 'make profile   count the instructions of the kernel by function, for a program that runs for ever: PROG=… ARGS=…'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make doc       write the documentation of the crates as a site, and print its path'
 	@echo 'make build     build the kernel'
