@@ -5,7 +5,7 @@ use libc::*;
 use pollux_tests::memory::{KERNEL, NON_CANONICAL, Pages, UNMAPPED};
 use pollux_tests::{Errno, fd, sys};
 
-/// In the tables: where the bad address goes.
+/// The placeholder for the bad address in the tables.
 const BAD: usize = 0xbad0_bad0_bad0_bad0;
 
 fn call(number: c_long, arguments: [usize; 6]) -> sys::Result<usize> {

@@ -26,7 +26,7 @@ fn ready(count: usize, events: u32) -> (Epoll, Vec<Fd>) {
     (epoll, counters)
 }
 
-/// Threads that each wait once for one event; what they got arrives in the channel.
+/// Starts threads that each wait once for one event. They send their results through the channel.
 fn waiters(
     epolls: impl IntoIterator<Item = Arc<Epoll>>,
 ) -> (Receiver<sys::Result<Vec<Event>>>, Vec<JoinHandle<()>>) {

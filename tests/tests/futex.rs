@@ -39,7 +39,7 @@ fn wake(word: &AtomicU32, count: u32) -> usize {
     raw(address(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0).unwrap()
 }
 
-/// Wakes `count` waiters in all, as soon as they are there.
+/// Wakes `count` waiters in total, retrying until they wait.
 fn wake_all(word: &AtomicU32, count: usize) {
     let mut woken = 0;
     while woken < count {

@@ -41,7 +41,7 @@ fn route() -> Fd {
     socket::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE).unwrap()
 }
 
-/// A message as it came, or as it goes.
+/// A message, received or to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Message {
     kind: u16,
@@ -66,7 +66,7 @@ impl Message {
         bytes
     }
 
-    /// The error that it tells; 0 is none.
+    /// Returns the error in the message; 0 is none.
     fn error(&self) -> i32 {
         assert_eq!(self.kind, NLMSG_ERROR, "{self:?}");
         -i32::from_ne_bytes(self.body[..4].try_into().unwrap())
@@ -115,7 +115,7 @@ fn answers(fd: &Fd) -> Vec<Message> {
     parse(&recv(fd, 65_536, MSG_DONTWAIT).unwrap())
 }
 
-/// Asks, and takes the only answer.
+/// Sends a request and returns the only answer.
 fn ask(fd: &Fd, message: &Message) -> Message {
     let bytes = message.bytes();
     assert_eq!(send(fd, &bytes, 0), Ok(bytes.len()));
@@ -124,7 +124,7 @@ fn ask(fd: &Fd, message: &Message) -> Message {
     answers.remove(0)
 }
 
-/// Everything of a kind, up to the end.
+/// Dumps all entries of a kind.
 fn dump(fd: &Fd, kind: u16, family: i32) -> Vec<Message> {
     let request = Message::new(kind, REQUEST | DUMP, &[family as u8, 0, 0, 0]).bytes();
     assert_eq!(send(fd, &request, 0), Ok(request.len()));
@@ -370,7 +370,7 @@ fn the_address_of_the_loopback_is_told() {
     }
 }
 
-/// The routes of a table, as kind, scope, who made it, destination and length.
+/// Returns the routes of a table: type, scope, protocol, destination and prefix length.
 fn routes(fd: &Fd, table: u8) -> Vec<([u8; 3], Option<Vec<u8>>, u8)> {
     let all = dump(fd, RTM_GETROUTE, AF_INET);
     let of_table = all.iter().filter(|message| message.body[4] == table);
@@ -617,7 +617,7 @@ fn getifaddrs_agrees_with_the_numbers_of_the_interfaces() {
     assert_eq!(names, indexed());
 }
 
-/// What `if_nameindex` tells, in the order of the numbers.
+/// Returns the result of `if_nameindex`, sorted by index.
 fn indexed() -> Vec<String> {
     // SAFETY: the list ends with an entry without a name, and is freed once.
     unsafe {

@@ -215,7 +215,7 @@ fn fd_names_pipes_and_sockets_by_their_inode() {
     assert!(fs::read_link("/proc/self/fd/999").is_err());
 }
 
-/// What `/proc/self/fd` says of an open file.
+/// Returns the link in `/proc/self/fd` of an open file.
 fn link(fd: &Fd) -> String {
     let link = fs::read_link(format!("/proc/self/fd/{}", fd.number())).unwrap();
     link.into_os_string().into_string().unwrap()

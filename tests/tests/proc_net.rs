@@ -15,7 +15,7 @@ fn text(file: &str) -> String {
     fs::read_to_string(format!("/proc/net/{file}")).unwrap()
 }
 
-/// The inode that fstat(2) and `/proc/self/fd` agree about.
+/// Returns the inode of a socket, on which fstat(2) and `/proc/self/fd` must agree.
 fn inode(fd: &Fd) -> u64 {
     let link = fs::read_link(format!("/proc/self/fd/{}", fd.number())).unwrap();
     // SAFETY: all-zero is a valid answer, and it is ours.
@@ -28,7 +28,7 @@ fn inode(fd: &Fd) -> u64 {
     number
 }
 
-/// An address as the tables have it.
+/// Formats an address as the tables do.
 fn hexadecimal(address: &Address) -> String {
     let parts = address.parts();
     format!("{:08X}:{:04X}", u32::from_ne_bytes(parts.ip().octets()), parts.port())

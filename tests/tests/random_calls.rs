@@ -15,8 +15,8 @@ fn call(number: c_long, arguments: [usize; 6]) -> sys::Result<usize> {
     unsafe { sys::call(number, arguments) }
 }
 
-/// The calls of the random tests. What is not here could reach beyond the child: other processes,
-/// mounts, the clock, modules, the power switch.
+/// The calls of the random tests. All other calls could reach beyond the child: other processes,
+/// mounts, the clock, modules, power-off.
 const CALLS: &[c_long] = &[
     SYS_read,
     SYS_write,
@@ -181,8 +181,8 @@ fn argument(random: &mut Random, pages: &Pages) -> usize {
     }
 }
 
-/// Cuts the child off from whatever random calls could harm: the standard descriptors of its parent,
-/// and the rights of root.
+/// Takes away what random calls could do harm with: the standard descriptors of the parent, and the
+/// rights of root.
 fn isolate() {
     let null = fd::open("/dev/null", O_RDWR, 0).unwrap();
     for number in 0..3 {

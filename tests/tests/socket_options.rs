@@ -14,7 +14,7 @@ use pollux_tests::{Errno, Fd, child, poll, time, unix};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Options that are on or off, and are so for every kind of socket.
+/// Boolean options that every kind of socket has.
 const FLAGS: [(c_int, &str); 6] = [
     (libc::SO_REUSEADDR, "SO_REUSEADDR"),
     (libc::SO_KEEPALIVE, "SO_KEEPALIVE"),

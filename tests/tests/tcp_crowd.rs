@@ -98,7 +98,7 @@ fn two_thousand_connections_are_open_at_once() {
     });
 }
 
-/// Memory that nobody uses.
+/// Returns the free memory.
 fn free_memory() -> u64 {
     // SAFETY: all zero is a valid value.
     let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };

@@ -24,7 +24,7 @@ fn bound() -> (Fd, Address) {
     (fd, address)
 }
 
-/// An address that nobody has.
+/// Returns an unused address.
 fn deserted() -> Address {
     bound().1
 }

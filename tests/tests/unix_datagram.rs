@@ -55,7 +55,7 @@ fn recv_from(fd: &Fd) -> Result<(Vec<u8>, Address)> {
     Ok((bytes, Address(from)))
 }
 
-/// Sends until there is no room, and says how many went.
+/// Sends until there is no room, and returns the number of datagrams sent.
 fn fill(fd: &Fd, address: Option<&Address>) -> usize {
     let mut count = 0;
     loop {
@@ -73,7 +73,8 @@ fn fill(fd: &Fd, address: Option<&Address>) -> usize {
     }
 }
 
-/// Lets a thread of [`time::soon`] reach the call in which it blocks: it begins as late as one that settles goes on.
+/// Sleeps so that a thread of [`time::soon`] reaches the call in which it blocks. The thread begins after one settling
+/// time, so this waits longer.
 fn asleep() {
     for _ in 0..4 {
         time::settle();

@@ -278,7 +278,7 @@ fn waitid_tells_more_and_may_leave_the_child() {
     });
 }
 
-/// A child whose end sends `signal`, and which has ended soon.
+/// Makes a child whose end sends `signal`, and which ends soon.
 fn ending_with(signal: i32) -> i32 {
     // SAFETY: the child has a copy of all memory.
     let pid = unsafe { sys::call(libc::SYS_clone, [signal as usize]) }.unwrap() as i32;
