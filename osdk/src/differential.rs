@@ -37,7 +37,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// The test's name.
+    /// Returns the test's name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Files => "differential",
@@ -45,7 +45,7 @@ impl Subject {
         }
     }
 
-    /// The program's argument for it.
+    /// Returns the program's argument for it.
     const fn word(self) -> &'static str {
         match self {
             Self::Files => "files",

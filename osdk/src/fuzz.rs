@@ -70,7 +70,7 @@ impl Driven for Fuzz {
         files.copy(&build::program(NAME)?, Path::new(GUEST))
     }
 
-    /// The run on Linux is short: it checks the program, not the kernel.
+    /// Makes the job. The run on Linux is short: it checks the program, not the kernel.
     fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {
         if kernel.smp != self.smp {
             return Ok(None);

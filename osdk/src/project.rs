@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// The directory with the workspace's `Cargo.toml`.
+/// Returns the directory with the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     let kit = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     kit.parent().map(PathBuf::from).unwrap_or(kit)
@@ -13,7 +13,7 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The directory of what the kit makes, rather than cargo.
+/// Returns the directory of what the kit makes, rather than cargo.
 pub(crate) fn products() -> PathBuf {
     target().join("pollux")
 }
