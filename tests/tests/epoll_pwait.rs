@@ -13,7 +13,7 @@ fn eventfd(initial: u32) -> Fd {
     fd::eventfd(initial, EFD_NONBLOCK).unwrap()
 }
 
-/// An instance with one ready item, whose data are 7.
+/// Makes an instance with one ready item, whose data are 7.
 fn ready() -> (Epoll, Fd) {
     let (epoll, counter) = (Epoll::new(), eventfd(1));
     epoll.add(&counter, IN, 7).unwrap();

@@ -16,7 +16,7 @@ fn eventfd(initial: u32) -> Fd {
     fd::eventfd(initial, EFD_NONBLOCK).unwrap()
 }
 
-/// An instance with `count` ready items, whose data are 0, 1, 2, …
+/// Makes an instance with `count` ready items, whose data are 0, 1, 2, …
 fn ready(count: usize, events: u32) -> (Epoll, Vec<Fd>) {
     let epoll = Epoll::new();
     let counters: Vec<_> = (0..count).map(|_| eventfd(1)).collect();

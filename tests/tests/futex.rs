@@ -11,7 +11,7 @@ use pollux_tests::sys::{self, Result};
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, child, signal};
 
-/// `futex` with all of its arguments bare.
+/// Calls futex(2) with raw arguments.
 fn raw(
     word: usize,
     operation: i32,

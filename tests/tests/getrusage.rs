@@ -18,7 +18,7 @@ const MIB: i64 = 1024;
 /// The largest fluctuation of other memory, in KiB.
 const NOISE: i64 = 2 * MIB;
 
-/// The largest resident set in KiB.
+/// Returns the largest resident set in KiB.
 fn peak(who: i32) -> i64 {
     // SAFETY: the structure is ours.
     unsafe {

@@ -93,7 +93,7 @@ fn on_full_pipe(name: &'static str, call: impl Fn(&Fd) -> Result<usize> + 'stati
     case(name, [Waits, Waits], move || call(&writer), move || drop(reader.read(1 << 20).unwrap()))
 }
 
-/// A pair of connected sockets, the first with a time limit, the second the test's.
+/// Makes a pair of connected sockets, the first with a time limit, the second the test's.
 fn on_pair(
     name: &'static str,
     limit: Option<i32>,
@@ -192,7 +192,7 @@ fn on_record_lock(name: &'static str, command: i32, set: i32) -> Case {
     case(name, [Waits, Waits], call, finish)
 }
 
-/// A call for the end of a child of the child's, which lasts until the test writes.
+/// Makes a case that waits for a grandchild of the test, which ends when the test writes.
 fn on_grandchild(name: &'static str, call: impl Fn(i32) -> Result<usize> + 'static) -> Case {
     let (reader, writer) = fd::pipe();
     let made = core::cell::Cell::new(None);
@@ -225,7 +225,7 @@ fn fd_set(fd: &Fd) -> [u64; 16] {
     set
 }
 
-/// The calls that wait for a descriptor among several.
+/// Returns the calls that wait for a descriptor among several.
 fn waits_for_many() -> Vec<Case> {
     let epoll = |reader: &Fd| {
         let epoll = raw(libc::SYS_epoll_create1, [0]).unwrap();

@@ -20,7 +20,7 @@ fn linkat(directory: i32, old: &str, new: &str, flags: i32) -> Result<usize> {
     unsafe { sys::call(libc::SYS_linkat, arguments) }
 }
 
-/// A name that is free.
+/// Returns an unused name.
 fn name(end: &str) -> String {
     let name = format!("/tmp/linkat-{end}");
     let _ = fs::remove_file(&name);

@@ -48,7 +48,7 @@ fn write_at(fd: &Fd, offset: usize, bytes: &[u8]) -> Result<usize> {
     unsafe { sys::call(libc::SYS_pwrite64, arguments) }
 }
 
-/// A page of the file.
+/// Maps a page of the file.
 fn map(fd: &Fd, protection: i32, flags: i32) -> Result<*mut u8> {
     // SAFETY: a new mapping.
     let at = unsafe { libc::mmap(ptr::null_mut(), PAGE, protection, flags, fd.number(), 0) };

@@ -12,7 +12,7 @@ use pollux_tests::socket::{Address, bind, name, send_to, socket, tcp, udp};
 use pollux_tests::sys::Result;
 use pollux_tests::{Errno, Fd, child, fd, sys};
 
-/// A request about an interface.
+/// Makes a request about an interface.
 fn about(name: &str) -> ifreq {
     // SAFETY: all-zero is a valid request.
     let mut request: ifreq = unsafe { mem::zeroed() };

@@ -22,7 +22,7 @@ const DUMP: u16 = NLM_F_DUMP as u16;
 const MULTI: u16 = NLM_F_MULTI as u16;
 const ACK: u16 = NLM_F_ACK as u16;
 
-/// The address of a port, with groups.
+/// Returns the address of a port, with groups.
 fn address(port: u32, groups: u32) -> Address {
     let mut bytes = (AF_NETLINK as u16).to_ne_bytes().to_vec();
     bytes.extend([0; 2]);
@@ -31,7 +31,7 @@ fn address(port: u32, groups: u32) -> Address {
     Address(bytes)
 }
 
-/// The port of an address.
+/// Returns the port of an address.
 fn port(address: &Address) -> u32 {
     assert_eq!(address.0.len(), 12);
     u32::from_ne_bytes(address.0[4..8].try_into().unwrap())
@@ -72,7 +72,7 @@ impl Message {
         -i32::from_ne_bytes(self.body[..4].try_into().unwrap())
     }
 
-    /// The attributes behind a header of `skip` bytes.
+    /// Returns the attributes behind a header of `skip` bytes.
     fn attributes(&self, skip: usize) -> Vec<(u16, Vec<u8>)> {
         let mut rest = &self.body[skip..];
         let mut all = Vec::new();
@@ -91,7 +91,7 @@ impl Message {
     }
 }
 
-/// The messages of a datagram.
+/// Returns the messages of a datagram.
 fn parse(mut bytes: &[u8]) -> Vec<Message> {
     let word = |at: &[u8]| u32::from_ne_bytes(at.try_into().unwrap());
     let half = |at: &[u8]| u16::from_ne_bytes(at.try_into().unwrap());
@@ -110,7 +110,7 @@ fn parse(mut bytes: &[u8]) -> Vec<Message> {
     messages
 }
 
-/// The next datagram's messages.
+/// Receives the next datagram, and returns its messages.
 fn answers(fd: &Fd) -> Vec<Message> {
     parse(&recv(fd, 65_536, MSG_DONTWAIT).unwrap())
 }

@@ -13,14 +13,14 @@ fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The fields of a `stat` file behind the name, from field 3 on.
+/// Returns the fields of a `stat` file behind the name, from field 3 on.
 fn stat_fields(path: &str) -> Vec<String> {
     let stat = text(path);
     let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
     rest.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The value of a line `name:\tvalue`.
+/// Returns the value of a line `name:\tvalue`.
 fn value(path: &str, name: &str) -> String {
     let status = text(path);
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

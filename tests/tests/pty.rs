@@ -18,7 +18,7 @@ use pollux_tests::pollee::Counters;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, memory, poll, signal, sys};
 
-/// A request whose argument is a number or an address.
+/// Makes a request whose argument is a number or an address.
 fn ioctl(fd: &Fd, request: libc::c_ulong, argument: usize) -> Result<i32, Errno> {
     // SAFETY: callers pass numbers, addresses of live values of the right size, or addresses that fault.
     match unsafe { libc::ioctl(fd.number(), request, argument) } {
@@ -27,13 +27,13 @@ fn ioctl(fd: &Fd, request: libc::c_ulong, argument: usize) -> Result<i32, Errno>
     }
 }
 
-/// A request that fills a value in.
+/// Makes a request that fills a value in.
 fn get<T: Default>(fd: &Fd, request: libc::c_ulong) -> Result<T, Errno> {
     let mut value = T::default();
     ioctl(fd, request, &raw mut value as usize).map(|_| value)
 }
 
-/// A request that reads a value.
+/// Makes a request that reads a value.
 fn set<T>(fd: &Fd, request: libc::c_ulong, value: T) -> Result<i32, Errno> {
     ioctl(fd, request, &raw const value as usize)
 }

@@ -132,7 +132,7 @@ const CALLS: &[c_long] = &[
     SYS_membarrier,
 ];
 
-/// An argument of a kind that programs pass by mistake or malice.
+/// Chooses an argument of a kind that programs pass by mistake or malice.
 fn argument(random: &mut Random, pages: &Pages) -> usize {
     let page = pages.start();
     let interesting = [

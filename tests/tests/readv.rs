@@ -21,7 +21,7 @@ fn seek(file: &Fd, offset: i64, whence: i32) -> sys::Result<usize> {
     }
 }
 
-/// A vectored call on ranges of memory: where each starts and how long it is.
+/// Makes a vectored call on ranges of memory, each an address and a length.
 fn vectored(
     number: libc::c_long,
     file: &Fd,

@@ -90,7 +90,7 @@ fn receive_many(
     unsafe { sys::call(libc::SYS_recvmmsg, arguments) }
 }
 
-/// A server, and a client that is connected to it.
+/// Makes a server, and a client that is connected to it.
 fn connected() -> (Fd, Fd) {
     let server = udp(0);
     bind(&server, &Address::local(0)).unwrap();

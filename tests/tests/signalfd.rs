@@ -22,7 +22,7 @@ fn create(signals: &[i32], flags: i32) -> Fd {
     Fd::from_number(change(-1, signals, flags).unwrap())
 }
 
-/// The number, the code and the sender of each record.
+/// Returns the number, the code and the sender of each record.
 fn read(signals: &Fd, count: usize) -> Result<Vec<[i32; 3]>> {
     let bytes = signals.read(count * RECORD)?;
     assert_eq!(bytes.len() % RECORD, 0);

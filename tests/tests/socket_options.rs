@@ -93,7 +93,7 @@ fn numbers_are_told_as_they_were_set() {
     }
 }
 
-/// An option of any type, and the length that is told.
+/// Returns an option of any type, and the length that the kernel reports.
 fn value<T: Copy>(fd: &Fd, name: c_int, mut value: T) -> (T, u32) {
     let mut len = size_of::<T>() as u32;
     let addresses = [&raw mut value as usize, &raw mut len as usize];
@@ -186,7 +186,7 @@ fn more_options_of_tcp_are_told() {
     }
 }
 
-/// `readv` or `writev`.
+/// Calls readv(2) or writev(2).
 fn vectored(call: libc::c_long, fd: &Fd, parts: &[(usize, usize)]) -> Result<usize> {
     let ranges: Vec<[usize; 2]> = parts.iter().map(|&(at, len)| [at, len]).collect();
     let arguments = [fd.number() as usize, ranges.as_ptr() as usize, ranges.len()];

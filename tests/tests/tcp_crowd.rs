@@ -121,7 +121,7 @@ fn one_of_many_is_found() {
     }
 }
 
-/// The short form of a number, or with `POLLUX_LONG=1` the long one.
+/// Returns the short form of a number, or with `POLLUX_LONG=1` the long one.
 fn short_or_long(short: usize, long: usize) -> usize {
     if std::env::var_os("POLLUX_LONG").is_some() { long } else { short }
 }

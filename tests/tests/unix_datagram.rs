@@ -13,21 +13,21 @@ use pollux_tests::{Errno, Fd, child, fd, poll, time};
 
 const ALL: i16 = POLLIN | POLLOUT | POLLRDHUP;
 
-/// A path that no other case uses, and that leads nowhere.
+/// Returns an unused path that no other case uses.
 fn fresh(name: &str) -> Address {
     let path = format!("/tmp/unix-datagram-{name}");
     let _ = std::fs::remove_file(&path);
     Address::path(&path)
 }
 
-/// A socket with a name.
+/// Makes a socket with a name.
 fn named(address: &Address) -> Fd {
     let fd = unix::socket(SOCK_DGRAM);
     bind(&fd, address).unwrap();
     fd
 }
 
-/// A socket without a name that sends to `address`.
+/// Makes a socket without a name that sends to `address`.
 fn connected(address: &Address, flags: i32) -> Fd {
     let fd = unix::socket(SOCK_DGRAM | flags);
     connect(&fd, address).unwrap();

@@ -8,7 +8,7 @@ use pollux_tests::memory::UNMAPPED;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, Fd, fd, signal, sys};
 
-/// A child that reads until the write end is closed, and then exits with `code`.
+/// Makes a child that reads until the write end is closed, and then exits with `code`.
 fn held(code: i32) -> (i32, Fd) {
     let (reader, writer) = fd::pipe();
     let flags = libc::SIGCHLD as usize;
@@ -22,7 +22,7 @@ fn held(code: i32) -> (i32, Fd) {
     (pid, writer)
 }
 
-/// A child that exits with `code` at once.
+/// Makes a child that exits with `code` at once.
 fn ended(code: i32) -> i32 {
     held(code).0
 }

@@ -45,7 +45,7 @@ impl Set {
         Ok(epoll::ctl(self.epoll.number(), operation, fd, interest, index as u64)?)
     }
 
-    /// `epoll_wait` with room for `most` events.
+    /// Calls epoll_wait(2) with room for `most` events.
     fn wait(&mut self, most: usize, timeout: i32) -> sys::Result<usize> {
         // SAFETY: the array is ours.
         unsafe {
