@@ -1,6 +1,6 @@
 # Pollux. `make` alone explains the targets; osdk/pollux is the tool behind them, with --help.
 
-# The variables, as options of the tool.
+# The variables of the command line, as options of the tool.
 OPTIONS = $(if $(ON),--on $(ON)) $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) \
           $(if $(CPU),--cpu $(CPU)) $(if $(POLICY),--policy $(POLICY)) $(if $(ICOUNT),--icount) \
           $(if $(BOOT),--boot $(BOOT)) $(if $(PORT),--forward $(PORT):80) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(foreach file,$(FILES),--file $(file))
@@ -16,7 +16,7 @@ help:
 	@echo 'make soak      the long forms of the tests, with more interleavings and operations; takes hours'
 	@echo 'make bench     measure system calls on Linux and on Pollux with each policy; QUICK=1 under 3 minutes'
 	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
-	@echo 'make profile   where the kernel spends its instructions on a program that runs for ever: PROG=… ARGS=…'
+	@echo 'make profile   count the instructions of the kernel by function, for a program that runs for ever: PROG=… ARGS=…'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make doc       write the documentation of the crates as a site, and print its path'
 	@echo 'make build     build the kernel'
@@ -25,7 +25,7 @@ help:
 	@echo
 	@echo 'Variables for run, exec and test:'
 	@echo '  ON=linux        on the Linux 6.1 twin instead       SMP=n      number of CPUs'
-	@echo '  MEM=size        memory, as 3G                       CPU=model  in the words of QEMU'
+	@echo '  MEM=size        memory, as 3G                       CPU=model  by its name in QEMU'
 	@echo '  POLICY=hybrid|stateful|stateless                    ICOUNT=1   count instructions'
 	@echo '  FILES="host:guest …"  more files for the guest      TIMEOUT=seconds'
 	@echo '  BOOT=bios|uefi  from a disk image                   PORT=n     for the HTTP server'

@@ -1,10 +1,10 @@
-# Sourced: puts the project's Rust toolchain in force, for the shell that sources it.
+# Selects the project's Rust toolchain for the shell that sources this file.
 #
 #     . osdk/toolchain.sh && cargo osdk run
 #
-# It is the nightly that rust-toolchain.toml names, if rustup has it; otherwise Debian's 1.96, the same
-# series, with the nightly features that OSTD needs unlocked. POLLUX_TOOLCHAIN says which; it stays empty
-# if neither is there.
+# That is the nightly that rust-toolchain.toml names, if rustup has it; otherwise Debian's 1.96, of the same
+# series, with the nightly features that OSTD needs unlocked. Sets POLLUX_TOOLCHAIN to the choice, or leaves
+# it empty if neither is installed.
 
 pollux_channel=nightly-2026-04-03
 pollux_rustup=${RUSTUP_HOME:-$HOME/.rustup}/toolchains/$pollux_channel-x86_64-unknown-linux-gnu
@@ -21,8 +21,8 @@ elif [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src/rust/library ] &&
     case $(/usr/bin/rustc --version 2>/dev/null) in "rustc 1.96."*) ;; *) false ;; esac; then
     POLLUX_TOOLCHAIN="Debian's 1.96"
     RUSTC_BOOTSTRAP=1
-    # First in PATH: rustup's cargo would look for the toolchain that it does not have. Its directory
-    # stays in PATH for what cargo itself installs.
+    # First in PATH, because rustup's cargo would look for the toolchain that it lacks. Its directory stays
+    # in PATH for programs that cargo installs.
     PATH=/usr/bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     export RUSTC_BOOTSTRAP
 else

@@ -1,14 +1,14 @@
-//! Warns when `cargo osdk` has resolved other crates than the checked-in lock file has.
+//! Warns when `cargo osdk` has resolved crates that differ from the checked-in lock file.
 
 #[path = "src/lock.rs"]
 mod lock;
 
 use std::{env, fs, path::Path};
 
-/// `cargo osdk` sets it for the builds that it starts.
+/// The variable that `cargo osdk` sets for the builds that it starts.
 const OSDK: &str = "OSDK_BUILD_RUSTC";
 
-/// Where `cargo osdk run` generates its base crate, seen from the project's root.
+/// The place of the base crate that `cargo osdk run` generates, relative to the project's root.
 const RESOLVED: &str = "target/osdk/kernel-run-base/Cargo.lock";
 
 fn main() {

@@ -1,8 +1,8 @@
-//! How many connections to a forwarded port may wait until QEMU takes them.
+//! Raises the number of connections to a forwarded port that may wait until QEMU accepts them.
 //!
-//! QEMU's user network lets one wait; the host drops who comes next, and tries again for them after one, three and seven
-//! seconds. To call listen(2) once more on QEMU's sockets makes room. Where that is refused, as in a container that
-//! allows no look at other processes, a crowd arrives more slowly.
+//! QEMU's user network lets one wait. The host drops the next ones, and their kernel retries after one, three and seven
+//! seconds. A second listen(2) on QEMU's sockets makes room. Where the host refuses that, as in a container without
+//! access to other processes, a crowd arrives more slowly.
 //! Why: decision 0076.
 //! Source: pidfd_getfd(2), listen(2).
 
@@ -13,10 +13,10 @@ use rustix::{
     process::{self, Pid, PidfdFlags, PidfdGetfdFlags},
 };
 
-/// How many may wait then.
+/// The backlog that this sets.
 const ROOM: i32 = 128;
 
-/// Makes room at all doors of this process; how many there are.
+/// Raises the backlog of all listening sockets of this process, and returns their number.
 pub(crate) fn widen(process: u32) -> usize {
     let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return 0 };
     let Ok(door) = process::pidfd_open(pid, PidfdFlags::empty()) else { return 0 };
@@ -25,7 +25,7 @@ pub(crate) fn widen(process: u32) -> usize {
     numbers.filter(|&number| widen_one(door.as_fd(), number).is_some()).count()
 }
 
-/// Nothing if this descriptor is no listening socket.
+/// Raises the backlog of this descriptor's socket. Does nothing if it does not listen.
 fn widen_one(process: impl AsFd, number: i32) -> Option<()> {
     let fd = process::pidfd_getfd(process, number, PidfdGetfdFlags::empty()).ok()?;
     net::sockopt::socket_acceptconn(&fd).ok().filter(|&listens| listens)?;
@@ -45,7 +45,7 @@ mod tests {
     fn sockets_that_listen_get_room_and_others_are_left_alone() -> std::io::Result<()> {
         let ourselves = process::pidfd_open(process::getpid(), PidfdFlags::empty())?;
         if process::pidfd_getfd(&ourselves, 0, PidfdGetfdFlags::empty()).is_err() {
-            // No looks are allowed here.
+            // The host does not allow pidfd_getfd(2) here.
             return Ok(());
         }
         let (door, other) = (TcpListener::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);

@@ -1,4 +1,4 @@
-//! Many jobs, as few boots as possible: one, and one more for each job that takes the kernel down.
+//! Runs many jobs in as few boots as possible: one, and one more for each job that takes the kernel down.
 
 use std::{
     collections::VecDeque,
@@ -19,13 +19,13 @@ use crate::{
     session::{Event, Session, Stream},
 };
 
-/// How long a kernel may take until init speaks.
+/// The time limit until init's first message.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// How much longer than its own limit a job may take before the kernel is held to hang.
+/// The time beyond a job's own limit after which the kernel counts as hung.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// What became of one job.
+/// The outcome of one job.
 pub(crate) struct Record {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -34,13 +34,13 @@ pub(crate) struct Record {
 
 /// How a job ended.
 pub(crate) enum Ending {
-    /// By itself or by init's hand.
+    /// The program ended by itself, or init ended it.
     Ended(End),
-    /// With the kernel, or before it began: the reason and the kernel's last words.
+    /// The kernel went down, during the job or before it: the reason and the kernel's last words.
     Down(String),
 }
 
-/// Runs the jobs in order and hands on each job's index and record as soon as it has ended.
+/// Runs the jobs in order, and passes each job's index and record to `seen` as soon as the job ends.
 pub(crate) fn run(
     machine: &Machine,
     files: &Initramfs,
@@ -57,7 +57,7 @@ pub(crate) fn run(
             Boot::new(session, machine, &rest.jobs).attend(|index, record| seen(done + index, record))?;
         done += boot.recorded;
         if !boot.spoke {
-            // It will not speak the next time either.
+            // The next boot would not get further.
             for index in done..jobs.len() {
                 let result = Ending::Down("not started: the kernel does not reach init".into());
                 seen(index, Record { stdout: Vec::new(), stderr: Vec::new(), result });
@@ -68,13 +68,13 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// One boot under way.
+/// A boot in progress.
 struct Boot<'a> {
     session: Session,
     jobs: &'a [Job],
-    /// Whether jobs have limits at all; not while somebody debugs.
+    /// Whether jobs have time limits; they have none under a debugger.
     limited: bool,
-    /// Output that no record has taken yet.
+    /// Output that belongs to no record yet.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     spoke: bool,
@@ -87,10 +87,10 @@ impl<'a> Boot<'a> {
         Self { session, jobs, limited, stdout: Vec::new(), stderr: Vec::new(), spoke: false, recorded: 0 }
     }
 
-    /// Attends to the guest until all jobs have ended or one has taken the kernel down.
+    /// Serves the guest until all jobs have ended or one has taken the kernel down.
     fn attend(mut self, mut seen: impl FnMut(usize, Record)) -> Result<Summary> {
         let mut deadline = self.limited.then(|| Instant::now() + BOOT);
-        // The next job may end before all that this one wrote is here: the ports are independent of each other.
+        // The next job may end before all output of this one has arrived: the ports are independent.
         let mut ends = VecDeque::new();
         let mut started = 0;
         let reason = loop {
@@ -134,7 +134,7 @@ impl<'a> Boot<'a> {
         Some(Instant::now() + limit + GRACE)
     }
 
-    /// The record of the job that has ended, once all its output is here. What lies beyond is the next one's.
+    /// Returns the record of the job that ended, once all its output has arrived. Further bytes are the next job's.
     fn record(&mut self, end: &End) -> Option<Record> {
         let stdout = usize::try_from(end.stdout).ok().filter(|&length| length <= self.stdout.len())?;
         let stderr = usize::try_from(end.stderr).ok().filter(|&length| length <= self.stderr.len())?;

@@ -1,7 +1,7 @@
-//! `pollux bench`: the same program on Linux and on Pollux with each policy, counted and timed.
+//! `pollux bench`: counts and times the same program on Linux and on Pollux with each policy.
 //!
-//! The rows and what they check are in tests/src/bin/bench. Instructions are counted with one CPU; wall times are
-//! those of the same rows without counting, from runs that take turns, so that a busy host slows all alike.
+//! The rows and their checks are in tests/src/bin/bench. Instructions are counted with one CPU. Wall times come from
+//! the same rows without counting; the kernels take turns, so that a busy host slows all of them alike.
 //!
 //! Why: decision 0050.
 
@@ -36,20 +36,21 @@ use crate::{
     project,
 };
 
-/// The groups of rows that the guest's program measures; each is a process of its own, and the kernel is booted again if it goes down in one.
+/// The groups of rows that the guest's program measures. Each is a process of its own; if the kernel goes down in one,
+/// the kit boots it again for the next.
 const GROUPS: [&str; 10] =
     ["calls", "basics", "eventfd", "pipe", "scan", "block", "epoll", "threads", "tcp", "tcp-scan"];
 
-/// How long a group may take.
+/// The time limit of a group.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Wall times are medians over this many boots of each kernel.
+/// Boots of each kernel; wall times are medians over them.
 const TURNS: usize = 3;
 
-/// The groups with rows of several threads or processes, which are also timed with two CPUs.
+/// The groups with rows of several threads or processes, which the benchmark also times with two CPUs.
 const THREADED: [&str; 4] = ["eventfd", "pipe", "threads", "tcp"];
 
-/// Those rows.
+/// The rows to time with two CPUs.
 const THREADED_ROWS: [&str; 4] =
     ["eventfd_ping_pong", "pipe_ping_pong", "epoll_eight_threads", "tcp_round_trip"];
 
@@ -65,7 +66,7 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
         false => options.groups.iter().map(String::as_str).collect(),
     };
     let mut results = Results::default();
-    // One is nothing that the guest's program measures.
+    // The guest's program does not measure the group `http`.
     let with_http = groups.contains(&http::GROUP);
     let groups: Vec<&str> = groups.into_iter().filter(|group| *group != http::GROUP).collect();
     for &subject in subjects.iter().filter(|_| !groups.is_empty()) {
@@ -104,7 +105,7 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `pollux bench --check` and `--record`: hybrid alone, counted, against the baseline.
+/// `pollux bench --check` and `--record`: compares counts of the hybrid policy with the baseline, or records them.
 fn compare(options: &BenchOptions) -> Result<ExitCode> {
     const HYBRID: Subject = Subject::Pollux(Policy::Hybrid);
     let groups: Vec<&str> = GROUPS.to_vec();
@@ -120,7 +121,7 @@ fn compare(options: &BenchOptions) -> Result<ExitCode> {
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where the figures come from.
+/// Describes the machine that the figures come from.
 fn machine() -> String {
     let first_line = |mut command: std::process::Command| {
         let output = command.output().ok()?;
@@ -139,17 +140,17 @@ fn machine() -> String {
     )
 }
 
-/// Whether QEMU can run a guest on the host's processor: that there is a `/dev/kvm` does not mean so.
+/// Whether QEMU can run a guest on the host's processor. The existence of `/dev/kvm` is not enough.
 fn has_kvm() -> bool {
     static ANSWER: LazyLock<bool> = LazyLock::new(|| {
         let mut qemu = std::process::Command::new("qemu-system-x86_64");
         qemu.args(["-no-user-config", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"]);
         qemu.args(["-machine", "q35", "-accel", "kvm", "-cpu", "max"]);
-        // At the end of its input the monitor stops listening; the word ends QEMU.
+        // The monitor stops listening at the end of its input; `quit` ends QEMU.
         let started = qemu.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         started.is_ok_and(|mut qemu| {
             let asked = qemu.stdin.take().is_some_and(|mut input| input.write_all(b"quit\n").is_ok());
-            // One that did not hear the word may run for ever.
+            // A QEMU that missed the command may run for ever.
             let _ = if asked { Ok(()) } else { qemu.kill() };
             qemu.wait().is_ok_and(|status| status.success())
         })
@@ -157,7 +158,7 @@ fn has_kvm() -> bool {
     *ANSWER
 }
 
-/// What is compared, the twin first.
+/// Lists the kernels to compare, the twin first.
 fn subjects(options: &BenchOptions) -> Vec<Subject> {
     let linux = options.on.contains(&Kernel::Linux).then_some(Subject::Linux);
     let policies = options.policy.iter().copied().filter(|_| options.on.contains(&Kernel::Pollux));

@@ -1,4 +1,4 @@
-//! Building what runs in the guest: the kernel and init.
+//! Builds the kernel and the programs of the guest, init among them.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     toolchain::{self, Executable, Kind, Output},
 };
 
-/// The kernel runs on bare metal: cargo compiles the core libraries for it as well.
+/// The arguments for bare metal: cargo compiles the core libraries for the kernel as well.
 pub(crate) const BARE_METAL: [&str; 4] = [
     "--release",
     "--target=x86_64-unknown-none",
@@ -38,7 +38,7 @@ pub(crate) fn initramfs_command() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Packs the tour for a machine without a host: it plays on the console. OSDK.toml knows the path.
+/// Packs the tour for a machine without a host, to play on the console. OSDK.toml names the path.
 pub(crate) fn initramfs() -> Result<PathBuf> {
     let guest = Path::new("/bin/tour");
     let argv = vec![c"/bin/tour".into()];
@@ -51,7 +51,7 @@ pub(crate) fn initramfs() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds the kernel and gives the file to boot.
+/// Builds the kernel and returns the file to boot.
 pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
     let name = match policy {
         Policy::Hybrid => "kernel-hybrid",
@@ -63,11 +63,11 @@ pub(crate) fn kernel(policy: Policy, output: Output) -> Result<PathBuf> {
     image(name, only(toolchain::executables(build, "the kernel", output)?)?)
 }
 
-/// Builds the kernel with its own tests, or those of that name, in place of its start.
+/// Builds the kernel with its own tests, or those that `filter` names, in place of its start.
 pub(crate) fn ktest_kernel(policy: Policy, filter: Option<&str>) -> Result<PathBuf> {
     let mut build = toolchain::cargo("", "build");
     build.args(BARE_METAL).args(["--package=pollux-kernel", features(policy)]);
-    // Added to those in .cargo/config.toml; in a directory of its own, because flags decide about everything.
+    // These flags add to .cargo/config.toml. The build has its own directory, because other flags rebuild everything.
     build.args(["--config", "target.x86_64-unknown-none.rustflags = ['--cfg=ktest']"]);
     build.arg("--target-dir").arg(project::products().join("ktest"));
     match filter {
@@ -77,7 +77,7 @@ pub(crate) fn ktest_kernel(policy: Policy, filter: Option<&str>) -> Result<PathB
     image("kernel-ktest", only(toolchain::executables(build, "the kernel's tests", Output::OnFailure)?)?)
 }
 
-/// Makes the file to boot from the one that cargo built.
+/// Converts cargo's output to the file to boot.
 fn image(name: &str, elf: PathBuf) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let image = project::products().join(name);
@@ -85,7 +85,7 @@ fn image(name: &str, elf: PathBuf) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// What chooses the policy, for cargo.
+/// Returns cargo's arguments for the policy.
 pub(crate) fn features(policy: Policy) -> &'static str {
     match policy {
         Policy::Hybrid => "--features=",
@@ -94,7 +94,7 @@ pub(crate) fn features(policy: Policy) -> &'static str {
     }
 }
 
-/// Builds one of our own guest programs, which are the same for both kernels.
+/// Builds one of our guest programs, which are the same for both kernels.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut build = toolchain::cargo("tests", "build");
     build.args(["--release", "--bin", name]);
@@ -106,7 +106,7 @@ pub(crate) fn host_tests() -> Result<Vec<Executable>> {
     tests(toolchain::cargo("", "test"), "the host's tests")
 }
 
-/// Builds the model check of the Pollee, which has a harness of its own: it says all with its exit status.
+/// Builds the model check of the Pollee. It has its own harness, and its exit status is its whole verdict.
 pub(crate) fn model_check() -> Result<Vec<Executable>> {
     let mut build = explored("test", "loom");
     build.arg("--release");
@@ -138,7 +138,7 @@ pub(crate) fn explored(subcommand: &str, scheduler: &str) -> Command {
     command
 }
 
-/// Builds the guest's tests: those with these names, or all.
+/// Builds the guest's tests with these names, or all of them.
 pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     let mut build = toolchain::cargo("tests", "test");
     let names: Vec<&str> =
@@ -147,7 +147,7 @@ pub(crate) fn guest_tests(names: &[String]) -> Result<Vec<Executable>> {
     tests(build, "the guest's tests")
 }
 
-/// Gives the test programs in the order of their names; cargo builds ordinary ones along with them.
+/// Keeps the test programs, in the order of their names; cargo builds ordinary ones along with them.
 fn tests(mut build: Command, what: &str) -> Result<Vec<Executable>> {
     build.arg("--no-run");
     let mut programs = toolchain::executables(build, what, Output::OnFailure)?;
@@ -156,8 +156,8 @@ fn tests(mut build: Command, what: &str) -> Result<Vec<Executable>> {
     Ok(programs)
 }
 
-/// QEMU's Multiboot loader takes 64-bit kernels only under the machine number of 32-bit ones; it enters
-/// them in 32-bit mode, which is what OSTD's entry expects.
+/// Marks the kernel's ELF file as one for 32 bits. QEMU's Multiboot loader takes 64-bit kernels only under
+/// that machine number. It enters them in 32-bit mode, as OSTD's entry expects.
 fn multiboot(mut elf: Vec<u8>) -> Result<Vec<u8>> {
     const E_MACHINE: usize = 18;
     const EM_386: [u8; 2] = [3, 0];
@@ -168,7 +168,7 @@ fn multiboot(mut elf: Vec<u8>) -> Result<Vec<u8>> {
     Ok(elf)
 }
 
-/// Puts a whole new file in place at once: a QEMU that reads the old one is not disturbed.
+/// Replaces a file atomically: a QEMU that reads the old one is not disturbed.
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = path.with_extension(std::process::id().to_string());
     let directory = path.parent().unwrap_or(Path::new("."));
@@ -178,7 +178,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The one program that a build made.
+/// Returns the only program of a build.
 pub(crate) fn only(mut executables: Vec<Executable>) -> Result<PathBuf> {
     match (executables.pop(), executables.is_empty()) {
         (Some(program), true) => Ok(program.path),

@@ -1,4 +1,4 @@
-//! `pollux check`: what can be said about the code without running it. Warnings are errors.
+//! `pollux check`: checks the code without running it. Warnings are errors.
 
 use std::process::{Command, ExitCode};
 
@@ -11,7 +11,7 @@ use crate::{
     project, toolchain,
 };
 
-/// The crates that run on the host, as arguments for cargo.
+/// Cargo's arguments for the crates that run on the host.
 const HOST: [&str; 6] = [
     "--package=frames",
     "--package=pollee",
@@ -74,12 +74,12 @@ fn steps() -> Vec<(String, Command)> {
     steps
 }
 
-/// Documents the crates that run on the host. Links that lead nowhere are errors.
+/// Documents the crates that run on the host. Broken links are errors.
 pub(crate) fn host_documentation() -> Command {
     documentation("", &HOST)
 }
 
-/// Documents the kernel's crates, for the machine that they run on.
+/// Documents the kernel's crates, for the target that they run on.
 pub(crate) fn kernel_documentation() -> Command {
     documentation("", &[&BARE_METAL[..], &KERNEL].concat())
 }
@@ -94,14 +94,14 @@ fn clippy(directory: &str, arguments: &[&str]) -> Command {
     cargo(directory, "clippy", &[&["--quiet"], arguments, &["--", "--deny=warnings"]].concat())
 }
 
-/// The test of the Pollee under a scheduler.
+/// Lints the test of the Pollee under a scheduler.
 fn explored(scheduler: &str) -> Command {
     let mut command = build::explored("clippy", scheduler);
     command.args(["--quiet", "--", "--deny=warnings"]);
     command
 }
 
-/// Without the loader inside, which takes minutes to build: it is an empty file for this.
+/// Lints the image builder with an empty file for the loader, which takes minutes to build.
 fn image_builder() -> Command {
     let directory = project::target().join("boot-check");
     let mut command = cargo("", "clippy", &["--quiet", "--package=pollux-image"]);

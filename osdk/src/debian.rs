@@ -1,6 +1,6 @@
-//! Packages of Debian 12, unpacked below `target/` without being installed.
+//! Unpacks packages of Debian 12 below `target/`, without installing them.
 //!
-//! Invariant: a directory that is there holds all its packages, whole.
+//! Invariant: a directory that exists holds all its packages, complete.
 
 use std::{
     fs,
@@ -12,15 +12,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::{initramfs::Initramfs, libraries, project};
 
-/// Unpacks these packages below `target/` under this name, unless they are there; where that is.
+/// Unpacks these packages below `target/` under this name, unless they are there, and returns the directory.
 pub(crate) fn fetch(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let root = project::products().join(name);
     unpack(packages, &root).with_context(|| format!("cannot get what {name} takes from Debian's archive"))?;
     Ok(root)
 }
 
-/// Puts a program of a directory with packages into the guest, at its own place, with the libraries that it and what it
-/// loads need.
+/// Copies a program of a directory with packages into the guest, to its own path, with the libraries that it and its
+/// plug-ins need.
 pub(crate) fn pack(root: &Path, program: &str, loaded: &[PathBuf], files: &mut Initramfs) -> Result<()> {
     let host = root.join(program);
     files.copy(&host, &Path::new("/").join(program))?;
@@ -28,12 +28,12 @@ pub(crate) fn pack(root: &Path, program: &str, loaded: &[PathBuf], files: &mut I
     libraries::pack_from(root, &all, files)
 }
 
-/// Unpacks these packages into a directory, unless it is there. Does not look for what they depend on.
+/// Unpacks these packages into a directory, unless it exists. Does not fetch their dependencies.
 pub(crate) fn unpack(packages: &[&str], directory: &Path) -> Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    // Unpacked beside its place and then moved there, so that what is there is whole.
+    // Unpack beside the directory's place and then rename, so that an existing directory is complete.
     let draft = directory.with_extension(std::process::id().to_string());
     fs::create_dir_all(&draft).with_context(|| format!("cannot make {}", draft.display()))?;
     run(Command::new("apt-get").args(["download", "-q"]).args(packages).current_dir(&draft))?;
@@ -43,7 +43,7 @@ pub(crate) fn unpack(packages: &[&str], directory: &Path) -> Result<()> {
     }
     match fs::rename(&draft, directory) {
         Ok(()) => {}
-        // Somebody else was faster.
+        // Another process was faster.
         Err(_) if directory.is_dir() => fs::remove_dir_all(&draft)?,
         Err(error) => return Err(error).with_context(|| format!("cannot make {}", directory.display())),
     }
@@ -60,7 +60,7 @@ pub(crate) fn is_here() -> bool {
     ["/usr/bin/apt-get", "/usr/bin/dpkg"].iter().all(|tool| Path::new(tool).exists())
 }
 
-/// Runs a command and gives what it printed.
+/// Runs a command and returns its output.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {name}"))?;

@@ -1,6 +1,6 @@
-//! The test of the shell: `pollux run` on a terminal of our own, and somebody who types.
+//! The test of the shell: runs `pollux run` on a pseudo-terminal and types as a user would.
 //!
-//! Owns: the terminal, what is typed and what has to come back.   Not here: the shell (`shell`).
+//! Owns: the terminal, the input and the expected answers.   Not here: the shell (`shell`).
 
 use std::{
     fs::File,
@@ -21,30 +21,30 @@ use rustix::{
 
 use crate::{cli::KernelOptions, libtest::Tally};
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "dialogue";
 
-/// How long a boot and the tour may take, and then each answer.
+/// The time limits of the boot with the tour, and of each answer after it.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// The end of the prompt. What is typed before it is seen might be taken by whoever runs then.
+/// The end of the prompt. Input typed before it appears could go to the program that still runs.
 const PROMPT: &str = "# ";
 
-/// Between keys that a person would not press at once.
+/// The pause between keys that a person would not press at once.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What somebody waits for after an answer.
+/// The event to wait for after an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Then {
     /// The next prompt.
     Prompt,
-    /// Nothing: the program goes on and takes what is typed next.
+    /// Nothing: the program goes on and reads the next input.
     More,
 }
 use Then::{More, Prompt};
 
-/// What is typed, and what the terminal has to show after it. It shows what is typed, too: the answers are words that
-/// were not.
+/// The input, and the text that the terminal must show after it. The terminal also echoes the input, so each answer
+/// is a text that the input does not contain.
 const DIALOGUE: [(&str, &str, Then); 19] = [
     ("", "The end: 8 steps, every result as Linux has it.", Prompt),
     ("echo $((6 * 7)) | tr 24 xy\r", "yx", Prompt),
@@ -67,10 +67,10 @@ const DIALOGUE: [(&str, &str, Then); 19] = [
     ("tr a-z A-Z </tmp/note\r", "SOME WORDS", Prompt),
 ];
 
-/// The end of the input.
+/// The end-of-file character.
 const END: &str = "\x04";
 
-/// Somebody at a terminal.
+/// A simulated user at a terminal.
 struct Typist {
     terminal: File,
     output: mpsc::Receiver<Vec<u8>>,
@@ -78,7 +78,7 @@ struct Typist {
     child: Child,
 }
 
-/// Holds the conversation. `Err` if it could not begin.
+/// Holds the conversation. Returns `Err` if it could not begin.
 pub(crate) fn run(kernel: KernelOptions) -> Result<(Tally, String)> {
     let mut typist = Typist::sit_down(kernel)?;
     for (typed, answer, then) in DIALOGUE {
@@ -110,7 +110,7 @@ impl Typist {
         termios::tcsetwinsize(&theirs, Winsize { ws_row: 30, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 })?;
         let stream = |fd: &OwnedFd| fd.try_clone().context("no descriptor is free");
         let smp = kernel.smp.to_string();
-        // This program, even if its file has been built anew.
+        // Run this program, even if a build has replaced its file.
         let child = Command::new("/proc/self/exe")
             .args(["run", "--smp", &smp])
             .stdin(stream(&theirs)?)
@@ -123,7 +123,7 @@ impl Typist {
         let (sender, output) = mpsc::channel();
         thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // The terminal's end is an error: nobody has it open any more.
+            // The terminal's end is an error: no process has it open any more.
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
                 if sender.send(bytes[..count].to_vec()).is_err() {
                     return;
@@ -133,14 +133,14 @@ impl Typist {
         Ok(Self { terminal, output, seen: String::new(), child })
     }
 
-    /// Types, and waits for the answer and for what comes then.
+    /// Types a line, and waits for the answer and then for the event after it.
     fn ask(&mut self, typed: &str, answer: &str, then: Then) -> Result<()> {
         self.say(typed)?;
         self.hear(answer)?;
         if then == Prompt { self.hear(PROMPT) } else { Ok(()) }
     }
 
-    /// Types; what follows a control character a moment later, as a person would.
+    /// Types keys, with a pause after each carriage return, as a person would.
     fn say(&mut self, typed: &str) -> Result<()> {
         for part in typed.split_inclusive('\r') {
             self.terminal.write_all(part.as_bytes()).context("the terminal is gone")?;
@@ -149,7 +149,7 @@ impl Typist {
         Ok(())
     }
 
-    /// Waits until the terminal shows `answer`, and forgets what came before.
+    /// Waits until the terminal shows `answer`, and discards all text up to it.
     fn hear(&mut self, answer: &str) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         while !self.seen.contains(answer) {
@@ -166,7 +166,7 @@ impl Typist {
 
 impl Drop for Typist {
     fn drop(&mut self) {
-        // It has ended, unless something went wrong.
+        // The child has ended already, unless something went wrong.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,6 +1,6 @@
-//! The differential test: the same random operations on Linux and on Pollux, every result compared.
+//! The differential test: compares the results of the same random operations on Linux and on Pollux.
 //!
-//! Owns: what is compared, and how a difference can be seen again.   Not here: the operations (the guest's program
+//! Owns: the comparison, and the command that repeats a difference.   Not here: the operations (the guest's program
 //! `differential`), the boots (`test`).
 
 use std::{path::Path, time::Duration};
@@ -16,18 +16,18 @@ use crate::{
     libtest::{self, Tally},
 };
 
-/// The program, in the guest and among ours.
+/// The name of the program, and its path in the guest.
 const PROGRAM: &str = "differential";
 const GUEST: &str = "/tests/differential";
 
-/// Operations on one set of files, whose seed is the first one's and their number; and those in one digest.
+/// The number of operations on one set of files, and of those in one digest.
 const PER_WORLD: u64 = 1000;
 const PER_BLOCK: u64 = 250;
 
-/// What an operation takes on the slower kernel, in emulation on a busy machine.
+/// The time of an operation on the slower kernel, in emulation on a busy machine.
 const COST: Duration = Duration::from_millis(3);
 
-/// What the operations are about.
+/// The files that the operations use.
 #[derive(Clone, Copy)]
 pub(crate) enum Subject {
     /// Pipes, eventfds, timerfds and epolls.
@@ -37,7 +37,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// The test's name.
+    /// Returns the test's name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Files => "differential",
@@ -45,7 +45,7 @@ impl Subject {
         }
     }
 
-    /// The program's word for it.
+    /// Returns the program's argument for it.
     const fn word(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -53,7 +53,7 @@ impl Subject {
         }
     }
 
-    /// How many operations are as much as so many on files: those on connections wait for each other.
+    /// Scales a number of operations on files to this subject: operations on connections wait for each other.
     const fn share(self, operations: u64) -> u64 {
         match self {
             Self::Files => operations,
@@ -62,7 +62,7 @@ impl Subject {
     }
 }
 
-/// The operations that are compared, and what Linux said of them.
+/// The operations, and Linux's output for them.
 pub(crate) struct Differential {
     subject: Subject,
     seed: u64,
@@ -75,7 +75,7 @@ impl Differential {
         Self { subject, seed, operations: subject.share(operations), reference: None }
     }
 
-    /// Compares what Pollux printed: the cases are the blocks.
+    /// Compares Pollux's output with Linux's. Each block counts as a case.
     fn compare(&self, stdout: &str) -> (Tally, String) {
         let Some(reference) = &self.reference else {
             return (Tally::default(), String::new());
@@ -93,7 +93,7 @@ impl Differential {
         (tally, notes)
     }
 
-    /// How to see the operations of a block.
+    /// Returns the command that shows the operations of a block.
     fn replay(&self, block: u64) -> String {
         let first = block * PER_BLOCK;
         let seed = self.seed.wrapping_add(first / PER_WORLD * PER_WORLD);
@@ -126,13 +126,13 @@ impl Driven for Differential {
                 Kernel::Pollux => (tally, notes) = self.compare(stdout),
             }
         }
-        // What the program says of the waits.
+        // The program's statistics about waits.
         let remark = stdout.lines().last().unwrap_or_default().to_owned();
         Verdict { tally, remark, notes }
     }
 }
 
-/// The digests, in order. The last line, about the waits, depends on time.
+/// Returns the digests, in order, without the last line: the statistics about waits depend on time.
 fn blocks(output: &str) -> impl Iterator<Item = &str> {
     output.lines().filter(|line| line.starts_with("block "))
 }

@@ -1,6 +1,6 @@
-//! `pollux doc`: the documentation of our crates as one site.
+//! `pollux doc`: writes the documentation of our crates as one site.
 //!
-//! Owns: where the site is, and opening it.   Not here: what is documented (`check`).
+//! Owns: the site's place, and opening it.   Not here: the list of crates (`check`).
 
 use std::{
     env, fs,
@@ -33,8 +33,8 @@ pub(crate) fn command() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the directory of the kernel's documentation another name of `site`. Cargo keeps that of each machine apart;
-/// rustdoc adds crates to a site that is there.
+/// Makes the directory of the kernel's documentation a link to `site`. Cargo has one directory per target; rustdoc
+/// adds crates to an existing site.
 fn join(site: &Path) -> Result<()> {
     let kernel = project::target().join("x86_64-unknown-none/doc");
     fs::create_dir_all(site)?;
@@ -48,7 +48,7 @@ fn join(site: &Path) -> Result<()> {
     symlink("../doc", &kernel).with_context(|| format!("cannot make {}", kernel.display()))
 }
 
-/// Shows a file in the desktop's browser. There may be none: the path was printed.
+/// Opens a file in the desktop's browser, if there is one. The user has the printed path otherwise.
 fn open(file: &Path) {
     let silent = || Stdio::null();
     let _ = Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();

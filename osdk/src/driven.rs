@@ -1,4 +1,4 @@
-//! Tests that the host drives: it says what a program of the guest shall do, and judges what that printed.
+//! Tests that the host drives: it gives a program of the guest its task, and judges its output.
 //!
 //! Not here: ordinary guest tests, which judge themselves (`libtest`); the boots (`test`).
 //! Why: decision 0080.
@@ -21,35 +21,35 @@ use crate::{
     workload::{self, Workload},
 };
 
-/// One such test.
+/// A test that the host drives.
 pub(crate) trait Driven {
-    /// The name that `--test` takes.
+    /// Its name for `--test`.
     fn name(&self) -> &'static str;
 
-    /// Puts what it needs into the guest, once for all kernels.
+    /// Adds the files that the test needs to the guest, once for all kernels.
     fn pack(&self, files: &mut Initramfs) -> Result<()>;
 
-    /// What a guest with this kernel shall do; `None` leaves it out.
+    /// Returns the job for a guest with this kernel; `None` skips the kernel.
     fn job(&self, kernel: KernelOptions) -> Result<Option<Job>>;
 
-    /// Judges what the program printed and how it ended: `None` if the kernel did before.
+    /// Judges the program's output and exit status. The status is `None` if the kernel went down.
     fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict;
 }
 
-/// How a test went on one kernel.
+/// The result of a test on one kernel.
 pub(crate) struct Verdict {
     pub(crate) tally: Tally,
-    /// One line that is always printed, unless empty.
+    /// A line that the kit always prints, unless it is empty.
     pub(crate) remark: String,
-    /// What to look at if a case failed.
+    /// Details to print if a case failed.
     pub(crate) notes: String,
 }
 
-/// The names that are no guest test of cargo's.
+/// The names of these tests, which cargo does not build as guest tests.
 pub(crate) const NAMES: [&str; 6] =
     [Subject::Files.name(), Subject::Tcp.name(), fuzz::NAME, python::NAME, stress::NAME, workload::NAME];
 
-/// The tests that were asked for. Those that compare need both kernels.
+/// Returns the tests that the options select. Those that compare need both kernels.
 pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     let is_meant = |name: &str| match &options.programs[..] {
         [] => options.filter.is_none(),
@@ -60,7 +60,7 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     if can_compare && is_meant(workload::NAME) {
         tests.push(Box::new(Workload::default()));
     }
-    // Elsewhere than on Debian nobody fetches the programs of this one and the next.
+    // The kit fetches the programs of the Python and stress tests on Debian only.
     if can_compare && is_meant(python::NAME) && debian::is_here() {
         tests.push(Box::new(Python::default()));
     }
@@ -78,7 +78,7 @@ pub(crate) fn chosen(options: &TestOptions) -> Vec<Box<dyn Driven>> {
     tests
 }
 
-/// A program of the guest with its arguments, in the standard environment.
+/// Makes the job for a program of the guest with these arguments, in the standard environment.
 pub(crate) fn job(words: &[&str], timeout: Duration) -> Result<Job> {
     let argv: Result<_, _> = words.iter().map(|word| CString::new(*word)).collect();
     let argv = argv.context("an argument contains a NUL byte")?;

@@ -1,4 +1,4 @@
-//! `pollux exec`: one program of the host in the guest, as if it ran here.
+//! `pollux exec`: runs a program of the host in the guest, as if it ran on the host.
 
 use std::{
     ffi::{CString, OsString},
@@ -30,13 +30,13 @@ use crate::{
     shell,
 };
 
-/// The status that timeout(1) gives.
+/// The exit status that timeout(1) uses.
 const TIMED_OUT: u8 = 124;
 
-/// What a shell gives for a program that SIGPIPE has ended.
+/// The exit status that a shell reports for a program that SIGPIPE has ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 
-/// What a program in the guest finds in its environment: nothing of the host's.
+/// The environment of a program in the guest; it inherits nothing from the host.
 const ENVIRONMENT: [&str; 3] = ["PATH=/bin", "HOME=/root", "TERM=dumb"];
 
 /// `pollux exec`.
@@ -51,7 +51,7 @@ pub(crate) fn command(options: &ExecOptions) -> Result<ExitCode> {
     run(initramfs, &options.program, &options.args, environment, &options.guest)
 }
 
-/// `pollux run`: the tour, and on a terminal a shell after it.
+/// `pollux run`: plays the tour, and on a terminal starts a shell after it.
 pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
     let mut options = options.guest.clone();
     let hardware = options.hardware.clone();
@@ -65,7 +65,7 @@ pub(crate) fn tour(options: &RunOptions) -> Result<ExitCode> {
     if status == ExitCode::SUCCESS { network::visit_once(&options, port) } else { Ok(status) }
 }
 
-/// Boots, runs the program, and gives its status as our own.
+/// Boots, runs the program, and returns its status as our own.
 fn run(
     mut initramfs: Initramfs,
     program: &Path,
@@ -90,7 +90,7 @@ fn run(
     attendance.run(limit)
 }
 
-/// A guest that runs the program.
+/// The guest while it runs the program.
 struct Attendance<'a> {
     options: &'a GuestOptions,
     started: Instant,
@@ -98,7 +98,7 @@ struct Attendance<'a> {
 }
 
 impl Attendance<'_> {
-    /// Passes everything on until the program has ended.
+    /// Relays stdin, stdout and stderr until the program has ended.
     fn run(mut self, limit: Option<Duration>) -> Result<ExitCode> {
         let deadline = limit.map(|limit| self.started + limit);
         let feeder = feed(self.session.input());
@@ -111,7 +111,7 @@ impl Attendance<'_> {
                     counts.0 += bytes.len() as u64;
                     let mut stdout = io::stdout();
                     match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
-                        // Nobody reads on: here the program would have got a signal.
+                        // Our reader is gone: on the host the program would have got SIGPIPE.
                         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                             return Ok(ExitCode::from(BROKEN_PIPE));
                         }
@@ -123,7 +123,7 @@ impl Attendance<'_> {
                     io::stderr().write_all(&bytes).context("cannot write to stderr")?;
                 }
                 Event::Message(Message::Ready) => boot = self.started.elapsed(),
-                // Fails only if stdin broke, which the program then sees as its end.
+                // This fails only if stdin broke, which the program sees as the end of its input.
                 Event::Message(Message::More) => drop(feeder.send(())),
                 Event::Message(Message::End(seen)) => end = Some(seen),
                 Event::Message(Message::Fault(reason)) => return Err(self.failed(format!("init: {reason}"))),
@@ -151,7 +151,7 @@ impl Attendance<'_> {
         }
     }
 
-    /// The reason, after the kernel's last words.
+    /// Prints the kernel's last words, and returns the reason as an error.
     fn failed(&self, reason: String) -> anyhow::Error {
         eprint!("{}", self.session.last_words());
         match save(self.session.log(), self.options) {
@@ -183,13 +183,13 @@ fn feed(input: Input) -> mpsc::Sender<()> {
     requests
 }
 
-/// A program's arguments, its own path first.
+/// Returns a program's arguments, its own path first.
 pub(crate) fn argv(guest: &Path, args: &[OsString]) -> Result<Vec<CString>> {
     let words = [guest.as_os_str()].into_iter().chain(args.iter().map(OsString::as_os_str));
     words.map(|word| CString::new(word.as_bytes()).context("an argument contains a NUL byte")).collect()
 }
 
-/// The standard environment, with these assignments added or put in place.
+/// Returns the standard environment, with these assignments added or replaced.
 pub(crate) fn environment(additions: &[String]) -> Result<Vec<CString>> {
     let name = |entry: &str| entry.split('=').next().map(str::to_owned);
     let kept = ENVIRONMENT.into_iter().filter(|entry| !additions.iter().any(|new| name(new) == name(entry)));

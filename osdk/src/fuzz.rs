@@ -1,6 +1,6 @@
-//! The fuzz: random system calls on Pollux, which has to live on; some on Linux, to check the program.
+//! The fuzz: makes random system calls on Pollux, which must survive them; a few on Linux check the program.
 //!
-//! Owns: which seeds, how many calls, how to see a failure again.   Not here: the calls (the guest's program `fuzz`).
+//! Owns: the seeds, the number of calls, how to repeat a failure.   Not here: the calls (the guest's program `fuzz`).
 //! Why: decision 0081.
 
 use std::{path::Path, time::Duration};
@@ -16,24 +16,24 @@ use crate::{
     libtest,
 };
 
-/// The program, in the guest and among ours.
+/// The name of the program, and its path in the guest.
 pub(crate) const NAME: &str = "fuzz";
 const GUEST: &str = "/tests/fuzz";
 
-/// Calls for each operation that is asked for: they are cheaper than those of the differential test.
+/// Calls for each of `--operations`: they are cheaper than the operations of the differential test.
 const CALLS: u64 = 5;
 
-/// So many are enough to see that the program itself does nothing wrong: some seconds.
+/// Calls on Linux, some seconds' worth: enough to check the program itself.
 const CALLS_ON_LINUX: u64 = 30_000;
 
-/// What a call takes in emulation on a busy machine.
+/// The time of a call in emulation on a busy machine.
 const COST: Duration = Duration::from_micros(600);
 
-/// What shall be called.
+/// The fuzz, as the options select it.
 pub(crate) struct Fuzz {
     seed: u64,
     calls: u64,
-    /// Only with as many CPUs as there are in any run: they meet in more ways.
+    /// The number of CPUs to run with: the largest of all runs, because calls then meet in more ways.
     smp: u8,
 }
 
@@ -43,12 +43,12 @@ impl Fuzz {
         Self { seed: options.seed, calls, smp: options.smp.iter().copied().max().unwrap_or(1) }
     }
 
-    /// How many calls are made on this kernel.
+    /// Returns the number of calls to make on this kernel.
     fn calls(&self, on: Kernel) -> u64 {
         if on == Kernel::Linux { self.calls.min(CALLS_ON_LINUX) } else { self.calls }
     }
 
-    /// How to see it again.
+    /// Returns the command that repeats the run.
     fn replay(&self, on: Kernel, stdout: &str) -> String {
         let last = stdout.lines().last().unwrap_or("not one call was reported");
         let options = match on {
@@ -70,7 +70,7 @@ impl Driven for Fuzz {
         files.copy(&build::program(NAME)?, Path::new(GUEST))
     }
 
-    /// On Linux it is short: that checks the program, not the kernel.
+    /// Makes the job. The run on Linux is short: it checks the program, not the kernel.
     fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {
         if kernel.smp != self.smp {
             return Ok(None);

@@ -1,7 +1,7 @@
-//! Disk images that a machine starts from by itself: `pollux image`, and the disks of `--boot`.
+//! Makes bootable disk images: for `pollux image`, and for `--boot`.
 //!
-//! `boot/image` makes them, of the stage, the kernel, an initramfs and a command line. It is a program of its
-//! own because the loader inside it takes minutes to build, which only those wait for who want images.
+//! `boot/image` packs them from the stage, the kernel, an initramfs and a command line. It is a separate program
+//! because it contains the loader, whose build takes minutes that only users of images should wait for.
 
 use std::{
     fs,
@@ -18,11 +18,11 @@ use crate::{
     toolchain::{self, Output},
 };
 
-/// The firmware for UEFI, where distributions keep it.
+/// The UEFI firmware, at the paths that distributions use.
 const OVMF: [&str; 3] =
     ["/usr/share/ovmf/OVMF.fd", "/usr/share/edk2/x64/OVMF.4m.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd"];
 
-/// `pollux image`: the tour, for both kinds of firmware.
+/// `pollux image`: makes images with the tour, for both kinds of firmware.
 pub(crate) fn command(options: &ImageOptions) -> Result<ExitCode> {
     for path in tour(options)? {
         println!("{}", path.display());
@@ -41,12 +41,12 @@ pub(crate) fn tour(options: &ImageOptions) -> Result<[PathBuf; 2]> {
     Ok(paths)
 }
 
-/// Where `pollux image` puts an image.
+/// Returns the path of an image of `pollux image`.
 pub(crate) fn path(firmware: Firmware) -> PathBuf {
     project::target().join(format!("pollux-{}.img", name(firmware)))
 }
 
-/// A disk for one start: its bytes.
+/// Makes the bytes of a disk for one start.
 pub(crate) fn disk(
     firmware: Firmware,
     kernel: &Path,
@@ -63,13 +63,13 @@ pub(crate) fn disk(
     bytes
 }
 
-/// The file with the UEFI firmware; where none is there, the name of the first, about which QEMU complains.
+/// Returns the file with the UEFI firmware. If there is none, returns the first name, for QEMU to complain about.
 pub(crate) fn ovmf() -> &'static str {
     OVMF.into_iter().find(|path| Path::new(path).is_file()).unwrap_or(OVMF[0])
 }
 
-/// How many bytes of programs fit onto a disk beside kernel and loader, if not any number does: the loader for BIOS reads
-/// disks of less than 32 MiB only.
+/// Returns how many bytes of programs fit onto a disk beside kernel and loader; `None` if any number does. The loader
+/// for BIOS reads only disks of less than 32 MiB.
 pub(crate) fn room(firmware: Firmware) -> Option<u64> {
     const BIOS: u64 = 20 << 20;
     (firmware == Firmware::Bios).then_some(BIOS)
@@ -95,14 +95,14 @@ pub(crate) fn make(
     Ok(())
 }
 
-/// Builds the stage, the program that the loader takes for the kernel.
+/// Builds the stage, the program that the loader takes for a kernel.
 fn stage() -> Result<PathBuf> {
     let mut build = toolchain::cargo("", "build");
     build.args(STAGE).arg("--package=pollux-stage");
     build::only(toolchain::executables(build, "the boot stage", Output::OnFailure)?)
 }
 
-/// How the stage is built: for bare metal as the kernel, and small.
+/// Cargo's arguments for the stage: bare metal like the kernel, and a small profile.
 pub(crate) const STAGE: [&str; 4] = [
     "--profile=stage",
     "--target=x86_64-unknown-none",
@@ -114,7 +114,7 @@ pub(crate) const STAGE: [&str; 4] = [
 fn builder() -> Result<PathBuf> {
     let mut build = toolchain::cargo("", "build");
     build.arg("--package=pollux-image");
-    // In a directory of its own, because it may see another PATH.
+    // The build has its own directory, because it may have another PATH.
     build.arg("--target-dir").arg(project::target().join("boot"));
     llvm::provide(&mut build)?;
     build::only(toolchain::executables(build, "the loader, which takes minutes once", Output::OnFailure)?)

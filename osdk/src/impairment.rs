@@ -1,6 +1,6 @@
-//! The test of bad networks: connections on a Pollux where packets are lost, out of order, doubled and damaged.
+//! The impairment test: runs TCP connections while Pollux loses, reorders, duplicates and damages packets.
 //!
-//! Owns: how bad they are.   Not here: what the connections do (tests/tests/tcp_bulk.rs), what happens to a packet
+//! Owns: the rates of the faults.   Not here: the connections (tests/tests/tcp_bulk.rs), the faults themselves
 //! (kernel/rules, `net/impairment`).
 //! Why: decision 0071.
 
@@ -18,17 +18,17 @@ use crate::{
     machine::Machine,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "impairment";
 
 /// The program, which is one of the guest's tests.
 const PROGRAM: &str = "tcp_bulk";
 
-/// Seconds for one network, in the guest, where they pass quickly; with `--long`, for 64 MiB.
+/// The time limit of one network in seconds of the guest, which pass quickly; `LONG` is for 64 MiB.
 const SHORT: u64 = 3600;
 const LONG: u64 = 24 * 3600;
 
-/// The networks. Time is counted in instructions, so that waiting for a repetition costs nothing.
+/// The networks. Guest time is counted in instructions, so waiting for a retransmission costs nothing.
 const NETWORKS: [&str; 5] = [
     "loss:5%,reorder:5%,duplicate:5%,seed:1",
     "loss:5%,reorder:5%,duplicate:5%,corrupt:2%,seed:2",
@@ -37,10 +37,10 @@ const NETWORKS: [&str; 5] = [
     "loss:10%,corrupt:5%,seed:5",
 ];
 
-/// How many of them in the short form.
+/// The number of networks in the short form.
 const FEW: usize = 3;
 
-/// Runs the connections on each network, and says how it went.
+/// Runs the connections on each network, and passes each result to `seen`.
 pub(crate) fn run(
     kernel: KernelOptions,
     hardware: &HardwareOptions,

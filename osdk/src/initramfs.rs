@@ -1,6 +1,6 @@
-//! The initramfs: an archive in "newc" format, which both kernels unpack into their root directory.
+//! Builds the initramfs: an archive in "newc" format, which both kernels unpack into their root directory.
 //!
-//! Invariant: a directory comes before what is in it, and nothing comes twice.
+//! Invariant: a directory comes before its entries, and no path comes twice.
 //! Source: Linux 6.1 Documentation/driver-api/early-userspace/buffer-format.rst.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::build;
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 
-/// Directories that programs expect, and that file systems are mounted on.
+/// Directories that programs expect, and mount points.
 const STANDARD: [(&str, u32); 6] =
     [("/bin", 0o755), ("/dev", 0o755), ("/etc", 0o755), ("/proc", 0o555), ("/root", 0o700), ("/tmp", 0o1777)];
 
@@ -33,7 +33,7 @@ pub(crate) struct Initramfs {
 }
 
 impl Initramfs {
-    /// An archive with the standard directories.
+    /// Makes an archive with the standard directories.
     pub(crate) fn new() -> Result<Self> {
         let mut archive = Self { bytes: Vec::new(), paths: BTreeSet::new(), next_inode: 1 };
         for (path, mode) in STANDARD {
@@ -50,12 +50,12 @@ impl Initramfs {
         self.file(guest, mode & 0o7777, &content)
     }
 
-    /// The same for a file that several tests need: it may be there already.
+    /// Adds a file of the host unless it is there already, for files that several tests need.
     pub(crate) fn copy_once(&mut self, host: &Path, guest: &Path) -> Result<()> {
         if self.paths.contains(guest) { Ok(()) } else { self.copy(host, guest) }
     }
 
-    /// Adds a file, and the directories on the way to it.
+    /// Adds a file and its parent directories.
     pub(crate) fn file(&mut self, path: &Path, permissions: u32, content: &[u8]) -> Result<()> {
         if path.file_name().is_none() || path.components().any(|part| part.as_os_str() == "..") {
             bail!("{}: not a path for a file in the guest", path.display());
@@ -70,13 +70,13 @@ impl Initramfs {
         self.entry(path, REGULAR | permissions, content)
     }
 
-    /// Adds init and what it has to do.
+    /// Adds init and its job list.
     pub(crate) fn init(&mut self, jobs: &JobList) -> Result<()> {
         self.copy(&build::program("init")?, Path::new("/init"))?;
         self.file(Path::new(job::PATH), 0o644, &jobs.encode())
     }
 
-    /// The whole archive.
+    /// Returns the whole archive.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         Ok(newc::trailer(self.bytes)?)
     }

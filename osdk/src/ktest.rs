@@ -1,4 +1,4 @@
-//! The tests inside the kernel: one boot in which OSDK's test runner takes the place of init.
+//! Runs the tests inside the kernel: one boot in which OSDK's test runner takes the place of init.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use crate::{
     session::{Event, Session},
 };
 
-/// What QEMU exits with when the kernel writes success, or failure, to its exit device.
+/// QEMU's exit statuses when the kernel writes success, or failure, to its exit device.
 const SUCCESS: i32 = 33;
 const FAILURE: i32 = 65;
 
-/// How the boot went.
+/// The result of the boot.
 pub(crate) struct Outcome {
-    /// What the runner printed.
+    /// The runner's output.
     pub(crate) log: String,
-    /// As that of a test program: 101 for failed cases. `None` if the kernel hung or died.
+    /// The status as a test program has it: 101 for failed cases. `None` if the kernel hung or died.
     pub(crate) status: Option<u8>,
-    /// What is to be said besides.
+    /// Details to print, such as why the kernel went down.
     pub(crate) note: String,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn run(machine: &Machine, limit: Option<Duration>) -> Result<Outcome>
     }
 }
 
-/// The text without its colours, which are sequences from an escape to an `m`.
+/// Removes colours from a text: sequences from an escape to an `m`.
 fn plain(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_owned();

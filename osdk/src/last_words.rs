@@ -1,23 +1,23 @@
-//! What of a kernel's log is shown when the kernel went down.
+//! Selects the part of a kernel's log to show when the kernel went down.
 //!
 //! Not here: the log itself (`session`); names for its addresses (`symbols`).
 
-/// Lines of the log that are shown of a kernel that said nothing of its end.
+/// The number of lines to show if the kernel did not report its end.
 const LINES: usize = 60;
 
-/// Lines that lead up to a panic, and as many from it on as two backtraces take.
+/// The number of lines to show before a panic, and from it on: room for two backtraces.
 const BEFORE: usize = 12;
 const AFTER: usize = 300;
 
-/// How the kernels begin the line that says why they end: this one, and the twin.
+/// The beginnings of the line that reports a panic, on Pollux and on the twin.
 const CAUSES: [&str; 2] = ["pollux: panic on cpu", "Kernel panic - not syncing"];
 
-/// The line that says why the kernel went down, if it had the time to say so.
+/// Returns the line that says why the kernel went down, if the kernel got to print it.
 pub(crate) fn cause(log: &str) -> Option<&str> {
     log.lines().find_map(cause_in)
 }
 
-/// The end of the log: from the cause on, however much came after it, or some last lines.
+/// Returns the end of the log: from the cause on, or the last lines if there is no cause.
 pub(crate) fn excerpt(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     let first = match lines.iter().position(|line| cause_in(line).is_some()) {
@@ -32,7 +32,7 @@ pub(crate) fn excerpt(log: &str) -> String {
     text
 }
 
-/// The cause, if it is in this line: after what another CPU had begun to print, or a time stamp.
+/// Returns the cause, if it is in this line. Text of another CPU or a time stamp may precede it.
 fn cause_in(line: &str) -> Option<&str> {
     CAUSES.iter().find_map(|words| Some(&line[line.find(words)?..])).map(str::trim_end)
 }

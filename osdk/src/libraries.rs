@@ -1,6 +1,6 @@
-//! What a dynamically linked program of the host needs in the guest: its interpreter and its shared libraries.
+//! Copies the interpreter and the shared libraries of dynamically linked programs into the guest.
 //!
-//! Not here: what a program opens later by itself (`--file`).   Source: ldd(1).
+//! Not here: files that a program opens at run time (`--file`).   Source: ldd(1).
 
 use std::{
     env,
@@ -12,15 +12,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::initramfs::Initramfs;
 
-/// Where Debian has shared libraries.
+/// Debian's directories of shared libraries.
 pub(crate) const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
-/// Puts the libraries of these programs into the guest, where they are on the host; each once.
+/// Copies the libraries of these programs into the guest, to the same paths as on the host, each once.
 pub(crate) fn pack(programs: &[&Path], files: &mut Initramfs) -> Result<()> {
     pack_from(Path::new("/"), programs, files)
 }
 
-/// The same for programs of a directory with packages, whose libraries are taken rather than the host's.
+/// Copies the libraries of programs in a directory with packages. The packages' libraries win over the host's.
 pub(crate) fn pack_from(root: &Path, programs: &[&Path], files: &mut Initramfs) -> Result<()> {
     let mut all = Vec::new();
     for program in programs {
@@ -47,7 +47,7 @@ pub(crate) fn pack_from(root: &Path, programs: &[&Path], files: &mut Initramfs) 
     })
 }
 
-/// The files in lines like `libc.so.6 => /lib/libc.so.6 (0x00007f12)` and `/lib64/ld.so (0x00007f34)`.
+/// Parses lines like `libc.so.6 => /lib/libc.so.6 (0x00007f12)` and `/lib64/ld.so (0x00007f34)`.
 fn named(output: &str) -> impl Iterator<Item = PathBuf> {
     output.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from)
 }

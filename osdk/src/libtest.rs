@@ -1,6 +1,6 @@
-//! What Rust's test harness prints: how many cases passed and failed.
+//! Parses the output of Rust's test harness: how many cases passed and failed.
 
-/// Cases of one test program, or of many.
+/// The number of cases of one test program, or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u32,
@@ -16,7 +16,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Counts the cases of a program that has printed this and ended with this status (`None`: it did not end).
+/// Counts the cases of a program from its output and exit status (`None`: it did not end).
 ///
 /// A program that did not reach its summary, or whose status contradicts it, has at least one failed case.
 pub(crate) fn tally(stdout: &str, status: Option<u8>) -> Tally {
@@ -37,7 +37,7 @@ pub(crate) fn tally(stdout: &str, status: Option<u8>) -> Tally {
     }
 }
 
-/// Counts a program that is one case and says how it went with its exit status.
+/// Counts a program that is a single case, with its exit status as the verdict.
 pub(crate) fn one(status: Option<u8>) -> Tally {
     let passed = u32::from(status == Some(0));
     Tally { passed, failed: 1 - passed, ignored: 0 }

@@ -1,8 +1,8 @@
-//! LLVM's tools, where the build of the `bootloader` crate looks for them.
+//! Puts LLVM's tools where the build of the `bootloader` crate looks for them.
 //!
-//! It asks the `rustc` in PATH for its sysroot and wants them below it, where rustup's component `llvm-tools`
-//! puts them. Debian's packages put them elsewhere: then a `rustc` goes first in PATH that names a directory
-//! with links to them as its sysroot, and is otherwise the real one.
+//! The build asks the `rustc` in PATH for its sysroot and expects the tools below it, where rustup's component
+//! `llvm-tools` installs them. Debian's packages install them elsewhere. There this module puts a wrapper of
+//! `rustc` first in PATH, which reports a directory with links to the tools as its sysroot.
 
 use std::{
     ffi::OsString,
@@ -17,10 +17,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::project;
 
-/// What the build looks for, and what it runs.
+/// The tools that the build looks for and runs.
 const TOOLS: [&str; 2] = ["llvm-objdump", "llvm-objcopy"];
 
-/// The endings of their names: that of the LLVM in rustc 1.96 before whichever is the system's own.
+/// The suffixes of their names: the LLVM of rustc 1.96 first, then the system's default.
 const VERSIONS: [&str; 2] = ["-22", ""];
 
 /// Lets a build find the tools.
@@ -51,7 +51,7 @@ pub(crate) fn provide(build: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Puts the other `rustc` into a directory.
+/// Writes the wrapper of `rustc` into a directory.
 fn script(directory: &Path, rustc: &Path, root: &Path) -> std::io::Result<()> {
     let (rustc, root) = (rustc.display(), root.display());
     let text =

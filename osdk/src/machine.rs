@@ -1,6 +1,6 @@
-//! The machine: QEMU's command line.
+//! The machine: builds QEMU's command line.
 //!
-//! The same for both kernels, so that they can be compared; only what the kernels themselves ask for differs.
+//! The machine is the same for both kernels, so that they can be compared, except where a kernel needs otherwise.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -20,31 +20,31 @@ use crate::{
     twin,
 };
 
-/// The CPU model for counting: a `rep movsb` counts one instruction a byte, which says nothing about real
-/// hardware. Without these two features Linux copies by words.
+/// The CPU model for counting. Under `-icount` a `rep movsb` counts one instruction per byte, unlike on real
+/// hardware; without these two features Linux copies by words.
 const COUNTING_CPU: &str = "max,-erms,-fsrm";
 
-/// I/O address and interrupt of the four serial ports. The interrupts of the last two differ from a PC's,
-/// where they are shared with the first two: two QEMU devices on one edge-triggered line lose interrupts.
-/// Linux learns them from the ACPI tables.
+/// I/O address and interrupt of the four serial ports. On a PC the last two share the interrupts of the first
+/// two; here they have their own, because two QEMU devices on one edge-triggered line lose interrupts. Linux
+/// learns them from the ACPI tables.
 const SERIAL: [(&str, &str); 4] = [("0x3f8", "4"), ("0x2f8", "3"), ("0x3e8", "5"), ("0x2e8", "7")];
 
-/// A machine with a kernel, ready to be started.
+/// A machine with a kernel, ready to start.
 #[derive(Clone)]
 pub(crate) struct Machine {
     kernel: KernelOptions,
     hardware: HardwareOptions,
     image: PathBuf,
-    /// Where QEMU's own log goes, when it is switched on.
+    /// The file of QEMU's own log, if it is on.
     log: Option<String>,
-    /// The kernel cannot end QEMU.
+    /// Whether the kernel has no device to end QEMU with.
     stays_on: bool,
-    /// Where frames go that the card sends, if not to QEMU's user network.
+    /// The socket at the other end of the card's cable, if it is not QEMU's user network.
     wire: Option<Arc<UnixDatagram>>,
 }
 
 impl Machine {
-    /// A machine with the kernel that the options ask for, which is built or fetched.
+    /// Makes a machine with the kernel that the options name, and builds or fetches the kernel.
     pub(crate) fn prepare(kernel: KernelOptions, hardware: &HardwareOptions) -> Result<Self> {
         let image = match (&hardware.image, kernel.on) {
             (Some(file), _) if !file.is_file() => bail!("{}: no such kernel file", file.display()),
@@ -55,7 +55,7 @@ impl Machine {
         Self::with(kernel, hardware, image)
     }
 
-    /// A machine with this kernel file.
+    /// Makes a machine with this kernel file.
     pub(crate) fn with(kernel: KernelOptions, hardware: &HardwareOptions, image: PathBuf) -> Result<Self> {
         if hardware.icount && kernel.smp != 1 {
             bail!("instructions can be counted with one CPU only");
@@ -78,24 +78,24 @@ impl Machine {
         self.log = Some(path.to_owned());
     }
 
-    /// Takes away the kernel's means to end QEMU: as on a PC, what is on the screen last stays there.
+    /// Removes the device with which the kernel ends QEMU: as on a PC, the last picture stays on the screen.
     pub(crate) fn stay_on(&mut self) {
         self.stays_on = true;
     }
 
-    /// Plugs the network card's cable in: every datagram is a frame.
+    /// Connects the network card to a socket that it returns, on which every datagram is a frame.
     ///
     /// # Errors
-    /// No socket can be had.
+    /// Fails if no socket can be created.
     pub(crate) fn plug(&mut self) -> Result<UnixDatagram> {
         let (ours, guests) = UnixDatagram::pair()?;
-        // QEMU inherits it; nothing else is started meanwhile that could.
+        // QEMU inherits it; the kit starts no other process meanwhile.
         rustix::io::fcntl_setfd(&guests, rustix::io::FdFlags::empty())?;
         self.wire = Some(Arc::new(guests));
         Ok(ours)
     }
 
-    /// Whether somebody looks at the guest with a debugger: then time limits make no sense.
+    /// Whether a debugger is attached to the guest, which makes time limits meaningless.
     pub(crate) fn is_debugged(&self) -> bool {
         self.hardware.gdb
     }
@@ -105,12 +105,12 @@ impl Machine {
         self.hardware.boot == Some(Firmware::Uefi)
     }
 
-    /// Names for the addresses in the kernel's last words.
+    /// Returns the symbols for the addresses in the kernel's last words.
     pub(crate) fn symbols(&self) -> Symbols {
         Symbols::of(&self.image)
     }
 
-    /// The bytes of the file that goes with QEMU's arguments: the initramfs, or a whole disk with it inside.
+    /// Makes the file that QEMU's arguments name: the initramfs, or a whole disk with it inside.
     pub(crate) fn medium(&self, initramfs: &[u8]) -> Result<Vec<u8>> {
         match self.hardware.boot {
             Some(firmware) => image::disk(firmware, &self.image, initramfs, &self.command_line()),
@@ -130,18 +130,18 @@ impl Machine {
         self.wire.is_some() || self.hardware.net || !self.hardware.forwards.is_empty()
     }
 
-    /// The kernel's command line.
+    /// Builds the kernel's command line.
     fn command_line(&self) -> String {
         let own = match self.kernel.on {
             Kernel::Pollux => "init=/init",
-            // As fast as Linux gets, and a panic ends QEMU.
+            // Linux at its fastest; a panic ends QEMU.
             Kernel::Linux => "console=ttyS0 quiet mitigations=off panic=-1",
         };
         let words = [own].into_iter().chain(self.hardware.append.iter().map(String::as_str));
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// QEMU's arguments, but for the host sides of its character devices: `port0` to `port3`, `monitor`.
+    /// Builds QEMU's arguments, except the host sides of its character devices: `port0` to `port3`, `monitor`.
     pub(crate) fn arguments(&self, medium: &Path) -> Vec<String> {
         let Self { kernel, hardware, image, log, stays_on, wire } = self;
         let model = if hardware.icount { COUNTING_CPU } else { "max" };
@@ -169,7 +169,7 @@ impl Machine {
                 None => format!("user,id=net0{}", forwards.collect::<String>()),
             };
             add(&["-netdev", &network]);
-            // Without the old ways to be found, and without a program to start the machine from the network.
+            // A modern virtio device only, and no ROM to boot from the network.
             add(&["-device", "virtio-net-pci,netdev=net0,disable-legacy=on,romfile="]);
         }
         if let Some(log) = log {
@@ -200,16 +200,16 @@ impl Machine {
     }
 }
 
-/// A port of the loopback interface that nobody has just now. QEMU takes it a moment later.
+/// Finds a free port of the loopback interface. QEMU binds it a moment later.
 pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The board. OSTD 0.18 maps memory up to its highest address and reads the ACPI tables there; the firmware
-/// puts those at the end of the lower part and calls the place reserved, which does not count. Some memory
-/// above 4 GiB makes the map long enough; with 2.75 GiB and more there is some anyway.
+/// Names the board. OSTD 0.18 maps memory up to the highest usable address and reads the ACPI tables through
+/// that map. The firmware puts the tables at the end of the lower part and calls the place reserved, which OSTD
+/// does not count. Some memory above 4 GiB makes the map long enough; with 2.75 GiB and more there is some anyway.
 ///
-/// From a disk the stage tells the kernel what that place is.
+/// When a disk starts, the stage tells the kernel that the place holds ACPI tables.
 fn chipset(mem: Mebibytes, boot: Option<Firmware>) -> String {
     const ENOUGH: Mebibytes = Mebibytes(2816);
     const ABOVE: Mebibytes = Mebibytes(32);

@@ -1,7 +1,7 @@
 //! The host-side kit of Pollux: builds the kernel, packs the initramfs, runs programs and tests in QEMU.
 //!
-//! Exit status: that of the guest program where there is one; 124 when time ran out; 125 when the kit, QEMU
-//! or the kernel failed (as timeout(1) and env(1) have it).
+//! Exit status: the guest program's if there is one; 124 after a time limit; 125 if the kit, QEMU or the kernel
+//! failed (as with timeout(1) and env(1)).
 
 mod backlog;
 mod batch;
@@ -53,7 +53,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// The kit itself failed, or the machine under the program did.
+/// The exit status if the kit or the machine failed.
 const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Help goes to stdout in full; of a complaint only the first paragraph is worth reading, as one line.
+/// Prints clap's help to stdout in full, and its complaints to stderr: the first paragraph, as one line.
 fn complain(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         print!("{error}");

@@ -1,4 +1,4 @@
-//! QEMU's monitor: where a kernel that hangs is, and what is on its screen.
+//! Asks QEMU's monitor where a hung kernel is, and what is on its screen.
 
 use std::{
     io::{Read, Write},
@@ -9,16 +9,16 @@ use std::{
 
 use crate::symbols::Symbols;
 
-/// How long the monitor may stay silent before its answer counts as complete.
+/// The silence of the monitor after which its answer counts as complete.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// One line for each CPU: halted or not, and the functions that it is in.
+/// Returns a line for each CPU: whether it is halted, and its innermost functions.
 pub(crate) fn whereabouts(monitor: &mut UnixStream, symbols: &Symbols) -> String {
     let answer = ask(monitor, "info registers -a").unwrap_or_default();
     describe(&answer, |address| symbols.functions(address))
 }
 
-/// Has a picture of the screen written to a file.
+/// Makes QEMU write a picture of the screen to a file.
 pub(crate) fn screenshot(monitor: &mut UnixStream, path: &Path) -> std::io::Result<()> {
     ask(monitor, &format!("screendump {}", path.display())).map(drop)
 }
@@ -27,12 +27,12 @@ fn ask(monitor: &mut UnixStream, question: &str) -> std::io::Result<String> {
     monitor.set_read_timeout(Some(SILENCE))?;
     monitor.write_all(format!("{question}\n").as_bytes())?;
     let mut answer = Vec::new();
-    // Ends with the time-out, which is no error: what was read stays.
+    // The read ends with the time-out, which is no error: the bytes read so far stay.
     let _ = monitor.read_to_end(&mut answer);
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Reads `CPU#0`, then among much else `RIP=ffffffff88001234 RFL=00000246 … HLT=1`.
+/// Parses `CPU#0`, then among much else `RIP=ffffffff88001234 RFL=00000246 … HLT=1`.
 fn describe(answer: &str, functions: impl Fn(u64) -> Vec<String>) -> String {
     let mut text = String::new();
     let mut cpu = "";

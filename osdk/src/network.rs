@@ -1,6 +1,6 @@
-//! The test of the network card: the HTTP server in the guest, and visitors from the host.
+//! The test of the network card: sends requests from the host to the HTTP server in the guest.
 //!
-//! Owns: what the visitors ask for.   Not here: how (`visit`), what a kernel's sockets do in every state (tests/tests).
+//! Owns: the visits.   Not here: the HTTP client (`visit`), a kernel's sockets in every state (tests/tests).
 
 use std::{
     io::{self, Write},
@@ -28,26 +28,26 @@ use crate::{
     visited::Visits,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "network";
 
-/// Where the server is in the guest, and its port.
+/// The server's path in the guest, and its port.
 pub(crate) const SERVER: &str = "/bin/httpd";
 pub(crate) const PORT: u16 = 80;
 
-/// How long the guest may take to boot.
+/// The time limit of the boot.
 pub(crate) const BOOT: Duration = Duration::from_secs(60);
 
-/// How long all of it may take.
+/// The time limit of the whole test.
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// Visitors at the same time.
+/// Simultaneous visitors.
 const CROWD: usize = 50;
 
-/// Requests of four visitors that are timed.
+/// Timed requests of four visitors together.
 const REQUESTS: u32 = 2000;
 
-/// A visitor's errand.
+/// A visit: one check of the server.
 type Errand = (&'static str, fn(u16, usize) -> Result<()>);
 
 const ERRANDS: [Errand; 7] = [
@@ -76,8 +76,8 @@ const ERRANDS: [Errand; 7] = [
         let mut visits = (0..CROWD).map(|_| arrive(port)).collect::<Result<Vec<_>>>()?;
         visits.iter_mut().rev().try_for_each(|visit| visit.compare_bytes(10_000))
     }),
-    ("those who cannot be reached", |port, _| {
-        // QEMU says for nobody that it is 10.0.2.200, and refuses its own discard service.
+    ("unreachable addresses", |port, _| {
+        // QEMU answers no ARP request for 10.0.2.200, and refuses connections to its own discard service.
         for (path, expected) in [
             ("10.0.2.200", "113\n"),
             ("10.0.2.2", "111\n"),
@@ -94,7 +94,7 @@ const ERRANDS: [Errand; 7] = [
     ("one after the other", |port, _| (0..100).try_for_each(|_| Visit::begin(port)?.compare_bytes(100))),
 ];
 
-/// Boots the kernel with a card, sends the visitors, and says how it went.
+/// Boots the kernel with a card, makes the visits, and returns their results.
 pub(crate) fn run(
     kernel: KernelOptions,
     hardware: &HardwareOptions,
@@ -117,7 +117,7 @@ pub(crate) fn run(
     Ok((visits.tally, visits.notes))
 }
 
-/// Boots the kernel with a card and the server behind it. The port of the host leads there.
+/// Boots the kernel with a card and the server, to which the host's port is forwarded.
 pub(crate) fn serve(kernel: KernelOptions, hardware: &HardwareOptions) -> Result<(Session, u16)> {
     let port = machine::free_port()?;
     let hardware = HardwareOptions { forwards: vec![(port, PORT)], ..hardware.clone() };
@@ -125,7 +125,7 @@ pub(crate) fn serve(kernel: KernelOptions, hardware: &HardwareOptions) -> Result
     Ok((Session::start(&Machine::prepare(kernel, &hardware)?, &files)?, port))
 }
 
-/// The guest's files: the server, which gets these words besides its port.
+/// Packs the guest's files: the server, whose arguments are its port and these words.
 pub(crate) fn pack(words: &[&str], timeout: Duration) -> Result<Vec<u8>> {
     let mut files = Initramfs::new()?;
     files.copy(&build::program("httpd")?, Path::new(SERVER))?;
@@ -134,7 +134,7 @@ pub(crate) fn pack(words: &[&str], timeout: Duration) -> Result<Vec<u8>> {
     files.finish()
 }
 
-/// Lets a port of the host lead to the server, unless one does; which it is.
+/// Forwards a port of the host to the server, unless one is forwarded, and returns it.
 pub(crate) fn forward(hardware: &mut HardwareOptions) -> Result<u16> {
     let given = hardware.forwards.iter_mut().find(|(_, guest)| *guest == PORT);
     let port = match given {
@@ -152,7 +152,7 @@ pub(crate) fn forward(hardware: &mut HardwareOptions) -> Result<u16> {
     Ok(port)
 }
 
-/// Boots once more with a card, lets the server ask itself over the loopback, and asks it from outside.
+/// Boots once more with a card, lets the server query itself over the loopback, and queries it from outside.
 pub(crate) fn visit_once(options: &GuestOptions, port: u16) -> Result<ExitCode> {
     println!("\nAn HTTP server on epoll, asked over the loopback and through the network card");
     let files = pack(&["visit"], BOOT)?;
@@ -185,16 +185,16 @@ pub(crate) fn visit_once(options: &GuestOptions, port: u16) -> Result<ExitCode> 
     }
 }
 
-/// Connects, and leaves QEMU the time to notice: it lets one connection wait, and who comes next tries again after a
-/// second.
+/// Connects, and gives QEMU the time to accept: QEMU lets one connection wait, and the kernel retries the next after
+/// a second.
 fn arrive(port: u16) -> Result<Visit> {
     let visit = Visit::begin(port);
     thread::sleep(Duration::from_millis(20));
     visit
 }
 
-/// How long one of `requests` takes that some visitors make at the same time. A figure to look at: the machine is
-/// never quiet.
+/// Measures the time of one of `requests` that several visitors make at once. The figure is only informative, because
+/// the machine is never quiet.
 pub(crate) fn time_of_a_request(port: u16, visitors: u32, requests: u32) -> Result<Duration> {
     let each = requests / visitors;
     let visits = (0..visitors).map(|_| arrive(port)).collect::<Result<Vec<_>>>()?;

@@ -1,7 +1,7 @@
-//! `pollux profile`: where the kernel's instructions go while a program runs, by function.
+//! `pollux profile`: counts the kernel's instructions by function while a program runs.
 //!
-//! QEMU executes the guest instruction by instruction and logs each; nothing is estimated. That makes the guest
-//! some hundred times slower, so only a window of the run is looked at.
+//! QEMU executes the guest instruction by instruction and logs each, so the counts are exact. The guest is some
+//! hundred times slower meanwhile, so the kit counts in a window of the run only.
 //! Why: decision 0050.
 //! Source: QEMU's documentation of `-d exec` and `-singlestep`.
 
@@ -32,10 +32,10 @@ use crate::{
     symbols::Symbols,
 };
 
-/// How long the guest may take to reach the window, and the window to be filled.
+/// The time limits to reach the window, and to fill it.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// The kernel's half of the addresses begins here.
+/// The start of the kernel's half of the address space.
 const KERNEL: u64 = 1 << 63;
 
 /// `pollux profile`.
@@ -77,7 +77,7 @@ pub(crate) fn command(options: &ProfileOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets the program run freely for a while.
+/// Lets the program run unobserved for a while.
 fn run_until_window(session: &mut Session, after: Duration) -> Result<()> {
     let mut deadline = Instant::now() + LIMIT;
     loop {
@@ -92,18 +92,18 @@ fn run_until_window(session: &mut Session, after: Duration) -> Result<()> {
     }
 }
 
-/// How often each instruction was executed.
+/// The number of executions of each instruction.
 #[derive(Default)]
 struct Profile {
     kernel: HashMap<u64, u64>,
     in_kernel: u64,
     in_user: u64,
-    /// How often the processor went from user mode to the kernel.
+    /// The number of entries from user mode into the kernel.
     entries: u64,
 }
 
 impl Profile {
-    /// Reads so many instructions from QEMU's log.
+    /// Reads `count` instructions from QEMU's log.
     fn read(log: File, most: u64) -> Self {
         let mut profile = Self::default();
         let mut was_user = false;
@@ -125,7 +125,7 @@ impl Profile {
         profile
     }
 
-    /// The functions with the most instructions, in all and for each entry into the kernel.
+    /// Lists the functions with the most instructions, in total and per entry into the kernel.
     fn describe(&self, symbols: &Symbols, options: &ProfileOptions) -> String {
         let mut functions: HashMap<String, u64> = HashMap::new();
         for (&address, &count) in &self.kernel {
@@ -156,7 +156,8 @@ impl Profile {
     }
 }
 
-/// The program counter in a line of QEMU's log: "Trace 0: 0x7f… [0000000000000000/ffffffff88001234/00c0b1/ff000000] ".
+/// Parses the program counter in a line of QEMU's log, such as
+/// "Trace 0: 0x7f… [0000000000000000/ffffffff88001234/00c0b1/ff000000] ".
 fn address(line: &[u8]) -> Option<u64> {
     let start = line.iter().position(|byte| *byte == b'/')? + 1;
     let digits = line.get(start..start + 16)?;

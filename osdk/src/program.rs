@@ -1,4 +1,4 @@
-//! Programs of the host that are to run in the guest.
+//! Checks and places programs of the host that run in the guest.
 
 use std::{
     fs,
@@ -12,13 +12,13 @@ use object::{
     read::elf::{FileHeader, ProgramHeader},
 };
 
-/// Where a program goes in the guest.
+/// Returns a program's path in the guest.
 pub(crate) fn guest_path(host: &Path) -> Result<PathBuf> {
     let name = host.file_name().with_context(|| format!("{}: not a program", host.display()))?;
     Ok(Path::new("/bin").join(name))
 }
 
-/// Complains unless the file is a program that the guest can execute without any other file.
+/// Fails unless the file is a program that the guest can execute without any other file.
 pub(crate) fn check(host: &Path) -> Result<()> {
     let bytes = fs::read(host).with_context(|| host.display().to_string())?;
     if let Err(complaint) = executable(&bytes) {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_dynamically_linked_program_is_refused() {
-        // The test program itself is one.
+        // The test program itself is dynamically linked.
         let own = std::env::current_exe().and_then(fs::read).unwrap_or_default();
         assert!(executable(&own).is_err_and(|complaint| complaint.starts_with("dynamically linked")));
     }

@@ -1,8 +1,8 @@
-//! Where things are. Everything the kit makes is below `target/`.
+//! The project's directories. Everything that the kit makes is below `target/`.
 
 use std::path::PathBuf;
 
-/// The directory with the workspace's `Cargo.toml`.
+/// Returns the directory with the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     let kit = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     kit.parent().map(PathBuf::from).unwrap_or(kit)
@@ -13,7 +13,7 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// What the kit makes and cargo does not.
+/// Returns the directory of what the kit makes, rather than cargo.
 pub(crate) fn products() -> PathBuf {
     target().join("pollux")
 }

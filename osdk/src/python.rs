@@ -1,6 +1,7 @@
-//! Debian's python3, unmodified, with much of its standard library: each step's output on Linux and on Pollux compared.
+//! The Python test: runs a script under Debian's unmodified python3, and compares each step's output on Linux and on
+//! Pollux.
 //!
-//! Owns: what the guest gets of Python.   Not here: the steps (tests/python/script.py), how they are compared
+//! Owns: the guest's files of Python.   Not here: the steps (tests/python/script.py), how they are compared
 //! (`workload`).
 //! Why: decision 0077.
 
@@ -23,15 +24,15 @@ use crate::{
     workload::Comparison,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "python";
 
-/// Where things are in the guest.
+/// Paths in the guest.
 const SCRIPT: &str = "/tests/python.py";
 const PROGRAM: &str = "usr/bin/python3.11";
 const LIBRARY: &str = "usr/lib/python3.11";
 
-/// The packages, and of those they depend on the ones that a small system may lack.
+/// The packages, with those of their dependencies that a small system may lack.
 const PACKAGES: [&str; 6] = [
     "python3.11-minimal",
     "libpython3.11-minimal",
@@ -41,14 +42,14 @@ const PACKAGES: [&str; 6] = [
     "libsqlite3-0",
 ];
 
-/// What the script and what it imports has no use for, a third of the library.
+/// Parts of the library that the script does not import, a third of it.
 const LEFT_OUT: [&str; 7] =
     ["lib2to3", "pydoc_data", "distutils", "ensurepip", "idlelib", "wsgiref", "xmlrpc"];
 
-/// Fifteen seconds in emulation, on a machine with nothing else to do.
+/// The time limit. The script takes fifteen seconds in emulation, on an idle machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// The script, and what Linux printed.
+/// The script, and Linux's output.
 #[derive(Default)]
 pub(crate) struct Python(Comparison);
 
@@ -71,7 +72,7 @@ impl Driven for Python {
     }
 
     fn job(&self, _: KernelOptions) -> Result<Option<Job>> {
-        // Commands of the shell under their own names.
+        // BusyBox's commands under their own names.
         let command = format!("{BUSYBOX} --install -s /bin; exec /{PROGRAM} -X utf8 {SCRIPT}");
         driven::job(&[BUSYBOX, "sh", "-c", &command], LIMIT).map(Some)
     }
@@ -81,7 +82,7 @@ impl Driven for Python {
     }
 }
 
-/// Collects the files of a directory and of those below.
+/// Collects the files of a directory tree.
 fn walk(directory: &Path, all: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;

@@ -1,4 +1,4 @@
-//! What a guest's screen shows, read as text: each cell is looked up in the font that the guest draws with.
+//! Reads the text on a picture of a guest's screen: looks each cell up in the guest's font.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ const SIZE: RasterHeight = RasterHeight::Size16;
 const WIDTH: usize = get_raster_width(WEIGHT, SIZE);
 const HEIGHT: usize = SIZE.val();
 
-/// A picture of the screen, of which only one colour is looked at: text is grey.
+/// A picture of the screen. One colour suffices, because text is grey.
 pub(crate) struct Screenshot {
     width: usize,
     shades: Vec<u8>,
 }
 
 impl Screenshot {
-    /// Reads a file in the format of ppm(5), with binary samples of 8 bits; `None` if it is none, or not whole.
+    /// Parses a file in the format of ppm(5), with binary samples of 8 bits; `None` if it is malformed or incomplete.
     pub(crate) fn parse(file: &[u8]) -> Option<Self> {
         let mut words = file.splitn(4, |byte| byte.is_ascii_whitespace());
         let mut word = || std::str::from_utf8(words.next()?).ok();
@@ -29,7 +29,7 @@ impl Screenshot {
         (width > 0 && shades.len() == width * height).then_some(Self { width, shades })
     }
 
-    /// The rows of characters, without blanks at their ends. What is no character of the font shows as `?`.
+    /// Returns the rows of characters, without trailing blanks. An unknown character becomes `?`.
     pub(crate) fn rows(&self) -> Vec<String> {
         let glyphs = glyphs();
         let band = self.width * HEIGHT;
@@ -46,7 +46,7 @@ impl Screenshot {
     }
 }
 
-/// The pictures of all printable characters of ASCII.
+/// Returns the pictures of all printable ASCII characters.
 fn glyphs() -> HashMap<Vec<u8>, char> {
     let glyph = |character| Some((get_raster(character, WEIGHT, SIZE)?.raster().concat(), character));
     (' '..='~').filter_map(glyph).collect()
@@ -56,7 +56,7 @@ fn glyphs() -> HashMap<Vec<u8>, char> {
 mod tests {
     use super::*;
 
-    /// A screen of two rows, with some pixels more than cells.
+    /// Draws a screen of two rows that is some pixels larger than its cells.
     fn picture(rows: [&str; 2]) -> Vec<u8> {
         let width = 8 * WIDTH + 3;
         let mut file = format!("P6\n{width} {}\n255\n", 2 * HEIGHT + 5).into_bytes();

@@ -1,7 +1,7 @@
-//! The test with servers of others: Debian's redis-server and memcached, unmodified, are visited from the host through
-//! the network card.
+//! The server test: runs Debian's unmodified redis-server and memcached, and clients on the host that reach them
+//! through the network card.
 //!
-//! Owns: the guest, the order of the visits, the figures.   Not here: what a visitor asks for (`redis`, `memcached`).
+//! Owns: the guest, the order of the visits, the figures.   Not here: the visitors' requests (`redis`, `memcached`).
 //! Why: decision 0076.
 
 mod benchmark;
@@ -33,10 +33,10 @@ use crate::{
     visited::Visits,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "servers";
 
-/// The packages, and of those they depend on the ones that a small system may lack.
+/// The packages, with those of their dependencies that a small system may lack.
 const PACKAGES: [&str; 15] = [
     "redis-server",
     "redis-tools",
@@ -55,7 +55,7 @@ const PACKAGES: [&str; 15] = [
     "libzstd1",
 ];
 
-/// The programs in them: the name in the guest, and the file that it is a link to.
+/// The programs: the name in the guest, and the file in the packages.
 const PROGRAMS: [(&str, &str); 4] = [
     ("usr/bin/redis-server", "usr/bin/redis-check-rdb"),
     ("usr/bin/redis-cli", "usr/bin/redis-cli"),
@@ -63,25 +63,25 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("usr/bin/memcached", "usr/bin/memcached"),
 ];
 
-/// Memcached lets only those be root who are named here.
+/// The guest's user file. Memcached runs as root only if it finds that user here.
 const USERS: (&str, &str) = ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
 
-/// The ports in the guest.
+/// The servers' ports in the guest.
 const REDIS: u16 = 6379;
 const MEMCACHED: u16 = 11211;
 
-/// How long the guest may take to boot, a server to begin, and all of it.
+/// The time limits of the boot, of a server's start, and of the whole test.
 const BOOT: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// Requests of each kind that are timed, and in the long form.
+/// The number of timed requests of each kind, in the short and the long form.
 const REQUESTS: u32 = 2_000;
 const MANY_REQUESTS: u32 = 100_000;
 
-/// A visitor's errand.
+/// A visit: one check of a server.
 type Errand = (&'static str, fn(u16) -> Result<()>);
 
-/// Boots the kernel with the servers and a card, sends the visitors, and says how it went.
+/// Boots the kernel with the servers and a card, makes the visits, and returns their results.
 pub(crate) fn run(
     kernel: KernelOptions,
     hardware: &HardwareOptions,
@@ -121,7 +121,7 @@ pub(crate) fn run(
     Ok((visits.tally, visits.notes))
 }
 
-/// The guest's files.
+/// Packs the guest's files.
 fn pack(root: &Path, requests: u32) -> Result<Vec<u8>> {
     let mut files = Initramfs::new()?;
     script::pack(NAME, &mut files)?;
@@ -136,7 +136,7 @@ fn pack(root: &Path, requests: u32) -> Result<Vec<u8>> {
     files.finish()
 }
 
-/// Notes figures, which are to be looked at and not compared: the machine is never quiet.
+/// Notes figures. They are informative only, because the machine is never quiet.
 fn note_figures(visits: &mut Visits, name: &str, result: Result<Vec<(String, f64)>>) {
     if let Ok(figures) = &result {
         let each: Vec<_> = figures.iter().map(|(what, rate)| format!("{what} {rate:.0}")).collect();
@@ -145,7 +145,7 @@ fn note_figures(visits: &mut Visits, name: &str, result: Result<Vec<(String, f64
     visits.note(name, result.map(drop));
 }
 
-/// Waits for the end of the guest's script; what it printed.
+/// Waits for the end of the guest's script, and returns its output.
 fn attend_to_the_end(session: &mut Session) -> Result<String> {
     let deadline = Instant::now() + LIMIT;
     let mut said = Vec::new();
@@ -165,7 +165,7 @@ fn attend_to_the_end(session: &mut Session) -> Result<String> {
     }
 }
 
-/// Tries until it works, or the time is over.
+/// Retries until `attempt` succeeds or the time is over.
 fn insist<T>(limit: Duration, attempt: impl Fn() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
@@ -176,7 +176,7 @@ fn insist<T>(limit: Duration, attempt: impl Fn() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Does the same with this many visitors at a time, who are told their number.
+/// Runs `visit` in this many threads at once, each with its number.
 fn crowd(count: u32, visit: impl Fn(u32) -> Result<()> + Sync) -> Result<()> {
     thread::scope(|scope| {
         let visitors: Vec<_> = (0..count).map(|number| (number, &visit)).collect();
@@ -189,10 +189,10 @@ fn crowd(count: u32, visit: impl Fn(u32) -> Result<()> + Sync) -> Result<()> {
     })
 }
 
-/// Bytes that tell their place, and for which value they are.
+/// Makes bytes that depend on their offset and on the value's number, so that a mix-up shows.
 fn bytes(count: usize, of: u32) -> Vec<u8> {
     (0..count).map(|place| ((place + of as usize) % 251) as u8).collect()
 }
 
-/// Sizes around those of segments and of the servers' own buffers.
+/// Sizes around those of segments and of the servers' buffers.
 const SIZES: [usize; 10] = [0, 1, 100, 1459, 1460, 1461, 16_384, 65_537, 300_000, 1 << 20];

@@ -1,6 +1,6 @@
-//! A running guest: QEMU as a child, and everything it says as one stream of events.
+//! A running guest: QEMU as a child process, and all its output as one stream of events.
 //!
-//! Owns: the QEMU process (ended when the session is dropped, or when the kit dies) and the host's ends of
+//! Owns: the QEMU process (killed when the session is dropped, or when the kit dies) and the host's ends of
 //! the serial ports.   Not here: what the events mean to a command (`exec`, `test`).
 
 use std::{
@@ -22,19 +22,19 @@ use pollux_protocol::{frame::Frame, message::Message};
 
 use crate::{last_words, machine::Machine, monitor, screenshot::Screenshot};
 
-/// How long a guest may take to power off before QEMU is ended.
+/// The time limit of a guest's power-off, after which the kit kills QEMU.
 const POWER_OFF: Duration = Duration::from_secs(2);
 
-/// How many events may wait for their reader: enough to keep the guest busy, few enough to bound memory.
+/// The number of queued events: enough to keep the guest busy, few enough to bound memory.
 const BACKLOG: usize = 64;
 
-/// Something happened in the guest.
+/// An event of the guest.
 pub(crate) enum Event {
     /// Bytes of a program's output.
     Output(Stream, Vec<u8>),
-    /// Init said something.
+    /// A message of init.
     Message(Message),
-    /// QEMU has ended, and everything it sent has been seen.
+    /// QEMU has ended, after all its output.
     Exited(ExitStatus),
     /// The deadline has passed.
     TimedOut,
@@ -47,7 +47,7 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// What the reading threads hand on.
+/// What the reading threads pass on.
 enum Arrival {
     Output(Stream, Vec<u8>),
     Log(Vec<u8>),
@@ -56,31 +56,31 @@ enum Arrival {
     Closed,
 }
 
-/// A guest that runs.
+/// A running guest.
 pub(crate) struct Session {
     qemu: Child,
     arrivals: mpsc::Receiver<Arrival>,
-    /// Threads that have yet to see the end of what they read.
+    /// The number of reading threads that have not met the end of their stream.
     open: usize,
     input: Input,
-    /// What the kernel has written to ttyS0.
+    /// The kernel's output on ttyS0.
     log: Vec<u8>,
-    /// What QEMU itself has written to stderr.
+    /// QEMU's own output on stderr.
     complaints: Vec<u8>,
-    /// Whether what the ports say is still the firmware's: UEFI has its console on the first two.
+    /// Whether the ports still carry the firmware's output: UEFI has its console on the first two.
     firmware_speaks: bool,
     machine: Machine,
     monitor: UnixStream,
-    // QEMU opens it by its number in our process.
+    // QEMU opens it by its descriptor number in our process.
     _medium: OwnedFd,
 }
 
-/// The way to the program's stdin.
+/// The sender of the program's stdin.
 #[derive(Clone)]
 pub(crate) struct Input(Arc<Mutex<UnixStream>>);
 
 impl Input {
-    /// Sends one frame. A guest that is gone does not want it any more, which is no error.
+    /// Sends one frame. If the guest is gone, the frame is dropped without an error.
     pub(crate) fn send(&self, frame: &Frame) {
         let mut port = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = port.write_all(&frame.encode());
@@ -93,7 +93,7 @@ impl Session {
         Self::start_from(machine, &machine.medium(initramfs)?)
     }
 
-    /// Starts the machine with these bytes, which are what [`Machine::medium`] has made, or nearly.
+    /// Starts the machine with these bytes, from [`Machine::medium`] and possibly damaged.
     pub(crate) fn start_from(machine: &Machine, medium: &[u8]) -> Result<Self> {
         let (memory, path) = memory_file(medium).context("cannot hand the initramfs to QEMU")?;
         let mut command = Command::new("qemu-system-x86_64");
@@ -102,7 +102,7 @@ impl Session {
         let mut guests = Vec::new();
         let mut port = |name: &str| -> Result<UnixStream> {
             let (host, guest) = UnixStream::pair()?;
-            // QEMU inherits it; nothing else is started meanwhile that could.
+            // QEMU inherits it; the kit starts no other process meanwhile.
             rustix::io::fcntl_setfd(&guest, rustix::io::FdFlags::empty())?;
             command.args(["-chardev", &format!("socket,id={name},fd={}", guest.as_raw_fd())]);
             guests.push(guest);
@@ -113,7 +113,7 @@ impl Session {
         // SAFETY: between fork and exec only an async-signal-safe system call is made.
         unsafe {
             command.pre_exec(|| {
-                // A kit that is killed leaves no QEMU behind.
+                // If the kit is killed, the kernel kills QEMU.
                 Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
             });
         }
@@ -157,13 +157,13 @@ impl Session {
                 }
             };
             match arrival {
-                // Its last word is seconds before that of init, which opens the port for programs.
+                // The firmware's last output comes seconds before init opens the port for programs.
                 Some(Arrival::Output(..)) if self.firmware_speaks => {}
                 Some(Arrival::Output(stream, bytes)) => return Ok(Event::Output(stream, bytes)),
                 Some(Arrival::Log(bytes)) => self.log.extend(bytes),
                 Some(Arrival::Complaint(bytes)) => self.complaints.extend(bytes),
                 Some(Arrival::Line(line)) => {
-                    // Noise on the port is not for us; a message that is missing will be missed.
+                    // Skip noise on the port. The kit notices a missing message in any case.
                     if let Ok(message) = line.parse() {
                         self.firmware_speaks = false;
                         return Ok(Event::Message(message));
@@ -176,17 +176,17 @@ impl Session {
         Ok(Event::Exited(self.qemu.wait().context("cannot wait for QEMU")?))
     }
 
-    /// QEMU's process.
+    /// Returns QEMU's process ID.
     pub(crate) fn process(&self) -> u32 {
         self.qemu.id()
     }
 
-    /// The way to the program's stdin.
+    /// Returns the sender of the program's stdin.
     pub(crate) fn input(&self) -> Input {
         self.input.clone()
     }
 
-    /// Lets the guest power off; ends QEMU if it does not.
+    /// Lets the guest power off, and kills QEMU if it does not.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         self.input.send(&Frame::Farewell);
         let deadline = Instant::now() + POWER_OFF;
@@ -194,18 +194,18 @@ impl Session {
         Ok(std::mem::take(&mut self.log))
     }
 
-    /// The kernel's log so far.
+    /// Returns the kernel's log so far.
     pub(crate) fn log(&self) -> &[u8] {
         &self.log
     }
 
-    /// The end of the kernel's log and QEMU's complaints, for a person.
+    /// Renders the end of the kernel's log and QEMU's complaints, for a person.
     pub(crate) fn last_words(&self) -> String {
         let text = self.machine.symbols().readable(&String::from_utf8_lossy(&self.log));
         last_words::excerpt(&text) + &String::from_utf8_lossy(&self.complaints)
     }
 
-    /// Why a kernel that ended QEMU with this status went down, in one line.
+    /// Says in one line why a kernel that ended QEMU with this status went down.
     pub(crate) fn downfall(&self, status: ExitStatus) -> String {
         let log = String::from_utf8_lossy(&self.log);
         match last_words::cause(&log) {
@@ -214,12 +214,12 @@ impl Session {
         }
     }
 
-    /// Gives QEMU's monitor a command that it answers with nothing worth reading.
+    /// Sends QEMU's monitor a command and ignores the answer.
     pub(crate) fn control(&mut self, command: &str) -> Result<()> {
         self.monitor.write_all(format!("{command}\n").as_bytes()).context("QEMU's monitor is gone")
     }
 
-    /// What is on the screen; `None` if QEMU has not told in time.
+    /// Reads the screen; `None` if QEMU does not answer in time.
     pub(crate) fn screenshot(&mut self) -> Result<Option<Screenshot>> {
         let (file, path) = memory_file(&[]).context("no memory for a screenshot")?;
         monitor::screenshot(&mut self.monitor, &path).context("QEMU's monitor is gone")?;
@@ -228,7 +228,7 @@ impl Session {
         Ok(Screenshot::parse(&bytes))
     }
 
-    /// Where each CPU is, in the words of QEMU's monitor and the kernel's debug information.
+    /// Says where each CPU is, from QEMU's monitor and the kernel's debug information.
     pub(crate) fn whereabouts(&mut self) -> String {
         monitor::whereabouts(&mut self.monitor, &self.machine.symbols())
     }
@@ -240,7 +240,7 @@ pub(crate) fn on_terminal(machine: &Machine, initramfs: &[u8]) -> Result<ExitSta
         memory_file(&machine.medium(initramfs)?).context("cannot hand the initramfs to QEMU")?;
     let mut command = Command::new("qemu-system-x86_64");
     command.args(machine.arguments(&path));
-    // Every key is the guest's, but for those after Ctrl-A.
+    // Every key goes to the guest, except those after Ctrl-A.
     command.args(["-chardev", "stdio,id=port0,mux=on,signal=off"]);
     for silent in ["port1", "port2", "port3", "monitor"] {
         command.args(["-chardev", &format!("null,id={silent}")]);
@@ -248,7 +248,7 @@ pub(crate) fn on_terminal(machine: &Machine, initramfs: &[u8]) -> Result<ExitSta
     // SAFETY: between fork and exec only an async-signal-safe system call is made.
     unsafe {
         command.pre_exec(|| {
-            // Not KILL, as elsewhere: QEMU has to put the terminal back.
+            // Not SIGKILL, as elsewhere: QEMU must restore the terminal.
             Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?)
         });
     }
@@ -263,7 +263,7 @@ impl Drop for Session {
     }
 }
 
-/// Bytes as a file that exists only as long as we do, and the path under which a child can open it.
+/// Makes a memory file of these bytes, and returns it with the path under which a child can open it.
 fn memory_file(bytes: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
     let fd = rustix::fs::memfd_create("initramfs", rustix::fs::MemfdFlags::CLOEXEC)?;
     let path = format!("/proc/{}/fd/{}", process::id(), fd.as_raw_fd());
@@ -272,7 +272,7 @@ fn memory_file(bytes: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
     Ok((file.into(), Path::new(&path).to_owned()))
 }
 
-/// Hands on what comes, piece by piece, from a thread of its own.
+/// Starts a thread that passes on the stream's bytes in pieces.
 fn forward(
     mut from: impl Read + Send + 'static,
     to: mpsc::SyncSender<Arrival>,
@@ -285,12 +285,12 @@ fn forward(
                 return;
             }
         }
-        // Nobody listens any more only when the session is over.
+        // The receiver is gone only after the end of the session.
         let _ = to.send(Arrival::Closed);
     });
 }
 
-/// Hands on what comes, line by line, from a thread of its own.
+/// Starts a thread that passes on the stream line by line.
 fn forward_lines(from: UnixStream, to: mpsc::SyncSender<Arrival>) {
     thread::spawn(move || {
         for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {

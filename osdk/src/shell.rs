@@ -1,6 +1,6 @@
-//! `pollux run` on a terminal: the tour, and then a shell in the guest that has the terminal to itself.
+//! `pollux run` on a terminal: plays the tour, then starts a shell in the guest that owns the terminal.
 //!
-//! Owns: what the guest runs there, and the terminal's settings, which are put back whatever happens.
+//! Owns: the guest's programs, and the terminal's settings, which this module restores in every case.
 //! Not here: the guest's terminal (the kernel's), QEMU (`session`). Ctrl-A x ends QEMU.
 
 use std::{ffi::CString, io, path::Path, process::ExitCode};
@@ -21,17 +21,17 @@ use crate::{
     session,
 };
 
-/// What QEMU ends with when the guest has powered off: by ACPI, or through OSTD's debug device.
+/// QEMU's exit statuses after the guest powers off: by ACPI, or through OSTD's debug device.
 const POWERED_OFF: [i32; 2] = [0, 33];
 
-/// Whether somebody sits there.
+/// Whether stdin and stdout are a terminal.
 pub(crate) fn has_terminal() -> bool {
     termios::isatty(io::stdin()) && termios::isatty(io::stdout())
 }
 
-/// Plays the tour and gives the terminal to a shell.
+/// Plays the tour, then gives the terminal to a shell.
 ///
-/// An HTTP server works behind it, which `port` of the host leads to.
+/// An HTTP server runs in the background, to which `port` of the host is forwarded.
 pub(crate) fn run(options: &GuestOptions, port: u16) -> Result<ExitCode> {
     let busybox = Path::new(BUSYBOX);
     program::check(busybox)?;
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &GuestOptions, port: u16) -> Result<ExitCode> {
     }
 }
 
-/// The shell: every applet under its own name, and a screen of the terminal's size.
+/// Returns the script that starts the shell, with every applet under its own name and the terminal's size.
 fn shell(port: u16) -> Result<Job> {
     let told = termios::tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
     let size = told.unwrap_or(termios::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 });
@@ -71,7 +71,7 @@ fn shell(port: u16) -> Result<Job> {
     Ok(Job { argv: argv.into_iter().collect::<Result<_, _>>()?, env, timeout: None })
 }
 
-/// How the terminal was set: QEMU makes it raw, and may end without a chance to put it back.
+/// The terminal's settings before the run: QEMU makes it raw, and may end before it can restore them.
 struct Settings(Termios);
 
 impl Settings {
@@ -82,11 +82,11 @@ impl Settings {
 
 impl Drop for Settings {
     fn drop(&mut self) {
-        // QEMU makes its standard streams non-blocking, which they are for everybody then.
+        // QEMU makes its standard streams non-blocking, which affects all processes that share them.
         if let Ok(flags) = rustix::fs::fcntl_getfl(io::stdin()) {
             let _ = rustix::fs::fcntl_setfl(io::stdin(), flags - rustix::fs::OFlags::NONBLOCK);
         }
-        // A terminal that is gone needs no settings.
+        // Ignore an error: the terminal is gone then.
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
     }
 }

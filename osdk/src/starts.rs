@@ -1,5 +1,5 @@
-//! Starts from disk images: that the tour plays to its end, and that what cannot start says why. Both on the first
-//! serial port and on the screen, of which a picture is taken and read.
+//! Tests disk images: the tour plays to its end, and an image that cannot start says why. The test reads the first
+//! serial port, and a picture of the screen.
 
 use std::{
     fs,
@@ -17,16 +17,16 @@ use crate::{
     session::{Event, Session},
 };
 
-/// How long a start and the tour may take.
+/// The time limit of a start with the tour.
 const LIMIT: Duration = Duration::from_secs(90);
-/// How long what was said may take to be seen.
+/// The time limit for text of the log to appear on the screen.
 const DRAWING: Duration = Duration::from_secs(5);
-/// How often to look at what was said.
+/// The interval between looks at the log and the screen.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 const TOUR: &str = "The end: 8 steps, every result as Linux has it.";
 
-/// How many machines to try.
+/// The range of machines to try.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// One for each firmware.
@@ -35,7 +35,7 @@ pub(crate) enum Extent {
     Full,
 }
 
-/// A machine, its disk, and what it must say.
+/// A machine, its disk, and its expected message.
 struct Case {
     firmware: Firmware,
     mebibytes: u64,
@@ -45,22 +45,22 @@ struct Case {
     words: &'static str,
 }
 
-/// What is wrong with the disk.
+/// A defect of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Damage {
-    /// The file with the parts is not ours.
+    /// The bundle's magic is wrong.
     Header,
-    /// That file is shorter than its header says.
+    /// The bundle is shorter than its header says.
     Lengths,
-    /// Half of the kernel.
+    /// The kernel is truncated.
     Kernel,
-    /// No initramfs.
+    /// The initramfs is missing.
     Initramfs,
-    /// The command line names a first program that is not there.
+    /// The command line names an init that does not exist.
     Init,
 }
 
-/// Starts them one after the other.
+/// Starts the machines one after the other.
 pub(crate) fn run(hardware: &HardwareOptions, extent: Extent) -> Result<Tally> {
     println!("Disk images");
     let kernel = build::kernel(Policy::default(), crate::toolchain::Output::OnFailure)?;
@@ -122,7 +122,7 @@ fn machine(case: &Case, hardware: &HardwareOptions, kernel: &Path) -> Result<Mac
 }
 
 impl Damage {
-    /// Damages the file with the parts, which is on the disk in one piece; boot/handover/src/bundle.rs has its form.
+    /// Damages the bundle, which is contiguous on the disk; boot/handover/src/bundle.rs has its format.
     fn inflict(self, disk: &mut [u8]) -> Option<()> {
         const MAGIC: &[u8] = b"POLLUX\x1a\x01";
         const HEADER: usize = 32;
@@ -158,13 +158,13 @@ impl Damage {
     }
 }
 
-/// What a machine has said.
+/// The output of a machine.
 struct Said {
     log: String,
     screen: Vec<String>,
 }
 
-/// Lets the machine run until both have these words, it has switched off, or it takes too long.
+/// Runs the machine until log and screen have these words, it powers off, or the time limit passes.
 fn start(machine: &Machine, disk: &[u8], words: &str) -> Result<Said> {
     let mut session = Session::start_from(machine, disk)?;
     let mut said = Said { log: String::new(), screen: Vec::new() };

@@ -1,6 +1,6 @@
-//! The stress test: Debian's stress-ng, unmodified, checks what Pollux does under load.
+//! The stress test: runs Debian's unmodified stress-ng, which checks Pollux under load.
 //!
-//! Owns: which stressors, for how long.   Not here: what counts as failed (tests/stress/script.sh).
+//! Owns: the stressors and their time.   Not here: what counts as failed (tests/stress/script.sh).
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::{
     libtest, script,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "stress";
 
-/// Where it is in its package, and in the guest.
+/// The program's path in its package, and in the guest.
 const PROGRAM: &str = "usr/bin/stress-ng";
 
-/// The package, and of those it depends on the ones whose libraries it loads and the kit's own tools do not bring.
+/// The package, with those of its dependencies whose libraries it loads and the kit's own tools do not bring.
 const PACKAGES: [&str; 19] = [
     "stress-ng",
     "libapparmor1",
@@ -44,7 +44,7 @@ const PACKAGES: [&str; 19] = [
     "libxxhash0",
 ];
 
-/// What is done twice at a time, one after the other.
+/// The stressors. They run one after the other, in two instances each.
 const STRESSORS: [&str; 11] =
     ["fork", "pipe", "eventfd", "poll", "epoll", "sigfd", "timer", "timerfd", "futex", "switch", "fault"];
 
@@ -52,13 +52,13 @@ const STRESSORS: [&str; 11] =
 const SHORT: u32 = 1;
 const LONG: u32 = 60;
 
-/// What a stressor takes besides, in emulation on a busy machine.
+/// The overhead of a stressor in seconds, in emulation on a busy machine.
 const BESIDES: u32 = 10;
 
-/// How long shall be stressed.
+/// The stress test, as the options select it.
 pub(crate) struct Stress {
     seconds: u32,
-    /// Only with as many CPUs as there are in any run: they meet in more ways.
+    /// The number of CPUs to run with: the largest of all runs, because processes then meet in more ways.
     smp: u8,
 }
 
@@ -80,7 +80,7 @@ impl Driven for Stress {
         debian::pack(&root, PROGRAM, &[], files)
     }
 
-    /// Linux is not asked: it has passed, and stress-ng judges by itself.
+    /// Skips Linux, which has passed: stress-ng judges by itself.
     fn job(&self, kernel: KernelOptions) -> Result<Option<Job>> {
         if kernel.on == Kernel::Linux || kernel.smp != self.smp {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Names for addresses in the kernel, and backtraces that a person can read.
+//! Finds names for addresses in the kernel, and makes backtraces readable.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use addr2line::Loader;
 
 use crate::project;
 
-/// The debug information of a kernel; empty where there is none, as for the twin.
+/// The debug information of a kernel; empty if it has none, like the twin.
 pub(crate) struct Symbols(Option<Loader>);
 
 impl Symbols {
-    /// Those of a kernel file.
+    /// Reads the debug information of a kernel file.
     pub(crate) fn of(image: &Path) -> Self {
         Self(Loader::new(image).ok())
     }
 
-    /// The functions that an address lies in, the innermost inlined one first, each with its line.
+    /// Returns the functions around an address, the innermost inlined one first, each with its line.
     pub(crate) fn functions(&self, address: u64) -> Vec<String> {
         let Some(loader) = &self.0 else { return Vec::new() };
         let mut functions: Vec<(Option<String>, Option<String>)> = Vec::new();
@@ -27,7 +27,7 @@ impl Symbols {
                 functions.push((name, place));
             }
         }
-        // The last one is the function that was really called: the symbol table has its name in full.
+        // The last one is the function that was called; the symbol table has its full name.
         if let Some(symbol) = loader.find_symbol(address) {
             let name = Some(addr2line::demangle_auto(symbol.into(), None).into_owned());
             match functions.last_mut() {
@@ -42,13 +42,13 @@ impl Symbols {
         functions.into_iter().filter_map(text).collect()
     }
 
-    /// The kernel's log with names in place of addresses.
+    /// Returns the kernel's log with names instead of addresses.
     pub(crate) fn readable(&self, log: &str) -> String {
         readable(log, |address| self.functions(address))
     }
 }
 
-/// A source file's name without what is the same for all files of the project, or of a crate from a registry.
+/// Shortens a source file's name by the prefix of the project, or of the registry.
 fn short(file: &str) -> &str {
     let root = project::root();
     let local = root.to_str().and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
@@ -56,7 +56,7 @@ fn short(file: &str) -> &str {
     local.or_else(foreign).unwrap_or(file)
 }
 
-/// Puts names in place of OSTD's frames, which are lines like
+/// Replaces OSTD's frames by names. A frame is a line like
 /// `   3: fn 0xffffffff88001000 - pc 0xffffffff88001234 / registers:` and two more lines of registers.
 fn readable(log: &str, functions: impl Fn(u64) -> Vec<String>) -> String {
     let mut text = String::new();
@@ -82,7 +82,7 @@ fn readable(log: &str, functions: impl Fn(u64) -> Vec<String>) -> String {
     text
 }
 
-/// The return address in a frame's line: one past the call, which is why a byte less is looked up.
+/// Parses the return address in a frame's line. It lies behind the call, so the caller looks up one byte less.
 fn program_counter(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(" pc ")?;
     u64::from_str_radix(rest.trim_start().split(' ').next()?.strip_prefix("0x")?, 16).ok()
@@ -127,7 +127,7 @@ done\n";
     #[test]
     fn names_come_from_the_debug_information() {
         let own = std::env::current_exe().unwrap_or_default();
-        // A position-independent program: the address in the file is the difference from where it is loaded.
+        // In a position-independent program the address in the file is relative to the load address.
         let symbols = Symbols::of(&own);
         let loaded = names_come_from_the_debug_information as *const () as u64;
         let base = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Running cargo, with the toolchain that the launcher chose.
+//! Runs cargo, with the toolchain that the launcher chose.
 
 use std::{
     io::Read,
@@ -13,44 +13,44 @@ use anyhow::{Context, Result, bail};
 
 use crate::project;
 
-/// A step that takes longer says what it is doing.
+/// The time after which a quiet step says what it is doing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How much a build says.
+/// The output of a build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Everything cargo says.
+    /// Print everything.
     Full,
-    /// Nothing if it is quick, a line if it takes long, everything if it fails.
+    /// Print nothing if it is quick, a line if it takes long, everything if it fails.
     OnFailure,
 }
 
 /// A program that cargo has built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Executable {
-    /// The name of its target.
+    /// The name of its cargo target.
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) path: PathBuf,
-    /// The directory of its package, where cargo would run it.
+    /// The directory of its package, in which cargo would run it.
     pub(crate) directory: PathBuf,
 }
 
-/// What a program is for.
+/// The kind of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Test,
     Program,
 }
 
-/// A cargo command in a directory of the project, from the lock file alone.
+/// Makes a cargo command in a directory of the project, which uses only the lock file's versions.
 pub(crate) fn cargo(directory: &str, subcommand: &str) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(project::root().join(directory)).args([subcommand, "--locked"]);
     command
 }
 
-/// Runs a build and gives the programs it made.
+/// Runs a build and returns its programs.
 pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Result<Vec<Executable>> {
     build.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stdout(Stdio::piped());
     if output == Output::OnFailure {
@@ -60,7 +60,7 @@ pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Res
     let complaints = child.stderr.take().map(|mut stderr| {
         thread::spawn(move || {
             let mut text = Vec::new();
-            // What could be read is still worth showing.
+            // Show the part that could be read.
             let _ = stderr.read_to_end(&mut text);
             text
         })
@@ -87,7 +87,7 @@ pub(crate) fn executables(mut build: Command, what: &str, output: Output) -> Res
     Ok(parse(&messages))
 }
 
-/// The executables among cargo's messages.
+/// Parses the executables in cargo's messages.
 fn parse(messages: &str) -> Vec<Executable> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     messages

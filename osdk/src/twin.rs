@@ -13,10 +13,10 @@ use crate::{debian, initramfs::Initramfs, project};
 /// The package that always depends on the newest 6.1 kernel of Debian 12.
 const PACKAGE: &str = "linux-image-cloud-amd64";
 
-/// What the name of that kernel's package begins with.
+/// The prefix of the name of that kernel's package.
 const SERIES: &str = "linux-image-6.1.";
 
-/// What drives the card, each after what it needs.
+/// The card's drivers, in the order of their dependencies.
 const MODULES: [&str; 8] = [
     "drivers/virtio/virtio_ring.ko",
     "drivers/virtio/virtio.ko",
@@ -28,7 +28,7 @@ const MODULES: [&str; 8] = [
     "drivers/net/virtio_net.ko",
 ];
 
-/// The kernel file: `LINUX_KERNEL`, or Debian's, which is fetched if it is not there.
+/// Returns the kernel file: `LINUX_KERNEL`, or Debian's, fetched at first use.
 pub(crate) fn image() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("LINUX_KERNEL").filter(|path| !path.is_empty()).map(PathBuf::from) {
         if !path.is_file() {
@@ -43,8 +43,8 @@ pub(crate) fn image() -> Result<PathBuf> {
     }
 }
 
-/// An archive with the modules that drive a virtio network card, for init to load in the order of their names. None if
-/// the kernel is the user's own, which has to have them built in.
+/// Makes an archive with the modules for a virtio network card, which init loads in the order of their names. The
+/// archive is empty for the user's own kernel, which must have the drivers built in.
 pub(crate) fn modules() -> Result<Initramfs> {
     let mut archive = Initramfs::new()?;
     if std::env::var_os("LINUX_KERNEL").is_some_and(|path| !path.is_empty()) {
@@ -76,7 +76,7 @@ fn fetch(directory: &Path) -> Result<PathBuf> {
     unpacked(directory).with_context(|| format!("{package} holds no kernel; {ADVICE}"))
 }
 
-/// The kernel package among what `apt-cache depends` prints.
+/// Finds the kernel package in the output of `apt-cache depends`.
 fn dependency(depends: &str) -> Option<String> {
     let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     names.filter(|name| name.starts_with(SERIES)).max().map(str::to_owned)

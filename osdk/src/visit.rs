@@ -1,6 +1,6 @@
-//! A visitor of the HTTP server in the guest (tests/src/bin/httpd.rs): requests, and whether the answers are right.
+//! A client of the HTTP server in the guest (tests/src/bin/httpd.rs): sends requests and checks the answers.
 //!
-//! Source: RFC 9112, as far as that server speaks it.
+//! Source: RFC 9112, as far as that server implements it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// How long one answer may take to go on.
+/// The longest silence within an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to the server.
@@ -20,23 +20,23 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Connects to what this port of the host leads to.
+    /// Connects to the server behind this port of the host.
     pub(crate) fn begin(port: u16) -> Result<Self> {
         connect(port).map(|stream| Self { stream })
     }
 
-    /// Asks for `path`: the status and the body.
+    /// Requests `path`, and returns the status and the body.
     pub(crate) fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>)> {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pollux\r\n\r\n"), &[])
     }
 
-    /// Sends `body` to `path`.
+    /// Posts `body` to `path`, and returns the status and the body of the answer.
     pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
         let len = body.len();
         self.ask(&format!("POST {path} HTTP/1.1\r\nHost: pollux\r\nContent-Length: {len}\r\n\r\n"), body)
     }
 
-    /// Asks for `count` bytes and compares each with what it has to be.
+    /// Requests `count` bytes and compares each.
     pub(crate) fn compare_bytes(&mut self, count: usize) -> Result<()> {
         let (status, body) = self.get(&format!("/bytes/{count}"))?;
         ensure!(status == 200 && body.len() == count, "status {status}, {} of {count} bytes", body.len());
@@ -70,7 +70,7 @@ impl Visit {
     }
 }
 
-/// Connects to what this port of the host leads to.
+/// Connects to the server behind this port of the host.
 pub(crate) fn connect(port: u16) -> Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -79,7 +79,7 @@ pub(crate) fn connect(port: u16) -> Result<BufReader<TcpStream>> {
     Ok(BufReader::new(stream))
 }
 
-/// Visits until the server is there, which the ports of the host do not say: QEMU answers for it.
+/// Retries until the server answers. A connection to the host's port does not prove that, because QEMU accepts it.
 pub(crate) fn await_server(port: u16, limit: Duration) -> Result<Vec<u8>> {
     let deadline = Instant::now() + limit;
     loop {

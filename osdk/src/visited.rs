@@ -1,4 +1,4 @@
-//! The tests whose guest has a network card and is visited from the host.
+//! Tests whose guest has a network card, and which the host visits.
 //!
 //! Not here: the visits (`network`, `servers`), the boots of other tests (`test`).
 
@@ -11,16 +11,16 @@ use crate::{
     network, servers,
 };
 
-/// What the visits of one test brought.
+/// The results of a test's visits.
 #[derive(Default)]
 pub(crate) struct Visits {
     pub(crate) tally: Tally,
-    /// What to print.
+    /// Text to print.
     pub(crate) notes: String,
 }
 
 impl Visits {
-    /// Notes how the visit with this name went.
+    /// Notes the result of the visit with this name.
     pub(crate) fn note(&mut self, name: &str, result: Result<()>) {
         match result {
             Ok(()) => self.tally.passed += 1,
@@ -32,20 +32,20 @@ impl Visits {
     }
 }
 
-/// One such test.
+/// A test with visits from the host.
 pub(crate) struct Visited {
-    /// The name that `--test` takes.
+    /// Its name for `--test`.
     pub(crate) name: &'static str,
-    /// Whether it makes this run, of those with these CPU counts.
+    /// Whether the test takes part in this run, given all CPU counts of the options.
     pub(crate) takes: fn(&KernelOptions, &[u8]) -> bool,
-    /// Boots, visits, perhaps at length, and gives what to print.
+    /// Boots, makes the visits (the long form if the flag is set), and returns the results and a text to print.
     pub(crate) run: fn(KernelOptions, &HardwareOptions, bool) -> Result<(Tally, String)>,
 }
 
-/// All of them.
+/// All tests with visits.
 pub(crate) const ALL: [Visited; 2] = [
     Visited { name: network::NAME, takes: |_, _| true, run: network::run },
-    // With the most CPUs: servers have threads and children. Elsewhere than on Debian nobody fetches them.
+    // Servers have threads and children, so this takes the largest CPU count. The kit fetches them on Debian only.
     Visited {
         name: servers::NAME,
         takes: |kernel, cpus| Some(&kernel.smp) == cpus.iter().max() && debian::is_here(),

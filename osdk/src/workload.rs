@@ -1,6 +1,6 @@
-//! The workload: a shell script of ordinary commands on Linux and on Pollux, every step's output compared.
+//! The workload: compares the output of each step of a shell script on Linux and on Pollux.
 //!
-//! Owns: what a step is, and how a difference is shown.   Not here: the steps (tests/workload/script.sh).
+//! Owns: the form of a step, and the display of a difference.   Not here: the steps (tests/workload/script.sh).
 //! Why: decision 0080.
 
 use std::{path::Path, time::Duration};
@@ -17,30 +17,30 @@ use crate::{
     script,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "workload";
 
-/// Programs of the host with shared libraries, which the last steps use.
+/// The host's dynamically linked programs that the last steps use.
 const LINKED: [&str; 2] = ["/usr/bin/ls", "/usr/bin/sort"];
 
-/// Half a minute in emulation, on a machine with nothing else to do.
+/// The time limit. The script takes half a minute in emulation, on an idle machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// The line that begins a step.
 const MARK: &str = "== ";
 
-/// The script, and what Linux printed.
+/// The script, and Linux's output.
 #[derive(Default)]
 pub(crate) struct Workload(Comparison);
 
-/// The output of a script's steps on Linux, which that on Pollux has to be the same as.
+/// The output of a script's steps on Linux, to compare Pollux's with.
 #[derive(Default)]
 pub(crate) struct Comparison {
     reference: Option<String>,
 }
 
 impl Comparison {
-    /// Keeps what Linux printed, or compares with it.
+    /// Keeps Linux's output, or compares Pollux's with it.
     pub(crate) fn judge(&mut self, kernel: KernelOptions, stdout: &str, status: Option<u8>) -> Verdict {
         let (tally, notes) = match kernel.on {
             Kernel::Linux => {
@@ -52,7 +52,7 @@ impl Comparison {
         Verdict { tally, remark: String::new(), notes }
     }
 
-    /// Compares what Pollux printed: the cases are the steps.
+    /// Compares Pollux's output with Linux's. Each step counts as a case.
     fn compare(&self, stdout: &str) -> (Tally, String) {
         let (mut tally, mut notes) = (Tally::default(), String::new());
         let mut ours = steps(stdout);
@@ -90,7 +90,7 @@ impl Driven for Workload {
     }
 }
 
-/// The steps, each from its mark to the next one's. What stands before the first mark belongs to it.
+/// Splits output into steps, each from its mark to the next mark. Text before the first mark belongs to the first step.
 fn steps(output: &str) -> impl Iterator<Item = &str> {
     let mut rest = output;
     std::iter::from_fn(move || {

@@ -1,7 +1,7 @@
-# Runs Debian's memcached and redis-server for visitors from the host, who end redis-server twice; the second begins
-# with what the first has saved. Then a third is asked over the loopback.
+# Runs Debian's memcached and redis-server for clients on the host. They end redis-server twice; the second one loads
+# the snapshot of the first. Then redis-benchmark queries a third over loopback.
 #
-# Run as `busybox sh script.sh REQUESTS`. Prints what redis-benchmark says, and fails with what a server does.
+# Run as `busybox sh script.sh REQUESTS`. Prints the output of redis-benchmark, and fails if a server fails.
 
 export PATH=/usr/bin:$PATH
 cd /tmp

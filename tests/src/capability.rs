@@ -1,17 +1,17 @@
-//! The capabilities of this thread; for use in a [`crate::child`].
+//! Reads and sets the capabilities of this thread; for use in a [`crate::child`].
 
 use crate::sys::{self, Result};
 
-/// Effective, permitted, inheritable.
+/// The effective, permitted and inheritable sets.
 pub type Sets = [u64; 3];
 
-/// Version 3, and the caller.
+/// A header for version 3 and the calling thread.
 const HEADER: [u32; 2] = [0x2008_0522, 0];
 
-/// The three sets.
+/// Returns the three sets.
 pub fn get() -> Sets {
     let mut words = [0_u32; 6];
-    // SAFETY: the words are ours, and as many as this version has.
+    // SAFETY: the words are ours, and this version has as many.
     unsafe { sys::call(libc::SYS_capget, [HEADER.as_ptr().addr(), words.as_mut_ptr().addr()]) }
         .expect("the caller's capabilities");
     [0, 1, 2].map(|set| u64::from(words[set]) | u64::from(words[set + 3]) << 32)

@@ -1,4 +1,4 @@
-//! A closure run in a forked child: its exit status, and its failed assertions.
+//! Runs a closure in a forked child, and reports its exit status and failed assertions.
 //!
 //! The child has one thread, so a signal sent to the process is taken by the code under test, not by
 //! the thread that waits for libtest.
@@ -9,7 +9,7 @@ use crate::fd::{self, Fd};
 use crate::signal;
 use crate::sys::{self, Result};
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It exited with this code.
@@ -19,7 +19,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Takes a wait status apart.
+    /// Parses a wait status.
     pub fn from_wait(status: i32) -> Self {
         if libc::WIFSIGNALED(status) {
             Self::Killed(libc::WTERMSIG(status))
@@ -30,7 +30,7 @@ impl Status {
     }
 }
 
-/// What a child exits with when an assertion in it fails.
+/// The exit status of a child with a failed assertion.
 const FAILED: i32 = 101;
 
 /// A running child; killed and reaped when dropped without being waited for.
@@ -41,14 +41,14 @@ pub struct Child {
     report: Fd,
 }
 
-/// Forks a child that runs `work` and exits with 0, or tells the parent what failed.
+/// Forks a child that runs `work` and exits with 0, or sends the parent the failed assertion.
 pub fn spawn(work: impl FnOnce()) -> Child {
     let (report, reporter) = fd::pipe2(libc::O_CLOEXEC | libc::O_NONBLOCK).expect("a pipe");
     // SAFETY: the child runs on a copy of this thread; glibc keeps its allocator usable.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
         0 => {
-            // Rust's runtime looks at these first, to tell of an overflow of the stack.
+            // Rust's runtime handles these signals to report a stack overflow.
             signal::default(libc::SIGSEGV);
             signal::default(libc::SIGBUS);
             panic::set_hook(Box::new(move |panic| {
@@ -64,8 +64,7 @@ pub fn spawn(work: impl FnOnce()) -> Child {
     }
 }
 
-/// Runs `work` in a child; fails if an assertion in it fails or it ends in another way than by
-/// returning.
+/// Runs `work` in a child; fails unless it returns and all its assertions hold.
 #[track_caller]
 pub fn run(work: impl FnOnce()) {
     spawn(work).join();
@@ -77,7 +76,7 @@ pub fn status(work: impl FnOnce()) -> Status {
     spawn(work).wait()
 }
 
-/// `wait4`: the number and the raw status of a child, or `None` when `WNOHANG` found none.
+/// Calls wait4(2): returns the process ID and raw status of a child, `None` if `WNOHANG` found none.
 pub fn wait4(pid: i32, options: i32) -> Result<Option<(i32, i32)>> {
     let mut status = 0_i32;
     let arguments = [pid as usize, &raw mut status as usize, options as usize, 0];
@@ -86,25 +85,25 @@ pub fn wait4(pid: i32, options: i32) -> Result<Option<(i32, i32)>> {
     Ok((found != 0).then_some((found, status)))
 }
 
-/// Whether a child has ended, which stays to be waited for.
+/// Whether a child has ended, without reaping it.
 pub fn peek(pid: i32) -> bool {
     // SAFETY: `siginfo_t` is plain data.
     let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: the information is ours.
     let result = unsafe { libc::waitid(libc::P_PID, pid as u32, &mut info, options) };
-    // SAFETY: waitid has set it, to 0 if there is nobody.
+    // SAFETY: waitid has set it, to 0 if no child has ended.
     result == 0 && unsafe { info.si_pid() } == pid
 }
 
-/// Ends the process at once, without a trace of libtest's own clean-up.
+/// Ends the process at once, without libtest's clean-up.
 pub fn exit(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.
     unsafe { libc::_exit(code) }
 }
 
 impl Child {
-    /// The child's number.
+    /// Returns the child's process ID.
     pub fn pid(&self) -> i32 {
         self.pid
     }
@@ -136,7 +135,7 @@ impl Child {
         status
     }
 
-    /// Waits until the child ends, which must be by returning.
+    /// Waits until the child ends; fails unless it returns.
     #[track_caller]
     pub fn join(self) {
         assert_eq!(self.wait(), Status::Exited(0));
@@ -146,7 +145,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            // SAFETY: the child is ours and not yet reaped, so its number is still its own.
+            // SAFETY: the child is ours and not yet reaped, so its process ID is still its own.
             unsafe {
                 libc::kill(self.pid, libc::SIGKILL);
                 libc::waitpid(self.pid, core::ptr::null_mut(), 0);

@@ -1,4 +1,4 @@
-//! An epoll instance, raw.
+//! Wraps an epoll instance with raw system calls.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::Fd;
 use crate::sys::{self, Result};
 use crate::time;
 
-/// The events of epoll, as the unsigned word they are.
+/// The events of epoll, as an unsigned word.
 #[expect(missing_docs, reason = "the names of epoll_ctl(2)")]
 pub mod events {
     pub const IN: u32 = libc::EPOLLIN as u32;
@@ -24,13 +24,13 @@ pub mod events {
 /// One reported event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What is ready.
+    /// The ready events.
     pub events: u32,
-    /// What the caller registered with it.
+    /// The data that the caller registered.
     pub data: u64,
 }
 
-/// An event in short.
+/// Makes an event.
 pub fn event(events: u32, data: u64) -> Event {
     Event { events, data }
 }
@@ -43,12 +43,12 @@ pub const EVENT_SIZE: usize = 12;
 pub struct Epoll(pub Fd);
 
 impl Epoll {
-    /// A new instance.
+    /// Makes a new instance.
     pub fn new() -> Self {
         Self(create1(0).expect("an epoll instance"))
     }
 
-    /// The instance's descriptor.
+    /// Returns the instance's descriptor.
     pub fn number(&self) -> i32 {
         self.0.number()
     }
@@ -58,7 +58,7 @@ impl Epoll {
         ctl(self.number(), libc::EPOLL_CTL_ADD, fd.number(), events, data)
     }
 
-    /// Changes what is wanted of `fd`.
+    /// Changes the events of interest of `fd`.
     pub fn modify(&self, fd: &Fd, events: u32, data: u64) -> Result<()> {
         ctl(self.number(), libc::EPOLL_CTL_MOD, fd.number(), events, data)
     }
@@ -73,13 +73,13 @@ impl Epoll {
         wait(self.number(), max, timeout)
     }
 
-    /// What is ready now, at most 64 of it.
+    /// Returns what is ready now, at most 64 events.
     #[track_caller]
     pub fn now(&self) -> Vec<Event> {
         self.wait(64, 0).expect("epoll_wait without waiting")
     }
 
-    /// As [`now`](Self::now), only the data.
+    /// Returns the data of [`now`](Self::now).
     #[track_caller]
     pub fn now_data(&self) -> Vec<u64> {
         self.now().into_iter().map(|event| event.data).collect()
@@ -92,31 +92,31 @@ impl Default for Epoll {
     }
 }
 
-/// `epoll_create1`.
+/// Calls epoll_create1(2).
 pub fn create1(flags: i32) -> Result<Fd> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_epoll_create1, [flags as usize]) }
         .map(|fd| Fd::from_number(fd as i32))
 }
 
-/// `epoll_ctl` of bare numbers.
+/// Calls epoll_ctl(2) with bare numbers.
 pub fn ctl(epoll: i32, operation: i32, fd: i32, events: u32, data: u64) -> Result<()> {
     let mut event = libc::epoll_event { events, u64: data };
     // SAFETY: the event is ours.
     unsafe { ctl_at(epoll, operation, fd, &raw mut event as usize) }
 }
 
-/// `epoll_ctl` with the event at `address`.
+/// Calls epoll_ctl(2) with the event at `address`.
 ///
 /// # Safety
-/// None is broken by the kernel: it only reads the event.
+/// There is no requirement: the kernel only reads the event.
 pub unsafe fn ctl_at(epoll: i32, operation: i32, fd: i32, address: usize) -> Result<()> {
     let arguments = [epoll as usize, operation as usize, fd as usize, address];
     // SAFETY: the kernel only reads.
     unsafe { sys::call(libc::SYS_epoll_ctl, arguments) }.map(drop)
 }
 
-/// `epoll_wait` of a bare number.
+/// Calls epoll_wait(2) with a bare number.
 pub fn wait(epoll: i32, max: usize, timeout: i32) -> Result<Vec<Event>> {
     collect(max, |address| {
         // SAFETY: the array is ours.
@@ -124,17 +124,17 @@ pub fn wait(epoll: i32, max: usize, timeout: i32) -> Result<Vec<Event>> {
     })
 }
 
-/// `epoll_wait` into the array at `address`.
+/// Calls epoll_wait(2) with the array at `address`.
 ///
 /// # Safety
-/// What is mapped of the array must be the caller's.
+/// The mapped part of the array must belong to the caller.
 pub unsafe fn wait_at(epoll: i32, address: usize, max: i32, timeout: i32) -> Result<usize> {
     let arguments = [epoll as usize, address, max as usize, timeout as usize];
     // SAFETY: handed on to the caller.
     unsafe { sys::call(libc::SYS_epoll_wait, arguments) }
 }
 
-/// `epoll_pwait`, with the signal mask `mask` if there is one.
+/// Calls epoll_pwait(2), with the signal mask `mask` if there is one.
 pub fn pwait(epoll: i32, max: usize, timeout: i32, mask: Option<u64>) -> Result<Vec<Event>> {
     let mask = mask.as_ref().map_or(0, |mask| &raw const *mask as usize);
     collect(max, |address| {
@@ -144,7 +144,7 @@ pub fn pwait(epoll: i32, max: usize, timeout: i32, mask: Option<u64>) -> Result<
     })
 }
 
-/// `epoll_pwait2`, without a time limit if `timeout` is `None`.
+/// Calls epoll_pwait2(2), without a time limit if `timeout` is `None`.
 pub fn pwait2(
     epoll: i32,
     max: usize,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What a system call failed with.
+/// The error number of a failed system call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);
 

@@ -1,4 +1,4 @@
-//! A file descriptor that is closed when it goes out of scope, and what makes one.
+//! A file descriptor that closes when it goes out of scope, and the calls that make one.
 
 use std::ffi::CString;
 
@@ -14,12 +14,12 @@ impl Fd {
         Self(number)
     }
 
-    /// The descriptor's number.
+    /// Returns the descriptor's number.
     pub fn number(&self) -> i32 {
         self.0
     }
 
-    /// Gives the number away: nobody closes it now.
+    /// Releases the number to the caller, who must close it.
     pub fn into_number(self) -> i32 {
         let number = self.0;
         core::mem::forget(self);
@@ -35,13 +35,13 @@ impl Fd {
         Ok(bytes)
     }
 
-    /// Writes `bytes`, or as many of them as one call takes.
+    /// Writes `bytes`, or as many of them as one call accepts.
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         // SAFETY: the kernel only reads.
         unsafe { call3(libc::SYS_write, self.0, bytes.as_ptr() as usize, bytes.len()) }
     }
 
-    /// Reads a 64-bit counter, as an eventfd or a timerfd gives it.
+    /// Reads the 64-bit counter of an eventfd or a timerfd.
     pub fn read_u64(&self) -> Result<u64> {
         let mut value = 0_u64;
         // SAFETY: eight bytes are ours.
@@ -55,18 +55,18 @@ impl Fd {
         self.write(&value.to_ne_bytes()).map(|written| assert_eq!(written, 8))
     }
 
-    /// Closes the descriptor and says how that went.
+    /// Closes the descriptor and returns the result of close(2).
     pub fn close(self) -> Result<()> {
         close(self.into_number())
     }
 
-    /// A second descriptor of the same open file.
+    /// Makes a second descriptor of the same open file.
     pub fn dup(&self) -> Result<Fd> {
         // SAFETY: no memory is involved.
         unsafe { sys::call(libc::SYS_dup, [self.0 as usize]) }.map(made)
     }
 
-    /// `fcntl` with an integer argument.
+    /// Calls fcntl(2) with an integer argument.
     pub fn fcntl(&self, command: i32, argument: usize) -> Result<i32> {
         fcntl(self.0, command, argument)
     }
@@ -76,7 +76,7 @@ impl Fd {
         self.fcntl(libc::F_SETFL, flags as usize).map(drop)
     }
 
-    /// The number of bytes that can be read now.
+    /// Returns the number of bytes that can be read now.
     pub fn unread(&self) -> Result<i32> {
         let mut count = 0_i32;
         let address = &raw mut count as usize;
@@ -98,7 +98,7 @@ pub fn close(number: i32) -> Result<()> {
     unsafe { sys::call(libc::SYS_close, [number as usize]) }.map(drop)
 }
 
-/// `fcntl` of a bare number.
+/// Calls fcntl(2) with a bare number.
 pub fn fcntl(number: i32, command: i32, argument: usize) -> Result<i32> {
     // SAFETY: the commands used here take integers.
     unsafe { call3(libc::SYS_fcntl, number, command as usize, argument) }.map(|value| value as i32)
@@ -110,19 +110,19 @@ pub fn dup2(old: i32, new: i32) -> Result<i32> {
     unsafe { sys::call(libc::SYS_dup2, [old as usize, new as usize]) }.map(|fd| fd as i32)
 }
 
-/// As [`dup2`], with flags.
+/// Does the same as [`dup2`], with flags.
 pub fn dup3(old: i32, new: i32, flags: i32) -> Result<i32> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_dup3, [old as usize, new as usize, flags as usize]) }
         .map(|fd| fd as i32)
 }
 
-/// A pipe: the read end and the write end.
+/// Makes a pipe: the read end and the write end.
 pub fn pipe() -> (Fd, Fd) {
     pipe2(0).expect("a pipe")
 }
 
-/// A pipe made with `flags`.
+/// Makes a pipe with `flags`.
 pub fn pipe2(flags: i32) -> Result<(Fd, Fd)> {
     let mut ends = [0_i32; 2];
     let address = ends.as_mut_ptr() as usize;
@@ -131,7 +131,7 @@ pub fn pipe2(flags: i32) -> Result<(Fd, Fd)> {
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
 
-/// An eventfd.
+/// Makes an eventfd.
 pub fn eventfd(initial: u32, flags: i32) -> Result<Fd> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_eventfd2, [initial as usize, flags as usize]) }.map(made)

@@ -1,9 +1,9 @@
-//! What the guest programs share: system calls as Linux returns them, and the few things a test of
-//! them needs.
+//! The library of the guest programs: wrappers that return what a system call returns, and helpers for
+//! tests of system calls.
 //!
 //! The programs in `tests/` are ordinary Linux programs, one per man page; each case is a sentence
 //! about behaviour that holds on Linux 6.1. They run as root with one test at a time, and need
-//! `/tmp` and `/dev` but no `/proc`. A case that changes what belongs to a whole process (a signal
+//! `/tmp` and `/dev` but no `/proc`. A case that changes state of the whole process (a signal
 //! action, a limit) does so in a [`child`].
 
 pub mod capability;

@@ -1,4 +1,4 @@
-//! Resource limits of this process; for use in a [`crate::child`].
+//! Reads and sets resource limits of this process; for use in a [`crate::child`].
 
 use crate::memory::last_error;
 use crate::sys::Result;
@@ -6,7 +6,7 @@ use crate::sys::Result;
 /// A resource of getrlimit(2).
 pub type Resource = libc::__rlimit_resource_t;
 
-/// Lowers a limit, the soft and the hard one; fails the test if that is refused.
+/// Lowers the soft and the hard limit; fails the test if the kernel refuses.
 pub fn lower(resource: Resource, most: u64) {
     set(resource, most, most).expect("a lower limit");
 }
@@ -21,7 +21,7 @@ pub fn set(resource: Resource, soft: u64, hard: u64) -> Result<()> {
     }
 }
 
-/// The soft and the hard limit.
+/// Returns the soft and the hard limit.
 pub fn get(resource: Resource) -> Result<(u64, u64)> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is ours.

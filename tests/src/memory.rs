@@ -1,4 +1,4 @@
-//! Pages with known ends: arrays that run into a hole, addresses that nothing is mapped at.
+//! Maps pages with known ends: for arrays that run into a hole, and for unmapped addresses.
 
 use core::ptr;
 
@@ -32,12 +32,12 @@ impl Pages {
         Self { base, count }
     }
 
-    /// The first address.
+    /// Returns the first address.
     pub fn start(&self) -> usize {
         self.base
     }
 
-    /// The first address after the pages, which is not mapped.
+    /// Returns the first address after the pages, which is not mapped.
     pub fn end(&self) -> usize {
         self.base + self.count * PAGE
     }
@@ -50,8 +50,8 @@ impl Pages {
         assert_eq!(unsafe { libc::mprotect(address, PAGE, protection) }, 0);
     }
 
-    /// Puts `values` so that they end `missing` bytes behind the last mapped one; what fits is
-    /// written. Returns the address of the first.
+    /// Writes `values` so that they end `missing` bytes behind the last mapped byte; writes only the part that
+    /// is mapped. Returns the address of the first.
     pub fn place<T: Copy>(&self, values: &[T], missing: usize) -> usize {
         let size = size_of_val(values);
         let address = self.end() + missing - size;
@@ -63,7 +63,7 @@ impl Pages {
         address
     }
 
-    /// The value at `address`, which need not be aligned.
+    /// Reads the value at `address`, which need not be aligned.
     pub fn value<T: Copy>(&self, address: usize) -> T {
         assert!(address >= self.base && address + size_of::<T>() <= self.end());
         // SAFETY: the bytes are ours; the types used are plain numbers.
@@ -90,7 +90,7 @@ pub fn map_shared(count: usize) -> Result<usize> {
 fn map_as(kind: i32, count: usize) -> Result<usize> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = kind | libc::MAP_ANONYMOUS;
-    // SAFETY: a new mapping takes nothing from anybody.
+    // SAFETY: a new mapping replaces nothing.
     let base = unsafe { libc::mmap(ptr::null_mut(), count * PAGE, protection, flags, -1, 0) };
     if base == libc::MAP_FAILED {
         return Err(last_error());
@@ -104,7 +104,7 @@ pub fn unmap(base: usize, count: usize) {
     assert_eq!(unsafe { libc::munmap(base as *mut _, count * PAGE) }, 0);
 }
 
-/// What the last call of a libc function failed with.
+/// Returns the error of the last call of a libc function.
 pub fn last_error() -> Errno {
     Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! `poll` and `ppoll`, raw.
+//! Wraps poll(2) and ppoll(2) with raw system calls.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::Fd;
 use crate::sys::{self, Result};
 use crate::time;
 
-/// An entry that asks for `events` of `fd`, with `revents` full of garbage.
+/// Makes an entry that asks for `events` of `fd`, with garbage in `revents`.
 pub fn entry(fd: i32, events: i16) -> libc::pollfd {
     libc::pollfd { fd, events, revents: 0x5555 }
 }
@@ -20,18 +20,18 @@ pub fn poll(entries: &mut [libc::pollfd], timeout: i32) -> Result<usize> {
 /// Polls the `count` entries at `address`.
 ///
 /// # Safety
-/// If the array is mapped, it must be the caller's.
+/// If the array is mapped, it must belong to the caller.
 pub unsafe fn poll_at(address: usize, count: usize, timeout: i32) -> Result<usize> {
     // SAFETY: handed on to the caller.
     unsafe { sys::call(libc::SYS_poll, [address, count, timeout as usize]) }
 }
 
-/// What is ready now of `events` and of what is always reported.
+/// Returns which of `events`, and of the events that are always reported, are ready now.
 pub fn ready(fd: &Fd, events: i16) -> i16 {
     ready_number(fd.number(), events)
 }
 
-/// As [`ready`], of a bare number.
+/// Does the same as [`ready`], for a bare number.
 pub fn ready_number(fd: i32, events: i16) -> i16 {
     let mut entries = [entry(fd, events)];
     let count = poll(&mut entries, 0).expect("poll with a valid array");
@@ -39,8 +39,8 @@ pub fn ready_number(fd: i32, events: i16) -> i16 {
     entries[0].revents
 }
 
-/// `ppoll`, with the signal mask `mask` if there is one; returns what it returned and the
-/// remaining time that it wrote back.
+/// Calls ppoll(2), with the signal mask `mask` if there is one. Returns its result and the remaining
+/// time that it wrote back.
 pub fn ppoll(
     entries: &mut [libc::pollfd],
     timeout: Option<Duration>,
@@ -54,7 +54,7 @@ pub fn ppoll(
         mask.as_ref().map_or(0, |mask| &raw const *mask as usize),
         8,
     ];
-    // SAFETY: all that the kernel writes is ours.
+    // SAFETY: all memory that the kernel writes is ours.
     let result = unsafe { sys::call(libc::SYS_ppoll, arguments) };
     (result, timespec.map(time::duration))
 }

@@ -1,19 +1,19 @@
-//! The counters of `/proc/pollee`, which Linux has not.
+//! Reads the counters of `/proc/pollee`, which Linux lacks.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-/// The counters by object class and then by column.
+/// The counters by class of file and then by column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, BTreeMap<String, u64>>);
 
 impl Counters {
-    /// Reads them; `None` on a kernel without them.
+    /// Reads the counters; `None` on a kernel without them.
     pub fn read() -> Option<Self> {
         Self::parse(&fs::read_to_string("/proc/pollee").ok()?)
     }
 
-    /// Reads a table: a line with the names of the columns, then a line per class.
+    /// Parses a table: a line with the names of the columns, then a line per class.
     pub fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let header = lines.next()?;
@@ -28,13 +28,13 @@ impl Counters {
         Some(Self(classes))
     }
 
-    /// One counter; zero if there is none of that name.
+    /// Returns one counter; zero if there is none of that name.
     pub fn get(&self, class: &str, column: &str) -> u64 {
         self.0.get(class).and_then(|row| row.get(column)).copied().unwrap_or(0)
     }
 }
 
-/// The columns, and what moves each of them.
+/// The columns, and the events that each of them counts.
 const REASONS: [(&str, &str); 7] = [
     ("hits", "answered from the cache"),
     ("misses", "not in the cache"),
@@ -45,7 +45,7 @@ const REASONS: [(&str, &str); 7] = [
     ("spurious_wakes", "woken for nothing"),
 ];
 
-/// What moved between two readings in `class`, and why; empty if nothing did.
+/// Describes which counters of `class` moved between two readings, and why; empty if none did.
 pub fn moves(class: &str, before: &Counters, after: &Counters) -> Option<(String, String)> {
     let moved = REASONS.iter().filter_map(|&(column, reason)| {
         let (old, new) = (before.get(class, column), after.get(class, column));

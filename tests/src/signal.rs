@@ -1,6 +1,6 @@
-//! Signals: actions, masks, and a count of those that arrived.
+//! Wraps signals: actions, masks, and a count of arrived signals.
 //!
-//! All of it belongs to the process, so it is for use in a [`crate::child`].
+//! Actions belong to the whole process, so use this in a [`crate::child`].
 
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -20,7 +20,7 @@ pub fn count(signal: i32, flags: i32) {
     handle(signal, flags, record as extern "C" fn(i32) as usize);
 }
 
-/// How many times a counted `signal` arrived.
+/// Returns how many times a counted `signal` arrived.
 pub fn seen(signal: i32) -> usize {
     SEEN[signal as usize].load(Ordering::SeqCst)
 }
@@ -36,7 +36,7 @@ pub fn handle(signal: i32, flags: i32, handler: usize) {
     }
 }
 
-/// The handler's address, `SIG_IGN` or `SIG_DFL`.
+/// Returns the handler's address, `SIG_IGN` or `SIG_DFL`.
 pub fn action(signal: i32) -> usize {
     // SAFETY: all-zero is a valid `sigaction`, and it is ours.
     unsafe {
@@ -46,12 +46,12 @@ pub fn action(signal: i32) -> usize {
     }
 }
 
-/// Lets `signal` do what it does by default.
+/// Restores the default action of `signal`.
 pub fn default(signal: i32) {
     handle(signal, 0, libc::SIG_DFL);
 }
 
-/// A set of these signals.
+/// Makes a set of these signals.
 pub fn set(signals: &[i32]) -> libc::sigset_t {
     // SAFETY: `sigemptyset` initialises the set.
     unsafe {
@@ -64,17 +64,17 @@ pub fn set(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
-/// The kernel's 64-bit form of a set of these signals.
+/// Makes the kernel's 64-bit form of a set of these signals.
 pub fn mask(signals: &[i32]) -> u64 {
     signals.iter().fold(0, |mask, signal| mask | 1 << (signal - 1))
 }
 
-/// Blocks these signals as well.
+/// Blocks these signals, in addition to those already blocked.
 pub fn block(signals: &[i32]) {
     change(libc::SIG_BLOCK, signals);
 }
 
-/// Blocks these signals no more.
+/// Unblocks these signals.
 pub fn unblock(signals: &[i32]) {
     change(libc::SIG_UNBLOCK, signals);
 }
@@ -104,7 +104,7 @@ pub fn is_pending(signal: i32) -> bool {
     }
 }
 
-/// Sends `signal` as kill(2) does: to a process, a group or all.
+/// Sends `signal` as kill(2) does: to a process, a group or all processes.
 pub fn send(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_kill, [pid as usize, signal as usize]) }.map(drop)
@@ -116,8 +116,8 @@ pub fn raise(signal: i32) {
     assert_eq!(unsafe { libc::raise(signal) }, 0);
 }
 
-/// Runs `work`, which must take at least `delay`: a `SIGALRM` comes then, and again and again until
-/// `work` ends, lest the first one come before `work` waits.
+/// Runs `work`, which must take at least `delay`, and interrupts it with `SIGALRM` after `delay`. The signal
+/// repeats until `work` ends, in case the first one comes before `work` waits.
 #[track_caller]
 pub fn interrupted<T>(delay: Duration, work: impl FnOnce() -> T) -> T {
     time::at_least(delay, || {
@@ -128,12 +128,12 @@ pub fn interrupted<T>(delay: Duration, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Arranges for one `SIGALRM` after `delay`; zero calls it off.
+/// Arranges for one `SIGALRM` after `delay`; zero cancels it.
 pub fn alarm(delay: Duration) {
     alarm_every(delay, Duration::ZERO);
 }
 
-/// Arranges for a `SIGALRM` after `delay` and then each `interval`.
+/// Arranges for a `SIGALRM` after `delay` and then after every `interval`.
 pub fn alarm_every(delay: Duration, interval: Duration) {
     let timeval = |duration: Duration| libc::timeval {
         tv_sec: duration.as_secs() as i64,

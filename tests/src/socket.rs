@@ -1,4 +1,4 @@
-//! Internet stream sockets, raw.
+//! Wraps internet sockets with raw system calls.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -19,65 +19,65 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of `ip` and `port`.
+    /// Makes the address of `ip` and `port`.
     pub fn new(ip: Ipv4Addr, port: u16) -> Self {
         Self { family: AF_INET as u16, port: port.to_be_bytes(), ip: ip.octets(), zero: [0; 8] }
     }
 
-    /// A port of the loopback interface; 0 is any.
+    /// Makes the address of a port on loopback; 0 is any port.
     pub fn local(port: u16) -> Self {
         Self::new(Ipv4Addr::LOCALHOST, port)
     }
 
-    /// The address as Rust has it.
+    /// Converts the address to Rust's type.
     pub fn parts(&self) -> SocketAddrV4 {
         SocketAddrV4::new(Ipv4Addr::from(self.ip), u16::from_be_bytes(self.port))
     }
 }
 
-/// `socket`.
+/// Calls socket(2).
 pub fn socket(family: i32, kind: i32, protocol: i32) -> Result<Fd> {
     let arguments = [family as usize, kind as usize, protocol as usize];
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_socket, arguments) }.map(|fd| Fd::from_number(fd as i32))
 }
 
-/// A stream socket, with `flags` such as `SOCK_NONBLOCK`.
+/// Makes a stream socket, with `flags` such as `SOCK_NONBLOCK`.
 pub fn tcp(flags: i32) -> Fd {
     socket(AF_INET, SOCK_STREAM | flags, 0).expect("a socket")
 }
 
-/// `bind`.
+/// Calls bind(2).
 pub fn bind(fd: &Fd, address: &Address) -> Result<()> {
     with_address(libc::SYS_bind, fd, address, 16)
 }
 
-/// `connect`.
+/// Calls connect(2).
 pub fn connect(fd: &Fd, address: &Address) -> Result<()> {
     with_address(libc::SYS_connect, fd, address, 16)
 }
 
-/// `bind` or `connect` with an address of `len` bytes.
+/// Calls bind(2) or connect(2) with an address of `len` bytes.
 pub fn with_address(call: libc::c_long, fd: &Fd, address: &Address, len: usize) -> Result<()> {
     let arguments = [fd.number() as usize, &raw const *address as usize, len];
     // SAFETY: the kernel only reads.
     unsafe { sys::call(call, arguments) }.map(drop)
 }
 
-/// `listen`.
+/// Calls listen(2).
 pub fn listen(fd: &Fd, backlog: i32) -> Result<()> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_listen, [fd.number() as usize, backlog as usize]) }.map(drop)
 }
 
-/// `accept4` without an address.
+/// Calls accept4(2) without an address.
 pub fn accept(fd: &Fd, flags: i32) -> Result<Fd> {
     let arguments = [fd.number() as usize, 0, 0, flags as usize];
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_accept4, arguments) }.map(|fd| Fd::from_number(fd as i32))
 }
 
-/// `accept4`, and where the connection comes from.
+/// Calls accept4(2), and returns the peer's address too.
 pub fn accept_from(fd: &Fd) -> Result<(Fd, Address)> {
     let mut address = Address::default();
     let mut len = 16_u32;
@@ -88,12 +88,12 @@ pub fn accept_from(fd: &Fd) -> Result<(Fd, Address)> {
     Ok((Fd::from_number(number as i32), address))
 }
 
-/// `getsockname`.
+/// Calls getsockname(2).
 pub fn name(fd: &Fd) -> Result<Address> {
     named(libc::SYS_getsockname, fd)
 }
 
-/// `getpeername`.
+/// Calls getpeername(2).
 pub fn peer(fd: &Fd) -> Result<Address> {
     named(libc::SYS_getpeername, fd)
 }
@@ -108,20 +108,20 @@ fn named(call: libc::c_long, fd: &Fd) -> Result<Address> {
     Ok(address)
 }
 
-/// How many closed connections wait for late packets at most: `tcp_max_tw_buckets`.
+/// Returns the limit of connections in TIME_WAIT: `tcp_max_tw_buckets`.
 pub fn most_waiting() -> usize {
     let text =
         std::fs::read_to_string("/proc/sys/net/ipv4/tcp_max_tw_buckets").expect("the number");
     text.trim().parse().expect("a number")
 }
 
-/// `shutdown`.
+/// Calls shutdown(2).
 pub fn shutdown(fd: &Fd, how: i32) -> Result<()> {
     // SAFETY: no memory is involved.
     unsafe { sys::call(libc::SYS_shutdown, [fd.number() as usize, how as usize]) }.map(drop)
 }
 
-/// `sendto` without an address.
+/// Calls sendto(2) without an address.
 pub fn send(fd: &Fd, bytes: &[u8], flags: i32) -> Result<usize> {
     let arguments =
         [fd.number() as usize, bytes.as_ptr() as usize, bytes.len(), flags as usize, 0, 0];
@@ -129,7 +129,7 @@ pub fn send(fd: &Fd, bytes: &[u8], flags: i32) -> Result<usize> {
     unsafe { sys::call(libc::SYS_sendto, arguments) }
 }
 
-/// `recvfrom` without an address.
+/// Calls recvfrom(2) without an address.
 pub fn recv(fd: &Fd, len: usize, flags: i32) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     let arguments = [fd.number() as usize, bytes.as_mut_ptr() as usize, len, flags as usize, 0, 0];
@@ -139,12 +139,12 @@ pub fn recv(fd: &Fd, len: usize, flags: i32) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A datagram socket, with `flags` such as `SOCK_NONBLOCK`.
+/// Makes a datagram socket, with `flags` such as `SOCK_NONBLOCK`.
 pub fn udp(flags: i32) -> Fd {
     socket(AF_INET, libc::SOCK_DGRAM | flags, 0).expect("a socket")
 }
 
-/// `sendto`.
+/// Calls sendto(2).
 pub fn send_to(fd: &Fd, bytes: &[u8], address: &Address) -> Result<usize> {
     let [at, to] = [bytes.as_ptr() as usize, &raw const *address as usize];
     let arguments = [fd.number() as usize, at, bytes.len(), 0, to, 16];
@@ -152,14 +152,14 @@ pub fn send_to(fd: &Fd, bytes: &[u8], address: &Address) -> Result<usize> {
     unsafe { sys::call(libc::SYS_sendto, arguments) }
 }
 
-/// `recvfrom`, and who sent it.
+/// Calls recvfrom(2), and returns the sender's address too.
 pub fn recv_from(fd: &Fd, len: usize, flags: i32) -> Result<(Vec<u8>, Address)> {
     let mut bytes = vec![0; len];
     let mut address = Address::default();
     let mut room = 16_u32;
     let [at, from] = [bytes.as_mut_ptr() as usize, &raw mut address as usize];
     let arguments = [fd.number() as usize, at, len, flags as usize, from, &raw mut room as usize];
-    // SAFETY: all of it is ours.
+    // SAFETY: all memory that the kernel writes is ours.
     let count = unsafe { sys::call(libc::SYS_recvfrom, arguments) }?;
     assert_eq!(room, 16);
     bytes.truncate(count);
@@ -179,7 +179,7 @@ pub fn set_value<T>(fd: &Fd, level: i32, name: i32, value: &T) -> Result<()> {
     unsafe { sys::call(libc::SYS_setsockopt, arguments) }.map(drop)
 }
 
-/// An option that is an `int`.
+/// Returns an option that is an `int`.
 pub fn get(fd: &Fd, level: i32, name: i32) -> Result<i32> {
     let mut value = 0_i32;
     let mut len = 4_u32;
@@ -192,12 +192,12 @@ pub fn get(fd: &Fd, level: i32, name: i32) -> Result<i32> {
     Ok(value)
 }
 
-/// The error that waits to be told.
+/// Returns and clears the pending error, `SO_ERROR`.
 pub fn error(fd: &Fd) -> i32 {
     get(fd, SOL_SOCKET, libc::SO_ERROR).expect("SO_ERROR")
 }
 
-/// A listener on a port of the loopback interface, and its address.
+/// Makes a listener on a port of loopback, and returns its address too.
 pub fn listener(backlog: i32, flags: i32) -> (Fd, Address) {
     let fd = tcp(flags);
     bind(&fd, &Address::local(0)).expect("bind");
@@ -206,7 +206,7 @@ pub fn listener(backlog: i32, flags: i32) -> (Fd, Address) {
     (fd, address)
 }
 
-/// Both ends of a connection: who asked for it, and who accepted.
+/// Makes a connection: the end that connected, and the accepted end.
 pub fn pair() -> (Fd, Fd) {
     let (listener, address) = listener(1, 0);
     let client = tcp(0);
@@ -215,7 +215,7 @@ pub fn pair() -> (Fd, Fd) {
     (client, server)
 }
 
-/// [`pair`], both with `O_NONBLOCK`.
+/// Makes a [`pair`] with `O_NONBLOCK` on both ends.
 pub fn nonblocking_pair() -> (Fd, Fd) {
     let (client, server) = pair();
     for end in [&client, &server] {
@@ -224,14 +224,14 @@ pub fn nonblocking_pair() -> (Fd, Fd) {
     (client, server)
 }
 
-/// Starts to connect a socket that does not wait.
+/// Starts to connect a non-blocking socket.
 pub fn connecting(address: &Address) -> (Fd, Result<()>) {
     let fd = tcp(SOCK_NONBLOCK);
     let result = connect(&fd, address);
     (fd, result)
 }
 
-/// A loopback address where nobody listens.
+/// Returns a loopback address without a listener.
 pub fn deserted() -> Address {
     listener(1, 0).1
 }

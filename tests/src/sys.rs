@@ -1,6 +1,6 @@
-//! One system call, with no library in between.
+//! Makes raw system calls, without a library in between.
 //!
-//! libc hides what some of the tests look at: the remaining time that `ppoll` and `pselect6` write
+//! libc hides some of what the tests examine: the remaining time that `ppoll` and `pselect6` write
 //! back, bad pointers that a wrapper reads first, and the size of a signal mask.
 
 use core::arch::asm;
@@ -13,7 +13,7 @@ pub type Result<T> = core::result::Result<T, Errno>;
 /// Makes system call `number` with `arguments`; the missing ones of six are zero.
 ///
 /// # Safety
-/// Memory that the kernel is told to write must be the caller's to give away.
+/// Memory that the call makes the kernel write must belong to the caller.
 pub unsafe fn call<const N: usize>(number: libc::c_long, arguments: [usize; N]) -> Result<usize> {
     let mut six = [0; 6];
     six[..N].copy_from_slice(&arguments);
@@ -35,13 +35,13 @@ pub unsafe fn call<const N: usize>(number: libc::c_long, arguments: [usize; N]) 
     Ok(returned as usize)
 }
 
-/// The thread's number.
+/// Returns the thread's ID.
 pub fn gettid() -> i32 {
     // SAFETY: no memory is involved.
     unsafe { libc::gettid() }
 }
 
-/// The process's number.
+/// Returns the process's ID.
 pub fn getpid() -> i32 {
     // SAFETY: no memory is involved.
     unsafe { libc::getpid() }

@@ -1,19 +1,19 @@
-//! Elapsed time: lower bounds exactly, upper bounds generously.
+//! Checks elapsed time: lower bounds exactly, upper bounds generously.
 //!
-//! Under software emulation a program may stand still for long; an early return is a defect, a late
-//! one is only a slow machine.
+//! Under software emulation a program may stall for long: an early return is a defect, a late one is
+//! only a slow machine.
 
 use core::hint;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What counts as "did not wait": a machine under emulation is never this slow.
+/// The bound for "did not wait": a machine under emulation is never this slow.
 pub const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A time long enough for another thread to get where it blocks.
+/// A time long enough for another thread to reach the call in which it blocks.
 pub const SETTLE: Duration = Duration::from_millis(30);
 
-/// Milliseconds.
+/// Makes a duration of milliseconds.
 pub const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
@@ -41,8 +41,8 @@ pub fn at_once<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs `wait`, which may wait for `limit` and says how much of that is left; checks that no more
-/// was taken off than time has passed.
+/// Runs `wait`, which may wait for `limit` and returns the remaining time. Checks that it deducts no more
+/// than the elapsed time.
 #[track_caller]
 pub fn remaining<T>(
     limit: Duration,
@@ -58,7 +58,7 @@ pub fn remaining<T>(
     (result, left)
 }
 
-/// Lets another thread or process reach the call in which it blocks.
+/// Sleeps so that another thread or process reaches the call in which it blocks.
 pub fn settle() {
     thread::sleep(SETTLE);
 }
@@ -71,14 +71,14 @@ pub fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thr
     })
 }
 
-/// Makes no system call until `done`.
+/// Spins without a system call until `done`.
 pub fn spin_until(done: impl Fn() -> bool) {
     while !done() {
         hint::spin_loop();
     }
 }
 
-/// A `timespec` of this length.
+/// Makes a `timespec` of this length.
 pub fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: duration.as_secs() as i64,
@@ -86,7 +86,7 @@ pub fn timespec(duration: Duration) -> libc::timespec {
     }
 }
 
-/// The length of a `timespec` that is not negative.
+/// Returns the length of a `timespec`, which must not be negative.
 pub fn duration(timespec: libc::timespec) -> Duration {
     Duration::new(timespec.tv_sec as u64, timespec.tv_nsec as u32)
 }

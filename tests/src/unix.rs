@@ -1,4 +1,4 @@
-//! Local sockets, raw, and messages with descriptors.
+//! Wraps local sockets with raw system calls, and messages with descriptors.
 
 use libc::{AF_UNIX, c_int, c_void, cmsghdr, iovec, msghdr};
 
@@ -6,38 +6,38 @@ use crate::Fd;
 use crate::socket;
 use crate::sys::{self, Result};
 
-/// `struct sockaddr_un` as its bytes.
+/// The bytes of a `struct sockaddr_un`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(pub Vec<u8>);
 
 impl Address {
-    /// The address with these bytes in `sun_path`.
+    /// Makes the address with these bytes in `sun_path`.
     pub fn raw(path: &[u8]) -> Self {
         Self([&(AF_UNIX as u16).to_ne_bytes(), path].concat())
     }
 
-    /// A path, with the zero behind it.
+    /// Makes the address of a path, with its NUL.
     pub fn path(path: &str) -> Self {
         Self::raw(&[path.as_bytes(), &[0]].concat())
     }
 
-    /// A name outside of the tree.
+    /// Makes the address of an abstract name.
     pub fn hidden(name: &str) -> Self {
         Self::raw(&[&[0], name.as_bytes()].concat())
     }
 }
 
-/// A local socket, with flags such as `SOCK_NONBLOCK` in `kind`.
+/// Makes a local socket, with flags such as `SOCK_NONBLOCK` in `kind`.
 pub fn socket(kind: c_int) -> Fd {
     socket::socket(AF_UNIX, kind, 0).expect("a local socket")
 }
 
-/// `bind`.
+/// Calls bind(2).
 pub fn bind(fd: &Fd, address: &Address) -> Result<()> {
     with_address(libc::SYS_bind, fd, address)
 }
 
-/// `connect`.
+/// Calls connect(2).
 pub fn connect(fd: &Fd, address: &Address) -> Result<()> {
     with_address(libc::SYS_connect, fd, address)
 }
@@ -48,17 +48,17 @@ fn with_address(call: libc::c_long, fd: &Fd, address: &Address) -> Result<()> {
     unsafe { sys::call(call, arguments) }.map(drop)
 }
 
-/// `getsockname`.
+/// Calls getsockname(2).
 pub fn name(fd: &Fd) -> Result<Address> {
     named(libc::SYS_getsockname, fd).map(|(_, address)| address)
 }
 
-/// `getpeername`.
+/// Calls getpeername(2).
 pub fn peer(fd: &Fd) -> Result<Address> {
     named(libc::SYS_getpeername, fd).map(|(_, address)| address)
 }
 
-/// `accept4`, and the address of the other end.
+/// Calls accept4(2), and returns the address of the other end too.
 pub fn accept_from(fd: &Fd) -> Result<(Fd, Address)> {
     named(libc::SYS_accept4, fd).map(|(number, address)| (Fd::from_number(number as i32), address))
 }
@@ -73,7 +73,7 @@ fn named(call: libc::c_long, fd: &Fd) -> Result<(usize, Address)> {
     Ok((result, Address(bytes)))
 }
 
-/// `socketpair`.
+/// Calls socketpair(2).
 pub fn pair(kind: c_int) -> (Fd, Fd) {
     let mut numbers = [0_i32; 2];
     let to = &raw mut numbers as usize;
@@ -83,7 +83,7 @@ pub fn pair(kind: c_int) -> (Fd, Fd) {
     (Fd::from_number(numbers[0]), Fd::from_number(numbers[1]))
 }
 
-/// A listener of that kind at `address`.
+/// Makes a listener of this kind at `address`.
 pub fn listener(kind: c_int, address: &Address, backlog: i32) -> Fd {
     let fd = socket(kind);
     bind(&fd, address).expect("bind");
@@ -91,14 +91,14 @@ pub fn listener(kind: c_int, address: &Address, backlog: i32) -> Fd {
     fd
 }
 
-/// What came with a message.
+/// A received message.
 #[derive(Debug)]
 pub struct Message {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// What the call returned.
+    /// The result of the call.
     pub told: usize,
-    /// Descriptors.
+    /// The descriptors.
     pub fds: Vec<Fd>,
     /// `msg_flags`.
     pub flags: c_int,
@@ -108,14 +108,14 @@ pub struct Message {
     pub control_len: usize,
 }
 
-/// `sendmsg` of bytes and of descriptors.
+/// Sends bytes and descriptors with sendmsg(2).
 pub fn send_fds(fd: &Fd, bytes: &[u8], fds: &[i32], flags: c_int) -> Result<usize> {
     let data = fds.iter().flat_map(|fd| fd.to_ne_bytes()).collect::<Vec<_>>();
     let control = control(libc::SOL_SOCKET, libc::SCM_RIGHTS, &data);
     send_with(fd, bytes, &control, flags)
 }
 
-/// A `struct cmsghdr` with `data` behind it.
+/// Makes a `struct cmsghdr` with `data` after it.
 pub fn control(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
     let len = size_of::<cmsghdr>() + data.len();
     let mut control = len.to_ne_bytes().to_vec();
@@ -126,10 +126,10 @@ pub fn control(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
     control
 }
 
-/// `sendmsg` with any ancillary data.
+/// Calls sendmsg(2) with any ancillary data.
 pub fn send_with(fd: &Fd, bytes: &[u8], control: &[u8], flags: c_int) -> Result<usize> {
     let mut iov = iovec { iov_base: bytes.as_ptr() as *mut c_void, iov_len: bytes.len() };
-    // SAFETY: zeroes are a message without anything.
+    // SAFETY: zeroes are an empty message.
     let mut header: msghdr = unsafe { core::mem::zeroed() };
     header.msg_iov = &raw mut iov;
     header.msg_iovlen = 1;
@@ -140,13 +140,13 @@ pub fn send_with(fd: &Fd, bytes: &[u8], control: &[u8], flags: c_int) -> Result<
     unsafe { sys::call(libc::SYS_sendmsg, arguments) }
 }
 
-/// `recvmsg` of at most `len` bytes, with `room` bytes for ancillary data.
+/// Calls recvmsg(2) for at most `len` bytes, with `room` bytes for ancillary data.
 pub fn receive(fd: &Fd, len: usize, room: usize, flags: c_int) -> Result<Message> {
     let mut bytes = vec![0_u8; len];
     let mut control = vec![0_u64; room.div_ceil(8)];
     let mut from = vec![0_u8; 128];
     let mut iov = iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: len };
-    // SAFETY: zeroes are a message without anything.
+    // SAFETY: zeroes are an empty message.
     let mut header: msghdr = unsafe { core::mem::zeroed() };
     header.msg_name = from.as_mut_ptr().cast();
     header.msg_namelen = 128;
@@ -155,7 +155,7 @@ pub fn receive(fd: &Fd, len: usize, room: usize, flags: c_int) -> Result<Message
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = room as _;
     let arguments = [fd.number() as usize, &raw mut header as usize, flags as usize];
-    // SAFETY: all of it is ours.
+    // SAFETY: all memory that the kernel writes is ours.
     let told = unsafe { sys::call(libc::SYS_recvmsg, arguments) }?;
     let control = control.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
     let mut fds = Vec::new();

@@ -1,7 +1,7 @@
-//! A program that says what `execve` gave it: the test program itself, run once more.
+//! A program that reports what `execve` gave it: the test program itself, run once more.
 //!
-//! A test program that registers [`answer`] as a constructor can be executed with [`QUESTION`] in
-//! its environment; it then answers on its standard output instead of running tests.
+//! A test program registers [`answer`] as a constructor. When it is executed with [`QUESTION`] in its
+//! environment, it answers on its standard output instead of running tests.
 
 use core::hint::black_box;
 use std::{env, process};
@@ -11,7 +11,7 @@ use crate::{capability, fd, signal};
 /// The environment variable that holds the question.
 pub const QUESTION: &str = "POLLUX_WITNESS";
 
-/// A function that runs before `main`; put it into a static in the section `.init_array`.
+/// The type of a function that runs before `main`; put it into a static in the section `.init_array`.
 pub type Constructor = extern "C" fn();
 
 /// Answers the question in the environment and exits; returns if there is none.
@@ -48,7 +48,7 @@ pub extern "C" fn answer() {
             print!("{}", unsafe { libc::getauxval(libc::AT_PAGESZ) });
         }
         "random" => {
-            // SAFETY: the kernel put sixteen bytes there.
+            // SAFETY: the kernel wrote sixteen bytes there.
             let bytes = unsafe { *(libc::getauxval(libc::AT_RANDOM) as *const [u8; 16]) };
             print!("{}", bytes.map(|byte| format!("{byte:02x}")).concat());
         }
@@ -71,7 +71,7 @@ fn use_stack(size: usize) -> &'static str {
     "used"
 }
 
-/// The signals of interest, each with whether it is blocked, pending, ignored or handled.
+/// Reports for each signal of interest whether it is blocked, pending, ignored or handled.
 fn signals() -> impl Iterator<Item = String> {
     let all = [("USR1", libc::SIGUSR1), ("USR2", libc::SIGUSR2), ("HUP", libc::SIGHUP)];
     all.into_iter().map(|(name, number)| {

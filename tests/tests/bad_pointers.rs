@@ -1,11 +1,11 @@
-//! intro(2): no address and no garbage in a register harms anything but the program itself.
+//! intro(2): a bad address or garbage in a register harms only the program itself.
 
 use libc::*;
 
 use pollux_tests::memory::{KERNEL, NON_CANONICAL, Pages, UNMAPPED};
 use pollux_tests::{Errno, fd, sys};
 
-/// In the tables: where the bad address goes.
+/// The placeholder for the bad address in the tables.
 const BAD: usize = 0xbad0_bad0_bad0_bad0;
 
 fn call(number: c_long, arguments: [usize; 6]) -> sys::Result<usize> {

@@ -1,4 +1,4 @@
-//! capabilities(7): what root can give up, what then is refused, and what execve(2) and setuid(2) make of it.
+//! capabilities(7): root drops capabilities, calls that need them fail, and execve(2) and setuid(2) change them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +29,7 @@ const NET_BIND_SERVICE: u32 = 10;
 const LAST: u32 = 40;
 const ALL: u64 = (1 << (LAST + 1)) - 1;
 
-/// All capabilities but these.
+/// Returns all capabilities except these.
 fn without(capabilities: &[u32]) -> u64 {
     capabilities.iter().fold(ALL, |set, capability| set & !(1 << capability))
 }
@@ -196,7 +196,7 @@ fn the_bounding_set_only_shrinks() {
     });
 }
 
-/// The sets of this program, executed by the caller.
+/// Returns the sets of this program after the caller executes it.
 fn after_exec() -> Sets {
     let program = std::env::args().next().unwrap();
     let output = Command::new(program).env(QUESTION, "capabilities").output().unwrap();

@@ -1,4 +1,4 @@
-//! capget(2), capset(2): which capabilities a process has.
+//! capget(2), capset(2): reading and setting the capabilities of a process.
 
 use pollux_tests::memory::UNMAPPED;
 use pollux_tests::sys::Result;
@@ -8,11 +8,11 @@ const FIRST: u32 = 0x1998_0330;
 const SECOND: u32 = 0x2007_1026;
 const THIRD: u32 = 0x2008_0522;
 
-/// Effective, permitted and inheritable, twice; what the kernel does not write stays 7.
+/// The effective, permitted and inheritable sets, twice; words that the kernel does not write stay 7.
 type Sets = [u32; 6];
 const UNTOUCHED: Sets = [7; 6];
 
-/// The result, the version that is in the header then, and the sets.
+/// Returns the result, the version in the header after the call, and the sets.
 fn capget(version: u32, tid: i32) -> (Result<usize>, u32, Sets) {
     let mut header = [version, tid.cast_unsigned()];
     let mut sets = UNTOUCHED;
@@ -22,7 +22,7 @@ fn capget(version: u32, tid: i32) -> (Result<usize>, u32, Sets) {
     (result, header[0], sets)
 }
 
-/// The same with bad pointers in place of the sets, or of the header too.
+/// Does the same with a bad pointer for the sets, or for the header, too.
 fn capget_at(header: usize, data: usize) -> Result<usize> {
     // SAFETY: the header is the caller's, if it is anything, and at the data is nothing.
     unsafe { sys::call(libc::SYS_capget, [header, data]) }

@@ -1,4 +1,4 @@
-//! clock_gettime(2), nanosleep(2), clock_nanosleep(2): reading time and letting it pass.
+//! clock_gettime(2), nanosleep(2), clock_nanosleep(2): reading clocks and sleeping.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const CLOCKS: [i32; 8] = [
     CLOCK_BOOTTIME,
 ];
 
-/// A call that fills a `timespec`.
+/// Makes a call that fills a `timespec`.
 fn ask(number: libc::c_long, clock: i32) -> Result<Duration> {
     let mut now = libc::timespec { tv_sec: -1, tv_nsec: -1 };
     // SAFETY: the `timespec` is ours.

@@ -1,4 +1,4 @@
-//! close_range(2): many descriptors at once.
+//! close_range(2): closing many descriptors at once.
 
 use pollux_tests::sys::Result;
 use pollux_tests::{Errno, child, fd, sys};

@@ -1,4 +1,4 @@
-//! cmsg(3): descriptors in messages.
+//! cmsg(3): passing descriptors in messages.
 
 use libc::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, SOCK_SEQPACKET, SOCK_STREAM};
 use pollux_tests::unix::{control, pair, receive, send_fds, send_with};

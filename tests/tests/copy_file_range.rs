@@ -1,4 +1,4 @@
-//! copy_file_range(2): from one file to another without a buffer of the program's own.
+//! copy_file_range(2): copying between files without a buffer in the program.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use libc::{O_APPEND, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 use pollux_tests::memory::UNMAPPED;
 use pollux_tests::{Errno, Fd, fd, sys};
 
-/// A file in `/tmp` with this many bytes, each unlike its neighbours.
+/// Makes a file in `/tmp` with this many bytes, each unlike its neighbours.
 fn file(name: &str, len: usize) -> (Fd, Vec<u8>) {
     let path = format!("/tmp/copy-file-range-{name}");
     let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
@@ -14,7 +14,7 @@ fn file(name: &str, len: usize) -> (Fd, Vec<u8>) {
     (fd::open(&path, O_RDWR, 0).unwrap(), content)
 }
 
-/// A new file, and its path.
+/// Makes a new file, and its path.
 fn empty(name: &str) -> (Fd, String) {
     let path = format!("/tmp/copy-file-range-{name}");
     (fd::open(&path, O_RDWR | O_CREAT | O_TRUNC, 0o644).unwrap(), path)

@@ -1,4 +1,4 @@
-//! epoll(7): what one instance reports, when, how often, and of which open files.
+//! epoll(7): which events an instance reports, when, how often, and for which open files.
 
 use libc::{EFD_NONBLOCK, O_NONBLOCK, POLLIN};
 use pollux_tests::epoll::events::{ERR, ET, EXCLUSIVE, HUP, IN, ONESHOT, OUT, RDHUP, WAKEUP};

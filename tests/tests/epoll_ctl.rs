@@ -1,4 +1,4 @@
-//! epoll_create(2), epoll_ctl(2): the interest list, and all that is refused.
+//! epoll_create(2), epoll_ctl(2): the interest list, and every error.
 
 use libc::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD};
 use pollux_tests::epoll::events::{ERR, ET, EXCLUSIVE, HUP, IN, ONESHOT, OUT, PRI, RDHUP, WAKEUP};

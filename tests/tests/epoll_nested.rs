@@ -13,7 +13,7 @@ fn eventfd(initial: u32) -> Fd {
     fd::eventfd(initial, EFD_NONBLOCK).unwrap()
 }
 
-/// An instance that watches another, with data 1.
+/// Makes an instance that watches another, with data 1.
 fn nest(events: u32) -> (Epoll, Epoll) {
     let (outer, inner) = (Epoll::new(), Epoll::new());
     outer.add(&inner.0, events, 1).unwrap();

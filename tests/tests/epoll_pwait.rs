@@ -1,4 +1,4 @@
-//! epoll_pwait(2), epoll_pwait2(2): waiting with a signal mask of its own, and with nanoseconds.
+//! epoll_pwait(2), epoll_pwait2(2): waiting with a temporary signal mask, and with nanoseconds.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn eventfd(initial: u32) -> Fd {
     fd::eventfd(initial, EFD_NONBLOCK).unwrap()
 }
 
-/// An instance with one ready item, whose data are 7.
+/// Makes an instance with one ready item, whose data are 7.
 fn ready() -> (Epoll, Fd) {
     let (epoll, counter) = (Epoll::new(), eventfd(1));
     epoll.add(&counter, IN, 7).unwrap();

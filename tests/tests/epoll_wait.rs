@@ -1,4 +1,4 @@
-//! epoll_wait(2): waiting, alone or with others, and the array.
+//! epoll_wait(2): waiting in one or several threads, and the array of events.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -16,7 +16,7 @@ fn eventfd(initial: u32) -> Fd {
     fd::eventfd(initial, EFD_NONBLOCK).unwrap()
 }
 
-/// An instance with `count` ready items, whose data are 0, 1, 2, …
+/// Makes an instance with `count` ready items, whose data are 0, 1, 2, …
 fn ready(count: usize, events: u32) -> (Epoll, Vec<Fd>) {
     let epoll = Epoll::new();
     let counters: Vec<_> = (0..count).map(|_| eventfd(1)).collect();
@@ -26,7 +26,7 @@ fn ready(count: usize, events: u32) -> (Epoll, Vec<Fd>) {
     (epoll, counters)
 }
 
-/// Threads that each wait once for one event; what they got arrives in the channel.
+/// Starts threads that each wait once for one event. They send their results through the channel.
 fn waiters(
     epolls: impl IntoIterator<Item = Arc<Epoll>>,
 ) -> (Receiver<sys::Result<Vec<Event>>>, Vec<JoinHandle<()>>) {

@@ -1,4 +1,4 @@
-//! eventfd(2): a 64-bit counter to wait for.
+//! eventfd(2): a waitable 64-bit counter.
 
 use std::sync::mpsc;
 use std::thread;

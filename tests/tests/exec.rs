@@ -1,4 +1,4 @@
-//! execve(2): another program in the same process.
+//! execve(2): executing another program in the same process.
 
 use std::ffi::CString;
 use std::fs;
@@ -17,17 +17,17 @@ use pollux_tests::{Errno, fd, limit, signal, sys};
 #[unsafe(link_section = ".init_array")]
 static ANSWER: Constructor = witness::answer;
 
-/// An environment that makes this program exit at once, should it be executed by mistake.
+/// An environment that makes this program exit at once if it is executed by mistake.
 const HARMLESS: &[&str] = &["POLLUX_WITNESS=99"];
 
-/// Where this program lies.
+/// Returns the path of this program.
 fn witness() -> String {
     let path = std::env::args().next().unwrap();
     assert!(path.contains('/'), "the tests must be run by a path, not by {path}");
     path
 }
 
-/// A command that asks this program a question.
+/// Makes a command that asks this program a question.
 fn asking(question: &str) -> Command {
     let mut command = Command::new(witness());
     command.env(QUESTION, question);

@@ -1,4 +1,4 @@
-//! fallocate(2), fsync(2), syncfs(2), preadv2(2): what files do with room, and what is safe where.
+//! fallocate(2), fsync(2), syncfs(2), preadv2(2): allocating space, and synchronizing files.
 
 use std::fs;
 
@@ -17,14 +17,14 @@ fn fallocate(fd: &Fd, mode: usize, offset: i64, len: i64) -> Result<usize> {
     call(libc::SYS_fallocate, [fd.number() as usize, mode, offset as usize, len as usize])
 }
 
-/// A new file with these bytes.
+/// Makes a new file with these bytes.
 fn file(name: &str, bytes: &[u8]) -> Fd {
     let path = format!("/tmp/fallocate-{name}");
     fs::write(&path, bytes).unwrap();
     fd::open(&path, libc::O_RDWR, 0).unwrap()
 }
 
-/// Length, and 512-byte blocks.
+/// Returns the length, and the number of 512-byte blocks.
 fn extent(fd: &Fd) -> (i64, i64) {
     // SAFETY: the structure is ours.
     unsafe {

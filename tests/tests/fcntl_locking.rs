@@ -41,7 +41,7 @@ fn set_of_description(file: &Fd, kind: i32, start: i64, length: i64) -> Result<(
     lock(file, F_OFD_SETLK, range(kind, start, length)).map(drop)
 }
 
-/// Type, start, length and process of what is in the way.
+/// Returns type, start, length and process of the conflicting lock.
 fn in_the_way(file: &Fd, kind: i32, start: i64, length: i64) -> Option<(i32, i64, i64, i32)> {
     let found = lock(file, F_GETLK, range(kind, start, length)).unwrap();
     let kind = i32::from(found.l_type);

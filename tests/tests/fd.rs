@@ -232,7 +232,7 @@ fn thousands_of_descriptors_may_be_open() {
     });
 }
 
-/// A vectored call on `fd` with these ranges of memory.
+/// Makes a vectored call on `fd` with these ranges of memory.
 fn vectored(number: libc::c_long, fd: &Fd, ranges: &[[usize; 2]]) -> sys::Result<usize> {
     let arguments = [fd.number() as usize, ranges.as_ptr() as usize, ranges.len()];
     // SAFETY: the ranges are the test's or nobody's.

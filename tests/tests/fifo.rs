@@ -28,7 +28,7 @@ impl Fifo {
         fd::open(&self.0, flags, 0)
     }
 
-    /// Both ends, without waiting for each other.
+    /// Opens both ends without blocking.
     fn ends(&self) -> (Fd, Fd) {
         let reader = self.open(O_RDONLY | O_NONBLOCK).unwrap();
         (reader, self.open(O_WRONLY | O_NONBLOCK).unwrap())

@@ -11,7 +11,7 @@ use libc::{O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_
 use pollux_tests::memory::{PAGE, UNMAPPED};
 use pollux_tests::{Errno, Fd, child, fd, sys};
 
-/// An empty directory of this name.
+/// Makes an empty directory of this name.
 fn directory(name: &str) -> PathBuf {
     let path = Path::new("/tmp").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -23,7 +23,7 @@ fn open(path: &Path, flags: i32) -> Result<Fd, Errno> {
     fd::open(path.to_str().unwrap(), flags, 0o644)
 }
 
-/// The error number of a failed library call.
+/// Returns the error number of a failed library call.
 fn errno<T>(result: io::Result<T>) -> Option<Errno> {
     result.err().and_then(|error| error.raw_os_error()).map(Errno)
 }

@@ -1,4 +1,4 @@
-//! fork(2), vfork(2): a second process that begins as a copy of the first.
+//! fork(2), vfork(2): making a process that begins as a copy of its parent.
 
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};

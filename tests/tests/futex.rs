@@ -1,4 +1,4 @@
-//! futex(2): sleeping on a word of memory, and being woken by whoever changed it.
+//! futex(2): sleeping on a word of memory, and waking the sleepers.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pollux_tests::sys::{self, Result};
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, child, signal};
 
-/// `futex` with all of its arguments bare.
+/// Calls futex(2) with raw arguments.
 fn raw(
     word: usize,
     operation: i32,
@@ -39,7 +39,7 @@ fn wake(word: &AtomicU32, count: u32) -> usize {
     raw(address(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0).unwrap()
 }
 
-/// Wakes `count` waiters in all, as soon as they are there.
+/// Wakes `count` waiters in total, retrying until they wait.
 fn wake_all(word: &AtomicU32, count: usize) {
     let mut woken = 0;
     while woken < count {

@@ -15,10 +15,10 @@ static ANSWER: Constructor = witness::answer;
 
 const MIB: i64 = 1024;
 
-/// What other memory comes and goes, in KiB, at most.
+/// The largest fluctuation of other memory, in KiB.
 const NOISE: i64 = 2 * MIB;
 
-/// The largest resident set in KiB.
+/// Returns the largest resident set in KiB.
 fn peak(who: i32) -> i64 {
     // SAFETY: the structure is ours.
     unsafe {
@@ -28,7 +28,7 @@ fn peak(who: i32) -> i64 {
     }
 }
 
-/// Touches so many KiB of new memory and gives it back.
+/// Touches this many KiB of new memory and unmaps it.
 fn use_memory(kib: i64) {
     let pages = (kib * 1024) as usize / PAGE;
     let start = memory::map(pages).unwrap();
@@ -39,7 +39,7 @@ fn use_memory(kib: i64) {
     memory::unmap(start, pages);
 }
 
-/// What wait4 says of a child that does `work`.
+/// Returns wait4's usage of a child that does `work`.
 fn peak_of_child(work: impl FnOnce()) -> i64 {
     let child = child::spawn(work);
     let pid = child.pid();

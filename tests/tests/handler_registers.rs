@@ -7,7 +7,7 @@ use libc::SIGALRM;
 use pollux_tests::time::ms;
 use pollux_tests::{child, signal};
 
-/// Counts, and leaves other values in every register that the ABI lets it change.
+/// Counts, and changes every register that the ABI allows a function to change.
 extern "C" fn disturb(_: i32) {
     // SAFETY: all the registers named are declared as changed.
     unsafe {

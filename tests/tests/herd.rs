@@ -1,8 +1,8 @@
-//! The thundering herd: many threads wait, one event comes, and the sleeps tell who was woken for it.
+//! The thundering herd: many threads wait, one event comes, and a count of sleeps shows how many threads it woke.
 //!
-//! A thread that is woken in vain sleeps again, so its voluntary switches (getrusage(2), `RUSAGE_THREAD`) count its
-//! wakes. Without a herd all threads together sleep about once each; with one, each event wakes whoever still
-//! waits, and N threads sleep N²/2 times.
+//! A thread that wakes for nothing sleeps again, so its voluntary switches (getrusage(2), `RUSAGE_THREAD`) count its
+//! wake-ups. Without a herd each thread sleeps about once. With one, each event wakes all threads that still wait,
+//! and N threads sleep N²/2 times.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use pollux_tests::{Fd, fd, time};
 
 const THREADS: usize = 16;
 
-/// What the sleeps may exceed one for each thread by: a thread may also sleep for a lock inside the kernel.
+/// The number of sleeps beyond one per thread that is allowed: a thread may also sleep for a lock inside the kernel.
 const SLACK: u64 = THREADS as u64 / 2;
 
 fn sleeps() -> u64 {
@@ -25,8 +25,8 @@ fn sleeps() -> u64 {
     usage.ru_nvcsw as u64
 }
 
-/// Lets [`THREADS`] threads wait, gives one event after the other, and returns how often they slept. After each
-/// event one thread returns, and no other.
+/// Lets [`THREADS`] threads wait, makes one event after the other, and returns the number of sleeps. Each event lets
+/// exactly one thread return.
 fn sleeps_of_all(wait: impl Fn(usize) + Send + Sync + 'static, give: impl Fn()) -> u64 {
     let wait = Arc::new(wait);
     let (done, results) = mpsc::channel();

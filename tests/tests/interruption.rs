@@ -1,5 +1,5 @@
-//! signal(7), "Interruption of system calls and library functions": what a handler, with and without `SA_RESTART`, and
-//! a stop make of each call that waits.
+//! signal(7), "Interruption of system calls and library functions": the effect of a handler, with and without
+//! `SA_RESTART`, and of a stop on each call that waits.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -15,34 +15,34 @@ use pollux_tests::child::{self, Child};
 use pollux_tests::sys::Result;
 use pollux_tests::{Errno, Fd, fd, signal, socket, sys, time, unix};
 
-/// Longer than all that happens before it ends.
+/// A sleep that outlasts everything that happens before its end.
 const SLEEP: Duration = time::ms(2000);
 
-/// What becomes of a call that waits.
+/// The fate of a waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It goes on waiting.
+    /// It continues to wait.
     Waits,
     /// It fails with `EINTR`.
     Fails,
 }
 use Fate::{Fails, Waits};
 
-/// What happens to who waits.
+/// The event that hits a waiting process.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// A handler runs.
     Handler,
-    /// A handler runs that asked for `SA_RESTART`.
+    /// A handler with `SA_RESTART` runs.
     RestartingHandler,
-    /// It is stopped and goes on.
+    /// The process is stopped and continued.
     Stop,
 }
 
-/// A call that waits, made by a child, and how the test lets it end.
+/// A waiting call of a child, and the way in which the test ends it.
 struct Case {
     name: &'static str,
-    /// After a handler with `SA_RESTART`, and after a stop. After a handler without it each call fails.
+    /// The fates after a handler with `SA_RESTART`, and after a stop. After a handler without it every call fails.
     fates: [Fate; 2],
     call: Box<dyn Fn() -> Result<usize>>,
     finish: Box<dyn FnOnce()>,
@@ -62,12 +62,12 @@ fn raw<const N: usize>(number: libc::c_long, arguments: [usize; N]) -> Result<us
     unsafe { sys::call(number, arguments) }
 }
 
-/// The address of what lives on until the call is made.
+/// Leaks a value, so that it lives until the call, and returns its address.
 fn at<T>(value: &mut T) -> usize {
     ptr::from_mut(value).addr()
 }
 
-/// A pipe whose read end waits until the test writes.
+/// Makes a pipe whose read end waits until the test writes.
 fn on_pipe(
     name: &'static str,
     fates: [Fate; 2],
@@ -84,7 +84,7 @@ fn on_pipe(
     )
 }
 
-/// A pipe that is full until the test reads.
+/// Makes a pipe that is full until the test reads.
 fn on_full_pipe(name: &'static str, call: impl Fn(&Fd) -> Result<usize> + 'static) -> Case {
     let (reader, writer) = fd::pipe();
     writer.set_flags(libc::O_NONBLOCK).unwrap();
@@ -93,7 +93,7 @@ fn on_full_pipe(name: &'static str, call: impl Fn(&Fd) -> Result<usize> + 'stati
     case(name, [Waits, Waits], move || call(&writer), move || drop(reader.read(1 << 20).unwrap()))
 }
 
-/// A pair of connected sockets, the first with a time limit, the second the test's.
+/// Makes a pair of connected sockets, the first with a time limit, the second the test's.
 fn on_pair(
     name: &'static str,
     limit: Option<i32>,
@@ -104,7 +104,7 @@ fn on_pair(
     case(name, fates(limit), limited(own, limit, call), move || finish(others))
 }
 
-/// Sockets with a time limit begin nothing again.
+/// A call on a socket with a time limit never restarts.
 fn fates(limit: Option<i32>) -> [Fate; 2] {
     if limit.is_some() { [Fails, Fails] } else { [Waits, Waits] }
 }
@@ -121,7 +121,7 @@ fn limited(
     move || call(&socket)
 }
 
-/// Leaves no room, also when all has got as far as it gets.
+/// Fills a connection until it has no room left, even after all bytes in flight have arrived.
 fn fill(socket: &Fd) {
     // Linux delays acknowledgments by 40 ms, and room comes with them.
     const QUIET: usize = 50;
@@ -135,7 +135,7 @@ fn fill(socket: &Fd) {
     }
 }
 
-/// A word that is shared with children.
+/// Makes a word that children share.
 fn shared_word() -> &'static AtomicU32 {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
@@ -168,7 +168,7 @@ fn on_futex(
     case(name, fates, call, finish)
 }
 
-/// A file that the test has locked.
+/// Makes a file that the test has locked.
 fn locked_file(name: &str) -> (Fd, Fd) {
     let path = format!("/tmp/interruption-{name}");
     let open = || fd::open(&path, libc::O_RDWR | libc::O_CREAT, 0o600).unwrap();
@@ -192,7 +192,7 @@ fn on_record_lock(name: &'static str, command: i32, set: i32) -> Case {
     case(name, [Waits, Waits], call, finish)
 }
 
-/// A call for the end of a child of the child's, which lasts until the test writes.
+/// Makes a case that waits for a grandchild of the test, which ends when the test writes.
 fn on_grandchild(name: &'static str, call: impl Fn(i32) -> Result<usize> + 'static) -> Case {
     let (reader, writer) = fd::pipe();
     let made = core::cell::Cell::new(None);
@@ -225,7 +225,7 @@ fn fd_set(fd: &Fd) -> [u64; 16] {
     set
 }
 
-/// The calls that wait for a descriptor among several.
+/// Returns the calls that wait for a descriptor among several.
 fn waits_for_many() -> Vec<Case> {
     let epoll = |reader: &Fd| {
         let epoll = raw(libc::SYS_epoll_create1, [0]).unwrap();
@@ -264,7 +264,7 @@ fn waits_for_many() -> Vec<Case> {
     ]
 }
 
-/// Reads, writes and what is like them.
+/// Reads, writes and similar calls.
 fn transfers() -> Vec<Case> {
     let event = fd::eventfd(0, 0).unwrap();
     let timer = Fd::from_number(
@@ -422,7 +422,7 @@ fn sockets() -> Vec<Case> {
     cases
 }
 
-/// Calls that wait for time, signals, locks, children.
+/// Calls that wait for a time, signals, locks or children.
 fn others() -> Vec<Case> {
     let usr2 = signal::mask(&[libc::SIGUSR2]);
     let long_sleep = || time::timespec(SLEEP);
@@ -494,7 +494,7 @@ fn others() -> Vec<Case> {
 /// A child in one of the calls.
 struct Waiter {
     child: Child,
-    /// Says when it is about to call, and what came of it.
+    /// Reports when it is about to make the call, and the result.
     report: Fd,
 }
 
@@ -517,7 +517,7 @@ impl Waiter {
         Self { child, report }
     }
 
-    /// Lets it happen, and go on.
+    /// Lets the event happen to the child, and the child go on.
     fn meet(&self, event: Event) {
         if let Event::Stop = event {
             self.child.kill(SIGSTOP);
@@ -528,7 +528,7 @@ impl Waiter {
         }
     }
 
-    /// Whether its call ended within `limit`, and how.
+    /// Returns the result of its call, if it ended within `limit`.
     fn fate(&self, limit: Duration) -> Option<Fate> {
         let mut report = pollfd(&self.report);
         raw(libc::SYS_poll, [at(&mut report), 1, limit.as_millis() as usize]).unwrap();

@@ -1,4 +1,4 @@
-//! linkat(2): a first name for a file that was made without one (`O_TMPFILE`), and what a descriptor can be linked by.
+//! linkat(2): giving a file without a name (`O_TMPFILE`) its first one, and linking a file by its descriptor.
 
 use std::ffi::CString;
 use std::fs;
@@ -20,7 +20,7 @@ fn linkat(directory: i32, old: &str, new: &str, flags: i32) -> Result<usize> {
     unsafe { sys::call(libc::SYS_linkat, arguments) }
 }
 
-/// A name that is free.
+/// Returns an unused name.
 fn name(end: &str) -> String {
     let name = format!("/tmp/linkat-{end}");
     let _ = fs::remove_file(&name);

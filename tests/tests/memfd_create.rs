@@ -1,4 +1,4 @@
-//! memfd_create(2): files without a path, and what can no longer be done with them (`F_ADD_SEALS`).
+//! memfd_create(2): files without a path, and the operations that seals forbid (`F_ADD_SEALS`).
 
 use core::ptr;
 use std::ffi::CString;
@@ -48,7 +48,7 @@ fn write_at(fd: &Fd, offset: usize, bytes: &[u8]) -> Result<usize> {
     unsafe { sys::call(libc::SYS_pwrite64, arguments) }
 }
 
-/// A page of the file.
+/// Maps a page of the file.
 fn map(fd: &Fd, protection: i32, flags: i32) -> Result<*mut u8> {
     // SAFETY: a new mapping.
     let at = unsafe { libc::mmap(ptr::null_mut(), PAGE, protection, flags, fd.number(), 0) };

@@ -1,4 +1,4 @@
-//! getrlimit(2): programs that take all they can get end in errors, and the machine goes on.
+//! getrlimit(2): programs that take all memory and processes they can get meet errors, and the machine survives.
 
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use pollux_tests::{Errno, Fd, fd, limit, signal, sys};
 
 const MIB: u64 = 1 << 20;
 
-/// After each bomb the machine must still do its ordinary work.
+/// Checks after each bomb that the machine still does its ordinary work.
 fn everything_still_works() {
     let (reader, writer) = fd::pipe();
     child::run(|| assert_eq!(writer.write(&[1; 4096]), Ok(4096)));
@@ -96,7 +96,7 @@ fn many_small_mappings_end_in_an_error() {
     everything_still_works();
 }
 
-/// Becomes a user for whom RLIMIT_NPROC holds; root is exempt on Linux.
+/// Becomes a user to whom RLIMIT_NPROC applies; Linux exempts root.
 fn with_processes(most: u64) {
     limit::lower(RLIMIT_NPROC, most);
     // SAFETY: no memory is involved.

@@ -1,4 +1,4 @@
-//! mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2): what lies where, and who may touch it.
+//! mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2): the place and the protection of memory.
 
 use core::ptr;
 use std::fs;
@@ -16,7 +16,7 @@ use pollux_tests::{Errno, fd, limit};
 const ANONYMOUS: i32 = MAP_PRIVATE | MAP_ANONYMOUS;
 const READ_WRITE: i32 = PROT_READ | PROT_WRITE;
 
-/// `mmap` with all of its arguments bare.
+/// Calls mmap(2) with raw arguments.
 fn mmap(
     address: usize,
     len: usize,
@@ -73,7 +73,7 @@ fn allowed(address: usize) -> (bool, bool) {
     (survives(&|| _ = get(address)), survives(&|| put(address, 1)))
 }
 
-/// A file of `content`, open for reading and writing.
+/// Makes a file of `content`, open for reading and writing.
 fn file(name: &str, content: &[u8]) -> fs::File {
     fs::write(name, content).unwrap();
     fs::File::options().read(true).write(true).open(name).unwrap()

@@ -1,4 +1,4 @@
-//! netdevice(7): what a socket tells of the network interfaces.
+//! netdevice(7): querying network interfaces through a socket.
 
 use std::mem;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use pollux_tests::socket::{Address, bind, name, send_to, socket, tcp, udp};
 use pollux_tests::sys::Result;
 use pollux_tests::{Errno, Fd, child, fd, sys};
 
-/// A request about an interface.
+/// Makes a request about an interface.
 fn about(name: &str) -> ifreq {
     // SAFETY: all-zero is a valid request.
     let mut request: ifreq = unsafe { mem::zeroed() };
@@ -108,7 +108,7 @@ fn all_interfaces_with_an_address_are_listed_as_far_as_there_is_room() {
     assert_eq!(ask(&fd, SIOCGIFCONF, unsafe_reference()), Err(Errno::EFAULT));
 }
 
-/// Where nothing is.
+/// An address where nothing is mapped.
 fn unsafe_reference() -> &'static mut [u8; 0] {
     // SAFETY: a reference to nothing may be anywhere; only its address is used.
     unsafe { &mut *core::ptr::without_provenance_mut(8) }
@@ -153,7 +153,7 @@ fn what_is_so_already_can_be_set_by_root_alone() {
     });
 }
 
-/// What came in and went out over `lo`, in bytes and packets: proc(5), /proc/net/dev.
+/// Returns the bytes and packets that `lo` has received and sent: proc(5), /proc/net/dev.
 fn traffic() -> [u64; 4] {
     let text = std::fs::read_to_string("/proc/net/dev").unwrap();
     let line = text.lines().find_map(|line| line.trim_start().strip_prefix("lo:")).expect("lo");

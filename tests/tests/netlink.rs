@@ -1,4 +1,4 @@
-//! netlink(7), rtnetlink(7): what a program is told of interfaces, addresses and routes.
+//! netlink(7), rtnetlink(7): querying interfaces, addresses and routes.
 
 use std::ffi::CStr;
 use std::net::Ipv4Addr;
@@ -22,7 +22,7 @@ const DUMP: u16 = NLM_F_DUMP as u16;
 const MULTI: u16 = NLM_F_MULTI as u16;
 const ACK: u16 = NLM_F_ACK as u16;
 
-/// The address of a port, with groups.
+/// Returns the address of a port, with groups.
 fn address(port: u32, groups: u32) -> Address {
     let mut bytes = (AF_NETLINK as u16).to_ne_bytes().to_vec();
     bytes.extend([0; 2]);
@@ -31,7 +31,7 @@ fn address(port: u32, groups: u32) -> Address {
     Address(bytes)
 }
 
-/// The port of an address.
+/// Returns the port of an address.
 fn port(address: &Address) -> u32 {
     assert_eq!(address.0.len(), 12);
     u32::from_ne_bytes(address.0[4..8].try_into().unwrap())
@@ -41,7 +41,7 @@ fn route() -> Fd {
     socket::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE).unwrap()
 }
 
-/// A message as it came, or as it goes.
+/// A message, received or to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Message {
     kind: u16,
@@ -66,13 +66,13 @@ impl Message {
         bytes
     }
 
-    /// The error that it tells; 0 is none.
+    /// Returns the error in the message; 0 is none.
     fn error(&self) -> i32 {
         assert_eq!(self.kind, NLMSG_ERROR, "{self:?}");
         -i32::from_ne_bytes(self.body[..4].try_into().unwrap())
     }
 
-    /// The attributes behind a header of `skip` bytes.
+    /// Returns the attributes behind a header of `skip` bytes.
     fn attributes(&self, skip: usize) -> Vec<(u16, Vec<u8>)> {
         let mut rest = &self.body[skip..];
         let mut all = Vec::new();
@@ -91,7 +91,7 @@ impl Message {
     }
 }
 
-/// The messages of a datagram.
+/// Returns the messages of a datagram.
 fn parse(mut bytes: &[u8]) -> Vec<Message> {
     let word = |at: &[u8]| u32::from_ne_bytes(at.try_into().unwrap());
     let half = |at: &[u8]| u16::from_ne_bytes(at.try_into().unwrap());
@@ -110,12 +110,12 @@ fn parse(mut bytes: &[u8]) -> Vec<Message> {
     messages
 }
 
-/// The next datagram's messages.
+/// Receives the next datagram, and returns its messages.
 fn answers(fd: &Fd) -> Vec<Message> {
     parse(&recv(fd, 65_536, MSG_DONTWAIT).unwrap())
 }
 
-/// Asks, and takes the only answer.
+/// Sends a request and returns the only answer.
 fn ask(fd: &Fd, message: &Message) -> Message {
     let bytes = message.bytes();
     assert_eq!(send(fd, &bytes, 0), Ok(bytes.len()));
@@ -124,7 +124,7 @@ fn ask(fd: &Fd, message: &Message) -> Message {
     answers.remove(0)
 }
 
-/// Everything of a kind, up to the end.
+/// Dumps all entries of a kind.
 fn dump(fd: &Fd, kind: u16, family: i32) -> Vec<Message> {
     let request = Message::new(kind, REQUEST | DUMP, &[family as u8, 0, 0, 0]).bytes();
     assert_eq!(send(fd, &request, 0), Ok(request.len()));
@@ -370,7 +370,7 @@ fn the_address_of_the_loopback_is_told() {
     }
 }
 
-/// The routes of a table, as kind, scope, who made it, destination and length.
+/// Returns the routes of a table: type, scope, protocol, destination and prefix length.
 fn routes(fd: &Fd, table: u8) -> Vec<([u8; 3], Option<Vec<u8>>, u8)> {
     let all = dump(fd, RTM_GETROUTE, AF_INET);
     let of_table = all.iter().filter(|message| message.body[4] == table);
@@ -617,7 +617,7 @@ fn getifaddrs_agrees_with_the_numbers_of_the_interfaces() {
     assert_eq!(names, indexed());
 }
 
-/// What `if_nameindex` tells, in the order of the numbers.
+/// Returns the result of `if_nameindex`, sorted by index.
 fn indexed() -> Vec<String> {
     // SAFETY: the list ends with an entry without a name, and is freed once.
     unsafe {

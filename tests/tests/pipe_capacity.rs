@@ -1,4 +1,4 @@
-//! pipe(7), fcntl(2): what fits into a pipe, counted in page slots, and packets.
+//! pipe(7), fcntl(2): the capacity of a pipe in page slots, and packet mode.
 
 use libc::{O_DIRECT, O_NONBLOCK, POLLOUT};
 use pollux_tests::memory::PAGE;

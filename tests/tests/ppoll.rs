@@ -1,4 +1,4 @@
-//! ppoll(2): polling with nanoseconds and a signal mask of its own.
+//! ppoll(2): polling with nanoseconds and a temporary signal mask.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn ppoll_without_a_timeout_waits_for_ever() {
     write.join().unwrap().unwrap();
 }
 
-/// `ppoll` with these last three arguments and no entries.
+/// Calls ppoll(2) with these last three arguments and no entries.
 fn raw_ppoll(timeout: usize, mask: usize, size: usize) -> sys::Result<usize> {
     // SAFETY: the tests pass addresses that are theirs or nobody's.
     unsafe { sys::call(libc::SYS_ppoll, [0, 0, timeout, mask, size]) }

@@ -1,4 +1,4 @@
-//! proc(5): what a process, and the system, tell of themselves in files.
+//! proc(5): the files about processes and the system.
 
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -13,14 +13,14 @@ fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The fields of a `stat` file behind the name, from field 3 on.
+/// Returns the fields of a `stat` file behind the name, from field 3 on.
 fn stat_fields(path: &str) -> Vec<String> {
     let stat = text(path);
     let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
     rest.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The value of a line `name:\tvalue`.
+/// Returns the value of a line `name:\tvalue`.
 fn value(path: &str, name: &str) -> String {
     let status = text(path);
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -215,7 +215,7 @@ fn fd_names_pipes_and_sockets_by_their_inode() {
     assert!(fs::read_link("/proc/self/fd/999").is_err());
 }
 
-/// What `/proc/self/fd` says of an open file.
+/// Returns the link in `/proc/self/fd` of an open file.
 fn link(fd: &Fd) -> String {
     let link = fs::read_link(format!("/proc/self/fd/{}", fd.number())).unwrap();
     link.into_os_string().into_string().unwrap()

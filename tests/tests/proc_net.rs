@@ -1,4 +1,4 @@
-//! proc(5), /proc/net: the sockets that there are, routes and neighbours.
+//! proc(5), /proc/net: the lists of sockets, routes and neighbours.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ fn text(file: &str) -> String {
     fs::read_to_string(format!("/proc/net/{file}")).unwrap()
 }
 
-/// The inode that fstat(2) and `/proc/self/fd` agree about.
+/// Returns the inode of a socket, on which fstat(2) and `/proc/self/fd` must agree.
 fn inode(fd: &Fd) -> u64 {
     let link = fs::read_link(format!("/proc/self/fd/{}", fd.number())).unwrap();
     // SAFETY: all-zero is a valid answer, and it is ours.
@@ -28,7 +28,7 @@ fn inode(fd: &Fd) -> u64 {
     number
 }
 
-/// An address as the tables have it.
+/// Formats an address as the tables do.
 fn hexadecimal(address: &Address) -> String {
     let parts = address.parts();
     format!("{:08X}:{:04X}", u32::from_ne_bytes(parts.ip().octets()), parts.port())
@@ -73,7 +73,7 @@ fn rows(file: &str) -> Vec<Row> {
         .collect()
 }
 
-/// The line with these ends.
+/// Returns the line with these ends.
 fn row(file: &str, local: &Address, remote: Option<&Address>) -> Option<Row> {
     let (local, remote) = (hexadecimal(local), remote.map_or(NOBODY.to_owned(), hexadecimal));
     rows(file).into_iter().find(|row| row.local == local && row.remote == remote)
@@ -205,7 +205,7 @@ fn datagram_sockets_with_a_port_are_in_their_table() {
     assert_eq!(row("udp", &address, None), None);
 }
 
-/// The line of a local socket, as its words.
+/// Returns the line of a local socket, as its words.
 fn local(fd: &Fd) -> Vec<String> {
     let inode = inode(fd).to_string();
     let text = text("unix");
@@ -280,7 +280,7 @@ fn lines_have_one_width() {
     }
 }
 
-/// A number of `/proc/net/sockstat`.
+/// Returns a number of `/proc/net/sockstat`.
 fn count(line: &str, name: &str) -> i64 {
     let text = text("sockstat");
     let line = text.lines().find_map(|found| found.strip_prefix(line)).expect(line);

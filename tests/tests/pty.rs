@@ -18,7 +18,7 @@ use pollux_tests::pollee::Counters;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, memory, poll, signal, sys};
 
-/// A request whose argument is a number or an address.
+/// Makes a request whose argument is a number or an address.
 fn ioctl(fd: &Fd, request: libc::c_ulong, argument: usize) -> Result<i32, Errno> {
     // SAFETY: callers pass numbers, addresses of live values of the right size, or addresses that fault.
     match unsafe { libc::ioctl(fd.number(), request, argument) } {
@@ -27,13 +27,13 @@ fn ioctl(fd: &Fd, request: libc::c_ulong, argument: usize) -> Result<i32, Errno>
     }
 }
 
-/// A request that fills a value in.
+/// Makes a request that fills a value in.
 fn get<T: Default>(fd: &Fd, request: libc::c_ulong) -> Result<T, Errno> {
     let mut value = T::default();
     ioctl(fd, request, &raw mut value as usize).map(|_| value)
 }
 
-/// A request that reads a value.
+/// Makes a request that reads a value.
 fn set<T>(fd: &Fd, request: libc::c_ulong, value: T) -> Result<i32, Errno> {
     ioctl(fd, request, &raw const value as usize)
 }
@@ -65,14 +65,14 @@ fn settings(fd: &Fd) -> [u32; 9] {
     get(fd, TCGETS).unwrap()
 }
 
-/// Neither lines, echo, signals nor newlines.
+/// Makes the terminal raw: no line editing, echo, signals or newline conversion.
 fn make_raw(fd: &Fd) {
     let mut raw = settings(fd);
     (raw[0], raw[1], raw[3]) = (0, 0, 0);
     set(fd, TCSETS, raw).unwrap();
 }
 
-/// Reads from `master` until what came ends with `end`.
+/// Reads from `master` until the received text ends with `end`.
 fn expect(master: &Fd, end: &str) -> String {
     let mut all = String::new();
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -88,7 +88,7 @@ fn expect(master: &Fd, end: &str) -> String {
     all
 }
 
-/// A child that leads a session with the slave as its terminal, and does not have the master.
+/// Forks a child that leads a session with the slave as its terminal, and has closed the master.
 fn in_session(master: &Fd, slave: &Fd, work: impl FnOnce()) -> Child {
     child::spawn(|| {
         fd::close(master.number()).unwrap();
@@ -99,7 +99,7 @@ fn in_session(master: &Fd, slave: &Fd, work: impl FnOnce()) -> Child {
     })
 }
 
-/// Waits until the terminal has somebody in the foreground.
+/// Waits until the terminal has a foreground process group.
 fn wait_for_foreground(master: &Fd) -> i32 {
     time::spin_until(|| get::<i32>(master, TIOCGPGRP).unwrap() != 0);
     get(master, TIOCGPGRP).unwrap()
@@ -541,7 +541,7 @@ fn memory_comes_back() {
     assert!(before - used() < 4000, "{before} kB free before, {} after", used());
 }
 
-/// The shell's prompt, after which its line editor asks where the cursor is.
+/// The shell's prompt, with the query for the cursor's position that its line editor sends after it.
 const PROMPT: &str = "ready> \u{1b}[6n";
 
 #[test]

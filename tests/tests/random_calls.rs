@@ -1,4 +1,4 @@
-//! intro(2): random arguments, thrown at every system call that cannot end or mount the machine.
+//! intro(2): random arguments for every system call, except those that could end the machine or mount on it.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -15,8 +15,8 @@ fn call(number: c_long, arguments: [usize; 6]) -> sys::Result<usize> {
     unsafe { sys::call(number, arguments) }
 }
 
-/// The calls of the random tests. What is not here could reach beyond the child: other processes,
-/// mounts, the clock, modules, the power switch.
+/// The calls of the random tests. All other calls could reach beyond the child: other processes,
+/// mounts, the clock, modules, power-off.
 const CALLS: &[c_long] = &[
     SYS_read,
     SYS_write,
@@ -132,7 +132,7 @@ const CALLS: &[c_long] = &[
     SYS_membarrier,
 ];
 
-/// An argument of a kind that programs pass by mistake or malice.
+/// Chooses an argument of a kind that programs pass by mistake or malice.
 fn argument(random: &mut Random, pages: &Pages) -> usize {
     let page = pages.start();
     let interesting = [
@@ -181,8 +181,8 @@ fn argument(random: &mut Random, pages: &Pages) -> usize {
     }
 }
 
-/// Cuts the child off from whatever random calls could harm: the standard descriptors of its parent,
-/// and the rights of root.
+/// Takes away what random calls could do harm with: the standard descriptors of the parent, and the
+/// rights of root.
 fn isolate() {
     let null = fd::open("/dev/null", O_RDWR, 0).unwrap();
     for number in 0..3 {

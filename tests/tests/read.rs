@@ -1,4 +1,4 @@
-//! read(2), recv(2) after poll(2): a file that was just said not to be ready is read as if nobody had asked.
+//! read(2), recv(2) after poll(2): a read returns the same whether or not a poll came before it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use pollux_tests::time;
 use pollux_tests::unix::{self, Address};
 use pollux_tests::{Errno, Fd, fd, poll, sys};
 
-/// A read of so many bytes, none of which is to arrive.
+/// Reads at most `len` bytes, and returns the result without the bytes.
 fn read_in_vain(file: &Fd, len: usize) -> sys::Result<usize> {
     let mut room = [0_u8; 64];
     // SAFETY: the room is larger than `len`.
@@ -20,7 +20,7 @@ fn read_in_vain(file: &Fd, len: usize) -> sys::Result<usize> {
     }
 }
 
-/// Lets the kernel know, and remember if it likes, that nothing can be read.
+/// Polls the file, and returns whether it is not readable. The kernel may cache that.
 fn is_unready(file: &Fd) -> bool {
     poll::ready(file, POLLIN) & POLLIN == 0
 }
@@ -96,7 +96,7 @@ fn the_time_limit_of_a_socket_counts_where_the_kernel_knows_that_there_is_nothin
     assert_eq!(client.read(1).unwrap(), b"x");
 }
 
-/// Each of two readers and two writers blocks again and again; a byte that wakes nobody ends the test in its time limit.
+/// Two readers and two writers block again and again. A lost wake-up makes the test reach its time limit.
 #[test]
 fn readers_that_were_polled_before_lose_no_byte() {
     const BYTES: usize = 2000;

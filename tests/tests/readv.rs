@@ -1,4 +1,4 @@
-//! readv(2), preadv(2), preadv2(2) and their writing kin, pread(2), pwrite(2), lseek(2).
+//! readv(2), preadv(2), preadv2(2) and their counterparts for writing, pread(2), pwrite(2), lseek(2).
 
 use libc::{O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_TRUNC};
 use pollux_tests::memory::{PAGE, Pages, UNMAPPED};
@@ -21,7 +21,7 @@ fn seek(file: &Fd, offset: i64, whence: i32) -> sys::Result<usize> {
     }
 }
 
-/// A vectored call on ranges of memory: where each starts and how long it is.
+/// Makes a vectored call on ranges of memory, each an address and a length.
 fn vectored(
     number: libc::c_long,
     file: &Fd,

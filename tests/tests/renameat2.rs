@@ -1,4 +1,4 @@
-//! renameat2(2): names that must be free, and two that change places.
+//! renameat2(2): `RENAME_NOREPLACE` and `RENAME_EXCHANGE`.
 
 use std::ffi::CString;
 use std::fs;
@@ -16,7 +16,7 @@ fn rename(old: &str, new: &str, flags: u32) -> Result<usize> {
     unsafe { sys::call(libc::SYS_renameat2, arguments) }
 }
 
-/// An empty directory, and two names in it.
+/// Makes an empty directory, and two names in it.
 fn names(directory: &str) -> [String; 2] {
     let directory = format!("/tmp/renameat2-{directory}");
     let _ = fs::remove_dir_all(&directory);

@@ -1,4 +1,4 @@
-//! sched_setaffinity(2), sched_getaffinity(2), getcpu(2), membarrier(2): processors; and what glibc asks for at its start.
+//! sched_setaffinity(2), sched_getaffinity(2), getcpu(2), membarrier(2): processors; and the calls of glibc's start-up.
 
 use pollux_tests::memory::UNMAPPED;
 use pollux_tests::sys::Result;
@@ -14,14 +14,14 @@ fn set(tid: i32, set: &[u64]) -> Result<usize> {
     call(libc::SYS_sched_setaffinity, arguments)
 }
 
-/// The first 64 processors.
+/// Returns the first 64 processors.
 fn get(tid: i32) -> Result<u64> {
     let mut set = [0_u64; 16];
     call(libc::SYS_sched_getaffinity, [tid as usize, 128, set.as_mut_ptr().addr()])?;
     Ok(set[0])
 }
 
-/// The processor this runs on.
+/// Returns the processor this runs on.
 fn cpu() -> u32 {
     let mut cpu = u32::MAX;
     call(libc::SYS_getcpu, [(&raw mut cpu).addr(), 0, 0]).unwrap();

@@ -13,7 +13,7 @@ fn members(set: &Option<FdSet>) -> Vec<i32> {
     set.as_ref().unwrap().members()
 }
 
-/// `select` with all of its arguments bare.
+/// Calls select(2) with raw arguments.
 fn raw(arguments: [usize; 5]) -> sys::Result<usize> {
     // SAFETY: the tests pass addresses that are theirs or nobody's.
     unsafe { sys::call(libc::SYS_select, arguments) }

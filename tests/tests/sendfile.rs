@@ -1,4 +1,4 @@
-//! sendfile(2): from a file to a descriptor without a buffer of the program's own.
+//! sendfile(2): copying from a file to a descriptor without a buffer in the program.
 
 use std::fs;
 use std::thread;
@@ -9,7 +9,7 @@ use pollux_tests::child::{self, Status};
 use pollux_tests::memory::{PAGE, UNMAPPED};
 use pollux_tests::{Errno, Fd, fd, poll, signal, socket, sys, unix};
 
-/// A file in `/tmp` with this many bytes, each unlike its neighbours.
+/// Makes a file in `/tmp` with this many bytes, each unlike its neighbours.
 fn file(name: &str, len: usize) -> (String, Vec<u8>) {
     let path = format!("/tmp/sendfile-{name}");
     let mut content = (0..251).collect::<Vec<u8>>().repeat(len.div_ceil(251));
@@ -112,7 +112,7 @@ fn a_process_that_copies_gigabytes_can_be_killed() {
     fs::remove_file(path).unwrap();
 }
 
-/// Everything that comes until the end.
+/// Reads everything until the end of the file.
 fn read_all(fd: &Fd) -> Vec<u8> {
     let mut all = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! sendmmsg(2), recvmmsg(2): several messages with one call.
+//! sendmmsg(2), recvmmsg(2): several messages in one call.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ fn receive_many(
     unsafe { sys::call(libc::SYS_recvmmsg, arguments) }
 }
 
-/// A server, and a client that is connected to it.
+/// Makes a server, and a client that is connected to it.
 fn connected() -> (Fd, Fd) {
     let server = udp(0);
     bind(&server, &Address::local(0)).unwrap();

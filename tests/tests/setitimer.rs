@@ -1,4 +1,4 @@
-//! setitimer(2), alarm(2): a signal when time has passed.
+//! setitimer(2), alarm(2): signals after an interval.
 
 use std::time::Duration;
 

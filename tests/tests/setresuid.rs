@@ -1,5 +1,4 @@
-//! setresuid(2), setreuid(2), setuid(2), and the same for groups: real, effective and saved IDs, as credentials(7) has
-//! them.
+//! setresuid(2), setreuid(2), setuid(2), and the same for groups: real, effective and saved IDs, as in credentials(7).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,7 +13,7 @@ fn call<const N: usize>(number: libc::c_long, arguments: [usize; N]) -> Result<u
     unsafe { sys::call(number, arguments) }
 }
 
-/// Which of the two kinds of IDs.
+/// The kind of IDs: of users or of groups.
 #[derive(Clone, Copy)]
 struct Kind {
     set: libc::c_long,
@@ -217,7 +216,7 @@ fn signals_go_from_real_or_effective_to_real_or_saved() {
     assert!(is_allowed([9, 0, 9], &other));
 }
 
-/// Runs `work` as somebody without rights, who is in no group but his own.
+/// Runs `work` as an unprivileged user without supplementary groups.
 fn as_nobody(work: impl FnOnce()) {
     child::run(|| {
         assert_eq!(call(GROUP.setres, [1000; 3]), Ok(0));

@@ -1,4 +1,4 @@
-//! sigaction(2): what a handler is told, and what it may do.
+//! sigaction(2): the arguments of a handler, and what it may do.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -12,12 +12,12 @@ use pollux_tests::{Errno, signal, sys, time};
 
 type Handler = extern "C" fn(i32, *mut siginfo_t, *mut c_void);
 
-/// Installs a handler that is told everything.
+/// Installs a handler with `SA_SIGINFO`.
 fn handle(number: i32, flags: i32, handler: Handler) {
     signal::handle(number, flags | SA_SIGINFO, handler as usize);
 }
 
-/// What the last call of `record` was told.
+/// The arguments of the last call of `record`.
 static CODE: AtomicI32 = AtomicI32::new(i32::MIN);
 static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 static SENDER: AtomicI32 = AtomicI32::new(0);
@@ -32,7 +32,7 @@ extern "C" fn record(number: i32, info: *mut siginfo_t, _context: *mut c_void) {
     }
 }
 
-/// As `record`, and the process ends: the fault would come again.
+/// Does the same as `record`, and ends the process, because the fault would repeat.
 extern "C" fn record_and_exit(number: i32, info: *mut siginfo_t, context: *mut c_void) {
     record(number, info, context);
     let expected = EXPECTED.each_ref().map(|word| word.load(Ordering::SeqCst));
@@ -54,7 +54,7 @@ fn faults_with(code: i32, address: usize, fault: impl FnOnce()) {
     assert_eq!(status, Status::Exited(0));
 }
 
-/// The codes of SIGSEGV: nothing is mapped there, and what is mapped does not allow it.
+/// The codes of SIGSEGV: the address is not mapped, or its protection forbids the access.
 const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
 

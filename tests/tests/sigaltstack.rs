@@ -8,7 +8,7 @@ use pollux_tests::child::{self, Status};
 use pollux_tests::memory::{self, PAGE, Pages, UNMAPPED};
 use pollux_tests::{Errno, signal, sys};
 
-/// Installs a handler that gets the number alone.
+/// Installs a handler without `SA_SIGINFO`.
 fn handle(number: i32, flags: i32, handler: extern "C" fn(i32)) {
     signal::handle(number, flags, handler as usize);
 }

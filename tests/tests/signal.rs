@@ -1,4 +1,4 @@
-//! signal(7), sigprocmask(2), sigsuspend(2), sigwait(3): what a signal does, and when.
+//! signal(7), sigprocmask(2), sigsuspend(2), sigwait(3): the effect of a signal, and its time.
 
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};

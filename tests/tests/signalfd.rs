@@ -1,4 +1,4 @@
-//! signalfd(2): blocked signals that are read and waited for like files.
+//! signalfd(2): reading blocked signals from a descriptor, and waiting for them.
 
 use libc::{POLLIN, POLLOUT, SFD_CLOEXEC, SFD_NONBLOCK, SIGALRM, SIGUSR1, SIGUSR2};
 use pollux_tests::epoll::events::IN;
@@ -22,7 +22,7 @@ fn create(signals: &[i32], flags: i32) -> Fd {
     Fd::from_number(change(-1, signals, flags).unwrap())
 }
 
-/// The number, the code and the sender of each record.
+/// Returns the number, the code and the sender of each record.
 fn read(signals: &Fd, count: usize) -> Result<Vec<[i32; 3]>> {
     let bytes = signals.read(count * RECORD)?;
     assert_eq!(bytes.len() % RECORD, 0);

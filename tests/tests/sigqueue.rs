@@ -1,5 +1,5 @@
-//! sigqueue(3), rt_sigqueueinfo(2), pidfd_send_signal(2): signals that carry something, in which order they come, and
-//! what one may claim about who sends them.
+//! sigqueue(3), rt_sigqueueinfo(2), pidfd_send_signal(2): signals that carry a value, their order, and what a sender
+//! may claim about itself.
 
 use libc::{RLIMIT_SIGPENDING, SIGUSR1};
 use pollux_tests::child::{self, Child};
@@ -15,7 +15,7 @@ const SI_KERNEL: i32 = 0x80;
 /// `siginfo_t`, by words of four bytes.
 type Info = [i32; 32];
 
-/// Number, error number, code, and what a queued signal has: sender, user, value.
+/// Makes the words of a `siginfo_t`: number, error number, code, sender, user, value.
 fn info(number: i32, code: i32, value: i32) -> Info {
     let mut info = [0; 32];
     info[..7].copy_from_slice(&[number, 77, code, 0, 4711, 12, value]);

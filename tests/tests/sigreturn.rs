@@ -1,4 +1,4 @@
-//! sigreturn(2): a frame is the program's to write, and no frame gets it more than it may have.
+//! sigreturn(2): a program may write its signal frame, but no frame gives it more rights.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use pollux_tests::random::Random;
 use pollux_tests::time::ms;
 use pollux_tests::{limit, signal};
 
-/// What the handler does to its frame, and with which value.
+/// The change that the handler makes in its frame, and the value.
 static CHANGE: AtomicUsize = AtomicUsize::new(0);
 static VALUE: AtomicU64 = AtomicU64::new(0);
 
-/// Changes that are numbers of a general register are those of `ucontext_t`; the others are here.
+/// Numbers of changes other than those of a general register, which have the register's number in `ucontext_t`.
 const FLOATING_POINT_AT: usize = 100;
 const ALL_RANDOM: usize = 200;
 const REGISTERS_RANDOM: usize = 201;

@@ -1,4 +1,4 @@
-//! socket(2), bind(2), listen(2), getsockname(2), shutdown(2): stream sockets before they carry anything.
+//! socket(2), bind(2), listen(2), getsockname(2), shutdown(2): stream sockets before they carry data.
 
 use std::net::Ipv4Addr;
 

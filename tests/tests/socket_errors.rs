@@ -1,7 +1,7 @@
 //! The ERRORS of socket(2), bind(2), listen(2), accept(2), connect(2), send(2), recv(2), shutdown(2), getsockname(2),
 //! getsockopt(2), tcp(7) and ip(7), one after the other, for stream sockets of the internet.
 //!
-//! Not here: what needs a full machine (`ENFILE`, `ENOBUFS`), a firewall (`EPERM`), or a network where nobody answers
+//! Not here: errors that need a full machine (`ENFILE`, `ENOBUFS`), a firewall (`EPERM`), or an unreachable host
 //! (`EHOSTUNREACH`: the kit's network test).
 
 use std::net::Ipv4Addr;
@@ -19,10 +19,10 @@ use pollux_tests::{Errno, Fd, child, fd, limit, signal};
 
 const SOON: Duration = Duration::from_millis(20);
 
-/// A number that no file has.
+/// A number that is no open descriptor.
 const CLOSED: usize = 1000;
 
-/// A call whose pointers are 0, bad, or lead to what outlives it.
+/// Makes a call whose pointers are 0, bad, or valid for longer than the call.
 fn call<const N: usize>(number: c_long, arguments: [usize; N]) -> Result<usize> {
     // SAFETY: see above.
     unsafe { sys::call(number, arguments) }
@@ -43,7 +43,7 @@ fn check<T: core::fmt::Debug>(cases: Vec<(&str, Result<T>, Errno)>) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Sends until nothing more will ever go. What the peer's end takes makes room a little later.
+/// Sends until the connection stays full. Bytes that the peer's end accepts make room a little later.
 fn fill(fd: &Fd) {
     loop {
         if socket::send(fd, &[0; 65536], MSG_DONTWAIT).is_err() {

@@ -1,4 +1,4 @@
-//! socket(7), ip(7): options of every socket, and calls that an option or a flag changes.
+//! socket(7), ip(7): the options of every socket, and their effects on calls.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use pollux_tests::{Errno, Fd, child, poll, time, unix};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Options that are on or off, and are so for every kind of socket.
+/// Boolean options that every kind of socket has.
 const FLAGS: [(c_int, &str); 6] = [
     (libc::SO_REUSEADDR, "SO_REUSEADDR"),
     (libc::SO_KEEPALIVE, "SO_KEEPALIVE"),
@@ -93,7 +93,7 @@ fn numbers_are_told_as_they_were_set() {
     }
 }
 
-/// An option of any type, and the length that is told.
+/// Returns an option of any type, and the length that the kernel reports.
 fn value<T: Copy>(fd: &Fd, name: c_int, mut value: T) -> (T, u32) {
     let mut len = size_of::<T>() as u32;
     let addresses = [&raw mut value as usize, &raw mut len as usize];
@@ -186,7 +186,7 @@ fn more_options_of_tcp_are_told() {
     }
 }
 
-/// `readv` or `writev`.
+/// Calls readv(2) or writev(2).
 fn vectored(call: libc::c_long, fd: &Fd, parts: &[(usize, usize)]) -> Result<usize> {
     let ranges: Vec<[usize; 2]> = parts.iter().map(|&(at, len)| [at, len]).collect();
     let arguments = [fd.number() as usize, ranges.as_ptr() as usize, ranges.len()];

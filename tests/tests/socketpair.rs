@@ -1,4 +1,4 @@
-//! socketpair(2): two sockets that are connected with each other.
+//! socketpair(2): making two connected sockets.
 
 use libc::{
     AF_UNIX, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK,

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// What a clock that is read at ticks may be behind.
+/// The lag of a clock that advances at ticks only.
 const TICK: Duration = Duration::from_millis(20);
 
 fn assert_recent(time: SystemTime, since: SystemTime) {

@@ -1,4 +1,4 @@
-//! statx(2): which of the facts about a file are told.
+//! statx(2): the fields of a file's status, and the mask of those that are filled.
 
 use std::ffi::CString;
 use std::fs;

@@ -1,6 +1,6 @@
-//! Much over TCP, and much of it at once: every byte has to arrive, once and in its place.
+//! Bulk transfers over TCP, also in parallel: every byte must arrive, once and in its place.
 //!
-//! The kit runs this also where packets are lost, out of order, doubled and damaged (`POLLUX_IMPAIRED=1`); the
+//! The kit also runs this over networks that lose, reorder, duplicate and damage packets (`POLLUX_IMPAIRED=1`); the
 //! connections must not notice.
 //! Source: RFC 9293 section 3.10.
 
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use pollux_tests::random::Random;
 
-/// Bytes that are written and read at once, at most.
+/// The most bytes that one call reads or writes.
 const BLOCK: usize = 64 * 1024;
 
-/// How long nothing may come before that is a failure.
+/// The silence after which a transfer has failed.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 fn is_set(name: &str) -> bool {
@@ -26,7 +26,7 @@ fn is_impaired() -> bool {
     is_set("POLLUX_IMPAIRED")
 }
 
-/// How many bytes go in one direction.
+/// Returns the number of bytes to send in one direction.
 fn much() -> usize {
     match (is_set("POLLUX_LONG"), is_impaired()) {
         (true, true) => 64 << 20,
@@ -47,7 +47,7 @@ fn pair() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// The bytes that belong to `seed`, block by block.
+/// Generates the bytes of `seed`, block by block.
 struct Content {
     random: Random,
     left: usize,

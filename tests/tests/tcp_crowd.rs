@@ -1,4 +1,4 @@
-//! Many TCP connections at once: what they cost, and that idle ones cost nothing when polled.
+//! Many TCP connections at once: their memory, and that polling idle ones costs nothing.
 
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ fn two_thousand_connections_are_open_at_once() {
     });
 }
 
-/// Memory that nobody uses.
+/// Returns the free memory.
 fn free_memory() -> u64 {
     // SAFETY: all zero is a valid value.
     let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
@@ -121,7 +121,7 @@ fn one_of_many_is_found() {
     }
 }
 
-/// The short form of a number, or with `POLLUX_LONG=1` the long one.
+/// Returns the short form of a number, or with `POLLUX_LONG=1` the long one.
 fn short_or_long(short: usize, long: usize) -> usize {
     if std::env::var_os("POLLUX_LONG").is_some() { long } else { short }
 }

@@ -1,4 +1,4 @@
-//! tcp(7), socket(7): the options of stream sockets, and what they change.
+//! tcp(7), socket(7): the options of stream sockets, and their effects.
 
 use std::time::Duration;
 
@@ -310,7 +310,7 @@ fn linger(fd: &Fd, on: i32, seconds: i32) {
     set_value(fd, SOL_SOCKET, SO_LINGER, &[on, seconds]).unwrap();
 }
 
-/// A connection whose client has more on its way than the server has room for.
+/// Makes a connection whose client has sent more than the server has room for.
 fn full_pair() -> (Fd, Fd) {
     let (listener, address) = listener(1, 0);
     set(&listener, SOL_SOCKET, SO_RCVBUF, 10_000).unwrap();

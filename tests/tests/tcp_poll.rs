@@ -1,4 +1,4 @@
-//! poll(2) of TCP sockets: every state that tcp_poll of Linux 6.1 tells apart.
+//! poll(2) of TCP sockets: every state that tcp_poll of Linux 6.1 distinguishes.
 
 use libc::{
     POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, SHUT_RD, SHUT_RDWR,

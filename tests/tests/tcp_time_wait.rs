@@ -1,10 +1,10 @@
-//! How many closed TCP connections wait for late packets: tcp(7), `tcp_max_tw_buckets`.
+//! tcp(7), `tcp_max_tw_buckets`: the limit of connections in TIME_WAIT.
 
 use std::net::Ipv4Addr;
 
 use pollux_tests::{Errno, Fd, socket};
 
-/// Connects to `address`, closes both ends, the client's first, and gives the name that it had.
+/// Connects to `address`, closes both ends, the client's first, and returns the client's address.
 fn visit(listener: &Fd, address: &socket::Address) -> socket::Address {
     let client = socket::tcp(0);
     socket::connect(&client, address).unwrap();
@@ -15,7 +15,7 @@ fn visit(listener: &Fd, address: &socket::Address) -> socket::Address {
     name
 }
 
-/// Whether nobody else may have this name.
+/// Whether no other socket may bind this address.
 fn is_kept(name: &socket::Address) -> bool {
     let result = socket::bind(&socket::tcp(0), name);
     assert!([Ok(()), Err(Errno::EADDRINUSE)].contains(&result), "{result:?}");
@@ -26,7 +26,7 @@ fn is_kept(name: &socket::Address) -> bool {
 fn beyond_a_number_closed_connections_do_not_wait() {
     /// How many visits there are between two looks.
     const SOME: usize = 250;
-    /// Visitors of one address: so few that none gets the name of one who waits.
+    /// Clients per address: so few that none gets the address of a connection in TIME_WAIT.
     const VISITORS: usize = 1000;
     let listener = socket::tcp(0);
     socket::bind(&listener, &socket::Address::new(Ipv4Addr::UNSPECIFIED, 0)).unwrap();

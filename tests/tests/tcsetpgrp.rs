@@ -1,4 +1,4 @@
-//! tcsetpgrp(3), credentials(7): a session, its terminal, and who may use it.
+//! tcsetpgrp(3), credentials(7): a session, its terminal, and the process groups that may use it.
 
 use libc::{SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, TIOCNOTTY, TIOCSCTTY};
 use pollux_tests::child::{self, Status};
@@ -6,7 +6,7 @@ use pollux_tests::fd::{self, Fd};
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, memory, signal, sys};
 
-/// A terminal with nobody behind it: what one reads there never comes.
+/// A terminal without input: a read of it never returns.
 const TERMINAL: &str = "/dev/ttyS0";
 
 fn result(value: i32) -> Result<i32, Errno> {
@@ -41,7 +41,7 @@ fn in_session(work: impl FnOnce(&Fd)) {
     });
 }
 
-/// How the child `pid` changed, stops included.
+/// Waits for a change of the child `pid`, stops included.
 fn change(pid: i32) -> i32 {
     child::wait4(pid, libc::WUNTRACED).unwrap().unwrap().1
 }
@@ -137,7 +137,7 @@ fn the_foreground_hangs_up_when_the_leader_leaves() {
     });
 }
 
-/// Runs `work` in a group of the session that nobody could continue, and hands its report on.
+/// Runs `work` in an orphaned process group of the session, and returns its report.
 fn orphaned(work: impl FnOnce() -> String) -> String {
     let (report, reporter) = fd::pipe();
     child::run(|| {

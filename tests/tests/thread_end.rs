@@ -1,4 +1,4 @@
-//! exit_group(2), execve(2), kill(2): the end of processes whose threads do not hold still.
+//! exit_group(2), execve(2), kill(2): the end of processes with busy threads.
 
 use std::ffi::CString;
 use std::sync::{Arc, Barrier};
@@ -19,13 +19,13 @@ static ANSWER: Constructor = witness::answer;
 /// Threads that do the same.
 const CROWD: usize = 3;
 
-/// So often each race is run.
+/// The number of runs of each race.
 const ROUNDS: usize = 60;
 
 /// Longer than the end of a process can take, with other guests on the machine.
 const LAST: Duration = Duration::from_secs(10);
 
-/// Makes threads for ever, each of which would live for ever.
+/// Makes threads for ever, none of which ends.
 fn multiply() -> ! {
     loop {
         // What there is no room for comes when there is.
@@ -69,7 +69,7 @@ fn must_end(child: Child) -> Status {
     }
 }
 
-/// Some time, in which the machine computes.
+/// Computes for some time.
 fn pass(random: &mut Random) {
     let end = Instant::now() + Duration::from_micros(random.below(3000) as u64);
     spin_until(|| Instant::now() >= end);

@@ -1,4 +1,4 @@
-//! timer_create(2) and its kin: timers that a process makes for itself.
+//! timer_create(2), timer_settime(2), timer_gettime(2), timer_delete(2): POSIX timers.
 
 use std::ptr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn spec(duration: Duration) -> timespec {
     timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
 }
 
-/// A timer that sends `signal` with `value`.
+/// Makes a timer that sends `signal` with `value`.
 fn create(clock: i32, way: i32, signal: i32, value: usize) -> Result<usize, Errno> {
     // SAFETY: zeroes are a valid event, and both are ours.
     unsafe {

@@ -1,4 +1,4 @@
-//! timerfd_create(2): timers that are read and waited for like files.
+//! timerfd_create(2): timers as waitable descriptors.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! signal(7): what a processor exception does to the program that caused it, and to nothing else.
+//! signal(7): a processor exception affects the program that caused it, and nothing else.
 //!
-//! Each case runs in a child; that its parent goes on is half of the test.
+//! Each case runs in a child; its parent's survival is half of the test.
 
 use core::arch::asm;
 

@@ -16,7 +16,7 @@ use pollux_tests::{Errno, Fd, poll, time, unix};
 
 const ALL: i16 = POLLIN | POLLOUT | POLLRDHUP;
 
-/// A socket with a port of its own.
+/// Makes a socket with a port of its own.
 fn bound() -> (Fd, Address) {
     let fd = udp(0);
     bind(&fd, &Address::local(0)).unwrap();
@@ -24,7 +24,7 @@ fn bound() -> (Fd, Address) {
     (fd, address)
 }
 
-/// An address that nobody has.
+/// Returns an unused address.
 fn deserted() -> Address {
     bound().1
 }

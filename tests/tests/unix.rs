@@ -1,4 +1,4 @@
-//! unix(7): local sockets by name.
+//! unix(7): local sockets with names.
 
 use libc::{
     EPOLLET, EPOLLIN, EPOLLOUT, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, SHUT_RD, SHUT_RDWR,
@@ -12,7 +12,7 @@ use pollux_tests::{Errno, Fd, child, fd, poll, socket, sys, time};
 
 const ALL: i16 = POLLIN | POLLOUT | POLLRDHUP;
 
-/// A path that no other case uses, and that leads nowhere.
+/// Returns an unused path that no other case uses.
 fn fresh(name: &str) -> (String, Address) {
     let path = format!("/tmp/unix-{name}");
     let _ = std::fs::remove_file(&path);

@@ -1,4 +1,4 @@
-//! unix(7): datagrams to names.
+//! unix(7): datagrams to named sockets.
 
 use libc::{
     EPOLLET, EPOLLIN, EPOLLOUT, MSG_DONTWAIT, MSG_PEEK, POLLERR, POLLHUP, POLLIN, POLLOUT,
@@ -13,21 +13,21 @@ use pollux_tests::{Errno, Fd, child, fd, poll, time};
 
 const ALL: i16 = POLLIN | POLLOUT | POLLRDHUP;
 
-/// A path that no other case uses, and that leads nowhere.
+/// Returns an unused path that no other case uses.
 fn fresh(name: &str) -> Address {
     let path = format!("/tmp/unix-datagram-{name}");
     let _ = std::fs::remove_file(&path);
     Address::path(&path)
 }
 
-/// A socket with a name.
+/// Makes a socket with a name.
 fn named(address: &Address) -> Fd {
     let fd = unix::socket(SOCK_DGRAM);
     bind(&fd, address).unwrap();
     fd
 }
 
-/// A socket without a name that sends to `address`.
+/// Makes a socket without a name that sends to `address`.
 fn connected(address: &Address, flags: i32) -> Fd {
     let fd = unix::socket(SOCK_DGRAM | flags);
     connect(&fd, address).unwrap();
@@ -55,7 +55,7 @@ fn recv_from(fd: &Fd) -> Result<(Vec<u8>, Address)> {
     Ok((bytes, Address(from)))
 }
 
-/// Sends until there is no room, and says how many went.
+/// Sends until there is no room, and returns the number of datagrams sent.
 fn fill(fd: &Fd, address: Option<&Address>) -> usize {
     let mut count = 0;
     loop {
@@ -73,7 +73,8 @@ fn fill(fd: &Fd, address: Option<&Address>) -> usize {
     }
 }
 
-/// Lets a thread of [`time::soon`] reach the call in which it blocks: it begins as late as one that settles goes on.
+/// Sleeps so that a thread of [`time::soon`] reaches the call in which it blocks. The thread begins after one settling
+/// time, so this waits longer.
 fn asleep() {
     for _ in 0..4 {
         time::settle();

@@ -19,7 +19,7 @@ fn utimensat(path: &str, times: [(i64, i64); 2], flags: i32) -> Result<usize> {
     }
 }
 
-/// A new file.
+/// Makes a new file.
 fn file(name: &str) -> String {
     let path = format!("/tmp/utimensat-{name}");
     let _ = fs::remove_file(&path);

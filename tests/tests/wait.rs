@@ -1,4 +1,4 @@
-//! wait(2), waitpid(2), wait4(2), waitid(2): learning how a child ended.
+//! wait(2), waitpid(2), wait4(2), waitid(2): waiting for a child, and its status.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use pollux_tests::memory::UNMAPPED;
 use pollux_tests::time::{self, ms};
 use pollux_tests::{Errno, Fd, fd, signal, sys};
 
-/// A child that reads until the write end is closed, and then exits with `code`.
+/// Makes a child that reads until the write end is closed, and then exits with `code`.
 fn held(code: i32) -> (i32, Fd) {
     let (reader, writer) = fd::pipe();
     let flags = libc::SIGCHLD as usize;
@@ -22,7 +22,7 @@ fn held(code: i32) -> (i32, Fd) {
     (pid, writer)
 }
 
-/// A child that exits with `code` at once.
+/// Makes a child that exits with `code` at once.
 fn ended(code: i32) -> i32 {
     held(code).0
 }
@@ -278,7 +278,7 @@ fn waitid_tells_more_and_may_leave_the_child() {
     });
 }
 
-/// A child whose end sends `signal`, and which has ended soon.
+/// Makes a child whose end sends `signal`, and which ends soon.
 fn ending_with(signal: i32) -> i32 {
     // SAFETY: the child has a copy of all memory.
     let pid = unsafe { sys::call(libc::SYS_clone, [signal as usize]) }.unwrap() as i32;

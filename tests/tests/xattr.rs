@@ -1,4 +1,4 @@
-//! xattr(7): programs that copy files ask for attributes, and go on without them.
+//! xattr(7): programs that copy files ask for attributes, and must go on without them.
 
 use std::ffi::CString;
 use std::fs;

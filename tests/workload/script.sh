@@ -1,8 +1,8 @@
-# Ordinary work for a shell: each step's output and exit status are the same on every kernel that is right.
+# Ordinary work of a shell: each step's output and exit status are the same on every correct kernel.
 #
-# Run as `busybox sh script.sh` as process group leader, with an empty /tmp. `osdk/pollux test --test workload`
+# Run it as `busybox sh script.sh` as process group leader, with an empty /tmp. `osdk/pollux test --test workload`
 # runs it on Linux and on Pollux and compares step by step.
-# A step prints no process number, no time, no address; and waits for what it started.
+# A step prints no process ID, time or address, and waits for what it started.
 
 exec 2>&1
 export LC_ALL=C
@@ -12,7 +12,7 @@ mkdir -p /tmp/bin /tmp/work
 PATH=/tmp/bin
 cd /tmp/work
 
-# Does what it is told and says how it ended. The text is the step's name.
+# Runs a command and prints its exit status. The command is the step's name.
 step() {
     echo "== $1"
     eval "$1"
@@ -134,7 +134,7 @@ step 'timeout 10 sh -c "exit 6"'
 step 'timeout -s KILL 0.2 sleep 10'
 step 'timeout 0.3 yes > /dev/null'
 
-# Jobs in the background. When the shell tells that one was killed depends on when it looks: that is not compared.
+# Jobs in the background. The shell reports a killed job when it happens to look, so this is not compared.
 step 'sleep 0.1 & wait $!'
 step '{ sleep 10 & kill $!; wait $!; } 2> /dev/null'
 step '(exit 11) & wait $!'
@@ -153,7 +153,7 @@ step 'mkfifo back; { read q < queue; echo "answer to $q" > back; } & echo questi
 step 'tee queue < log > /dev/null & wc -l < queue; wait'
 step 'mkfifo queue; test -p queue; rm queue back'
 
-# What the kernel tells of the network
+# The network in /proc
 step 'ip -4 addr; ip link show lo; ip -4 route show table all'
 step 'route -n; netstat -rn; arp; netstat -tun 2> /dev/null | grep -v TIME_WAIT; readlink /proc/net'
 
@@ -164,8 +164,8 @@ step 'i=0; while [ $i -lt 40 ]; do echo $i; i=$((i + 1)); done | sort | while re
 step 'dd if=/dev/zero bs=64k count=64 2>/dev/null | gzip -1 | gunzip | md5sum'
 step 'a=$(seq 5000); echo "$a" | md5sum; echo ${#a}'
 
-# Servers and clients. A client tries until the port is open. nc ends as soon as the other end does, whatever it has still
-# to send: so one end has nothing to send and an input that does not end, `hold`, or it answers when the question is over.
+# Servers and clients. A client retries until the port is open. nc ends as soon as the other end does, even with unsent
+# bytes: so one end has nothing to send and an endless input, `hold`, or it answers after the end of the request.
 mkfifo hold; exec 8<> hold
 seq 30000 > numbers
 step 'nc 127.0.0.1 7000 < numbers; echo $?; nc -w 5 127.0.0.1 7000 <&8'

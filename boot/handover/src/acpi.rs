@@ -1,14 +1,14 @@
-//! Where the ACPI tables are.
+//! Finds the ACPI tables.
 //!
 //! Source: ACPI specification 6.4, 5.2.5 "Root System Description Pointer".
 
 /// The size of the pointer structure of revision 2 and later.
 pub const LENGTH: usize = 36;
 
-/// The length of the part that revision 0 has, and that the first checksum covers.
+/// The length of the part that revision 0 has and that the first checksum covers.
 const FIRST_PART: usize = 20;
 
-/// The physical address of the root table that the pointer structure names: the 64-bit one if there is one.
+/// Returns the physical address of the root table in the pointer structure: the 64-bit one if there is one.
 pub fn root_table(pointer: &[u8; LENGTH]) -> Option<u64> {
     let first = &pointer[..FIRST_PART];
     if !first.starts_with(b"RSD PTR ") || sum(first) != 0 {

@@ -1,7 +1,7 @@
 //! The page that tells the kernel about the machine: Linux's boot_params, the "zero page".
 //!
-//! Source: Linux 6.1 arch/x86/include/uapi/asm/bootparam.h, Documentation/x86/zero-page.rst. Of its fields
-//! these are the ones that OSTD 0.18 reads; it takes zero for "not there".
+//! It sets only the fields that OSTD 0.18 reads; OSTD takes zero for "not there".
+//! Source: Linux 6.1 arch/x86/include/uapi/asm/bootparam.h, Documentation/x86/zero-page.rst.
 
 use core::ops::Range;
 
@@ -26,7 +26,7 @@ const COMMAND_LINE_SIZE: usize = 0x238;
 const E820_TABLE: usize = 0x2d0;
 const E820_ENTRY: usize = 20;
 
-/// "Undefined": a loader without a number of its own.
+/// The loader type "undefined", for a loader without an assigned number.
 const OTHER_LOADER: u8 = 0xff;
 
 /// A screen of pixels.
@@ -42,14 +42,14 @@ pub struct Screen {
     pub depth: u16,
 }
 
-/// What the kernel is told.
+/// The information for the kernel.
 #[derive(Clone, Debug)]
 pub struct BootParams<'a> {
-    /// The kinds of memory.
+    /// The memory map.
     pub memory: &'a MemoryMap,
-    /// Where the initramfs is; below 4 GiB.
+    /// The place of the initramfs, below 4 GiB.
     pub initramfs: Range<u64>,
-    /// Where the command line is, with its NUL; below 4 GiB.
+    /// The place of the command line with its NUL, below 4 GiB.
     pub command_line: Range<u64>,
     /// The physical address of the ACPI pointer structure.
     pub acpi: Option<u64>,
@@ -89,7 +89,7 @@ impl BootParams<'_> {
     }
 }
 
-/// The low half of a number: all of it, for what lies below 4 GiB.
+/// Returns the low half of a number, which is all of it below 4 GiB.
 fn low(number: u64) -> [u8; 4] {
     let [a, b, c, d, ..] = number.to_le_bytes();
     [a, b, c, d]

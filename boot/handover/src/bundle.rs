@@ -1,4 +1,4 @@
-//! The one file that the loader brings along: kernel, initramfs and command line.
+//! The bundle: the file beside the stage, with kernel, initramfs and command line.
 //!
 //! ```text
 //!  0  magic, 8 bytes
@@ -11,7 +11,7 @@ use crate::Refusal;
 const MAGIC: [u8; 8] = *b"POLLUX\x1a\x01";
 const HEADER: usize = 32;
 
-/// The parts of a bundle, where they lie in memory.
+/// The parts of a bundle in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bundle<'a> {
     /// The kernel's command line, without a NUL.
@@ -23,11 +23,11 @@ pub struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    /// Finds the parts in what the loader has read.
+    /// Parses the file that the loader has read.
     ///
     /// # Errors
-    /// [`Refusal::ForeignBundle`] without our magic, [`Refusal::TruncatedBundle`] if less is there than the
-    /// header promises, [`Refusal::NoInitramfs`] if that is empty, [`Refusal::CommandLine`] if it is no text.
+    /// [`Refusal::ForeignBundle`] without our magic, [`Refusal::TruncatedBundle`] if the file is shorter than its
+    /// header says, [`Refusal::NoInitramfs`] if that part is empty, [`Refusal::CommandLine`] if it is not UTF-8.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         if !bytes.starts_with(&MAGIC) {
             return Err(Refusal::ForeignBundle);
@@ -51,7 +51,7 @@ impl<'a> Bundle<'a> {
         Ok(Self { command_line, kernel, initramfs })
     }
 
-    /// The pieces of the file, one after the other: the header, then the parts.
+    /// Returns the pieces of the file in order: the header, then the parts.
     pub fn pieces(&self) -> ([u8; HEADER], [&'a [u8]; 3]) {
         let parts = [self.command_line.as_bytes(), self.kernel, self.initramfs];
         let mut header = [0; HEADER];

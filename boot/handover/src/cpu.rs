@@ -1,17 +1,17 @@
-//! What the CPU must be able to do.
+//! Checks the CPU for the features that OSTD and the kernel need.
 //!
-//! OSTD enters user mode with FSGSBASE instructions and starts CPUs with the local APIC; the kernel keeps the
-//! state of programs with XSAVE. It would find out later, and say nothing.
+//! OSTD enters user mode with FSGSBASE instructions and starts CPUs with the local APIC; the kernel saves the
+//! state of programs with XSAVE. Without this check the kernel would fail later, without a message.
 
 use crate::Refusal;
 
 /// A CPUID leaf (with sub-leaf 0): eax, ebx, ecx, edx.
 pub type Leaf = [u32; 4];
 
-/// Checks the features in leaf 1 and leaf 7, which `leaf` gives; a leaf the CPU does not have is all zeros.
+/// Checks the features in leaf 1 and leaf 7. `leaf` returns a leaf, all zeros if the CPU lacks it.
 ///
 /// # Errors
-/// [`Refusal::OldCpu`] names the first that is missing.
+/// [`Refusal::OldCpu`] names the first missing feature.
 pub fn check(leaf: impl Fn(u32) -> Leaf) -> Result<(), Refusal> {
     const EBX: usize = 1;
     const ECX: usize = 2;

@@ -1,6 +1,6 @@
-//! The kernel's ELF file: what goes where.
+//! The kernel's ELF file, and the place of its segments in memory.
 //!
-//! Segments go to their physical addresses, which are fixed: the kernel cannot be moved.
+//! Each segment goes to its physical address: the kernel is not relocatable.
 
 use core::ops::Range;
 
@@ -8,22 +8,22 @@ use elf::{ElfBytes, abi, endian::LittleEndian, file::Class, segment::ProgramHead
 
 use crate::Refusal;
 
-/// Where the 64-bit Linux protocol enters OSTD's kernels.
+/// The address at which the 64-bit Linux protocol enters OSTD's kernels.
 pub const ENTRY: u64 = 0x800_1200;
 
-/// A kernel that can be loaded: its segments lie inside the file, and one of them has the entry.
+/// A loadable kernel: its segments lie inside the file, and one of them contains the entry.
 #[derive(Debug)]
 pub struct Kernel<'a> {
     elf: ElfBytes<'a, LittleEndian>,
     memory: Range<u64>,
 }
 
-/// A part of the kernel in memory: the bytes, then zeros up to the end.
+/// A segment of the kernel in memory: its bytes, then zeros to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// Physical addresses.
+    /// Its physical addresses.
     pub memory: Range<u64>,
-    /// What the file has for them.
+    /// Its bytes in the file.
     pub bytes: &'a [u8],
 }
 
@@ -31,12 +31,12 @@ impl<'a> Kernel<'a> {
     /// Checks the whole file.
     ///
     /// # Errors
-    /// [`Refusal::ForeignKernel`] if it is no ELF executable for 64 bits, [`Refusal::TruncatedKernel`] if a
-    /// segment does not lie in the file, [`Refusal::NoEntry`] if none has the entry.
+    /// [`Refusal::ForeignKernel`] if it is no 64-bit ELF executable, [`Refusal::TruncatedKernel`] if a segment
+    /// lies outside the file, [`Refusal::NoEntry`] if no segment contains the entry.
     pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
         let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|error| {
             match file.starts_with(&abi::ELFMAGIC) {
-                // Damage to what it has cannot be told from the lack of what it had.
+                // A damaged file looks like a truncated one.
                 true if !matches!(error, elf::ParseError::UnsupportedElfEndianness(_)) => {
                     Refusal::TruncatedKernel
                 }
@@ -58,14 +58,14 @@ impl<'a> Kernel<'a> {
         if has_entry { Ok(kernel) } else { Err(Refusal::NoEntry) }
     }
 
-    /// The physical addresses from its first byte to its last.
+    /// Returns the physical addresses from its first byte to its last.
     pub fn memory(&self) -> Range<u64> {
         self.memory.clone()
     }
 
-    /// What has to be put into memory.
+    /// Returns the segments to load.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> {
-        // `parse` has looked at each.
+        // `parse` has checked each of them.
         self.headers().filter_map(|header| self.segment(&header).ok())
     }
 
@@ -85,13 +85,13 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Takes away what no segment loads: the sections with the debug information, which come last.
+/// Cuts off the bytes that no segment loads: the sections with the debug information, which come last.
 pub fn strip(file: &mut [u8]) -> Result<&[u8], Refusal> {
     const E_SHOFF: Range<usize> = 40..48;
     const E_SHNUM_AND_SHSTRNDX: Range<usize> = 60..64;
     let kernel = Kernel::parse(file)?;
     let ends = kernel.headers().map(|header| header.p_offset + header.p_filesz);
-    // Both inside the file, as `parse` has found.
+    // Both lie inside the file, as `parse` has checked.
     let loaded = ends.max().and_then(|end| usize::try_from(end).ok()).unwrap_or(file.len());
     file[E_SHOFF].fill(0);
     file[E_SHNUM_AND_SHSTRNDX].fill(0);
@@ -106,7 +106,7 @@ mod tests {
     const ENTRY_SIZE: usize = 56;
     const DATA: usize = HEADER + 2 * ENTRY_SIZE;
 
-    /// An ELF file with a segment of 16 bytes around the entry and one of zeros only.
+    /// Makes an ELF file with a segment of 16 bytes around the entry, and one of zeros only.
     fn file() -> Vec<u8> {
         let mut bytes = vec![0; DATA];
         bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");

@@ -1,6 +1,6 @@
-//! What the boot stage computes before it hands over to OSTD's 64-bit Linux entry.
+//! Computes what the boot stage needs before it enters OSTD's 64-bit Linux entry.
 //!
-//! Everything here takes bytes and numbers and gives bytes and numbers; the stage reads and writes memory.
+//! This crate maps bytes and numbers to bytes and numbers; only the stage reads and writes memory.
 //! Why: decision 0060.
 //! Source: Linux 6.1 Documentation/x86/boot.rst, "64-bit Boot Protocol".
 #![cfg_attr(not(test), no_std)]

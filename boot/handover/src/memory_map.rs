@@ -1,6 +1,6 @@
-//! The memory map in the form of the Linux protocol (e820), from what the loader says.
+//! Converts the loader's memory map to the form of the Linux protocol (e820).
 //!
-//! Invariant: entries are sorted and apart; what any region restricts, no entry calls RAM.
+//! Invariant: entries are sorted and disjoint; no entry calls an address RAM that any region restricts.
 //! Source: ACPI specification 6.4, 15 "System Address Map Interfaces"; UEFI specification 2.10, 7.2.
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
@@ -8,28 +8,28 @@ use heapless::Vec;
 
 use crate::Refusal;
 
-/// How many entries the protocol's page has room for.
+/// The number of entries that the protocol's page has room for.
 pub const MAX_ENTRIES: usize = 128;
 
-/// What memory is good for, with the numbers of e820; these five are all that OSTD knows.
+/// The types of memory, with the numbers of e820. OSTD knows these five.
 ///
-/// In the order of the restrictions: where regions overlap, the last of these counts.
+/// They are ordered by restriction: where regions overlap, the last one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Free for use.
     Ram,
-    /// Holds ACPI tables; free once they have been read.
+    /// Holds ACPI tables; free once the kernel has read them.
     Acpi,
-    /// The firmware's, across sleep.
+    /// The firmware's storage across sleep (ACPI NVS).
     Nvs,
-    /// Not for use.
+    /// Reserved.
     Reserved,
     /// Faulty.
     Unusable,
 }
 
 impl Kind {
-    /// The number in an entry.
+    /// Returns the number in an entry.
     pub fn number(self) -> u32 {
         match self {
             Self::Ram => 1,
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// What a region of the loader's map will be once the kernel runs: by then the loader needs nothing.
+    /// Returns the type of a region once the kernel runs. The loader's own memory is free by then.
     fn of(region: &MemoryRegion) -> Self {
         match region.kind {
             MemoryRegionKind::Usable | MemoryRegionKind::Bootloader => Self::Ram,
@@ -52,26 +52,26 @@ impl Kind {
     }
 }
 
-/// A range of physical addresses of one kind.
+/// A range of physical addresses of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The first address.
     pub start: u64,
-    /// The first address behind it.
+    /// The first address after it.
     pub end: u64,
-    /// What it is good for.
+    /// Its type.
     pub kind: Kind,
 }
 
-/// The map.
+/// The memory map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryMap(Vec<Entry, MAX_ENTRIES>);
 
 impl MemoryMap {
     /// Converts the loader's map.
     ///
-    /// `root_table` is where the ACPI root table lies. SeaBIOS calls that place reserved, and what is reserved
-    /// at the top of memory OSTD does not map: so it is called what it is.
+    /// `root_table` is the address of the ACPI root table. SeaBIOS marks that region reserved, and OSTD does not map
+    /// reserved memory at the top; so this marks the region as ACPI tables.
     ///
     /// # Errors
     /// [`Refusal::CrowdedMemoryMap`] if the protocol's page has no room for the entries.
@@ -99,13 +99,13 @@ impl MemoryMap {
         Ok(Self(entries))
     }
 
-    /// The entries, from the lowest address to the highest.
+    /// Returns the entries, from the lowest address to the highest.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
 }
 
-/// The first start or end of a region behind an address.
+/// Returns the first start or end of a region after an address.
 fn next_border(regions: &[MemoryRegion], address: u64) -> Option<u64> {
     let regions = regions.iter().filter(|region| region.start < region.end);
     regions.flat_map(|region| [region.start, region.end]).filter(|&border| border > address).min()

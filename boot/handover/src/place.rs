@@ -1,8 +1,8 @@
-//! Finding room in memory for what is handed over.
+//! Finds room in memory for the parts that the stage hands over.
 //!
-//! The kernel's place is fixed. All else goes below 4 GiB, which is as far as OSTD's entry sees, and above
-//! 1 MiB, where other CPUs start.
-//! Invariant: what is placed lies in memory that the loader called usable, and apart from all else placed.
+//! The kernel's place is fixed. All other parts go below 4 GiB, the limit of OSTD's entry, and above 1 MiB,
+//! where other CPUs start.
+//! Invariant: each part lies in memory that the loader calls usable, and no two parts overlap.
 
 use core::ops::Range;
 
@@ -11,16 +11,16 @@ use heapless::Vec;
 
 use crate::Refusal;
 
-/// The size of a page; everything is placed at one.
+/// The size of a page; every part starts at one.
 pub const PAGE: u64 = 4096;
 
 const LOWEST: u64 = 1 << 20;
 const BEYOND: u64 = 1 << 32;
 
-/// How many things can be placed, the kernel among them.
+/// The number of parts that can be placed, the kernel among them.
 const PLACES: usize = 8;
 
-/// Memory with places taken in it.
+/// The memory, and the places taken in it.
 #[derive(Debug)]
 pub struct Room<'a> {
     regions: &'a [MemoryRegion],
@@ -28,10 +28,10 @@ pub struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// Takes the kernel's place. It may lie over the bundle, if what is copied from there last is apart from it.
+    /// Takes the kernel's place. It may overlap the bundle, as long as the part that is copied last does not.
     ///
     /// # Errors
-    /// [`Refusal::TooLittleMemory`] if there is no memory, [`Refusal::LoaderInTheWay`] if it is in use.
+    /// [`Refusal::TooLittleMemory`] if the place has no memory, [`Refusal::LoaderInTheWay`] if the loader uses it.
     pub fn new(regions: &'a [MemoryRegion], bundle: Range<u64>, kernel: Range<u64>) -> Result<Self, Refusal> {
         let mut at = kernel.start;
         let bundle = bundle.start..bundle.end.next_multiple_of(PAGE);
@@ -49,12 +49,12 @@ impl<'a> Room<'a> {
             };
         }
         let mut taken = Vec::new();
-        // The first of several.
+        // The list has room for several.
         let _ = taken.push(kernel.start..kernel.end.next_multiple_of(PAGE));
         Ok(Self { regions, taken })
     }
 
-    /// Takes the lowest free place of that many bytes.
+    /// Takes the lowest free place of this many bytes.
     ///
     /// # Errors
     /// [`Refusal::NoRoom`] if there is none.
@@ -80,7 +80,7 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Whether two ranges have an address in common.
+/// Whether two ranges overlap.
 pub fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
     one.start < other.end && other.start < one.end && !one.is_empty() && !other.is_empty()
 }
@@ -162,7 +162,7 @@ mod tests {
             ], 1..30),
             sizes in proptest::collection::vec(1..0x40_0000_u64, 1..7),
         ) {
-            // Regions of 1 MiB and a bit, not aligned; the kernel behind them.
+            // Unaligned regions of a little over 1 MiB, and the kernel after them.
             let step = 0x10_0400;
             let mut regions: std::vec::Vec<_> =
                 (0..).zip(kinds).map(|(i, kind)| region(i * step, (i + 1) * step, kind)).collect();

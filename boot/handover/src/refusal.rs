@@ -1,19 +1,19 @@
-//! Why a machine or an image cannot be started, in words for the person in front of it.
+//! The reasons why a machine or an image cannot start, as messages for the person in front of it.
 
 use core::fmt;
 
-/// A reason to stop before the kernel is entered. Nothing has been changed by then.
+/// A reason to stop before the kernel is entered. The stage has changed nothing by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The loader found no file beside the stage.
     NoBundle,
-    /// That file is not what the image builder wrote.
+    /// The image builder did not write that file.
     ForeignBundle,
     /// That file ends too early.
     TruncatedBundle {
-        /// What its header promises, in bytes.
+        /// The length that its header says, in bytes.
         expected: u64,
-        /// What there is.
+        /// Its actual length.
         found: u64,
     },
     /// The image was built without an initramfs.
@@ -28,26 +28,26 @@ pub enum Refusal {
     NoEntry,
     /// The loader offers no view of physical memory.
     NoPhysicalMemory,
-    /// There is no memory at an address that is needed.
+    /// There is no memory at an address that the kernel needs.
     TooLittleMemory {
-        /// The first address that is missing.
+        /// The first missing address.
         missing: u64,
     },
-    /// Something of the loader's is where the kernel has to go.
+    /// The loader uses memory that the kernel needs.
     LoaderInTheWay {
         /// The first address in use.
         at: u64,
     },
     /// No room for this many bytes below 4 GiB.
     NoRoom {
-        /// The size of what finds no place.
+        /// The size of the part that finds no place.
         bytes: u64,
     },
-    /// The memory map has more entries than the protocol can carry.
+    /// The memory map has more entries than the protocol allows.
     CrowdedMemoryMap,
-    /// The CPU lacks something that OSTD cannot do without.
+    /// The CPU lacks a feature that OSTD needs.
     OldCpu {
-        /// The first feature that is missing.
+        /// The first missing feature.
         missing: &'static str,
     },
 }

@@ -1,6 +1,6 @@
-//! Words on the loader's screen, for who has no serial port.
+//! Writes text on the loader's screen, for machines without a serial port.
 //!
-//! All colours of a pixel are the same grey: thus their order does not matter.
+//! All colours of a pixel have the same value, so their order does not matter.
 
 use core::fmt::{self, Write};
 
@@ -10,18 +10,18 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 const WEIGHT: FontWeight = FontWeight::Regular;
 const SIZE: RasterHeight = RasterHeight::Size16;
 
-/// What the kernel's command line must say in front of all else: how wide the screen is, if its lines are longer. The
-/// boot protocol has a place for it, which OSTD does not read.
+/// Returns the option with the screen's width for the front of the kernel's command line, if lines in memory are
+/// longer. The boot protocol has a field for the width, but OSTD does not read it.
 pub fn width_option(info: &FrameBufferInfo) -> heapless::String<40> {
     let mut option = heapless::String::new();
     if info.stride > info.width {
-        // There is room for any number.
+        // The string has room for any number.
         let _ = write!(option, "screen.width={} ", info.width);
     }
     option
 }
 
-/// A screen that is written on from its top. What does not fit below is left out.
+/// A screen that is written from its top. Text below its last line is dropped.
 pub struct Screen<'a> {
     pixels: &'a mut [u8],
     info: FrameBufferInfo,
@@ -30,7 +30,7 @@ pub struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    /// Makes the screen black.
+    /// Opens the screen and makes it black.
     pub fn open(pixels: &'a mut [u8], info: FrameBufferInfo) -> Self {
         pixels.fill(0);
         Self { pixels, info, column: 0, row: 0 }
@@ -77,7 +77,7 @@ mod tests {
         FrameBufferInfo { byte_len, width, height, pixel_format: PixelFormat::Bgr, bytes_per_pixel, stride }
     }
 
-    /// Whether this character is drawn at this place, in all bytes of each pixel.
+    /// Whether the screen shows this character at this place, in all bytes of each pixel.
     fn shows(pixels: &[u8], info: FrameBufferInfo, (row, column): (usize, usize), character: char) -> bool {
         let image = get_raster(character, WEIGHT, SIZE).expect("a character of the font");
         image.raster().iter().enumerate().all(|(line, shades)| {

@@ -1,6 +1,6 @@
-//! The image builder: one disk image from the stage, a kernel, an initramfs and a command line.
+//! The image builder: makes disk images from the stage, a kernel, an initramfs and a command line.
 //!
-//! `osdk/pollux image` calls it with what it has built.
+//! `osdk/pollux image` builds the parts and runs it.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use clap::Parser;
 use handover::{bundle::Bundle, kernel};
 use tempfile::NamedTempFile;
 
-/// Make disk images that a PC starts from.
+/// Make bootable disk images for a PC.
 #[derive(Parser)]
 #[command(name = "pollux-image")]
 struct Options {
@@ -65,14 +65,14 @@ fn make() -> Result<()> {
     Ok(())
 }
 
-/// Refuses a disk that the loader for BIOS cannot read: it takes a FAT16 file system of more sectors than fit into
-/// 16 bits for FAT32, and ends with an overflow.
+/// Refuses a disk that the loader for BIOS cannot read: if a FAT16 file system has more sectors than fit into
+/// 16 bits, the loader takes it for FAT32 and fails with an overflow.
 ///
 /// Source: bootloader-x86_64-bios-stage-2 0.11.15, src/fat.rs.
 fn check_bios_image(path: &Path) -> Result<()> {
     const SECTOR: u64 = 512;
     const MIB: u64 = 1 << 20;
-    // Before the file system there is the loader, which is small.
+    // The loader comes before the file system, and is small.
     let length = fs::metadata(path)?.len();
     if length > u64::from(u16::MAX) * SECTOR {
         fs::remove_file(path)?;
@@ -82,7 +82,7 @@ fn check_bios_image(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs what the stage wants. The stage checks the bundle again: disks go bad.
+/// Packs the bundle for the stage. The stage checks it again, because disks go bad.
 fn bundle(options: &Options) -> Result<NamedTempFile> {
     let mut file = read(&options.kernel)?;
     let kernel = kernel::strip(&mut file).with_context(|| options.kernel.display().to_string())?;
@@ -96,7 +96,7 @@ fn bundle(options: &Options) -> Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The loader only speaks when something is wrong.
+/// Configures the loader to print errors only.
 fn loader() -> BootConfig {
     let mut config = BootConfig::default();
     config.log_level = LevelFilter::Warn;

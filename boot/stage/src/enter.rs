@@ -1,7 +1,7 @@
-//! The jump into the kernel.
+//! Jumps into the kernel.
 //!
-//! The protocol wants physical memory where its addresses are. So the lower half of the address space becomes
-//! an identity map of the first 4 GiB, while the upper half, in which the stage runs, stays what it was.
+//! The protocol requires identity-mapped memory. So the lower half of the address space becomes an identity map
+//! of the first 4 GiB, while the upper half, in which the stage runs, stays unchanged.
 
 use core::{arch::asm, ops::Range};
 
@@ -18,12 +18,12 @@ pub(crate) const TABLES_LENGTH: u64 = (2 + GIBIBYTES) * PAGE;
 const PRESENT_AND_WRITABLE: u64 = 0b11;
 const HUGE: u64 = 1 << 7;
 
-/// Enters the kernel, with the physical address of its boot parameters.
+/// Enters the kernel with the physical address of its boot parameters.
 pub(crate) fn kernel(memory: &mut Physical, tables: Range<u64>, entry: u64, params: u64) -> ! {
     let root = identity_map(memory, tables.start);
-    // SAFETY: the new tables map the stage as the old ones did, and the first 4 GiB to themselves: the entry
-    // is there, as `Kernel::parse` has seen, and the parameters are. The kernel never returns; it brings its
-    // own stack, tables and descriptors. rsi is where the protocol has the parameters.
+    // SAFETY: the new tables map the stage as the old ones did, and the first 4 GiB to themselves. The entry
+    // lies there, as `Kernel::parse` has checked, and so do the parameters. The kernel never returns; it brings
+    // its own stack, tables and descriptors. The protocol passes the parameters in rsi.
     unsafe {
         asm!(
             "cli",
@@ -38,7 +38,7 @@ pub(crate) fn kernel(memory: &mut Physical, tables: Range<u64>, entry: u64, para
     }
 }
 
-/// Writes the tables, and gives the address of the first.
+/// Writes the tables, and returns the address of the first.
 fn identity_map(memory: &mut Physical, start: u64) -> u64 {
     let page = |number: u64| start + number * PAGE..start + (number + 1) * PAGE;
     let (level_4, level_3) = (page(0), page(1));
@@ -59,7 +59,7 @@ fn identity_map(memory: &mut Physical, start: u64) -> u64 {
     level_4.start
 }
 
-/// A page table with these entries.
+/// Makes a page table with these entries.
 fn table(entry: impl Fn(u64) -> u64) -> [u8; PAGE as usize] {
     let mut bytes = [0; PAGE as usize];
     for (number, place) in (0..).zip(bytes.chunks_exact_mut(8)) {

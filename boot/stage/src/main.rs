@@ -1,8 +1,8 @@
-//! The boot stage: what the `bootloader` crate loads as its kernel, between the firmware and OSTD.
+//! The boot stage: the program between firmware and OSTD, which the `bootloader` crate loads as its kernel.
 //!
-//! It finds the real kernel in the bundle beside it, puts everything in place and enters OSTD's 64-bit Linux
-//! entry. What can be computed is in `handover`, which has no unsafe code; here is what touches the machine.
-//! For the host it is an empty program, so that the workspace can be built as a whole.
+//! It finds the real kernel in the bundle beside it, puts each part in place and enters OSTD's 64-bit Linux
+//! entry. All computations are in `handover`, which has no unsafe code; this crate touches the machine.
+//! For the host it is an empty program, so that the whole workspace builds.
 //!
 //! Why: decision 0060.
 #![cfg_attr(target_os = "none", no_std, no_main)]

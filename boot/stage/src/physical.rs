@@ -1,4 +1,4 @@
-//! Physical memory, through the loader's map of it.
+//! Accesses physical memory, through the loader's map of it.
 
 use core::ops::Range;
 
@@ -14,16 +14,16 @@ pub(crate) struct Physical {
 }
 
 impl Physical {
-    /// The memory that is mapped from this virtual address on.
+    /// Takes over the memory that is mapped from this virtual address on.
     ///
     /// # Safety
     /// All physical memory must be mapped there, writable, for as long as the stage runs, and nothing else may
-    /// write to it. What the caller then has written must be free for use, as `handover::place` finds it.
+    /// write to it. The caller may write only to free memory, as `handover::place` finds it.
     pub(crate) unsafe fn at(offset: u64) -> Self {
         Self { offset }
     }
 
-    /// Fills the range: with the bytes, and with zeros behind them. Bytes that do not fit are left out.
+    /// Fills the range with the bytes and zeros after them. Drops bytes that do not fit.
     pub(crate) fn write(&mut self, range: &Range<u64>, bytes: &[u8]) {
         let length = (range.end - range.start) as usize;
         let bytes = &bytes[..bytes.len().min(length)];
@@ -36,13 +36,13 @@ impl Physical {
         }
     }
 
-    /// The bytes at an address.
+    /// Reads the bytes at an address.
     pub(crate) fn read<const N: usize>(&self, address: u64) -> [u8; N] {
         // SAFETY: mapped, as `at` demands; any bytes are a valid array.
         unsafe { ((self.offset + address) as *const [u8; N]).read_unaligned() }
     }
 
-    /// Where something lies that the loader has mapped.
+    /// Returns the physical address of something that the loader has mapped.
     pub(crate) fn address_of<T>(&self, pointer: *const T) -> Option<u64> {
         let (frame, _) = Cr3::read();
         let top = (self.offset + frame.start_address().as_u64()) as *mut PageTable;

@@ -1,4 +1,4 @@
-//! The first serial port, for what has to be said before there is a kernel.
+//! The first serial port, for messages before the kernel runs.
 //!
 //! Source: PC16550D data sheet; 115200 bits per second, 8 bits, no parity, one stop bit.
 
@@ -12,19 +12,19 @@ const FIFO: u16 = 2;
 const LINE_CONTROL: u16 = 3;
 const LINE_STATUS: u16 = 5;
 
-/// The divisor latch takes the place of the first two registers while this is set.
+/// The bit that replaces the first two registers by the divisor latch.
 const DIVISOR_LATCH: u8 = 0x80;
 const EIGHT_BITS: u8 = 3;
 const TRANSMITTER_EMPTY: u8 = 0x20;
 
-/// How often to look before a port counts as absent.
+/// The number of status reads after which a port counts as absent.
 const PATIENCE: u32 = 100_000;
 
-/// The port.
+/// The first serial port.
 pub(crate) struct Serial(());
 
 impl Serial {
-    /// Sets the port up.
+    /// Sets up the port.
     pub(crate) fn open() -> Self {
         let values = [
             (INTERRUPTS, 0),

@@ -1,4 +1,4 @@
-//! From the loader's call to the kernel's entry.
+//! The stage's run, from the loader's call to the kernel's entry.
 
 use core::{arch::x86_64::__cpuid_count, fmt::Write, panic::PanicInfo};
 
@@ -25,7 +25,7 @@ use crate::{
     serial::Serial,
 };
 
-/// Everything of the loader's goes into the upper half, where it outlives the change of the lower one.
+/// Configures the loader to map everything in the upper half, where it survives the change of the lower one.
 static CONFIG: BootloaderConfig = {
     let mut config = BootloaderConfig::new_default();
     config.mappings.dynamic_range_start = Some(0xffff_8000_0000_0000);
@@ -39,13 +39,13 @@ fn main(info: &'static mut BootInfo) -> ! {
     let Err(refusal) = start(info);
     if let Optional::Some(framebuffer) = &mut info.framebuffer {
         let shape = framebuffer.info();
-        // The screen takes everything.
+        // Writing to the screen cannot fail.
         let _ = writeln!(Screen::open(framebuffer.buffer_mut(), shape), "pollux: cannot start: {refusal}");
     }
     stop(format_args!("cannot start: {refusal}"))
 }
 
-/// Enters the kernel, or says why not. Nothing is written before everything has its place.
+/// Enters the kernel, or returns why it cannot. Writes nothing before each part has its place.
 fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
     cpu::check(leaf)?;
     let offset = info.physical_memory_offset.into_option().ok_or(Refusal::NoPhysicalMemory)?;
@@ -54,8 +54,8 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
 
     let address = info.ramdisk_addr.into_option().ok_or(Refusal::NoBundle)?;
     let length = usize::try_from(info.ramdisk_len).map_err(|_| Refusal::ForeignBundle)?;
-    // SAFETY: the loader has mapped its file there; nothing is written over the parts that are still to be
-    // read: `Room` places all else apart from the file, and the kernel is checked below.
+    // SAFETY: the loader has mapped its file there. No write hits a part that is still to be read: `Room`
+    // places all parts but the kernel outside of the file, and the check below covers the kernel.
     let file = unsafe { core::slice::from_raw_parts(address as *const u8, length) };
     let bundle = Bundle::parse(file)?;
     let kernel = Kernel::parse(bundle.kernel)?;
@@ -63,7 +63,7 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
     let file_place = file_start..file_start + info.ramdisk_len;
 
     let mut room = Room::new(&info.memory_regions, file_place, kernel.memory())?;
-    // The kernel may go over what else is in the file, which has been copied by then, but not over its own.
+    // The kernel may overwrite the other parts in the file, which have been copied by then, but not its own.
     let offset_in_file = bundle.kernel.as_ptr() as u64 - file.as_ptr() as u64;
     let own_start = file_start + offset_in_file;
     if overlap(&(own_start..own_start + bundle.kernel.len() as u64), &kernel.memory()) {
@@ -99,14 +99,14 @@ fn start(info: &mut BootInfo) -> Result<core::convert::Infallible, Refusal> {
     memory.write(&command_line, width.as_bytes());
     memory.write(&rest, bundle.command_line.as_bytes());
     memory.write(&params, &page);
-    // Last: from here on the rest of the file may be gone.
+    // The kernel comes last: from here on the rest of the file may be overwritten.
     for segment in kernel.segments() {
         memory.write(&segment.memory, segment.bytes);
     }
     enter::kernel(&mut memory, tables, ENTRY, params.start)
 }
 
-/// The screen that the loader has set up, as far as Linux's structure can describe it.
+/// Describes the loader's screen, as far as Linux's structure can.
 fn framebuffer_place(framebuffer: &FrameBuffer, memory: &Physical) -> Option<boot_params::Screen> {
     let info = framebuffer.info();
     Some(boot_params::Screen {
@@ -125,9 +125,9 @@ fn leaf(number: u32) -> cpu::Leaf {
     [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx]
 }
 
-/// Says why nothing more will happen, and lets it be so.
+/// Prints why the machine stops, and stops it.
 fn stop(reason: core::fmt::Arguments<'_>) -> ! {
-    // The serial port takes everything.
+    // Writing to the serial port cannot fail.
     let _ = writeln!(Serial::open(), "pollux: {reason}");
     interrupts::disable();
     loop {

@@ -1,9 +1,9 @@
-//! With `--cfg ktest`: the kernel's own tests in place of its start (`osdk/pollux test --on kernel`).
+//! Runs the kernel's own tests instead of its start, with `--cfg ktest` (`osdk/pollux test --on kernel`).
 
 // Links the library that holds `#[ostd::ktest::main]`.
 extern crate osdk_test_kernel;
 
-/// The tests to run: all, or those whose path ends in the words of this environment variable at build time.
+/// Names the tests to run: all, or those whose path ends in the words of this environment variable at build time.
 // SAFETY: OSTD's test framework declares the symbol with this type.
 #[unsafe(no_mangle)]
 static KTEST_TEST_WHITELIST: Option<&[&str]> = match option_env!("POLLUX_KTEST") {
@@ -11,7 +11,7 @@ static KTEST_TEST_WHITELIST: Option<&[&str]> = match option_env!("POLLUX_KTEST")
     None => None,
 };
 
-/// The crates whose tests are run: OSTD has some of its own.
+/// Names the crates whose tests run: OSTD has tests of its own, which do not.
 // SAFETY: OSTD's test framework declares the symbol with this type.
 #[unsafe(no_mangle)]
 static KTEST_CRATE_WHITELIST: Option<&[&str]> = Some(&["kernel"]);

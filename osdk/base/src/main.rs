@@ -1,7 +1,7 @@
-//! The bootable program: the kernel library, the allocators, and the place where a panic enters.
+//! The bootable program: the kernel library, the allocators, and the panic handler.
 //!
-//! `cargo osdk` generates a crate of this shape for itself. This one is checked in, so that the Make
-//! targets build from one lock file and with our own flags (see `build.rs` and `.cargo/config.toml`).
+//! `cargo osdk` generates a crate of this shape for itself. This one is checked in, so that Make builds
+//! from one lock file and with our own flags (see `build.rs` and `.cargo/config.toml`).
 #![no_std]
 #![no_main]
 

@@ -1,9 +1,9 @@
-//! Says so when the kernel is built with other crates than the checked-in lock file has.
+//! Warns when a build of the kernel uses crates that differ from the checked-in lock file.
 //!
-//! `make` builds from that file. `cargo osdk run` builds a crate of its own making, which cargo resolves
-//! anew: it may end up with versions that nobody has tried. The build script compares the two.
-//! The crate itself is empty; it exists because `cargo osdk` does not recognise a kernel crate that has a
-//! build script.
+//! `make` builds from that file. `cargo osdk run` generates a crate and cargo resolves it anew, possibly to
+//! versions that are untested. The build script compares the two.
+//! The crate itself is empty. It exists because `cargo osdk` does not recognise a kernel crate with a build
+//! script.
 #![no_std]
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
-//! Lock files: which packages, in which versions. For the build script.
+//! Compares lock files: packages and their versions. The build script uses it.
 
 use std::{collections::BTreeSet, string::String, vec::Vec};
 
-/// The packages of `resolved` that come from a registry and that `locked` has not in the same version, each
-/// as `name version`.
+/// Returns the registry packages of `resolved` that `locked` lacks in the same version, each as `name version`.
 pub(crate) fn strangers(resolved: &str, locked: &str) -> Vec<String> {
     let locked = packages(locked);
     packages(resolved).into_iter().filter(|package| !locked.contains(package)).collect()
 }
 
-/// The packages with a source, which those of the workspace have not.
+/// Returns the packages that have a source. Packages of the workspace have none.
 fn packages(lock: &str) -> BTreeSet<String> {
     let value = |package: &str, key: &str| {
         let line = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""))?;

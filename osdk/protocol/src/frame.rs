@@ -1,27 +1,27 @@
-//! Stdin on its way into the guest: a length and that many bytes; length 0 is the end of the input.
+//! Frames that carry stdin into the guest: a length and that many bytes. Length 0 ends the input.
 //!
-//! A serial line has no end of file, so it has to be said. One frame answers one
+//! A serial line has no end of file, so a frame marks it. One frame answers one
 //! [`Message::More`](crate::message::Message::More).
 
 /// The most bytes in one frame: at most `PIPE_BUF`, so that a pipe with room takes it in one write.
 pub const MAX: usize = 2048;
 
-/// Stands where a length stands, in a [`Frame::Farewell`].
+/// The length field of a [`Frame::Farewell`].
 const FAREWELL: u16 = u16::MAX;
 
-/// What came in a frame.
+/// The content of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// 1 to [`MAX`] bytes.
     Data(Vec<u8>),
     /// No more stdin for this job.
     End,
-    /// The host has everything it waited for; init may power the machine off.
+    /// The host has received everything; init may power the machine off.
     Farewell,
 }
 
 impl Frame {
-    /// The bytes on the wire.
+    /// Encodes the frame for the wire.
     pub fn encode(&self) -> Vec<u8> {
         let (length, data): (u16, &[u8]) = match self {
             Self::Data(data) => (data.len() as u16, data),
@@ -33,19 +33,19 @@ impl Frame {
     }
 }
 
-/// Puts frames together from pieces of any size.
+/// Reassembles frames from pieces of any size.
 #[derive(Default)]
 pub struct Decoder {
     pending: Vec<u8>,
 }
 
 impl Decoder {
-    /// Takes in what arrived.
+    /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// The next whole frame, if it is there.
+    /// Returns the next frame once it is complete.
     pub fn next_frame(&mut self) -> Option<Frame> {
         let [low, high, rest @ ..] = self.pending.as_slice() else { return None };
         let length = u16::from_le_bytes([*low, *high]);

@@ -1,7 +1,7 @@
-//! The job list: which programs init runs, one after the other, and what they are connected to.
+//! The job list: the programs that init runs, one after the other, and their standard streams.
 //!
-//! Encoding: fields that each end with a NUL byte, because that is the one byte that no argument and no
-//! environment entry can hold. Numbers are decimal.
+//! Encoding: each field ends with a NUL byte, the only byte that no argument or environment entry can
+//! hold. Numbers are decimal.
 //!
 //! ```text
 //! stdio, number of jobs, { timeout in ms (0 = none), argc, argv…, envc, env… }…
@@ -9,15 +9,15 @@
 
 use std::{ffi::CString, str::FromStr, time::Duration};
 
-/// Where init finds the list in the initramfs.
+/// The path of the list in the initramfs.
 pub const PATH: &str = "/init.jobs";
 
-/// What the standard streams of the programs are connected to.
+/// The standard streams of the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdio {
-    /// Pipes that init copies to and from the serial ports: the host takes part.
+    /// Pipes that init copies to and from the serial ports, where the host is.
     Ports,
-    /// The console itself, as a person in front of the machine wants it. No host takes part.
+    /// The console itself, for a person in front of the machine. No host is involved.
     Console,
 }
 
@@ -28,25 +28,25 @@ pub struct Job {
     pub argv: Vec<CString>,
     /// The whole environment, as `NAME=value`.
     pub env: Vec<CString>,
-    /// When init kills the program; `None` leaves it running for ever.
+    /// The time after which init kills the program; `None` is never.
     pub timeout: Option<Duration>,
 }
 
-/// What is in the file at [`PATH`].
+/// The content of the file at [`PATH`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobList {
-    /// The same for all jobs.
+    /// The streams of all jobs.
     pub stdio: Stdio,
-    /// In the order in which they run.
+    /// The jobs, in the order in which they run.
     pub jobs: Vec<Job>,
 }
 
-/// The bytes are not a job list.
+/// The error for bytes that are not a job list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 impl JobList {
-    /// The bytes of the file.
+    /// Encodes the list as the bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Fields(Vec::new());
         fields.bytes(match self.stdio {
@@ -62,7 +62,7 @@ impl JobList {
         fields.0
     }
 
-    /// Reads what [`JobList::encode`] wrote.
+    /// Decodes what [`JobList::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut fields = bytes.strip_suffix(b"\0").ok_or(Malformed)?.split(|&byte| byte == 0);
         let stdio = match fields.next() {

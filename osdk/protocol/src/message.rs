@@ -1,24 +1,24 @@
-//! What init says on ttyS3, one message a line.
+//! The messages of init on ttyS3, one per line.
 //!
 //! The order is: `ready`, then for each job `start`, any number of `more`, `end`; at last `done`.
-//! `fault` may come anywhere and is the last thing init says.
+//! `fault` may come anywhere and is init's last message.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 /// A line on ttyS3, without its newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Init runs, and has opened the ports.
+    /// Init runs and has opened the ports.
     Ready,
-    /// The job with this index is about to be executed.
+    /// Init is about to execute the job with this index.
     Start(usize),
-    /// Init wants one [`frame`](crate::frame) of stdin. Nothing is sent unasked, so no buffer overflows.
+    /// Init wants one [`frame`](crate::frame) of stdin. The host sends none unasked, so no buffer overflows.
     More,
-    /// A job has ended, and all its output has been written to the ports.
+    /// A job has ended, and init has written all its output to the ports.
     End(End),
     /// All jobs have ended; init waits for the host's farewell and powers the machine off.
     Done,
-    /// Init cannot go on, because of this.
+    /// Init cannot go on, for this reason.
     Fault(String),
 }
 
@@ -27,9 +27,9 @@ pub enum Message {
 pub struct End {
     /// Its index in the job list.
     pub job: usize,
-    /// The status word that `wait4` gave.
+    /// The status word that `wait4` returned.
     pub status: i32,
-    /// Whether init killed it because its time was over.
+    /// Whether init killed it because it reached its time limit.
     pub cause: Cause,
     /// How many bytes it wrote to stdout.
     pub stdout: u64,
@@ -39,21 +39,21 @@ pub struct End {
     pub elapsed: Duration,
 }
 
-/// Who ended a job.
+/// The cause of a job's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The program itself, or something in the guest that killed it.
     Program,
-    /// Init, because the job's time was over.
+    /// Init, because the job reached its time limit.
     Timeout,
 }
 
-/// The line is no message.
+/// The error for a line that is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown;
 
 impl End {
-    /// The exit status as a shell gives it: the program's own, or 128 + the signal that killed it.
+    /// Returns the exit status as a shell reports it: the program's own, or 128 + the signal that killed it.
     pub fn exit_status(&self) -> u8 {
         let signal = self.status & 0x7f;
         // Both cases fit: an exit status has eight bits, a signal number seven.

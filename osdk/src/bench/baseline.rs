@@ -1,4 +1,4 @@
-//! The costs that a change must not raise: a quick deterministic run against a file that is checked in.
+//! The costs that a change must not raise: compares a quick deterministic run with a checked-in file.
 
 use std::{fs, path::PathBuf};
 
@@ -7,15 +7,15 @@ use anyhow::{Context, Result};
 use super::results::{Clock, Results, Row, Subject};
 use crate::project;
 
-/// How much more a row may cost.
+/// The fraction by which a row's cost may rise.
 const TOLERANCE: f64 = 0.03;
 
-/// The file: `name n instructions` a line.
+/// Returns the path of the baseline file, which has one line `name n instructions` per row.
 fn path() -> PathBuf {
     project::root().join("osdk/bench-baseline.txt")
 }
 
-/// Writes what was measured as the new baseline.
+/// Writes the measured costs as the new baseline.
 pub(super) fn record(results: &Results, subject: Subject) -> Result<()> {
     let line = |row: &Row| {
         let figure = results.figure(row, subject, Clock::Instructions)?;
@@ -25,7 +25,7 @@ pub(super) fn record(results: &Results, subject: Subject) -> Result<()> {
     fs::write(path(), text).with_context(|| path().display().to_string())
 }
 
-/// The rows that cost too much, or are missing, each with the two figures.
+/// Returns the rows that cost too much or are missing, each with both figures.
 pub(super) fn regressions(results: &Results, subject: Subject) -> Result<Vec<String>> {
     let text = fs::read_to_string(path()).with_context(|| path().display().to_string())?;
     Ok(compare(&text, results, subject))

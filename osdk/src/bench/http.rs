@@ -1,6 +1,6 @@
-//! Requests to the HTTP server in the guest, through the network card, by clients on the host: wall time alone.
+//! Times requests to the HTTP server in the guest, by clients on the host, through the network card.
 //!
-//! The instructions of a guest that waits for the host are not its own doing: they are not counted.
+//! It measures wall time only: a guest that waits for the host executes instructions meanwhile, which mean nothing.
 
 use anyhow::Result;
 
@@ -14,14 +14,14 @@ use crate::{
 /// The group's name.
 pub(super) const GROUP: &str = "http";
 
-/// Clients at the same time, each with its connection.
+/// Simultaneous clients, each with its own connection.
 const CLIENTS: [u32; 3] = [1, 4, 16];
 
-/// Requests of all clients together, some a thousand in a second.
+/// Requests of all clients together. The guest answers some thousand per second.
 const REQUESTS: u32 = 2000;
 const QUICK: u32 = 400;
 
-/// Boots the kernel and measures; every answer is compared.
+/// Boots the kernel, measures, and compares every answer.
 pub(super) fn measure(
     subject: Subject,
     kernel: KernelOptions,

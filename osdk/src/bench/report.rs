@@ -1,4 +1,4 @@
-//! The results as one HTML file that needs nothing else: the table, and a plot for each row with a number of files.
+//! Writes the results as one self-contained HTML file: the table, and a plot for each row with a number of files.
 
 use std::cmp::Reverse;
 
@@ -19,7 +19,7 @@ const STYLE: &str = "body{font:15px/1.4 sans-serif;max-width:1200px;margin:2em a
 /// Width and height of a plot, in pixels.
 const SIZE: (u32, u32) = (560, 380);
 
-/// The whole page. `machine` says where the figures come from; `table` is the Markdown table.
+/// Renders the whole page. `machine` says where the figures come from; `table` is the Markdown table.
 pub(super) fn html(results: &Results, subjects: &[Subject], machine: &str, table: &str) -> Result<String> {
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Pollux: measurements</title>\
@@ -34,7 +34,7 @@ pub(super) fn html(results: &Results, subjects: &[Subject], machine: &str, table
     Ok(page)
 }
 
-/// The plots as SVG, by the names of their rows.
+/// Returns the plots as SVG, by the names of their rows.
 pub(super) fn plots(results: &Results, subjects: &[Subject]) -> Result<Vec<(String, String)>> {
     let mut names: Vec<&str> = results.rows().map(|row| row.0.as_str()).collect();
     names.dedup();
@@ -48,7 +48,7 @@ pub(super) fn plots(results: &Results, subjects: &[Subject]) -> Result<Vec<(Stri
     Ok(plots)
 }
 
-/// For each kernel, the instructions against the number of files.
+/// A kernel's line in a plot: its points are the number of files and the instructions.
 type Line = (Subject, Vec<(f64, f64)>);
 
 fn lines(results: &Results, subjects: &[Subject], name: &str) -> Vec<Line> {
@@ -63,7 +63,7 @@ fn lines(results: &Results, subjects: &[Subject], name: &str) -> Vec<Line> {
     subjects.iter().map(|&subject| (subject, line(subject))).collect()
 }
 
-/// Both axes are logarithmic: a straight line of slope one is a constant cost for each file.
+/// Draws one plot. Both axes are logarithmic: a straight line of slope one is a constant cost per file.
 fn plot(name: &str, lines: &[Line]) -> Result<String> {
     let points = || lines.iter().flat_map(|(_, points)| points);
     let least = points()
@@ -96,7 +96,7 @@ fn plot(name: &str, lines: &[Line]) -> Result<String> {
             .y_label_formatter(&|cost| format!("{cost:.0}"))
             .draw()
             .map_err(|error| failed(&error))?;
-        // The wide line first.
+        // Draw the wide line first.
         let mut lines: Vec<&Line> = lines.iter().collect();
         lines.sort_by_key(|(subject, _)| Reverse(width(*subject)));
         for (subject, points) in lines {
@@ -123,7 +123,7 @@ fn plot(name: &str, lines: &[Line]) -> Result<String> {
     Ok(svg)
 }
 
-/// Lines may lie on one another: the thin one on the thick one.
+/// Gives the width of a kernel's line. Lines may coincide, so a thin one goes on top of a thick one.
 const fn width(subject: Subject) -> u32 {
     match subject {
         Subject::Pollux(Policy::Stateful) => 5,
@@ -140,7 +140,7 @@ fn color(subject: Subject) -> RGBColor {
     }
 }
 
-/// Markdown tables as HTML ones, with what is said between them.
+/// Converts Markdown tables, and the text between them, to HTML.
 fn html_table(markdown: &str) -> String {
     let mut text = String::new();
     let mut rows = 0;
@@ -155,7 +155,7 @@ fn html_table(markdown: &str) -> String {
         rows += 1;
         let tag = match rows {
             1 => "th",
-            // The line between the head and the rows.
+            // Skip the line between the head and the rows.
             2 => continue,
             _ => "td",
         };

@@ -1,4 +1,4 @@
-//! What was measured: for each row, kernel and clock, the figures of all runs.
+//! Holds the measurements: for each row, kernel and clock, the figures of all runs.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::cli::Policy;
 
-/// A kernel that is compared.
+/// A kernel in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
-    /// The twin.
+    /// The Linux twin.
     Linux,
-    /// This project's, with this Pollee.
+    /// Pollux with this policy.
     Pollux(Policy),
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What is counted.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Clock {
     /// Executed instructions, in user mode and in the kernel.
@@ -44,10 +44,10 @@ impl fmt::Display for Clock {
     }
 }
 
-/// A row: what is measured, over how many files (0 where that means nothing).
+/// A row: its name, and its number of files (0 if it has none).
 pub(crate) type Row = (String, u64);
 
-/// One run's figure for a row.
+/// The figure of one run for a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figure {
     pub(crate) median: f64,
@@ -61,12 +61,12 @@ pub(crate) struct Results {
     rows: Vec<Row>,
     figures: BTreeMap<(usize, Subject, Clock), Vec<Figure>>,
     failed: Vec<String>,
-    /// Ticks in a second of the run that is being read.
+    /// Ticks per second in the run that is being read.
     frequency: f64,
 }
 
 impl Results {
-    /// Takes a line of the guest program.
+    /// Parses a line of the guest program.
     pub(crate) fn line(&mut self, subject: Subject, clock: Clock, line: &str) {
         let words: Vec<&str> = line.splitn(3, ' ').collect();
         let &[name, n, rest] = &words[..] else { return };
@@ -88,18 +88,18 @@ impl Results {
         self.add((name.to_owned(), n), subject, clock, figure);
     }
 
-    /// Takes one run's figure.
+    /// Adds the figure of one run.
     pub(crate) fn add(&mut self, row: Row, subject: Subject, clock: Clock, figure: Figure) {
         let index = self.index(row);
         self.figures.entry((index, subject, clock)).or_default().push(figure);
     }
 
-    /// Notes that a whole group did not end well.
+    /// Notes that a whole group failed.
     pub(crate) fn fail(&mut self, subject: Subject, clock: Clock, group: &str) {
         self.failed.push(format!("{subject}: {group}, {clock}"));
     }
 
-    /// What failed.
+    /// Returns the failures.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &str> {
         self.failed.iter().map(String::as_str)
     }
@@ -113,7 +113,7 @@ impl Results {
         self.failed.extend(other.failed);
     }
 
-    /// These of the rows, under names that say so.
+    /// Keeps the figures of the rows with these names, and marks all names as measured on two CPUs.
     pub(crate) fn on_two_cpus(mut self, names: &[&str]) -> Self {
         let is_meant = |row: &Row| names.contains(&row.0.as_str());
         let meant: Vec<bool> = self.rows.iter().map(is_meant).collect();
@@ -122,12 +122,12 @@ impl Results {
         self
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// The rows, those of one name together.
+    /// Returns the rows, grouped by name.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         let mut rows: Vec<(usize, &Row)> = self
             .rows
@@ -138,7 +138,7 @@ impl Results {
         rows.into_iter().map(|(_, row)| row)
     }
 
-    /// The median run's figure, with the extremes of all runs.
+    /// Returns the figure of the median run, with the extremes of all runs.
     pub(crate) fn figure(&self, row: &Row, subject: Subject, clock: Clock) -> Option<Figure> {
         let index = self.rows.iter().position(|other| other == row)?;
         let figures = self.figures.get(&(index, subject, clock))?;
@@ -151,7 +151,7 @@ impl Results {
         })
     }
 
-    /// Everything, for other programs.
+    /// Renders all figures as JSON, for other programs.
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.figures.keys().filter_map(|&(index, subject, clock)| {
             let row = &self.rows[index];

@@ -1,9 +1,9 @@
-//! The results as a Markdown table, with the targets of the rows that have one.
+//! Renders the results as a Markdown table, with the targets of the rows that have one.
 
 use super::results::{Clock, Results, Row, Subject};
 use crate::cli::Policy;
 
-/// What hybrid may cost at most, in parts of what Linux costs.
+/// The targets: the cost that hybrid may have, as a fraction of Linux's.
 const TARGETS: [(&str, u64, f64); 20] = [
     ("null_syscall", 0, 0.7),
     ("select_tcp_all_ready", 450, 0.2),
@@ -29,8 +29,8 @@ const TARGETS: [(&str, u64, f64); 20] = [
 
 const HYBRID: Subject = Subject::Pollux(Policy::Hybrid);
 
-/// All rows: instructions on each kernel, hybrid's part of Linux's, the target, and the same part of wall time. Below
-/// them those that have a wall time alone.
+/// Renders all rows: instructions on each kernel, hybrid's fraction of Linux's, the target, and the fraction of wall
+/// time. The rows that have wall times only come below.
 pub(crate) fn markdown(results: &Results, subjects: &[Subject]) -> String {
     let mut text = String::from("| row | n |");
     subjects.iter().for_each(|subject| text.push_str(&format!(" {subject} |")));
@@ -75,7 +75,7 @@ fn head_of_times(subjects: &[Subject]) -> String {
     )
 }
 
-/// A row that cannot be counted: how long it takes, and the extremes.
+/// Renders a row without counts: its time, and the extremes.
 fn times(results: &Results, subjects: &[Subject], row: &Row) -> String {
     let time = |subject: &Subject| {
         results.figure(row, *subject, Clock::Wall).map_or(" – |".to_owned(), |figure| {
@@ -89,18 +89,18 @@ fn times(results: &Results, subjects: &[Subject], row: &Row) -> String {
     format!("| {} | {n} |{times} {ratio} |\n", row.0.replace('_', " "))
 }
 
-/// The target of a row.
+/// Returns the target of a row.
 fn target(row: &Row) -> Option<f64> {
     TARGETS.iter().find(|(name, n, _)| (*name, *n) == (row.0.as_str(), row.1)).map(|(_, _, target)| *target)
 }
 
-/// Hybrid's cost in parts of Linux's.
+/// Returns hybrid's cost as a fraction of Linux's.
 fn ratio(results: &Results, row: &Row, clock: Clock) -> Option<f64> {
     let cost = |subject| results.figure(row, subject, clock).map(|figure| figure.median);
     Some(cost(HYBRID)? / cost(Subject::Linux)?)
 }
 
-/// A number with its thousands apart.
+/// Formats a number with spaces between the thousands.
 fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

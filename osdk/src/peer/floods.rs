@@ -1,4 +1,4 @@
-//! More requests for connections than anybody can want.
+//! Floods of connection requests.
 //!
 //! Why: decision 0073.
 
@@ -16,16 +16,16 @@ use super::{
     wire::{HONEST, Wire},
 };
 
-/// How many ask and say nothing more.
+/// Connection requests that no ACK follows.
 const FLOOD: usize = 10_000;
 
-/// How many a listener keeps.
+/// The requests that a listener keeps.
 const KEPT: usize = 512;
 
-/// KiB that so many may take; with a buffer each it would be 16 MiB.
+/// The memory that they may take, in KiB; with a buffer each it would be 16 MiB.
 const MOST_KIB: u64 = 512;
 
-/// How many of them come between two honest visitors.
+/// Requests between two honest visits.
 const BETWEEN: usize = 2500;
 
 pub(super) fn requests(stage: &mut Stage<'_>) -> Result<()> {
@@ -48,7 +48,7 @@ pub(super) fn requests(stage: &mut Stage<'_>) -> Result<()> {
         if asked % BETWEEN == BETWEEN - 1 {
             let context = || format!("after {asked} requests");
             stage.honest.check(stage.wire).with_context(context)?;
-            // And one that takes its time between the SYN and the ACK.
+            // Another client pauses between its SYN and its ACK.
             let mut talk = Talk::begin(stage.wire).with_context(context)?;
             stage.wire.drain(Duration::from_millis(5))?;
             talk.acknowledge()?;
@@ -59,7 +59,7 @@ pub(super) fn requests(stage: &mut Stage<'_>) -> Result<()> {
     take_back(stage.wire, &requests)
 }
 
-/// As many requests as a listener keeps take hardly any memory: none has a buffer.
+/// Checks that as many requests as a listener keeps take little memory: none has a buffer.
 pub(super) fn memory(stage: &mut Stage<'_>) -> Result<()> {
     let before = stage.honest.free_memory(stage.wire)?;
     let mut requests = Vec::new();

@@ -1,4 +1,4 @@
-//! Frames that were good once and have been changed at random, half of them with checksums that are right again.
+//! Sends good frames with random changes, half of them with corrected checksums.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::{
     wire::{GUEST, HEADER, HONEST, card},
 };
 
-/// Frames.
+/// The number of frames.
 const COUNT: usize = 50_000;
 
-/// After so many the open connection is replaced.
+/// The number of frames after which the open connection is replaced.
 const FRESH: usize = 1000;
 
 pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
@@ -66,7 +66,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
 /// Changes a few bytes, or the length.
 fn change(random: &mut fastrand::Rng, packet: &mut Vec<u8>) {
     for _ in 0..random.usize(1..5) {
-        // Headers are worth more than what is behind them.
+        // Change headers more often than payloads: they have more to go wrong.
         let end = if random.bool() { packet.len().min(60) } else { packet.len() };
         if end == 0 {
             return;

@@ -1,4 +1,4 @@
-//! An honest client: smoltcp's TCP, and requests to the HTTP server in the guest.
+//! An honest client of the HTTP server in the guest, on smoltcp's TCP.
 
 use std::{
     collections::VecDeque,
@@ -19,10 +19,10 @@ use super::wire::{GUEST, HONEST, Wire, card};
 /// The server's port.
 const PORT: u16 = 80;
 
-/// How long one visit may take.
+/// The time limit of a visit.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A client, which has another port each time.
+/// A client. It uses another port for each connection.
 pub(crate) struct Honest {
     port: u16,
     started: Instant,
@@ -33,7 +33,7 @@ impl Honest {
         Self { port: 20_000, started: Instant::now() }
     }
 
-    /// Sends bytes around, in both directions, and compares them.
+    /// Transfers bytes in both directions and compares them.
     pub(crate) fn check(&mut self, wire: &Wire) -> Result<()> {
         let body = self.ask(wire, "GET /bytes/20000", &[])?;
         let is_right =
@@ -45,14 +45,14 @@ impl Honest {
         Ok(())
     }
 
-    /// Memory of the guest that nobody uses, in KiB.
+    /// Returns the guest's free memory in KiB.
     pub(crate) fn free_memory(&mut self, wire: &Wire) -> Result<u64> {
         let report = String::from_utf8(self.ask(wire, "GET /memory", &[])?)?;
         let line = report.lines().find_map(|line| line.strip_prefix("MemFree:")).context("no MemFree")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// One request on a connection of its own: the body of the answer.
+    /// Sends one request on its own connection, and returns the body of the answer.
     pub(crate) fn ask(&mut self, wire: &Wire, what: &str, body: &[u8]) -> Result<Vec<u8>> {
         let len = body.len();
         let mut request =
@@ -70,7 +70,7 @@ impl Honest {
         let mut config = Config::new(HardwareAddress::Ethernet(card(HONEST)));
         config.random_seed = u64::from(self.port) << 20;
         let mut interface = Interface::new(config, &mut port, self.now());
-        // There is room for one more.
+        // Room for one more connection.
         interface.update_ip_addrs(|addresses| {
             let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(HONEST), 24));
         });
@@ -95,7 +95,7 @@ impl Honest {
                 })?;
             }
             match socket.state() {
-                // The other end has said all, and so have we.
+                // Both ends have sent everything.
                 State::CloseWait => socket.close(),
                 State::Closed if sent == request.len() => return Ok(answer),
                 State::Closed => bail!("refused"),
@@ -117,7 +117,7 @@ impl Honest {
     }
 }
 
-/// The cable, as smoltcp sees it.
+/// The cable as a device of smoltcp.
 struct Port<'a> {
     wire: &'a Wire,
     arrived: VecDeque<Vec<u8>>,
@@ -164,7 +164,7 @@ impl TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let mut frame = vec![0; len];
         let result = f(&mut frame);
-        // A frame that the guest does not take is lost, as others are.
+        // A frame that the guest does not accept is lost, as on a real network.
         let _ = self.0.send_frame(&frame);
         result
     }

@@ -1,4 +1,4 @@
-//! Packets that are none: headers, options, checksums, senders, fragments, ICMP, ARP.
+//! Sends malformed packets: headers, options, checksums, senders, fragments, ICMP, ARP.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -22,20 +22,20 @@ use super::{
 };
 use crate::cli::Kernel;
 
-/// How long an answer would take.
+/// The time within which an answer would come.
 const SOON: Duration = Duration::from_millis(60);
 
-/// A good request, for a start.
+/// Makes a good request, to be damaged.
 fn request() -> Segment {
     Segment::new(address(), SERVER, flag::SYN)
 }
 
-/// The guest must not say a word to these packets.
+/// Checks that the guest does not answer these packets.
 fn expect_silence(wire: &Wire, packets: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
     wire.drain(SOON)?;
     for packet in packets {
         wire.send_from(HONEST, &packet)?;
-        // Else the card has no room for more.
+        // Otherwise the card's buffers fill up.
         wire.drain(Duration::ZERO).and_then(|answers| {
             ensure!(answers == 0, "an answer, perhaps to {packet:?}");
             Ok(())
@@ -59,17 +59,17 @@ pub(super) fn headers(stage: &mut Stage<'_>) -> Result<()> {
         mend(&mut packet);
         bad.push(packet);
     };
-    // Versions but 4, and lengths of headers that are too short or too long.
+    // Versions other than 4, and header lengths that are too short or too long.
     (0..16).filter(|version| *version != 4).for_each(|version| change(&mut |p| p[0] = version << 4 | 5));
     (0..16).filter(|words| *words != 5).for_each(|words| change(&mut |p| p[0] = 0x40 | words));
-    // A total length that is too short for the headers, or longer than the packet.
+    // Total lengths that are too short for the headers, or longer than the packet.
     for total in (0..len as u16).chain([len as u16 + 1, 1500, 0x7fff, 0xffff]) {
         change(&mut |p| p[2..4].copy_from_slice(&total.to_be_bytes()));
     }
-    // Lengths of the TCP header.
+    // Wrong lengths of the TCP header.
     (0..16).filter(|words| *words != 5).for_each(|words| change(&mut |p| p[32] = words << 4));
     expect_silence(stage.wire, bad)?;
-    // Port 0, which nobody has. Linux answers all the same.
+    // Port 0, which no socket has. Linux answers all the same.
     let answered = [20..22, 22..24].map(|place| {
         let mut packet = good.clone();
         packet[place].fill(0);
@@ -81,7 +81,7 @@ pub(super) fn headers(stage: &mut Stage<'_>) -> Result<()> {
     } else {
         expect_silence(stage.wire, answered)?;
     }
-    // And frames that are too short or of no kind; QEMU takes none at all for the end of the cable.
+    // Frames that are too short or of an unknown type. QEMU takes an empty one for the end of the cable.
     for len in 1..60 {
         stage.wire.send_frame(&vec![0xff; len])?;
         let frame = stage.wire.frame(
@@ -92,7 +92,7 @@ pub(super) fn headers(stage: &mut Stage<'_>) -> Result<()> {
         stage.wire.send_frame(&frame)?;
         stage.wire.send_frame(&frame[..len.min(frame.len())])?;
     }
-    // The longest that the card takes.
+    // The longest frame that the card accepts.
     for len in [1514, 1515, 2000, 2036, 2048, 4000] {
         stage.wire.send_frame(&stage.wire.frame(
             card(HONEST),
@@ -112,7 +112,7 @@ pub(super) fn checksums(stage: &mut Stage<'_>) -> Result<()> {
             bad.push(packet);
         }
     }
-    // A bit of damage anywhere.
+    // One flipped bit anywhere.
     let good = request().packet();
     for bit in 0..good.len() * 8 {
         let mut packet = good.clone();
@@ -128,7 +128,7 @@ pub(super) fn options(stage: &mut Stage<'_>) -> Result<()> {
     for len in 0..=10 {
         all.extend([2, 3, 4, 5, 8].map(|kind| [vec![kind, len], vec![0xff; 38]].concat()));
     }
-    // Segments of no length or next to none, windows scaled beyond everything, what was said twice, and padding.
+    // Maximum segment sizes of zero and little more, huge window scales, repeated options, and padding.
     all.extend([
         vec![2, 4, 0, 0],
         vec![2, 4, 0, 1],
@@ -150,7 +150,7 @@ pub(super) fn options(stage: &mut Stage<'_>) -> Result<()> {
         stage.wire.send_from(*segment.from.ip(), &segment.packet())?;
         stage.wire.drain(Duration::ZERO)?;
     }
-    // A connection with segments of one byte at most: it may take its time, and must be right.
+    // A connection with segments of at most one byte: it may be slow, but must be right.
     let mut talk = Talk::open(stage.wire)?;
     for options in [vec![5, 10, 0, 0, 0, 0, 0, 0, 0, 0], vec![5, 34, 1], vec![8, 2], vec![1, 1, 1, 99, 0]] {
         let mut segment = talk.segment(flag::ACK);
@@ -173,7 +173,7 @@ pub(super) fn senders(stage: &mut Stage<'_>) -> Result<()> {
         Ipv4Addr::new(239, 255, 255, 255),
         GUEST,
     ];
-    // Linux answers the whole network unless it is told to filter (`rp_filter`).
+    // Linux answers the whole network unless it filters (`rp_filter`).
     let nobody = nobody.into_iter().filter(|ip| stage.on == Kernel::Pollux || *ip != network);
     let others = [
         Ipv4Addr::BROADCAST,
@@ -189,7 +189,7 @@ pub(super) fn senders(stage: &mut Stage<'_>) -> Result<()> {
         for ip in nobody.clone() {
             let from = SocketAddrV4::new(ip, 1234);
             bad.push(Segment::new(from, SERVER, flags).packet());
-            // Both ends the same: the "land" attack.
+            // Equal source and destination: the "land" attack.
             bad.push(Segment::new(SocketAddrV4::new(ip, 80), SERVER, flags).packet());
         }
         for ip in others {
@@ -229,7 +229,7 @@ pub(super) fn fragments(stage: &mut Stage<'_>) -> Result<()> {
     expect_silence(stage.wire, bad)
 }
 
-/// A packet with this behind the IP header.
+/// Makes an IP packet with this payload.
 pub(super) fn wrap(protocol: IpProtocol, payload: &[u8]) -> Vec<u8> {
     let ip = Ipv4Repr {
         src_addr: HONEST,
@@ -244,7 +244,7 @@ pub(super) fn wrap(protocol: IpProtocol, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A message of ICMP with a good checksum.
+/// Makes an ICMP message with a good checksum.
 pub(super) fn message(kind: u8, code: u8, rest: &[u8]) -> Vec<u8> {
     let mut bytes = [vec![kind, code, 0, 0], rest.to_vec()].concat();
     bytes.resize(bytes.len().max(8), 0);
@@ -254,7 +254,7 @@ pub(super) fn message(kind: u8, code: u8, rest: &[u8]) -> Vec<u8> {
 
 pub(super) fn icmp(stage: &mut Stage<'_>) -> Result<()> {
     let wire = stage.wire;
-    // A ping is answered, and half a ping is not.
+    // The guest answers a ping, but not a truncated one.
     let data = vec![0xa5; 1000];
     let ping = Icmpv4Repr::EchoRequest { ident: 7, seq_no: 9, data: &data };
     let mut bytes = vec![0; ping.buffer_len()];
@@ -273,7 +273,7 @@ pub(super) fn icmp(stage: &mut Stage<'_>) -> Result<()> {
     let mut damaged = bytes.clone();
     damaged[500] ^= 4;
     expect_silence(wire, halves.chain([wrap(IpProtocol::Icmp, &damaged)]))?;
-    // Junk of all kinds, while a connection is open; and that it cannot go on, which must not end it.
+    // Junk of all types while a connection is open, and "destination unreachable" for it, which must not end it.
     let mut talk = Talk::open(wire)?;
     let mut quoted = talk.segment(flag::ACK);
     (quoted.from, quoted.to) = (SERVER, talk.local);
@@ -308,7 +308,7 @@ pub(super) fn arp(stage: &mut Stage<'_>) -> Result<()> {
             wire.send_frame(&wire.frame(card(HONEST), EthernetProtocol::Arp, &bad))?;
         }
     }
-    // Who says to be the guest, or everybody, or nobody.
+    // Senders that claim the guest's address, the broadcast address, or none.
     let thief = EthernetAddress([2, 9, 9, 9, 9, 9]);
     let claims = [
         GUEST,
@@ -323,14 +323,14 @@ pub(super) fn arp(stage: &mut Stage<'_>) -> Result<()> {
             wire.send_arp(operation, EthernetAddress::BROADCAST, ip, EthernetAddress::BROADCAST, ip)?;
         }
     }
-    // Many who ask, from here and from far away.
+    // Many requests, from our network and from others.
     for round in 0..if stage.is_long { 100_000 } else { 5000_u32 } {
         let near = Ipv4Addr::new(10, 0, 2, stage.random.u8(100..200));
         let ip = if round % 2 == 0 { near } else { Ipv4Addr::from(stage.random.u32(..)) };
         wire.send_arp(ArpOperation::Request, card(ip), ip, EthernetAddress([0; 6]), GUEST)?;
         wire.drain(Duration::ZERO)?;
     }
-    // Who says to be the gateway: no switch can tell. The gateway says so, too.
+    // A sender that claims to be the gateway, which no switch can detect. The real gateway then claims it again.
     for (operation, ip) in [(ArpOperation::Reply, thief), (ArpOperation::Request, card(HONEST))] {
         wire.send_arp(operation, ip, HONEST, EthernetAddress([0; 6]), GUEST)?;
     }

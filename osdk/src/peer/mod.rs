@@ -1,8 +1,7 @@
-//! The test of bad input: a peer on the guest's network cable that sends what no honest stack sends, to Linux and to
-//! Pollux.
+//! The peer test: a hostile peer on the guest's network cable sends what no honest stack sends, to Linux and to Pollux.
 //!
-//! Owns: the order of the stages, and what has to be true after each: an honest client gets its bytes, and in the end the
-//! memory is back.   Not here: what a stage sends (`malformed`, `states`, `floods`, `fuzz`).
+//! Owns: the order of the stages, and the checks: after each an honest client gets its bytes, and in the end the guest
+//! has freed its memory.   Not here: the packets of a stage (`malformed`, `states`, `floods`, `fuzz`).
 //!
 //! | file | idea |
 //! |---|---|
@@ -35,26 +34,26 @@ use crate::{
     visited::Visits,
 };
 
-/// What `--test` calls it.
+/// Its name for `--test`.
 pub(crate) const NAME: &str = "peer";
 
-/// How long the guest may take to boot.
+/// The time limit of the boot.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// How long all of it may take.
+/// The time limit of the whole test.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// KiB that may be missing in the end: the machines, packets and queues that the kernel keeps for the next connections,
-/// 3.1 MiB and not more (`kernel/rules/src/net/tcp/pool.rs`). One connection in a hundred of the flood would be more.
+/// KiB that may be missing in the end: the sockets, packets and queues that the kernel pools for the next connections,
+/// at most 3.1 MiB (`kernel/rules/src/net/tcp/pool.rs`). A leak of one in a hundred of the flood's connections is more.
 const KEPT: u64 = 3200;
 
-/// The same on Linux, which keeps slabs.
+/// KiB that may be missing on Linux, which keeps slabs.
 const KEPT_BY_LINUX: u64 = 16 << 10;
 
-/// How long that may take.
+/// The time limit for freeing it.
 const SETTLING: Duration = Duration::from_secs(8);
 
-/// What a stage may use.
+/// The means of a stage.
 pub(crate) struct Stage<'a> {
     on: Kernel,
     wire: &'a Wire,
@@ -66,25 +65,25 @@ pub(crate) struct Stage<'a> {
 type Errand = (&'static str, fn(&mut Stage<'_>) -> Result<()>);
 
 const STAGES: [Errand; 16] = [
-    ("requests that nobody follows up", floods::memory),
-    ("headers that are none", malformed::headers),
+    ("abandoned connection requests", floods::memory),
+    ("malformed headers", malformed::headers),
     ("wrong checksums", malformed::checksums),
-    ("options that are none", malformed::options),
-    ("senders that cannot be", malformed::senders),
+    ("malformed options", malformed::options),
+    ("impossible senders", malformed::senders),
     ("fragments", malformed::fragments),
-    ("messages of ICMP", malformed::icmp),
-    ("questions and answers of ARP", malformed::arp),
-    ("overlapping, late and doubled segments", stream::pieces),
+    ("ICMP messages", malformed::icmp),
+    ("ARP requests and replies", malformed::arp),
+    ("overlapping, late and duplicate segments", stream::pieces),
     ("windows that are zero, tiny or shrink", stream::windows),
     ("all flags without a connection", states::flags),
     ("all flags in all states", states::every),
-    ("numbers far from the window", states::blind),
-    ("numbers within the window", states::inexact),
+    ("sequence numbers far from the window", states::blind),
+    ("sequence numbers within the window", states::inexact),
     ("a flood of requests", floods::requests),
-    ("frames changed at random", fuzz::run),
+    ("randomly changed frames", fuzz::run),
 ];
 
-/// Boots the kernel with a cable to us, and says how it went.
+/// Boots the kernel with a cable to the kit, runs the stages, and returns their results.
 pub(crate) fn run(
     kernel: KernelOptions,
     hardware: &HardwareOptions,
@@ -110,7 +109,7 @@ fn visit(on: Kernel, wire: &mut Wire, is_long: bool, seed: u64, visits: &mut Vis
     wire.meet(BOOT)?;
     let mut honest = Honest::new();
     let mut tries = 0;
-    // The card is there before the server.
+    // The card is up before the server.
     while let Err(error) = honest.check(wire) {
         tries += 1;
         ensure!(tries < 20, "the server does not answer: {error:#}");
@@ -126,7 +125,7 @@ fn visit(on: Kernel, wire: &mut Wire, is_long: bool, seed: u64, visits: &mut Vis
         visits.note(name, result.and(is_served));
         ensure!(!is_over, "nothing else was tried");
     }
-    // Connections that the last stage broke have a timer each, which ends after seconds.
+    // Each connection that the last stage broke has a timer, which expires after seconds.
     let deadline = Instant::now() + SETTLING;
     let kept = if on == Kernel::Linux { KEPT_BY_LINUX } else { KEPT };
     loop {

@@ -1,4 +1,4 @@
-//! TCP segments: made as one likes, and taken apart.
+//! TCP segments: builds arbitrary ones, and parses the guest's.
 
 use std::net::SocketAddrV4;
 
@@ -9,7 +9,7 @@ use smoltcp::{
     },
 };
 
-/// The flags of a segment, as they stand in its header.
+/// The flags of a segment, as in its header.
 pub(crate) mod flag {
     pub(crate) const FIN: u8 = 1;
     pub(crate) const SYN: u8 = 2;
@@ -18,10 +18,10 @@ pub(crate) mod flag {
     pub(crate) const ACK: u8 = 16;
 }
 
-/// Where the flags are in a packet.
+/// The place of the flags in a packet.
 const FLAGS: usize = IPV4_HEADER_LEN + 13;
 
-/// A segment to be sent.
+/// A segment to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) from: SocketAddrV4,
@@ -30,19 +30,19 @@ pub(crate) struct Segment {
     pub(crate) acknowledgment: u32,
     pub(crate) flags: u8,
     pub(crate) window: u16,
-    /// Padded with zeros, which end them.
+    /// Zeros pad and end them.
     pub(crate) options: Vec<u8>,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Segment {
-    /// A segment with nothing in it.
+    /// Makes a segment without options and payload.
     pub(crate) fn new(from: SocketAddrV4, to: SocketAddrV4, flags: u8) -> Self {
         let (options, payload) = (Vec::new(), Vec::new());
         Self { from, to, sequence: 0, acknowledgment: 0, flags, window: 64000, options, payload }
     }
 
-    /// The packet, with everything as it should be.
+    /// Builds a correct packet.
     pub(crate) fn packet(&self) -> Vec<u8> {
         let header = TCP_HEADER_LEN + self.options.len().next_multiple_of(4).min(40);
         let ip = Ipv4Repr {
@@ -70,7 +70,7 @@ impl Segment {
     }
 }
 
-/// Makes the checksums of a packet right, as far as it has places for them.
+/// Corrects the checksums of a packet, as far as it has fields for them.
 pub(crate) fn mend(packet: &mut [u8]) {
     if packet.len() < IPV4_HEADER_LEN {
         return;
@@ -90,7 +90,7 @@ pub(crate) fn mend(packet: &mut [u8]) {
     }
 }
 
-/// A segment that the guest has sent.
+/// A segment from the guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) to_port: u16,
@@ -117,7 +117,7 @@ impl Seen {
         self.flags & flags == flags
     }
 
-    /// The number after its last byte.
+    /// Returns the sequence number after its last byte.
     pub(crate) fn end(&self) -> u32 {
         let control = u32::from(self.has(flag::SYN)) + u32::from(self.has(flag::FIN));
         self.sequence.wrapping_add(self.payload.len() as u32).wrapping_add(control)

@@ -1,4 +1,4 @@
-//! Every flag in every state, and numbers that nobody can mean.
+//! Sends every set of flags in every state, and sequence numbers that are out of place.
 
 use std::{
     net::SocketAddrV4,
@@ -14,13 +14,13 @@ use super::{
     wire::{GUEST, Wire},
 };
 
-/// How long an answer takes at most.
+/// The time within which an answer would come.
 const SOON: Duration = Duration::from_millis(20);
 
-/// How long an answer takes that has to come.
+/// The time limit of a required answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What brings a connection into a state.
+/// A state's name, and a function that brings a connection into it.
 type Way = (&'static str, fn(&Wire) -> Result<Talk<'_>>);
 
 const STATES: [Way; 7] = [
@@ -45,7 +45,7 @@ const STATES: [Way; 7] = [
     }),
 ];
 
-/// A connection whose answer does not fit into our window.
+/// Opens a connection whose answer does not fit into our window.
 fn under_way<'a>(wire: &'a Wire, window: u16, request: &[u8]) -> Result<Talk<'a>> {
     let mut talk = Talk::open(wire)?;
     talk.window = window;
@@ -54,7 +54,7 @@ fn under_way<'a>(wire: &'a Wire, window: u16, request: &[u8]) -> Result<Talk<'a>
     Ok(talk)
 }
 
-/// A connection that the server has closed behind its answer.
+/// Opens a connection that the server has closed after its answer.
 fn answered(wire: &Wire) -> Result<Talk<'_>> {
     let mut talk = Talk::open(wire)?;
     talk.say(b"GET /bytes/10 HTTP/1.0\r\n\r\n")?;
@@ -69,7 +69,7 @@ fn finish(talk: &mut Talk<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every set of flags, with and without bytes, to a port with a listener and one without.
+/// Sends every set of flags, with and without bytes, to a port with a listener and one without.
 pub(super) fn flags(stage: &mut Stage<'_>) -> Result<()> {
     for to in [SERVER, SocketAddrV4::new(GUEST, 81)] {
         for flags in 0..64 {
@@ -94,7 +94,7 @@ pub(super) fn flags(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every set of flags in every state: nothing may break, and the next visitor is served.
+/// Sends every set of flags in every state: nothing may break, and the server must answer the next visitor.
 pub(super) fn every(stage: &mut Stage<'_>) -> Result<()> {
     for (name, way) in STATES {
         let mut seen = 0;
@@ -118,7 +118,7 @@ pub(super) fn every(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What somebody who does not see the connection can send to it: it stays.
+/// Sends segments of a blind attacker: the connection must survive them.
 pub(super) fn blind(stage: &mut Stage<'_>) -> Result<()> {
     let mut talk = Talk::open(stage.wire)?;
     talk.compare_bytes(100)?;
@@ -142,7 +142,7 @@ pub(super) fn blind(stage: &mut Stage<'_>) -> Result<()> {
     talk.reset()
 }
 
-/// A RST or a SYN within the window is answered with where the guest is, and does no harm; a RST that is exact does.
+/// Checks RST and SYN within the window (RFC 5961): the guest answers with a challenge ACK, unless a RST is exact.
 pub(super) fn inexact(stage: &mut Stage<'_>) -> Result<()> {
     for flags in [flag::RST, flag::RST | flag::ACK, flag::SYN, flag::SYN | flag::ACK] {
         let mut talk = Talk::open(stage.wire)?;
@@ -162,7 +162,7 @@ pub(super) fn inexact(stage: &mut Stage<'_>) -> Result<()> {
         let mut exact = talk.segment(flag::RST);
         exact.sequence = talk.next;
         talk.send(&exact)?;
-        // What was on its way may come first; and a byte is lost that Linux takes in while it looks at the RST.
+        // Segments under way may come first. Linux may also lose a byte that arrives while it handles the RST.
         let place = talk.next.wrapping_sub(talk.first) as usize;
         let deadline = Instant::now() + PATIENCE;
         while !talk.has_rst && Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! Streams of bytes in the wrong order, in pieces that overlap, and through windows that hardly open.
+//! Sends streams in the wrong order, in overlapping pieces, and through nearly closed windows.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::{
     talk::{MOST, Talk},
 };
 
-/// How often a stream is cut into other pieces.
+/// The number of ways in which a stream is cut into pieces.
 const STREAMS: usize = 12;
 
-/// How often pieces are sent until they must have arrived.
+/// The number of times that all pieces are sent at most.
 const ROUNDS: usize = 60;
 
 pub(super) fn pieces(stage: &mut Stage<'_>) -> Result<()> {
@@ -44,7 +44,7 @@ pub(super) fn pieces(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Pieces that cover everything, some of it twice or oftener.
+/// Makes pieces that cover the stream, some of it twice or more.
 fn cut(random: &mut fastrand::Rng, len: usize) -> Vec<(usize, usize)> {
     let mut pieces = Vec::new();
     let mut place = 0;
@@ -58,7 +58,7 @@ fn cut(random: &mut fastrand::Rng, len: usize) -> Vec<(usize, usize)> {
 }
 
 pub(super) fn windows(stage: &mut Stage<'_>) -> Result<()> {
-    // It closes before the answer and opens late.
+    // The window closes before the answer and opens late.
     let mut talk = Talk::open(stage.wire)?;
     talk.say(b"GET ")?;
     talk.window = 0;
@@ -73,7 +73,7 @@ pub(super) fn windows(stage: &mut Stage<'_>) -> Result<()> {
     talk.acknowledge()?;
     talk.await_bytes(30_000)?;
     talk.reset()?;
-    // It shrinks with each acknowledgment, below what is on its way, and opens again.
+    // The window shrinks with each acknowledgment, below the bytes in flight, and opens again.
     let mut talk = Talk::open(stage.wire)?;
     talk.say(b"GET /bytes/60000 HTTP/1.1\r\n\r\n")?;
     let sizes = [20_000, 4000, 900, 100, 3, 0, 1, 5000];
@@ -90,7 +90,7 @@ pub(super) fn windows(stage: &mut Stage<'_>) -> Result<()> {
     talk.acknowledge()?;
     talk.await_bytes(60_000)?;
     talk.reset()?;
-    // Tiny ones, byte by byte.
+    // Tiny windows, byte by byte.
     let mut talk = Talk::open(stage.wire)?;
     talk.window = 1;
     talk.say(b"GET /bytes/50 HTTP/1.1\r\n\r\n")?;
@@ -101,7 +101,7 @@ pub(super) fn windows(stage: &mut Stage<'_>) -> Result<()> {
     talk.window = 1000;
     talk.acknowledge()?;
     talk.await_bytes(50)?;
-    // A last one that never opens: gone with a reset.
+    // A last window that never opens; a RST ends the connection.
     talk.window = 0;
     talk.send(&talk.segment(flag::ACK))?;
     talk.reset()

@@ -1,4 +1,4 @@
-//! A connection to the server in the guest that is led by hand, segment by segment.
+//! A connection to the server in the guest that is driven by hand, segment by segment.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -13,49 +13,49 @@ use super::{
     wire::{GUEST, Wire},
 };
 
-/// The server.
+/// The server's address.
 pub(crate) const SERVER: SocketAddrV4 = SocketAddrV4::new(GUEST, 80);
 
-/// Where connections come from.
+/// The source address of connections.
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 66);
 
-/// How long the guest may take to answer.
+/// The time limit of an answer of the guest.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// After so long what was not answered is sent again.
+/// The time after which a request is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// From how many addresses a connection is tried.
+/// The number of addresses to try a connection from.
 const TRIES: usize = 5;
 
-/// Bytes of a segment at most.
+/// The most bytes in a segment.
 pub(crate) const MOST: usize = 1460;
 
 /// A connection.
 pub(crate) struct Talk<'a> {
     pub(crate) wire: &'a Wire,
     pub(crate) local: SocketAddrV4,
-    /// The number of our first byte.
+    /// The sequence number of our first byte.
     pub(crate) first: u32,
-    /// The number of what we send next, if everything is in order.
+    /// The sequence number that we send next, if everything is in order.
     pub(crate) next: u32,
-    /// Up to where the guest has everything.
+    /// The sequence number up to which the guest has acknowledged everything.
     pub(crate) acknowledged: u32,
-    /// The number that comes next from the guest.
+    /// The sequence number that we expect next from the guest.
     pub(crate) expected: u32,
-    /// What has come, in order.
+    /// The bytes received, in order.
     pub(crate) got: Vec<u8>,
     pub(crate) window: u16,
     pub(crate) has_fin: bool,
     pub(crate) has_rst: bool,
 }
 
-/// An address of ours that was not used before.
+/// Returns an address of ours that was not used before.
 pub(crate) fn address() -> SocketAddrV4 {
-    // Not side by side: what is changed at random may hit the next.
+    // Not consecutive: a randomly changed port could hit the next one.
     static NEXT: AtomicU16 = AtomicU16::new(1024);
     loop {
-        // Another round has other ports: 13 does not divide their number.
+        // Another round gets other ports: 13 does not divide their number.
         let port = NEXT.fetch_add(13, Ordering::Relaxed);
         if port >= 1024 {
             return SocketAddrV4::new(HERE, port);
@@ -64,9 +64,9 @@ pub(crate) fn address() -> SocketAddrV4 {
 }
 
 impl<'a> Talk<'a> {
-    /// Sends the SYN and waits for the answer, which is not acknowledged yet.
+    /// Sends the SYN and waits for the answer, without acknowledging it.
     pub(crate) fn begin(wire: &'a Wire) -> Result<Self> {
-        // What was sent at random may have taken an address: then there are others.
+        // Random frames may have used an address: then try others.
         for _ in 0..TRIES {
             if let Some(talk) = Self::try_begin(wire, address())? {
                 return Ok(talk);
@@ -112,7 +112,7 @@ impl<'a> Talk<'a> {
         Ok(talk)
     }
 
-    /// A segment that comes next, without bytes.
+    /// Makes the next segment in order, without bytes.
     pub(crate) fn segment(&self, flags: u8) -> Segment {
         let mut segment = Segment::new(self.local, SERVER, flags);
         (segment.sequence, segment.acknowledgment, segment.window) = (self.next, self.expected, self.window);
@@ -123,12 +123,12 @@ impl<'a> Talk<'a> {
         self.wire.send_from(*self.local.ip(), &segment.packet())
     }
 
-    /// Says what has come.
+    /// Acknowledges all bytes received.
     pub(crate) fn acknowledge(&self) -> Result<()> {
         self.send(&self.segment(flag::ACK))
     }
 
-    /// Sends bytes of the stream from this place on, in one segment.
+    /// Sends bytes of the stream at this offset, in one segment.
     pub(crate) fn put(&self, place: usize, bytes: &[u8]) -> Result<()> {
         let mut segment = self.segment(flag::ACK | flag::PSH);
         segment.sequence = self.first.wrapping_add(place as u32);
@@ -143,7 +143,7 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// The next segment from the guest, whose bytes are kept if they come next.
+    /// Receives a segment from the guest, and keeps its bytes if they are the next ones.
     pub(crate) fn take(&mut self, patience: Duration) -> Result<Option<Seen>> {
         let deadline = Instant::now() + patience;
         let seen = loop {
@@ -166,7 +166,7 @@ impl<'a> Talk<'a> {
         Ok(Some(seen))
     }
 
-    /// Takes and acknowledges what comes until `is_enough`; after silence says again what is missing.
+    /// Receives and acknowledges segments until `is_enough`; acknowledges again after silence.
     pub(crate) fn attend(&mut self, mut is_enough: impl FnMut(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !is_enough(self) {
@@ -180,7 +180,7 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Asks for `count` bytes and compares them.
+    /// Requests `count` bytes and compares them.
     pub(crate) fn compare_bytes(&mut self, count: usize) -> Result<()> {
         self.got.clear();
         self.say(format!("GET /bytes/{count} HTTP/1.1\r\n\r\n").as_bytes())?;
@@ -197,21 +197,21 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// What has come behind the head of the answer.
+    /// Returns the bytes received after the head of the answer.
     pub(crate) fn body(&self) -> Option<&[u8]> {
         let end = self.got.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
         Some(&self.got[end + 4..])
     }
 
-    /// Ends it with a RST that is exactly where it has to be.
+    /// Ends the connection with an exact RST.
     pub(crate) fn reset(&self) -> Result<()> {
         let mut segment = self.segment(flag::RST);
-        // Where the guest is; and where it may be if it has got more than it has said.
+        // Try the acknowledged number, and our next one, in case the guest has received more than it acknowledged.
         for sequence in [self.acknowledged, self.next] {
             segment.sequence = sequence;
             self.send(&segment)?;
         }
-        // If it is there in spite of that, it says where it is when it gets an old byte again; `hang_up` has the answer.
+        // If the connection still exists, an old byte makes the guest acknowledge; `hang_up` resets it by that number.
         let mut probe = self.segment(flag::ACK);
         probe.sequence = self.first.wrapping_sub(1);
         probe.payload = vec![0];

@@ -1,6 +1,6 @@
-//! The cable: frames to the guest and from it, and answers to its questions for hardware addresses.
+//! The cable: sends frames to the guest, receives its frames, and answers its ARP requests.
 //!
-//! Every address of the network but the guest's is ours, each with a card of its own.
+//! Every address of the network but the guest's is ours, each with its own hardware address.
 //! Source: IEEE 802.3; RFC 826.
 
 use std::{
@@ -21,19 +21,19 @@ use super::{
     talk::SERVER,
 };
 
-/// The guest.
+/// The guest's address.
 pub(crate) const GUEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 
-/// The gateway, where the honest client is.
+/// The gateway's address, which the honest client uses.
 pub(crate) const HONEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
-/// An address that nobody has.
+/// An unused address.
 pub(crate) const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 200);
 
-/// Bytes of a frame's header.
+/// The length of a frame's header.
 pub(crate) const HEADER: usize = 14;
 
-/// How long a frame may wait for the guest to take it.
+/// The time limit for the guest to accept a frame.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The cable.
@@ -42,7 +42,7 @@ pub(crate) struct Wire {
     guest: EthernetAddress,
 }
 
-/// The card of an address of ours.
+/// Returns the hardware address of an address of ours.
 pub(crate) fn card(ip: Ipv4Addr) -> EthernetAddress {
     let [a, b, c, d] = ip.octets();
     EthernetAddress([0x52, 0x55, a, b, c, d])
@@ -54,7 +54,7 @@ impl Wire {
         Ok(Self { socket, guest: EthernetAddress::BROADCAST })
     }
 
-    /// Asks for the guest until it is there.
+    /// Sends ARP requests for the guest until it answers.
     pub(crate) fn meet(&mut self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
@@ -77,18 +77,18 @@ impl Wire {
         anyhow::bail!("the guest does not say its hardware address")
     }
 
-    /// Sends these bytes as they are.
+    /// Sends these bytes unchanged.
     pub(crate) fn send_frame(&self, frame: &[u8]) -> Result<()> {
         self.socket.send(frame).context("the guest takes no frame")?;
         Ok(())
     }
 
-    /// Sends an IP packet from the card of `from`.
+    /// Sends an IP packet from the hardware address of `from`.
     pub(crate) fn send_from(&self, from: Ipv4Addr, packet: &[u8]) -> Result<()> {
         self.send_frame(&self.frame(card(from), EthernetProtocol::Ipv4, packet))
     }
 
-    /// A frame to the guest.
+    /// Builds a frame to the guest.
     pub(crate) fn frame(&self, from: EthernetAddress, kind: EthernetProtocol, packet: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER + packet.len()];
         let mut frame = EthernetFrame::new_unchecked(&mut bytes);
@@ -99,7 +99,7 @@ impl Wire {
         bytes
     }
 
-    /// Sends a question or an answer of ARP.
+    /// Sends an ARP request or reply.
     pub(crate) fn send_arp(
         &self,
         operation: ArpOperation,
@@ -120,7 +120,7 @@ impl Wire {
         self.send_frame(&self.frame(from, EthernetProtocol::Arp, &bytes))
     }
 
-    /// The next frame from the guest; `None`: nothing for so long.
+    /// Receives the next frame from the guest; `None` if none comes in time.
     pub(crate) fn receive(&self, patience: Duration) -> Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; 65536];
         self.socket.set_nonblocking(patience.is_zero())?;
@@ -140,7 +140,7 @@ impl Wire {
         }
     }
 
-    /// Answers a question for a hardware address.
+    /// Answers an ARP request.
     fn answer(&self, frame: &[u8]) -> Result<()> {
         let Ok(frame) = EthernetFrame::new_checked(frame) else { return Ok(()) };
         if frame.ethertype() != EthernetProtocol::Arp {
@@ -169,7 +169,7 @@ impl Wire {
         )
     }
 
-    /// The next TCP segment from the guest to `ip`.
+    /// Receives the next TCP segment from the guest to `ip`.
     pub(crate) fn segment_to(&self, ip: Ipv4Addr, patience: Duration) -> Result<Option<Seen>> {
         let deadline = Instant::now() + patience;
         loop {
@@ -185,7 +185,7 @@ impl Wire {
         }
     }
 
-    /// Answers every segment with a RST, until there is silence.
+    /// Answers every segment with a RST until the guest is silent.
     pub(crate) fn hang_up(&self, patience: Duration) -> Result<()> {
         while let Some(frame) = self.receive(patience)? {
             let Some(packet) = packet(&frame).filter(|packet| packet.next_header() == IpProtocol::Tcp) else {
@@ -200,8 +200,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes what has come, and says how many packets of IP there were, but for complaints about the options of one,
-    /// which nobody has to make (RFC 1122 section 3.2.2.5).
+    /// Discards the received frames and counts the IP packets among them, except ICMP's "parameter problem", which a
+    /// host may send or not (RFC 1122 section 3.2.2.5).
     pub(crate) fn drain(&self, patience: Duration) -> Result<usize> {
         let mut count = 0;
         while let Some(frame) = self.receive(patience)? {
@@ -211,12 +211,12 @@ impl Wire {
     }
 }
 
-/// Whether it is ICMP's "parameter problem".
+/// Whether a packet is ICMP's "parameter problem".
 fn is_complaint(packet: &Ipv4Packet<&[u8]>) -> bool {
     packet.next_header() == IpProtocol::Icmp && packet.payload().first() == Some(&12)
 }
 
-/// The IP packet in a frame.
+/// Returns the IP packet in a frame.
 pub(crate) fn packet(frame: &[u8]) -> Option<Ipv4Packet<&[u8]>> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     if frame.ethertype() != EthernetProtocol::Ipv4 {

@@ -1,4 +1,4 @@
-//! Debian's redis-benchmark, unmodified, on the host.
+//! Runs Debian's unmodified redis-benchmark on the host.
 
 use std::{env, path::Path, process::Command};
 
@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{debian, libraries};
 
-/// What it asks for.
+/// The requests that it measures.
 const KINDS: &str = "ping_mbulk,set,get,lpush,lrange_100";
 
-/// Asks the server behind this port of the host; requests a second for each kind.
+/// Measures the server behind this port of the host, and returns the requests per second of each kind.
 pub(super) fn run(root: &Path, port: u16, requests: u32) -> Result<Vec<(String, f64)>> {
     let (port, requests) = (port.to_string(), requests.to_string());
     let words = ["--csv", "-p", &port, "-n", &requests, "-c", "50", "-t", KINDS];
@@ -18,7 +18,7 @@ pub(super) fn run(root: &Path, port: u16, requests: u32) -> Result<Vec<(String, 
     parse(&debian::run(command.args(words).env("LD_LIBRARY_PATH", libraries))?)
 }
 
-/// The first two columns of lines like `"SET","2159.83","9.1",…`, under a line with their names.
+/// Parses the first two columns of lines like `"SET","2159.83","9.1",…`, under a line with their names.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, f64)>> {
     let mut figures = Vec::new();
     for line in text.lines().filter(|line| line.starts_with('"') && !line.starts_with("\"test\"")) {

@@ -1,4 +1,4 @@
-//! A visitor of memcached: requests, and whether the answers are right.
+//! A client of memcached: sends requests and checks the answers.
 //!
 //! Source: memcached's protocol.txt, the text protocol.
 
@@ -14,10 +14,10 @@ use anyhow::{Context, Result, ensure};
 use super::{Errand, SIZES, bytes, crowd};
 use crate::visit;
 
-/// Visitors whose requests are timed.
+/// The number of clients with timed requests.
 const VISITORS: u32 = 50;
 
-/// What the server is asked for.
+/// The visits to the server.
 pub(super) const ERRANDS: [Errand; 5] = [
     ("values of all sizes, on each of its threads", |port| {
         crowd(8, |visitor| {
@@ -49,7 +49,7 @@ pub(super) const ERRANDS: [Errand; 5] = [
         memcached.expect_store("add", "verb", b"10", "STORED")?;
         memcached.expect_store("add", "verb", b"11", "NOT_STORED")?;
         memcached.expect("incr verb 32", "42")?;
-        // The answer is short; the value keeps its width.
+        // The answer is short, but the stored value keeps its width.
         memcached.expect("decr verb 50", "0")?;
         memcached.expect_store("append", "verb", b"1", "STORED")?;
         memcached.expect_store("prepend", "verb", b"2", "STORED")?;
@@ -71,13 +71,13 @@ pub(super) const ERRANDS: [Errand; 5] = [
         let mut memcached = Memcached::begin(port)?;
         memcached.store("set", "short", "1", b"x")?;
         memcached.expect_value("short", Some(b"x"))?;
-        // Its clock counts whole seconds.
+        // Memcached's clock counts whole seconds.
         thread::sleep(Duration::from_millis(2500));
         memcached.expect_value("short", None)
     }),
 ];
 
-/// Requests a second that many visitors get answered.
+/// Measures the requests per second of several clients at once.
 pub(super) fn rate(port: u16, requests: u32) -> Result<Vec<(String, f64)>> {
     let each = requests.div_ceil(VISITORS);
     let timed = |visit: &(dyn Fn(&mut Memcached, u32) -> Result<()> + Sync)| -> Result<f64> {
@@ -103,7 +103,7 @@ struct Memcached {
 }
 
 impl Memcached {
-    /// Connects to what this port of the host leads to.
+    /// Connects to the server behind this port of the host.
     fn begin(port: u16) -> Result<Self> {
         visit::connect(port).map(|stream| Self { stream })
     }
@@ -120,7 +120,7 @@ impl Memcached {
         Ok(())
     }
 
-    /// Stores a value for so many seconds.
+    /// Stores a value that expires after some seconds.
     fn store(&mut self, verb: &str, key: &str, seconds: &str, value: &[u8]) -> Result<String> {
         let head = format!("{verb} {key} 0 {seconds} {}\r\n", value.len());
         self.send(&[head.as_bytes(), value, b"\r\n"].concat())?;
@@ -133,7 +133,7 @@ impl Memcached {
         Ok(())
     }
 
-    /// Asks for a value, which has to be this, or not there.
+    /// Requests a value, and fails unless it is as expected (`None`: not there).
     fn expect_value(&mut self, key: &str, wanted: Option<&[u8]>) -> Result<()> {
         let head = self.line(&format!("get {key}"))?;
         let Some(wanted) = wanted else {

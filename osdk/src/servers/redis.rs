@@ -1,4 +1,4 @@
-//! A visitor of redis-server: requests, and whether the answers are right.
+//! A client of redis-server: sends requests and checks the answers.
 //!
 //! Source: the Redis serialization protocol, version 2.
 
@@ -14,10 +14,10 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Errand, SIZES, bytes, crowd, insist};
 use crate::visit::{self, PATIENCE};
 
-/// Keys in the snapshot.
+/// The number of keys in the snapshot.
 const KEYS: u32 = 20_000;
 
-/// What the first server is asked for.
+/// The visits to the first server.
 pub(super) const ERRANDS: [Errand; 5] = [
     ("values of all sizes", |port| {
         crowd(4, |visitor| {
@@ -75,8 +75,8 @@ pub(super) const ERRANDS: [Errand; 5] = [
     }),
 ];
 
-/// Lets a child of the server write a snapshot while the server goes on changing what is in it, ends the server, and asks
-/// the next one, which knows the snapshot only.
+/// Lets a child of the server write a snapshot while the server goes on changing the data, ends the server, and queries
+/// the next one, which has only the snapshot.
 pub(super) fn save_and_restart(port: u16, limit: Duration) -> Result<()> {
     const FILL: &[u8] = b"for i = 1, tonumber(ARGV[1]) do redis.call('set', 'key' .. i, \
                           ARGV[2] .. string.rep('x', i % 500)) end return redis.call('dbsize')";
@@ -99,14 +99,14 @@ pub(super) fn save_and_restart(port: u16, limit: Duration) -> Result<()> {
         let value = [b"old".to_vec(), vec![b'x'; number as usize % 500]].concat();
         redis.compare(&Reply::Text(value)).with_context(|| format!("key{number} after the restart"))?;
         if number % 500 == 0 {
-            // Enough of them.
+            // A sample is enough.
             break;
         }
     }
     redis.expect(&[b"SAVE"], &Reply::Text(b"OK".into()))
 }
 
-/// Lets a child begin an append-only file, goes on while it does, and ends the server, which saves once more.
+/// Lets a child begin an append-only file, changes data meanwhile, and ends the server, which saves once more.
 pub(super) fn append_and_end(port: u16) -> Result<()> {
     let mut redis = Redis::begin(port)?;
     redis.expect(&[b"CONFIG", b"SET", b"appendonly", b"yes"], &Reply::Text(b"OK".into()))?;
@@ -121,12 +121,12 @@ pub(super) fn append_and_end(port: u16) -> Result<()> {
     redis.end(&[b"SHUTDOWN", b"SAVE"])
 }
 
-/// Waits until a server answers, which the ports of the host do not say: QEMU answers for it.
+/// Waits until a server answers. A connection to the host's port does not prove that, because QEMU accepts it.
 pub(super) fn await_server(port: u16, limit: Duration) -> Result<()> {
     insist(limit, || Redis::begin(port)?.expect(&[b"PING"], &Reply::Text(b"PONG".into())))
 }
 
-/// What the server says.
+/// An answer of the server.
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
     /// A simple string or a bulk string.
@@ -163,20 +163,20 @@ impl Redis {
         self.read().with_context(|| String::from_utf8_lossy(words[0]).into_owned())
     }
 
-    /// Sends a request whose answer has to be this.
+    /// Sends a request, and fails unless this is the answer.
     fn expect(&mut self, words: &[&[u8]], wanted: &Reply) -> Result<()> {
         self.ask(words)?;
         self.compare(wanted).with_context(|| String::from_utf8_lossy(words[0]).into_owned())
     }
 
-    /// Reads an answer that has to be this.
+    /// Reads an answer, and fails unless it is this.
     fn compare(&mut self, wanted: &Reply) -> Result<()> {
         let seen = self.read()?;
         ensure!(seen == *wanted, "{seen:.80?} and not {wanted:.80?}");
         Ok(())
     }
 
-    /// Waits until INFO says that a child is done.
+    /// Waits until INFO reports that a child is done.
     fn await_child(&mut self, line: &str, limit: Duration) -> Result<()> {
         let tries = limit.as_millis() / 50;
         for _ in 0..tries {
@@ -188,7 +188,7 @@ impl Redis {
         bail!("never {line}")
     }
 
-    /// Looks for a line in a section of INFO.
+    /// Fails unless a section of INFO has this line.
     fn require(&mut self, section: &str, line: &str) -> Result<()> {
         match self.answer(&[b"INFO", section.as_bytes()])? {
             Reply::Text(text) if String::from_utf8_lossy(&text).lines().any(|seen| seen == line) => Ok(()),
@@ -196,11 +196,11 @@ impl Redis {
         }
     }
 
-    /// Asks the server to end, which it does without an answer.
+    /// Tells the server to end, which it does without an answer.
     fn end(&mut self, words: &[&[u8]]) -> Result<()> {
         self.ask(words)?;
         let mut rest = Vec::new();
-        // A reset says the same as an end.
+        // A reset means the same as an end.
         let _ = self.stream.read_to_end(&mut rest);
         ensure!(rest.is_empty(), "it does not end: {}", String::from_utf8_lossy(&rest));
         Ok(())

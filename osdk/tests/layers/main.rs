@@ -1,4 +1,4 @@
-//! The kernel's modules import downwards only (kernel/README.md, "Layers").
+//! Checks that the kernel's modules import downwards only (kernel/README.md, "Layers").
 //!
 //! The table below is the architecture; a module that is not in it fails the test too.
 
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the top down. What stands in one row does not know of each other. The longest prefix of a module decides.
+/// The layers, from the top down. Modules in one row must not import each other. The longest matching prefix decides.
 const LAYERS: [&[&str]; 20] = [
     &["main"],
     &["start", "panic"],
@@ -34,7 +34,7 @@ const LAYERS: [&[&str]; 20] = [
     &["machine::kernel_task", "machine::per_cpu"],
 ];
 
-/// Crates of ours, and the modules that may name them besides those above: the crate's place in the order.
+/// The places of our crates in the order of layers, each with the modules that may also name the crate.
 const CRATES: [(&str, &str); 1] = [("pollee", "core::event")];
 
 #[test]
@@ -54,7 +54,7 @@ fn imports_in_the_kernel_point_down() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-/// From the bottom up: a rule names its own layer and those below, and the kernel's layers name no rules above theirs.
+/// The layers of rules, from the bottom up. A rule may name its own layer and those below; so may kernel code.
 const RULES: [&str; 5] = ["abi", "machine", "core", "net", "linux"];
 
 #[test]
@@ -84,7 +84,7 @@ fn rules_name_their_own_layer_and_those_below() {
     );
 }
 
-/// The most lines that the core may have.
+/// The largest number of lines that the core may have.
 const WEEKEND: usize = 10_000;
 
 #[test]
@@ -94,12 +94,12 @@ fn the_core_can_be_read_in_a_weekend() {
     let lines: usize = files.map(|file| size::lines(&file)).sum();
     assert!(lines <= WEEKEND, "the core has {lines} lines");
     let readme = fs::read_to_string(kernel.join("../README.md")).expect("a readable README");
-    // To the hundred, so that not every commit has to change it.
+    // Rounded to a hundred, so that few commits have to change it.
     let rounded = size::spelled(lines.div_ceil(100) * 100);
     assert!(readme.contains(&format!("{rounded} lines")), "README.md does not say {rounded} lines");
 }
 
-/// The place of a folder of `kernel/rules` among the others.
+/// Returns the place of a folder of `kernel/rules` among the layers.
 fn rule(folder: &str) -> Option<usize> {
     RULES.iter().position(|name| *name == folder)
 }
@@ -150,7 +150,7 @@ fn an_arrow_down_is_welcome() {
     }
 }
 
-/// What is wrong with the imports of one file; its place is relative to `kernel`.
+/// Lists the forbidden imports of one file, whose path is relative to `kernel`.
 fn check(place: &Path, text: &str) -> Vec<String> {
     let paths = match paths::used(place, text) {
         Ok(paths) => paths,
@@ -184,7 +184,7 @@ fn check(place: &Path, text: &str) -> Vec<String> {
                         .is_some_and(|other| own < other || same(own, &module, &path.module))
             }
         };
-        // A folder's own name leads to what its table of contents lends.
+        // A folder's own name stands for the items that its table of contents re-exports.
         let is_own_folder = module.starts_with(&format!("{}::", path.module));
         if !allowed && !is_own_folder {
             complaints.push(format!("{}:{}: `{module}` must not name `{path}`", place.display(), path.line));

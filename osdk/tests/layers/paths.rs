@@ -1,4 +1,4 @@
-//! The paths that a Rust source file names, resolved as far as their first module.
+//! Finds the paths that a Rust source file names, resolved to their first two modules.
 
 use std::{fmt, path::Path};
 
@@ -23,7 +23,7 @@ impl fmt::Display for Used {
     }
 }
 
-/// The module that a file is, as the names from the crate's root down.
+/// Returns the module path of a file, as names from the crate's root down.
 pub(crate) fn module(place: &Path) -> Vec<String> {
     let mut names: Vec<String> = place.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if let Some(last) = names.pop() {
@@ -35,7 +35,7 @@ pub(crate) fn module(place: &Path) -> Vec<String> {
     names
 }
 
-/// Every path in the file: in `use` items, in code, and in the arguments of macros.
+/// Collects every path in the file: in `use` items, in code, and in the arguments of macros.
 pub(crate) fn used(place: &Path, text: &str) -> syn::Result<Vec<Used>> {
     let mut finder = Finder { module: module(place), found: Vec::new() };
     finder.visit_file(&syn::parse_file(text)?);
@@ -43,13 +43,13 @@ pub(crate) fn used(place: &Path, text: &str) -> syn::Result<Vec<Used>> {
 }
 
 struct Finder {
-    /// Where we are: the file's module, and the inline modules around the item.
+    /// The current module: the file's, and the inline modules around the item.
     module: Vec<String>,
     found: Vec<Used>,
 }
 
 impl Finder {
-    /// Takes note of a path, given its names.
+    /// Records a path, given its names.
     fn note(&mut self, names: &[String], span: Span) {
         let mut here = self.module.clone();
         let mut absolute = false;
@@ -87,7 +87,7 @@ impl Finder {
         }
     }
 
-    /// Finds `a::b` among the tokens of a macro call, which is not parsed any further.
+    /// Finds `a::b` among the tokens of a macro call, which syn does not parse.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut names: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -138,6 +138,6 @@ impl<'ast> Visit<'ast> for Finder {
         self.tokens(call.tokens.clone());
     }
 
-    // `pub(in crate::a)` names a module around us, which is no import.
+    // `pub(in crate::a)` names an enclosing module, which is no import.
     fn visit_vis_restricted(&mut self, _: &'ast VisRestricted) {}
 }

@@ -1,14 +1,14 @@
-//! How many lines the core has, without tests: it is to be read in a weekend.
+//! Counts the lines of the core without tests, because it should be readable in a weekend.
 
 use std::{fs, path::Path};
 
 use syn::spanned::Spanned;
 
-/// The folders of the core: the protocol, the objects and their system calls, and their rules. The structures of the ABI
-/// (`rules/src/abi`) belong to all layers.
+/// The folders of the core: the protocol, the objects and their system calls, and their rules. The structures of the
+/// ABI (`rules/src/abi`) belong to all layers.
 pub(crate) const CORE: [&str; 3] = ["core", "pollee/src", "rules/src/core"];
 
-/// The lines of a file without its `#[cfg(test)]` items. A file of tests alone has none.
+/// Counts the lines of a file without its `#[cfg(test)]` items. A file of tests alone has none.
 pub(crate) fn lines(path: &Path) -> usize {
     let is_test = path.iter().any(|name| name == "tests" || name == "tests.rs");
     if is_test {
@@ -33,7 +33,7 @@ fn is_for_tests(item: &syn::Item) -> bool {
     })
 }
 
-/// A number with a blank between thousands, as the documents write it.
+/// Formats a number with a space between thousands, as the documents write it.
 pub(crate) fn spelled(number: usize) -> String {
     if number < 1000 { number.to_string() } else { format!("{} {:03}", number / 1000, number % 1000) }
 }

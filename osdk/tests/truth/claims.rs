@@ -1,14 +1,14 @@
-//! What comments and Markdown files say exists, and whether it does.
+//! Finds what comments and Markdown files name, and checks that it exists.
 //!
 //! Checked: paths, `a::b`, names of types in backticks, the modules that a file's head names after "Not here", numbers
-//! of decisions, links in Markdown. Not checked: links in brackets, of which rustdoc denies the broken ones
-//! (`pollux check`); names in lower case alone, because a function of ours and one of Linux look the same; code in fences.
+//! of decisions, links in Markdown. Not checked: links in brackets, because rustdoc rejects broken ones (`pollux
+//! check`); names in lower case alone, because a function of ours and one of Linux look the same; code in fences.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::{lexer, tree::Tree};
 
-/// Names in camel case that no code of ours has, by where they are defined.
+/// Names in camel case that our code lacks, by where they are defined.
 const FOREIGN: [&str; 8] = [
     // Fields of /proc/PID/status and /proc/meminfo.
     "MemFree",
@@ -24,18 +24,18 @@ const FOREIGN: [&str; 8] = [
     "MiB",
 ];
 
-/// Crates and modules of others, whose members are not known here.
+/// Crates and modules of others, whose members this test does not know.
 const CRATES: [&str; 11] =
     ["alloc", "core", "crate", "loom", "ostd", "self", "shuttle", "smoltcp", "std", "super", "Self"];
 
-/// Beginnings of paths that are not ours: what the build makes, Linux's sources, those of the crate `bootloader`.
+/// Prefixes of paths that are not ours: build output, Linux's sources, the sources of the crate `bootloader`.
 const FOREIGN_PLACES: [&str; 3] = ["target/", "mm/", "src/fat.rs"];
 
-/// What ends the "Not here" of a head.
+/// The words that end the "Not here" of a head.
 const FIELDS: [&str; 8] =
     ["Owns:", "Invariant:", "Source:", "Lock:", "Locks:", "Missing:", "Why:", "Not here:"];
 
-/// What a file names and does not exist, with file and line.
+/// Lists the names in a file that do not exist, with file and line.
 pub(crate) fn check(tree: &Tree, path: &str, text: &str) -> Vec<String> {
     let comments = comments(path, text);
     let mut complaints = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn check(tree: &Tree, path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// What a line of a comment or of Markdown names and does not exist.
+/// Lists the names in a line of a comment or of Markdown that do not exist.
 fn missing(tree: &Tree, line: &str) -> Vec<String> {
     let parts: Vec<&str> = line.split('`').collect();
     let quoted = parts.iter().skip(1).step_by(2);
@@ -68,7 +68,7 @@ fn missing(tree: &Tree, line: &str) -> Vec<String> {
     missing
 }
 
-/// A word in backticks.
+/// Checks a word in backticks.
 fn in_code(tree: &Tree, word: &str) -> Vec<String> {
     if is_path(word) {
         return path(tree, word);
@@ -93,7 +93,7 @@ fn in_code(tree: &Tree, word: &str) -> Vec<String> {
     missing
 }
 
-/// A word outside of backticks, where only paths can be told from prose.
+/// Checks a word outside of backticks, where only paths can be told from prose.
 fn in_prose(tree: &Tree, word: &str) -> Vec<String> {
     let word = word.trim_start_matches(['(', '"', '[', '*']);
     let word = word.trim_end_matches(|c: char| !c.is_alphanumeric() && !"/*}_".contains(c));
@@ -124,7 +124,7 @@ fn path(tree: &Tree, word: &str) -> Vec<String> {
     missing
 }
 
-/// A path with one group in braces as the paths that it stands for.
+/// Expands a path with one group in braces.
 fn alternatives(path: &str) -> Vec<String> {
     let parts = path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
     let Some((before, (names, after))) = parts else { return vec![path.to_owned()] };
@@ -143,14 +143,14 @@ fn is_type(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// The numbers of decisions in a line. No decision has a number above 0999, and no mode of a file is below 0100.
+/// Finds the numbers of decisions in a line. No decision has a number above 0999, and no mode of a file is below 0100.
 fn numbers(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split(|c: char| !c.is_alphanumeric() && !"_.:#'-".contains(c));
     let words = words.map(|word| word.trim_end_matches(['.', ':']));
     words.filter(|word| word.len() == 4 && word.starts_with("00") && word.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The single modules that a head names in parentheses after "Not here", and that do not exist.
+/// Lists the modules that a head names in parentheses after "Not here" and that do not exist.
 fn missing_modules(tree: &Tree, head: &str) -> Vec<String> {
     let mut missing = Vec::new();
     for list in head.split("Not here:").skip(1) {
@@ -164,7 +164,7 @@ fn missing_modules(tree: &Tree, head: &str) -> Vec<String> {
     missing
 }
 
-/// The links in a line of the Markdown file `path` whose files do not exist.
+/// Lists the links in a line of the Markdown file `path` whose files do not exist.
 fn broken_links(tree: &Tree, path: &str, line: &str) -> Vec<String> {
     let targets = line.split("](").skip(1).filter_map(|part| part.split(')').next());
     let targets = targets.map(|target| target.split('#').next().unwrap_or(target));
@@ -175,7 +175,7 @@ fn broken_links(tree: &Tree, path: &str, line: &str) -> Vec<String> {
         .collect()
 }
 
-/// The path that `target` means in the file `path`.
+/// Resolves the link `target` in the file `path`.
 fn resolve(path: &str, target: &str) -> String {
     let mut place = PathBuf::from(path);
     place.pop();
@@ -189,7 +189,7 @@ fn resolve(path: &str, target: &str) -> String {
     place.to_string_lossy().into_owned()
 }
 
-/// A file's comments with their lines. All of a Markdown file is one, except its fences.
+/// Returns a file's comments with their line numbers. A Markdown file is one comment, except its fences.
 fn comments(path: &str, text: &str) -> Vec<(usize, String)> {
     if path.ends_with(".rs") {
         let comments = lexer::split(text).comments;

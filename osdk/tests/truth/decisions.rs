@@ -1,4 +1,4 @@
-//! The form of the records in `kernel/decisions`, which its `README.md` describes.
+//! Checks the form of the records in `kernel/decisions`, which its `README.md` describes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,9 @@ pub(crate) type Record<'a> = (&'a str, &'a str);
 /// Sections that every record has, in this order; others may stand around them.
 const SECTIONS: [&str; 3] = ["## Decision", "## Alternatives", "## Costs"];
 
-/// What is wrong with the records, taken together with their index.
+/// Lists the faults of the records and of their index.
 ///
-/// `read` gives the text of a file of the project, or all texts of a directory.
+/// `read` returns the text of a file of the project, or all texts of a directory.
 pub(crate) fn check(
     records: &[Record<'_>],
     index: &str,
@@ -49,7 +49,7 @@ pub(crate) fn check(
     complaints
 }
 
-/// What is wrong with the lines between the title and the first section.
+/// Lists the faults of the lines between the title and the first section.
 fn header(
     number: &str,
     text: &str,
@@ -89,7 +89,7 @@ fn header(
     problems
 }
 
-/// A title as a part of a file's name.
+/// Converts a title to its form in a file's name.
 fn slug(title: &str) -> String {
     let title = title.to_lowercase().replace(['\'', '/'], "").replace("re-", "re");
     let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

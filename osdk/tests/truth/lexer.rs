@@ -11,11 +11,11 @@ pub(crate) struct Comment {
 #[derive(Default)]
 pub(crate) struct Source {
     pub(crate) comments: Vec<Comment>,
-    /// The rest. Literals are replaced by blanks, so that what they say is not taken for code.
+    /// The code. Blanks replace literals, so that their text is not taken for code.
     pub(crate) code: String,
 }
 
-/// Takes `text` apart. Lines of block comments are comments of their own.
+/// Splits `text`. Each line of a block comment is a comment of its own.
 pub(crate) fn split(text: &str) -> Source {
     let mut source = Source::default();
     let mut line = 1;
@@ -45,7 +45,7 @@ enum Kind {
     Code,
 }
 
-/// The length and kind of what `rest` begins with.
+/// Returns the length and kind of the token at the start of `rest`.
 fn token(rest: &str, first: char) -> (usize, Kind) {
     let until = |end: &str, from: usize| {
         rest.get(from..).and_then(|tail| tail.find(end)).map_or(rest.len(), |at| from + at)
@@ -69,7 +69,7 @@ fn token(rest: &str, first: char) -> (usize, Kind) {
     (first.len_utf8(), Kind::Code)
 }
 
-/// The length of a string with its quotes.
+/// Returns the length of a string with its quotes.
 fn quoted(rest: &str) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -83,7 +83,7 @@ fn quoted(rest: &str) -> usize {
     rest.len()
 }
 
-/// The length of a raw string (`r"…"`, `br#"…"#`) whose prefix has `word` letters.
+/// Returns the length of a raw string (`r"…"`, `br#"…"#`) whose prefix has `word` letters.
 fn raw_string(rest: &str, word: usize) -> Option<usize> {
     let (prefix, tail) = rest.split_at(word);
     if !["r", "br", "cr"].contains(&prefix) {
@@ -95,7 +95,7 @@ fn raw_string(rest: &str, word: usize) -> Option<usize> {
     Some(word + hashes + 1 + body.find(&end)? + end.len())
 }
 
-/// The length of a character with its quotes; nothing if it is a lifetime.
+/// Returns the length of a character with its quotes; `None` if it is a lifetime.
 fn character(rest: &str) -> Option<usize> {
     let mut inside = rest.char_indices().skip(1);
     let (_, first) = inside.next()?;

@@ -1,4 +1,4 @@
-//! What comments and documents of the project name exists: paths, modules, types, decisions, links.
+//! Checks that everything that comments and documents name exists: paths, modules, types, decisions, links.
 
 mod claims;
 mod decisions;
@@ -12,7 +12,7 @@ use std::{
 
 use self::tree::Tree;
 
-/// The endings of files whose comments are checked.
+/// The extensions of files with checked comments.
 const CHECKED: [&str; 7] = [".rs", ".md", ".toml", ".sh", ".yml", ".ld", "Makefile"];
 
 fn root() -> PathBuf {

@@ -1,4 +1,4 @@
-//! What exists in the project: files, the names in code and where they are defined, decisions.
+//! Collects what exists in the project: files, the names in code and where they are defined, decisions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,10 +8,10 @@ use std::{
 
 use crate::lexer;
 
-/// Directories with nothing of ours.
+/// Directories that contain nothing of ours.
 const SKIPPED: [&str; 2] = ["target", ".git"];
 
-/// Words before the name of something that is defined.
+/// Keywords before the name of a definition.
 const DEFINING: [&str; 7] = ["struct", "enum", "trait", "type", "union", "mod", "macro_rules"];
 
 /// The project's files, and the names in them.
@@ -19,13 +19,13 @@ const DEFINING: [&str; 7] = ["struct", "enum", "trait", "type", "union", "mod", 
 pub(crate) struct Tree {
     /// All files and directories, relative to the root.
     places: BTreeSet<String>,
-    /// The same without `src` and extensions, as comments name modules: `kernel/pollee/word`.
+    /// The paths without `src` and extensions, as comments name modules: `kernel/pollee/word`.
     modules: BTreeSet<String>,
     /// Every identifier in code.
     names: BTreeSet<String>,
     /// The identifiers in each source file.
     sources: Vec<BTreeSet<String>>,
-    /// For a type or the name of a module: which of these files define it.
+    /// For each type or module name, the files that define it.
     scopes: BTreeMap<String, Vec<usize>>,
 }
 
@@ -63,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Whether code anywhere has this identifier.
+    /// Whether any code has this identifier.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
     }
@@ -73,7 +73,7 @@ impl Tree {
         self.modules.iter().any(|module| module.rsplit('/').next() == Some(name))
     }
 
-    /// Whether `name` may stand behind `scope::`. Types and crates of others may have any member.
+    /// Whether `scope::name` can exist. Types and crates of others may have any member.
     pub(crate) fn is_member(&self, scope: &str, name: &str) -> bool {
         match self.scopes.get(scope) {
             Some(files) => {
@@ -84,8 +84,8 @@ impl Tree {
         }
     }
 
-    /// Whether a file or directory is called `claim`, by its whole path or by the end of it. `src` and the extension
-    /// may be left out. `*` is any name, and so is one in capitals.
+    /// Whether a file or directory has the path `claim`, or a path that ends in it. The claim may omit `src` and the
+    /// extension. `*` matches any name, and so does a name in capitals.
     pub(crate) fn has_place(&self, claim: &str) -> bool {
         let claim: Vec<&str> = claim.trim_end_matches('/').rsplit('/').collect();
         let is_any =
@@ -102,27 +102,27 @@ impl Tree {
         self.places.contains(path)
     }
 
-    /// The numbers of the decisions.
+    /// Returns the numbers of the decisions.
     pub(crate) fn has_decision(&self, number: &str) -> bool {
         let start = format!("kernel/decisions/{number}-");
         self.places.iter().any(|place| place.starts_with(&start))
     }
 }
 
-/// A path as comments name modules: no `src`, no `mod`, no extension.
+/// Converts a path to the form in which comments name modules: no `src`, no `mod`, no extension.
 fn bare(path: &str) -> String {
     let path = path.strip_suffix(".rs").unwrap_or(path);
     let path = path.strip_suffix("/mod").unwrap_or(path);
     path.split('/').filter(|name| *name != "src").collect::<Vec<_>>().join("/")
 }
 
-/// The identifiers in code.
+/// Finds the identifiers in code.
 pub(crate) fn identifiers(code: &str) -> impl Iterator<Item = &str> {
     let words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
 }
 
-/// The names that code defines or implements.
+/// Finds the names that code defines or implements.
 fn defined(code: &str) -> BTreeSet<String> {
     let words: Vec<&str> = identifiers(code).collect();
     let pairs = words.iter().zip(words.iter().skip(1));
@@ -135,7 +135,7 @@ fn defined(code: &str) -> BTreeSet<String> {
     found
 }
 
-/// The files below `root`, relative to it.
+/// Lists the files below `root`, relative to it.
 pub(crate) fn files(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut directories = vec![PathBuf::new()];

@@ -28,13 +28,13 @@ use pollux_tests::epoll::events::{ET, IN, OUT};
 use pollux_tests::epoll::{self, Epoll};
 use pollux_tests::socket::{self, Address};
 
-/// Bytes of a request's head at most.
+/// The most bytes of a request's head.
 const MOST_HEAD: usize = 8 * 1024;
 
-/// Bytes that are answered at once.
+/// The most bytes of an answer that are buffered at once.
 const CHUNK: usize = 64 * 1024;
 
-/// How long a visitor is waited for.
+/// The time limit for a visitor.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const LISTENER: u64 = u64::MAX;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves for ever; on a visit, until somebody from outside was here.
+/// Serves for ever, or on a visit until a client from outside was served.
 fn serve(listener: &TcpListener, port: u16, is_visit: bool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new();
@@ -99,7 +99,7 @@ fn serve(listener: &TcpListener, port: u16, is_visit: bool) -> io::Result<()> {
     }
 }
 
-/// Asks over the loopback.
+/// Sends itself a request over loopback.
 fn visit(port: u16) -> io::Result<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.write_all(b"GET /bytes/1000 HTTP/1.0\r\n\r\n")?;
@@ -136,24 +136,24 @@ fn accept(
                 clients.insert(id, Client::new(stream, peer.ip().is_loopback()));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // The other end is gone already, or there is no descriptor for it: others may have better luck.
+            // The other end is gone already, or no descriptor is free for it: go on with other connections.
             Err(_) => return Ok(()),
         }
     }
 }
 
-/// Bytes that say where they are.
+/// Makes bytes that depend on their offset.
 fn pattern(from: usize) -> impl Iterator<Item = u8> {
     (from..).map(|place| (place % 251) as u8)
 }
 
-/// A body on its way.
+/// A body that is being received.
 #[derive(Default)]
 struct Body {
     missing: usize,
     count: usize,
     sum: u64,
-    /// Its bytes, if they are wanted back.
+    /// Its bytes, if the client wants them back.
     echo: Option<Vec<u8>>,
 }
 
@@ -162,9 +162,9 @@ struct Client {
     stream: TcpStream,
     is_local: bool,
     was_served: bool,
-    /// What was read and not yet understood.
+    /// The bytes read and not yet parsed.
     input: Vec<u8>,
-    /// What is to be written: bytes, and then a stretch of the pattern.
+    /// The output: bytes, and then a part of the pattern.
     output: Vec<u8>,
     written: usize,
     pattern: std::ops::Range<usize>,
@@ -189,7 +189,7 @@ impl Client {
         }
     }
 
-    /// Reads, answers and writes as far as that goes. Says whether the connection stays.
+    /// Reads, answers and writes as far as possible. Returns whether the connection stays open.
     fn go_on(&mut self) -> io::Result<bool> {
         loop {
             if !self.write()? {
@@ -214,7 +214,7 @@ impl Client {
         }
     }
 
-    /// Writes what is there; `false`: the connection takes no more now.
+    /// Writes the output. Returns `false` if the connection takes no more now.
     fn write(&mut self) -> io::Result<bool> {
         loop {
             if self.written == self.output.len() {
@@ -249,7 +249,7 @@ impl Client {
         self.input.extend_from_slice(bytes);
     }
 
-    /// Answers the next request, if it is there as a whole.
+    /// Answers the next request, if it is complete.
     fn take_request(&mut self) -> bool {
         if let Some(body) = self.body.take_if(|body| body.missing == 0) {
             match body.echo {
@@ -348,7 +348,7 @@ impl Client {
     }
 }
 
-/// Asks the discard service of `to` for a connection, and waits as long as that takes.
+/// Connects to the discard service of `to`, and returns the error number as text; 0 is success.
 fn reach(to: Ipv4Addr, from: Option<Ipv4Addr>) -> String {
     let socket = socket::tcp(0);
     let bound = from.map_or(Ok(()), |from| socket::bind(&socket, &Address::new(from, 0)));

@@ -1,9 +1,9 @@
-//! The tour: a pipe, an eventfd and an epoll instance become ready, and the kernel's own counters
-//! say what that cost.
+//! The tour: makes a pipe, an eventfd and an epoll instance ready, and shows with the kernel's own
+//! counters what each step took.
 //!
-//! Each step makes a few system calls, prints what they returned, and compares `/proc/pollee` before
-//! and after. Linux has no such file; there the tour shows the results alone. It ends with status 1
-//! when a result is not what the man pages promise.
+//! Each step makes a few system calls, prints their results, and compares `/proc/pollee` before and
+//! after. Linux has no such file; there the tour shows only the results. It exits with status 1 if a
+//! result is not what the man pages promise.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -121,7 +121,7 @@ fn add<const N: usize>(counter: &Fd, values: [u64; N]) -> Result<()> {
     values.into_iter().try_for_each(|value| counter.write_u64(value))
 }
 
-/// The names of these events, which have the same values in poll and in epoll.
+/// Names these events, which have the same values in poll and in epoll.
 fn names(events: u32) -> String {
     match (events & IN != 0, events & OUT != 0, events & !(IN | OUT)) {
         (false, false, 0) => "nothing".to_owned(),
@@ -134,14 +134,14 @@ fn names(events: u32) -> String {
 
 // The frame.
 
-/// The steps that were shown, and whether all went as promised.
+/// The number of steps shown, and whether all results were as promised.
 struct Tour {
     steps: u32,
     wrong: u32,
     counting: bool,
 }
 
-/// The calls of one step. What they print is kept until the counters are read: it goes through a pipe, too.
+/// The calls of one step. Their output waits until the counters are read, because it goes through a pipe, too.
 struct Step {
     wrong: u32,
     text: String,
@@ -162,7 +162,7 @@ impl Tour {
     fn step(&mut self, title: &str, show: impl FnOnce(&mut Step)) {
         self.steps += 1;
         println!("\n{}. {title}", self.steps);
-        // Whoever reads this shall be done with it.
+        // Give the reader of our output time to finish.
         time::settle();
         let before = Counters::read();
         let mut step = Step { wrong: 0, text: String::new() };
@@ -218,7 +218,7 @@ fn print_wrapped(text: &str, margin: &str) {
     println!("{margin}{line}");
 }
 
-/// A result as the tour prints it: as the man page writes it.
+/// Formats a result as the man page writes it.
 trait Shown {
     fn shown(self) -> String;
 }

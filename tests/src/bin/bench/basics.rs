@@ -1,4 +1,4 @@
-//! What a kernel is expected to be good at beside events: programs, pages, switches, signals.
+//! Measures the basics of a kernel beside events: programs, pages, switches, signals.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use pollux_tests::{memory, signal, sys};
 
 use crate::measure::{Bench, Outcome, expect};
 
-/// What this program is asked when it shall do nothing.
+/// The argument that makes this program do nothing.
 pub const NOTHING: &str = "nothing";
 
-/// Pages that are touched one after the other.
+/// The number of pages to touch one after the other.
 const PAGES: usize = 256;
 
 pub fn rows(bench: &Bench) {
@@ -58,7 +58,7 @@ pub fn rows(bench: &Bench) {
     });
 }
 
-/// A child that shares all memory until somebody writes to it.
+/// Forks a child that shares all memory until one of the two writes to it.
 fn sleeper() -> Child {
     child::spawn(|| {
         loop {
@@ -70,7 +70,7 @@ fn sleeper() -> Child {
 /// Writes one byte to each page, and returns the sum of what was there.
 fn touch(pages: usize) -> usize {
     let byte = |page: usize| (pages + page * memory::PAGE) as *mut u8;
-    // SAFETY: the pages are the caller's, and nobody else looks at them.
+    // SAFETY: the pages are the caller's, and no other thread uses them.
     (0..PAGES).map(|page| unsafe { usize::from(core::ptr::replace(byte(page), 1)) }).sum()
 }
 

@@ -1,4 +1,4 @@
-//! poll and select that really sleep on many files until another process makes one of them ready.
+//! Measures poll and select that really sleep on many files until another process makes one of them ready.
 
 use pollux_tests::{fd, poll, sys};
 
@@ -24,13 +24,13 @@ enum Wait {
     Select,
 }
 
-/// What the two processes know of each other.
+/// The memory that the two processes share.
 const AT_WORK: u32 = 0;
 const ABOUT_TO_SLEEP: u32 = 1;
 const FINISHED: u32 = 2;
 
-/// The other process writes only when this one is about to sleep and has given up the processor: the time counts
-/// from the wait to its return, with the wake-up and the switches there and back.
+/// Measures from the call of the wait to its return, with the wake-up and both switches. The other process writes only
+/// once this one is about to sleep and has given up the processor.
 fn woken(row: &Row, n: usize, wait: Wait) -> Outcome<Figure> {
     let files = Watched::many(Kind::Pipe, n)?;
     let (asked, ask) = fd::pipe2(0)?;
@@ -60,7 +60,7 @@ fn woken(row: &Row, n: usize, wait: Wait) -> Outcome<Figure> {
     }
     let mut active = 0;
     let figure = row.measure(|watch| {
-        // Far from the last one each time, so that a few operations see all parts of the array.
+        // Far from the last one each time, so that a few operations reach all parts of the array.
         active = (active + n * 5 / 8 + 1) % n;
         expect("write", write(ask.number(), &(active as u16).to_ne_bytes()), Ok(2))?;
         state.set(ABOUT_TO_SLEEP);

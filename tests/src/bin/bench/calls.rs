@@ -1,4 +1,4 @@
-//! System calls that have nothing to do with events: the ground that the other rows stand on.
+//! Measures system calls that have nothing to do with events: the baseline of the other rows.
 
 use pollux_tests::{child, sys};
 

@@ -1,4 +1,4 @@
-//! epoll: what a wait costs beside many others, and what it takes to add, change and remove an item.
+//! Measures epoll: a wait among many items, and adding, changing and removing an item.
 
 use pollux_tests::epoll::{self, events};
 use pollux_tests::{Fd, sys};
@@ -45,7 +45,7 @@ impl Set {
         Ok(epoll::ctl(self.epoll.number(), operation, fd, interest, index as u64)?)
     }
 
-    /// `epoll_wait` with room for `most` events.
+    /// Calls epoll_wait(2) with room for `most` events.
     fn wait(&mut self, most: usize, timeout: i32) -> sys::Result<usize> {
         // SAFETY: the array is ours.
         unsafe {
@@ -65,7 +65,7 @@ impl Set {
     }
 }
 
-/// One of n becomes ready: write, wait, read; one-shot items are armed again, too.
+/// Measures one of n becoming ready: write, wait, read, and re-arming for one-shot items.
 fn one_ready(row: &Row, n: usize, interest: u32) -> Outcome<Figure> {
     let mut set = Set::new(n, interest)?;
     let mut active = 0;
@@ -89,7 +89,7 @@ fn none_ready(row: &Row, n: usize) -> Outcome<Figure> {
     row.measure(|watch| expect("epoll_wait", watch.time(|| set.wait(8, 0)), Ok(0)))
 }
 
-/// All are ready and stay so: one call reports them all.
+/// Measures one call that reports n ready items, which stay ready.
 fn all_ready(row: &Row, n: usize) -> Outcome<Figure> {
     let mut set = Set::new(n, events::OUT)?;
     row.measure(|watch| {

@@ -1,4 +1,4 @@
-//! Eventfds: one alone, and two threads that wake each other through two.
+//! Measures eventfds: one alone, and two threads that wake each other through two.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use crate::measure::{Bench, Outcome, expect};
 use crate::peer;
 use crate::watched::{read, write};
 
-/// Ends the other thread.
+/// The value that ends the other thread.
 const STOP: u64 = 2;
 
 pub fn rows(bench: &Bench) {

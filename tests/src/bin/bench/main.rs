@@ -1,13 +1,13 @@
-//! The benchmark: what a system call costs, row by row.
+//! The benchmark: measures the cost of system calls, row by row.
 //!
 //! `bench GROUP [quick]` measures the rows of one group and prints one line for each:
 //! `name n median least most`, in ticks of the time stamp counter, or `name n failed reason`.
 //! Under QEMU's `-icount` the counter counts instructions; a kernel never measures itself with its
-//! own clock. Every call's result is checked: a wrong answer is a failed row, not a fast one.
+//! own clock. The benchmark checks every call's result: a wrong answer is a failed row, not a fast one.
 //!
 //! `bench GROUP ROW [N]` performs one row's operation for ever, for a profiler.
 //!
-//! An ordinary Linux program: the same file runs on both kernels.
+//! It is an ordinary Linux program: the same file runs on both kernels.
 //!
 //! Why: decision 0050.
 

@@ -1,4 +1,4 @@
-//! Rounds, ticks and the line that a row prints.
+//! Measures rounds in ticks, and prints the line of a row.
 
 use core::arch::x86_64::_rdtsc;
 use std::fmt::Debug;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use pollux_tests::Errno;
 
-/// How long to measure.
+/// The effort of a measurement.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effort {
     /// A few seconds for everything.
     Quick,
-    /// Until the figures are good to a per cent.
+    /// Until the figures are good to one per cent.
     Full,
     /// One row for ever.
     Endless {
@@ -22,11 +22,11 @@ pub enum Effort {
     },
 }
 
-/// Why a row has no figure.
+/// The reason why a row has no figure.
 #[derive(Debug)]
 pub struct Failure(String);
 
-/// What a measured operation returns.
+/// The result of a measured operation.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl From<Errno> for Failure {
@@ -35,7 +35,7 @@ impl From<Errno> for Failure {
     }
 }
 
-/// Compares the result of a call with what it must be.
+/// Compares the result of a call with the expected one.
 pub fn expect<T: PartialEq + Debug>(what: &str, got: T, wanted: T) -> Outcome {
     if got == wanted { Ok(()) } else { Err(wrong(what, &got, &wanted)) }
 }
@@ -45,20 +45,20 @@ fn wrong(what: &str, got: &dyn Debug, wanted: &dyn Debug) -> Failure {
     Failure(format!("{what}: {got:?} instead of {wanted:?}"))
 }
 
-/// The time stamp counter.
+/// Reads the time stamp counter.
 pub fn ticks() -> u64 {
     // SAFETY: every processor of this architecture has the counter, and both kernels let programs read it.
     unsafe { _rdtsc() }
 }
 
-/// Runs while the part of an operation that counts is under way.
+/// A stopwatch that runs during the counted part of an operation.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
     ticks: u64,
 }
 
 impl Stopwatch {
-    /// Counts what `work` takes.
+    /// Counts the ticks of `work`.
     #[inline]
     pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let start = ticks();
@@ -68,7 +68,7 @@ impl Stopwatch {
     }
 }
 
-/// Rounds for each row: their median is the figure.
+/// Rounds per row; their median is the figure.
 const ROUNDS: usize = 5;
 
 /// The benchmark's settings.
@@ -78,18 +78,18 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A benchmark of this effort.
+    /// Makes a benchmark of this effort.
     pub fn new(effort: Effort) -> Self {
         Self { effort }
     }
 
-    /// Whether the largest rows are left out.
+    /// Whether the benchmark skips the largest rows.
     pub fn is_quick(&self) -> bool {
         self.effort == Effort::Quick
     }
 
-    /// Measures a row over `n` files, or of no number if that is 0, and prints its line. `prepare` sets up and
-    /// hands one operation to [`Row::measure`].
+    /// Measures a row over `n` files (0: without a number) and prints its line. `prepare` sets up and passes
+    /// one operation to [`Row::measure`].
     pub fn row(&self, name: &str, n: usize, prepare: impl FnOnce(&Row) -> Outcome<Figure>) {
         let budget = match &self.effort {
             Effort::Quick => 1_000_000,
@@ -108,14 +108,14 @@ impl Bench {
     }
 }
 
-/// A row that is being measured.
+/// A row during its measurement.
 #[derive(Debug)]
 pub struct Row {
-    /// Ticks that a round may take; the largest number for no end.
+    /// The tick limit of a round; the largest number is no limit.
     budget: u64,
 }
 
-/// Ticks for one operation.
+/// Ticks per operation.
 #[derive(Debug)]
 pub struct Figure {
     median: f64,
@@ -135,7 +135,7 @@ impl Row {
         units: usize,
         mut operation: impl FnMut(&mut Stopwatch) -> Outcome,
     ) -> Outcome<Figure> {
-        // The first ones fill caches, the allocators' and the processor's.
+        // The first operations fill caches, of the allocators and of the processor.
         let mut trial = Stopwatch::default();
         for _ in 0..3 {
             trial = Stopwatch::default();
@@ -158,7 +158,7 @@ impl Row {
     }
 }
 
-/// Prints how many ticks a second has, for those who want times.
+/// Prints the number of ticks per second, for the conversion to times.
 pub fn frequency() {
     let (start, first) = (Instant::now(), ticks());
     while start.elapsed() < Duration::from_millis(100) {}

@@ -7,14 +7,14 @@ use pollux_tests::{child, sys};
 
 use crate::measure::{Outcome, expect};
 
-/// A process that serves, and is waited for in the end.
+/// A process that serves, and that the benchmark waits for in the end.
 #[derive(Debug)]
 pub struct Process(i32);
 
 impl Process {
     /// Forks; `serve` runs in the child and ends when its pipe or socket does.
     pub fn start(serve: impl FnOnce() -> Outcome) -> Outcome<Self> {
-        // SAFETY: the child uses only what the fork copied; nobody else runs in this process.
+        // SAFETY: the child uses only what the fork copied; no other thread runs in this process.
         match unsafe { sys::call(libc::SYS_fork, [])? } {
             0 => {
                 let outcome = serve();
@@ -27,13 +27,13 @@ impl Process {
         }
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for its end, and fails unless it succeeded.
     pub fn finish(self) -> Outcome {
         expect("wait4", child::wait4(self.0, 0)?, Some((self.0, 0)))
     }
 }
 
-/// Waits for the end of a thread, which must be a good one.
+/// Waits for the end of a thread, and fails unless it succeeded.
 pub fn join(thread: JoinHandle<Outcome>) -> Outcome {
     match thread.join() {
         Ok(outcome) => outcome,
@@ -41,12 +41,12 @@ pub fn join(thread: JoinHandle<Outcome>) -> Outcome {
     }
 }
 
-/// A number that both processes see.
+/// A number in memory that both processes share.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared(&'static AtomicU32);
 
 impl Shared {
-    /// A zero in a page of its own, which children inherit.
+    /// Makes a zero in a page of its own, which children inherit.
     pub fn new() -> Outcome<Self> {
         const PAGE: usize = 4096;
         let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
@@ -63,7 +63,7 @@ impl Shared {
         self.0.store(value, Ordering::SeqCst);
     }
 
-    /// Lets others run until it has this value.
+    /// Yields the processor until the number has this value.
     pub fn wait_for(self, value: u32) -> Outcome {
         while self.0.load(Ordering::SeqCst) != value {
             yield_now()?;
@@ -71,13 +71,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Its value.
+    /// Returns its value.
     pub fn get(self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// `sched_yield`.
+/// Calls sched_yield(2).
 pub fn yield_now() -> Outcome {
     // SAFETY: no memory is involved.
     expect("sched_yield", unsafe { sys::call(libc::SYS_sched_yield, []) }, Ok(0))

@@ -1,4 +1,4 @@
-//! Pipes between two processes: the time for a byte there and back, and bytes for their own sake.
+//! Measures pipes between two processes: the round trip of a byte, and bandwidth.
 
 use pollux_tests::fd;
 
@@ -6,7 +6,7 @@ use crate::measure::{Bench, Outcome, expect};
 use crate::peer::Process;
 use crate::watched::{read, write};
 
-/// What one call of the bandwidth row moves.
+/// The bytes that one call of the bandwidth row moves.
 const BLOCK: usize = 64 * 1024;
 
 pub fn rows(bench: &Bench) {
@@ -52,7 +52,7 @@ pub fn rows(bench: &Bench) {
             let is_right = block[0] == 0x5a && block[BLOCK - 1] == 0x5a;
             expect("the bytes", is_right, true)
         })?;
-        // The writer gets SIGPIPE, which ends it; it was in the middle of a block.
+        // The writer gets SIGPIPE in the middle of a block, which ends it.
         reader.close()?;
         let _ = other.finish();
         Ok(figure)

@@ -1,5 +1,5 @@
-//! select and poll over many files without waiting: all ready, none ready, one active; alone and with the
-//! descriptor table shared by a second thread.
+//! Measures select and poll over many files without waiting: all ready, none ready, one active; alone and with
+//! the descriptor table shared by a second thread.
 
 use std::thread;
 
@@ -9,10 +9,10 @@ use crate::measure::{Bench, Figure, Outcome, Row, expect};
 use crate::peer;
 use crate::watched::{Kind, Watched, read};
 
-/// Numbers of files that have one descriptor each.
+/// Numbers of files with one descriptor each.
 const SINGLE: [usize; 4] = [10, 100, 400, 1_000];
 
-/// Of pairs, of which select's sets hold no more than 500; and of sockets, with the number that others published.
+/// Numbers of pairs, because select's sets hold no more than 500; and of sockets, with the 450 of published results.
 const PAIRS: [usize; 4] = [10, 100, 400, 1_000];
 const SOCKETS: [usize; 4] = [10, 100, 450, 1_000];
 
@@ -20,14 +20,14 @@ pub fn rows(bench: &Bench) {
     for (of, sizes) in [(Kind::File, SINGLE), (Kind::Pipe, PAIRS), (Kind::Eventfd, SINGLE)] {
         all(bench, of, sizes);
     }
-    // Files with names have the short way of those without; a pidfd's readiness is in the lock-free form of the word.
+    // Files with names take poll's fast path, too. A pidfd's readiness is in the lock-free form of the word.
     for of in [Kind::Fifo, Kind::Terminal, Kind::PidFd] {
         let (name, n) = (of.name(), PAIRS[1]);
         bench.row(&format!("poll_{name}_none_ready"), n, |row| poll(row, of, n, Ready::None));
     }
 }
 
-/// As [`rows`], for sockets.
+/// Measures the same as [`rows`], for sockets.
 pub fn tcp_rows(bench: &Bench) {
     all(bench, Kind::Tcp, SOCKETS);
 }
@@ -62,7 +62,7 @@ fn all(bench: &Bench, of: Kind, sizes: [usize; 4]) {
     }
 }
 
-/// How many of the files are ready.
+/// Which of the files are ready.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ready {
     /// All are writable.
@@ -72,7 +72,7 @@ enum Ready {
 }
 
 impl Ready {
-    /// The descriptor to watch.
+    /// Returns the descriptor to watch.
     fn descriptor(self, file: &Watched) -> i32 {
         match self {
             Self::All => file.writer(),
@@ -81,7 +81,7 @@ impl Ready {
     }
 }
 
-/// What select(2) works on: the usual set of 1 024.
+/// A set for select(2), of the usual size of 1 024.
 type FdSet = [u64; 16];
 
 fn select(row: &Row, of: Kind, n: usize, ready: Ready) -> Outcome<Figure> {
@@ -131,14 +131,14 @@ fn poll(row: &Row, of: Kind, n: usize, ready: Ready) -> Outcome<Figure> {
     })
 }
 
-/// A byte for one of the files, poll, and the byte read; each time another file.
+/// Measures a write to one of the files, a poll and a read; each time with another file.
 fn poll_one_active(row: &Row, of: Kind, n: usize) -> Outcome<Figure> {
     let files = Watched::many(of, n)?;
     let mut entries: Vec<_> =
         files.iter().map(|file| poll::entry(file.reader(), libc::POLLIN)).collect();
     let mut active = 0;
     row.measure(|watch| {
-        // Far from the last one each time, so that a few operations see all parts of the array.
+        // Far from the last one each time, so that a few operations reach all parts of the array.
         active = (active + n * 5 / 8 + 1) % n;
         watch.time(|| {
             files[active].make_ready()?;

@@ -1,4 +1,4 @@
-//! TCP over loopback: making and closing connections, round trips, bandwidth, and many idle ones beside.
+//! Measures TCP over loopback: connections, round trips, bandwidth, and round trips beside many idle connections.
 
 use pollux_tests::sys::{self, Result};
 use pollux_tests::{Fd, fd};
@@ -7,10 +7,10 @@ use crate::measure::{Bench, Figure, Outcome, Row, expect};
 use crate::peer::Process;
 use crate::watched::{read, write};
 
-/// What one call of the bandwidth row moves.
+/// The bytes that one call of the bandwidth row moves.
 const BLOCK: usize = 64 * 1024;
 
-/// Blocks that are counted together: reading and writing take turns in a rhythm of several blocks.
+/// The number of blocks to count together: reading and writing alternate in a rhythm of several blocks.
 const BLOCKS: usize = 16;
 
 pub fn rows(bench: &Bench) {
@@ -33,7 +33,7 @@ pub fn rows(bench: &Bench) {
     }
 }
 
-/// A byte to another process and back.
+/// Measures a byte to another process and back.
 fn round_trip(row: &Row) -> Outcome<Figure> {
     let Pair { client, server } = Listener::new(1)?.connect()?;
     let other = Process::start(|| {
@@ -58,7 +58,7 @@ fn round_trip(row: &Row) -> Outcome<Figure> {
     Ok(figure)
 }
 
-/// Bytes from another process as fast as they come.
+/// Measures bandwidth from another process.
 fn bandwidth(row: &Row) -> Outcome<Figure> {
     let Pair { client, server } = Listener::new(1)?.connect()?;
     let other = Process::start(|| {
@@ -88,7 +88,7 @@ fn bandwidth(row: &Row) -> Outcome<Figure> {
     Ok(figure)
 }
 
-/// A byte there and back within this process, beside `n` connections that do nothing.
+/// Measures a byte there and back within this process, beside `n` idle connections.
 fn beside_idle(row: &Row, n: usize) -> Outcome<Figure> {
     let _idle = Pair::many(n)?;
     let Pair { client, server } = Listener::new(1)?.connect()?;
@@ -109,7 +109,7 @@ fn beside_idle(row: &Row, n: usize) -> Outcome<Figure> {
 pub struct Pair {
     /// The end that connected.
     pub client: Fd,
-    /// The end that was accepted.
+    /// The accepted end.
     pub server: Fd,
 }
 
@@ -121,7 +121,7 @@ impl Pair {
     }
 }
 
-/// A listening socket on 127.0.0.1.
+/// Makes a listening socket on 127.0.0.1.
 struct Listener {
     socket: Fd,
     address: libc::sockaddr_in,

@@ -1,4 +1,4 @@
-//! Many threads that wait in one epoll: an event for one of them.
+//! Measures an event for one of many threads that wait in the same epoll.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::measure::{Bench, Outcome, expect};
 use crate::peer;
 use crate::watched::{read, write};
 
-/// How many threads wait.
+/// The number of waiting threads.
 const WAITERS: usize = 8;
 
 pub fn rows(bench: &Bench) {
@@ -41,7 +41,7 @@ pub fn rows(bench: &Bench) {
             expect("answers", u64::from_ne_bytes(answer), 1)?;
             expect("events served", served.load(Ordering::SeqCst), sent)
         })?;
-        // Level-triggered and never read: all of them see it.
+        // Level-triggered and never read: all threads see it.
         expect("write", write(stop.number(), &1_u64.to_ne_bytes()), Ok(8))?;
         waiters.into_iter().try_for_each(peer::join)?;
         Ok(figure)
@@ -66,7 +66,7 @@ fn serve([epoll, work, done]: [i32; 3], served: &AtomicU64) -> Outcome {
                 served.fetch_add(1, Ordering::SeqCst);
                 expect("write", write(done, &1_u64.to_ne_bytes()), Ok(8))?;
             }
-            // Another thread was faster: level-triggered events may be seen by two.
+            // Another thread was faster: two threads may see a level-triggered event.
             Err(Errno::EAGAIN) => {}
             other => expect("read", other, Ok(8))?,
         }

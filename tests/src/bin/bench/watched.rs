@@ -1,4 +1,4 @@
-//! The files that the rows about readiness watch, and how one of them becomes ready.
+//! The files that the rows about readiness watch, and the calls that make one ready.
 
 use std::ffi::CStr;
 
@@ -7,7 +7,7 @@ use pollux_tests::{Fd, fd, sys};
 use crate::measure::{Outcome, expect};
 use crate::tcp::Pair;
 
-/// What kind of files a row watches.
+/// The kind of files that a row watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file, which is always ready.
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word in a row's name.
+    /// Returns the kind's word in a row's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -41,16 +41,16 @@ impl Kind {
     }
 }
 
-/// A file to watch, and what makes it readable.
+/// A file to watch, and its other end.
 #[derive(Debug)]
 pub struct Watched {
     reader: Fd,
-    /// The other end, where there is one.
+    /// The other end, if there is one.
     writer: Option<Fd>,
 }
 
 impl Watched {
-    /// Makes `count` files, none of which is readable unless such files always are.
+    /// Makes `count` files. None is readable, unless such files always are.
     pub fn many(kind: Kind, count: usize) -> Outcome<Vec<Self>> {
         if kind == Kind::Tcp {
             let pairs = Pair::many(count)?.into_iter();
@@ -85,17 +85,17 @@ impl Watched {
         })
     }
 
-    /// The descriptor that is watched for input.
+    /// Returns the descriptor to watch for input.
     pub fn reader(&self) -> i32 {
         self.reader.number()
     }
 
-    /// The descriptor that is watched for output.
+    /// Returns the descriptor to watch for output.
     pub fn writer(&self) -> i32 {
         self.writer.as_ref().map_or(self.reader.number(), Fd::number)
     }
 
-    /// Makes it readable: eight bytes.
+    /// Makes it readable: writes eight bytes.
     pub fn make_ready(&self) -> Outcome {
         expect("write", write(self.writer(), &1_u64.to_ne_bytes()), Ok(8))
     }
@@ -108,7 +108,7 @@ impl Watched {
     }
 }
 
-/// A FIFO whose name is gone.
+/// Makes a FIFO and unlinks its name.
 fn fifo() -> Outcome<Fd> {
     const PATH: &CStr = c"/tmp/bench-fifo";
     // SAFETY: the kernel reads the path.
@@ -121,14 +121,14 @@ fn fifo() -> Outcome<Fd> {
     Ok(fifo)
 }
 
-/// A descriptor of this process.
+/// Opens a descriptor of this process.
 fn pidfd() -> Outcome<Fd> {
     // SAFETY: no memory is involved.
     let number = unsafe { sys::call(libc::SYS_pidfd_open, [std::process::id() as usize, 0]) }?;
     Ok(Fd::from_number(number as i32))
 }
 
-/// The two ends of a pseudo-terminal.
+/// Makes a pseudo-terminal, and returns both ends.
 fn terminal() -> Outcome<(Fd, Fd)> {
     const FLAGS: i32 = libc::O_RDWR | libc::O_NOCTTY;
     let master = fd::open("/dev/ptmx", FLAGS, 0)?;
@@ -144,13 +144,13 @@ fn terminal() -> Outcome<(Fd, Fd)> {
     Ok((master, Fd::from_number(slave as i32)))
 }
 
-/// `read`.
+/// Calls read(2).
 pub fn read(fd: i32, bytes: &mut [u8]) -> sys::Result<usize> {
     // SAFETY: the buffer is the caller's.
     unsafe { sys::call(libc::SYS_read, [fd as usize, bytes.as_mut_ptr() as usize, bytes.len()]) }
 }
 
-/// `write`.
+/// Calls write(2).
 pub fn write(fd: i32, bytes: &[u8]) -> sys::Result<usize> {
     // SAFETY: the kernel only reads.
     unsafe { sys::call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }

@@ -1,10 +1,10 @@
-//! A second thread, which does something while the first one waits.
+//! A second thread, which works while the first one waits.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// Time for the first thread to fall asleep. Whether it has does not change what it returns.
+/// Time for the first thread to fall asleep. Its result does not depend on whether it has.
 const DELAY: Duration = Duration::from_micros(300);
 
 /// A thread that works on demand. It lives as long as the process.
@@ -36,7 +36,7 @@ impl Helper {
         self.tasks.send(Box::new(work)).expect("the thread runs");
     }
 
-    /// Waits until it is done, and returns what the work returned.
+    /// Waits until the thread is done, and returns the work's result.
     pub(crate) fn join(&self) -> String {
         self.results.recv().expect("the thread runs")
     }

@@ -1,14 +1,14 @@
-//! What is printed: digests of blocks of operations, or one block in full, and how the waits were shared out.
+//! Prints digests of blocks of operations, or one block in full, and statistics about waits.
 
 use std::fmt::{self, Write};
 
-/// Operations in a block.
+/// The number of operations in a block.
 const BLOCK: u64 = 250;
 
 /// The operations so far.
 pub(crate) struct Log {
     shown: Option<u64>,
-    /// The block to show. It is printed at the end, because that takes time, in which other things happen.
+    /// The block to show. It is printed at the end, because printing takes time, which would change the waits.
     page: String,
     operations: u64,
     /// FNV-1a of the lines of this block.
@@ -17,7 +17,7 @@ pub(crate) struct Log {
     pub(crate) waits: Waits,
 }
 
-/// How many waits there were, and of which kinds.
+/// The number of waits of each kind.
 #[derive(Default)]
 pub(crate) struct Waits {
     pub(crate) all: u64,
@@ -40,7 +40,7 @@ impl Log {
         }
     }
 
-    /// Notes an operation and what it returned.
+    /// Notes an operation and its result.
     pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
         self.line.clear();
         let _ = self.line.write_fmt(what);

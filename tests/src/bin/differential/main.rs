@@ -1,13 +1,13 @@
-//! Random operations and what they returned: on pipes, eventfds, timerfds and epolls inside epolls, or on both ends of
+//! Does random operations and prints their results: on pipes, eventfds, timerfds and nested epolls, or on both ends of
 //! TCP connections.
 //!
 //! ```text
 //! differential files|tcp SEED OPERATIONS           one line with a digest for each block of operations
 //! differential files|tcp SEED OPERATIONS BLOCK     the operations of that block, one a line
 //! ```
-//! The program expects nothing: run on two kernels, its output has to be the same. Whatever it does follows from the
-//! seed, and what it prints depends on no number that a kernel may choose freely. `osdk/pollux test` runs it on Linux
-//! and on Pollux and compares.
+//! The program expects no particular result: its output must be the same on two kernels. Its operations follow from the
+//! seed, and its output depends on no number that a kernel may choose freely. `osdk/pollux test` runs it on Linux and
+//! on Pollux and compares.
 
 mod helper;
 mod log;
@@ -22,10 +22,10 @@ use std::process::ExitCode;
 use crate::log::Log;
 use crate::world::World;
 
-/// Operations on one set of files, before all are closed and others made.
+/// The number of operations on one set of files, before the program closes them and makes others.
 const PER_WORLD: u64 = 1000;
 
-/// What the operations are about.
+/// The files that the operations use.
 #[derive(Clone, Copy)]
 enum Subject {
     Files,
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// When a packet arrives on another CPU is Linux's chance.
+/// Runs on one CPU: on Linux the time at which a packet reaches another CPU is random.
 fn stay_on_one_cpu() {
     let cpus: u64 = 1;
     // SAFETY: the kernel reads the eight bytes.

@@ -1,4 +1,4 @@
-//! Operations that do not wait: making, closing, reading, writing, setting, watching.
+//! Does operations that do not wait: making, closing, reading, writing, setting, watching.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ impl World<'_> {
         self.log.note(format_args!("{} {action:?} = {result}", self.slots[index].fd.number()));
     }
 
-    /// Something to do with that file.
+    /// Chooses an operation for the file.
     pub(crate) fn action(&mut self, index: usize) -> Action {
         let write = self.random.chance(1, 2);
         match self.slots[index].kind {
@@ -96,7 +96,7 @@ impl World<'_> {
         }
     }
 
-    /// Adds a file to an epoll, changes what is wanted of it, or removes it.
+    /// Adds a file to an epoll, changes its events of interest, or removes it.
     pub(crate) fn control(&mut self) {
         const OPERATIONS: [i32; 7] = [
             EPOLL_CTL_ADD,
@@ -117,7 +117,7 @@ impl World<'_> {
             }
         }
         let (instance, file) = (self.slots[index].fd.number(), self.slots[target].fd.number());
-        // Tells the file, and not the descriptor's number, which is the same for the next file.
+        // The data names the file: the next file may get the same descriptor number.
         let data = u64::from(self.slots[target].object) << 32 | file as u64;
         let result = epoll::ctl(instance, operation, file, events, data);
         self.log
@@ -125,7 +125,7 @@ impl World<'_> {
     }
 }
 
-/// Something to do with a file.
+/// An operation on a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Read(usize),
@@ -134,7 +134,7 @@ pub(crate) enum Action {
     Set(Alarm),
 }
 
-/// When a timer is to expire.
+/// The expiry of a timer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alarm {
     Past,
@@ -143,9 +143,9 @@ pub(crate) enum Alarm {
 }
 
 impl Action {
-    /// Does it and tells the result.
+    /// Does the operation and returns its result as text.
     pub(crate) fn perform(self, number: i32) -> String {
-        // Borrowed: its owner closes it.
+        // The descriptor is borrowed: its owner closes it.
         let file = std::mem::ManuallyDrop::new(Fd::from_number(number));
         match self {
             Self::Read(most) => match file.read(most) {
@@ -165,7 +165,7 @@ impl Action {
             Self::Set(alarm) => {
                 let result = set(&file, alarm);
                 if let Alarm::Past = alarm {
-                    // Linux lets it expire in an interrupt that comes at once, but not at the same moment.
+                    // On Linux it expires in an interrupt, which comes soon, but not within the call.
                     poll::poll(&mut [poll::entry(number, libc::POLLIN)], 1000)
                         .expect("a timer that expires");
                 }

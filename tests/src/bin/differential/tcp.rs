@@ -1,7 +1,7 @@
-//! Random operations on both ends of TCP connections over loopback, with the readiness of all ends after each.
+//! Does random operations on both ends of TCP connections over loopback, and logs the readiness of all ends after each.
 //!
-//! An end is never written to until its buffers are full: how much they hold is not the same on all kernels, and with
-//! it what a write returns. Everything else that a program can see is noted.
+//! It never fills an end's buffers: kernels differ in their size, and so in the result of a write that fills them. It
+//! logs everything else that a program can see.
 
 use std::thread;
 use std::time::Duration;
@@ -18,28 +18,28 @@ use pollux_tests::{Errno, Fd, poll};
 
 use crate::log::Log;
 
-/// Sockets at a time.
+/// The largest number of sockets at a time.
 const MOST: usize = 10;
-/// Bytes that an end may have unread.
+/// The most bytes that an end may have unread.
 const UNREAD: i32 = 6000;
-/// Linux may leave packets that have arrived to a thread of its own, which wants to run first.
+/// Time for Linux to handle packets that it left to a kernel thread.
 const SETTLING: Duration = Duration::from_micros(100);
-/// What poll(2) is asked.
+/// The events to poll for.
 const ALL: i16 = POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
 
 /// A socket.
 struct End {
     fd: Fd,
-    /// As it is called in the log: its number in order of creation.
+    /// Its name in the log: its number in order of creation.
     name: u32,
     /// The name of the other end, if that is known.
     peer: Option<u32>,
-    /// Of a listener.
+    /// The port of a listener.
     address: Option<Address>,
-    /// Who has connected and has not been accepted.
+    /// The sockets that have connected and that no accept has returned.
     waiting: Vec<u32>,
-    /// It was shut down before it was connected. If Linux connects it then, it is connected and shut down at once, and
-    /// its peer hears nothing of that; here it is connected.
+    /// It was shut down before it was connected. If it then connects on Linux, it is connected and shut down at once,
+    /// but its peer gets no FIN; on Pollux it is only connected.
     is_spent: bool,
 }
 
@@ -81,7 +81,7 @@ impl<'a> World<'a> {
     fn add(&mut self, fd: Fd, peer: Option<u32>, address: Option<Address>) -> u32 {
         let name = self.names;
         self.names += 1;
-        // What waits for an acknowledgment goes when Linux's timer says.
+        // A segment that waits for an acknowledgment goes when Linux's timer expires.
         socket::set(&fd, IPPROTO_TCP, TCP_NODELAY, 1).expect("a TCP socket");
         let wanted = self.random.pick(&[
             events::IN | events::OUT | events::RDHUP | events::ET,
@@ -94,7 +94,7 @@ impl<'a> World<'a> {
         name
     }
 
-    /// The index of any end, or of any that `is_meant`.
+    /// Chooses an end that `is_meant`, and returns its index.
     fn any(&mut self, is_meant: impl Fn(&End) -> bool) -> Option<usize> {
         let found: Vec<_> =
             (0..self.ends.len()).filter(|index| is_meant(&self.ends[*index])).collect();
@@ -161,12 +161,12 @@ impl<'a> World<'a> {
         let end = &mut self.ends[index];
         let result = socket::shutdown(&end.fd, how);
         if result.is_ok() && end.address.is_some() && how != SHUT_WR {
-            // Who waited has been refused.
+            // The kernel has refused the waiting connections.
             end.waiting.clear();
             end.address = None;
         }
         if result.is_ok() {
-            // Linux reports the acknowledgment of the FIN, which comes when the peer's timer says.
+            // Linux reports the acknowledgment of the FIN, which comes when the peer's timer expires.
             let level = events::IN | events::OUT | events::RDHUP;
             self.epoll.modify(&end.fd, level, u64::from(end.name)).expect("it was added");
         }
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
         self.log.note(format_args!("setsockopt {} {option} {value} = {result:?}", end.name));
     }
 
-    /// Connects a socket that may be connected, or be one that listens.
+    /// Connects a socket, which may be connected already or listen.
     fn connect_again(&mut self) {
         let target = self.any(|end| end.address.is_some() && end.waiting.len() < 2);
         let Some(index) = self.any(|end| !end.is_spent) else { return };
@@ -224,7 +224,7 @@ impl<'a> World<'a> {
         let Some(index) = self.any(|end| end.address.is_none()) else { return };
         let count = self.random.pick(&[0, 1, 5, 99, 100, 1000, 3000]);
         let end = &self.ends[index];
-        // An end that nobody has accepted takes little, too.
+        // An end that no accept has returned takes little, too.
         let peer = self.ends.iter().find(|other| Some(other.name) == end.peer);
         let unread = peer.map_or(0, |peer| peer.fd.unread().unwrap_or(0));
         let bytes: Vec<_> = (0..count).map(|at| (at * 7 + count) as u8).collect();
@@ -241,7 +241,7 @@ impl<'a> World<'a> {
         let flags = self.random.pick(&[0, 0, 0, 0, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_DONTWAIT]);
         let end = &self.ends[index];
         let result = socket::recv(&end.fd, most, flags).map(|bytes| {
-            // What MSG_TRUNC leaves in the buffer is nothing.
+            // MSG_TRUNC leaves nothing in the buffer.
             let seen = if flags == MSG_TRUNC { &[][..] } else { &bytes[..] };
             let sum = seen.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(*byte));
             (bytes.len(), sum)
@@ -249,7 +249,7 @@ impl<'a> World<'a> {
         self.log.note(format_args!("recv {} {most} {flags:#x} = {result:x?}", end.name));
     }
 
-    /// What all ends are ready for, and what epoll tells of them.
+    /// Logs the readiness of all ends, and the events that epoll reports.
     fn look(&mut self) {
         thread::sleep(SETTLING);
         let mut entries: Vec<_> =

@@ -1,4 +1,4 @@
-//! Operations that may wait: select, poll, epoll_wait, and blocking reads.
+//! Does operations that may wait: select, poll, epoll_wait, and blocking reads.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use pollux_tests::select::{self, FdSet, Sets};
 use crate::operate::{Action, Alarm};
 use crate::world::{Kind, World};
 
-/// How long a wait may take when nothing is going to happen, in milliseconds.
+/// The timeout in milliseconds of a wait for nothing.
 const SHORT: i32 = 1;
-/// And when a second thread does something about it.
+/// The timeout in milliseconds of a wait that a second thread ends.
 const LONG: i32 = 10_000;
 
-/// A wait, made out before it begins.
+/// A wait, described before it begins.
 enum Wait {
     Poll(Vec<libc::pollfd>),
     Select { read: Vec<i32>, write: Vec<i32>, except: Vec<i32> },
@@ -33,7 +33,7 @@ impl World<'_> {
         }
     }
 
-    /// Waits for something that most often is there, or not at all.
+    /// Waits for something that is there already, or never comes.
     fn wait_alone(&mut self, timeout: i32) {
         let mut wait = self.make_out();
         let is_ready = wait.is_ready();
@@ -43,8 +43,8 @@ impl World<'_> {
         self.log.note(format_args!("{result}"));
     }
 
-    /// Waits while the other thread does something to one of the files. What the wait returns is the same whether it
-    /// begins before that or after: it is for one thing that is not ready before and ready after.
+    /// Waits while the other thread changes one of the files. The wait returns the same whether it begins before the
+    /// change or after it: it waits for one event, which the change makes ready.
     fn wait_for_the_helper(&mut self) {
         let Some(target) = self.any_of(&[Kind::Reader, Kind::Event, Kind::Timer]) else {
             return self.wait_alone(0);
@@ -77,7 +77,7 @@ impl World<'_> {
         self.log.note(format_args!("{result}, during {action:?} = {acted}"));
     }
 
-    /// Reads from an empty pipe or eventfd, blocking, until the other thread has written.
+    /// Reads from an empty pipe or eventfd, blocking until the other thread has written.
     fn read_from_the_helper(&mut self) {
         let Some(target) = self.any_of(&[Kind::Reader, Kind::Event]) else {
             return self.wait_alone(0);
@@ -93,7 +93,7 @@ impl World<'_> {
         }
         self.log.waits.with_two_threads += 1;
         self.log.waits.blocked += 1;
-        // Shared by all descriptors of the file, the writing one of an eventfd included, which has room for 3.
+        // All descriptors of the file share the flag, including the writing one of an eventfd, which has room for 3.
         self.slots[target].fd.set_flags(0).expect("a descriptor of ours");
         self.helper.begin(move || action.perform(writer));
         let read = Action::Read(8).perform(number);
@@ -141,7 +141,7 @@ impl World<'_> {
 }
 
 impl Wait {
-    /// Whether it would return at once. Asks without taking anything away.
+    /// Whether the wait would return at once. Checks without consuming an event.
     fn is_ready(&self) -> bool {
         match self {
             Self::Poll(entries) => poll::poll(&mut entries.clone(), 0) != Ok(0),

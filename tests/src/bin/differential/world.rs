@@ -1,4 +1,4 @@
-//! The files that the operations are about.
+//! The files that the operations use.
 
 use pollux_tests::Fd;
 use pollux_tests::random::Random;
@@ -6,10 +6,10 @@ use pollux_tests::random::Random;
 use crate::helper::Helper;
 use crate::log::Log;
 
-/// Files at a time.
+/// The number of files at a time.
 const MOST: usize = 14;
 
-/// What a descriptor leads to.
+/// The object that a descriptor refers to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Reader,
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Epoll,
 }
 
-/// A descriptor. Those that lead to the same object have the same `object`.
+/// A descriptor. Descriptors of the same object have the same `object`.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) fd: Fd,
@@ -62,12 +62,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The index of one of the descriptors.
+    /// Chooses a descriptor, and returns its index.
     pub(crate) fn any(&mut self) -> usize {
         self.random.below(self.slots.len())
     }
 
-    /// The index of one of the descriptors of these kinds, if there is one.
+    /// Chooses a descriptor of these kinds, and returns its index, if there is one.
     pub(crate) fn any_of(&mut self, kinds: &[Kind]) -> Option<usize> {
         let found: Vec<_> = (0..self.slots.len())
             .filter(|index| kinds.contains(&self.slots[*index].kind))

@@ -1,4 +1,4 @@
-//! Arguments: most are of the kind that the call takes, the rest are anything.
+//! Chooses arguments: most are of the kind that the call takes, the rest are anything.
 
 use pollux_tests::memory::{KERNEL, NON_CANONICAL, PAGE, UNMAPPED};
 use pollux_tests::random::Random;
@@ -7,10 +7,10 @@ use pollux_tests::sys;
 use crate::calls::{Call, Rights};
 use crate::scratch::Scratch;
 
-/// The current directory, to the *at calls.
+/// The current directory, for the *at calls.
 const HERE: usize = libc::AT_FDCWD as usize;
 
-/// What files of some kind know: terminals, pipes, sockets, all.
+/// The ioctls of terminals, pipes, sockets and all files.
 const IOCTLS: [usize; 12] = [
     0x5401,
     0x5402,
@@ -26,12 +26,12 @@ const IOCTLS: [usize; 12] = [
     0x8010_7447,
 ];
 
-/// The process's own number.
+/// Returns the process's own ID.
 fn own() -> usize {
     sys::getpid() as usize
 }
 
-/// The arguments for one call. Those beyond what it takes are anything, too.
+/// Chooses the arguments of one call. Surplus arguments are anything, too.
 pub(crate) fn fill(
     random: &mut Random,
     call: &Call,
@@ -39,13 +39,13 @@ pub(crate) fn fill(
     rights: Rights,
 ) -> [usize; 6] {
     let kinds = call.kinds.as_bytes();
-    // One call in eight is all noise.
+    // One call in eight gets random arguments only.
     let noise = random.chance(1, 8);
     let mut values = core::array::from_fn(|place| match kinds.get(place) {
         Some(kind) if !noise && !random.chance(1, 12) => of_kind(random, *kind, scratch),
         _ => anything(random, scratch),
     });
-    // What could reach beyond the victim stays with it.
+    // Arguments that could reach beyond the victim are confined to it.
     for (value, kind) in values.iter_mut().zip(kinds) {
         if *kind == b'i' && rights == Rights::Root {
             *value = 0;
@@ -54,7 +54,7 @@ pub(crate) fn fill(
     values
 }
 
-/// The letters are explained in the table of calls.
+/// Chooses an argument of a kind. The table of calls explains the letters.
 fn of_kind(random: &mut Random, kind: u8, scratch: &Scratch) -> usize {
     match kind {
         b'f' => descriptor(random),
@@ -164,7 +164,7 @@ fn flags(random: &mut Random) -> usize {
     }
 }
 
-/// A page to map, unmap or protect: not the program's own, or little could be tested after a few calls.
+/// Chooses a page to map, unmap or protect. It spares the program's own pages, or the victim would soon end.
 fn memory(random: &mut Random, scratch: &Scratch) -> usize {
     random.pick(&[
         0,
@@ -200,7 +200,7 @@ fn bad_address(random: &mut Random) -> usize {
     ])
 }
 
-/// A number of a kind that programs pass by mistake or malice.
+/// Chooses a number that programs pass by mistake or malice.
 fn anything(random: &mut Random, scratch: &Scratch) -> usize {
     match random.below(8) {
         0 => bad_address(random),

@@ -1,4 +1,4 @@
-//! The calls: which there are, what they take, and what stays out.
+//! The system calls: their numbers, their kinds of arguments, and the excluded ones.
 //!
 //! The kinds of arguments, a letter each: `f` descriptor, `p` address of a structure, `s` name, `v` array of names,
 //! `l` length, `g` flags, `o` offset, `i` process, `S` signal, `c` small number, `m` page of memory, `d` directory,
@@ -9,17 +9,17 @@
 use libc::c_long;
 use pollux_tests::random::Random;
 
-/// A call and what it takes.
+/// A call and its arguments.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) number: c_long,
     pub(crate) kinds: &'static str,
 }
 
-/// Whose rights a victim has.
+/// The rights of a victim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rights {
-    /// Root's, without what reaches beyond the process.
+    /// Root's, except rights that reach beyond the process.
     Root,
     /// None.
     Nobody,
@@ -28,10 +28,10 @@ pub(crate) enum Rights {
 /// Numbers in use on Linux 6.1 end before this.
 const NUMBERS: usize = 461;
 
-/// What ends the run itself: the power switch, another kernel, the terminals of all.
+/// Calls that would end the run itself: power-off, another kernel, the terminals of all processes.
 const NEVER: &[c_long] = &[libc::SYS_reboot, libc::SYS_vhangup, libc::SYS_kexec_load];
 
-/// What root could reach others with.
+/// Calls with which root could reach other processes.
 const NOT_AS_ROOT: &[c_long] = &[
     libc::SYS_kill,
     libc::SYS_tkill,
@@ -53,7 +53,7 @@ const NOT_AS_ROOT: &[c_long] = &[
     libc::SYS_sched_setparam,
 ];
 
-/// Calls that soon end a victim or make it deaf; each is worth trying, but not often.
+/// Calls that soon end a victim or block its signals; each is worth trying, but not often.
 const DRASTIC: &[c_long] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
@@ -82,7 +82,7 @@ const DRASTIC: &[c_long] = &[
 ];
 
 impl Call {
-    /// Whether zero is what a new process gets back.
+    /// Whether the call returns zero in a new process.
     pub(crate) fn makes_processes(&self) -> bool {
         [libc::SYS_fork, libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3].contains(&self.number)
     }
@@ -109,7 +109,7 @@ pub(crate) fn pick(random: &mut Random, rights: Rights) -> Call {
     }
 }
 
-/// What Linux 6.1 has and a program could want.
+/// The calls of Linux 6.1 that a program could want.
 pub(crate) const CALLS: &[(c_long, &str)] = &[
     (libc::SYS_read, "fpl"),
     (libc::SYS_write, "fpl"),

@@ -1,4 +1,4 @@
-//! What has to hold when the victims are gone.
+//! Checks the kernel after the victims are gone.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pollux_tests::{child, fd};
 
-/// `MemFree` of /proc/meminfo, in bytes.
+/// Returns `MemFree` of /proc/meminfo, in bytes.
 pub(crate) fn free_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").expect("/proc/meminfo");
     let line = text.lines().find_map(|line| line.strip_prefix("MemFree:")).expect("MemFree");
@@ -16,7 +16,7 @@ pub(crate) fn free_memory() -> u64 {
     number << 10
 }
 
-/// How much less there is than before, once what is freed late is free: a while, if it is more than may be.
+/// Returns how much less memory is free than `before`. Waits a while if it exceeds `kept`: some memory is freed late.
 pub(crate) fn loss(before: u64, kept: u64) -> u64 {
     let mut lost = u64::MAX;
     for _ in 0..100 {
@@ -29,7 +29,7 @@ pub(crate) fn loss(before: u64, kept: u64) -> u64 {
     lost
 }
 
-/// A little of everything: a process, a pipe, a file, a connection, a thread.
+/// Tries a little of everything: a process, a pipe, a file, a connection, a thread.
 pub(crate) fn sanity() {
     let (reader, writer) = fd::pipe();
     child::run(|| assert_eq!(writer.write(b"alive"), Ok(5)));

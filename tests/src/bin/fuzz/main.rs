@@ -1,13 +1,13 @@
-//! Random system calls: any number, any argument, from many processes and threads at once.
+//! Makes random system calls: any number, any argument, from many processes and threads at once.
 //!
 //! ```text
 //! fuzz SEED OPERATIONS
 //! ```
-//! What a victim does follows from its seed, which is SEED and its index; how victims meet does not. It passes when
-//! every victim can be killed, memory is back where it was, and the kernel still works. That the kernel neither
-//! panics nor hangs is the host's to notice: `osdk/pollux test` prints the seeds that ran last.
+//! A victim's calls follow from its seed, which is SEED plus its index; the interleaving of victims does not. The run
+//! passes if every victim can be killed, the memory is back, and the kernel still works. The host notices a panic or a
+//! hang: `osdk/pollux test` prints the seeds that ran last.
 //!
-//! It needs a kernel that is its own: left out is only what would end the run, not what would spoil a machine.
+//! It needs a kernel of its own: it excludes only calls that would end the run, not those that would spoil a machine.
 //!
 //! Why: decision 0081.
 
@@ -23,10 +23,10 @@ use std::process::ExitCode;
 
 use crate::supervisor::Supervisor;
 
-/// What a kernel may keep: its caches and counters, and what moves anyway.
+/// The memory that a kernel may keep: its caches and counters, and ordinary fluctuation.
 const KEPT: u64 = 4 << 20;
 
-/// Calls before memory is first looked at, so that caches are full by then.
+/// The number of calls before the first measurement of memory, so that caches are full by then.
 const WARM_UP: u64 = 20_000;
 
 fn main() -> ExitCode {

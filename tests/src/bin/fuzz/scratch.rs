@@ -1,4 +1,4 @@
-//! Memory of a victim that calls may point at: writable, read-only and unmapped pages side by side.
+//! A victim's memory for pointers: writable, read-only and unmapped pages side by side.
 
 use std::ptr;
 
@@ -7,7 +7,7 @@ use pollux_tests::random::Random;
 
 use crate::calls::Rights;
 
-/// Names of what is a victim's own.
+/// Names of a victim's own files.
 const OWN: &[&[u8]] = &[
     b"file\0",
     b"a\0",
@@ -24,7 +24,7 @@ const OWN: &[&[u8]] = &[
     b"a/../a/../b\0",
 ];
 
-/// Names of what is everybody's, which root could remove.
+/// Names of files that all processes share, and that root could remove.
 const COMMON: &[&[u8]] = &[
     b"/\0",
     b"/dev/null\0",
@@ -42,11 +42,11 @@ const COMMON: &[&[u8]] = &[
     b"../../x\0",
 ];
 
-/// Three pages: written by the kernel and by us, read-only, then a hole.
+/// Three pages: one that the kernel and we write, a read-only one, and a hole.
 pub(crate) struct Scratch {
     pages: Pages,
     rights: Rights,
-    /// The victim's listener has this, the next ones are for others to be.
+    /// The port of the victim's listener; the next ones are for other sockets.
     port: u16,
 }
 
@@ -57,17 +57,17 @@ impl Scratch {
         Self { pages, rights, port }
     }
 
-    /// The start of what may be written.
+    /// Returns the start of the writable page.
     pub(crate) fn start(&self) -> usize {
         self.pages.start()
     }
 
-    /// The start of what may only be read.
+    /// Returns the start of the read-only page.
     pub(crate) fn read_only(&self) -> usize {
         self.start() + 2 * PAGE
     }
 
-    /// An address of some alignment and distance to an end.
+    /// Chooses an address with some alignment and some distance to an end.
     pub(crate) fn anywhere(&self, random: &mut Random) -> usize {
         let ends = [self.start(), self.start() + PAGE, self.read_only(), self.pages.end()];
         let distances = [0, 1, 4, 8, 12, 16, 24, 32, 64, 128, 160, 256, 500];
@@ -75,7 +75,7 @@ impl Scratch {
         if random.chance(1, 2) { end - distance } else { end + distance }
     }
 
-    /// A place that holds numbers a structure could have: counts, flags, descriptors, times, other addresses.
+    /// Fills a place with numbers that a structure could have: counts, flags, descriptors, times, other addresses.
     pub(crate) fn structure(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256 + random.pick(&[0, 0, 0, 0, 1, 4, 8]);
         for word in 0..16 {
@@ -84,11 +84,11 @@ impl Scratch {
         at
     }
 
-    /// A place that holds a name.
+    /// Fills a place with a name.
     pub(crate) fn name(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         if random.chance(1, 40) {
-            // Longer than any name may be; its end is in the hole.
+            // Longer than the longest legal name; its end is in the hole.
             (0..PAGE + PAGE / 2).for_each(|offset| self.put(self.start() + offset, b"a"));
             return self.start();
         }
@@ -97,7 +97,7 @@ impl Scratch {
         at
     }
 
-    /// An array of buffers, with room that is short, plenty or impossible.
+    /// Makes an array of buffers, with too little, plenty or impossible room.
     pub(crate) fn vectors(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         for place in 0..8 {
@@ -109,7 +109,7 @@ impl Scratch {
         at
     }
 
-    /// A message header of recvmsg(2), whose parts are addresses of other structures.
+    /// Makes a message header of recvmsg(2), whose fields point at other structures.
     pub(crate) fn message(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         let (name, vectors, control) =
@@ -131,7 +131,7 @@ impl Scratch {
         at
     }
 
-    /// Two times of seconds and nanoseconds, most of them short.
+    /// Makes two times of seconds and nanoseconds, most of them short.
     pub(crate) fn times(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         for place in 0..2 {
@@ -144,7 +144,7 @@ impl Scratch {
         at
     }
 
-    /// The address of a socket: the victim's listener, one nearby, or a name.
+    /// Makes a socket address: the victim's listener, one nearby, or a name.
     pub(crate) fn address(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         if random.chance(1, 4) {
@@ -163,7 +163,7 @@ impl Scratch {
         at
     }
 
-    /// An array of names, with null at its end most of the time.
+    /// Makes an array of names, usually with null at its end.
     pub(crate) fn names(&self, random: &mut Random) -> usize {
         let at = self.start() + random.below(28) * 256;
         let count = random.below(6);
@@ -197,10 +197,10 @@ impl Scratch {
         }
     }
 
-    /// Writes as much as lies within the writable part, if that is still there and writable.
+    /// Writes the part that lies within the writable page, if that is still mapped and writable.
     fn put(&self, at: usize, bytes: &[u8]) {
         let room = self.read_only().saturating_sub(at).min(bytes.len());
-        // SAFETY: within the pages that are this thread's. A call may have unmapped them, which ends the victim.
+        // SAFETY: the range lies in this thread's pages. A call may have unmapped them; the fault then ends the victim.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, room) };
     }
 }

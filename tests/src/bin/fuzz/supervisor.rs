@@ -1,4 +1,4 @@
-//! Starting victims, and ending those that do not get on.
+//! Starts victims, and kills those that make no progress.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,25 +11,25 @@ use pollux_tests::memory;
 use crate::calls;
 use crate::victim::{self, Tally};
 
-/// Victims at a time.
+/// The number of victims at a time.
 const CROWD: usize = 6;
 
-/// A victim that makes no call for so long sleeps for ever.
+/// The time without a call after which a victim counts as asleep for ever.
 const PATIENCE: Duration = Duration::from_millis(150);
 
-/// What the kernel may take to end a victim that was killed, with its calls under way.
+/// The time limit for the kernel to end a killed victim, with its calls in progress.
 const LAST: Duration = Duration::from_secs(20);
 
-/// So many victims in a row that make no call say that none can.
+/// The number of victims in a row without a call that proves that none can make one.
 const FUTILE: u32 = 100;
 
-/// How often the host hears which seeds run.
+/// The interval between reports of the running seeds to the host.
 const REPORT: u64 = 20_000;
 
 /// Words with a bit for each number of a call.
 pub(crate) const SUCCESSES: usize = 8;
 
-/// Where victims have their directories.
+/// The directory of the victims' directories.
 pub(crate) const PLAYGROUND: &str = "/tmp/fuzz";
 
 /// The victims, one for each place.
@@ -37,12 +37,12 @@ pub(crate) struct Supervisor {
     seed: u64,
     /// The index of the next victim.
     next: u64,
-    /// Calls made, by place, and the numbers that succeeded; in memory that victims share.
+    /// The calls of each place, and the numbers that succeeded, in memory that victims share.
     made: &'static [AtomicU64; CROWD],
     succeeded: &'static [AtomicU64; SUCCESSES],
     places: [Option<Victim>; CROWD],
     killed: u64,
-    /// Victims in a row that ended without a call.
+    /// The number of victims in a row that ended without a call.
     idle: u32,
     reported: u64,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Supervisor {
 struct Victim {
     pid: i32,
     index: u64,
-    /// The calls of its place when it began; when it was last looked at; and when they last grew.
+    /// The calls of its place at its start and at the last look, and the time at which they last grew.
     first: u64,
     seen: u64,
     alive: Instant,
@@ -79,7 +79,7 @@ impl Supervisor {
         }
     }
 
-    /// Goes on until so many calls are made in all, and every victim is gone.
+    /// Runs victims until they have made this many calls in total and all are gone.
     pub(crate) fn run(&mut self, operations: u64) {
         while self.total() < operations {
             for place in 0..CROWD {
@@ -91,7 +91,7 @@ impl Supervisor {
             self.report();
             thread::sleep(Duration::from_millis(2));
         }
-        // SAFETY: no memory is involved. Everybody but init and this process: children of victims, too.
+        // SAFETY: no memory is involved. This kills all processes but init and this one: children of victims, too.
         unsafe { libc::kill(-1, libc::SIGKILL) };
         while self.places.iter().any(Option::is_some) {
             self.look();
@@ -142,7 +142,7 @@ impl Supervisor {
         }
     }
 
-    /// Reaps who has ended and kills who sleeps.
+    /// Reaps victims that have ended and kills those that sleep.
     fn look(&mut self) {
         let reaped = reap();
         for (place, made) in self.places.iter_mut().zip(self.made) {
@@ -188,12 +188,12 @@ impl Supervisor {
     }
 }
 
-/// Waits for all who have ended. With ptrace(2), which Linux has, a thread of a victim may have made this process its
-/// tracer: it is waited for like a child, and its process does not end before.
+/// Reaps all processes that have ended. With ptrace(2), which Linux has, a thread of a victim may have made this
+/// process its tracer: this must wait for it like for a child, because its process does not end before.
 fn reap() -> Vec<i32> {
     let mut reaped = Vec::new();
     while let Ok(Some((pid, status))) = child::wait4(-1, libc::WNOHANG | libc::__WALL) {
-        // A tracer hears of stops, too; who is stopped makes no calls, and is killed.
+        // A tracer also gets stops. A stopped process makes no calls, so it is killed later.
         if !libc::WIFSTOPPED(status) {
             reaped.push(pid);
         }

@@ -15,16 +15,16 @@ use crate::calls::{self, Rights};
 use crate::scratch::Scratch;
 use crate::supervisor::{PLAYGROUND, SUCCESSES};
 
-/// Calls that one thread makes before its process ends by itself.
+/// The number of calls of a thread, after which its process ends by itself.
 const CALLS: usize = 3000;
 
-/// Calls that a child of a victim makes.
+/// The number of calls of a child of a victim.
 const CHILDS_CALLS: usize = 20;
 
-/// Every sleep ends after this, unless the victim has made itself deaf.
+/// The interval of a signal that ends every sleep, unless the victim has blocked it.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Where calls are counted: in memory that the supervisor sees.
+/// The counters of calls, in memory that the supervisor shares.
 #[derive(Clone, Copy)]
 pub(crate) struct Tally {
     pub(crate) made: &'static AtomicU64,
@@ -42,7 +42,7 @@ impl Tally {
     }
 }
 
-/// Where the victim with this seed works.
+/// Returns the directory of the victim with this seed.
 pub(crate) fn directory(seed: u64) -> String {
     format!("{PLAYGROUND}/{seed}")
 }
@@ -64,7 +64,7 @@ pub(crate) fn run(seed: u64, tally: Tally) {
     Caller::new(random.next_u64(), rights, port, tally).call(CALLS);
 }
 
-/// Takes the process away from its parent's files and, usually, root's rights.
+/// Drops the parent's files and, usually, root's rights.
 fn isolate(seed: u64, rights: Rights) {
     signal::default(libc::SIGSEGV);
     signal::default(libc::SIGBUS);
@@ -79,7 +79,7 @@ fn isolate(seed: u64, rights: Rights) {
     let path = directory(seed);
     fs::create_dir_all(&path).expect("a directory");
     let name = CString::new(path).expect("no NUL byte");
-    // A number of its own, so that it cannot signal other victims.
+    // A user ID of its own, so that it cannot signal other victims.
     let user = 10_000 + (seed % 50_000) as u32;
     // SAFETY: the name lives on; the rest are numbers.
     unsafe {
@@ -93,7 +93,7 @@ fn isolate(seed: u64, rights: Rights) {
     }
 }
 
-/// Opens files of all kinds, for small numbers to mean something. They are never closed here.
+/// Opens files of all kinds, so that small descriptor numbers are valid. It never closes them.
 fn open_files(port: u16) {
     use libc::{AF_INET, AF_UNIX, CLOCK_MONOTONIC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM};
     let pipe = fd::pipe2(O_NONBLOCK);
@@ -123,7 +123,7 @@ fn open_files(port: u16) {
     }
 }
 
-/// One thread that calls.
+/// A thread that makes calls.
 struct Caller {
     random: Random,
     rights: Rights,
@@ -140,7 +140,7 @@ impl Caller {
         for _ in 0..count {
             let call = calls::pick(&mut self.random, self.rights);
             let values = arguments::fill(&mut self.random, &call, &self.scratch, self.rights);
-            // SAFETY: nothing here is safe from the kernel, which is the point; a victim that breaks ends.
+            // SAFETY: the kernel may overwrite anything here, which is the point; a broken victim ends.
             let result = unsafe { sys::call(call.number, values) };
             self.tally.note(call.number, &result);
             if call.makes_processes() && result == Ok(0) {
@@ -149,7 +149,7 @@ impl Caller {
         }
     }
 
-    /// A few more calls and an end, for one that was forked.
+    /// Makes a few more calls and exits, in a forked child.
     fn be_a_child(&mut self) -> ! {
         signal::alarm_every(TICK, TICK);
         for _ in 0..CHILDS_CALLS {

@@ -1,9 +1,9 @@
 //! Init: runs the jobs it finds in the initramfs, reports how they ended, and powers the machine off.
 //!
-//! Owns: process 1's duties (mounting `/dev`, network interfaces, reaping orphans, the last word).
-//! Not here: what is said to the host (crate `pollux_protocol`).
-//! The same binary is `/init` on Pollux and on Linux. It keeps to few system calls and one thread, so that
-//! a kernel that is still growing can run it.
+//! Owns: process 1's duties (mounting `/dev`, network interfaces, reaping orphans, power-off).
+//! Not here: the messages to the host (crate `pollux_protocol`).
+//! The same binary is `/init` on Pollux and on Linux. It needs few system calls and one thread, so that an
+//! incomplete kernel can run it.
 
 mod files;
 mod network;
@@ -28,7 +28,7 @@ fn main() {
     }
     let error = process::power_off();
     eprintln!("init: cannot power off: {error}");
-    // Process 1 must not return: both kernels take its end for a panic.
+    // Process 1 must not return: both kernels panic at its end.
     loop {
         std::thread::park();
     }
@@ -42,7 +42,7 @@ fn run() -> Result<(), String> {
         Stdio::Ports => {
             let mut ports = Ports::open()?;
             on_ports(&list, &mut ports).map_err(|error| {
-                // The log gets it too, in case the port is what is broken.
+                // Log it too, in case the port is broken.
                 let _ = ports.say(&Message::Fault(error.to_string()));
                 error.to_string()
             })
@@ -50,7 +50,7 @@ fn run() -> Result<(), String> {
     }
 }
 
-/// Runs the jobs on the console, which init's own standard streams are.
+/// Runs the jobs on the console, that is, with init's own standard streams.
 fn on_console(list: &JobList) -> io::Result<()> {
     for job in &list.jobs {
         let child = Child::start(job, None)?;

@@ -1,6 +1,6 @@
-//! The network interfaces, which Linux leaves to programs to bring up.
+//! Brings up the network interfaces, which Linux leaves to programs.
 //!
-//! A kernel that knows no such requests says so, and nothing is lost: there they are up from the start.
+//! On a kernel without these requests the calls fail, which does no harm: there the interfaces are up from the start.
 
 use std::{
     ffi::c_int,
@@ -11,10 +11,10 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
 
-/// Where the initramfs holds the modules that drive a network card, in the order in which they are loaded.
+/// The directory of the network card's modules in the initramfs, in the order in which to load them.
 const MODULES: &str = "/modules";
 
-/// What QEMU's user network gives to its first guest.
+/// The address that QEMU's user network gives to its first guest.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
@@ -26,9 +26,9 @@ pub(crate) fn raise() {
     if number < 0 {
         return;
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     let control = Control(unsafe { OwnedFd::from_raw_fd(number) });
-    // Without such an interface or such a request there is nothing to be done.
+    // Ignore errors: without the interface or the request there is nothing to do.
     let _ = control.raise("lo");
     if load_modules()
         && let Err(error) = control.configure("eth0")
@@ -37,14 +37,14 @@ pub(crate) fn raise() {
     }
 }
 
-/// Loads the drivers. Says whether there are any.
+/// Loads the drivers. Returns whether there are any.
 fn load_modules() -> bool {
     let Ok(directory) = fs::read_dir(MODULES) else { return false };
     let mut paths: Vec<_> = directory.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     for path in &paths {
         let Ok(bytes) = fs::read(path) else { continue };
-        // SAFETY: both pointers are to bytes of ours, as many as is said; the second is an empty string.
+        // SAFETY: both pointers are to our bytes, of the given length; the second is an empty string.
         let result = unsafe {
             libc::syscall(libc::SYS_init_module, bytes.as_ptr(), bytes.len(), c"".as_ptr())
         };
@@ -55,7 +55,7 @@ fn load_modules() -> bool {
     !paths.is_empty()
 }
 
-/// A socket through which interfaces are spoken to.
+/// A socket for requests to interfaces.
 struct Control(OwnedFd);
 
 impl Control {

@@ -1,4 +1,4 @@
-//! The three serial ports between init and the host, and what is read from them.
+//! The three serial ports between init and the host, and the frames read from them.
 
 use std::{
     fs::{File, OpenOptions},
@@ -23,12 +23,12 @@ pub(crate) struct Ports {
     pub(crate) stderr: File,
     control: File,
     input: Decoder,
-    /// Whether a `more` was sent that no frame has answered yet.
+    /// Whether init has sent a `more` that no frame has answered yet.
     asked: bool,
 }
 
 impl Ports {
-    /// Opens the ports, so that bytes pass unchanged.
+    /// Opens the ports in raw mode, so that bytes pass unchanged.
     pub(crate) fn open() -> Result<Self, String> {
         Ok(Self {
             stdout: open("/dev/ttyS1")?,
@@ -53,12 +53,12 @@ impl Ports {
         Ok(())
     }
 
-    /// The port that becomes readable when part of a frame is there.
+    /// Returns the port that becomes readable when part of a frame has arrived.
     pub(crate) fn input(&self) -> BorrowedFd<'_> {
         self.stdout.as_fd()
     }
 
-    /// Reads what is there, after [`Ports::input`] has become readable; gives a frame once it is whole.
+    /// Reads the available bytes after [`Ports::input`] has become readable. Returns a frame once it is complete.
     pub(crate) fn receive(&mut self) -> io::Result<Option<Frame>> {
         let mut bytes = [0; 512];
         let count = self.stdout.read(&mut bytes)?;
@@ -87,7 +87,7 @@ fn open(path: &str) -> Result<File, String> {
     port.and_then(|port| raw(&port).map(|()| port)).map_err(|error| format!("{path}: {error}"))
 }
 
-/// Turns off everything that a terminal does to bytes.
+/// Turns off all processing of bytes by a terminal.
 fn raw(port: &File) -> io::Result<()> {
     // SAFETY: `termios` is plain numbers, for which zero is a value; both calls get a live descriptor and a
     // live `termios`.

@@ -1,4 +1,4 @@
-//! Processes: starting a job's program, reaping, killing; and the few other calls only process 1 makes.
+//! Starts a job's program, reaps and kills processes; and makes the other calls of process 1.
 
 use std::{
     ffi::{CStr, CString, c_char},
@@ -8,7 +8,7 @@ use std::{
 
 use pollux_protocol::job::Job;
 
-/// What a shell says with its exit status when a program cannot be executed.
+/// The exit status of a shell for a program that cannot be executed.
 const CANNOT_EXECUTE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
@@ -43,7 +43,7 @@ impl Child {
         }
     }
 
-    /// Reaps whatever has ended, orphans too; the status word of this child if it is among them.
+    /// Reaps all processes that have ended, orphans too. Returns the status word of this child if it is among them.
     pub(crate) fn reap(&self) -> io::Result<Option<i32>> {
         let mut ours = None;
         while let Reaped::Child(pid, status) = reap_one()? {
@@ -55,14 +55,14 @@ impl Child {
     }
 }
 
-/// What one `waitpid` gave.
+/// The result of one `waitpid`.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Reaped {
     /// A child that has ended, and its status word.
     Child(libc::pid_t, i32),
     /// There are children, and all of them run.
     Running,
-    /// There are none.
+    /// There are no children.
     Nobody,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn reap_one() -> io::Result<Reaped> {
 
 /// Kills every process but init.
 pub(crate) fn kill_all() {
-    // SAFETY: no memory is involved. ESRCH (nobody is left) is the result that is wanted.
+    // SAFETY: no memory is involved. ESRCH (no process is left) is a success.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn power_off() -> io::Error {
     io::Error::last_os_error()
 }
 
-/// Becomes the program; returns only if that fails. The pipes' own descriptors close by themselves.
+/// Executes the program; returns only if that fails. The pipes' own descriptors close at the exec.
 fn execute(argv: &[*const c_char], env: &[*const c_char], streams: Option<Streams>) -> io::Error {
     // SAFETY: descriptors and numbers, and two arrays of C strings that end with null and live on.
     unsafe {
@@ -112,9 +112,9 @@ fn execute(argv: &[*const c_char], env: &[*const c_char], streams: Option<Stream
                 }
             }
         }
-        // A session of its own, as a login would give it.
+        // A session of its own, as after a login.
         libc::setsid();
-        // With job control, where the standard input is a terminal; elsewhere this fails and means nothing.
+        // Job control, if the standard input is a terminal; otherwise this fails harmlessly.
         libc::ioctl(0, libc::TIOCSCTTY, 0);
         // Rust's start-up ignores SIGPIPE, and an ignored signal stays so across execve.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);

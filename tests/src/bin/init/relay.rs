@@ -1,4 +1,4 @@
-//! One job under way: bytes between its pipes and the serial ports, until it has ended and all is said.
+//! Runs one job: copies bytes between its pipes and the serial ports until it has ended and all output is sent.
 //!
 //! The program sees pipes and not serial ports, so `isatty` is false and stdin can end.
 //! Invariant: a stream's count is exactly the number of bytes that went to its port for this job.
@@ -21,13 +21,13 @@ use crate::{
     process::{self, Child, Reaped, Streams},
 };
 
-/// The longest sleep: orphans are reaped, and a program's end that no pipe shows is noticed, this late.
+/// The longest sleep: init reaps orphans, and notices a program's end that no pipe shows, this late at most.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// The sleep once the pipes say that the program is about to end.
 const SHORT_TICK: Duration = Duration::from_millis(1);
 
-/// How long a killed descendant may keep the job's pipes open.
+/// The time that a killed descendant may keep the job's pipes open.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A running job.
@@ -36,9 +36,9 @@ pub(crate) struct Relay<'p> {
     child: Child,
     started: Instant,
     deadline: Option<Instant>,
-    /// `None` once the input has ended or nobody reads it.
+    /// `None` once the input has ended or has no reader.
     stdin: Option<PipeWriter>,
-    /// Bytes that stdin has yet to take.
+    /// Bytes to write to the program's stdin.
     pending: Vec<u8>,
     stdout: Output,
     stderr: Output,
@@ -70,7 +70,7 @@ impl<'p> Relay<'p> {
         })
     }
 
-    /// Copies bytes until the program has ended, ends what it left behind, and drains the pipes.
+    /// Copies bytes until the program has ended, kills its descendants, and drains the pipes.
     pub(crate) fn run(mut self, job: usize) -> io::Result<End> {
         let mut cause = Cause::Program;
         let status = loop {
@@ -89,7 +89,7 @@ impl<'p> Relay<'p> {
             self.pump(if closing { SHORT_TICK } else { TICK })?;
         };
         let elapsed = self.started.elapsed();
-        // When init ends, everything ends; so it is with a job.
+        // A job takes its descendants with it, like init takes all processes.
         process::kill_all();
         self.stdin = None;
         let patience = Instant::now() + GRACE;
@@ -101,7 +101,7 @@ impl<'p> Relay<'p> {
         Ok(End { job, status, cause, stdout, stderr, elapsed })
     }
 
-    /// Sleeps until a byte can be moved, at most for `patience`, and moves bytes; says whether it did.
+    /// Sleeps until a byte can be moved, at most for `patience`, and moves bytes. Returns whether it did.
     fn pump(&mut self, patience: Duration) -> io::Result<bool> {
         let wanted = if self.stdin.is_some() && self.pending.is_empty() { libc::POLLIN } else { 0 };
         let room = if self.pending.is_empty() { 0 } else { libc::POLLOUT };
@@ -154,7 +154,7 @@ impl<'p> Relay<'p> {
 }
 
 impl Output {
-    /// Moves what one read gives; false at the end of the stream.
+    /// Moves the bytes of one read. Returns false at the end of the stream.
     fn copy_to(&mut self, port: &mut File) -> io::Result<bool> {
         let mut bytes = [0; 4096];
         let Some(pipe) = &mut self.pipe else { return Ok(false) };
@@ -169,15 +169,15 @@ impl Output {
     }
 }
 
-/// An entry for [`poll`]; one without a descriptor is passed over.
+/// Makes an entry for [`poll`], which skips one without a descriptor.
 pub(crate) fn poll_fd(fd: Option<BorrowedFd<'_>>, events: libc::c_short) -> libc::pollfd {
     libc::pollfd { fd: fd.map_or(-1, |fd| fd.as_raw_fd()), events, revents: 0 }
 }
 
-/// poll(2). An interruption counts as "nothing yet".
+/// Calls poll(2). An interruption counts as "nothing ready".
 pub(crate) fn poll(fds: &mut [libc::pollfd], patience: Duration) -> io::Result<()> {
     let milliseconds = patience.as_micros().div_ceil(1000) as libc::c_int;
-    // SAFETY: the pointer and the length are those of one live slice.
+    // SAFETY: the pointer and the length are of one live slice.
     if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, milliseconds) } == -1 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
