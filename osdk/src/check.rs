@@ -48,6 +48,8 @@ fn steps() -> Vec<(String, Command)> {
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
+        ("the proof".to_owned(), proof()),
+        ("the table of atomic accesses".to_owned(), accesses()),
         ("the model check".to_owned(), clippy("", &["--package=pollee", "--features=loom", "--test=loom"])),
         (
             "the random schedules".to_owned(),
@@ -93,6 +95,17 @@ fn documentation(directory: &str, arguments: &[&str]) -> Command {
         cargo(directory, "doc", &[&["--quiet", "--no-deps", "--document-private-items"], arguments].concat());
     command.env("RUSTDOCFLAGS", "--deny=warnings");
     command
+}
+
+/// The kit again, which installs the solver where it is missing.
+fn proof() -> Command {
+    let mut command = Command::new(project::root().join("osdk/pollux"));
+    command.arg("proof");
+    command
+}
+
+fn accesses() -> Command {
+    cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=accesses"])
 }
 
 fn cargo(directory: &str, subcommand: &str, arguments: &[&str]) -> Command {

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Bench(Box<BenchOptions>),
     /// Say where the kernel's instructions go while a program runs
     Profile(Box<ProfileOptions>),
+    /// Prove the protocols of the Pollee for any number of threads
+    Proof,
     /// Check format, lints, documentation and the direction of imports
     Check,
     /// Make disk images with the tour that a machine starts from: target/pollux-bios.img and -uefi.img
@@ -361,6 +363,7 @@ mod tests {
             | Command::Profile(_)
             | Command::Run(_)
             | Command::Test(_)
+            | Command::Proof
             | Command::Check
             | Command::Image(_)
             | Command::Initramfs => Err("another command".into()),

@@ -30,6 +30,7 @@ mod peer;
 mod profile;
 mod program;
 mod project;
+mod proof;
 mod python;
 mod screenshot;
 mod servers;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::command(options),
         Command::Bench(options) => bench::command(options),
         Command::Profile(options) => profile::command(options),
+        Command::Proof => proof::command(),
         Command::Check => check::command(),
         Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
