@@ -10,16 +10,26 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::project;
+use crate::{project, toolchain};
 
 /// `pollux proof`.
 pub(crate) fn command() -> Result<ExitCode> {
     let models = project::root().join("kernel/pollee/proof");
     let python = environment(&models.join("requirements.txt"), &project::products().join("proof"))?;
+    let trace = trace()?;
     let mut prove = Command::new(python);
-    prove.arg(models.join("prove.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    prove.arg(models.join("prove.py")).arg("--trace").arg(trace).env("PYTHONDONTWRITEBYTECODE", "1");
     let status = prove.status().context("cannot start the proof")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lets the source write random runs, which the proof repeats.
+fn trace() -> Result<PathBuf> {
+    let path = project::products().join("proof/trace.jsonl");
+    let mut test = toolchain::cargo("", "test");
+    test.args(["--quiet", "--package=pollee", "--test=host", "trace"]).env("POLLUX_TRACE", &path);
+    run(test, "cannot trace the source")?;
+    Ok(path)
 }
 
 /// The interpreter of a virtual environment in `directory` that has what `requirements` names; makes it at first use, and

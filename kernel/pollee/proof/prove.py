@@ -1,6 +1,7 @@
 """Proves every model, shows that none of them is empty, and that each seeded fault does harm: `make proof`.
 
-`prove.py` runs everything; `prove.py NAME …` the models with these names; `prove.py --stats` says how long each took.
+`prove.py` runs everything; `prove.py NAME …` proves the models with these names. `--trace FILE` before that repeats runs of the
+source, which the kit has had written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import replay
 import runs
 import word
 from faults import CASES, NOT_MODELLED
@@ -50,6 +52,14 @@ def fault(nr: int) -> tuple[str, list[str]]:
     return line, [f"{case.fault}: {complaint}"] if complaint else []
 
 
+def conform(job: tuple[Path, str]) -> tuple[str, list[str]]:
+    """Shows that runs of the source are runs of the model."""
+    begin = time.time()
+    trace, policy = job
+    count, complaints = replay.replay(trace, policy)
+    return f"{'source ' + policy:<24}{count:>6} operations  {time.time() - begin:>8.1f} s", complaints
+
+
 def bits(_: str) -> tuple[str, list[str]]:
     """Shows that the arithmetic of the word does what the models say."""
     begin = time.time()
@@ -82,8 +92,13 @@ def show(models: list[Model]) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    trace = None
+    if arguments[:1] == ["--trace"]:
+        trace, arguments = Path(arguments[1]), arguments[2:]
     names = arguments or list(MODELS)
-    jobs = [(prove, name) for name in names]
+    jobs: list[tuple] = [(prove, name) for name in names]
+    if trace:
+        jobs += [(conform, (trace, policy)) for policy in replay.POLICIES]
     if not arguments:
         jobs += [(bits, "word")] + [(run, name) for name in MODELS] + [(fault, nr) for nr in range(len(CASES))]
     begin = time.time()

@@ -6,3 +6,4 @@ mod behaviour;
 mod sequence;
 mod stress;
 mod threads;
+mod trace;
