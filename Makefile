@@ -17,6 +17,7 @@ help:
 	@echo 'make bench     measure system calls on Linux and on Pollux with each policy; QUICK=1 under 3 minutes'
 	@echo 'make bench-check  fail if a system call costs over 3 % more than osdk/bench-baseline.txt says'
 	@echo 'make profile   count the instructions of the kernel by function, for a program that runs for ever: PROG=… ARGS=…'
+	@echo 'make proof     prove the protocols of the Pollee with z3, for any number of threads'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make doc       write the documentation of the crates as a site, and print its path'
 	@echo 'make build     build the kernel'
@@ -56,6 +57,10 @@ bench-check:
 
 profile:
 	@$(if $(PROG),,echo 'make profile: say PROG=path' >&2; exit 125;) osdk/pollux profile $(if $(POLICY),--policy $(POLICY)) -- $(PROG) $(ARGS)
+
+.PHONY: proof
+proof:
+	@osdk/pollux proof
 
 check:
 	@osdk/pollux check

@@ -53,7 +53,7 @@ static STAGES: Once<[Ranked<ImpairmentStage>; 3]> = Once::new();
 pub(crate) fn start(option: Option<&str>) {
     let Some(text) = option else { return };
     let rules = text.parse().unwrap_or(ImpairmentRules::NONE);
-    println!("pollux: packets fare badly: {}", text);
+    println!("pollux: packets are impaired: {}", text);
     STAGES.call_once(|| {
         Place::ALL.map(|place| Ranked::new(Rank::Interface, ImpairmentStage::new(rules, place as u64)))
     });

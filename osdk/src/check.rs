@@ -48,6 +48,8 @@ fn steps() -> Vec<(String, Command)> {
             "imports in the kernel".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
+        ("the proof".to_owned(), proof()),
+        ("the table of atomic accesses".to_owned(), accesses()),
         (
             "what comments and documents name".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=truth"]),
@@ -115,6 +117,17 @@ fn documentation(directory: &str, arguments: &[&str]) -> Command {
         cargo(directory, "doc", &[&["--quiet", "--no-deps", "--document-private-items"], arguments].concat());
     command.env("RUSTDOCFLAGS", "--deny=warnings");
     command
+}
+
+/// The kit again, which installs the solver where it is missing.
+fn proof() -> Command {
+    let mut command = Command::new(project::root().join("osdk/pollux"));
+    command.arg("proof");
+    command
+}
+
+fn accesses() -> Command {
+    cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=accesses"])
 }
 
 fn cargo(directory: &str, subcommand: &str, arguments: &[&str]) -> Command {

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Bench(Box<BenchOptions>),
     /// Count the kernel's instructions by function while a program runs
     Profile(Box<ProfileOptions>),
+    /// Prove the protocols of the Pollee for any number of threads
+    Proof,
     /// Check format, lints, documentation and the direction of imports
     Check,
     /// Write the documentation of our crates as a site, print its path and open it where there is a display
@@ -271,6 +273,7 @@ mod tests {
             | Command::Profile(_)
             | Command::Run(_)
             | Command::Test(_)
+            | Command::Proof
             | Command::Check
             | Command::Doc
             | Command::Image(_)

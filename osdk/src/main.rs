@@ -31,6 +31,7 @@ mod peer;
 mod profile;
 mod program;
 mod project;
+mod proof;
 mod python;
 mod screenshot;
 mod script;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::command(options),
         Command::Bench(options) => bench::command(options),
         Command::Profile(options) => profile::command(options),
+        Command::Proof => proof::command(),
         Command::Check => check::command(),
         Command::Doc => doc::command(),
         Command::Image(options) => image::command(options),

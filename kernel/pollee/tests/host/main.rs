@@ -7,3 +7,4 @@ mod sequence;
 mod stress;
 mod survivors;
 mod threads;
+mod trace;
