@@ -6,7 +6,7 @@
 //! handed on, an epoll's ready list, and a protocol that loom has checked. Measured on 2026-11-29, kernel against kernel:
 //! idle sockets are never cached there, so the answer for 450 idle sockets costs 260 000 instructions, and 16 000 here.
 //!
-//! **What changes at the call sites.** Nothing for `poll_with`, `notify` and `invalidate`. An `Observer` becomes one of a
+//! **What changes at the call sites.** Nothing for `poll_with`, `notify` and `invalidate`. An observer becomes one of a
 //! closed set: a task to wake, or an entry of a `ReadyList` (the epoll entries), so no foreign code runs in a `notify`.
 //! A handle can fail to register for want of memory; here that panics.
 //!
