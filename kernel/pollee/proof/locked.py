@@ -179,7 +179,8 @@ def locked(policy: Policy = HYBRID, fault: str | None = None) -> Model:
             append(s, t, True, lambda e: either(events(s, e), s.before(t, e)), lambda e: interests(s, e))
 
     def may_clear(s: State, t: Term) -> Term:
-        return both(not policy.is_eager, s.before_known(t), some(Event, lambda e: s.raised(t, e)))
+        return both(not policy.is_eager, s.before_known(t),
+                    some(Event, lambda e: both(s.raised(t, e), no(s.before(t, e)))))
 
     if not policy.is_eager:
         @m.step("clear_events: load_relaxed", t=Thread, i=Index)

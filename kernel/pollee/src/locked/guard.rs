@@ -72,7 +72,8 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
             return;
         };
         let header = self.notification.header();
-        if !H::Policy::EAGER && !self.raised.is_empty() && header.word.clear_events() {
+        let is_news = !before.contains(self.raised);
+        if !H::Policy::EAGER && is_news && header.word.clear_events() {
             header.count(Count::NotifyUnwatched);
             return;
         }

@@ -9,8 +9,8 @@
 //! Invariant: whenever the owner's lock is free and the word is cached, its events are the state's readiness.
 //!
 //! # Three cases, and why a load suffices in two of them
-//! A change ends in `notify_events`, which loads the word under the owner's lock. (An event that was raised and meets no
-//! interest ends in `clear_events`: see below.)
+//! A change ends in `notify_events`, which loads the word under the owner's lock. (A raised
+//! event for which the file was not ready before, and which meets no interest, ends in `clear_events`: see below.)
 //!
 //! *Not cached.* Nothing is written. A watcher must compute, under the same lock, so one of two critical sections
 //! comes first:
