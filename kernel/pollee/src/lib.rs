@@ -28,7 +28,7 @@
 //! poll:    events() ── cached ──────────────────────────────→ answer, one load
 //!             └── not cached → lock; compute; update_events(); unlock → answer
 //! change:  lock; change; [drop] compute; notify_events(); unlock → wake whom the interests name
-//!                               or clear_events(), if what was raised meets no interest
+//!                               or clear_events(), if what was raised is new and meets no interest
 //! ```
 //! `notify_events` has three cases. If nothing is cached, or the cached events are still right, it is a plain load: the
 //! owner's lock orders it with every watcher that could sleep. If the cached events are wrong, one read-modify-write
