@@ -89,17 +89,15 @@ mod events;
 mod fault;
 #[cfg(loom)]
 pub mod fault;
-mod header;
 mod host;
 mod list;
 pub mod lock_free;
 mod locked;
-mod notification;
 mod persistent;
 mod policy;
 mod pollable;
+mod poller;
 pub mod ready_list;
-mod registration;
 mod sync;
 mod wait;
 mod watcher;
@@ -107,21 +105,21 @@ mod watchers;
 mod word;
 
 pub use events::Events;
-pub use header::ReadinessHeader;
 pub use host::{Count, Host, Lock, Wake};
 pub use list::List as WatcherList;
 pub use locked::{Guard, Locked, ReadGuard, Readiness};
-pub use notification::Notification;
 pub use persistent::{PersistentRegistration, WaitEpochs};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
 pub use pollable::{Pollable, ReadinessSource};
+pub use poller::Poller;
 pub use ready_list::{ReadyList, ReadyListEntry};
-pub use registration::{Poller, Registration};
 pub use wait::{
-    Recheck, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try, wait_many,
+    Recheck, Registration, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try,
+    wait_many,
 };
 pub use watcher::{NoMemory, Token, WakeMode, Watcher};
-pub use word::ReadinessWord;
+pub use watchers::Notification;
+pub use word::{ReadinessHeader, ReadinessWord};
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

@@ -35,9 +35,9 @@ use self::queue::Queue;
 pub use self::queue::{Key, Settle, Stamp, Taken};
 use crate::fault::{self, Fault};
 use crate::locked::{Locked, Readiness};
-use crate::notification::Notification;
 use crate::pollable::{Pollable, ReadinessSource};
 use crate::watcher::{NoMemory, Watcher};
+use crate::watchers::Notification;
 use crate::{Events, Host};
 
 /// A list of entries that may be ready, one for each item of an epoll instance, each in it at most once.
