@@ -58,7 +58,9 @@
 //! | `locked` ([`Locked`]) | the word under an owner's lock; why a load suffices in two of three cases |
 //! | `watchers`, `list` | registration, exclusive choice, delivery; why only list operations clear interests |
 //! | `ready_list` ([`ReadyList`]) | what an epoll instance waits on |
-//! | `wait` ([`wait_events`]) | the loop in which threads sleep |
+//! | `slots` | the links of both lists |
+//! | `wait` ([`wait_events`], [`Registration`]) | the loop in which threads sleep |
+//! | `poller` ([`Poller`]) | one wait for many files |
 //! | `persistent` ([`PersistentRegistration`]) | why a registration may outlive a wait |
 //! | [`lock_free`] | the word with a version, for state that is not behind one lock; in Pollux, the pidfds |
 //!
@@ -98,6 +100,7 @@ mod policy;
 mod pollable;
 mod poller;
 pub mod ready_list;
+mod slots;
 mod sync;
 mod wait;
 mod watcher;

@@ -1,33 +1,23 @@
-//! The list of watchers: two queues of slots, linked by index.
+//! The list of watchers: who is in it, and which of them an event wakes.
 //!
-//! Safe Rust has no intrusive lists; links between the slots of one slab are as good: nothing is allocated
-//! to insert and nothing dropped to remove, since a watcher is moved in and moved out again.
+//! An event wakes all shared watchers that are interested, then one exclusive watcher. A watcher is moved in and moved
+//! out again, so nothing is allocated to insert and nothing dropped to remove.
 //!
-//! Owns: slots, order, which watchers are eligible, which of them an event wakes: all shared watchers, then one
-//! exclusive watcher.   Not here: locks and wakes (`watchers`).
-//! Invariant: each queue is sorted by ticket; a slot in use is in exactly one queue, a slot not in use in the
-//! free list. A token that is not of a slot in use changes nothing.
+//! Owns: order, which watchers are eligible, the choice.   Not here: links (`slots`), locks and wakes (`watchers`).
+//! Invariant: each queue is sorted by ticket; a slot in use is in exactly one queue. A token that is not of a slot in
+//! use changes nothing.
 
-use alloc::vec::Vec;
-
+use crate::slots::{NIL, Queue, Slot, Slots};
 use crate::watcher::{Token, WakeMode, Watcher};
 use crate::{Events, Host};
 
-/// No slot.
-const NIL: u32 = u32::MAX;
-
-/// The slots that the first watcher brings.
-const FIRST_CAPACITY: usize = 4;
-
 /// The watchers of one file; of its users' concern only where a [`Locked`](crate::Locked) is a `static`.
 pub struct List<H: Host> {
-    slots: Vec<Slot<H>>,
-    free: u32,
-    /// Woken by every event that meets their interest, the last one first: programs see the order in which an epoll
-    /// reports two items that one event makes ready, and Linux has it so (`add_wait_queue`).
-    shared: Queue,
-    /// Woken one for each event, first come, first served, after the others.
-    exclusive: Queue,
+    pub(crate) slots: Slots<Member<H>>,
+    /// [`SHARED`] watchers are woken by every event that meets their interest, the last one first: programs see the order
+    /// in which an epoll reports two items that one event makes ready, and Linux has it so (`add_wait_queue`).
+    /// [`EXCLUSIVE`] ones are woken one for each event, first come, first served, after the others.
+    queues: [Queue; 2],
     /// The watchers that an event could wake: all but the chosen.
     eligible: usize,
     /// Those of them that are exclusive and tasks: an event that reaches one has found its taker.
@@ -36,16 +26,11 @@ pub struct List<H: Host> {
     next_ticket: u64,
 }
 
-#[derive(Clone, Copy)]
-struct Queue {
-    head: u32,
-    tail: u32,
-}
+const SHARED: usize = 0;
+const EXCLUSIVE: usize = 1;
 
 /// One watcher, or room for one.
-pub(crate) struct Slot<H: Host> {
-    prev: u32,
-    next: u32,
+pub(crate) struct Member<H: Host> {
     ticket: u64,
     interest: Events,
     /// Of the watcher that is or was here, to notice a token that is used again.
@@ -70,12 +55,9 @@ impl<H: Host> List<H> {
     /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
-        let empty = Queue { head: NIL, tail: NIL };
         Self {
-            slots: Vec::new(),
-            free: NIL,
-            shared: empty,
-            exclusive: empty,
+            slots: Slots::new(),
+            queues: [Queue::EMPTY; 2],
             eligible: 0,
             exclusive_tasks: 0,
             next_ticket: 0,
@@ -91,35 +73,10 @@ impl<H: Host> List<H> {
         self.exclusive_tasks
     }
 
-    pub(crate) const fn has_room(&self) -> bool {
-        self.free != NIL || self.slots.len() < self.slots.capacity()
-    }
-
-    /// How many slots to allocate when there is no room.
-    pub(crate) fn next_capacity(&self) -> usize {
-        (self.slots.capacity() * 2).max(FIRST_CAPACITY)
-    }
-
-    /// Moves the slots into `larger`, which was allocated outside the lock, and returns the old ones' room,
-    /// to be dropped outside the lock; or `larger` itself if another thread was quicker.
-    #[must_use]
-    pub(crate) fn grow(&mut self, mut larger: Vec<Slot<H>>) -> Vec<Slot<H>> {
-        if larger.capacity() > self.slots.capacity() {
-            larger.append(&mut self.slots);
-            core::mem::swap(&mut self.slots, &mut larger);
-        }
-        larger
-    }
-
-    /// Appends a watcher. The caller has seen [`has_room`](Self::has_room) under the same lock.
+    /// Appends a watcher, to a list with a [free slot](Slots::reserve).
     pub(crate) fn push(&mut self, watcher: Watcher<H>, interest: Events, mode: WakeMode) -> Token {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let prev = self.queue_of(mode).tail;
-        let mut slot = Slot {
-            prev,
-            next: NIL,
-            ticket,
+        let member = Member {
+            ticket: self.take_ticket(),
             interest,
             generation: 0,
             mode,
@@ -127,71 +84,64 @@ impl<H: Host> List<H> {
             must_hand_off: mode == WakeMode::Handoff,
             watcher: Some(watcher),
         };
-        self.exclusive_tasks += u32::from(slot.is_exclusive_task());
+        self.exclusive_tasks += u32::from(member.is_exclusive_task());
         self.eligible += 1;
         let mut generation = 0;
-        let index = match self.slots.get_mut(self.free as usize) {
-            Some(room) => {
-                generation = room.generation.wrapping_add(1);
-                slot.generation = generation;
-                core::mem::replace(&mut self.free, core::mem::replace(room, slot).next)
-            }
-            None => {
-                self.slots.push(slot);
-                (self.slots.len() - 1) as u32
-            }
-        };
-        self.append(index, prev, mode);
+        let index = self.slots.add(|old| {
+            generation = old.map_or(0, |old| old.generation.wrapping_add(1));
+            Member { generation, ..member }
+        });
+        self.slots.push_back(&mut self.queues[queue(mode)], index);
         Token { index, generation }
     }
 
     /// Takes a watcher out.
     pub(crate) fn remove(&mut self, token: Token) -> Removed<H> {
         let index = self.index_of(&token);
-        self.unlink(index);
-        let slot = &mut self.slots[index as usize];
-        self.exclusive_tasks -= u32::from(slot.is_exclusive_task());
-        self.eligible -= usize::from(!slot.is_chosen);
-        let must_hand_off = slot.must_hand_off;
-        let interest = slot.interest;
-        let watcher = slot.watcher.take();
-        slot.next = self.free;
-        self.free = index;
+        let member = &mut self.slots[index];
+        self.exclusive_tasks -= u32::from(member.is_exclusive_task());
+        self.eligible -= usize::from(!member.is_chosen);
+        let (mode, interest, must_hand_off) = (member.mode, member.interest, member.must_hand_off);
+        let watcher = member.watcher.take();
+        self.slots.unlink(&mut self.queues[queue(mode)], index);
+        self.slots.free(index);
         Removed {
             watcher: watcher.expect("the slot is in use"),
             interest,
-            must_hand_off: must_hand_off && self.exclusive.head != NIL,
+            must_hand_off: must_hand_off && self.queues[EXCLUSIVE].head != NIL,
         }
     }
 
     /// Makes a watcher the last of its queue, that can be chosen again; returns its interest.
     pub(crate) fn rearm(&mut self, token: &Token) -> Events {
         let index = self.index_of(token);
-        self.unlink(index);
-        self.link(index);
-        let slot = &mut self.slots[index as usize];
-        if core::mem::take(&mut slot.is_chosen) {
+        let ticket = self.take_ticket();
+        let member = &mut self.slots[index];
+        member.ticket = ticket;
+        if core::mem::take(&mut member.is_chosen) {
             self.eligible += 1;
-            self.exclusive_tasks += u32::from(slot.is_exclusive_task());
+            self.exclusive_tasks += u32::from(member.is_exclusive_task());
         }
-        slot.interest
+        let (mode, interest) = (member.mode, member.interest);
+        self.slots.unlink(&mut self.queues[queue(mode)], index);
+        self.slots.push_back(&mut self.queues[queue(mode)], index);
+        interest
     }
 
     /// Replaces a watcher's interest.
     pub(crate) fn set_interest(&mut self, token: &Token, interest: Events) {
         let index = self.index_of(token);
-        self.slots[index as usize].interest = interest;
+        self.slots[index].interest = interest;
     }
 
     /// The union of the interests of all that are eligible.
     pub(crate) fn interests(&self) -> Events {
         let mut union = Events::empty();
-        for queue in [self.shared, self.exclusive] {
+        for queue in self.queues {
             let mut at = queue.head;
-            while at != NIL {
-                let slot = &self.slots[at as usize];
-                if !slot.is_chosen {
-                    union |= slot.interest;
+            while let Some(slot) = self.slots.slot(at) {
+                if !slot.value.is_chosen {
+                    union |= slot.value.interest;
                 }
                 at = slot.next;
             }
@@ -201,53 +151,15 @@ impl<H: Host> List<H> {
 
     /// The slot of a token, which must be in use by the watcher that got it.
     fn index_of(&self, token: &Token) -> u32 {
-        let slot = self.slots.get(token.index as usize);
-        let is_current = slot.is_some_and(|s| s.watcher.is_some() && s.generation == token.generation);
+        let member = self.slots.slot(token.index).map(|slot| &slot.value);
+        let is_current = member.is_some_and(|m| m.watcher.is_some() && m.generation == token.generation);
         assert!(is_current, "a token was used twice, or with another file");
         token.index
     }
 
-    fn queue_of(&mut self, mode: WakeMode) -> &mut Queue {
-        match mode {
-            WakeMode::All => &mut self.shared,
-            WakeMode::Exclusive | WakeMode::Handoff => &mut self.exclusive,
-        }
-    }
-
-    /// Puts a slot at the end of its queue, with a new ticket.
-    fn link(&mut self, index: u32) {
-        let mode = self.slots[index as usize].mode;
-        let tail = self.queue_of(mode).tail;
-        let slot = &mut self.slots[index as usize];
-        slot.prev = tail;
-        slot.next = NIL;
-        slot.ticket = self.next_ticket;
+    fn take_ticket(&mut self) -> u64 {
         self.next_ticket += 1;
-        self.append(index, tail, mode);
-    }
-
-    /// Lets the queue end with a slot that comes after `tail`.
-    fn append(&mut self, index: u32, tail: u32, mode: WakeMode) {
-        match self.slots.get_mut(tail as usize) {
-            Some(last) => last.next = index,
-            None => self.queue_of(mode).head = index,
-        }
-        self.queue_of(mode).tail = index;
-    }
-
-    fn unlink(&mut self, index: u32) {
-        let slot = &self.slots[index as usize];
-        let (prev, next, mode) = (slot.prev, slot.next, slot.mode);
-        if prev == NIL {
-            self.queue_of(mode).head = next;
-        } else {
-            self.slots[prev as usize].next = next;
-        }
-        if next == NIL {
-            self.queue_of(mode).tail = prev;
-        } else {
-            self.slots[next as usize].prev = prev;
-        }
+        self.next_ticket - 1
     }
 }
 
@@ -257,10 +169,18 @@ impl<H: Host> Default for List<H> {
     }
 }
 
-impl<H: Host> Slot<H> {
+impl<H: Host> Member<H> {
     /// Whether it is an exclusive task that can be chosen.
     fn is_exclusive_task(&self) -> bool {
         !self.is_chosen && self.mode != WakeMode::All && matches!(self.watcher, Some(Watcher::Task(_)))
+    }
+}
+
+/// The queue of watchers with this mode.
+const fn queue(mode: WakeMode) -> usize {
+    match mode {
+        WakeMode::All => SHARED,
+        WakeMode::Exclusive | WakeMode::Handoff => EXCLUSIVE,
     }
 }
 
@@ -340,23 +260,24 @@ impl<H: Host> List<H> {
             let stage = walk.stage;
             let mut at = self.position(walk);
             while walk.stage == stage {
-                let Some(slot) = self.slots.get_mut(at as usize).filter(|slot| slot.ticket < end) else {
+                let Some(slot) = self.slots.slot_mut(at).filter(|slot| slot.value.ticket < end) else {
                     walk.next_stage();
                     break;
                 };
-                let met = slot.interest & walk.owed;
-                if !slot.is_chosen
+                let member = &mut slot.value;
+                let met = member.interest & walk.owed;
+                if !member.is_chosen
                     && !met.is_empty()
-                    && let Some(watcher) = &slot.watcher
+                    && let Some(watcher) = &member.watcher
                 {
                     match notify(watcher) {
                         Visit::Full => return,
                         Visit::Taken if stage == Stage::Exclusive => {
                             // An entry of a ready list is never used up: the tasks that wait on that list are.
                             if matches!(watcher, Watcher::Task(_)) {
-                                self.exclusive_tasks -= u32::from(slot.is_exclusive_task());
-                                slot.is_chosen = true;
-                                slot.must_hand_off = true;
+                                self.exclusive_tasks -= u32::from(member.is_exclusive_task());
+                                member.is_chosen = true;
+                                member.must_hand_off = true;
                                 self.eligible -= 1;
                             }
                             walk.settle(met);
@@ -364,7 +285,7 @@ impl<H: Host> List<H> {
                         Visit::Taken | Visit::Passed => {}
                     }
                 }
-                walk.last = Some((at, slot.ticket));
+                walk.last = Some((at, member.ticket));
                 at = if stage == Stage::Shared { slot.prev } else { slot.next };
             }
         }
@@ -373,19 +294,19 @@ impl<H: Host> List<H> {
     /// The slot after the last one visited, found again if that one has moved.
     fn position(&self, walk: &Walk) -> u32 {
         let is_shared = walk.stage == Stage::Shared;
-        let first = if is_shared { self.shared.tail } else { self.exclusive.head };
+        let first = if is_shared { self.queues[SHARED].tail } else { self.queues[EXCLUSIVE].head };
         let Some((last, ticket)) = walk.last else {
             return first;
         };
-        let after = |slot: &Slot<H>| if is_shared { slot.prev } else { slot.next };
-        let slot = &self.slots[last as usize];
-        if slot.ticket == ticket && slot.watcher.is_some() {
+        let after = |slot: &Slot<Member<H>>| if is_shared { slot.prev } else { slot.next };
+        let known =
+            self.slots.slot(last).filter(|slot| slot.value.ticket == ticket && slot.value.watcher.is_some());
+        if let Some(slot) = known {
             return after(slot);
         }
         let mut at = first;
-        while at != NIL {
-            let slot = &self.slots[at as usize];
-            if if is_shared { slot.ticket < ticket } else { slot.ticket > ticket } {
+        while let Some(slot) = self.slots.slot(at) {
+            if if is_shared { slot.value.ticket < ticket } else { slot.value.ticket > ticket } {
                 break;
             }
             at = after(slot);

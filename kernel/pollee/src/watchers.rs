@@ -20,14 +20,14 @@
 //! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
 
-use alloc::vec::Vec;
 // Not the model checker's: a hint, by which nothing is ordered.
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
 use crate::host::{Count, Lock, Wake};
-use crate::list::{List, Removed, Slot, Visit, Walk};
+use crate::list::{List, Removed, Visit, Walk};
 use crate::ready_list::{Enqueued, ReadyListEntry};
+use crate::slots::Slots;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
 use crate::word::{ReadinessHeader, Snapshot};
 use crate::{Events, Host};
@@ -66,18 +66,7 @@ impl<H: Host> Watchers<H> {
         interest: Events,
         mode: WakeMode,
     ) -> Result<(Token, Snapshot), NoMemory> {
-        let mut list = self.list.lock();
-        while !list.has_room() {
-            let capacity = list.next_capacity();
-            drop(list);
-            let mut larger: Vec<Slot<H>> = Vec::new();
-            larger.try_reserve_exact(capacity).map_err(|_| NoMemory)?;
-            list = self.list.lock();
-            let unused = list.grow(larger);
-            drop(list);
-            drop(unused);
-            list = self.list.lock();
-        }
+        let mut list = Slots::reserve(|| self.list.lock(), |list| &mut list.slots)?;
         let token = list.push(watcher, interest, mode);
         self.note_exclusive_tasks(&list);
         let seen = header.word.watch(interest);
