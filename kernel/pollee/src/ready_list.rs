@@ -11,9 +11,9 @@
 //! Not here: links (`slots`), items and their interest, polling (the epoll instance).
 //! Invariant: a place is linked exactly if it is queued; stamps grow from head to tail.
 //!
-//! A ready list is a [`Locked`] like any file, under the innermost lock. A notification enqueues under the list lock
-//! of the file that changed, and notifies the ready list's own watchers once that lock is gone. An epoll in an epoll
-//! is notified from there: a recursion that is as deep as instances nest, which the kernel bounds.
+//! A ready list is a [`Locked`] like any file, under the innermost lock. Its own watchers are notified once the list
+//! lock of the file that changed is gone. An epoll in an epoll is notified from there: a recursion that is as deep as
+//! instances nest, which the kernel bounds.
 //!
 //! # Why no ready item is lost
 //! ```text
@@ -127,8 +127,7 @@ impl<H: Host> ReadyList<H> {
     /// # Errors
     /// [`NoMemory`] for a place.
     pub fn open(&self) -> Result<Key, NoMemory> {
-        let mut queue = Slots::reserve(|| self.0.lock(), |queue| &mut queue.places)?;
-        Ok(queue.open())
+        Ok(Slots::reserve(|| self.0.lock(), |queue| &mut queue.places)?.open())
     }
 
     /// Takes back the place of an item whose registration has ended.
