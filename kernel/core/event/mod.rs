@@ -7,7 +7,6 @@ pub(crate) mod class;
 mod host;
 pub(crate) mod parker;
 pub(crate) mod rank;
-pub(crate) mod trace;
 
 pub(crate) use host::Pollux;
 

@@ -27,10 +27,10 @@ use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Parker, Unparker};
-use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
+use crate::machine::trace::{self, Kind};
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
