@@ -1,4 +1,4 @@
-//! Watchers: what is registered with a file, and how many of them one event wakes.
+//! Watchers, which are registered with a file, and how many of them one event wakes.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,7 +6,7 @@ use core::fmt;
 use crate::ready_list::ReadyListEntry;
 use crate::{Host, PersistentRegistration};
 
-/// What is told when a watched file changes. The set is closed, so no foreign code runs in a notification.
+/// A watcher, notified when its file changes. The set is closed, so a notification runs no code of the host but [`Wake`].
 pub enum Watcher<H: Host> {
     /// A task that sleeps until the file is ready.
     Task(H::Task),

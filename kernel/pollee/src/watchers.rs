@@ -20,17 +20,16 @@
 //! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
 
-use alloc::vec::Vec;
 // Not the model checker's: a hint, by which nothing is ordered.
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
-use crate::header::ReadinessHeader;
 use crate::host::{Count, Lock, Wake};
-use crate::list::{List, Removed, Slot, Visit, Walk};
+use crate::list::{List, Removed, Visit, Walk};
 use crate::ready_list::{Enqueued, ReadyListEntry};
+use crate::slots::Slots;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
-use crate::word::Snapshot;
+use crate::word::{ReadinessHeader, Snapshot};
 use crate::{Events, Host};
 
 /// Handles collected under the list lock at a time; more watchers take more rounds.
@@ -67,18 +66,7 @@ impl<H: Host> Watchers<H> {
         interest: Events,
         mode: WakeMode,
     ) -> Result<(Token, Snapshot), NoMemory> {
-        let mut list = self.list.lock();
-        while !list.has_room() {
-            let capacity = list.next_capacity();
-            drop(list);
-            let mut larger: Vec<Slot<H>> = Vec::new();
-            larger.try_reserve_exact(capacity).map_err(|_| NoMemory)?;
-            list = self.list.lock();
-            let unused = list.grow(larger);
-            drop(list);
-            drop(unused);
-            list = self.list.lock();
-        }
+        let mut list = Slots::reserve(|| self.list.lock(), |list| &mut list.slots)?;
         let token = list.push(watcher, interest, mode);
         self.note_exclusive_tasks(&list);
         let seen = header.word.watch(interest);
@@ -149,8 +137,8 @@ impl<H: Host> Watchers<H> {
     }
 
     /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. An entry whose list
-    /// has watchers ends its round, so that an epoll around this one hears of it before the watchers that come next
-    /// hear of the event itself: ready items keep the order that Linux gives them.
+    /// has watchers ends its round, so that an epoll around this one is notified before the watchers that come next
+    /// are notified of the event itself: ready items keep the order that Linux gives them.
     fn deliver(&self, header: &ReadinessHeader<H>, mut walk: Walk) {
         let mut is_met = walk.is_exclusive();
         while !walk.is_done() {
@@ -217,11 +205,79 @@ impl<H: Host> Watchers<H> {
     }
 }
 
+/// A notification that is owed. Delivered when dropped, which must not happen under a lock.
+#[must_use]
+pub struct Notification<'a, H: Host> {
+    header: &'a ReadinessHeader<H>,
+    watchers: &'a Watchers<H>,
+    hint: Events,
+    /// What the seeded fault writes too late.
+    #[cfg(loom)]
+    late: Option<Events>,
+}
+
+impl<'a, H: Host> Notification<'a, H> {
+    #[inline]
+    pub(crate) fn new(header: &'a ReadinessHeader<H>, watchers: &'a Watchers<H>, hint: Events) -> Self {
+        Self {
+            header,
+            watchers,
+            hint,
+            #[cfg(loom)]
+            late: None,
+        }
+    }
+
+    /// Wakes the watchers now.
+    pub fn deliver(self) {}
+
+    pub(crate) fn header(&self) -> &'a ReadinessHeader<H> {
+        self.header
+    }
+
+    pub(crate) fn set(&mut self, hint: Events) {
+        self.hint = hint;
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn set_late(&mut self, after: Events) {
+        self.late = Some(after);
+    }
+
+    /// Gives up the notification; the caller delivers the events in another way.
+    pub(crate) fn give_up(mut self) -> Events {
+        core::mem::take(&mut self.hint)
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        let hint = core::mem::take(&mut self.hint);
+        Self {
+            hint,
+            #[cfg(loom)]
+            late: self.late.take(),
+            ..*self
+        }
+    }
+}
+
+impl<H: Host> Drop for Notification<'_, H> {
+    #[inline]
+    fn drop(&mut self) {
+        #[cfg(loom)]
+        if let Some(after) = self.late.take() {
+            self.hint |= after & self.header.word.replace_late(after);
+        }
+        if !self.hint.is_empty() {
+            self.watchers.notify(self.header, self.hint);
+        }
+    }
+}
+
 /// Takes out of the word what no watcher in the list is interested in any more.
 ///
 /// Interests grow with each watcher and shrink when the list is empty. A list that never empties would
-/// keep an old interest for ever, and each such change would walk the list in vain: the first one that
-/// does, pays for the rest.
+/// keep an old interest, and each change that meets it would walk the list for nothing: the first one that does
+/// removes it.
 #[cold]
 fn forget_old_interests<H: Host>(list: &List<H>, header: &ReadinessHeader<H>) {
     let old = header.word.load().interests() - list.interests();
