@@ -28,6 +28,7 @@ use crate::machine::clock;
 use crate::machine::console::{self, println};
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::vdso;
 use crate::machine::trace::{self, Level};
 use crate::net;
 
@@ -52,6 +53,9 @@ pub(crate) fn start() {
 fn start_all() {
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
+    // Linux's word for a counter that must not be trusted.
+    let figures = clock::figures().filter(|_| option("tsc") != Some("unstable"));
+    let vdso = vdso::start(figures);
     report_options();
     set_trace();
     fs::boot::populate();
@@ -59,6 +63,7 @@ fn start_all() {
     scheduler::start_cpu();
     net::impairment::start(option("impair"));
     let started = [
+        vdso,
         clock::deferred::start(),
         console::start(),
         serial::start(),

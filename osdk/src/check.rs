@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// Cargo's arguments for the crates that run on the host.
-const HOST: [&str; 6] = [
+const HOST: [&str; 7] = [
     "--package=frames",
     "--package=pollee",
     "--package=rules",
+    "--package=vdso",
     "--package=handover",
     "--package=pollux-osdk",
     "--package=pollux-protocol",

@@ -17,6 +17,7 @@ use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::{Backing, Purpose, Region};
+use crate::machine::memory::vdso::Vdso;
 
 pub(super) fn maps(subject: Subject) -> Result<Vec<u8>, Errno> {
     let space = subject.process()?.space();
@@ -44,6 +45,7 @@ fn line(text: &mut String, region: &Region) {
         (Some(file), ..) => {
             memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
         }
+        (None, Some((pages, _)), _) if is_vdso(pages) => b"[vdso]".to_vec(),
         (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),
         (None, None, Purpose::Heap) => b"[heap]".to_vec(),
         (None, None, Purpose::Stack) => b"[stack]".to_vec(),
@@ -68,6 +70,11 @@ fn line(text: &mut String, region: &Region) {
         text.push_str(&String::from_utf8_lossy(&name));
     }
     text.push('\n');
+}
+
+fn is_vdso(pages: &Arc<dyn Pages>) -> bool {
+    let any: &dyn Any = &**pages;
+    any.is::<Vdso>()
 }
 
 fn inode(pages: &Arc<dyn Pages>) -> Option<Arc<Inode>> {

@@ -24,6 +24,7 @@ use crate::machine::memory::limits::Limits;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Placement};
 use crate::machine::memory::user::UserSlice;
+use crate::machine::memory::vdso;
 use crate::machine::random;
 
 /// A program that is ready to run.
@@ -115,7 +116,8 @@ fn build(
         entry = hole.wrapping_add(loaded.entry);
     }
     map_stack(&space)?;
-    let stack = fill_stack(&space, program, base, linker_base, arguments)?;
+    let vdso = vdso::map(&space)?;
+    let stack = fill_stack(&space, program, base, linker_base, vdso, arguments)?;
     Ok(Image { space, entry, stack })
 }
 
@@ -285,12 +287,16 @@ const AT_CLKTCK: usize = 17;
 const AT_SECURE: usize = 23;
 const AT_RANDOM: usize = 25;
 const AT_EXECFN: usize = 31;
+const AT_SYSINFO_EHDR: usize = 33;
+/// A row that says nothing.
+const AT_IGNORE: usize = 1;
 
 fn fill_stack(
     space: &AddressSpace,
     program: &Program,
     base: usize,
     linker_base: usize,
+    vdso: Option<usize>,
     arguments: &Arguments,
 ) -> Result<usize, Errno> {
     let mut stack = Stack { space, at: STACK_TOP - size_of::<usize>() };
@@ -302,6 +308,7 @@ fn fill_stack(
     let seed = stack.push(&seed)?;
     let Credentials { users, groups, .. } = arguments.credentials;
     let vector = [
+        vdso.map_or((AT_IGNORE, 0), |image| (AT_SYSINFO_EHDR, image)),
         (AT_PHDR, base + program.headers.address),
         (AT_PHENT, program.headers.size),
         (AT_PHNUM, program.headers.count),

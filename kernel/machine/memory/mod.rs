@@ -10,6 +10,7 @@ pub(crate) mod shared;
 pub(crate) mod space;
 pub(crate) mod transfer;
 pub(crate) mod user;
+pub(crate) mod vdso;
 
 #[cfg(ktest)]
 mod tests;
