@@ -300,7 +300,7 @@ fn fill_stack(
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
-    let Credentials { users, groups, .. } = arguments.credentials;
+    let Credentials { users, groups, .. } = &arguments.credentials;
     let vector = [
         (AT_PHDR, base + program.headers.address),
         (AT_PHENT, program.headers.size),

@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::process_table;
 use crate::machine::memory::limits::{Limits as SpaceLimits, UNLIMITED};
 
 /// A limited resource, by its number.
@@ -40,6 +41,8 @@ impl ResourceLimits {
         limits.set(Resource::Stack as usize, [DEFAULT_STACK, UNLIMITED]);
         limits.set(Resource::Files as usize, DEFAULT_FILES);
         limits.set(Resource::Core as usize, [0, UNLIMITED]);
+        // Half of what there may be at all, as on Linux (`fork_init`).
+        limits.set(Resource::Processes as usize, [process_table::MOST as u64 / 2; 2]);
         limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
         limits
     }
