@@ -13,9 +13,9 @@ use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::linux::fs::path::{self, LastLink, Origin};
-use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments, Failure};
 use crate::linux::task::exit;
-use crate::linux::task::process::Process;
+use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::registers::{self, Registers};
 use crate::linux::task::thread::{Myself, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
@@ -92,6 +92,13 @@ pub(crate) fn start_program(
     let old = process.space();
     let image = exec::load(&executable.inode, &arguments, limits, |path| {
         open_program(origin, path).map(|linker| linker.inode)
+    });
+    let image = image.map_err(|failure| match failure {
+        Failure::Refused(error) => error,
+        Failure::Fatal => {
+            exit::end_process(process, ExitStatus::Killed(Signal::SEGV.number()));
+            Errno::EINVAL
+        }
     })?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);

@@ -14,7 +14,7 @@ use super::xattr::XattrTarget;
 use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
-    mkdir, mknod, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session, setitimer,
+    mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session, setitimer,
     signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
     timer_create, truncate, unlink, utimensat, wait, xattr,
 };
@@ -51,11 +51,13 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         7 => poll::poll(cx, a[0], a[1] as u32, a[2] as i32),
         8 => lseek::lseek(cx, fd(a[0]), a[1].cast_signed() as i64, a[2] as u32),
         9 => {
-            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || mappable(cx, a[4]), a[5] as u64)
+            let may_lock = |len| mlock::check_mapping(cx, a[3] as u32, len);
+            let file = || mappable(cx, a[4]);
+            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, file, a[5] as u64, may_lock)
         }
         10 => memory::mprotect(cx.space(), a[0], a[1], a[2] as u32),
         11 => memory::munmap(cx.space(), a[0], a[1]),
-        12 => memory::brk(cx.space(), a[0]),
+        12 => mlock::brk(cx, a[0]),
         13 => signal::rt_sigaction(cx, a[0], a[1], a[2], a[3]),
         14 => signal::rt_sigprocmask(cx, a[0], a[1], a[2], a[3]),
         15 => signal::rt_sigreturn(cx),
@@ -68,7 +70,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         22 => pipe::pipe(cx, a[0]),
         23 => select::select(cx, a[0] as i32, [a[1], a[2], a[3]], a[4]),
         24 => sched::sched_yield(),
-        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4]),
+        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4], |more| mlock::check_more(cx, more)),
         26 => memory::msync(cx.space(), a[0], a[1], a[2] as u32),
         27 => memory::mincore(cx.space(), a[0], a[1], a[2]),
         28 => memory::madvise(cx.space(), a[0], a[1], a[2] as i32),
@@ -170,10 +172,10 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         145 => sched::sched_getscheduler(cx, a[0]),
         146 => sched::sched_get_priority(a[0], 99),
         147 => sched::sched_get_priority(a[0], 1),
-        149 => memory::mlock(cx.space(), a[0], a[1]),
-        150 => memory::munlock(cx.space(), a[0], a[1]),
-        151 => memory::mlockall(cx.space(), a[0] as u32),
-        152 => memory::munlockall(cx.space()),
+        149 => mlock::mlock(cx, a[0], a[1]),
+        150 => mlock::munlock(cx, a[0], a[1]),
+        151 => mlock::mlockall(cx, a[0] as u32),
+        152 => mlock::munlockall(cx),
         157 => prctl::prctl(cx, a[0], [a[1], a[2], a[3], a[4]]),
         158 => system::arch_prctl(cx, a[0], a[1]),
         160 => limits::prlimit(cx, 0, a[0], a[1], 0),
@@ -263,7 +265,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
         319 => memfd_create::memfd_create(cx, a[0], a[1] as u32),
         324 => sched::membarrier(cx, a[0], a[1]),
-        325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
+        325 => mlock::mlock2(cx, a[0], a[1], a[2] as u32),
         326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
         327 => read::preadv2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
