@@ -40,6 +40,7 @@ use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::ReleaseObserver;
 use crate::core::file::traits::File;
+use crate::machine::memory::account::Account;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
@@ -47,6 +48,8 @@ pub(crate) struct Epoll {
     ready: Arc<ReadyList<Pollux>>,
     /// The instances that contain this one.
     outer: Outer,
+    /// Who made it, whose items its items are.
+    account: Arc<Account>,
     me: Weak<Self>,
 }
 
@@ -75,11 +78,12 @@ impl ItemFile {
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create() -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(account: Arc<Account>) -> Result<Arc<OpenFile>, Errno> {
     let epoll = Arc::new_cyclic(|me| Epoll {
         interest: Ranked::new(Rank::Interest, Table::new()),
         ready: Arc::new(ReadyList::new(Class::Epoll)),
         outer: Outer::new(),
+        account,
         me: me.clone(),
     });
     OpenFile::new(epoll, AccessMode::ReadWrite, OpenFlags::empty())
@@ -121,7 +125,7 @@ impl Epoll {
 
     /// Undoes what a removed item meant outside of this instance.
     fn forget(&self, item: &Item) {
-        control::uncharge();
+        self.account.epoll_items.refund();
         if let Some(inner) = as_epoll(&**item.file.file()) {
             inner.outer.remove(self);
         }

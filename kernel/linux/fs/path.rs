@@ -109,7 +109,7 @@ pub(crate) struct Walk {
 impl Walk {
     /// Starts a walk.
     pub(crate) fn new(origin: &Origin) -> Self {
-        Self { at: origin.start.clone(), credentials: origin.credentials, links: 0 }
+        Self { at: origin.start.clone(), credentials: origin.credentials.clone(), links: 0 }
     }
 
     /// Walks to the directory that contains the last name of `path`, whether or not that name exists.
@@ -127,7 +127,7 @@ impl Walk {
             let mut rest = &path[..];
             while let Some(step) = path::first_step(rest) {
                 self.at.inode.directory()?;
-                self.at.inode.check(self.credentials, Access::EXECUTE)?;
+                self.at.inode.check(&self.credentials, Access::EXECUTE)?;
                 if step.rest.is_empty() {
                     return Ok(match step.name {
                         b"." => Last::Dot,

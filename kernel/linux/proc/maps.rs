@@ -11,16 +11,19 @@ use core::fmt::Write;
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 
-use super::subject::Subject;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::pages::Pages;
+<<<<<<< HEAD
 use crate::machine::memory::space::{Backing, Purpose, Region};
 use crate::machine::memory::vdso::Vdso;
+=======
+use crate::machine::memory::space::{AddressSpace, Backing, Purpose, Region};
+>>>>>>> h17rights
 
-pub(super) fn maps(subject: Subject) -> Result<Vec<u8>, Errno> {
-    let space = subject.process()?.space();
+/// Returns a line for each area of `space`.
+pub(super) fn maps(space: &AddressSpace) -> Result<Vec<u8>, Errno> {
     let mut text = String::new();
     for region in space.regions() {
         line(&mut text, &region);

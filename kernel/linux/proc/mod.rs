@@ -4,6 +4,7 @@
 //! Why: decision 0075.
 //! Source: proc(5).
 
+mod control;
 mod descriptors;
 mod maps;
 mod net;

@@ -172,6 +172,9 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     let space = cx.space();
     let mut is_interrupted = false;
     let prepare = |thread: &Arc<Thread>| {
+        if has(CHILD_SETTID) && !has(VM) {
+            thread.set_tid.store(request.child_tid, Ordering::Relaxed);
+        }
         if has(CHILD_CLEARTID) {
             thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
         }
@@ -210,7 +213,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
 
 /// Writes the child's ID into its own copy of the memory, then runs it.
 fn run_with_child_settid(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
-    let addr = thread.clear_tid.load(Ordering::Relaxed);
+    let addr = thread.set_tid.load(Ordering::Relaxed);
     if addr != 0 {
         let space = thread.process().space();
         let _ = UserPtr::<u32>::new(&space, addr).write(&thread.tid());

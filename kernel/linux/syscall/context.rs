@@ -29,6 +29,7 @@ use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
 use crate::linux::task::signal::signalfd::ThreadPending;
 use crate::linux::task::thread::{Myself, Thread};
+use crate::machine::memory::account::Account;
 use crate::machine::memory::space::AddressSpace;
 
 /// References to the process's parts that a thread keeps, so that a system call needs no lock or reference count to
@@ -105,7 +106,7 @@ impl<'a> Context<'a> {
         let paths = self.process().paths.lock();
         Origin {
             start: paths.cwd.clone(),
-            credentials: *self.process().credentials.lock(),
+            credentials: self.credentials(),
             umask: paths.umask,
         }
     }
@@ -137,6 +138,10 @@ impl Caller for Context<'_> {
 
     fn file_limit(&self) -> u32 {
         u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
+    }
+
+    fn account(&self) -> Arc<Account> {
+        self.process().account()
     }
 
     fn may(&self, right: Right) -> bool {

@@ -10,6 +10,7 @@ use rules::abi::errno::Errno;
 use super::context::{Context, Held};
 use super::table;
 use crate::linux::task::exit;
+use crate::linux::task::oom::{self, Relief};
 use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
@@ -17,7 +18,6 @@ use crate::linux::task::signal::send;
 use crate::linux::task::thread::{Myself, Thread};
 use crate::linux::terminal::session;
 use crate::machine::memory::fault::{Access, FaultError};
-use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::trace::{self, Kind};
 use rules::abi::signal::Signal;
@@ -60,9 +60,6 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
                 exit::end_process(thread.process(), end);
             }
         }
-        if held.space.take_starved() {
-            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
-        }
     }
 }
 
@@ -91,6 +88,10 @@ fn syscall(
             user.general_regs_mut().rax = value;
         }
         Err(errno) => {
+            if is_relieved(thread, number, errno) {
+                begin_again(user, number);
+                return None;
+            }
             let value = errno.to_return_value();
             trace::syscall(Kind::Leave, thread.tid(), value);
             user.general_regs_mut().rax = value;
@@ -102,8 +103,47 @@ fn syscall(
     None
 }
 
+/// Makes user mode perform the system call once more.
+fn begin_again(user: &mut UserContext, number: usize) {
+    /// The length of the instruction `syscall`.
+    const INSTRUCTION: usize = 2;
+    let registers = user.general_regs_mut();
+    registers.rax = number;
+    registers.rip -= INSTRUCTION;
+}
+
+/// Returns whether a system call failed for lack of memory, and there may be some now: it has done nothing, so it can
+/// be performed again.
+#[inline]
+fn is_relieved(thread: &Myself, number: usize, errno: Errno) -> bool {
+    /// clone(2), fork(2), vfork(2), clone3(2).
+    const STARTING: [usize; 4] = [56, 57, 58, 435];
+    let is_starved = thread.take_starved();
+    let relief = match errno {
+        Errno::EFAULT if is_starved => relieve(thread),
+        Errno::ENOMEM => oom::relieve_call(thread),
+        Errno::EAGAIN if STARTING.contains(&number) => oom::relieve_call(thread),
+        _ => Relief::Hopeless,
+    };
+    relief == Relief::Retry
+}
+
+/// Finds memory for a page that the thread cannot do without. Where there is none, the thread's process ends; but init
+/// waits, because without init there is no machine.
+fn relieve(thread: &Myself) -> Relief {
+    let relief = oom::relieve(thread);
+    match relief {
+        Relief::Retry => {}
+        Relief::Hopeless if thread.process().is_init() => oom::nap(thread),
+        Relief::Hopeless => {
+            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
+        }
+    }
+    Relief::Retry
+}
+
 /// Handles an exception of the processor: resolves a page fault, and turns everything else into a signal.
-fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
+fn exception(thread: &Myself, space: &AddressSpace, mode: &mut UserMode) {
     let Some(exception) = mode.context_mut().take_exception() else { return };
     let described = describe(&exception);
     if let Some(info) = fault(thread, space, exception, mode.context()) {
@@ -141,7 +181,7 @@ const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
 /// Resolves a page fault, or returns the signal that the exception causes.
-fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
+fn fault(thread: &Myself, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
     let rip = user.general_regs().rip;
     let info = match exception {
         CpuException::PageFault(page) => {
@@ -155,14 +195,9 @@ fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &
                 Err(FaultError::Denied) => Info::fault(Signal::SEGV, SEGV_ACCERR, page.addr),
                 Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),
                 Err(FaultError::OutOfMemory) => {
-                    if reclaim::pending() > 0 {
-                        // Memory is about to become free; the access is retried after other tasks have run.
-                        ostd::task::Task::yield_now();
-                    }
-                    match space.fault(page.addr, access) {
-                        Ok(()) => return None,
-                        Err(_) => Info::kernel(Signal::KILL),
-                    }
+                    // The instruction is tried again.
+                    relieve(thread);
+                    return None;
                 }
             }
         }

@@ -33,6 +33,7 @@ pub(crate) mod memfd_create;
 pub(crate) mod memory;
 pub(crate) mod mkdir;
 pub(crate) mod mknod;
+pub(crate) mod mlock;
 pub(crate) mod mount;
 pub(crate) mod open;
 pub(crate) mod pidfd_open;

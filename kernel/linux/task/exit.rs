@@ -120,6 +120,7 @@ fn reparent_children(process: &Arc<Process>) {
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
         child.parent.replace(&new_parent);
+        child.parent_executions.store(new_parent.executions.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
         new_parent.children.lock().push(child.clone());
         if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
@@ -156,6 +157,10 @@ fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>) {
 fn signal_parent(child: &Process, parent: &Arc<Process>) {
     let Some(end) = *child.exit_status.lock() else { return };
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
+    // A parent that has executed another program since did not ask for any other signal (`do_notify_parent`).
+    let is_stranger =
+        child.parent_executions.load(Ordering::Relaxed) != parent.executions.load(Ordering::Relaxed);
+    let exit_signal = exit_signal.map(|signal| if is_stranger { Signal::CHLD } else { signal });
     if let Some(signal) = exit_signal {
         let (code, status) = match end {
             ExitStatus::Exited(status) => (CLD_EXITED, status),

@@ -1,10 +1,12 @@
 //! Threads and processes: how they start, run, wait and end.
 
+pub(crate) mod access;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod futex;
 pub(crate) mod hooks;
 pub(crate) mod limits;
+pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod process_table;

@@ -15,6 +15,7 @@ use rules::abi::mode::Permissions;
 use rules::linux::credentials::Credentials;
 
 use super::limits::ResourceLimits;
+use super::oom::Adjustment;
 use super::process_table;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
@@ -28,6 +29,7 @@ use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::machine::clock;
+use crate::machine::memory::account::{self, Account};
 use crate::machine::memory::space::AddressSpace;
 
 /// The working directory and the umask of a process. `CLONE_FS` shares them; here only threads use it.
@@ -92,6 +94,16 @@ pub(crate) struct Process {
     files: SpinLock<Arc<FdTable>>,
     pub(crate) paths: SpinLock<Paths>,
     pub(crate) credentials: SpinLock<Credentials>,
+    /// What its real user's processes have together.
+    account: SpinLock<Arc<Account>>,
+    /// `PR_SET_DUMPABLE`: whether its own user may look into it.
+    pub(crate) is_dumpable: AtomicBool,
+    /// How it stands to the choice of who ends when memory does.
+    pub(crate) oom: Adjustment,
+    /// How often the process has called execve(2).
+    pub(crate) executions: AtomicU32,
+    /// What the parent's count was when this process was created.
+    pub(crate) parent_executions: AtomicU32,
     pub(crate) signals: SpinLock<ProcessSignals>,
     pub(crate) exit_status: SpinLock<Option<ExitStatus>>,
     /// The status that the first thread passed to exit(2).
@@ -122,6 +134,8 @@ pub(crate) struct Process {
     pub(crate) started: Duration,
     /// The path of the program.
     pub(crate) program: SpinLock<Vec<u8>>,
+    /// The file that the program was read from.
+    pub(crate) executable: SpinLock<Option<Location>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -169,7 +183,7 @@ impl Process {
         space: Arc<AddressSpace>,
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
-        let credentials = *parent.credentials.lock();
+        let credentials = parent.credentials.lock().clone();
         process_table::check_room(parent)?;
         let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
         let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
@@ -177,7 +191,12 @@ impl Process {
         let signals = parent.signals.lock().for_child();
         Ok(Arc::new(Self {
             parent: Parent::new(parent),
+            account: SpinLock::new(parent.account()),
             credentials: SpinLock::new(credentials),
+            is_dumpable: flag(&parent.is_dumpable),
+            oom: parent.oom.clone(),
+            parent_executions: copy(&parent.executions),
+            executable: SpinLock::new(parent.executable.lock().clone()),
             group: copy(&parent.group),
             session: copy(&parent.session),
             name: SpinLock::new(parent.name.lock().clone()),
@@ -207,6 +226,11 @@ impl Process {
             files: SpinLock::new(files),
             paths: SpinLock::new(paths),
             credentials: SpinLock::new(Credentials::ROOT),
+            account: SpinLock::new(account::of(0)),
+            is_dumpable: AtomicBool::new(true),
+            oom: Adjustment::default(),
+            executions: AtomicU32::new(0),
+            parent_executions: AtomicU32::new(0),
             signals: SpinLock::new(signals),
             exit_status: SpinLock::new(None),
             first_status: AtomicU8::new(0),
@@ -225,6 +249,7 @@ impl Process {
             arguments: SpinLock::new(Arc::default()),
             started: clock::now(),
             program: SpinLock::new(Vec::new()),
+            executable: SpinLock::new(None),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
@@ -237,6 +262,40 @@ impl Process {
     pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
         process_table::insert(self);
         parent.children.lock().push(self.clone());
+    }
+
+    /// Returns what its real user's processes have together.
+    pub(crate) fn account(&self) -> Arc<Account> {
+        self.account.lock().clone()
+    }
+
+    /// Changes its credentials with `change`, and what depends on them: whether its user may look into it, and whether
+    /// its parent's end concerns it (`commit_creds`).
+    ///
+    /// # Errors
+    /// Those of `change`; nothing was changed.
+    pub(crate) fn change_credentials<R>(
+        &self,
+        change: impl FnOnce(&mut Credentials) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let mut credentials = self.credentials.lock();
+        let mut after = credentials.clone();
+        let result = change(&mut after)?;
+        if credentials.closes_with(&after) {
+            self.is_dumpable.store(false, Ordering::Relaxed);
+            self.parent_death_signal.store(0, Ordering::Relaxed);
+        }
+        let is_other = after.users.real != credentials.users.real;
+        let user = after.users.real;
+        // What is replaced is dropped without the lock.
+        let before = core::mem::replace(&mut *credentials, after);
+        drop(credentials);
+        if is_other {
+            let account = account::of(user);
+            let _before = core::mem::replace(&mut *self.account.lock(), account);
+        }
+        drop(before);
+        Ok(result)
     }
 
     /// Returns the process ID.

@@ -52,6 +52,8 @@ pub(crate) struct Thread {
     unparker: Arc<Unparker>,
     /// set_tid_address(2): the address that is zeroed and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
+    /// `CLONE_CHILD_SETTID`: the address that the thread's ID is written to before it runs.
+    pub(crate) set_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(crate) robust_list: AtomicUsize,
     /// The CPU that the thread ran on last.
@@ -63,12 +65,16 @@ pub(crate) struct Thread {
     pub(crate) name: SpinLock<Option<Vec<u8>>>,
     /// Set when a tick found work other than signals.
     was_ticked: AtomicBool,
+    /// Set when a copy from or to user memory ended short because memory ran out.
+    is_starved: AtomicBool,
 }
 
 /// A thread as it sees itself. Only the thread itself can sleep.
 pub(crate) struct Myself {
     thread: Arc<Thread>,
     parker: Parker,
+    /// When memory was found for it last, and how often in a row.
+    reliefs: Cell<(Duration, u32)>,
     poll_context: RefCell<poll_set::PollContext>,
 }
 
@@ -98,12 +104,14 @@ impl Thread {
             is_dying: AtomicBool::new(false),
             unparker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
+            set_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
             affinity: AtomicU64::new(affinity),
             meter: Meter::default(),
             name: SpinLock::new(None),
             was_ticked: AtomicBool::new(false),
+            is_starved: AtomicBool::new(false),
         });
         let local = Local {
             thread: thread.clone(),
@@ -224,6 +232,18 @@ impl Thread {
         }
     }
 
+    /// Notes that a copy failed for lack of memory, not because of a bad address.
+    pub(super) fn note_starved(&self) {
+        self.is_starved.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether a copy failed for lack of memory since the last call. The system call then returned `EFAULT`,
+    /// although the address was good.
+    #[must_use]
+    pub(crate) fn take_starved(&self) -> bool {
+        self.is_starved.load(Ordering::Relaxed) && self.is_starved.swap(false, Ordering::Relaxed)
+    }
+
     /// Makes the thread end.
     pub(crate) fn kill(&self) {
         self.is_dying.store(true, Ordering::Release);
@@ -263,8 +283,27 @@ impl Thread {
 impl Myself {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
+<<<<<<< HEAD
         let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
         Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
+=======
+        let task = event::Task::new(thread.unparker.clone());
+        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
+        let parker = Parker::new(&thread.unparker);
+        Self { thread: thread.clone(), parker, reliefs: Cell::new((Duration::ZERO, 0)), poll_context }
+    }
+
+    /// Notes that the thread is about to wait for memory. Returns whether that has a point: not if it has done so many
+    /// times in a row.
+    pub(super) fn begin_relief(&self) -> bool {
+        const MOST: u32 = 1000;
+        const IN_A_ROW: Duration = Duration::from_millis(200);
+        let (last, count) = self.reliefs.get();
+        let now = clock::now();
+        let count = if now.saturating_sub(last) < IN_A_ROW { count + 1 } else { 1 };
+        self.reliefs.set((now, count));
+        count <= MOST
+>>>>>>> h17rights
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.

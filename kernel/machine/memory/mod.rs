@@ -1,5 +1,6 @@
 //! User memory: address spaces, page faults, and copies to and from it.
 
+pub(crate) mod account;
 pub(crate) mod budget;
 pub(crate) mod fault;
 pub(crate) mod layout;

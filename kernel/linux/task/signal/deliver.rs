@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 
+use super::super::oom::{self, Relief};
 use super::super::process::ExitStatus;
 use super::super::thread::{Myself, Thread};
 use super::super::{session, timer};
@@ -76,7 +77,14 @@ pub(crate) fn deliver(
                 {
                     call.begin_again(context);
                 }
-                if frame::push(thread, context, &info, &action).is_err() {
+                let mut pushed = frame::push(thread, context, &info, &action);
+                while pushed.is_err() && thread.take_starved() && oom::relieve(thread) == Relief::Retry {
+                    if thread.is_dying() {
+                        return Next::Run;
+                    }
+                    pushed = frame::push(thread, context, &info, &action);
+                }
+                if pushed.is_err() {
                     if info.signal == Signal::SEGV {
                         return Next::EndProcess(ExitStatus::Killed(Signal::SEGV.number()));
                     }

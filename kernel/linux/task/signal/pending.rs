@@ -4,10 +4,12 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use super::super::usage::Usage;
 use super::action::SigActions;
 use super::job::Change;
+use crate::machine::memory::account::Account;
 use rules::abi::signal::{SigSet, Signal};
 
 /// The parts of a `siginfo_t` that vary.
@@ -98,7 +100,25 @@ impl Info {
 #[derive(Default)]
 pub(crate) struct Pending {
     signals: SigSet,
-    infos: VecDeque<Info>,
+    infos: VecDeque<Queued>,
+}
+
+/// The bound of queued signals: `RLIMIT_SIGPENDING`, which counts those of all processes of the receiver's user.
+pub(crate) struct Room {
+    pub(crate) account: Arc<Account>,
+    pub(crate) most: u64,
+}
+
+/// A signal with its information, counted for the receiver's user.
+struct Queued {
+    info: Info,
+    account: Arc<Account>,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.account.signals.refund();
+    }
 }
 
 impl Pending {
@@ -107,21 +127,21 @@ impl Pending {
         self.signals
     }
 
-    /// Returns whether `info` finds room within `most` (`RLIMIT_SIGPENDING`). Standard signals from the kernel or
+    /// Returns whether `info` finds `room`. Standard signals from the kernel or
     /// kill(2) always do, so that other senders cannot crowd them out.
-    pub(crate) fn has_room(&self, info: &Info, most: u64) -> bool {
+    pub(crate) fn has_room(info: &Info, room: &Room) -> bool {
         let is_free = !info.signal.is_queued() && info.code >= 0 || info.of_timer().is_some();
-        is_free || (self.infos.len() as u64) < most
+        is_free || (room.account.signals.used() as u64) < room.most
     }
 
     /// Adds a signal. Without [room](Self::has_room) the signal becomes pending without its info
     /// (`__send_signal_locked`).
-    pub(crate) fn add(&mut self, info: Info, most: u64) {
+    pub(crate) fn add(&mut self, info: Info, room: Room) {
         if let Some((id, overrun)) = info.of_timer() {
-            let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
+            let of_same = |other: &&mut Queued| other.info.of_timer().is_some_and(|(other, _)| other == id);
             if let Some(queued) = self.infos.iter_mut().find(of_same) {
                 // timer_create(2): a timer queues one signal, with the count of expirations that it stands for.
-                queued.fields[0] = queued.fields[0].saturating_add((u64::from(overrun) + 1) << 32);
+                queued.info.fields[0] = queued.info.fields[0].saturating_add((u64::from(overrun) + 1) << 32);
                 return;
             }
         }
@@ -129,25 +149,28 @@ impl Pending {
             return;
         }
         self.signals = self.signals.with(info.signal);
-        if self.has_room(&info, most) && self.infos.try_reserve(1).is_ok() {
-            self.infos.push_back(info);
+        if Self::has_room(&info, &room)
+            && self.infos.try_reserve(1).is_ok()
+            && room.account.signals.charge(usize::MAX)
+        {
+            self.infos.push_back(Queued { info, account: room.account });
         }
     }
 
     /// Returns the first pending signal in `allowed`.
     pub(crate) fn first(&self, allowed: SigSet) -> Option<Info> {
         let signal = self.signals.intersection(allowed).first()?;
-        let known = self.infos.iter().find(|info| info.signal == signal);
-        Some(known.copied().unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
+        let known = self.infos.iter().map(|queued| queued.info).find(|info| info.signal == signal);
+        Some(known.unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
     }
 
     /// Takes the first pending signal in `allowed`.
     pub(crate) fn take(&mut self, allowed: SigSet) -> Option<Info> {
         let info = self.first(allowed)?;
-        if let Some(position) = self.infos.iter().position(|other| other.signal == info.signal) {
+        if let Some(position) = self.infos.iter().position(|other| other.info.signal == info.signal) {
             self.infos.remove(position);
         }
-        if !self.infos.iter().any(|other| other.signal == info.signal) {
+        if !self.infos.iter().any(|other| other.info.signal == info.signal) {
             self.signals = self.signals.without(SigSet::EMPTY.with(info.signal));
         }
         Some(info)
@@ -159,7 +182,7 @@ impl Pending {
             return;
         }
         self.signals = self.signals.without(signals);
-        self.infos.retain(|info| !signals.contains(info.signal));
+        self.infos.retain(|queued| !signals.contains(queued.info.signal));
     }
 }
 

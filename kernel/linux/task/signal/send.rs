@@ -8,6 +8,7 @@ use super::super::exit;
 use super::super::limits::Resource;
 use super::super::process::{ExitStatus, Process};
 use super::super::thread::Thread;
+pub(crate) use super::pending::Room;
 use super::pending::{Info, ProcessSignals};
 use super::{action, job, signalfd};
 use rules::abi::signal::{SigSet, Signal};
@@ -16,7 +17,7 @@ use rules::abi::signal::{SigSet, Signal};
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
     let first = process.threads.lock().first().cloned();
     let is_blocked = first.is_some_and(|thread| thread.signals.lock().mask.contains(info.signal));
-    if queue(process, info, is_blocked, |signals| signals.pending.add(info, most(process))) {
+    if queue(process, info, is_blocked, |signals| signals.pending.add(info, room(process))) {
         offer(process, SigSet::EMPTY.with(info.signal));
     }
 }
@@ -25,16 +26,15 @@ pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
 pub(crate) fn to_thread(thread: &Thread, info: Info) {
     let is_blocked = thread.signals.lock().mask.contains(info.signal);
     if queue(thread.process(), info, is_blocked, |_| {
-        thread.signals.lock().pending.add(info, most(thread.process()))
+        thread.signals.lock().pending.add(info, room(thread.process()))
     }) {
         thread.call_attention();
     }
 }
 
-/// Returns how many signals may be pending for a process, or for one of its threads. Missing: Linux counts the pending
-/// signals of all processes of a user.
-pub(crate) fn most(process: &Process) -> u64 {
-    process.limits.soft(Resource::PendingSignals)
+/// Returns how many signals may be pending for the processes of the receiver's user.
+pub(crate) fn room(process: &Process) -> Room {
+    Room { account: process.account(), most: process.limits.soft(Resource::PendingSignals) }
 }
 
 /// Offers each of the process's pending `signals` to a thread. A thread that ignored one because another thread was to
@@ -94,7 +94,7 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
             signals.actions.set(info.signal, act);
             own.mask = own.mask.without(SigSet::EMPTY.with(info.signal));
         }
-        own.pending.add(info, u64::MAX);
+        own.pending.add(info, Room { most: u64::MAX, ..room(thread.process()) });
     }
     thread.call_attention();
 }
