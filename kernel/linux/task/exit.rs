@@ -156,7 +156,9 @@ fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>) {
 fn signal_parent(child: &Process, parent: &Arc<Process>) {
     let Some(end) = *child.exit_status.lock() else { return };
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
-    if let Some(signal) = exit_signal {
+    let is_ignored = || parent.signals.lock().actions.get(Signal::CHLD).handler == action::IGNORE;
+    // A parent that ignores SIGCHLD does not get it even if it is blocked (`do_notify_parent`).
+    if let Some(signal) = exit_signal.filter(|signal| *signal != Signal::CHLD || !is_ignored()) {
         let (code, status) = match end {
             ExitStatus::Exited(status) => (CLD_EXITED, status),
             ExitStatus::Killed(signal) => (CLD_KILLED, signal),

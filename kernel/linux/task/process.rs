@@ -16,6 +16,7 @@ use rules::linux::credentials::Credentials;
 
 use super::limits::ResourceLimits;
 use super::process_table;
+use super::processor_clock::TimeWatchers;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
@@ -102,6 +103,8 @@ pub(crate) struct Process {
     pub(crate) is_stopped: AtomicBool,
     pub(crate) limits: ResourceLimits,
     pub(crate) timers: Timers,
+    /// Who waits for its processor time, beside its own timers.
+    pub(crate) time_watchers: TimeWatchers,
     /// What ended threads and reaped children have used.
     pub(crate) used: SpinLock<Used>,
     group: AtomicU32,
@@ -214,6 +217,7 @@ impl Process {
             is_stopped: AtomicBool::new(false),
             limits,
             timers: Timers::default(),
+            time_watchers: TimeWatchers::default(),
             used: SpinLock::new(Used::default()),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),

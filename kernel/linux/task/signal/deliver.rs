@@ -7,10 +7,10 @@ use core::time::Duration;
 use ostd::arch::cpu::context::UserContext;
 
 use super::super::process::ExitStatus;
+use super::super::session;
 use super::super::thread::{Myself, Thread};
-use super::super::{session, timer};
 use super::pending::Info;
-use super::{action, frame, job, send};
+use super::{action, dequeue, frame, job, send};
 use crate::core::syscall::caller::Restart;
 use rules::abi::signal::{SigSet, Signal};
 
@@ -48,11 +48,10 @@ pub(crate) fn deliver(
             return Next::Run;
         }
         let Some((info, continues)) = take(thread) else { break };
-        if let Some((id, overrun)) = info.of_timer() {
-            timer::note_delivered(thread.process(), id, overrun);
-        }
+        let is_immune;
         let action = {
             let mut signals = thread.process().signals.lock();
+            is_immune = thread.process().is_init() && !signals.is_vulnerable;
             let action = signals.actions.get(info.signal);
             if action.flags.contains(action::Flags::RESETHAND) && action.handler > action::IGNORE {
                 signals.actions.set(info.signal, action::Action { handler: action::DEFAULT, ..action });
@@ -61,6 +60,7 @@ pub(crate) fn deliver(
         };
         match action.handler {
             action::IGNORE => {}
+            action::DEFAULT if is_immune => {}
             action::DEFAULT if info.signal.is_ignored_by_default() => {}
             action::DEFAULT if info.signal.stops_by_default() => {
                 // signal(7): SIGTSTP, SIGTTIN and SIGTTOU do not stop an orphaned group.
@@ -121,11 +121,9 @@ impl Interrupted {
     }
 }
 
-/// Takes the next signal, with the count of `SIGCONT`s sent so far.
+/// Takes the next signal that is not blocked, with the count of `SIGCONT`s sent so far.
 fn take(thread: &Thread) -> Option<(Info, u32)> {
-    let mut shared = thread.process().signals.lock();
-    let mut own = thread.signals.lock();
-    let allowed = SigSet::from_bits(!0).without(own.mask);
-    let info = own.pending.take(allowed).or_else(|| shared.pending.take(allowed))?;
-    Some((info, shared.continues))
+    // Only the thread itself changes its mask.
+    let mask = thread.signals.lock().mask;
+    dequeue::take(thread, SigSet::from_bits(!0).without(mask))
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod action;
 pub(crate) mod deliver;
+pub(crate) mod dequeue;
 pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod pending;
