@@ -14,7 +14,6 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
-use crate::core::event::trace::{self, Level};
 use crate::linux::fs::open::{self, OpenHow};
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
@@ -29,6 +28,7 @@ use crate::machine::clock;
 use crate::machine::console::{self, println};
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::space::AddressSpace;
+use crate::machine::trace::{self, Level};
 use crate::net;
 
 /// The first program, unless the command line names another with `init=`.

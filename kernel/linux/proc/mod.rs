@@ -13,6 +13,7 @@ mod subject;
 mod sysctl;
 mod system;
 mod text;
+pub(crate) mod trace;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -11,11 +11,12 @@ use core::fmt::Write;
 use pollee::Count;
 use rules::linux::abi::utsname;
 
+use super::trace::Line;
 use crate::core::event::class::{self, Class};
-use crate::core::event::trace;
 use crate::linux::fs::mount;
 use crate::linux::fs::path;
 use crate::machine::memory::budget;
+use crate::machine::trace;
 
 /// The columns of `pollee`, in the order of [`Count`].
 const COUNTS: [&str; Count::KINDS] =
@@ -106,7 +107,7 @@ pub(super) fn mounts() -> Vec<u8> {
 pub(super) fn trace() -> Vec<u8> {
     let mut text = String::new();
     for event in trace::all() {
-        line(&mut text, format_args!("{event}\n"));
+        line(&mut text, format_args!("{}\n", Line(event)));
     }
     text.into_bytes()
 }

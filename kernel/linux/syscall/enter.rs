@@ -9,7 +9,6 @@ use rules::abi::errno::Errno;
 
 use super::context::{Context, Held};
 use super::table;
-use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
 use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
@@ -20,6 +19,7 @@ use crate::linux::terminal::session;
 use crate::machine::memory::fault::{Access, FaultError};
 use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
+use crate::machine::trace::{self, Kind};
 use rules::abi::signal::Signal;
 
 /// Runs a thread until it ends; passed to [`Thread::spawn`].

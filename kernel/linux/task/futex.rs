@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
-use pollee::{Sleep, WakeReason};
+use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::thread::Myself;
@@ -163,7 +163,7 @@ fn wake_locked(waiters: &mut FutexQueues, key: Identity, most: usize, bits: u32)
         }
         count += 1;
         waiter.is_woken.store(true, Ordering::Release);
-        waiter.unparker.unpark();
+        waiter.unparker.wake();
         false
     });
     if queue.is_empty() {

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
-use pollee::Events;
+use pollee::{Events, Wake};
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::credentials::Credentials;
@@ -312,7 +312,7 @@ impl Process {
     pub(crate) fn release_vfork_parent(&self) {
         let parent = self.vfork_parent.lock().take();
         if let Some(parent) = parent {
-            parent.unpark();
+            parent.wake();
         }
     }
 

@@ -16,7 +16,7 @@ use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
-use pollee::{Sleep, WakeReason};
+use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::process::Process;
@@ -27,10 +27,10 @@ use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Parker, Unparker};
-use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
+use crate::machine::trace::{self, Kind};
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
@@ -246,7 +246,7 @@ impl Thread {
 
     /// Ends the thread's sleep, or its next one before it begins.
     pub(crate) fn wake(&self) {
-        self.unparker.unpark();
+        self.unparker.wake();
     }
 
     /// Returns what the thread has used.
@@ -263,8 +263,7 @@ impl Thread {
 impl Myself {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let task = event::Task::new(thread.unparker.clone());
-        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
+        let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
         Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
     }
 
@@ -304,8 +303,8 @@ impl poll_set::PollThread for Myself {
 impl Sleep<event::Pollux> for Myself {
     type Deadline = Duration;
 
-    fn task(&self) -> event::Task {
-        event::Task::new(self.unparker.clone())
+    fn task(&self) -> Arc<Unparker> {
+        self.unparker.clone()
     }
 
     fn sleep(&self, until: Option<Duration>) -> WakeReason {

@@ -58,7 +58,9 @@
 //! | `locked` ([`Locked`]) | the word under an owner's lock; why a load suffices in two of three cases |
 //! | `watchers`, `list` | registration, exclusive choice, delivery; why only list operations clear interests |
 //! | `ready_list` ([`ReadyList`]) | what an epoll instance waits on |
-//! | `wait` ([`wait_events`]) | the loop in which threads sleep |
+//! | `slots` | the links of both lists |
+//! | `wait` ([`wait_events`], [`Registration`]) | the loop in which threads sleep |
+//! | `poller` ([`Poller`]) | one wait for many files |
 //! | `persistent` ([`PersistentRegistration`]) | why a registration may outlive a wait |
 //! | [`lock_free`] | the word with a version, for state that is not behind one lock; in Pollux, the pidfds |
 //!
@@ -89,17 +91,16 @@ mod events;
 mod fault;
 #[cfg(loom)]
 pub mod fault;
-mod header;
 mod host;
 mod list;
 pub mod lock_free;
 mod locked;
-mod notification;
 mod persistent;
 mod policy;
 mod pollable;
+mod poller;
 pub mod ready_list;
-mod registration;
+mod slots;
 mod sync;
 mod wait;
 mod watcher;
@@ -107,21 +108,21 @@ mod watchers;
 mod word;
 
 pub use events::Events;
-pub use header::ReadinessHeader;
 pub use host::{Count, Host, Lock, Wake};
 pub use list::List as WatcherList;
 pub use locked::{Guard, Locked, ReadGuard, Readiness};
-pub use notification::Notification;
 pub use persistent::{PersistentRegistration, WaitEpochs};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
 pub use pollable::{Pollable, ReadinessSource};
+pub use poller::Poller;
 pub use ready_list::{ReadyList, ReadyListEntry};
-pub use registration::{Poller, Registration};
 pub use wait::{
-    Recheck, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try, wait_many,
+    Recheck, Registration, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try,
+    wait_many,
 };
 pub use watcher::{NoMemory, Token, WakeMode, Watcher};
-pub use word::ReadinessWord;
+pub use watchers::Notification;
+pub use word::{ReadinessHeader, ReadinessWord};
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

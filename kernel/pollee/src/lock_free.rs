@@ -39,13 +39,11 @@
 use core::fmt;
 
 use crate::fault::{self, Fault};
-use crate::header::ReadinessHeader;
 use crate::host::Count;
 use crate::locked::Readiness;
-use crate::notification::Notification;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
-use crate::watchers::Watchers;
-use crate::word::{ReadinessWord, SPARE_SHIFT, Snapshot};
+use crate::watchers::{Notification, Watchers};
+use crate::word::{ReadinessHeader, ReadinessWord, SPARE_SHIFT, Snapshot};
 use crate::{Events, Host, Policy};
 
 const VERSION_ONE: u64 = 1 << SPARE_SHIFT;

@@ -4,8 +4,8 @@
 //! [`ReadyList`](crate::ReadyList). A [`Pollable`] is a file as others see it. Most files show their source as it is;
 //! an end of a pipe shows some of its events, an end of a terminal translates them.
 
-use crate::header::ReadinessHeader;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
+use crate::word::ReadinessHeader;
 use crate::{Count, Events, Host};
 
 /// Where readiness is kept and watchers are registered.

@@ -2,7 +2,7 @@
 //!
 //! Why: decision 0053, decision 0062.
 //!
-//! Owns: the loop.   Not here: what is tried, `O_NONBLOCK`, how a thread sleeps (the kernel).
+//! Owns: the loop, the registration that ends with it.   Not here: what is tried, `O_NONBLOCK`, how a thread sleeps (the kernel).
 //!
 //! # Why no wake is lost
 //! ```text
@@ -17,8 +17,7 @@
 use core::task::Poll;
 
 use crate::pollable::Pollable;
-use crate::registration::Registration;
-use crate::watcher::{NoMemory, WakeMode};
+use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
 use crate::{Count, Events, Host};
 
 /// A thread, as far as waiting goes.
@@ -161,5 +160,52 @@ fn sleep_between<H: Host, S: Sleep<H>, T>(
             None => {}
         }
         reason = Some(thread.sleep(deadline));
+    }
+}
+
+/// A task's registration with one file, for an operation that blocks.
+pub struct Registration<'a, H: Host> {
+    file: &'a dyn Pollable<H>,
+    /// `None` only while it is being dropped.
+    token: Option<Token>,
+    ready: Events,
+}
+
+impl<'a, H: Host> Registration<'a, H> {
+    /// Registers `task` with `file`. Before the task sleeps, its operation must be tried once more, or
+    /// [`ready`](Self::ready) looked at.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing was registered.
+    pub fn new(
+        file: &'a dyn Pollable<H>,
+        task: H::Task,
+        interest: Events,
+        mode: WakeMode,
+    ) -> Result<Self, NoMemory> {
+        let (token, ready) = file.register(Watcher::Task(task), interest, mode)?;
+        Ok(Self { file, token: Some(token), ready })
+    }
+
+    /// What the file was ready for just after the registration. For an operation that finds nothing where that is
+    /// empty, it stands for the try: a change before it would be in it, and one after it wakes the task.
+    #[must_use]
+    pub const fn ready(&self) -> Events {
+        self.ready
+    }
+
+    /// Makes an exclusive waiter eligible again: after each wake, before the try.
+    pub fn rearm(&self) {
+        if let Some(token) = &self.token {
+            self.file.rearm(token);
+        }
+    }
+}
+
+impl<H: Host> Drop for Registration<'_, H> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            drop(self.file.unregister(token));
+        }
     }
 }

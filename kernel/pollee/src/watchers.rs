@@ -20,17 +20,16 @@
 //! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
 
-use alloc::vec::Vec;
 // Not the model checker's: a hint, by which nothing is ordered.
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
-use crate::header::ReadinessHeader;
 use crate::host::{Count, Lock, Wake};
-use crate::list::{List, Removed, Slot, Visit, Walk};
+use crate::list::{List, Removed, Visit, Walk};
 use crate::ready_list::{Enqueued, ReadyListEntry};
+use crate::slots::Slots;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
-use crate::word::Snapshot;
+use crate::word::{ReadinessHeader, Snapshot};
 use crate::{Events, Host};
 
 /// Handles collected under the list lock at a time; more watchers take more rounds.
@@ -67,18 +66,7 @@ impl<H: Host> Watchers<H> {
         interest: Events,
         mode: WakeMode,
     ) -> Result<(Token, Snapshot), NoMemory> {
-        let mut list = self.list.lock();
-        while !list.has_room() {
-            let capacity = list.next_capacity();
-            drop(list);
-            let mut larger: Vec<Slot<H>> = Vec::new();
-            larger.try_reserve_exact(capacity).map_err(|_| NoMemory)?;
-            list = self.list.lock();
-            let unused = list.grow(larger);
-            drop(list);
-            drop(unused);
-            list = self.list.lock();
-        }
+        let mut list = Slots::reserve(|| self.list.lock(), |list| &mut list.slots)?;
         let token = list.push(watcher, interest, mode);
         self.note_exclusive_tasks(&list);
         let seen = header.word.watch(interest);
@@ -214,6 +202,74 @@ impl<H: Host> Watchers<H> {
 
     fn note_exclusive_tasks(&self, list: &List<H>) {
         self.exclusive_tasks.store(list.exclusive_tasks(), Ordering::Relaxed);
+    }
+}
+
+/// A notification that is owed. Delivered when dropped, which must not happen under a lock.
+#[must_use]
+pub struct Notification<'a, H: Host> {
+    header: &'a ReadinessHeader<H>,
+    watchers: &'a Watchers<H>,
+    hint: Events,
+    /// What the seeded fault writes too late.
+    #[cfg(loom)]
+    late: Option<Events>,
+}
+
+impl<'a, H: Host> Notification<'a, H> {
+    #[inline]
+    pub(crate) fn new(header: &'a ReadinessHeader<H>, watchers: &'a Watchers<H>, hint: Events) -> Self {
+        Self {
+            header,
+            watchers,
+            hint,
+            #[cfg(loom)]
+            late: None,
+        }
+    }
+
+    /// Wakes the watchers now.
+    pub fn deliver(self) {}
+
+    pub(crate) fn header(&self) -> &'a ReadinessHeader<H> {
+        self.header
+    }
+
+    pub(crate) fn set(&mut self, hint: Events) {
+        self.hint = hint;
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn set_late(&mut self, after: Events) {
+        self.late = Some(after);
+    }
+
+    /// Gives up the notification; the caller delivers the events in another way.
+    pub(crate) fn give_up(mut self) -> Events {
+        core::mem::take(&mut self.hint)
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        let hint = core::mem::take(&mut self.hint);
+        Self {
+            hint,
+            #[cfg(loom)]
+            late: self.late.take(),
+            ..*self
+        }
+    }
+}
+
+impl<H: Host> Drop for Notification<'_, H> {
+    #[inline]
+    fn drop(&mut self) {
+        #[cfg(loom)]
+        if let Some(after) = self.late.take() {
+            self.hint |= after & self.header.word.replace_late(after);
+        }
+        if !self.hint.is_empty() {
+            self.watchers.notify(self.header, self.hint);
+        }
     }
 }
 

@@ -18,9 +18,13 @@
 //! the list lock only, so each side sees the other's half change under it and never its own.
 //!
 //! `locked` has the argument why no wake is lost. A `Locked` leaves bits 30 to 63 zero.
+//!
+//! Why: decision 0054.
 
+use crate::Host;
 use crate::events::{self, Events};
 use crate::fault::{self, Fault};
+use crate::host::Count;
 use crate::sync::{AtomicU64, Ordering, const_fn};
 
 const CACHED: u64 = 1 << 15;
@@ -182,6 +186,38 @@ impl ReadinessWord {
 impl Default for ReadinessWord {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The readiness word of a file, and the class of object for which its events are counted.
+///
+/// A caller that polls thousands of files can hold each file's header and skip the virtual call.
+pub struct ReadinessHeader<H: Host> {
+    pub(crate) word: ReadinessWord,
+    class: H::Class,
+}
+
+impl<H: Host> ReadinessHeader<H> {
+    pub(crate) const fn new(word: ReadinessWord, class: H::Class) -> Self {
+        Self { word, class }
+    }
+
+    /// The file's readiness, if it is cached: one load. The caller counts the [`Count::Hit`]. On `None` it polls
+    /// the file, which counts by itself.
+    #[inline]
+    pub fn events(&self) -> Option<Events> {
+        self.word.events()
+    }
+
+    /// The class of object.
+    #[inline]
+    pub const fn class(&self) -> H::Class {
+        self.class
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, what: Count) {
+        H::count(self.class, what);
     }
 }
 

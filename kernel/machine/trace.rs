@@ -1,19 +1,15 @@
 //! The last events of each CPU, for `/proc/trace` and for the message of a panic.
 //!
-//! Owns: a ring of events for each CPU.   Not here: totals (event/class).
+//! Owns: a ring of events for each CPU.   Not here: totals (`core/event/class`), the text (`linux/proc/trace`).
 //!
 //! Writing takes no lock and never waits: a CPU writes to its own ring, and an interrupt handler that interrupts it
 //! takes the next slot. A concurrent reader may see a half-written event: a trace is for human eyes, not for
 //! programs.
 
 use alloc::vec::Vec;
-use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-use syscalls::Sysno;
-
-use super::class::Class;
-use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
+use super::per_cpu::{CPUS, CacheLines, PerCpu};
 
 /// How much is recorded: the command line's `trace=`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -106,11 +102,15 @@ fn write(kind: Kind, tid: u32, number: usize) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     /// The time-stamp counter.
-    time: u64,
-    cpu: usize,
-    kind: Kind,
-    tid: u32,
-    number: u64,
+    pub(crate) time: u64,
+    /// The CPU that recorded it.
+    pub(crate) cpu: usize,
+    /// What happened.
+    pub(crate) kind: Kind,
+    /// The thread; 0: none, or unknown.
+    pub(crate) tid: u32,
+    /// What the kind says of it.
+    pub(crate) number: u64,
 }
 
 /// Returns the events of all CPUs that are not overwritten yet, the oldest first.
@@ -141,30 +141,5 @@ impl Slot {
         let kind = *KINDS.get((origin >> 32) as usize)?;
         let number = self.number.load(Ordering::Relaxed);
         (time != 0).then_some(Event { time, cpu, kind, tid: origin as u32, number })
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let microseconds = u128::from(self.time) * 1_000_000 / u128::from(ostd::arch::tsc_freq().max(1));
-        write!(out, "{:>12} us  cpu {}  ", microseconds, self.cpu)?;
-        match self.tid {
-            0 => write!(out, "thread    -  ")?,
-            tid => write!(out, "thread {tid:>4}  ")?,
-        }
-        let class = || Class::COUNTED.get(self.number as usize).map_or("?", |class| class.name());
-        match self.kind {
-            Kind::Enter => match Sysno::new(self.number as usize) {
-                Some(name) => write!(out, "{name}"),
-                None => write!(out, "syscall {}", self.number),
-            },
-            Kind::Leave => write!(out, "  returns {}", self.number.cast_signed()),
-            Kind::Notify => write!(out, "  {} tells its watchers", class()),
-            Kind::SpuriousWake => write!(out, "  spurious wake by {}", class()),
-            Kind::Sleep => write!(out, "  sleeps"),
-            Kind::Wake if self.number == 0 => write!(out, "  is woken"),
-            Kind::Wake => write!(out, "  wakes, its time is up"),
-            Kind::Fault => write!(out, "fault at {:#x}", self.number),
-        }
     }
 }

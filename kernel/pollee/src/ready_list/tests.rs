@@ -2,16 +2,16 @@
 
 use alloc::vec::Vec;
 
-use super::{Key, Queue, Settle};
+use super::{Key, Places, Settle};
 
-fn queue_of(items: usize) -> (Queue, Vec<Key>) {
-    let mut queue = Queue::new();
+fn queue_of(items: usize) -> (Places, Vec<Key>) {
+    let mut queue = Places::new();
     let keys = (0..items).map(|_| queue.open()).collect();
     (queue, keys)
 }
 
 /// What one scan reports, each item settled as `how`.
-fn scan(queue: &mut Queue, how: Settle) -> Vec<Key> {
+fn scan(queue: &mut Places, how: Settle) -> Vec<Key> {
     let start = queue.now();
     let mut seen = Vec::new();
     while let Some(taken) = queue.take(start) {
