@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
+use pollee::Wake as _;
 use rules::abi::errno::Errno;
 
 use super::process::Process;
@@ -153,7 +154,7 @@ impl TimeWatchers {
             let owner = match self.list.lock().get(at) {
                 None => return,
                 Some(Watcher::Sleeper(unparker)) => {
-                    unparker.unpark();
+                    unparker.wake();
                     continue;
                 }
                 Some(Watcher::Timers(owner)) => owner.clone(),

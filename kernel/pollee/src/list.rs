@@ -254,7 +254,7 @@ impl Walk {
 
 impl<H: Host> List<H> {
     /// Visits the watchers that `walk` has still to notify; it is done when [`Walk::is_done`] says so.
-    pub(crate) fn visit(&mut self, walk: &mut Walk, mut notify: impl FnMut(&Watcher<H>) -> Visit) {
+    pub(crate) fn visit(&mut self, walk: &mut Walk, mut notify: impl FnMut(&Watcher<H>, Events) -> Visit) {
         let end = *walk.end.get_or_insert(self.next_ticket);
         while walk.stage != Stage::Done {
             let stage = walk.stage;
@@ -270,7 +270,7 @@ impl<H: Host> List<H> {
                     && !met.is_empty()
                     && let Some(watcher) = &member.watcher
                 {
-                    match notify(watcher) {
+                    match notify(watcher, met) {
                         Visit::Full => return,
                         Visit::Taken if stage == Stage::Exclusive => {
                             // An entry of a ready list is never used up: the tasks that wait on that list are.

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod pending;
 pub(crate) mod send;
+pub(crate) mod sigio;
 pub(crate) mod signalfd;
 mod xsave;
 

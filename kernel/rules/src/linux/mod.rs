@@ -13,6 +13,7 @@ pub mod proc_net;
 pub mod pty;
 pub mod record_lock;
 pub mod seals;
+pub mod sigio;
 pub mod signal;
 pub mod timer;
 pub mod tty;
