@@ -7,7 +7,7 @@ use core::time::Duration;
 use ostd::arch::cpu::context::UserContext;
 
 use super::super::process::ExitStatus;
-use super::super::thread::{Myself, Thread};
+use super::super::thread::{CurrentThread, Thread};
 use super::super::{session, timer};
 use super::pending::Info;
 use super::{action, frame, job, send};
@@ -36,7 +36,7 @@ pub(crate) struct Interrupted {
 ///
 /// `resume` receives the deadline of a system call that is restarted.
 pub(crate) fn deliver(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     interrupted: Option<Interrupted>,
     resume: &mut Option<Duration>,
