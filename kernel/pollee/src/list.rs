@@ -1,4 +1,4 @@
-//! The list of watchers: who is in it, and which of them an event wakes.
+//! The list of watchers, and the choice which of them an event wakes.
 //!
 //! An event wakes all shared watchers that are interested, then one exclusive watcher. A watcher is moved in and moved
 //! out again, so nothing is allocated to insert and nothing dropped to remove.
@@ -38,7 +38,7 @@ pub(crate) struct Member<H: Host> {
     mode: WakeMode,
     /// Chosen for an event since it was put in or armed again: not to be chosen again.
     is_chosen: bool,
-    /// To hand on what it does not use: chosen at any time since it was put in, or [`WakeMode::Handoff`].
+    /// Whether it hands on an event that it does not use: chosen at any time since it was put in, or [`WakeMode::Handoff`].
     must_hand_off: bool,
     watcher: Option<Watcher<H>>,
 }
@@ -47,7 +47,9 @@ pub(crate) struct Member<H: Host> {
 pub(crate) struct Removed<H: Host> {
     pub(crate) watcher: Watcher<H>,
     pub(crate) interest: Events,
-    /// It was chosen, and another exclusive watcher could be.
+    /// It was chosen since it was put in or armed again.
+    pub(crate) is_chosen: bool,
+    /// It was chosen at any time, and another exclusive watcher could be.
     pub(crate) must_hand_off: bool,
 }
 
@@ -101,13 +103,15 @@ impl<H: Host> List<H> {
         let member = &mut self.slots[index];
         self.exclusive_tasks -= u32::from(member.is_exclusive_task());
         self.eligible -= usize::from(!member.is_chosen);
-        let (mode, interest, must_hand_off) = (member.mode, member.interest, member.must_hand_off);
+        let (mode, interest) = (member.mode, member.interest);
+        let (is_chosen, must_hand_off) = (member.is_chosen, member.must_hand_off);
         let watcher = member.watcher.take();
         self.slots.unlink(&mut self.queues[queue(mode)], index);
         self.slots.free(index);
         Removed {
             watcher: watcher.expect("the slot is in use"),
             interest,
+            is_chosen,
             must_hand_off: must_hand_off && self.queues[EXCLUSIVE].head != NIL,
         }
     }
@@ -190,7 +194,7 @@ pub(crate) struct Walk {
     /// The part of the hint for which an exclusive watcher has still to be woken.
     owed: Events,
     /// Watchers from this ticket on came after the walk began: without this end, exclusive watchers that
-    /// register again and again would keep the notifier for ever.
+    /// register again and again would never let the notifier go.
     end: Option<u64>,
     stage: Stage,
     /// The last slot that was visited in this stage, and the ticket it had.
@@ -235,9 +239,11 @@ impl Walk {
         self.stage == Stage::Exclusive
     }
 
-    /// One exclusive watcher suffices for each event, but the end of a file concerns all of them: each will succeed.
+    /// One exclusive watcher suffices for each event, whichever of its two names it waits for, but the end of a file
+    /// concerns all of them: each will succeed.
     fn settle(&mut self, met: Events) {
-        self.owed -= met - Events::ALWAYS;
+        let whole = [Events::READABLE, Events::WRITABLE].into_iter().filter(|event| event.intersects(met));
+        self.owed -= whole.fold(met - Events::ALWAYS, Events::union);
         if self.owed.is_empty() {
             self.stage = Stage::Done;
         }
