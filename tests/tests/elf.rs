@@ -4,9 +4,9 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use pollux_tests::Errno;
 use pollux_tests::child::{self, Status};
 use pollux_tests::sys::{self, Result};
-use pollux_tests::Errno;
 
 const ELIBBAD: Errno = Errno(80);
 const SEGV: Status = Status::Killed(libc::SIGSEGV);
@@ -46,7 +46,14 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
-        let code = Segment { kind: PT_LOAD, flags: 5, offset: PAGE, address: BASE, in_file: 12, in_memory: 12 };
+        let code = Segment {
+            kind: PT_LOAD,
+            flags: 5,
+            offset: PAGE,
+            address: BASE,
+            in_file: 12,
+            in_memory: 12,
+        };
         Self {
             kind: 2,
             machine: 62,
@@ -123,8 +130,12 @@ fn run(bytes: &[u8]) -> Result<Status> {
         let argv = [file.as_ptr(), core::ptr::null()];
         let envp = [core::ptr::null::<libc::c_char>()];
         // SAFETY: the arrays end with null pointers.
-        let error =
-            unsafe { sys::call(libc::SYS_execve, [file.as_ptr().addr(), argv.as_ptr().addr(), envp.as_ptr().addr()]) };
+        let error = unsafe {
+            sys::call(
+                libc::SYS_execve,
+                [file.as_ptr().addr(), argv.as_ptr().addr(), envp.as_ptr().addr()],
+            )
+        };
         // Errors are told apart from the program's own status.
         child::exit(128 + error.unwrap_err().0);
     });
@@ -143,7 +154,18 @@ fn a_program_runs() {
 
 #[test]
 fn an_entry_outside_ends_the_process() {
-    for entry in [0, 1, BASE + PAGE, 1 << 40, TASK_SIZE - 1, TASK_SIZE, 1 << 47, 1 << 63, u64::MAX - 1, u64::MAX] {
+    for entry in [
+        0,
+        1,
+        BASE + PAGE,
+        1 << 40,
+        TASK_SIZE - 1,
+        TASK_SIZE,
+        1 << 47,
+        1 << 63,
+        u64::MAX - 1,
+        u64::MAX,
+    ] {
         assert_eq!(Program::with(|program| program.entry = entry).run(), Ok(SEGV), "{entry:#x}");
         let dynamic = Program::with(|program| (program.kind, program.entry) = (3, entry));
         assert_eq!(dynamic.run(), Ok(SEGV), "dynamic {entry:#x}");
@@ -200,7 +222,8 @@ fn programs_may_lie_high() {
 
 #[test]
 fn a_second_segment_may_lie_over_the_first() {
-    let second = Segment { kind: PT_LOAD, flags: 6, offset: 0, address: BASE, in_file: 100, in_memory: 100 };
+    let second =
+        Segment { kind: PT_LOAD, flags: 6, offset: 0, address: BASE, in_file: 100, in_memory: 100 };
     // The code is covered by data, which cannot be executed.
     assert_eq!(Program::new().also(second.clone()).run(), Ok(SEGV));
     let behind = Segment { address: BASE + PAGE, in_memory: 3 * PAGE, ..second };
@@ -208,8 +231,14 @@ fn a_second_segment_may_lie_over_the_first() {
 }
 
 fn interpreted(name: &[u8], len: u64) -> Program {
-    let interpreter =
-        Segment { kind: PT_INTERP, flags: 4, offset: 2048, address: 0, in_file: len, in_memory: len };
+    let interpreter = Segment {
+        kind: PT_INTERP,
+        flags: 4,
+        offset: 2048,
+        address: 0,
+        in_file: len,
+        in_memory: len,
+    };
     Program { interpreter: name.to_vec(), ..Program::new() }.also(interpreter)
 }
 
@@ -222,7 +251,8 @@ fn a_wrong_interpreter_is_the_callers_to_see() {
     assert_eq!(interpreted(b"/nowhere\0", 1 << 20).run(), Err(Errno::ENOEXEC));
     assert_eq!(interpreted(b"/nowhere\0", 0).run(), Err(Errno::ENOEXEC));
     let text = format!("/tmp/elf-text-{}", sys::getpid());
-    fs::write(&text, "not a program, but long enough to have the header of one: sixty-four bytes").unwrap();
+    fs::write(&text, "not a program, but long enough to have the header of one: sixty-four bytes")
+        .unwrap();
     fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
     let name = [text.as_bytes(), b"\0"].concat();
     assert_eq!(interpreted(&name, name.len() as u64).run(), Err(ELIBBAD));

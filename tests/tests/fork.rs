@@ -224,7 +224,9 @@ fn a_child_finds_its_own_id_where_the_parent_asked_for_it() {
             let mut id = 7_i32;
             let at = (&raw mut id).addr();
             // SAFETY: the child uses its own copy of the memory.
-            let pid = unsafe { sys::call(libc::SYS_clone, [flags | libc::SIGCHLD as usize, 0, 0, at, 0]) };
+            let pid = unsafe {
+                sys::call(libc::SYS_clone, [flags | libc::SIGCHLD as usize, 0, 0, at, 0])
+            };
             if pid == Ok(0) {
                 // SAFETY: the variable is ours; the kernel has written it.
                 let found = unsafe { (&raw const id).read_volatile() };

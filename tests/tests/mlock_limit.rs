@@ -56,9 +56,11 @@ fn mappings_that_are_locked_count() {
         assert_eq!(mmap(9, libc::MAP_LOCKED), Err(Errno::EAGAIN));
         let start = mmap(6, libc::MAP_LOCKED).unwrap();
         assert_eq!(mmap(3, libc::MAP_LOCKED), Err(Errno::EAGAIN));
-        let grown = call(libc::SYS_mremap, [start, 6 * PAGE, 9 * PAGE, libc::MREMAP_MAYMOVE as usize]);
+        let grown =
+            call(libc::SYS_mremap, [start, 6 * PAGE, 9 * PAGE, libc::MREMAP_MAYMOVE as usize]);
         assert_eq!(grown, Err(Errno::EAGAIN));
-        let grown = call(libc::SYS_mremap, [start, 6 * PAGE, 8 * PAGE, libc::MREMAP_MAYMOVE as usize]);
+        let grown =
+            call(libc::SYS_mremap, [start, 6 * PAGE, 8 * PAGE, libc::MREMAP_MAYMOVE as usize]);
         assert!(grown.is_ok(), "{grown:?}");
         assert_eq!(call(libc::SYS_mlockall, [libc::MCL_CURRENT as usize]), Err(Errno::ENOMEM));
         assert_eq!(call(libc::SYS_mlockall, [libc::MCL_FUTURE as usize]), Ok(0));

@@ -23,10 +23,8 @@ fn become_user(uid: usize) {
 fn read_link(path: &str) -> Result<Vec<u8>> {
     let path = CString::new(path).unwrap();
     let mut target = vec![0_u8; 256];
-    let len = call(
-        libc::SYS_readlink,
-        [path.as_ptr().addr(), target.as_mut_ptr().addr(), target.len()],
-    )?;
+    let len =
+        call(libc::SYS_readlink, [path.as_ptr().addr(), target.as_mut_ptr().addr(), target.len()])?;
     target.truncate(len);
     Ok(target)
 }
@@ -77,8 +75,11 @@ fn a_users_process_is_open_to_that_user_and_to_root() {
         assert_eq!(looks_into(roots.pid()), CLOSED);
         assert_eq!(looks_into(1), CLOSED);
         // What everybody may know.
-        for name in ["stat", "status", "statm", "cmdline", "comm", "limits", "oom_score", "oom_score_adj"] {
-            fs::read(format!("/proc/{}/{name}", roots.pid())).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for name in
+            ["stat", "status", "statm", "cmdline", "comm", "limits", "oom_score", "oom_score_adj"]
+        {
+            fs::read(format!("/proc/{}/{name}", roots.pid()))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     });
     child::run(|| {
@@ -121,7 +122,10 @@ fn who_has_changed_is_closed_until_it_says_otherwise() {
         assert!(read_link("/proc/self/cwd").is_ok());
     });
     let metadata = |name: &str| fs::metadata(format!("/proc/{}{name}", changed.pid())).unwrap();
-    assert_eq!([metadata("").uid(), metadata("/status").uid(), metadata("/fd").uid()], [1000, 0, 0]);
+    assert_eq!(
+        [metadata("").uid(), metadata("/status").uid(), metadata("/fd").uid()],
+        [1000, 0, 0]
+    );
     child::run(|| {
         become_user(1000);
         assert_eq!(looks_into(changed.pid()), CLOSED);
@@ -140,7 +144,10 @@ fn a_link_leads_past_closed_directories_for_who_may_follow_it() {
     let roots = target(None, &inner, || {});
     child::run(|| {
         become_user(1000);
-        assert_eq!(fd::open(&format!("{inner}/text"), libc::O_RDONLY, 0).err(), Some(Errno::EACCES));
+        assert_eq!(
+            fd::open(&format!("{inner}/text"), libc::O_RDONLY, 0).err(),
+            Some(Errno::EACCES)
+        );
         assert_eq!(fs::read(format!("/proc/{}/cwd/text", users.pid())).unwrap(), b"text");
         let path = format!("/proc/{}/cwd/text", roots.pid());
         assert_eq!(fd::open(&path, libc::O_RDONLY, 0).err(), Some(Errno::EACCES));
@@ -177,7 +184,8 @@ fn a_handle_of_the_descriptors_ends_with_the_right() {
     });
     assert_eq!(ready.read(1).unwrap(), b"a");
     let directory: Fd =
-        fd::open(&format!("/proc/{}/fd", changes.pid()), libc::O_RDONLY | libc::O_DIRECTORY, 0).unwrap();
+        fd::open(&format!("/proc/{}/fd", changes.pid()), libc::O_RDONLY | libc::O_DIRECTORY, 0)
+            .unwrap();
     order.write(b"x").unwrap();
     assert_eq!(ready.read(1).unwrap(), b"b");
     child::run(|| {
@@ -208,7 +216,13 @@ fn a_process_that_has_ended_has_no_links() {
 #[test]
 fn a_parents_end_no_longer_concerns_who_has_changed() {
     child::run(|| {
-        assert_eq!(call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, libc::SIGTERM as usize, 0, 0, 0]), Ok(0));
+        assert_eq!(
+            call(
+                libc::SYS_prctl,
+                [libc::PR_SET_PDEATHSIG as usize, libc::SIGTERM as usize, 0, 0, 0]
+            ),
+            Ok(0)
+        );
         assert_eq!(call(libc::SYS_setresuid, [1000, 1000, 0]), Ok(0));
         let mut number = 7_i32;
         let at = (&raw mut number).addr();

@@ -22,7 +22,10 @@ fn queue(pid: i32) -> Result<usize> {
     let mut words = [0_u64; 16];
     // SI_QUEUE, which a program may pass.
     words[1] = u64::from((-1_i32).cast_unsigned());
-    call(libc::SYS_rt_sigqueueinfo, [pid as usize, libc::SIGRTMIN() as usize, words.as_ptr().addr()])
+    call(
+        libc::SYS_rt_sigqueueinfo,
+        [pid as usize, libc::SIGRTMIN() as usize, words.as_ptr().addr()],
+    )
 }
 
 #[test]

@@ -37,6 +37,9 @@ struct Pipe {
     name: Name,
 }
 
+/// What a read raises for the writers' `SIGIO`, which Linux sends for every read. It is never ready.
+const READ: Events = Events::MSG;
+
 /// What identifies a pipe.
 enum Name {
     /// The number of an inode of its own: it has no name.
@@ -111,7 +114,7 @@ impl PipeEnd {
         let mask = sides(access).fold(Events::empty(), |mask, side| {
             mask | match side {
                 End::Reader => Events::READABLE | Events::HUP,
-                End::Writer => Events::WRITABLE | Events::ERR,
+                End::Writer => Events::WRITABLE | Events::ERR | READ,
             }
         });
         Self { pipe, access, mask, is_packetized, partner }
@@ -167,6 +170,9 @@ impl File for PipeEnd {
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
             // As on Linux, even if no slot became free (`pipe_read`): the order in an epoll depends on it.
             state.raise(Events::WRITABLE);
+        }
+        if state.is_awaited(READ) {
+            state.raise(READ);
         }
         result
     }

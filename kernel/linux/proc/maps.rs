@@ -15,12 +15,8 @@ use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::pages::Pages;
-<<<<<<< HEAD
-use crate::machine::memory::space::{Backing, Purpose, Region};
-use crate::machine::memory::vdso::Vdso;
-=======
 use crate::machine::memory::space::{AddressSpace, Backing, Purpose, Region};
->>>>>>> h17rights
+use crate::machine::memory::vdso::Vdso;
 
 /// Returns a line for each area of `space`.
 pub(super) fn maps(space: &AddressSpace) -> Result<Vec<u8>, Errno> {

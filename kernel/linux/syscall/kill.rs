@@ -186,7 +186,7 @@ impl UserSigInfo {
         let errno = (self.words[0] >> 32) as u32;
         let [_, _, fields @ ..] = self.words;
         let fields = [fields[0], fields[1], fields[2], fields[3]];
-        Info { signal, errno: errno.cast_signed(), code: self.code(), fields, is_timers: false }
+        Info { signal, errno: errno.cast_signed(), code: self.code(), fields, timer: None }
     }
 }
 

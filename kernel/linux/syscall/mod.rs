@@ -45,6 +45,7 @@ pub(crate) mod sched;
 pub(crate) mod sendfile;
 pub(crate) mod session;
 pub(crate) mod setitimer;
+mod sigio;
 pub(crate) mod signal;
 pub(crate) mod sigtimedwait;
 pub(crate) mod socket;

@@ -10,6 +10,7 @@ pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod process_table;
+pub(crate) mod processor_clock;
 pub(crate) mod registers;
 mod robust;
 pub(crate) mod scheduler;

@@ -19,7 +19,7 @@ use rules::linux::oom;
 use super::exit;
 use super::process::{ExitStatus, Process};
 use super::process_table;
-use super::thread::Myself;
+use super::thread::CurrentThread;
 use crate::machine::clock;
 use crate::machine::console::println;
 use crate::machine::memory::layout::PAGE_SIZE;
@@ -71,7 +71,7 @@ const LARGE: usize = 8;
 
 /// Finds memory for the current thread, which has none for a page that it touched: waits for what is about to become
 /// free, or ends the process that holds most. The thread sleeps meanwhile.
-pub(crate) fn relieve(thread: &Myself) -> Relief {
+pub(crate) fn relieve(thread: &CurrentThread) -> Relief {
     if !thread.begin_relief() {
         return Relief::Hopeless;
     }
@@ -80,7 +80,7 @@ pub(crate) fn relieve(thread: &Myself) -> Relief {
 
 /// Finds memory for a system call that failed with `ENOMEM`, but only at the cost of another process that holds much.
 /// [`Relief::Hopeless`]: the error stands.
-pub(crate) fn relieve_call(thread: &Myself) -> Relief {
+pub(crate) fn relieve_call(thread: &CurrentThread) -> Relief {
     if budget::available() >= ENOUGH || !thread.begin_relief() {
         return Relief::Hopeless;
     }
@@ -91,7 +91,7 @@ pub(crate) fn relieve_call(thread: &Myself) -> Relief {
     wait_or_kill(thread, is_large)
 }
 
-fn wait_or_kill(thread: &Myself, may_end: impl Fn(&Arc<Process>) -> bool) -> Relief {
+fn wait_or_kill(thread: &CurrentThread, may_end: impl Fn(&Arc<Process>) -> bool) -> Relief {
     let start = clock::now();
     loop {
         nap(thread);
@@ -121,7 +121,7 @@ impl Victim {
 }
 
 /// Sleeps for a moment in which memory may become free.
-pub(crate) fn nap(thread: &Myself) {
+pub(crate) fn nap(thread: &CurrentThread) {
     thread.sleep(Some(clock::now().saturating_add(NAP)));
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Thread {
 }
 
 /// A thread as it sees itself. Only the thread itself can sleep.
-pub(crate) struct Myself {
+pub(crate) struct CurrentThread {
     thread: Arc<Thread>,
     parker: Parker,
     /// When memory was found for it last, and how often in a row.
@@ -280,15 +280,10 @@ impl Thread {
     }
 }
 
-impl Myself {
+impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-<<<<<<< HEAD
         let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
-        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
-=======
-        let task = event::Task::new(thread.unparker.clone());
-        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
         let parker = Parker::new(&thread.unparker);
         Self { thread: thread.clone(), parker, reliefs: Cell::new((Duration::ZERO, 0)), poll_context }
     }
@@ -303,7 +298,6 @@ impl Myself {
         let count = if now.saturating_sub(last) < IN_A_ROW { count + 1 } else { 1 };
         self.reliefs.set((now, count));
         count <= MOST
->>>>>>> h17rights
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
@@ -325,7 +319,7 @@ impl Myself {
     }
 }
 
-impl Deref for Myself {
+impl Deref for CurrentThread {
     type Target = Arc<Thread>;
 
     fn deref(&self) -> &Arc<Thread> {
@@ -333,13 +327,13 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::PollThread for Myself {
+impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
         self.poll_context.borrow_mut()
     }
 }
 
-impl Sleep<event::Pollux> for Myself {
+impl Sleep<event::Pollux> for CurrentThread {
     type Deadline = Duration;
 
     fn task(&self) -> Arc<Unparker> {

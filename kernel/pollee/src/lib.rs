@@ -120,7 +120,7 @@ pub use wait::{
     Recheck, Registration, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try,
     wait_many,
 };
-pub use watcher::{NoMemory, Token, WakeMode, Watcher};
+pub use watcher::{NoMemory, Observe, Token, WakeMode, Watcher};
 pub use watchers::Notification;
 pub use word::{ReadinessHeader, ReadinessWord};
 

@@ -222,8 +222,8 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> ReadinessSource<H> for 
         self.watchers.rearm(&self.header, token);
     }
 
-    fn unregister(&self, token: Token) -> Watcher<H> {
-        self.watchers.remove(&self.header, token, |interest| self.poll(interest))
+    fn leave(&self, token: Token, last_look: &mut dyn FnMut()) -> Watcher<H> {
+        self.watchers.remove(&self.header, token, last_look, |interest| self.poll(interest))
     }
 }
 
@@ -296,6 +296,12 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
         self.raised |= events;
     }
 
+    /// Returns whether a watcher is interested in one of `events`; a hint, which changes at any time.
+    #[inline]
+    pub fn is_awaited(&self, events: Events) -> bool {
+        self.notification.header().word.load_relaxed().interests().intersects(events)
+    }
+
     /// Caches the readiness, as a poll that missed does, for a caller that has the lock anyway.
     pub(crate) fn update_events(&mut self) {
         if H::Policy::CACHES {
@@ -330,7 +336,7 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
         if !happened.is_empty() {
             let hint = happened & interests;
             header.count(if hint.is_empty() { Count::NotifyUnwatched } else { Count::NotifyWatched });
-            self.notification.set(hint);
+            self.notification.set(hint, after - before);
         }
         #[cfg(loom)]
         if fault::is_seeded(Fault::LockedNotifyAfterUnlock) && before != after {

@@ -168,6 +168,18 @@ impl Credentials {
             || self.can(Capability::KILL)
     }
 
+    /// Returns whether a process of these gets the signals of files whose owner was set by the `real` and the
+    /// `effective` user (`sigio_perm`).
+    #[must_use]
+    pub const fn may_get_io_signals_of(&self, [real, effective]: [u32; 2]) -> bool {
+        let receiver = self.users;
+        effective == 0
+            || effective == receiver.saved
+            || effective == receiver.real
+            || real == receiver.saved
+            || real == receiver.real
+    }
+
     /// Returns whether a process of these may look into and change one of `other`, as `capability` lets all do.
     #[must_use]
     pub fn may_govern(&self, other: &Self, capability: Capability) -> bool {

@@ -16,5 +16,8 @@ pub mod ptrace;
 pub mod pty;
 pub mod record_lock;
 pub mod seals;
+pub mod sigio;
+pub mod signal;
+pub mod timer;
 pub mod tty;
 pub mod unix;
