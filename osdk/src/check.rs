@@ -48,7 +48,8 @@ fn steps() -> Vec<(String, Command)> {
             "imports in the kernel".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
-        ("the proof".to_owned(), proof()),
+        ("the proof".to_owned(), kit(&["proof"])),
+        ("the book".to_owned(), kit(&["book", "--check"])),
         ("the table of atomic accesses".to_owned(), accesses()),
         (
             "what comments and documents name".to_owned(),
@@ -119,10 +120,10 @@ fn documentation(directory: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The kit again, which installs the solver where it is missing.
-fn proof() -> Command {
+/// The kit again, which installs what this step needs where it is missing.
+fn kit(arguments: &[&str]) -> Command {
     let mut command = Command::new(project::root().join("osdk/pollux"));
-    command.arg("proof");
+    command.args(arguments);
     command
 }
 
