@@ -124,6 +124,11 @@ fn compare(options: &BenchOptions) -> Result<ExitCode> {
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Returns the plots of a record, as SVG by the names of their rows.
+pub(crate) fn plots(record: &serde_json::Value) -> Result<Vec<(String, String)>> {
+    report::plots(&Results::from_json(record), &Subject::ALL)
+}
+
 /// Describes the machine that the figures come from.
 fn machine(options: &BenchOptions) -> String {
     let first_line = |mut command: std::process::Command| {

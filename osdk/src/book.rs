@@ -24,7 +24,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use self::{chapter::Reader, items::Items, numbers::Record};
-use crate::{cli::BookOptions, doc, project, venv};
+use crate::{bench, cli::BookOptions, doc, project, venv};
 
 /// mdBook, which is built from crates.io at first use.
 const MDBOOK: &str = "0.5.4";
@@ -35,11 +35,16 @@ const RECORD: &str = "kernel/book/numbers.json";
 /// What was measured elsewhere, on other kernels.
 const ELSEWHERE: &str = "kernel/book/elsewhere.json";
 
+/// The rows whose plots the book and the README show, and their directory.
+const PLOTTED: [&str; 3] = ["select_tcp_none_ready", "poll_blocks_on_pipes", "epoll_one_ready"];
+const PLOTS: &str = "osdk/plots";
+
 /// `pollux book`.
 pub(crate) fn command(options: &BookOptions) -> Result<ExitCode> {
     let root = project::root();
     if options.record {
         numbers::record(&project::target().join("bench/results.json"), &root.join(RECORD))?;
+        write_plots(&root)?;
         return Ok(ExitCode::SUCCESS);
     }
     let work = project::target().join("book");
@@ -86,13 +91,23 @@ fn expand(root: &Path, work: &Path) -> Result<Vec<String>> {
         fs::write(work.join("src").join(&name), chapter.text)?;
     }
     for path in &sources {
-        site::write_source(&work.join("src"), path, &read(path)?)?;
+        site::write_page(&work.join("src"), root, path)?;
     }
     for name in ["book.toml", "steps.js", "book.css"] {
         fs::copy(book.join(name), work.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }
     complaints.extend(numbers::wrong_rows("README.md", &read("README.md")?, &record));
     Ok(complaints)
+}
+
+/// Draws the plots from the record.
+fn write_plots(root: &Path) -> Result<()> {
+    let record = serde_json::from_str(&fs::read_to_string(root.join(RECORD))?)?;
+    for (name, plot) in bench::plots(&record)?.iter().filter(|(name, _)| PLOTTED.contains(&name.as_str())) {
+        let path = root.join(PLOTS).join(format!("{name}.svg"));
+        fs::write(&path, plot).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Lists the chapters, by the names of their files.

@@ -16,6 +16,9 @@ use anyhow::{Context, Result, bail};
 
 use super::{items::Items, numbers::Record, prose, site};
 
+/// In a chapter, this says that its numbers are settings, which nobody measures.
+const SETTINGS: &str = "<!-- settings:";
+
 /// What the chapters are expanded from.
 pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
@@ -38,6 +41,7 @@ impl Reader<'_> {
     pub(super) fn chapter(&self, path: &str, text: &str) -> Chapter {
         let mut chapter = Chapter::default();
         let mut is_code = false;
+        let is_measured = !text.contains(SETTINGS);
         for (nr, line) in text.lines().enumerate() {
             let is_fence = line.trim_start().starts_with("```");
             is_code ^= is_fence;
@@ -45,7 +49,7 @@ impl Reader<'_> {
                 chapter.text.push_str(&format!("{line}\n"));
                 continue;
             }
-            for number in prose::unborne(&bare(line), |n| self.record.is_size(n) || self.elsewhere.is_size(n)) {
+            for number in is_measured.then(|| bare(line)).iter().flat_map(|line| self.unborne(line)) {
                 let complaint = format!("{path}:{}: nothing bears the number {number}", nr + 1);
                 chapter.complaints.push(complaint);
             }
@@ -56,6 +60,10 @@ impl Reader<'_> {
             }
         }
         chapter
+    }
+
+    fn unborne(&self, line: &str) -> Vec<String> {
+        prose::unborne(line, |n| self.record.is_size(n) || self.elsewhere.is_size(n))
     }
 
     fn directives(&self, line: &str, sources: &mut BTreeSet<String>) -> Result<String> {

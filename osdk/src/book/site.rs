@@ -8,14 +8,28 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Returns the page of a source file. mdBook takes `.md` anywhere in a link for a chapter.
+/// Returns the page of a file: a picture stays itself. mdBook takes `.md` anywhere in a link for a chapter.
 pub(super) fn page(path: &str) -> String {
+    if is_picture(path) {
+        return format!("source/{path}");
+    }
     format!("source/{}.html", path.trim_end_matches(".md"))
 }
 
-/// Writes the page of a source file, with an anchor for each line.
-pub(super) fn write_source(directory: &Path, path: &str, text: &str) -> Result<()> {
+fn is_picture(path: &str) -> bool {
+    [".png", ".svg"].iter().any(|end| path.ends_with(end))
+}
+
+/// Writes the page of a file of the project below `directory`; one of text has an anchor for each line.
+pub(super) fn write_page(directory: &Path, root: &Path, path: &str) -> Result<()> {
     let page = directory.join(page(path));
+    let place = page.parent().unwrap_or(directory);
+    fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
+    if is_picture(path) {
+        fs::copy(root.join(path), &page).with_context(|| format!("cannot copy {path}"))?;
+        return Ok(());
+    }
+    let text = fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))?;
     let above = "../".repeat(path.matches('/').count() + 1);
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{path}</title>\n\
@@ -31,8 +45,6 @@ pub(super) fn write_source(directory: &Path, path: &str, text: &str) -> Result<(
         html.push_str(&format!("<span id=\"L{nr}\"><a class=\"n\" href=\"#L{nr}\">{nr}</a>{}</span>\n", escaped(line)));
     }
     html.push_str("</body></html>\n");
-    let place = page.parent().unwrap_or(directory);
-    fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
     fs::write(&page, html).with_context(|| format!("cannot write {}", page.display()))
 }
 
