@@ -141,7 +141,8 @@ fn machine(options: &BenchOptions) -> String {
     let cpu =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let way = if has_kvm() { "KVM" } else { "software emulation" };
-    let times = if options.no_wall { String::new() } else { format!(" Wall times: {way}, one CPU unless said.") };
+    let times =
+        if options.no_wall { String::new() } else { format!(" Wall times: {way}, one CPU unless said.") };
     format!(
         "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm.{times} {}, on {}.",
         first_line(qemu).unwrap_or_default(),

@@ -72,9 +72,8 @@ pub(crate) fn command(options: &BookOptions) -> Result<ExitCode> {
 /// Expands the chapters into `work`, and returns what is wrong with them.
 fn expand(root: &Path, work: &Path) -> Result<Vec<String>> {
     let book = root.join("kernel/book");
-    let read = |path: &str| {
-        fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))
-    };
+    let read =
+        |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"));
     let items = Items::new(root);
     let record = Record::parse(&read(RECORD)?).context(RECORD)?;
     let elsewhere = Record::parse(&read(ELSEWHERE)?).context(ELSEWHERE)?;
@@ -155,7 +154,8 @@ fn mdbook() -> Result<PathBuf> {
 /// Lists the misspelled words in the book and the README.
 fn misspelled(book: &Path) -> Result<Vec<String>> {
     let requirements = book.join("requirements.txt");
-    let python = venv::environment("the spelling checker", &requirements, &project::products().join("spelling"))?;
+    let python =
+        venv::environment("the spelling checker", &requirements, &project::products().join("spelling"))?;
     let mut typos = Command::new(python.with_file_name("typos"));
     typos.args(["--format=brief", "--config"]).arg(book.join("typos.toml"));
     typos.arg(book.join("src")).arg(project::root().join("README.md"));

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// Cargo's arguments for the crates that run on the host.
-const HOST: [&str; 6] = [
+const HOST: [&str; 7] = [
+    "--package=exercises",
     "--package=frames",
     "--package=pollee",
     "--package=rules",
@@ -54,6 +55,10 @@ fn steps() -> Vec<(String, Command)> {
         (
             "what comments and documents name".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=truth"]),
+        ),
+        (
+            "the solutions of the book's exercises".to_owned(),
+            cargo("", "test", &["--quiet", "--package=exercises", "--features=solved"]),
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
         ("the model check".to_owned(), explored("loom")),

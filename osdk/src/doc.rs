@@ -50,7 +50,6 @@ fn join(site: &Path) -> Result<()> {
 pub(crate) fn open_on_display(file: &Path) {
     if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some()) {
         let silent = || Stdio::null();
-        let _ =
-            Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
+        let _ = Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
     }
 }

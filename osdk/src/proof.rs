@@ -14,7 +14,11 @@ use crate::{project, toolchain, venv};
 /// `pollux proof`.
 pub(crate) fn command() -> Result<ExitCode> {
     let models = project::root().join("kernel/pollee/proof");
-    let python = venv::environment("the solver", &models.join("requirements.txt"), &project::products().join("proof"))?;
+    let python = venv::environment(
+        "the solver",
+        &models.join("requirements.txt"),
+        &project::products().join("proof"),
+    )?;
     let trace = trace()?;
     let mut prove = Command::new(python);
     prove.arg(models.join("prove.py")).arg("--trace").arg(trace).env("PYTHONDONTWRITEBYTECODE", "1");

@@ -180,10 +180,12 @@ impl Results {
         for one in json["results"].as_array().into_iter().flatten() {
             let number = |key: &str| one[key].as_f64();
             let subject = Subject::ALL.into_iter().find(|subject| one["kernel"] == subject.to_string());
-            let clock = [Clock::Instructions, Clock::Wall].into_iter().find(|clock| one["unit"] == clock.to_string());
+            let clock =
+                [Clock::Instructions, Clock::Wall].into_iter().find(|clock| one["unit"] == clock.to_string());
             if let (Some(row), Some(n), Some(subject), Some(clock)) =
                 (one["row"].as_str(), one["n"].as_u64(), subject, clock)
-                && let (Some(median), Some(least), Some(most)) = (number("median"), number("least"), number("most"))
+                && let (Some(median), Some(least), Some(most)) =
+                    (number("median"), number("least"), number("most"))
             {
                 results.add((row.to_owned(), n), subject, clock, Figure { median, least, most });
             }

@@ -72,7 +72,9 @@ impl Reader<'_> {
         while let Some((before, after)) = rest.split_once("{{#") {
             let (directive, after) = after.split_once("}}").context("a directive without end")?;
             text.push_str(before);
-            text.push_str(&self.directive(directive, sources).with_context(|| format!("{{{{#{directive}}}}}"))?);
+            text.push_str(
+                &self.directive(directive, sources).with_context(|| format!("{{{{#{directive}}}}}"))?,
+            );
             rest = after;
         }
         Ok(text + rest)
@@ -201,8 +203,13 @@ mod tests {
     fn figures_and_items_are_expanded() {
         let chapter = expanded("A call costs {{#bench count a hybrid}}.");
         assert_eq!((&*chapter.text, chapter.complaints.len()), ("A call costs 213.\n", 0));
-        let chapter = expanded("[here](item://osdk/src/book#Reader::target) and [there](../../../osdk/src/book.rs)");
-        assert!(chapter.text.starts_with("[here](source/osdk/src/book/chapter.rs.html#L"), "{}", chapter.text);
+        let chapter =
+            expanded("[here](item://osdk/src/book#Reader::target) and [there](../../../osdk/src/book.rs)");
+        assert!(
+            chapter.text.starts_with("[here](source/osdk/src/book/chapter.rs.html#L"),
+            "{}",
+            chapter.text
+        );
         assert!(chapter.text.ends_with("(source/osdk/src/book.rs.html)\n"), "{}", chapter.text);
         assert_eq!(chapter.sources.len(), 2);
     }

@@ -1,6 +1,6 @@
 //! Finds items of the source by their names: functions, methods, types, constants.
 //!
-//! An item has a name, `word_function` or `Type::method`, and is looked for below a directory or in a file. It may move
+//! An item has a name, as `find` or `Items::find`, and is looked for below a directory or in a file. It may move
 //! between the files of that directory; if it is renamed or removed, the book fails.
 
 use std::{

@@ -31,9 +31,7 @@ impl Record {
     /// Parses a record. Figures that are not of instructions are left out.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).context("no JSON")?;
-        let words = |key: &str| {
-            json[key].as_str().map(str::to_owned).with_context(|| format!("no {key}"))
-        };
+        let words = |key: &str| json[key].as_str().map(str::to_owned).with_context(|| format!("no {key}"));
         let all = json["results"].as_array().context("no results")?;
         let counted = all.iter().filter(|one| one["unit"] == "instructions");
         let figures = counted.map(|one| {
@@ -42,7 +40,11 @@ impl Record {
             Some(Figure { row: word("row")?, n: n?, kernel: word("kernel")?, value: one["median"].as_f64()? })
         });
         let figures: Option<Vec<Figure>> = figures.collect();
-        Ok(Self { date: words("date")?, machine: words("machine")?, figures: figures.context("a bad result")? })
+        Ok(Self {
+            date: words("date")?,
+            machine: words("machine")?,
+            figures: figures.context("a bad result")?,
+        })
     }
 
     /// Returns whether a row has this size.
@@ -92,14 +94,20 @@ impl Record {
         let mut text = format!("| row | n | {} | {ours} ÷ {base} |\n", kernels.join(" | "));
         text.push_str(&format!("|---|--:|{}\n", "--:|".repeat(kernels.len() + 1)));
         for (row, n) in self.rows() {
-            let cells: Vec<String> =
-                kernels.iter().map(|kernel| self.figure(&row, n, kernel).map_or("–".to_owned(), grouped)).collect();
+            let cells: Vec<String> = kernels
+                .iter()
+                .map(|kernel| self.figure(&row, n, kernel).map_or("–".to_owned(), grouped))
+                .collect();
             let part = match (self.figure(&row, n, ours), self.figure(&row, n, base)) {
                 (Ok(ours), Ok(base)) => format!("{:.2}", ours / base),
                 _ => String::new(),
             };
             let size = if n == 0 { String::new() } else { grouped(n as f64) };
-            text.push_str(&format!("| {} | {size} | {} | {part} |\n", row.replace('_', " "), cells.join(" | ")));
+            text.push_str(&format!(
+                "| {} | {size} | {} | {part} |\n",
+                row.replace('_', " "),
+                cells.join(" | ")
+            ));
         }
         Ok(text)
     }
@@ -124,7 +132,8 @@ impl Record {
 /// rows begin with name and size, then come Linux, the three policies, and hybrid's part of Linux.
 pub(super) fn wrong_rows(path: &str, text: &str, record: &Record) -> Vec<String> {
     let lines = text.lines().enumerate().skip_while(|(_, line)| *line != "<!-- numbers -->").skip(1);
-    let table = lines.skip_while(|(_, line)| line.is_empty()).take_while(|(_, line)| line.starts_with('|')).skip(2);
+    let table =
+        lines.skip_while(|(_, line)| line.is_empty()).take_while(|(_, line)| line.starts_with('|')).skip(2);
     let mut complaints = Vec::new();
     for (nr, line) in table {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -185,7 +194,8 @@ mod tests {
         };
         let figures = [("Linux 6.1", 4000), ("hybrid", 1000), ("stateful", 1100), ("stateless", 3000)];
         let figures = figures.map(|(kernel, median)| figure(kernel, median)).join(",");
-        Record::parse(&format!(r#"{{"date":"2026-11-29","machine":"m","results":[{figures}]}}"#)).expect("a record")
+        Record::parse(&format!(r#"{{"date":"2026-11-29","machine":"m","results":[{figures}]}}"#))
+            .expect("a record")
     }
 
     #[test]

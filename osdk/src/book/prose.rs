@@ -8,14 +8,52 @@ const SMALL: u64 = 12;
 
 /// What a number after it belongs to.
 const NAMES: [&str; 23] = [
-    "Asterinas", "Debian", "OSTD", "QEMU", "Linux", "Rust", "RFC", "POSIX", "x86", "decision", "decisions",
-    "chapter", "issue", "step", "steps", "case", "line", "bit", "bits", "question", "port", "exercise", "request",
+    "Asterinas",
+    "Debian",
+    "OSTD",
+    "QEMU",
+    "Linux",
+    "Rust",
+    "RFC",
+    "POSIX",
+    "x86",
+    "decision",
+    "decisions",
+    "chapter",
+    "issue",
+    "step",
+    "steps",
+    "case",
+    "line",
+    "bit",
+    "bits",
+    "question",
+    "port",
+    "exercise",
+    "request",
 ];
 
 /// Units: a number in front of one was measured.
 const UNITS: [&str; 19] = [
-    "instructions", "instruction", "%", "per", "ns", "µs", "ms", "s", "seconds", "times", "KiB", "MiB", "GiB", "bytes",
-    "requests", "cycles", "nanoseconds", "microseconds", "obligations",
+    "instructions",
+    "instruction",
+    "%",
+    "per",
+    "ns",
+    "µs",
+    "ms",
+    "s",
+    "seconds",
+    "times",
+    "KiB",
+    "MiB",
+    "GiB",
+    "bytes",
+    "requests",
+    "cycles",
+    "nanoseconds",
+    "microseconds",
+    "obligations",
 ];
 
 /// Lists the numbers in a line of prose, without code and directives, that nothing bears.
@@ -35,12 +73,15 @@ pub(super) fn unborne(line: &str, is_size: impl Fn(u64) -> bool) -> Vec<String> 
         }
         let before = start.checked_sub(1).map_or("", |before| words[before]);
         let before = before.trim_matches(|c: char| !c.is_alphanumeric());
-        let after = words.get(at).map_or("", |after| after.trim_matches(|c: char| !c.is_alphanumeric() && c != '%'));
-        let has_unit = UNITS.contains(&after) || words[at - 1].contains(['%', '×']) || before == "÷" || after == "÷";
+        let after =
+            words.get(at).map_or("", |after| after.trim_matches(|c: char| !c.is_alphanumeric() && c != '%'));
+        let has_unit =
+            UNITS.contains(&after) || words[at - 1].contains(['%', '×']) || before == "÷" || after == "÷";
         let value: Option<u64> = text.parse().ok();
         let is_count = value.is_some_and(|value| value <= SMALL || is_size(value));
         // "steps 13 and 21"; the number of a row of a table.
-        let is_next = ["and", "to", "or"].contains(&before) && start > 1 && words[start - 2].ends_with(is_digit);
+        let is_next =
+            ["and", "to", "or"].contains(&before) && start > 1 && words[start - 2].ends_with(is_digit);
         let is_row = start == 1 && words[0] == "|" && words.get(at) == Some(&"|");
         let is_known = is_count || is_next || is_row || NAMES.contains(&before);
         if !is_date(&text) && !is_decision(&text) && (has_unit || !is_known) {

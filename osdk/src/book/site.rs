@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Returns the page of a file: a picture stays itself. mdBook takes `.md` anywhere in a link for a chapter.
+/// Returns the page of a file: a picture stays itself. mdBook takes a link to Markdown for a chapter.
 pub(super) fn page(path: &str) -> String {
     if is_picture(path) {
         return format!("source/{path}");
@@ -42,7 +42,10 @@ pub(super) fn write_page(directory: &Path, root: &Path, path: &str) -> Result<()
     );
     for (nr, line) in text.lines().enumerate() {
         let nr = nr + 1;
-        html.push_str(&format!("<span id=\"L{nr}\"><a class=\"n\" href=\"#L{nr}\">{nr}</a>{}</span>\n", escaped(line)));
+        html.push_str(&format!(
+            "<span id=\"L{nr}\"><a class=\"n\" href=\"#L{nr}\">{nr}</a>{}</span>\n",
+            escaped(line)
+        ));
     }
     html.push_str("</body></html>\n");
     fs::write(&page, html).with_context(|| format!("cannot write {}", page.display()))
