@@ -50,13 +50,23 @@ const REQUESTS: u32 = 2000;
 /// A visit: one check of the server.
 type Errand = (&'static str, fn(u16, usize) -> Result<()>);
 
-const ERRANDS: [Errand; 7] = [
+const ERRANDS: [Errand; 8] = [
     ("a page and what is not there", |port, _| {
         let mut visit = Visit::begin(port)?;
         ensure!(visit.get("/none")?.0 == 404, "a page that is not there");
         ensure!(visit.get("/counters")?.0 == 200, "no counters");
         ensure!(String::from_utf8_lossy(&visit.get("/")?.1).contains("Pollux"), "another page");
         Ok(())
+    }),
+    ("the stream behind the page", |port, _| {
+        let events = visit::events(port, "/live", 6)?;
+        let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+        ensure!(names == ["counters", "trace"].repeat(3), "the events {names:?}");
+        // The first message tells what was before; Linux has neither file.
+        let (counters, trace) = (&events[0].1, &events[1].1);
+        let is_told = counters.starts_with("class") && trace.contains("sleeps");
+        ensure!(is_told || counters.is_empty() && trace.is_empty(), "it says {counters}{trace}");
+        Visit::begin(port)?.compare_bytes(100)
     }),
     ("sizes around those of segments", |port, _| {
         let mut visit = Visit::begin(port)?;
