@@ -5,7 +5,7 @@
 use std::{
     io::{self, Write},
     path::Path,
-    process::ExitCode,
+    process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
 };
@@ -50,7 +50,7 @@ const REQUESTS: u32 = 2000;
 /// A visit: one check of the server.
 type Errand = (&'static str, fn(u16, usize) -> Result<()>);
 
-const ERRANDS: [Errand; 8] = [
+const ERRANDS: [Errand; 9] = [
     ("a page and what is not there", |port, _| {
         let mut visit = Visit::begin(port)?;
         ensure!(visit.get("/none")?.0 == 404, "a page that is not there");
@@ -67,6 +67,19 @@ const ERRANDS: [Errand; 8] = [
         let is_told = counters.starts_with("class") && trace.contains("sleeps");
         ensure!(is_told || counters.is_empty() && trace.is_empty(), "it says {counters}{trace}");
         Visit::begin(port)?.compare_bytes(100)
+    }),
+    ("the page in a browser", |port, _| {
+        // Debian's Chromium, where it is installed. Root has no sandbox.
+        let mut browser = Command::new("chromium");
+        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]);
+        let shown = match browser.arg(format!("http://127.0.0.1:{port}/")).output() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            shown => String::from_utf8_lossy(&shown?.stdout).into_owned(),
+        };
+        let state = shown.split_once("id=\"state\">").and_then(|(_, rest)| rest.split('<').next());
+        let state = state.unwrap_or("no page");
+        ensure!(state.contains(" messages, ") && !state.starts_with('0'), "the page says: {state}");
+        Ok(())
     }),
     ("sizes around those of segments", |port, _| {
         let mut visit = Visit::begin(port)?;

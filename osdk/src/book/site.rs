@@ -17,7 +17,7 @@ pub(super) fn page(path: &str) -> String {
 }
 
 fn is_picture(path: &str) -> bool {
-    [".png", ".svg"].iter().any(|end| path.ends_with(end))
+    [".gif", ".png", ".svg"].iter().any(|end| path.ends_with(end))
 }
 
 /// Writes the page of a file of the project below `directory`; one of text has an anchor for each line.
