@@ -88,7 +88,7 @@ impl Reader<'_> {
                 let link = format!("[`{name}`]({}#L{}), {}", site::page(&item.path), item.at, item.path);
                 let code = self.items.text(&item)?;
                 sources.insert(item.path);
-                Ok(format!("```rust,ignore\n{code}```\n\n<p class=\"place\">\n\n{link}\n\n</p>"))
+                Ok(format!("```rust,ignore\n{code}```\n\n<div class=\"place\">\n\n{link}\n\n</div>"))
             }
             ["bench", rest @ ..] => self.record.expand(rest),
             ["elsewhere", rest @ ..] => self.elsewhere.expand(rest),

@@ -25,19 +25,27 @@ struct Figure {
     n: u64,
     kernel: String,
     value: f64,
+    /// Whether it is a number of instructions, and not of requests or bytes.
+    is_count: bool,
 }
 
 impl Record {
-    /// Parses a record. Figures that are not of instructions are left out.
+    /// Parses a record. Wall times are left out, because they have the rows' names, too.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).context("no JSON")?;
         let words = |key: &str| json[key].as_str().map(str::to_owned).with_context(|| format!("no {key}"));
         let all = json["results"].as_array().context("no results")?;
-        let counted = all.iter().filter(|one| one["unit"] == "instructions");
+        let counted = all.iter().filter(|one| one["unit"] != "nanoseconds");
         let figures = counted.map(|one| {
             let word = |key: &str| one[key].as_str().map(str::to_owned);
             let n = one["n"].as_u64();
-            Some(Figure { row: word("row")?, n: n?, kernel: word("kernel")?, value: one["median"].as_f64()? })
+            Some(Figure {
+                row: word("row")?,
+                n: n?,
+                kernel: word("kernel")?,
+                value: one["median"].as_f64()?,
+                is_count: one["unit"] == "instructions",
+            })
         });
         let figures: Option<Vec<Figure>> = figures.collect();
         Ok(Self {
@@ -115,7 +123,7 @@ impl Record {
     /// Returns the rows, those of one name together.
     fn rows(&self) -> Vec<(String, u64)> {
         let mut rows: Vec<(String, u64)> = Vec::new();
-        for figure in &self.figures {
+        for figure in self.figures.iter().filter(|figure| figure.is_count) {
             let row = (figure.row.clone(), figure.n);
             if !rows.contains(&row) {
                 rows.push(row);

@@ -7,7 +7,7 @@
 const SMALL: u64 = 12;
 
 /// What a number after it belongs to.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "Asterinas",
     "Debian",
     "OSTD",
@@ -23,6 +23,7 @@ const NAMES: [&str; 23] = [
     "issue",
     "step",
     "steps",
+    "Steps",
     "case",
     "line",
     "bit",
@@ -79,11 +80,12 @@ pub(super) fn unborne(line: &str, is_size: impl Fn(u64) -> bool) -> Vec<String> 
             UNITS.contains(&after) || words[at - 1].contains(['%', '×']) || before == "÷" || after == "÷";
         let value: Option<u64> = text.parse().ok();
         let is_count = value.is_some_and(|value| value <= SMALL || is_size(value));
-        // "steps 13 and 21"; the number of a row of a table.
+        // "steps 13, 17 and 21"; the number of a row of a table.
+        let is_listed = before.ends_with(is_digit) && words[start - 1].ends_with(',');
         let is_next =
             ["and", "to", "or"].contains(&before) && start > 1 && words[start - 2].ends_with(is_digit);
         let is_row = start == 1 && words[0] == "|" && words.get(at) == Some(&"|");
-        let is_known = is_count || is_next || is_row || NAMES.contains(&before);
+        let is_known = is_count || is_listed || is_next || is_row || NAMES.contains(&before);
         if !is_date(&text) && !is_decision(&text) && (has_unit || !is_known) {
             found.push(text);
         }
@@ -135,7 +137,7 @@ mod tests {
             "Linux 6.1, decision 0062, RFC 9293, since 2026-11-29, in 2024.",
             "There are three cases and 8 steps; select over 450 sockets, of 10 000.",
             "The x86_64 word has fifteen events.",
-            "Between steps 13 and 21, as in step 17.",
+            "Between steps 13, 17 and 21, as in step 17.",
             "| 22 | back in step 7 |",
         ] {
             assert_eq!(unborne(line, |n| n == 450 || n == 10_000), Vec::<String>::new(), "{line}");
