@@ -6,6 +6,7 @@
 mod backlog;
 mod batch;
 mod bench;
+mod book;
 mod build;
 mod check;
 mod cli;
@@ -45,6 +46,7 @@ mod symbols;
 mod test;
 mod toolchain;
 mod twin;
+mod venv;
 mod visit;
 mod visited;
 mod workload;
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Proof => proof::command(),
         Command::Check => check::command(),
         Command::Doc => doc::command(),
+        Command::Book(options) => book::command(options),
         Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
     };

@@ -5,8 +5,9 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /` | a page that shows the kernel's Pollee counters, live |
+//! | `GET /` | a page that shows the kernel's notifications and counters, live |
 //! | `GET /counters` | `/proc/pollee` |
+//! | `GET /live` | the counters and the new lines of the trace, as server-sent events |
 //! | `GET /bytes/N` | N bytes, of which the one at place p is p mod 251 |
 //! | `GET /reach/TO`, `GET /reach/TO/FROM` | what connect(2) to TO says, from FROM or anywhere: a number |
 //! | `GET /memory` | `/proc/meminfo` |
@@ -14,6 +15,8 @@
 //! | `POST /echo` | the body |
 //!
 //! Source: RFC 9112, as far as curl, wget, wrk and browsers need it.
+
+mod live;
 
 use std::collections::HashMap;
 use std::fs;
@@ -39,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const LISTENER: u64 = u64::MAX;
 
-const PAGE: &str = include_str!("httpd.html");
+const PAGE: &str = include_str!("page.html");
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -72,8 +75,11 @@ fn serve(listener: &TcpListener, port: u16, is_visit: bool) -> io::Result<()> {
     }
     let deadline = Instant::now() + PATIENCE;
     let mut was_visited = false;
+    let mut feed = live::Feed::new();
     loop {
-        let events = epoll.wait(256, if is_visit { 100 } else { -1 }).map_err(os_error);
+        let is_live = clients.values().any(|client| client.is_live);
+        let limit = if is_visit { 100 } else { -1 };
+        let events = epoll.wait(256, if is_live { feed.wait() } else { limit }).map_err(os_error);
         for event in events? {
             if event.data == LISTENER {
                 accept(listener, &epoll, &mut clients)?;
@@ -84,6 +90,9 @@ fn serve(listener: &TcpListener, port: u16, is_visit: bool) -> io::Result<()> {
                     clients.remove(&event.data);
                 }
             }
+        }
+        if is_live && let Some(message) = feed.next() {
+            clients.retain(|_, client| client.tell(&message).unwrap_or(false));
         }
         if is_visit
             && was_visited
@@ -171,6 +180,8 @@ struct Client {
     body: Option<Body>,
     closes: bool,
     ended: bool,
+    /// Whether it gets the stream of events.
+    is_live: bool,
 }
 
 impl Client {
@@ -186,7 +197,18 @@ impl Client {
             body: None,
             closes: false,
             ended: false,
+            is_live: false,
         }
+    }
+
+    /// Sends the next message of the stream to a connection that gets it, unless an earlier one is still on its way.
+    /// Returns whether the connection stays open.
+    fn tell(&mut self, message: &str) -> io::Result<bool> {
+        if !self.is_live || !self.output.is_empty() {
+            return Ok(true);
+        }
+        self.output.extend_from_slice(message.as_bytes());
+        self.go_on()
     }
 
     /// Reads, answers and writes as far as possible. Returns whether the connection stays open.
@@ -291,6 +313,13 @@ impl Client {
                     "text/plain",
                     &counters.unwrap_or_else(|_| "this kernel counts nothing\n".into()),
                 );
+            }
+            ["GET", "/live", _] => {
+                self.is_live = true;
+                self.was_served = true;
+                // The end of the connection is the end of the stream, so the client closes it.
+                self.closes = false;
+                self.output.extend_from_slice(live::HEAD.as_bytes());
             }
             ["GET", "/memory", _] => {
                 let report = fs::read_to_string("/proc/meminfo").unwrap_or_default();
