@@ -10,7 +10,9 @@ use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 
+use super::changes::WatchedFile;
 use super::tmpfs::inode::{Content, Inode};
+use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
@@ -19,20 +21,25 @@ use crate::machine::memory::transfer::Sink;
 pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
     text: SpinLock<Arc<[u8]>>,
+    watched: Option<WatchedFile>,
 }
 
 impl OpenGeneratedFile {
     /// Opens `inode` without generating the text yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
-        Self { inode, text: SpinLock::new(Arc::new([])) }
+        let watched = match inode.content() {
+            Content::GeneratedFile(file) => file.changes.watch(),
+            _ => None,
+        };
+        Self { inode, text: SpinLock::new(Arc::new([])), watched }
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let Content::GeneratedFile(report) = self.inode.content() else {
+        let Content::GeneratedFile(file) = self.inode.content() else {
             return Err(Errno::EINVAL);
         };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = report()?.into();
+            let fresh: Arc<[u8]> = (file.text)()?.into();
             *self.text.lock() = fresh.clone();
             fresh
         } else {
@@ -54,6 +61,10 @@ impl File for OpenGeneratedFile {
 
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(self.read(offset, to))
+    }
+
+    fn pollable(&self) -> Option<&event::Pollable> {
+        self.watched.as_ref().map(|watched| -> &event::Pollable { watched })
     }
 
     fn is_seekable(&self) -> bool {

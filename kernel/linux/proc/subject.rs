@@ -3,7 +3,7 @@
 //! Owns: the names, and the process or thread that they describe.   Not here: the texts (`text`, `maps`), open files
 //! (`descriptors`).
 //! Invariant: an ID is looked up at each access, because a directory may outlive its process; IDs are not reused.
-//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has needed.
+//! Missing: `environ`, `mem`, and other files that no program here has needed.
 //! Source: proc(5); Linux 6.1 fs/proc/base.c.
 
 use alloc::boxed::Box;
@@ -15,10 +15,12 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 
-use super::{descriptors, maps, net, report, text};
+use super::{TextFn, descriptors, maps, net, report, text};
+use crate::linux::fs::changes::FileChanges;
+use crate::linux::fs::mount;
 use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
-use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, GeneratedFile, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -90,6 +92,12 @@ impl Subject {
     }
 }
 
+/// Returns the ID of the process whose directory has this inode number.
+pub(super) fn process_of(number: u64) -> Option<u32> {
+    let (pid, local) = ((number >> 32) as u32, number as u32);
+    (pid > 0 && local == 0).then_some(pid)
+}
+
 /// Finds a name in a table and returns its entry and inode number; the first entry's number is `local`.
 pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> Result<(T, u64), Errno> {
     let mut entries = table.iter().zip(local..);
@@ -104,6 +112,8 @@ type Link = fn(Subject) -> Result<Destination, Errno>;
 #[derive(Clone, Copy)]
 enum Entry {
     Text(TextOf),
+    /// A list of all mounts.
+    Mounts(TextFn),
     Link(Link),
     Descriptors,
     Net,
@@ -118,7 +128,8 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"fd", Entry::Descriptors),
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Text(maps::maps)),
-    (b"mounts", Entry::Text(|_| Ok(report::mounts()))),
+    (b"mountinfo", Entry::Mounts(report::mountinfo)),
+    (b"mounts", Entry::Mounts(report::mounts)),
     (b"net", Entry::Net),
     (b"root", Entry::Link(root)),
     (b"stat", Entry::Text(text::stat)),
@@ -131,7 +142,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
 impl Entry {
     const fn file_type(self) -> FileType {
         match self {
-            Self::Text(_) => FileType::Regular,
+            Self::Text(_) | Self::Mounts(_) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
             Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
         }
@@ -139,7 +150,7 @@ impl Entry {
 
     const fn mode(self) -> u32 {
         match self {
-            Self::Text(_) => 0o444,
+            Self::Text(_) | Self::Mounts(_) => 0o444,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
             Self::Net | Self::Threads => 0o555,
@@ -148,13 +159,21 @@ impl Entry {
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
+            Self::Text(text) => generated(FileChanges::Refused, move || text(subject)),
+            Self::Mounts(text) => generated(FileChanges::Of(&mount::CHANGES), move || Ok(text())),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || link(subject))),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
             Self::Net => directory(net::Tables(subject)),
             Self::Threads => directory(TaskNames(subject)),
         }
     }
+}
+
+fn generated(
+    changes: FileChanges,
+    text: impl Fn() -> Result<Vec<u8>, Errno> + Send + Sync + 'static,
+) -> Content {
+    Content::GeneratedFile(GeneratedFile { text: Box::new(text), changes })
 }
 
 /// Makes a directory with generated names only; it gets its parent at lookup.

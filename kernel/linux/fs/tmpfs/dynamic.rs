@@ -14,6 +14,7 @@ use rules::linux::credentials::Credentials;
 use spin::Once;
 
 use super::inode::{Content, Inode};
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::mount::Location;
 
 /// Generates the names of a dynamic directory.
@@ -64,7 +65,15 @@ pub(crate) struct Destination {
 pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
 /// Generates a file's text; called whenever the file is read from its start.
-pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+pub(crate) type GeneratedText = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+
+/// A file whose text is generated.
+pub(crate) struct GeneratedFile {
+    /// The text.
+    pub(crate) text: GeneratedText,
+    /// Whether epoll(7) takes it, and what it then tells.
+    pub(crate) changes: FileChanges,
+}
 
 /// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
 pub(crate) const KEYS: u64 = 1 << 40;
