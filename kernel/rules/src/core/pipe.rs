@@ -6,7 +6,7 @@
 //! because it needs the room of one slot and takes it in one step.
 //! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c.
 
-mod slot;
+pub(crate) mod slot;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -66,9 +66,9 @@ pub enum Privilege {
 /// The state of a pipe or an open FIFO, for both ends.
 #[derive(Debug)]
 pub struct Pipe {
-    slots: VecDeque<Slot>,
+    pub(crate) slots: VecDeque<Slot>,
     /// How many slots may be filled.
-    capacity: usize,
+    pub(crate) capacity: usize,
     readers: Side,
     writers: Side,
 }

@@ -13,5 +13,6 @@ pub mod proc_net;
 pub mod pty;
 pub mod record_lock;
 pub mod seals;
+pub mod splice;
 pub mod tty;
 pub mod unix;
