@@ -9,7 +9,7 @@
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
 pub(crate) mod fifo;
-mod pool;
+pub(crate) mod pool;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,8 +32,8 @@ use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// A pipe; it exists while one of its ends is open.
-struct Pipe {
-    state: event::Locked<rules::core::pipe::Pipe>,
+pub(crate) struct Pipe {
+    pub(crate) state: event::Locked<rules::core::pipe::Pipe>,
     name: Name,
 }
 
@@ -50,7 +50,7 @@ enum Name {
 
 /// An end of a pipe: the pipe, opened for reading, writing, or both.
 pub(crate) struct PipeEnd {
-    pipe: Arc<Pipe>,
+    pub(crate) pipe: Arc<Pipe>,
     access: AccessMode,
     /// The events of this end.
     mask: Events,

@@ -215,6 +215,18 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// Returns the path of a file from the root of its file system, whatever is mounted where.
+pub(crate) fn within(inode: &Arc<Inode>) -> Vec<u8> {
+    let mut names = Vec::new();
+    let mut at = inode.clone();
+    while let Some(home) = at.home() {
+        let Some(name) = home.directory().ok().and_then(|home| home.name_of(&at)) else { break };
+        names.push(name);
+        at = home;
+    }
+    written_out(&names)
+}
+
 /// Returns the path by which a file was named last; `None` if that name is gone.
 pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
     let mut names = Vec::new();

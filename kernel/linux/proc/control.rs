@@ -15,7 +15,7 @@ use rules::linux::oom::Scale;
 
 use super::maps;
 use super::subject::Subject;
-use crate::linux::fs::tmpfs::dynamic::{Control, GeneratedFile};
+use crate::linux::fs::tmpfs::dynamic::{Control, GeneratedText};
 use crate::linux::task::access;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -25,7 +25,7 @@ use crate::linux::task::thread;
 pub(super) struct Maps(pub(super) Subject);
 
 impl Control for Maps {
-    fn open(&self) -> Result<GeneratedFile, Errno> {
+    fn open(&self) -> Result<GeneratedText, Errno> {
         let process = self.0.process()?;
         if process.has_ended() {
             return Ok(Box::new(|| Ok(Vec::new())));
@@ -40,7 +40,7 @@ impl Control for Maps {
 pub(super) struct OomAdjustment(pub(super) Subject, pub(super) Scale);
 
 impl Control for OomAdjustment {
-    fn open(&self) -> Result<GeneratedFile, Errno> {
+    fn open(&self) -> Result<GeneratedText, Errno> {
         let Self(subject, scale) = *self;
         Ok(Box::new(move || {
             let value = subject.process()?.oom.value.load(Ordering::Relaxed);

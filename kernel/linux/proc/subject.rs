@@ -4,7 +4,7 @@
 //! (`descriptors`).
 //! Invariant: an ID is looked up at each access, because a directory may outlive its process; IDs are not reused.
 //! What shows more than everybody may know asks `task/access`: links whenever they are followed, texts at open(2).
-//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has needed.
+//! Missing: `environ`, `mem`, and other files that no program here has needed.
 //! Source: proc(5); Linux 6.1 fs/proc/base.c.
 
 use alloc::boxed::Box;
@@ -17,9 +17,12 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::linux::oom::Scale;
 
-use super::{control, descriptors, net, report, text};
+use super::{TextFn, control, descriptors, net, report, text};
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::tmpfs::directory::Directory;
-use crate::linux::fs::tmpfs::dynamic::{Control, Destination, DynamicInode, DynamicNames, Listed};
+use crate::linux::fs::tmpfs::dynamic::{
+    Control, Destination, DynamicInode, DynamicNames, GeneratedFile, Listed,
+};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::{mount, path};
 use crate::linux::task::access;
@@ -98,6 +101,12 @@ impl Subject {
     }
 }
 
+/// Returns the ID of the process whose directory has this inode number.
+pub(super) fn process_of(number: u64) -> Option<u32> {
+    let (pid, local) = ((number >> 32) as u32, number as u32);
+    (pid > 0 && local == 0).then_some(pid)
+}
+
 /// Finds a name in a table and returns its entry and inode number; the first entry's number is `local`.
 pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> Result<(T, u64), Errno> {
     let mut entries = table.iter().zip(local..);
@@ -113,6 +122,8 @@ type Link = fn(Subject) -> Result<Destination, Errno>;
 enum Entry {
     Text(TextOf),
     Control(fn(Subject) -> Arc<dyn Control>, u32),
+    /// A list of all mounts.
+    Mounts(TextFn),
     Link(Link),
     Descriptors,
     Net,
@@ -127,7 +138,8 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"fd", Entry::Descriptors),
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Control(|subject| Arc::new(control::Maps(subject)), 0o444)),
-    (b"mounts", Entry::Text(|_| Ok(report::mounts()))),
+    (b"mountinfo", Entry::Mounts(report::mountinfo)),
+    (b"mounts", Entry::Mounts(report::mounts)),
     (b"net", Entry::Net),
     (b"oom_adj", Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Old)), 0o644)),
     (b"oom_score", Entry::Text(text::oom_score)),
@@ -146,7 +158,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
 impl Entry {
     const fn file_type(self) -> FileType {
         match self {
-            Self::Text(_) | Self::Control(..) => FileType::Regular,
+            Self::Text(_) | Self::Mounts(_) | Self::Control(..) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
             Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
         }
@@ -154,7 +166,7 @@ impl Entry {
 
     const fn mode(self) -> u32 {
         match self {
-            Self::Text(_) => 0o444,
+            Self::Text(_) | Self::Mounts(_) => 0o444,
             Self::Control(_, mode) => mode,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
@@ -164,7 +176,8 @@ impl Entry {
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
+            Self::Text(text) => generated(FileChanges::Refused, move || text(subject)),
+            Self::Mounts(text) => generated(FileChanges::Of(&mount::CHANGES), move || Ok(text())),
             Self::Control(control, _) => Content::Control(control(subject)),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || {
                 access::check(&subject.process()?)?;
@@ -175,6 +188,13 @@ impl Entry {
             Self::Threads => directory(TaskNames(subject)),
         }
     }
+}
+
+fn generated(
+    changes: FileChanges,
+    text: impl Fn() -> Result<Vec<u8>, Errno> + Send + Sync + 'static,
+) -> Content {
+    Content::GeneratedFile(GeneratedFile { text: Box::new(text), changes })
 }
 
 /// Makes a directory with generated names only; it gets its parent at lookup.

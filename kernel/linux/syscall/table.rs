@@ -15,8 +15,8 @@ use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
     mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session,
-    setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
-    timer_create, truncate, unlink, utimensat, wait, xattr,
+    setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system,
+    terminal_read, time, timer_create, truncate, unlink, utimensat, wait, writev, xattr,
 };
 use crate::core::syscall::buffers::Buffers;
 use crate::core::syscall::epoll::EventsBuffer;
@@ -41,7 +41,7 @@ const NUMBERS: usize = 451;
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
     match number {
-        0 => read::read(cx, fd(a[0]), a[1], a[2]),
+        0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
         1 => write::write(cx, fd(a[0]), a[1], a[2]),
         2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
         3 => close::close(cx, fd(a[0])),
@@ -64,8 +64,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         16 => ioctl::ioctl(cx, fd(a[0]), a[1] as u32, a[2]),
         17 => read::pread64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         18 => write::pwrite64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
-        19 => read::readv(cx, fd(a[0]), a[1], a[2]),
-        20 => write::writev(cx, fd(a[0]), a[1], a[2]),
+        19 => terminal_read::readv(cx, fd(a[0]), a[1], a[2]),
+        20 => writev::writev(cx, fd(a[0]), a[1], a[2]),
         21 => access::access(cx, a[0], a[1] as u32),
         22 => pipe::pipe(cx, a[0]),
         23 => select::select(cx, a[0] as i32, [a[1], a[2], a[3]], a[4]),
@@ -232,9 +232,9 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         271 => poll::ppoll(cx, a[0], a[1] as u32, a[2], MaskArgument { addr: a[3], size: a[4] }),
         273 => futex::set_robust_list(cx, a[0], a[1]),
         274 => futex::get_robust_list(cx, a[0], a[1], a[2]),
-        275 => splice::splice(cx, fd(a[0]), fd(a[2]), a[4]),
-        276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2]),
-        278 => splice::vmsplice(cx, fd(a[0]), a[2]),
+        275 => splice::splice(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
+        276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2], a[3] as u32),
+        278 => splice::vmsplice(cx, fd(a[0]), a[1], a[2], a[3] as u32),
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         281 => epoll::epoll_pwait(cx, events(a), a[3] as i32, MaskArgument { addr: a[4], size: a[5] }),
         282 => signalfd::signalfd(cx, a[0] as i32, a[1], a[2]),
@@ -277,6 +277,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         424 => pidfd_open::pidfd_send_signal(cx, a[0], a[1], a[2], a[3]),
         434 => pidfd_open::pidfd_open(cx, a[0], a[1] as u32),
         435 => clone::clone3(cx, a[0], a[1]),
+        438 => pidfd_open::pidfd_getfd(cx, a[0], a[1], a[2] as u32),
         436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),
         439 => access::faccessat2(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),

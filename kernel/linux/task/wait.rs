@@ -100,7 +100,8 @@ fn look(
     let mut exists = false;
     let mut found = None;
     for child in children.iter().filter(is_meant) {
-        exists = true;
+        // A zombie is none of those to wait for if its end is not asked for (`wait_consider_task`).
+        exists |= !child.has_ended() || options.contains(Options::EXITED);
         if let Some(state) = state(child, options) {
             found = Some((child.clone(), state));
             break;

@@ -7,7 +7,7 @@
 //! because it needs the room of one slot and takes it in one step.
 //! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c (`pipe_read`, `pipe_write`).
 
-mod slot;
+pub(crate) mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -68,9 +68,9 @@ pub enum Privilege {
 /// The state of a pipe or an open FIFO, for both ends.
 #[derive(Debug)]
 pub struct Pipe {
-    slots: VecDeque<Slot>,
+    pub(crate) slots: VecDeque<Slot>,
     /// How many slots may be filled.
-    capacity: usize,
+    pub(crate) capacity: usize,
     readers: Side,
     writers: Side,
 }

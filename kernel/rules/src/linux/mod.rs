@@ -18,6 +18,7 @@ pub mod record_lock;
 pub mod seals;
 pub mod sigio;
 pub mod signal;
+pub mod splice;
 pub mod timer;
 pub mod tty;
 pub mod unix;

@@ -40,52 +40,52 @@ pub enum PipeMode {
 
 /// A page with unread bytes.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     page: Page,
     start: usize,
     len: usize,
-    mode: PipeMode,
+    pub(crate) mode: PipeMode,
 }
 
 impl Slot {
-    pub(super) const fn new(page: Page, mode: PipeMode) -> Self {
+    pub(crate) const fn new(page: Page, mode: PipeMode) -> Self {
         Self { page, start: 0, len: 0, mode }
     }
 
-    pub(super) const fn mode(&self) -> PipeMode {
+    pub(crate) const fn mode(&self) -> PipeMode {
         self.mode
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Returns how many bytes can be appended. The space before the unread range is not used again.
-    pub(super) const fn room(&self) -> usize {
+    pub(crate) const fn room(&self) -> usize {
         PAGE_SIZE - self.start - self.len
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.page[self.start..self.start + self.len]
     }
 
-    pub(super) fn consume(&mut self, len: usize) {
+    pub(crate) fn consume(&mut self, len: usize) {
         self.start += len;
         self.len -= len;
     }
 
     /// Returns the first `len` bytes of free space behind the unread range.
-    pub(super) fn space(&mut self, len: usize) -> &mut [u8] {
+    pub(crate) fn space(&mut self, len: usize) -> &mut [u8] {
         let end = self.start + self.len;
         &mut self.page[end..end + len]
     }
 
     /// Adds the first `len` bytes of [`space`](Self::space) to the unread range.
-    pub(super) fn grow(&mut self, len: usize) {
+    pub(crate) fn grow(&mut self, len: usize) {
         self.len += len;
     }
 
-    pub(super) fn into_page(self) -> Page {
+    pub(crate) fn into_page(self) -> Page {
         self.page
     }
 }

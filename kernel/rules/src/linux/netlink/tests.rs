@@ -15,6 +15,7 @@ use crate::abi::errno::Errno;
 use crate::net::abi::netdevice::{self, Interface, LOOPBACK};
 use crate::net::network::Network;
 use crate::net::route;
+use crate::net::socket::SEND_ROOM;
 use crate::net::tcp::connection::RecvMode;
 use crate::net::traffic::Traffic;
 
@@ -84,7 +85,7 @@ fn a_full_socket_loses_answers_and_says_so_once() {
     for _ in 0..9 {
         ask(&mut socket, &request(99, NetlinkFlags::empty(), &[0]));
     }
-    assert_eq!(socket.readiness(), Events::ERR | Events::READABLE | Events::WRITABLE);
+    assert_eq!(socket.readiness(), Events::ERR | Events::READABLE | SEND_ROOM);
     assert_eq!(next(&mut socket), Poll::Ready(Err(Errno::ENOBUFS)));
     for left in (0..4).rev() {
         assert!(matches!(next(&mut socket), Poll::Ready(Ok(_))));
