@@ -7,6 +7,7 @@
 use core::task::Poll;
 
 use rules::abi::errno::Errno;
+use rules::abi::open::AccessMode;
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
@@ -75,12 +76,14 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
         return Ok(0);
     }
     let len = to.remaining();
+    // At the end of the file, only readv(2) counts as a read, as on Linux.
+    let tell = |read: &usize| file.tell(AccessMode::Read, *read + usize::from(buffers.is_vector()));
     if !blocking::read_would_block(&file, len)
         && let Poll::Ready(result) = attempt(&file, &mut to, position)
     {
-        return result;
+        return result.inspect(tell);
     }
-    Blocking::read(cx, &file, len).run_after_try(|| attempt(&file, &mut to, position))
+    Blocking::read(cx, &file, len).run_after_try(|| attempt(&file, &mut to, position)).inspect(tell)
 }
 
 #[inline(always)]

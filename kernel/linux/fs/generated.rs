@@ -1,9 +1,11 @@
-//! Files whose text is generated when they are read, such as `/proc/meminfo`.
+//! Files whose text is generated when they are read, such as `/proc/meminfo`, and numbers that root may write.
 //!
 //! Owns: the text that one open file reads.   Not here: generating it (`linux/proc`).
 //! Source: Linux 6.1 fs/seq_file.c.
 
+use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::task::Poll;
 
 use ostd::sync::SpinLock;
@@ -13,7 +15,7 @@ use rules::core::seek::{self, Whence};
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event::class::Class;
 use crate::core::file::traits::File;
-use crate::machine::memory::transfer::Sink;
+use crate::machine::memory::transfer::{Sink, Source};
 
 /// An open generated file. A read from the start generates the text anew.
 pub(super) struct OpenGeneratedFile {
@@ -27,12 +29,17 @@ impl OpenGeneratedFile {
         Self { inode, text: SpinLock::new(Arc::new([])) }
     }
 
+    fn generate(&self) -> Result<Vec<u8>, Errno> {
+        match self.inode.content() {
+            Content::GeneratedFile(report) => report(),
+            Content::Setting(setting) => Ok(format!("{}\n", (setting.get)()).into_bytes()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let Content::GeneratedFile(report) = self.inode.content() else {
-            return Err(Errno::EINVAL);
-        };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = report()?.into();
+            let fresh: Arc<[u8]> = self.generate()?.into();
             *self.text.lock() = fresh.clone();
             fresh
         } else {
@@ -45,6 +52,36 @@ impl OpenGeneratedFile {
         let put = to.put(&rest[..rest.len().min(to.remaining())]);
         if put == 0 { Err(Errno::EFAULT) } else { Ok(put) }
     }
+
+    /// Sets the number. A write that does not begin at the start changes nothing (`proc_first_pos_non_zero_ignore`).
+    fn write(&self, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let Content::Setting(setting) = self.inode.content() else { return Err(Errno::EINVAL) };
+        let len = from.remaining();
+        let mut text = [0; 32];
+        let text = text.get_mut(..len).ok_or(Errno::EINVAL)?;
+        if from.take(text) < len {
+            return Err(Errno::EFAULT);
+        }
+        if offset == 0 && len > 0 {
+            (setting.set)(parse(text)?);
+        }
+        Ok(len)
+    }
+}
+
+/// A number in `/proc/sys` that root may change.
+pub(crate) struct Setting {
+    /// Returns the number.
+    pub(crate) get: fn() -> u64,
+    /// Sets the number, which is at most `i32::MAX`.
+    pub(crate) set: fn(u32),
+}
+
+/// Parses a decimal number with white space around it.
+fn parse(text: &[u8]) -> Result<u32, Errno> {
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let number: u32 = text.trim_matches(['\0', ' ', '\t', '\n']).parse().map_err(|_| Errno::EINVAL)?;
+    if number > i32::MAX.cast_unsigned() { Err(Errno::EINVAL) } else { Ok(number) }
 }
 
 impl File for OpenGeneratedFile {
@@ -54,6 +91,10 @@ impl File for OpenGeneratedFile {
 
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(self.read(offset, to))
+    }
+
+    fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.write(offset, from))
     }
 
     fn is_seekable(&self) -> bool {

@@ -5,6 +5,7 @@
 //! Source: proc(5).
 
 mod descriptors;
+mod fdinfo;
 mod maps;
 mod net;
 mod net_tables;

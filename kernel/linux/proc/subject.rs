@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 
-use super::{descriptors, maps, net, report, text};
+use super::{descriptors, fdinfo, maps, net, report, text};
 use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
@@ -106,6 +106,7 @@ enum Entry {
     Text(TextOf),
     Link(Link),
     Descriptors,
+    DescriptorTexts,
     Net,
     Threads,
 }
@@ -116,6 +117,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"cwd", Entry::Link(cwd)),
     (b"exe", Entry::Link(exe)),
     (b"fd", Entry::Descriptors),
+    (b"fdinfo", Entry::DescriptorTexts),
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Text(maps::maps)),
     (b"mounts", Entry::Text(|_| Ok(report::mounts()))),
@@ -133,7 +135,7 @@ impl Entry {
         match self {
             Self::Text(_) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
-            Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
+            Self::Descriptors | Self::DescriptorTexts | Self::Net | Self::Threads => FileType::Directory,
         }
     }
 
@@ -142,7 +144,7 @@ impl Entry {
             Self::Text(_) => 0o444,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
-            Self::Net | Self::Threads => 0o555,
+            Self::DescriptorTexts | Self::Net | Self::Threads => 0o555,
         }
     }
 
@@ -151,6 +153,7 @@ impl Entry {
             Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || link(subject))),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
+            Self::DescriptorTexts => directory(fdinfo::DescriptorTexts(subject)),
             Self::Net => directory(net::Tables(subject)),
             Self::Threads => directory(TaskNames(subject)),
         }
@@ -234,14 +237,14 @@ pub(super) fn number(name: &[u8]) -> Result<u32, Errno> {
 }
 
 fn exe(subject: Subject) -> Result<Destination, Errno> {
-    let text = subject.process()?.program.lock().clone();
-    if text.is_empty() { Err(Errno::ENOENT) } else { Ok(Destination { text, place: None }) }
+    let program = subject.process()?.program.lock().clone().ok_or(Errno::ENOENT)?;
+    let place = program.location();
+    Ok(Destination { text: path::text(place), place: Some(place.clone()) })
 }
 
 fn cwd(subject: Subject) -> Result<Destination, Errno> {
     let place = subject.process()?.paths.lock().cwd.clone();
-    let text = path::absolute(&place).unwrap_or_else(|_| b"(deleted)".to_vec());
-    Ok(Destination { text, place: Some(place) })
+    Ok(Destination { text: path::text(&place), place: Some(place) })
 }
 
 fn root(subject: Subject) -> Result<Destination, Errno> {

@@ -7,12 +7,14 @@ use core::sync::atomic::Ordering;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
+use rules::abi::open::AccessMode;
 use rules::linux::access::Access;
+use rules::linux::inotify::mask::Happened;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
+use crate::linux::fs::opened::{OpenedAt, Tells};
 use crate::linux::fs::path::{self, LastLink, Origin};
-use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
@@ -70,7 +72,8 @@ pub(crate) fn start_program(
     let mut program = path.clone();
     let mut file = open_program(origin, &program)?;
     let mut depth = 0;
-    while let Some((interpreter, argument)) = exec::interpreter(&file)? {
+    while let Some((interpreter, argument)) = exec::interpreter(&file.location().inode)? {
+        file.notify(Happened::ACCESS);
         depth += 1;
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
@@ -85,12 +88,17 @@ pub(crate) fn start_program(
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
     (arguments.credentials, arguments.is_secure) =
-        arguments.credentials.for_program(file.ownership(), no_new_privileges);
+        arguments.credentials.for_program(file.location().inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&file, &arguments, limits, |path| open_program(origin, path))?;
+    file.notify(Happened::ACCESS);
+    let image = exec::load(&file.location().inode, &arguments, limits, |path| {
+        let linker = open_program(origin, path)?;
+        linker.notify(Happened::ACCESS);
+        Ok(linker.location().inode.clone())
+    })?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
@@ -120,7 +128,8 @@ pub(crate) fn start_program(
     *process.name.lock() = name[..name.len().min(15)].to_vec();
     let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
     *process.arguments.lock() = words.collect();
-    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
+    let former = process.program.lock().replace(file);
+    drop(former);
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;
@@ -166,12 +175,12 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<Inode>, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenedAt>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // Executing a program does not require permission to read it.
     location.inode.check(origin.credentials, Access::EXECUTE)?;
-    Ok(location.inode)
+    Ok(Arc::new(OpenedAt::new(location, AccessMode::Read, Tells::Everything)))
 }

@@ -27,6 +27,7 @@ use crate::core::event::class::Class;
 use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::OpenedAt;
 use crate::machine::clock;
 use crate::machine::memory::space::AddressSpace;
 
@@ -120,8 +121,8 @@ pub(crate) struct Process {
     pub(crate) arguments: SpinLock<Arc<[u8]>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
-    /// The path of the program.
-    pub(crate) program: SpinLock<Vec<u8>>,
+    /// The program's file; `None` once the process has ended.
+    pub(crate) program: SpinLock<Option<Arc<OpenedAt>>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -224,7 +225,7 @@ impl Process {
             name: SpinLock::new(Vec::new()),
             arguments: SpinLock::new(Arc::default()),
             started: clock::now(),
-            program: SpinLock::new(Vec::new()),
+            program: SpinLock::new(None),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),

@@ -6,6 +6,7 @@ pub mod capability;
 pub mod command_line;
 pub mod cpio;
 pub mod credentials;
+pub mod inotify;
 pub mod lock;
 pub mod netlink;
 pub mod path;
