@@ -11,13 +11,13 @@ use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 use super::registers;
 use super::registers::Local;
 use crate::machine::memory::fault;
+use crate::machine::pause;
 
 /// Installs the hooks. Called before the first thread is created.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
         registers::try_with_local(|local| {
             save(local, interrupts_off);
-            local.thread.meter.stop();
         });
     });
     inject_post_schedule_handler(|| {
@@ -27,6 +27,7 @@ pub(crate) fn install() {
             local.space.borrow().activate();
         });
     });
+    pause::install(|| registers::try_with_local(|local| local.thread.is_dying()).unwrap_or(false));
     inject_user_page_fault_handler(|exception| {
         let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
         fault::resolve_kernel_fault(exception, &space)

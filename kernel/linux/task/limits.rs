@@ -21,6 +21,9 @@ pub(crate) enum Resource {
     Files = 7,
     AddressSpace = 9,
     PendingSignals = 11,
+    /// 20 less the least nice value.
+    Nice = 13,
+    RealTimePriority = 14,
 }
 
 const RESOURCES: usize = 16;
@@ -41,6 +44,8 @@ impl ResourceLimits {
         limits.set(Resource::Files as usize, DEFAULT_FILES);
         limits.set(Resource::Core as usize, [0, UNLIMITED]);
         limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
+        limits.set(Resource::Nice as usize, [0; 2]);
+        limits.set(Resource::RealTimePriority as usize, [0; 2]);
         limits
     }
 

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use ostd::sync::SpinLock;
+use ostd::sync::{Mutex, SpinLock};
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
@@ -24,8 +24,8 @@ static LAST_ID: AtomicU32 = AtomicU32::new(0);
 const MOST: usize = 8192;
 
 /// Held while a signal is sent to all members of a group and while a child is published. Otherwise a child could miss
-/// a signal to its group that its parent has not seen yet.
-pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
+/// a signal to its group that its parent has not seen yet. A mutex, because a group may be large.
+pub(crate) static MEMBERSHIP: Mutex<()> = Mutex::new(());
 
 /// Allocates an ID for a new thread or process.
 ///

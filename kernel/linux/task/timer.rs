@@ -239,11 +239,17 @@ impl Timers {
 
     /// Fires the timers of processor time that are due.
     pub(crate) fn check_processor(&self, process: &Arc<Process>) {
+        // Read once for all timers: it adds up all threads.
+        let used = process.usage();
         let due: alloc::vec::Vec<u32> = {
             let entries = self.entries.lock();
             let is_due = |entry: &PosixTimer| {
-                entry.measure != Measure::Real
-                    && entry.due.is_some_and(|due| due <= read(process, entry.measure))
+                let now = match entry.measure {
+                    Measure::Real => return false,
+                    Measure::User => used.user(),
+                    Measure::Process => used.time,
+                };
+                entry.due.is_some_and(|due| due <= now)
             };
             entries.iter().filter(|(_, entry)| is_due(entry)).map(|(id, _)| *id).collect()
         };

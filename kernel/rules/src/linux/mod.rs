@@ -12,6 +12,7 @@ pub mod path;
 pub mod proc_net;
 pub mod pty;
 pub mod record_lock;
+pub mod sched;
 pub mod seals;
 pub mod tty;
 pub mod unix;
