@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod console;
 pub(crate) mod kernel_task;
 pub(crate) mod memory;
+pub(crate) mod pause;
 pub(crate) mod per_cpu;
 pub(crate) mod random;
 pub(crate) mod trace;

@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use rules::abi::errno::Errno;
 use rules::linux::credentials::Ids;
+use rules::linux::sched::Attributes;
 
 use super::subject::Subject;
 use crate::linux::task::limits::Resource;
@@ -105,9 +106,10 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         let signals = thread.signals.lock();
         (signals.pending.signals().bits(), signals.mask.bits())
     });
+    let scheduled = thread.as_ref().map_or_else(Attributes::default, |thread| thread.attributes());
     let text = format!(
-        "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} 20 0 {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
-         {} 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} {} {} {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
+         {} 0 0 0 17 {} {} {} 0 0 0 0 0 0 0 0 0 0 0\n",
         name(&process, thread.as_deref()),
         ProcessState::of(&process, thread.as_deref()).letter(),
         process.parent.pid(),
@@ -119,6 +121,8 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         ticks(used.system()),
         ticks(children.user()),
         ticks(children.system()),
+        scheduled.shown_priority(),
+        scheduled.nice,
         process.threads.lock().len(),
         ticks(process.started),
         sizes.virtual_size,
@@ -129,6 +133,8 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         ignored.bits(),
         caught.bits(),
         thread.as_ref().map_or(0, |thread| thread.last_cpu.load(Ordering::Relaxed)),
+        scheduled.priority,
+        scheduled.policy.number(),
     );
     Ok(text.into_bytes())
 }

@@ -15,6 +15,7 @@ use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, S
 use crate::linux::task::signal::send;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::UserPtr;
+use crate::machine::pause::pause;
 use rules::abi::signal::Signal;
 
 /// Parses a signal number; `None` for 0, which only checks whether a signal could be sent.
@@ -86,6 +87,7 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
     };
     let mut result = Err(Errno::ESRCH);
     for process in receivers {
+        pause();
         result = match send(&process) {
             // With -1, processes that the caller may not signal are skipped silently.
             Err(Errno::EPERM) if pid == -1 => result.or(Ok(0)),

@@ -19,6 +19,7 @@ use crate::machine::memory::pages::{Mappable, SharedMapping};
 use crate::machine::memory::shared::SharedPages;
 use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Move, Placement};
 use crate::machine::memory::user::UserSlice;
+use crate::machine::pause::{Killed, pause_unless_killed};
 
 type SysResult = Result<usize, Errno>;
 
@@ -241,6 +242,7 @@ pub(crate) fn mincore(space: &AddressSpace, addr: usize, len: usize, vector: usi
         vector.part(answered, got).write_bytes(&answers[..got])?;
         answered += got;
         page += got * PAGE_SIZE;
+        pause_unless_killed().map_err(|Killed| Errno::EINTR)?;
     }
     Ok(0)
 }

@@ -12,6 +12,7 @@ use super::registers;
 use super::registers::Local;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::{budget, fault};
+use crate::machine::pause;
 
 /// Memory is short below this many bytes: a fault may not find a page and the tables for it.
 const SHORT: usize = 8 * PAGE_SIZE;
@@ -21,7 +22,6 @@ pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
         registers::try_with_local(|local| {
             save(local, interrupts_off);
-            local.thread.meter.stop();
         });
     });
     inject_post_schedule_handler(|| {
@@ -31,6 +31,7 @@ pub(crate) fn install() {
             local.space.borrow().activate();
         });
     });
+    pause::install(|| registers::try_with_local(|local| local.thread.is_dying()).unwrap_or(false));
     inject_user_page_fault_handler(|exception| {
         let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
         fault::resolve_kernel_fault(exception, &space).inspect_err(|()| {

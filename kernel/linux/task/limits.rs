@@ -23,6 +23,9 @@ pub(crate) enum Resource {
     LockedMemory = 8,
     AddressSpace = 9,
     PendingSignals = 11,
+    /// 20 less the least nice value.
+    Nice = 13,
+    RealTimePriority = 14,
 }
 
 const RESOURCES: usize = 16;
@@ -48,6 +51,8 @@ impl ResourceLimits {
         limits.set(Resource::Processes as usize, [process_table::MOST as u64 / 2; 2]);
         limits.set(Resource::LockedMemory as usize, [DEFAULT_LOCKED; 2]);
         limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
+        limits.set(Resource::Nice as usize, [0; 2]);
+        limits.set(Resource::RealTimePriority as usize, [0; 2]);
         limits
     }
 

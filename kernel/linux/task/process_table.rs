@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use ostd::sync::SpinLock;
+use ostd::sync::{Mutex, SpinLock};
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
@@ -26,8 +26,8 @@ pub(super) const MOST: usize = 8192;
 const PRIVILEGED: usize = MOST / 16;
 
 /// Held while a signal is sent to all members of a group and while a child is published. Otherwise a child could miss
-/// a signal to its group that its parent has not seen yet.
-pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
+/// a signal to its group that its parent has not seen yet. A mutex, because a group may be large.
+pub(crate) static MEMBERSHIP: Mutex<()> = Mutex::new(());
 
 /// Allocates an ID for a new thread or process.
 ///

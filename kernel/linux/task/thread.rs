@@ -15,9 +15,10 @@ use ostd::arch::cpu::context::UserContext;
 use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
-use ostd::util::id_set::Id;
 use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
+use rules::linux::sched::Attributes;
+use rules::machine::scheduling::Entity;
 
 use super::process::Process;
 use super::registers::{Local, Registers};
@@ -29,6 +30,7 @@ use crate::core::event;
 use crate::core::event::parker::{Parker, Unparker};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
+use crate::machine::kernel_task::Seat;
 use crate::machine::memory::budget;
 use crate::machine::trace::{self, Kind};
 
@@ -61,6 +63,10 @@ pub(crate) struct Thread {
     /// Bit `n` is set if the thread may run on CPU `n`.
     pub(crate) affinity: AtomicU64,
     pub(crate) meter: Meter,
+    /// The thread's [`Attributes`], as a word.
+    attributes: AtomicU32,
+    /// The thread's place in a run queue, while it is in none.
+    pub(super) seat: Seat,
     /// The name set with prctl(2); the first thread's name is the process's.
     pub(crate) name: SpinLock<Option<Vec<u8>>>,
     /// Set when a tick found work other than signals.
@@ -95,7 +101,9 @@ impl Thread {
         prepare: impl FnOnce(&Arc<Self>) -> Result<(), Errno>,
     ) -> Result<Arc<Self>, Errno> {
         budget::try_reserve(COST).map_err(|_| Errno::EAGAIN)?;
-        let affinity = current().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        let parent = current();
+        let affinity = parent.as_ref().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        let attributes = parent.map_or_else(Attributes::default, |parent| parent.attributes().inherited());
         let thread = Arc::new(Self {
             tid: AtomicU32::new(tid),
             process: process.clone(),
@@ -109,6 +117,8 @@ impl Thread {
             last_cpu: AtomicU32::new(0),
             affinity: AtomicU64::new(affinity),
             meter: Meter::default(),
+            attributes: AtomicU32::new(attributes.to_word()),
+            seat: SpinLock::new(Some(Entity::new(attributes.class()))),
             name: SpinLock::new(None),
             was_ticked: AtomicBool::new(false),
             is_starved: AtomicBool::new(false),
@@ -199,9 +209,17 @@ impl Thread {
 
     /// Notes that the thread runs on this CPU from now on. Interrupts are off.
     pub(super) fn switched_to(&self) {
-        let cpu = disable_preempt().current_cpu().as_usize();
-        self.last_cpu.store(cpu as u32, Ordering::Relaxed);
-        self.meter.start();
+        self.last_cpu.store(u32::from(CpuId::current_racy()), Ordering::Relaxed);
+    }
+
+    /// Returns how the thread is scheduled.
+    pub(crate) fn attributes(&self) -> Attributes {
+        Attributes::from_word(self.attributes.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the attributes; only [`scheduler::change`](super::scheduler::change) does.
+    pub(super) fn set_attributes(&self, attributes: Attributes) {
+        self.attributes.store(attributes.to_word(), Ordering::Relaxed);
     }
 
     /// Notes that a tick found the thread running. Called in interrupt context.

@@ -155,12 +155,13 @@ impl Timers {
     }
 
     /// Fires the timers of processor time that are due.
-    fn check_processor(&self, process: &Arc<Process>) {
+    pub(crate) fn check_processor(&self, process: &Arc<Process>) {
+        // Read once for all timers: it adds up all threads.
+        let usage = process.usage();
         let mut from = 0;
         loop {
             let due = {
                 let entries = self.entries.lock();
-                let usage = process.usage();
                 let is_due = |entry: &PosixTimer| {
                     let now = || entry.measure.read(Some((process, usage)));
                     entry.waits_for_tick() && entry.schedule.deadline().is_some_and(|due| due <= now())

@@ -66,7 +66,7 @@ pub(crate) fn fill(to: &mut dyn Sink) -> Result<usize, Errno> {
         return if put == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(put) };
     }
     let mut stream = Stream::new();
-    let mut block = [0; 256];
+    let mut block = [0; 1024];
     super::fill(to, block.len(), |to, count| {
         stream.fill(&mut block[..count]);
         to.put(&block[..count])

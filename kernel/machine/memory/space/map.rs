@@ -70,6 +70,17 @@ impl AddressSpace {
     /// - `EPERM`: below `mmap_min_addr`;
     /// - `EEXIST`: [`Placement::IfFree`] and something is there.
     pub(crate) fn map(&self, request: MapRequest) -> Result<usize, Errno> {
+        let _layout = self.layout.lock();
+        if let Placement::Replacing(_) = request.placement {
+            let replaced = {
+                let mut state = self.state.lock();
+                let range = self.admit(&mut state, &request)?;
+                (state.stretch(range.clone()) != range).then_some(range)
+            };
+            if let Some(range) = replaced {
+                self.drain(range);
+            }
+        }
         let (start, replaced) = {
             let mut state = self.state.lock();
             self.map_locked(&mut state, request)?
@@ -99,13 +110,21 @@ impl AddressSpace {
         if page_down(start) != start {
             return Err(Errno::EINVAL);
         }
-        let removed = {
-            let mut state = self.state.lock();
-            state.check_cut(&range)?;
-            self.remove(&mut state, range)
-        };
-        drop(removed);
-        Ok(())
+        let _layout = self.layout.lock();
+        self.unmap_pages(range)
+    }
+
+    /// Unmaps a range of whole pages; the caller holds `layout`.
+    ///
+    /// # Errors
+    /// Nothing was unmapped. `ENOMEM`: cutting an area in two would make too many.
+    pub(super) fn unmap_pages(&self, range: Range<usize>) -> Result<(), Errno> {
+        let mut cut = Some(range.clone());
+        self.for_each_stretch(range, |state, stretch| {
+            // Later stretches cut no other areas.
+            cut.take().map_or(Ok(()), |range| state.check_cut(&range))?;
+            Ok(self.remove(state, stretch))
+        })
     }
 
     pub(super) fn map_locked(
@@ -113,13 +132,27 @@ impl AddressSpace {
         state: &mut State,
         request: MapRequest,
     ) -> Result<(usize, Vec<Area<Backing>>), Errno> {
-        let MapRequest { placement, len, prot, max_prot, mut traits, backing } = request;
-        if len == 0 {
+        let range = self.admit(state, &request)?;
+        let MapRequest { placement, prot, max_prot, mut traits, backing, .. } = request;
+        let replaced = match placement {
+            Placement::Replacing(_) => self.remove(state, range.clone()),
+            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => Vec::new(),
+        };
+        traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
+        let (start, end) = (range.start, range.end);
+        state.areas.insert(Area { start, end, prot, max_prot, traits, backing });
+        Ok((start, replaced))
+    }
+
+    /// Checks whether the mapping can be made now, and returns where.
+    fn admit(&self, state: &mut State, request: &MapRequest) -> Result<Range<usize>, Errno> {
+        let MapRequest { placement, len, prot, traits, backing, .. } = request;
+        if *len == 0 {
             return Err(Errno::EINVAL);
         }
-        let len = page_up(len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
+        let len = page_up(*len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
         budget::try_reserve(COST)?;
-        let range = self.place(state, placement, len)?;
+        let range = self.place(state, *placement, len)?;
         let private_writable =
             backing.is_private() && prot.contains(Prot::WRITE) && !traits.contains(Traits::GROWS_DOWN);
         let replaced = match placement {
@@ -130,14 +163,7 @@ impl AddressSpace {
         if state.areas.count() >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
-        let replaced = match placement {
-            Placement::Replacing(_) => self.remove(state, range.clone()),
-            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => Vec::new(),
-        };
-        traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
-        let (start, end) = (range.start, range.end);
-        state.areas.insert(Area { start, end, prot, max_prot, traits, backing });
-        Ok((start, replaced))
+        Ok(range)
     }
 
     /// Removes a range from the areas and the page table; returns the removed areas.

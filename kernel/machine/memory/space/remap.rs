@@ -51,42 +51,26 @@ impl AddressSpace {
         if page_down(start) != start || new_len == 0 {
             return Err(Errno::EINVAL);
         }
-        let mut dropped = Vec::new();
-        // The removed areas are dropped after the lock is released.
-        let result = {
-            let mut state = self.state.lock();
-            self.remap_locked(&mut state, start..start.saturating_add(old_len), new_len, to, &mut dropped)
-        };
-        drop(dropped);
-        result
-    }
-
-    fn remap_locked(
-        &self,
-        state: &mut State,
-        mut old: Range<usize>,
-        new_len: usize,
-        to: Move,
-        dropped: &mut Vec<Area<Backing>>,
-    ) -> Result<usize, Errno> {
-        state.areas.at(old.start).ok_or(Errno::EFAULT)?;
+        let _layout = self.layout.lock();
+        let mut old = start..start.saturating_add(old_len);
+        self.state.lock().areas.at(old.start).ok_or(Errno::EFAULT)?;
         let fixed = match to {
             Move::To(addr) | Move::LeavingTo(addr) => Some(target(&old, addr, new_len)?),
             Move::Never | Move::IfNeeded | Move::Leaving(_) => None,
         };
         if let Some(target) = &fixed {
-            state.check_cut(target)?;
-            dropped.append(&mut self.remove(state, target.clone()));
+            self.unmap_pages(target.clone())?;
         }
         if old.len() > new_len {
             let tail = old.start + new_len..old.end;
-            state.check_cut(&tail)?;
-            dropped.append(&mut self.remove(state, tail.clone()));
+            self.unmap_pages(tail.clone())?;
             old.end = tail.start;
         }
         if old.len() == new_len && matches!(to, Move::Never | Move::IfNeeded) {
             return Ok(old.start);
         }
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
         let area = self.check_resize(state, &old, new_len, to)?;
         let extendable = matches!(to, Move::Never | Move::IfNeeded) && old.end == area.end;
         if extendable && self.extend(state, &area, old.start + new_len) {
@@ -100,9 +84,12 @@ impl AddressSpace {
                 self.place(state, Placement::Anywhere(0), new_len)?
             }
         };
+        state.check_cut(&old)?;
+        let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
+        budget::try_reserve(tables * PAGE_SIZE)?;
+        drop(guard);
         let start = target.start;
-        let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
-        self.relocate(state, area, old, target, if stays { None } else { Some(dropped) })?;
+        self.relocate(&area, old, target, matches!(to, Move::Leaving(_) | Move::LeavingTo(_)));
         Ok(start)
     }
 
@@ -145,32 +132,31 @@ impl AddressSpace {
         free
     }
 
-    /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that.
+    /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that, a stretch at a time.
     ///
-    /// The old areas are added to `dropped`; without it, the old range stays mapped, but empty.
-    fn relocate(
-        &self,
-        state: &mut State,
-        area: Area<Backing>,
-        old: Range<usize>,
-        target: Range<usize>,
-        dropped: Option<&mut Vec<Area<Backing>>>,
-    ) -> Result<(), Errno> {
-        state.check_cut(&old)?;
-        let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
-        budget::try_reserve(tables * PAGE_SIZE)?;
-        let backing = area.backing.advanced(old.start - area.start);
-        let new = Area { start: target.start, end: target.end, backing, ..area };
-        if !old.is_empty() {
-            self.table.relocate(&mut state.residency, old.clone(), target.start);
-        }
-        match dropped {
-            Some(dropped) if !old.is_empty() => dropped.append(&mut state.areas.remove(old)),
-            Some(_) => {}
-            None => state.areas.update(old, |area| area.traits -= Traits::LOCKED),
-        }
-        state.areas.insert(new);
-        Ok(())
+    /// If the old area `stays`, it is empty afterwards, and not locked.
+    fn relocate(&self, area: &Area<Backing>, old: Range<usize>, target: Range<usize>, stays: bool) {
+        // Maps the part of the target from `to` to `end`; the parts join.
+        let map = |state: &mut State, to: usize, end: usize| {
+            if to < end {
+                let offset = old.start - area.start + (to - target.start);
+                let backing = area.backing.advanced(offset);
+                state.areas.insert(Area { start: to, end, backing, ..area.clone() });
+            }
+        };
+        let Ok(()) = self.for_each_stretch(old.clone(), |state, stretch| {
+            let to = target.start + (stretch.start - old.start);
+            self.table.relocate(&mut state.residency, stretch.clone(), to);
+            let removed = if stays {
+                state.areas.update(stretch.clone(), |area| area.traits -= Traits::LOCKED);
+                Vec::new()
+            } else {
+                state.areas.remove(stretch.clone())
+            };
+            map(state, to, to + stretch.len());
+            Ok::<_, core::convert::Infallible>(removed)
+        });
+        map(&mut self.state.lock(), target.start + old.len(), target.end);
     }
 }
 

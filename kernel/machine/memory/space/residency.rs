@@ -163,13 +163,16 @@ impl Residency {
         Some(first..leaf_end(last))
     }
 
-    /// Forgets the empty tables if there are too many, and returns them for the caller to take down.
-    pub(super) fn take_idle(&mut self) -> Vec<usize> {
+    /// Forgets the empty tables of `range` if there are too many in all, and returns them for the caller to take down.
+    pub(super) fn take_idle(&mut self, range: Range<usize>) -> Vec<usize> {
         if self.totals.idle <= IDLE_MAX {
             return Vec::new();
         }
-        self.totals.idle = 0;
-        self.leaves.extract_if(.., |_, leaf| leaf.pages == 0).map(|(leaf, _)| leaf).collect()
+        let first = leaf_of(range.start);
+        let leaves = self.leaves.extract_if(first..range.end.max(first), |_, leaf| leaf.pages == 0);
+        let idle: Vec<usize> = leaves.map(|(leaf, _)| leaf).collect();
+        self.totals.idle -= idle.len();
+        idle
     }
 }
 

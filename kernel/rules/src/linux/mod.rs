@@ -16,6 +16,7 @@ pub mod proc_net;
 pub mod ptrace;
 pub mod pty;
 pub mod record_lock;
+pub mod sched;
 pub mod seals;
 pub mod sigio;
 pub mod signal;
