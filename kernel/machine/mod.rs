@@ -1,4 +1,4 @@
-//! What the kernel needs of the machine: memory, time, the console, random numbers.
+//! What the kernel needs of the machine: memory, time, the console, random numbers, a trace.
 //!
 //! Nothing here knows of files, events or processes.
 
@@ -8,3 +8,4 @@ pub(crate) mod kernel_task;
 pub(crate) mod memory;
 pub(crate) mod per_cpu;
 pub(crate) mod random;
+pub(crate) mod trace;

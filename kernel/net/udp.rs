@@ -16,7 +16,7 @@ use rules::abi::ioctl::SIOCOUTQ;
 use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
 use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_UDP, MessageFlags, family, kind};
-use rules::net::socket::Options;
+use rules::net::socket::{Options, SEND_ROOM};
 use rules::net::tcp::connection::RecvMode;
 use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::port::Owner;
@@ -303,6 +303,8 @@ impl super::socket::Socket for UdpSocket {
         let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
         let mut packets = PacketBatch::new();
         packets.push(packet);
+        // The packet leaves the socket's buffer before it arrives anywhere (`loopback_xmit`, `sock_wfree`).
+        self.endpoint.state.notify(SEND_ROOM);
         stack::send(packets);
         Poll::Ready(Ok(count))
     }

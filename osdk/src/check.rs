@@ -12,11 +12,12 @@ use crate::{
 };
 
 /// Cargo's arguments for the crates that run on the host.
-const HOST: [&str; 7] = [
+const HOST: [&str; 8] = [
     "--package=exercises",
     "--package=frames",
     "--package=pollee",
     "--package=rules",
+    "--package=vdso",
     "--package=handover",
     "--package=pollux-osdk",
     "--package=pollux-protocol",

@@ -2,8 +2,8 @@
 
 use pollee::Count;
 
-use super::trace::{self, Kind};
 use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
+use crate::machine::trace::{self, Kind};
 
 /// The class of an object; the counters of `/proc/pollee` have a line for each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

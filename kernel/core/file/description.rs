@@ -1,10 +1,11 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
-//! Owns: the file status flags, the location it was opened at, the observers of its end.
-//! Not here: the numbers (`table`), reads and writes (`offset`), polling (`polled`), sleeping (`pollee::wait`).
-//! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
+//! Owns: the file status flags, the offset, the location it was opened at, the observers of its end.
+//! Not here: the numbers (`table`), polling (`polled`), sleeping and `O_NONBLOCK` (`core/syscall/blocking`).
+//! Lock order: the offset's mutex comes before all other locks, and is taken in task context. Only reads and writes
+//! of seekable files hold it, and these never wait for an event.
+//! Source: open(2), fcntl(2), read(2), lseek(2), pread(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
 
-mod offset;
 mod polled;
 
 use alloc::boxed::Box;
@@ -12,11 +13,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::task::Poll;
 
-use ostd::sync::Mutex;
+use ostd::sync::{Mutex, MutexGuard};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
+use rules::core::seek::{OFFSET_MAX, Whence};
 
 use self::polled::PolledFile;
 use super::location::Location;
@@ -24,6 +27,7 @@ use super::release::{Observers, ReleaseObserver};
 use super::traits::{File, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::transfer::{Sink, Source};
 
 /// The identifier of an open file description, never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -217,9 +221,97 @@ impl OpenFile {
     }
 }
 
+/// Reads and writes, at the offset or at a given one.
+impl OpenFile {
+    /// Locks the offset.
+    pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
+        self.offset.lock()
+    }
+
+    /// Reads at the offset and advances it.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for reading. Those of `File::read_at`.
+    #[inline(always)]
+    pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_read()?;
+        if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
+    }
+
+    fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
+    }
+
+    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset past the written bytes.
+    /// `status` is the description's own, or replaces it for this one write.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for writing. Those of `File::write_at`.
+    #[inline(always)]
+    pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        self.require_write()?;
+        if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }
+    }
+
+    fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(at, written)| {
+                *offset = at;
+                advance(&mut offset, written)
+            });
+        }
+        self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
+    }
+
+    /// Reads at `at`: pread(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of `File::read_at`.
+    pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_read()?;
+        self.file().read_at(at, to)
+    }
+
+    /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of `File::write_at`.
+    pub(crate) fn write_at(
+        &self,
+        at: u64,
+        from: &mut dyn Source,
+        status: OpenFlags,
+    ) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_write()?;
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(_, written)| written);
+        }
+        self.file().write_at(at, from)
+    }
+
+    /// Moves the offset and returns it.
+    ///
+    /// # Errors
+    /// Those of `File::seek`.
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let mut current = self.offset.lock();
+        *current = self.file().seek(*current, offset, whence)?;
+        Ok(*current)
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.file.end_registration();
         self.observers.notify(self.id);
     }
+}
+
+fn advance(offset: &mut u64, by: usize) -> usize {
+    *offset = offset.saturating_add(by as u64).min(OFFSET_MAX);
+    by
 }

@@ -9,7 +9,7 @@
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
 pub(crate) mod fifo;
-mod pool;
+pub(crate) mod pool;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,10 +32,13 @@ use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
 /// A pipe; it exists while one of its ends is open.
-struct Pipe {
-    state: event::Locked<rules::core::pipe::Pipe>,
+pub(crate) struct Pipe {
+    pub(crate) state: event::Locked<rules::core::pipe::Pipe>,
     name: Name,
 }
+
+/// What a read raises for the writers' `SIGIO`, which Linux sends for every read. It is never ready.
+const READ: Events = Events::MSG;
 
 /// What identifies a pipe.
 enum Name {
@@ -47,7 +50,7 @@ enum Name {
 
 /// An end of a pipe: the pipe, opened for reading, writing, or both.
 pub(crate) struct PipeEnd {
-    pipe: Arc<Pipe>,
+    pub(crate) pipe: Arc<Pipe>,
     access: AccessMode,
     /// The events of this end.
     mask: Events,
@@ -111,7 +114,7 @@ impl PipeEnd {
         let mask = sides(access).fold(Events::empty(), |mask, side| {
             mask | match side {
                 End::Reader => Events::READABLE | Events::HUP,
-                End::Writer => Events::WRITABLE | Events::ERR,
+                End::Writer => Events::WRITABLE | Events::ERR | READ,
             }
         });
         Self { pipe, access, mask, is_packetized, partner }
@@ -125,7 +128,7 @@ impl PipeEnd {
     /// Sets the capacity to at least `bytes` and returns the new capacity.
     ///
     /// # Errors
-    /// The capacity is unchanged. The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
+    /// The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
     /// `ENOMEM`: only the reserve is left.
     pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
         // The slots take a small fraction of the bytes that they hold.
@@ -167,6 +170,9 @@ impl File for PipeEnd {
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
             // As on Linux, even if no slot became free (`pipe_read`): the order in an epoll depends on it.
             state.raise(Events::WRITABLE);
+        }
+        if state.is_awaited(READ) {
+            state.raise(READ);
         }
         result
     }

@@ -58,7 +58,7 @@ pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
 ///
 /// # Errors
 /// `ENOSPC`: no inode is left.
-pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Result<(), Errno> {
+pub(crate) fn add(number: u32, slave: DeviceNumber, opener: &Credentials) -> Result<(), Errno> {
     let Defaults { mode, uid, gid } = *DEFAULTS.lock();
     let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
     let made = namei::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;

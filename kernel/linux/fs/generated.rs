@@ -10,29 +10,58 @@ use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 
+use super::changes::WatchedFile;
+use super::tmpfs::dynamic::GeneratedText;
 use super::tmpfs::inode::{Content, Inode};
+use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::file::traits::File;
-use crate::machine::memory::transfer::Sink;
+use crate::machine::memory::transfer::{Sink, Source};
 
 /// An open generated file. A read from the start generates the text anew.
 pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
+    /// What generates the text, if not the inode.
+    own: Option<GeneratedText>,
     text: SpinLock<Arc<[u8]>>,
+    watched: Option<WatchedFile>,
 }
 
 impl OpenGeneratedFile {
     /// Opens `inode` without generating the text yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
-        Self { inode, text: SpinLock::new(Arc::new([])) }
+        let watched = match inode.content() {
+            Content::GeneratedFile(file) => file.changes.watch(),
+            _ => None,
+        };
+        Self { inode, own: None, text: SpinLock::new(Arc::new([])), watched }
+    }
+
+    /// Opens `inode`, whose text `own` generates for this open file.
+    pub(super) fn controlled(inode: Arc<Inode>, own: GeneratedText) -> Self {
+        Self { own: Some(own), ..Self::new(inode) }
+    }
+
+    fn write(&self, from: &mut dyn Source) -> Result<usize, Errno> {
+        /// Longer texts mean nothing to any file here.
+        const MOST: usize = 128;
+        let Content::Control(control) = self.inode.content() else { return Err(Errno::EIO) };
+        let mut text = [0; MOST];
+        let len = from.remaining().min(MOST);
+        if from.take(&mut text[..len]) < len {
+            return Err(Errno::EFAULT);
+        }
+        control.write(&text[..len]).unwrap_or(Err(Errno::EINVAL))
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let Content::GeneratedFile(report) = self.inode.content() else {
-            return Err(Errno::EINVAL);
+        let generate = match (&self.own, self.inode.content()) {
+            (Some(own), _) => own,
+            (None, Content::GeneratedFile(file)) => &file.text,
+            _ => return Err(Errno::EINVAL),
         };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = report()?.into();
+            let fresh: Arc<[u8]> = generate()?.into();
             *self.text.lock() = fresh.clone();
             fresh
         } else {
@@ -54,6 +83,14 @@ impl File for OpenGeneratedFile {
 
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         Poll::Ready(self.read(offset, to))
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(self.write(from))
+    }
+
+    fn pollable(&self) -> Option<&event::Pollable> {
+        self.watched.as_ref().map(|watched| -> &event::Pollable { watched })
     }
 
     fn is_seekable(&self) -> bool {

@@ -4,6 +4,7 @@
 //! are the same inodes with other contents.
 
 pub(crate) mod boot;
+pub(crate) mod changes;
 mod contents;
 pub(crate) mod device;
 pub(crate) mod devpts;

@@ -14,6 +14,7 @@ use rules::abi::mode::Permissions;
 use rules::abi::stat::Stat;
 use spin::Once;
 
+use super::changes::Changes;
 use super::stat;
 use super::tmpfs::inode::Inode;
 use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
@@ -38,6 +39,8 @@ pub(crate) struct Location {
 }
 
 static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
+/// The changes of the list: mounts, unmounts and remounts.
+pub(crate) static CHANGES: Changes = Changes::new();
 static ROOT: Once<Location> = Once::new();
 
 /// Returns the root of the tree; it starts as an empty tmpfs.
@@ -99,6 +102,7 @@ pub(crate) fn bind(at: &Location, shown: &Location) -> Result<(), Errno> {
 fn attach(at: &Location, root: Arc<Inode>, source: Vec<u8>) {
     let mount = Mount { number: next_number(), root, covers: Some(at.clone()), source };
     MOUNTS.lock().push(Arc::new(mount));
+    CHANGES.tell();
 }
 
 /// Whether umount2(2) may detach a file system that is in use.
@@ -134,6 +138,7 @@ pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     }
     // Dropping the last reference may free a whole tree, so it happens without the lock.
     drop(mount);
+    CHANGES.tell();
     Ok(())
 }
 

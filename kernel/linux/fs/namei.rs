@@ -72,7 +72,7 @@ pub(crate) fn make_at(
 ) -> Result<Location, Errno> {
     let parent = &directory.inode;
     parent.directory()?.check_makes()?;
-    parent.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    parent.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = make_nameless(origin, parent, new, permissions)?;
     names::add_first(parent, name, &inode)?;
     Ok(directory.sibling(inode))
@@ -88,13 +88,13 @@ pub(crate) fn make_nameless(
     new: NewFile,
     permissions: Permissions,
 ) -> Result<Arc<Inode>, Errno> {
-    let mut owner = origin.credentials;
+    let mut owner = origin.credentials.clone();
     let mut permissions = permissions.masked_by(origin.umask);
     let inherited = parent.attributes();
     if inherited.permissions.contains(Permissions::SET_GID) {
         // A user cannot create a set-group-ID file for a group that the user is not in (`mode_strip_sgid`).
-        let may_give = owner.gid() == inherited.gid || owner.can(Capability::FSETID);
-        owner.groups.effective = inherited.gid;
+        let may_give = owner.is_in(inherited.gid) || owner.can(Capability::FSETID);
+        owner.groups.file = inherited.gid;
         if matches!(new, NewFile::Directory) {
             permissions |= Permissions::SET_GID;
         } else if permissions.contains(Permissions::GROUP_EXECUTE) && !may_give {
@@ -110,7 +110,7 @@ pub(crate) fn make_nameless(
         }
         NewFile::Special(content) => content,
     };
-    Inode::new(parent.superblock(), content, permissions, owner)
+    Inode::new(parent.superblock(), content, permissions, &owner)
 }
 
 /// Gives a file one more name.
@@ -132,7 +132,7 @@ pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), 
     if !Arc::ptr_eq(&walk.at.mount, &file.mount) {
         return Err(Errno::EXDEV);
     }
-    directory.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    directory.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     if file.inode.is_directory() {
         return Err(Errno::EPERM);
     }
@@ -154,7 +154,7 @@ pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
         if slash {
             return Err(if inode.is_directory() { Errno::EISDIR } else { Errno::ENOTDIR });
         }
-        check_removal(origin.credentials, directory, inode)?;
+        check_removal(&origin.credentials, directory, inode)?;
         if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(()) }
     })
 }
@@ -174,7 +174,7 @@ pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno
     };
     let directory = &walk.at.inode;
     names::remove(directory, &name, |inode| {
-        check_removal(origin.credentials, directory, inode)?;
+        check_removal(&origin.credentials, directory, inode)?;
         inode.directory().map(|_| ())
     })
 }
@@ -193,7 +193,7 @@ pub(crate) struct PathAt<'a> {
 /// `taken` is `Refuse`). `ENOTDIR`: slashes follow a file that is not a directory. `EACCES`, `EPERM`, as [`unlink`].
 /// Those of [`rename::rename`].
 pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> Result<(), Errno> {
-    let credentials = from.origin.credentials;
+    let credentials = &from.origin.credentials;
     let (mut old, mut new) = (Walk::new(from.origin), Walk::new(to.origin));
     let (old_last, new_last) = (old.up_to_last(from.path)?, new.up_to_last(to.path)?);
     if !Arc::ptr_eq(&old.at.mount, &new.at.mount) {
@@ -236,7 +236,7 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> R
 }
 
 /// Checks whether `inode`'s name may be removed from `directory`.
-fn check_removal(credentials: Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
+fn check_removal(credentials: &Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
     directory.check(credentials, Access::WRITE | Access::EXECUTE)?;
     let parent = directory.ownership();
     let sticky = parent.permissions.contains(Permissions::STICKY);

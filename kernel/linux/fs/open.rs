@@ -112,7 +112,7 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened,
         return open_or_make(origin, path, how);
     }
     let location = path::lookup(origin, path, how.last_link())?;
-    open_found(location, how, origin.credentials)
+    open_found(location, how, &origin.credentials)
 }
 
 /// Opens a file that a lookup has already found.
@@ -122,7 +122,7 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened,
 pub(crate) fn open_found(
     location: Location,
     how: OpenHow,
-    credentials: Credentials,
+    credentials: &Credentials,
 ) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file_type = inode.file_type();
@@ -143,7 +143,7 @@ pub(crate) fn open_found(
         inode.ownership().check_owner(credentials)?;
     }
     if how.has(OpenFlags::TRUNCATE) && matches!(inode.content(), Content::Regular(_)) {
-        inode.with_attributes(|attributes| attributes.drop_rights(&credentials));
+        inode.with_attributes(|attributes| attributes.drop_rights(credentials));
     }
     open_permitted(location, how)
 }
@@ -160,6 +160,7 @@ fn open_permitted(location: Location, how: OpenHow) -> Result<Opened, Errno> {
             inode.clone()
         }
         Content::GeneratedFile(_) => Arc::new(OpenGeneratedFile::new(inode.clone())),
+        Content::Control(control) => Arc::new(OpenGeneratedFile::controlled(inode.clone(), control.open()?)),
         Content::Device(kind, number) => device::open(*kind, *number, how.flags)?,
         Content::Fifo => {
             let stat = stat::stat(inode);
@@ -200,20 +201,20 @@ fn open_or_make(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Er
                     path = link;
                     continue;
                 }
-                path::LinkTarget::Place(place) => return open_found(place, how, origin.credentials),
+                path::LinkTarget::Place(place) => return open_found(place, how, &origin.credentials),
             }
         }
         if found.inode.is_directory() {
             return Err(Errno::EISDIR);
         }
-        return open_found(found, how, origin.credentials);
+        return open_found(found, how, &origin.credentials);
     }
 }
 
 fn open_temporary(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let directory = path::lookup(origin, path, how.last_link())?;
     directory.inode.directory()?;
-    directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    directory.inode.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = namei::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
     // open(2): with O_EXCL, an O_TMPFILE file cannot be linked into the tree later.
     inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));

@@ -109,7 +109,7 @@ pub(crate) struct Walk {
 impl Walk {
     /// Starts a walk.
     pub(crate) fn new(origin: &Origin) -> Self {
-        Self { at: origin.start.clone(), credentials: origin.credentials, links: 0 }
+        Self { at: origin.start.clone(), credentials: origin.credentials.clone(), links: 0 }
     }
 
     /// Walks to the directory that contains the last name of `path`, whether or not that name exists.
@@ -127,7 +127,7 @@ impl Walk {
             let mut rest = &path[..];
             while let Some(step) = path::first_step(rest) {
                 self.at.inode.directory()?;
-                self.at.inode.check(self.credentials, Access::EXECUTE)?;
+                self.at.inode.check(&self.credentials, Access::EXECUTE)?;
                 if step.rest.is_empty() {
                     return Ok(match step.name {
                         b"." => Last::Dot,
@@ -213,6 +213,18 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
         names.push(parent.directory()?.name_of(&at.inode).ok_or(Errno::ENOENT)?);
         at = at.sibling(parent);
     }
+}
+
+/// Returns the path of a file from the root of its file system, whatever is mounted where.
+pub(crate) fn within(inode: &Arc<Inode>) -> Vec<u8> {
+    let mut names = Vec::new();
+    let mut at = inode.clone();
+    while let Some(home) = at.home() {
+        let Some(name) = home.directory().ok().and_then(|home| home.name_of(&at)) else { break };
+        names.push(name);
+        at = home;
+    }
+    written_out(&names)
 }
 
 /// Returns the path by which a file was named last; `None` if that name is gone.

@@ -20,6 +20,7 @@ use crate::linux::fs::mount::Location;
 use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::{memfd, path};
+use crate::linux::task::access;
 
 /// The open descriptors of a subject.
 pub(super) struct Descriptors(pub(super) Subject);
@@ -30,11 +31,16 @@ const LOCAL: u64 = 1 << 30;
 impl DynamicNames for Descriptors {
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (subject, fd) = (self.0, Fd::new(number(name)?));
-        let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
+        let process = subject.process()?;
+        // A handle of the directory must not outlive a change of the owner.
+        access::check(&process)?;
+        let file = process.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let access = file.access();
         let mode = if access.reads() { 0o500 } else { 0 } | if access.writes() { 0o300 } else { 0 };
         let link = move || {
-            let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
+            let process = subject.process()?;
+            access::check(&process)?;
+            let file = process.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
             Ok(destination(&file))
         };
         subject.find(LOCAL | fd.index() as u64, mode, Content::DynamicSymlink(Box::new(link)))
@@ -42,6 +48,9 @@ impl DynamicNames for Descriptors {
 
     fn list(&self, from: u64) -> Vec<Listed> {
         let (Ok(process), Ok(mut next)) = (self.0.process(), u32::try_from(from)) else { return Vec::new() };
+        if access::check(&process).is_err() {
+            return Vec::new();
+        }
         let files = process.files();
         let mut listed = Vec::new();
         // The table is locked once for each descriptor, because nothing is allocated under its lock.

@@ -11,15 +11,15 @@ use core::fmt::Write;
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 
-use super::subject::Subject;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::pages::Pages;
-use crate::machine::memory::space::{Backing, Purpose, Region};
+use crate::machine::memory::space::{AddressSpace, Backing, Purpose, Region};
+use crate::machine::memory::vdso::Vdso;
 
-pub(super) fn maps(subject: Subject) -> Result<Vec<u8>, Errno> {
-    let space = subject.process()?.space();
+/// Returns a line for each area of `space`.
+pub(super) fn maps(space: &AddressSpace) -> Result<Vec<u8>, Errno> {
     let mut text = String::new();
     for region in space.regions() {
         line(&mut text, &region);
@@ -44,6 +44,7 @@ fn line(text: &mut String, region: &Region) {
         (Some(file), ..) => {
             memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
         }
+        (None, Some((pages, _)), _) if is_vdso(pages) => b"[vdso]".to_vec(),
         (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),
         (None, None, Purpose::Heap) => b"[heap]".to_vec(),
         (None, None, Purpose::Stack) => b"[stack]".to_vec(),
@@ -68,6 +69,11 @@ fn line(text: &mut String, region: &Region) {
         text.push_str(&String::from_utf8_lossy(&name));
     }
     text.push('\n');
+}
+
+fn is_vdso(pages: &Arc<dyn Pages>) -> bool {
+    let any: &dyn Any = &**pages;
+    any.is::<Vdso>()
 }
 
 fn inode(pages: &Arc<dyn Pages>) -> Option<Arc<Inode>> {

@@ -81,7 +81,7 @@ impl Context<'_> {
 
     /// Returns the caller's credentials.
     pub(crate) fn credentials(&self) -> Credentials {
-        *self.process().credentials.lock()
+        self.process().credentials.lock().clone()
     }
 
     /// Returns where `path` begins: at the root, the working directory, or `directory`.

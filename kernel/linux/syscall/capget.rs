@@ -63,7 +63,7 @@ pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
         words = UserPtr::new(cx.space(), data).read()?;
     }
     let set = |at: usize| CapabilitySet::from_bits(u64::from(words[at]) | u64::from(words[at + 3]) << 32);
-    cx.process().credentials.lock().capabilities.set(set(0), set(1), set(2))?;
+    cx.process().change_credentials(|own| own.capabilities.set(set(0), set(1), set(2)))?;
     Ok(0)
 }
 

@@ -48,7 +48,7 @@ fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -
     let ownership = inode.ownership();
     let who = cx.credentials();
     let keeps_uid = uid == KEEP || uid == ownership.uid;
-    let own_gid = gid == KEEP || gid == ownership.gid || gid == who.gid();
+    let own_gid = gid == KEEP || gid == ownership.gid || who.is_in(gid);
     let is_owner = who.uid() == ownership.uid;
     let allowed =
         who.can(Capability::CHOWN) || keeps_uid && own_gid && (is_owner || uid == KEEP && gid == KEEP);

@@ -11,13 +11,13 @@ use rules::linux::access::Access;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
+use crate::linux::fs::mount::Location;
 use crate::linux::fs::path::{self, LastLink, Origin};
-use crate::linux::fs::tmpfs::inode::Inode;
-use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments, Failure};
 use crate::linux::task::exit;
-use crate::linux::task::process::Process;
+use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::registers::{self, Registers};
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
@@ -42,7 +42,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
         // As Linux since 5.18: an empty argv becomes one empty string.
         argv.push(Vec::new());
     }
-    start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
+    start_program(cx.current(), cx.user, &cx.origin(), path, argv, envp)?;
     cx.renew();
     Ok(0)
 }
@@ -52,7 +52,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
 /// # Errors
 /// As [`execve`].
 pub(crate) fn start_program(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     origin: &Origin,
     path: Vec<u8>,
@@ -64,13 +64,13 @@ pub(crate) fn start_program(
         argv,
         envp,
         path: path.clone(),
-        credentials: *process.credentials.lock(),
+        credentials: process.credentials.lock().clone(),
         is_secure: false,
     };
     let mut program = path.clone();
-    let mut file = open_program(origin, &program)?;
+    let mut executable = open_program(origin, &program)?;
     let mut depth = 0;
-    while let Some((interpreter, argument)) = exec::interpreter(&file)? {
+    while let Some((interpreter, argument)) = exec::interpreter(&executable.inode)? {
         depth += 1;
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
@@ -80,17 +80,26 @@ pub(crate) fn start_program(
         argv.push(program);
         argv.extend(arguments.argv.drain(..).skip(1));
         arguments.argv = argv;
-        file = open_program(origin, &interpreter)?;
+        executable = open_program(origin, &interpreter)?;
         program = interpreter;
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
     (arguments.credentials, arguments.is_secure) =
-        arguments.credentials.for_program(file.ownership(), no_new_privileges);
+        arguments.credentials.clone().for_program(executable.inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&file, &arguments, limits, |path| open_program(origin, path))?;
+    let image = exec::load(&executable.inode, &arguments, limits, |path| {
+        open_program(origin, path).map(|linker| linker.inode)
+    });
+    let image = image.map_err(|failure| match failure {
+        Failure::Refused(error) => error,
+        Failure::Fatal => {
+            exit::end_process(process, ExitStatus::Killed(Signal::SEGV.number()));
+            Errno::EINVAL
+        }
+    })?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
@@ -102,9 +111,22 @@ pub(crate) fn start_program(
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
-    *process.credentials.lock() = arguments.credentials;
+    // `begin_new_exec`: who may not read the program may not look into the process either.
+    let is_readable = executable.inode.check(&origin.credentials, Access::READ).is_ok();
+    let is_open = {
+        let before = process.credentials.lock();
+        is_readable
+            && before.users.effective == before.users.real
+            && before.groups.effective == before.groups.real
+    };
+    process.is_dumpable.store(is_open, Ordering::Relaxed);
+    process.executions.fetch_add(1, Ordering::Relaxed);
+    process.change_credentials(|before| {
+        *before = arguments.credentials;
+        Ok(())
+    })?;
     if arguments.is_secure {
-        // A privileged program must not be killed through its unprivileged parent (`begin_new_exec`).
+        // A privileged program must not be killed through its unprivileged parent.
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }
     process.signals.lock().actions.reset_handlers();
@@ -121,6 +143,7 @@ pub(crate) fn start_program(
     let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
     *process.arguments.lock() = words.collect();
     *process.program.lock() = path::real(origin, &program).unwrap_or(program);
+    let _before = process.executable.lock().replace(executable);
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;
@@ -152,7 +175,7 @@ fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
 ///
 /// # Errors
 /// `EAGAIN`: another thread does the same, or the process ends. The calling thread must end, too.
-fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
+fn end_other_threads(thread: &CurrentThread) -> Result<(), Errno> {
     let process = thread.process();
     process.threads.lock().end_others(thread)?;
     while process.threads.lock().len() > 1 {
@@ -166,12 +189,12 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<Inode>, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Location, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // Executing a program does not require permission to read it.
-    location.inode.check(origin.credentials, Access::EXECUTE)?;
-    Ok(location.inode)
+    location.inode.check(&origin.credentials, Access::EXECUTE)?;
+    Ok(location)
 }

@@ -48,9 +48,9 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     let len = size.min(SET);
     UserSlice::new(cx.space(), at, len)?.read_bytes(&mut bytes[..len])?;
     let thread = find(cx, tid)?;
-    let own = *cx.process().credentials.lock();
-    let of_thread = *thread.process().credentials.lock();
-    let is_own = [of_thread.users.real, of_thread.users.effective].contains(&own.uid());
+    let own = cx.credentials();
+    let of_thread = thread.process().credentials.lock().users;
+    let is_own = [of_thread.real, of_thread.effective].contains(&own.users.effective);
     if !is_own && !own.can(Capability::SYS_NICE) {
         return Err(Errno::EPERM);
     }

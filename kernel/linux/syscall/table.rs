@@ -14,9 +14,9 @@ use super::xattr::XattrTarget;
 use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
-    mkdir, mknod, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session, setitimer,
-    signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
-    timer_create, truncate, unlink, utimensat, wait, xattr,
+    mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session,
+    setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system,
+    terminal_read, time, timer_create, truncate, unlink, utimensat, wait, writev, xattr,
 };
 use crate::core::syscall::buffers::Buffers;
 use crate::core::syscall::epoll::EventsBuffer;
@@ -41,7 +41,7 @@ const NUMBERS: usize = 451;
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
     match number {
-        0 => read::read(cx, fd(a[0]), a[1], a[2]),
+        0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
         1 => write::write(cx, fd(a[0]), a[1], a[2]),
         2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
         3 => close::close(cx, fd(a[0])),
@@ -51,24 +51,28 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         7 => poll::poll(cx, a[0], a[1] as u32, a[2] as i32),
         8 => lseek::lseek(cx, fd(a[0]), a[1].cast_signed() as i64, a[2] as u32),
         9 => {
-            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, || mappable(cx, a[4]), a[5] as u64)
+            let may_lock = |len| mlock::check_mapping(cx, a[3] as u32, len);
+            let file = || mappable(cx, a[4]);
+            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, file, a[5] as u64, may_lock)
         }
         10 => memory::mprotect(cx.space(), a[0], a[1], a[2] as u32),
         11 => memory::munmap(cx.space(), a[0], a[1]),
-        12 => memory::brk(cx.space(), a[0]),
+        12 => mlock::brk(cx, a[0]),
         13 => signal::rt_sigaction(cx, a[0], a[1], a[2], a[3]),
         14 => signal::rt_sigprocmask(cx, a[0], a[1], a[2], a[3]),
         15 => signal::rt_sigreturn(cx),
         16 => ioctl::ioctl(cx, fd(a[0]), a[1] as u32, a[2]),
         17 => read::pread64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         18 => write::pwrite64(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
-        19 => read::readv(cx, fd(a[0]), a[1], a[2]),
-        20 => write::writev(cx, fd(a[0]), a[1], a[2]),
+        19 => terminal_read::readv(cx, fd(a[0]), a[1], a[2]),
+        20 => writev::writev(cx, fd(a[0]), a[1], a[2]),
         21 => access::access(cx, a[0], a[1] as u32),
         22 => pipe::pipe(cx, a[0]),
         23 => select::select(cx, a[0] as i32, [a[1], a[2], a[3]], a[4]),
         24 => sched::sched_yield(),
-        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4]),
+        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4], |more| {
+            mlock::check_more(cx, more)
+        }),
         26 => memory::msync(cx.space(), a[0], a[1], a[2] as u32),
         27 => memory::mincore(cx.space(), a[0], a[1], a[2]),
         28 => memory::madvise(cx.space(), a[0], a[1], a[2] as i32),
@@ -143,13 +147,15 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         112 => session::setsid(cx),
         113 => identity::set_ids(cx, Kind::Users, IdChange::Two(a[0], a[1])),
         114 => identity::set_ids(cx, Kind::Groups, IdChange::Two(a[0], a[1])),
-        115 => identity::getgroups(a[0] as i32),
-        116 => Ok(0),
+        115 => identity::getgroups(cx, a[0] as i32, a[1]),
+        116 => identity::setgroups(cx, a[0] as i32, a[1]),
         117 => identity::set_ids(cx, Kind::Users, IdChange::Three(a[0], a[1], a[2])),
         118 => identity::getres(cx, cx.credentials().users, [a[0], a[1], a[2]]),
         119 => identity::set_ids(cx, Kind::Groups, IdChange::Three(a[0], a[1], a[2])),
         120 => identity::getres(cx, cx.credentials().groups, [a[0], a[1], a[2]]),
         121 => session::getpgid(cx, a[0]),
+        122 => identity::set_file_id(cx, Kind::Users, a[0]),
+        123 => identity::set_file_id(cx, Kind::Groups, a[0]),
         124 => session::getsid(cx, a[0]),
         125 => capget::capget(cx, a[0], a[1]),
         126 => capget::capset(cx, a[0], a[1]),
@@ -168,10 +174,10 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         145 => sched::sched_getscheduler(cx, a[0]),
         146 => sched::sched_get_priority(a[0], 99),
         147 => sched::sched_get_priority(a[0], 1),
-        149 => memory::mlock(cx.space(), a[0], a[1]),
-        150 => memory::munlock(cx.space(), a[0], a[1]),
-        151 => memory::mlockall(cx.space(), a[0] as u32),
-        152 => memory::munlockall(cx.space()),
+        149 => mlock::mlock(cx, a[0], a[1]),
+        150 => mlock::munlock(cx, a[0], a[1]),
+        151 => mlock::mlockall(cx, a[0] as u32),
+        152 => mlock::munlockall(cx),
         157 => prctl::prctl(cx, a[0], [a[1], a[2], a[3], a[4]]),
         158 => system::arch_prctl(cx, a[0], a[1]),
         160 => limits::prlimit(cx, 0, a[0], a[1], 0),
@@ -226,9 +232,9 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         271 => poll::ppoll(cx, a[0], a[1] as u32, a[2], MaskArgument { addr: a[3], size: a[4] }),
         273 => futex::set_robust_list(cx, a[0], a[1]),
         274 => futex::get_robust_list(cx, a[0], a[1], a[2]),
-        275 => splice::splice(cx, fd(a[0]), fd(a[2]), a[4]),
-        276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2]),
-        278 => splice::vmsplice(cx, fd(a[0]), a[2]),
+        275 => splice::splice(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
+        276 => splice::tee(cx, fd(a[0]), fd(a[1]), a[2], a[3] as u32),
+        278 => splice::vmsplice(cx, fd(a[0]), a[1], a[2], a[3] as u32),
         280 => utimensat::utimensat(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         281 => epoll::epoll_pwait(cx, events(a), a[3] as i32, MaskArgument { addr: a[4], size: a[5] }),
         282 => signalfd::signalfd(cx, a[0] as i32, a[1], a[2]),
@@ -261,7 +267,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         318 => getrandom::getrandom(cx, a[0], a[1], a[2] as u32),
         319 => memfd_create::memfd_create(cx, a[0], a[1] as u32),
         324 => sched::membarrier(cx, a[0], a[1]),
-        325 => memory::mlock2(cx.space(), a[0], a[1], a[2] as u32),
+        325 => mlock::mlock2(cx, a[0], a[1], a[2] as u32),
         326 => copy_file_range::copy_file_range(cx, (fd(a[0]), a[1]), (fd(a[2]), a[3]), a[4], a[5] as u32),
         327 => read::preadv2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
         328 => write::pwritev2(cx, fd(a[0]), vector(a), a[3].cast_signed() as i64, a[5] as u32),
@@ -271,6 +277,7 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         424 => pidfd_open::pidfd_send_signal(cx, a[0], a[1], a[2], a[3]),
         434 => pidfd_open::pidfd_open(cx, a[0], a[1] as u32),
         435 => clone::clone3(cx, a[0], a[1]),
+        438 => pidfd_open::pidfd_getfd(cx, a[0], a[1], a[2] as u32),
         436 => close::close_range(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         437 => open::openat2(cx, a[0] as i32, a[1], a[2], a[3]),
         439 => access::faccessat2(cx, a[0] as i32, a[1], a[2] as u32, a[3] as u32),

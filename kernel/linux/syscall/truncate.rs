@@ -20,7 +20,7 @@ pub(crate) fn truncate(cx: &mut Context<'_>, path: usize, length: i64) -> SysRes
     let inode = &location.inode;
     inode.regular()?;
     let who = cx.credentials();
-    inode.check(who, Access::WRITE)?;
+    inode.check(&who, Access::WRITE)?;
     inode.drop_rights(&who);
     inode.truncate(length)?;
     Ok(0)

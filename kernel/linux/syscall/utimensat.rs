@@ -65,10 +65,10 @@ fn parse_time([seconds, nanoseconds]: [i64; 2]) -> Result<NewTime, Errno> {
 fn change_times(cx: &mut Context<'_>, location: &Location, new: [NewTime; 2]) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    let is_owner = ownership.check_owner(cx.credentials());
+    let is_owner = ownership.check_owner(&cx.credentials());
     if new == [NewTime::Now; 2] {
         // Write permission suffices for setting the current time.
-        is_owner.or_else(|_| ownership.check(cx.credentials(), Access::WRITE))?;
+        is_owner.or_else(|_| ownership.check(&cx.credentials(), Access::WRITE))?;
     } else {
         is_owner?;
     }

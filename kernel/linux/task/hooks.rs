@@ -10,7 +10,11 @@ use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
 use super::registers;
 use super::registers::Local;
-use crate::machine::memory::fault;
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::{budget, fault};
+
+/// Memory is short below this many bytes: a fault may not find a page and the tables for it.
+const SHORT: usize = 8 * PAGE_SIZE;
 
 /// Installs the hooks. Called before the first thread is created.
 pub(crate) fn install() {
@@ -29,7 +33,12 @@ pub(crate) fn install() {
     });
     inject_user_page_fault_handler(|exception| {
         let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
-        fault::resolve_kernel_fault(exception, &space)
+        fault::resolve_kernel_fault(exception, &space).inspect_err(|()| {
+            // Another thread in this memory may have taken the note; the shortage is seen as well.
+            if space.take_starved() || budget::available() < SHORT {
+                registers::try_with_local(|local| local.thread.note_starved());
+            }
+        })
     });
 }
 

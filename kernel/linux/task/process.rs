@@ -9,13 +9,15 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
-use pollee::Events;
+use pollee::{Events, Wake};
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::credentials::Credentials;
 
 use super::limits::ResourceLimits;
+use super::oom::Adjustment;
 use super::process_table;
+use super::processor_clock::TimeWatchers;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
@@ -28,6 +30,7 @@ use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::machine::clock;
+use crate::machine::memory::account::{self, Account};
 use crate::machine::memory::space::AddressSpace;
 
 /// The working directory and the umask of a process. `CLONE_FS` shares them; here only threads use it.
@@ -92,6 +95,16 @@ pub(crate) struct Process {
     files: SpinLock<Arc<FdTable>>,
     pub(crate) paths: SpinLock<Paths>,
     pub(crate) credentials: SpinLock<Credentials>,
+    /// What its real user's processes have together.
+    account: SpinLock<Arc<Account>>,
+    /// `PR_SET_DUMPABLE`: whether its own user may look into it.
+    pub(crate) is_dumpable: AtomicBool,
+    /// How it stands to the choice of who ends when memory does.
+    pub(crate) oom: Adjustment,
+    /// How often the process has called execve(2).
+    pub(crate) executions: AtomicU32,
+    /// What the parent's count was when this process was created.
+    pub(crate) parent_executions: AtomicU32,
     pub(crate) signals: SpinLock<ProcessSignals>,
     pub(crate) exit_status: SpinLock<Option<ExitStatus>>,
     /// The status that the first thread passed to exit(2).
@@ -102,6 +115,8 @@ pub(crate) struct Process {
     pub(crate) is_stopped: AtomicBool,
     pub(crate) limits: ResourceLimits,
     pub(crate) timers: Timers,
+    /// Who waits for its processor time, beside its own timers.
+    pub(crate) time_watchers: TimeWatchers,
     /// What ended threads and reaped children have used.
     pub(crate) used: SpinLock<Used>,
     group: AtomicU32,
@@ -122,6 +137,8 @@ pub(crate) struct Process {
     pub(crate) started: Duration,
     /// The path of the program.
     pub(crate) program: SpinLock<Vec<u8>>,
+    /// The file that the program was read from.
+    pub(crate) executable: SpinLock<Option<Location>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -147,13 +164,7 @@ impl Process {
     /// Creates the first process.
     pub(crate) fn first(space: Arc<AddressSpace>, cwd: Location) -> Arc<Self> {
         let paths = Paths { cwd, umask: Permissions::from_mode(0o022) };
-        let process = Arc::new(Self::new(
-            space,
-            Arc::new(FdTable::new()),
-            paths,
-            ProcessSignals::new(),
-            ResourceLimits::first(),
-        ));
+        let process = Arc::new(Self::new(None, space, Arc::new(FdTable::new()), paths));
         process_table::insert(&process);
         process
     }
@@ -169,67 +180,71 @@ impl Process {
         space: Arc<AddressSpace>,
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
-        let credentials = *parent.credentials.lock();
         process_table::check_room(parent)?;
-        let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
-        let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         let paths = parent.paths.lock().clone();
-        let signals = parent.signals.lock().for_child();
-        Ok(Arc::new(Self {
-            parent: Parent::new(parent),
-            credentials: SpinLock::new(credentials),
-            group: copy(&parent.group),
-            session: copy(&parent.session),
-            name: SpinLock::new(parent.name.lock().clone()),
-            arguments: SpinLock::new(parent.arguments.lock().clone()),
-            program: SpinLock::new(parent.program.lock().clone()),
-            no_new_privileges: flag(&parent.no_new_privileges),
-            has_registered_barriers: flag(&parent.has_registered_barriers),
-            ..Self::new(space, files, paths, signals, parent.limits.clone())
-        }))
+        Ok(Arc::new(Self::new(Some(parent), space, files, paths)))
     }
 
-    /// Creates a process without a parent. It leads a group and a session and has root's credentials.
-    fn new(
-        space: Arc<AddressSpace>,
-        files: Arc<FdTable>,
-        paths: Paths,
-        signals: ProcessSignals,
-        limits: ResourceLimits,
-    ) -> Self {
+    /// Creates a process with what fork(2) copies of `parent`. One without a parent leads a group and a session and has
+    /// root's credentials.
+    // Each field is made in its place: some are large, and a process is moved once as it is.
+    fn new(parent: Option<&Arc<Self>>, space: Arc<AddressSpace>, files: Arc<FdTable>, paths: Paths) -> Self {
         let pid = process_table::next_id();
+        let number = |of: fn(&Self) -> &AtomicU32| {
+            AtomicU32::new(parent.map_or(pid, |parent| of(parent).load(Ordering::Relaxed)))
+        };
+        let flag = |of: fn(&Self) -> &AtomicBool| {
+            AtomicBool::new(parent.is_some_and(|parent| of(parent).load(Ordering::Relaxed)))
+        };
         Self {
             pid,
-            parent: Parent::none(),
+            parent: parent.map_or_else(Parent::none, Parent::new),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(ThreadList::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
             paths: SpinLock::new(paths),
-            credentials: SpinLock::new(Credentials::ROOT),
-            signals: SpinLock::new(signals),
+            credentials: SpinLock::new(
+                parent.map_or(Credentials::ROOT, |parent| parent.credentials.lock().clone()),
+            ),
+            account: SpinLock::new(parent.map_or_else(|| account::of(0), |parent| parent.account())),
+            is_dumpable: AtomicBool::new(
+                parent.is_none_or(|parent| parent.is_dumpable.load(Ordering::Relaxed)),
+            ),
+            oom: parent.map_or_else(Adjustment::default, |parent| parent.oom.clone()),
+            executions: AtomicU32::new(0),
+            parent_executions: AtomicU32::new(
+                parent.map_or(0, |parent| parent.executions.load(Ordering::Relaxed)),
+            ),
+            signals: SpinLock::new(
+                parent.map_or_else(ProcessSignals::new, |parent| parent.signals.lock().for_child()),
+            ),
             exit_status: SpinLock::new(None),
             first_status: AtomicU8::new(0),
             is_zombie: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
-            limits,
+            limits: parent.map_or_else(ResourceLimits::first, |parent| parent.limits.clone()),
             timers: Timers::default(),
+            time_watchers: TimeWatchers::default(),
             used: SpinLock::new(Used::default()),
-            group: AtomicU32::new(pid),
-            session: AtomicU32::new(pid),
+            group: number(|parent| &parent.group),
+            session: number(|parent| &parent.session),
             vfork_parent: SpinLock::new(None),
             pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(Vec::new()),
-            arguments: SpinLock::new(Arc::default()),
+            name: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.name.lock().clone())),
+            arguments: SpinLock::new(
+                parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
+            ),
             started: clock::now(),
-            program: SpinLock::new(Vec::new()),
+            program: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.program.lock().clone())),
+            executable: SpinLock::new(parent.and_then(|parent| parent.executable.lock().clone())),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
-            no_new_privileges: AtomicBool::new(false),
-            has_registered_barriers: AtomicBool::new(false),
+            no_new_privileges: flag(|parent| &parent.no_new_privileges),
+            has_registered_barriers: flag(|parent| &parent.has_registered_barriers),
         }
     }
 
@@ -237,6 +252,40 @@ impl Process {
     pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
         process_table::insert(self);
         parent.children.lock().push(self.clone());
+    }
+
+    /// Returns what its real user's processes have together.
+    pub(crate) fn account(&self) -> Arc<Account> {
+        self.account.lock().clone()
+    }
+
+    /// Changes its credentials with `change`, and what depends on them: whether its user may look into it, and whether
+    /// its parent's end concerns it (`commit_creds`).
+    ///
+    /// # Errors
+    /// Those of `change`; nothing was changed.
+    pub(crate) fn change_credentials<R>(
+        &self,
+        change: impl FnOnce(&mut Credentials) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let mut credentials = self.credentials.lock();
+        let mut after = credentials.clone();
+        let result = change(&mut after)?;
+        if credentials.closes_with(&after) {
+            self.is_dumpable.store(false, Ordering::Relaxed);
+            self.parent_death_signal.store(0, Ordering::Relaxed);
+        }
+        let is_other = after.users.real != credentials.users.real;
+        let user = after.users.real;
+        // What is replaced is dropped without the lock.
+        let before = core::mem::replace(&mut *credentials, after);
+        drop(credentials);
+        if is_other {
+            let account = account::of(user);
+            let _before = core::mem::replace(&mut *self.account.lock(), account);
+        }
+        drop(before);
+        Ok(result)
     }
 
     /// Returns the process ID.
@@ -308,7 +357,7 @@ impl Process {
     pub(crate) fn release_vfork_parent(&self) {
         let parent = self.vfork_parent.lock().take();
         if let Some(parent) = parent {
-            parent.unpark();
+            parent.wake();
         }
     }
 

@@ -16,7 +16,7 @@ use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
 use ostd::util::id_set::Id;
-use pollee::{Sleep, WakeReason};
+use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
 use super::process::Process;
@@ -27,10 +27,10 @@ use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Parker, Unparker};
-use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
 use crate::machine::memory::budget;
+use crate::machine::trace::{self, Kind};
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
@@ -52,6 +52,8 @@ pub(crate) struct Thread {
     unparker: Arc<Unparker>,
     /// set_tid_address(2): the address that is zeroed and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
+    /// `CLONE_CHILD_SETTID`: the address that the thread's ID is written to before it runs.
+    pub(crate) set_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(crate) robust_list: AtomicUsize,
     /// The CPU that the thread ran on last.
@@ -63,12 +65,16 @@ pub(crate) struct Thread {
     pub(crate) name: SpinLock<Option<Vec<u8>>>,
     /// Set when a tick found work other than signals.
     was_ticked: AtomicBool,
+    /// Set when a copy from or to user memory ended short because memory ran out.
+    is_starved: AtomicBool,
 }
 
 /// A thread as it sees itself. Only the thread itself can sleep.
-pub(crate) struct Myself {
+pub(crate) struct CurrentThread {
     thread: Arc<Thread>,
     parker: Parker,
+    /// When memory was found for it last, and how often in a row.
+    reliefs: Cell<(Duration, u32)>,
     poll_context: RefCell<poll_set::PollContext>,
 }
 
@@ -98,12 +104,14 @@ impl Thread {
             is_dying: AtomicBool::new(false),
             unparker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
+            set_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
             affinity: AtomicU64::new(affinity),
             meter: Meter::default(),
             name: SpinLock::new(None),
             was_ticked: AtomicBool::new(false),
+            is_starved: AtomicBool::new(false),
         });
         let local = Local {
             thread: thread.clone(),
@@ -224,6 +232,18 @@ impl Thread {
         }
     }
 
+    /// Notes that a copy failed for lack of memory, not because of a bad address.
+    pub(super) fn note_starved(&self) {
+        self.is_starved.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether a copy failed for lack of memory since the last call. The system call then returned `EFAULT`,
+    /// although the address was good.
+    #[must_use]
+    pub(crate) fn take_starved(&self) -> bool {
+        self.is_starved.load(Ordering::Relaxed) && self.is_starved.swap(false, Ordering::Relaxed)
+    }
+
     /// Makes the thread end.
     pub(crate) fn kill(&self) {
         self.is_dying.store(true, Ordering::Release);
@@ -246,7 +266,7 @@ impl Thread {
 
     /// Ends the thread's sleep, or its next one before it begins.
     pub(crate) fn wake(&self) {
-        self.unparker.unpark();
+        self.unparker.wake();
     }
 
     /// Returns what the thread has used.
@@ -260,12 +280,24 @@ impl Thread {
     }
 }
 
-impl Myself {
+impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let task = event::Task::new(thread.unparker.clone());
-        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
-        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
+        let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
+        let parker = Parker::new(&thread.unparker);
+        Self { thread: thread.clone(), parker, reliefs: Cell::new((Duration::ZERO, 0)), poll_context }
+    }
+
+    /// Notes that the thread is about to wait for memory. Returns whether that has a point: not if it has done so many
+    /// times in a row.
+    pub(super) fn begin_relief(&self) -> bool {
+        const MOST: u32 = 1000;
+        const IN_A_ROW: Duration = Duration::from_millis(200);
+        let (last, count) = self.reliefs.get();
+        let now = clock::now();
+        let count = if now.saturating_sub(last) < IN_A_ROW { count + 1 } else { 1 };
+        self.reliefs.set((now, count));
+        count <= MOST
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
@@ -287,7 +319,7 @@ impl Myself {
     }
 }
 
-impl Deref for Myself {
+impl Deref for CurrentThread {
     type Target = Arc<Thread>;
 
     fn deref(&self) -> &Arc<Thread> {
@@ -295,17 +327,17 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::PollThread for Myself {
+impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
         self.poll_context.borrow_mut()
     }
 }
 
-impl Sleep<event::Pollux> for Myself {
+impl Sleep<event::Pollux> for CurrentThread {
     type Deadline = Duration;
 
-    fn task(&self) -> event::Task {
-        event::Task::new(self.unparker.clone())
+    fn task(&self) -> Arc<Unparker> {
+        self.unparker.clone()
     }
 
     fn sleep(&self, until: Option<Duration>) -> WakeReason {

@@ -32,7 +32,7 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     /// Makes the attributes of a new inode without a name.
-    pub(crate) fn new(permissions: Permissions, owner: Credentials) -> Self {
+    pub(crate) fn new(permissions: Permissions, owner: &Credentials) -> Self {
         let now = time::now();
         Self {
             permissions,
@@ -71,7 +71,7 @@ impl Attributes {
             return;
         }
         let mut given = Permissions::SET_UID;
-        if self.permissions.contains(Permissions::GROUP_EXECUTE) || by.gid() != self.gid {
+        if self.permissions.contains(Permissions::GROUP_EXECUTE) || !by.is_in(self.gid) {
             given |= Permissions::SET_GID;
         }
         if self.permissions.intersects(given) {

@@ -14,6 +14,7 @@ use rules::linux::credentials::Credentials;
 use spin::Once;
 
 use super::inode::{Content, Inode};
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::mount::Location;
 
 /// Generates the names of a dynamic directory.
@@ -64,7 +65,33 @@ pub(crate) struct Destination {
 pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
 /// Generates a file's text; called whenever the file is read from its start.
-pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+pub(crate) type GeneratedText = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+
+/// A file whose text is generated.
+pub(crate) struct GeneratedFile {
+    /// The text.
+    pub(crate) text: GeneratedText,
+    /// Whether epoll(7) takes it, and what it then tells.
+    pub(crate) changes: FileChanges,
+}
+
+/// A file that decides at open(2) what its reader gets, and may take what is written to it.
+pub(crate) trait Control: Send + Sync {
+    /// Returns what generates the text for one open file.
+    ///
+    /// # Errors
+    /// The file cannot be opened. `EACCES`: the caller may not look into what the file describes. `ESRCH`: it is gone.
+    fn open(&self) -> Result<GeneratedText, Errno>;
+
+    /// Takes what a program wrote in one call and returns how many bytes counted. `None`: nothing can be written.
+    ///
+    /// # Errors
+    /// Nothing was changed. Those of the file.
+    fn write(&self, text: &[u8]) -> Option<Result<usize, Errno>> {
+        let _ = text;
+        None
+    }
+}
 
 /// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
 pub(crate) const KEYS: u64 = 1 << 40;

@@ -20,7 +20,7 @@ use rules::linux::seals::Sharing;
 
 use super::attributes::Attributes;
 use super::directory::Directory;
-use super::dynamic::{self, DynamicLink, GeneratedFile};
+use super::dynamic::{self, Control, DynamicLink, GeneratedFile};
 use super::regular::Regular;
 use super::superblock::Superblock;
 use crate::machine::memory::pages::{PageError, Pages, SharedMapping};
@@ -47,6 +47,8 @@ pub(crate) enum Content {
     DynamicSymlink(DynamicLink),
     /// A text that is generated when it is read, such as `/proc/meminfo`.
     GeneratedFile(GeneratedFile),
+    /// A text that depends on who opens it, or that can be written, such as `/proc/self/oom_score_adj`.
+    Control(Arc<dyn Control>),
     /// A device node.
     Device(DeviceKind, DeviceNumber),
     /// A named pipe.
@@ -73,10 +75,13 @@ impl Inode {
         superblock: &Arc<Superblock>,
         content: Content,
         permissions: Permissions,
-        owner: Credentials,
+        owner: &Credentials,
     ) -> Result<Arc<Self>, Errno> {
         let number = superblock.next_inode_number();
-        Self::with_number(superblock, dynamic::DynamicInode { number, content, permissions, owner })
+        Self::with_number(
+            superblock,
+            dynamic::DynamicInode { number, content, permissions, owner: owner.clone() },
+        )
     }
 
     fn with_number(superblock: &Arc<Superblock>, found: dynamic::DynamicInode) -> Result<Arc<Self>, Errno> {
@@ -86,7 +91,7 @@ impl Inode {
             superblock: superblock.clone(),
             number,
             content,
-            attributes: SpinLock::new(Attributes::new(permissions, owner)),
+            attributes: SpinLock::new(Attributes::new(permissions, &owner)),
             home: SpinLock::new(Weak::new()),
         }))
     }
@@ -130,7 +135,7 @@ impl Inode {
         permissions: Permissions,
     ) -> Result<Arc<Self>, Errno> {
         let content = Content::Directory(Directory::new(Weak::new()));
-        let root = Self::new(superblock, content, permissions, Credentials::ROOT)?;
+        let root = Self::new(superblock, content, permissions, &Credentials::ROOT)?;
         root.with_attributes(|attributes| attributes.links = 2);
         Ok(root)
     }
@@ -154,7 +159,7 @@ impl Inode {
     pub(crate) fn file_type(&self) -> FileType {
         match self.content {
             Content::Directory(_) => FileType::Directory,
-            Content::Regular(_) | Content::GeneratedFile(_) => FileType::Regular,
+            Content::Regular(_) | Content::GeneratedFile(_) | Content::Control(_) => FileType::Regular,
             Content::Symlink(_) | Content::DynamicSymlink(_) => FileType::Symlink,
             Content::Device(DeviceKind::Character, _) => FileType::CharacterDevice,
             Content::Device(DeviceKind::Block, _) => FileType::BlockDevice,
@@ -229,7 +234,7 @@ impl Inode {
     ///
     /// # Errors
     /// `EACCES`: the permission bits forbid it.
-    pub(crate) fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
+    pub(crate) fn check(&self, credentials: &Credentials, wanted: Access) -> Result<(), Errno> {
         self.ownership().check(credentials, wanted)
     }
 }

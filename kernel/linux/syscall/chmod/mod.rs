@@ -31,9 +31,9 @@ pub(crate) fn fchmod(cx: &mut Context<'_>, fd: Fd, mode: u32) -> SysResult {
 fn change_mode(cx: &mut Context<'_>, location: &Location, mode: u32) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    ownership.check_owner(cx.credentials())?;
+    ownership.check_owner(&cx.credentials())?;
     let mut permissions = Permissions::from_mode(mode);
-    if !cx.credentials().can(Capability::FSETID) && cx.credentials().gid() != ownership.gid {
+    if !cx.credentials().can(Capability::FSETID) && !cx.credentials().is_in(ownership.gid) {
         permissions -= Permissions::SET_GID;
     }
     inode.with_attributes(|attributes| {

@@ -14,6 +14,7 @@ mod fault;
 mod fork;
 mod identity;
 mod lock;
+mod locked;
 mod lookup;
 mod map;
 mod mincore;
