@@ -20,6 +20,7 @@ use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
 use rules::core::seek::{OFFSET_MAX, Whence};
+use spin::Once;
 
 use self::polled::PolledFile;
 use super::location::Location;
@@ -31,7 +32,7 @@ use crate::machine::memory::transfer::{Sink, Source};
 
 /// The identifier of an open file description, never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct DescriptionId(u64);
+pub(crate) struct DescriptionId(pub(crate) u64);
 
 /// An open file description: a file, and what its descriptors share.
 pub(crate) struct OpenFile {
@@ -46,8 +47,8 @@ pub(crate) struct OpenFile {
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
-    /// Where it was opened; `None` for a file without a name, such as a pipe.
-    location: Option<Box<dyn Location>>,
+    /// Where it was opened; a file without a name, such as a pipe, may get a place later.
+    location: Once<Box<dyn Location>>,
     /// Whether the file has offsets; that never changes.
     is_seekable: bool,
     file: PolledFile,
@@ -105,7 +106,7 @@ impl OpenFile {
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
-            location,
+            location: location.map_or_else(Once::new, Once::initialized),
             is_seekable,
             file: PolledFile::new(file, is_path),
         }))
@@ -129,13 +130,35 @@ impl OpenFile {
 
     /// Returns where it was opened, if that is an `L`.
     pub(crate) fn location<L: Location>(&self) -> Option<&L> {
-        let any: &dyn Any = &**self.location.as_ref()?;
+        let any: &dyn Any = &**self.location.get()?;
         any.downcast_ref()
+    }
+
+    /// Returns where it was opened, or the place that `new` makes for a file without a name. All are `L`s.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub(crate) fn location_or<L: Location>(
+        &self,
+        new: impl FnOnce() -> Result<L, Errno>,
+    ) -> Result<&L, Errno> {
+        self.location.try_call_once(|| new().map(|location| Box::new(location) as _))?;
+        self.location().ok_or(Errno::EINVAL)
     }
 
     /// Returns what fstat(2) reports: about the inode at its location, or else about the file.
     pub(crate) fn stat(&self) -> Stat {
-        self.location.as_ref().map_or_else(|| self.file().stat(), |location| location.stat())
+        self.location.get().map_or_else(|| self.file().stat(), |location| location.stat())
+    }
+
+    /// Tells those who watch the file that a system call has read or written it, unless it was no byte.
+    #[inline]
+    pub(crate) fn tell(&self, transfer: AccessMode, bytes: usize) {
+        if bytes > 0
+            && let Some(location) = self.location.get()
+        {
+            location.tell(transfer);
+        }
     }
 
     /// Returns the access mode it was opened with.

@@ -21,6 +21,7 @@ mod control;
 mod nesting;
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 
 use pollee::ready_list::{Batch, Settle};
 use pollee::{
@@ -93,6 +94,17 @@ impl Epoll {
     /// Returns the ready list, on which threads in epoll_wait(2) wait until an item is queued, ready or not.
     pub(crate) fn ready_list(&self) -> &event::ReadyList {
         &self.ready
+    }
+
+    /// Returns the descriptors, events and descriptions of the items, as many as there is memory for.
+    pub(crate) fn items(&self) -> Vec<(i32, EpollEvent, Weak<OpenFile>)> {
+        let (mut items, mut from) = (Vec::new(), 0);
+        let table = self.interest.lock();
+        while let Some((next, item)) = table.next(from).filter(|_| items.try_reserve(1).is_ok()) {
+            items.push((item.identity.fd, item.event, item.file.description.clone()));
+            from = next;
+        }
+        items
     }
 
     /// Removes an item from the table and ends its registration; the caller drops the item without the lock.

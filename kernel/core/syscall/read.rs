@@ -7,6 +7,7 @@
 use core::task::Poll;
 
 use rules::abi::errno::Errno;
+use rules::abi::open::AccessMode;
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
@@ -74,7 +75,10 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
     if buffers.is_vector() && to.remaining() == 0 {
         return Ok(0);
     }
-    Blocking::read(cx, &file, to.remaining()).run(|| attempt(&file, &mut to, position))
+    let len = to.remaining();
+    // At the end of the file, only readv(2) counts as a read, as on Linux.
+    let tell = |read: &usize| file.tell(AccessMode::Read, *read + usize::from(buffers.is_vector()));
+    Blocking::read(cx, &file, len).run(|| attempt(&file, &mut to, position)).inspect(tell)
 }
 
 #[inline(always)]

@@ -85,7 +85,7 @@ pub(crate) fn find(number: u32) -> Result<Location, Errno> {
     let root = TREE.root()?;
     let mount = mount::all().into_iter().find(|mount| Arc::ptr_eq(mount.root(), root));
     let inode = root.find(name_of(number).as_bytes())?;
-    Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode })
+    Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode, dentry: None })
 }
 
 fn name_of(number: u32) -> alloc::string::String {

@@ -1,9 +1,11 @@
-//! Files whose text is generated when they are read, such as `/proc/meminfo`.
+//! Files whose text is generated when they are read, such as `/proc/meminfo`, and numbers that root may write.
 //!
 //! Owns: the text that one open file reads.   Not here: generating it (`linux/proc`).
 //! Source: Linux 6.1 fs/seq_file.c.
 
+use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::task::Poll;
 
 use ostd::sync::SpinLock;
@@ -11,7 +13,7 @@ use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 
 use super::changes::WatchedFile;
-use super::tmpfs::dynamic::GeneratedText;
+use super::tmpfs::dynamic::{Control, GeneratedText};
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -42,10 +44,9 @@ impl OpenGeneratedFile {
         Self { own: Some(own), ..Self::new(inode) }
     }
 
-    fn write(&self, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn command(control: &dyn Control, from: &mut dyn Source) -> Result<usize, Errno> {
         /// Longer texts mean nothing to any file here.
         const MOST: usize = 128;
-        let Content::Control(control) = self.inode.content() else { return Err(Errno::EIO) };
         let mut text = [0; MOST];
         let len = from.remaining().min(MOST);
         if from.take(&mut text[..len]) < len {
@@ -54,14 +55,20 @@ impl OpenGeneratedFile {
         control.write(&text[..len]).unwrap_or(Err(Errno::EINVAL))
     }
 
+    fn generate(&self) -> Result<Vec<u8>, Errno> {
+        if let Some(own) = &self.own {
+            return own();
+        }
+        match self.inode.content() {
+            Content::GeneratedFile(file) => (file.text)(),
+            Content::Setting(setting) => Ok(format!("{}\n", (setting.get)()).into_bytes()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let generate = match (&self.own, self.inode.content()) {
-            (Some(own), _) => own,
-            (None, Content::GeneratedFile(file)) => &file.text,
-            _ => return Err(Errno::EINVAL),
-        };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = generate()?.into();
+            let fresh: Arc<[u8]> = self.generate()?.into();
             *self.text.lock() = fresh.clone();
             fresh
         } else {
@@ -74,6 +81,35 @@ impl OpenGeneratedFile {
         let put = to.put(&rest[..rest.len().min(to.remaining())]);
         if put == 0 { Err(Errno::EFAULT) } else { Ok(put) }
     }
+
+    /// Sets the number. A write that does not begin at the start changes nothing (`proc_first_pos_non_zero_ignore`).
+    fn set(setting: &Setting, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let len = from.remaining();
+        let mut text = [0; 32];
+        let text = text.get_mut(..len).ok_or(Errno::EINVAL)?;
+        if from.take(text) < len {
+            return Err(Errno::EFAULT);
+        }
+        if offset == 0 && len > 0 {
+            (setting.set)(parse(text)?);
+        }
+        Ok(len)
+    }
+}
+
+/// A number in `/proc/sys` that root may change.
+pub(crate) struct Setting {
+    /// Returns the number.
+    pub(crate) get: fn() -> u64,
+    /// Sets the number, which is at most `i32::MAX`.
+    pub(crate) set: fn(u32),
+}
+
+/// Parses a decimal number with white space around it.
+fn parse(text: &[u8]) -> Result<u32, Errno> {
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let number: u32 = text.trim_matches(['\0', ' ', '\t', '\n']).parse().map_err(|_| Errno::EINVAL)?;
+    if number > i32::MAX.cast_unsigned() { Err(Errno::EINVAL) } else { Ok(number) }
 }
 
 impl File for OpenGeneratedFile {
@@ -85,8 +121,12 @@ impl File for OpenGeneratedFile {
         Poll::Ready(self.read(offset, to))
     }
 
-    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        Poll::Ready(self.write(from))
+    fn write_at(&self, offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
+        Poll::Ready(match self.inode.content() {
+            Content::Control(control) => Self::command(&**control, from),
+            Content::Setting(setting) => Self::set(setting, offset, from),
+            _ => Err(Errno::EIO),
+        })
     }
 
     fn pollable(&self) -> Option<&event::Pollable> {

@@ -42,7 +42,8 @@ fn line(text: &mut String, region: &Region) {
     let (major, minor) = device.map_or((0, 0), |device| (device.major, device.minor));
     let name = match (&file, source, purpose) {
         (Some(file), ..) => {
-            memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
+            let path = || path::of_inode(file).map(|place| path::text(&place));
+            memfd::text(file).or_else(path).unwrap_or_else(|| b"/ (deleted)".to_vec())
         }
         (None, Some((pages, _)), _) if is_vdso(pages) => b"[vdso]".to_vec(),
         (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),

@@ -6,6 +6,7 @@
 
 mod control;
 mod descriptors;
+mod fdinfo;
 mod maps;
 mod net;
 mod net_tables;

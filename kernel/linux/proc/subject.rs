@@ -17,7 +17,7 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::linux::oom::Scale;
 
-use super::{TextFn, control, descriptors, net, report, text};
+use super::{TextFn, control, descriptors, fdinfo, net, report, text};
 use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{
@@ -126,6 +126,7 @@ enum Entry {
     Mounts(TextFn),
     Link(Link),
     Descriptors,
+    DescriptorTexts,
     Net,
     Threads,
 }
@@ -136,6 +137,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"cwd", Entry::Link(cwd)),
     (b"exe", Entry::Link(exe)),
     (b"fd", Entry::Descriptors),
+    (b"fdinfo", Entry::DescriptorTexts),
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Control(|subject| Arc::new(control::Maps(subject)), 0o444)),
     (b"mountinfo", Entry::Mounts(report::mountinfo)),
@@ -160,7 +162,7 @@ impl Entry {
         match self {
             Self::Text(_) | Self::Mounts(_) | Self::Control(..) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
-            Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
+            Self::Descriptors | Self::DescriptorTexts | Self::Net | Self::Threads => FileType::Directory,
         }
     }
 
@@ -170,7 +172,7 @@ impl Entry {
             Self::Control(_, mode) => mode,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
-            Self::Net | Self::Threads => 0o555,
+            Self::DescriptorTexts | Self::Net | Self::Threads => 0o555,
         }
     }
 
@@ -184,13 +186,14 @@ impl Entry {
                 link(subject)
             })),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
+            Self::DescriptorTexts => directory(fdinfo::DescriptorTexts(subject)),
             Self::Net => directory(net::Tables(subject)),
             Self::Threads => directory(TaskNames(subject)),
         }
     }
 }
 
-fn generated(
+pub(super) fn generated(
     changes: FileChanges,
     text: impl Fn() -> Result<Vec<u8>, Errno> + Send + Sync + 'static,
 ) -> Content {
@@ -286,16 +289,14 @@ fn living(subject: Subject) -> Result<Arc<Process>, Errno> {
 }
 
 fn exe(subject: Subject) -> Result<Destination, Errno> {
-    let process = living(subject)?;
-    let place = process.executable.lock().clone();
-    let text = process.program.lock().clone();
-    if text.is_empty() { Err(Errno::ENOENT) } else { Ok(Destination { text, place }) }
+    let program = living(subject)?.program.lock().clone().ok_or(Errno::ENOENT)?;
+    let place = program.location();
+    Ok(Destination { text: path::text(place), place: Some(place.clone()) })
 }
 
 fn cwd(subject: Subject) -> Result<Destination, Errno> {
     let place = living(subject)?.paths.lock().cwd.clone();
-    let text = path::absolute(&place).unwrap_or_else(|_| b"(deleted)".to_vec());
-    Ok(Destination { text, place: Some(place) })
+    Ok(Destination { text: path::text(&place), place: Some(place) })
 }
 
 fn root(subject: Subject) -> Result<Destination, Errno> {

@@ -1,4 +1,4 @@
-//! `/proc/sys`: read-only parameters that programs look up.
+//! `/proc/sys`: parameters that programs look up, and those that root may set.
 //!
 //! Source: proc(5); Linux 6.1 Documentation/admin-guide/sysctl.
 
@@ -13,14 +13,18 @@ use rules::net::tcp::{listener, time_wait};
 use spin::Once;
 
 use super::{TextFn, make, make_report};
+use crate::linux::fs::generated::Setting;
 use crate::linux::fs::namei::NewFile;
+use crate::linux::fs::notify::limits;
 use crate::linux::fs::path::Origin;
+use crate::linux::fs::tmpfs::inode::Content;
 use crate::machine::memory::budget;
 use crate::machine::random;
 
-const DIRECTORIES: [&[u8]; 8] = [
+const DIRECTORIES: [&[u8]; 9] = [
     b"sys",
     b"sys/fs",
+    b"sys/fs/inotify",
     b"sys/kernel",
     b"sys/kernel/random",
     b"sys/net",
@@ -47,12 +51,30 @@ const FILES: [(&[u8], TextFn); 15] = [
     (b"sys/vm/overcommit_memory", || number(0)),
 ];
 
+const SETTINGS: [(&[u8], &Setting); 3] = [
+    (
+        b"sys/fs/inotify/max_queued_events",
+        &Setting { get: || limits::QUEUED_EVENTS.get() as u64, set: |most| limits::QUEUED_EVENTS.set(most) },
+    ),
+    (
+        b"sys/fs/inotify/max_user_instances",
+        &Setting { get: || limits::INSTANCES.get() as u64, set: |most| limits::INSTANCES.set(most) },
+    ),
+    (
+        b"sys/fs/inotify/max_user_watches",
+        &Setting { get: || limits::WATCHES.get() as u64, set: |most| limits::WATCHES.set(most) },
+    ),
+];
+
 pub(super) fn populate(origin: &Origin) -> Result<(), Errno> {
     for directory in DIRECTORIES {
         make(origin, directory, NewFile::Directory, 0o555)?;
     }
     for (name, text) in FILES {
         make_report(origin, name, text)?;
+    }
+    for (name, setting) in SETTINGS {
+        make(origin, name, NewFile::Special(Content::Setting(setting)), 0o644)?;
     }
     Ok(())
 }

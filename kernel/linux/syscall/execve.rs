@@ -7,11 +7,13 @@ use core::sync::atomic::Ordering;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
+use rules::abi::open::AccessMode;
 use rules::linux::access::Access;
+use rules::linux::inotify::mask::Happened;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
-use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::{OpenedAt, Tells};
 use crate::linux::fs::path::{self, LastLink, Origin};
 use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments, Failure};
 use crate::linux::task::exit;
@@ -70,7 +72,8 @@ pub(crate) fn start_program(
     let mut program = path.clone();
     let mut executable = open_program(origin, &program)?;
     let mut depth = 0;
-    while let Some((interpreter, argument)) = exec::interpreter(&executable.inode)? {
+    while let Some((interpreter, argument)) = exec::interpreter(&executable.location().inode)? {
+        executable.notify(Happened::ACCESS);
         depth += 1;
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
@@ -85,13 +88,16 @@ pub(crate) fn start_program(
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
     (arguments.credentials, arguments.is_secure) =
-        arguments.credentials.clone().for_program(executable.inode.ownership(), no_new_privileges);
+        arguments.credentials.clone().for_program(executable.location().inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&executable.inode, &arguments, limits, |path| {
-        open_program(origin, path).map(|linker| linker.inode)
+    executable.notify(Happened::ACCESS);
+    let image = exec::load(&executable.location().inode, &arguments, limits, |path| {
+        let linker = open_program(origin, path)?;
+        linker.notify(Happened::ACCESS);
+        Ok(linker.location().inode.clone())
     });
     let image = image.map_err(|failure| match failure {
         Failure::Refused(error) => error,
@@ -112,7 +118,7 @@ pub(crate) fn start_program(
     }
     process.files().close_on_exec();
     // `begin_new_exec`: who may not read the program may not look into the process either.
-    let is_readable = executable.inode.check(&origin.credentials, Access::READ).is_ok();
+    let is_readable = executable.location().inode.check(&origin.credentials, Access::READ).is_ok();
     let is_open = {
         let before = process.credentials.lock();
         is_readable
@@ -142,8 +148,7 @@ pub(crate) fn start_program(
     *process.name.lock() = name[..name.len().min(15)].to_vec();
     let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
     *process.arguments.lock() = words.collect();
-    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
-    let _before = process.executable.lock().replace(executable);
+    let _before = process.program.lock().replace(executable);
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;
@@ -189,12 +194,12 @@ fn end_other_threads(thread: &CurrentThread) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Location, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenedAt>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // Executing a program does not require permission to read it.
     location.inode.check(&origin.credentials, Access::EXECUTE)?;
-    Ok(location)
+    Ok(Arc::new(OpenedAt::new(location, AccessMode::Read, Tells::Everything)))
 }

@@ -13,7 +13,7 @@ use super::context::{Caller, Context, SysResult};
 use super::kill::{self, UserSigInfo};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::parse_fd;
-use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::OpenedAt;
 use crate::linux::proc;
 use crate::linux::task::pidfd::{self, PidFd};
 use crate::linux::task::process::Process;
@@ -58,7 +58,7 @@ fn receiver(file: &OpenFile) -> Result<u32, Errno> {
     if let Some(file) = file.downcast::<PidFd>() {
         return Ok(file.process().pid());
     }
-    file.location::<Location>().and_then(|at| proc::process_of(&at.inode)).ok_or(Errno::EBADF)
+    file.location::<OpenedAt>().and_then(|at| proc::process_of(&at.location().inode)).ok_or(Errno::EBADF)
 }
 
 /// pidfd_send_signal(2); a null `info` stands for kill(2)'s.

@@ -8,7 +8,7 @@ use core::task::Poll;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
-use rules::abi::open::OpenFlags;
+use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 
@@ -65,7 +65,18 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
     } else {
         *from.offset() = position;
     }
+    tell(&from, &to, copied.unwrap_or_default());
     copied
+}
+
+/// Tells those who watch one of the files.
+pub(super) fn tell(from: &OpenFile, to: &OpenFile, copied: usize) {
+    // A regular file is written as by write(2), and the call counts as another write.
+    if is_regular(to) {
+        to.tell(AccessMode::Write, copied);
+    }
+    from.tell(AccessMode::Read, copied);
+    to.tell(AccessMode::Write, copied);
 }
 
 fn is_regular(file: &OpenFile) -> bool {

@@ -13,10 +13,10 @@ use super::identity::{IdChange, Kind};
 use super::xattr::XattrTarget;
 use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
-    futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
-    mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session,
-    setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system,
-    terminal_read, time, timer_create, truncate, unlink, utimensat, wait, writev, xattr,
+    futex, getdents, getrandom, getrusage, identity, inotify_add_watch, ioctl, kill, limits, link, lseek,
+    memfd_create, memory, mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched,
+    sendfile, session, setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink,
+    sync, system, terminal_read, time, timer_create, truncate, unlink, utimensat, wait, writev, xattr,
 };
 use crate::core::syscall::buffers::Buffers;
 use crate::core::syscall::epoll::EventsBuffer;
@@ -253,8 +253,12 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         289 => signalfd::signalfd4(cx, a[0] as i32, a[1], a[2], a[3] as u32),
         290 => eventfd::eventfd2(cx, a[0] as u32, a[1] as u32),
         291 => epoll::epoll_create1(cx, a[0] as u32),
+        253 => inotify_add_watch::inotify_init1(cx, 0),
+        254 => inotify_add_watch::inotify_add_watch(cx, fd(a[0]), a[1], a[2] as u32),
+        255 => inotify_add_watch::inotify_rm_watch(cx, fd(a[0]), a[1] as i32),
         292 => dup::dup3(cx, fd(a[0]), fd(a[1]), a[2] as u32),
         293 => pipe::pipe2(cx, a[0], a[1] as u32),
+        294 => inotify_add_watch::inotify_init1(cx, a[0] as u32),
         295 => read::preadv(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         296 => write::pwritev(cx, fd(a[0]), a[1], a[2], a[3].cast_signed() as i64),
         297 => kill::rt_tgsigqueueinfo(cx, a[0], a[1], a[2], a[3]),

@@ -79,6 +79,8 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     let empty = AddressSpace::of_ended_processes();
     drop(registers::move_to_space(empty.clone()));
     drop(process.replace_space(empty));
+    let program = process.program.lock().take();
+    drop(program);
     process.release_vfork_parent();
     leave_session(process);
     reparent_children(process);

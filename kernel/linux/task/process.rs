@@ -29,6 +29,7 @@ use crate::core::event::class::Class;
 use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::OpenedAt;
 use crate::machine::clock;
 use crate::machine::memory::account::{self, Account};
 use crate::machine::memory::space::AddressSpace;
@@ -135,10 +136,8 @@ pub(crate) struct Process {
     pub(crate) arguments: SpinLock<Arc<[u8]>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
-    /// The path of the program.
-    pub(crate) program: SpinLock<Vec<u8>>,
-    /// The file that the program was read from.
-    pub(crate) executable: SpinLock<Option<Location>>,
+    /// The program's file; `None` once the process has ended.
+    pub(crate) program: SpinLock<Option<Arc<OpenedAt>>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -238,8 +237,7 @@ impl Process {
                 parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
             ),
             started: clock::now(),
-            program: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.program.lock().clone())),
-            executable: SpinLock::new(parent.and_then(|parent| parent.executable.lock().clone())),
+            program: SpinLock::new(parent.and_then(|parent| parent.program.lock().clone())),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),

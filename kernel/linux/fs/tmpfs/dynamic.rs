@@ -122,10 +122,4 @@ impl DynamicDirectory {
     pub(super) fn parent(&self) -> Option<Arc<Inode>> {
         self.parent.get().cloned()
     }
-
-    /// Returns the name of the inode with that number.
-    pub(super) fn name_of(&self, number: u64) -> Option<Arc<[u8]>> {
-        let listed = self.names.list(0).into_iter().find(|listed| listed.number == number);
-        listed.map(|listed| listed.name.into())
-    }
 }

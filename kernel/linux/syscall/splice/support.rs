@@ -4,7 +4,7 @@ use crate::core::event::class::Class;
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::device::nodes;
-use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::OpenedAt;
 use crate::linux::fs::tmpfs::inode::{Content, Inode};
 
 /// Returns whether splice(2) can read it: sockets, terminals, regular files, `/dev/random` and most texts in `/proc`.
@@ -30,8 +30,8 @@ pub(in super::super) fn is_writable(file: &OpenFile) -> bool {
 fn has_bytes(file: &OpenFile, of: impl Fn(&Content) -> bool) -> bool {
     match file.file().class() {
         Class::Socket | Class::Console | Class::Pty => true,
-        Class::Inode => match file.location::<Location>() {
-            Some(at) => of(at.inode.content()),
+        Class::Inode => match file.location::<OpenedAt>() {
+            Some(at) => of(at.location().inode.content()),
             None => file.downcast::<Inode>().is_some_and(|inode| of(inode.content())),
         },
         _ => false,

@@ -7,6 +7,7 @@ pub mod command_line;
 pub mod cpio;
 pub mod credentials;
 pub mod groups;
+pub mod inotify;
 pub mod lock;
 pub mod netlink;
 pub mod oom;
