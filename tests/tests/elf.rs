@@ -4,9 +4,9 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use pollux_tests::Errno;
 use pollux_tests::child::{self, Status};
 use pollux_tests::sys::{self, Result};
-use pollux_tests::Errno;
 
 const ELIBBAD: Errno = Errno(80);
 const SEGV: Status = Status::Killed(libc::SIGSEGV);
@@ -46,7 +46,8 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
-        let code = Segment { kind: PT_LOAD, flags: 5, offset: PAGE, address: BASE, in_file: 12, in_memory: 12 };
+        let code =
+            Segment { kind: PT_LOAD, flags: 5, offset: PAGE, address: BASE, in_file: 12, in_memory: 12 };
         Self {
             kind: 2,
             machine: 62,
@@ -87,14 +88,9 @@ impl Program {
         for segment in &self.segments {
             bytes.extend(segment.kind.to_le_bytes());
             bytes.extend(segment.flags.to_le_bytes());
-            for word in [
-                segment.offset,
-                segment.address,
-                segment.address,
-                segment.in_file,
-                segment.in_memory,
-                PAGE,
-            ] {
+            for word in
+                [segment.offset, segment.address, segment.address, segment.in_file, segment.in_memory, PAGE]
+            {
                 bytes.extend(word.to_le_bytes());
             }
         }
@@ -123,8 +119,9 @@ fn run(bytes: &[u8]) -> Result<Status> {
         let argv = [file.as_ptr(), core::ptr::null()];
         let envp = [core::ptr::null::<libc::c_char>()];
         // SAFETY: the arrays end with null pointers.
-        let error =
-            unsafe { sys::call(libc::SYS_execve, [file.as_ptr().addr(), argv.as_ptr().addr(), envp.as_ptr().addr()]) };
+        let error = unsafe {
+            sys::call(libc::SYS_execve, [file.as_ptr().addr(), argv.as_ptr().addr(), envp.as_ptr().addr()])
+        };
         // Errors are told apart from the program's own status.
         child::exit(128 + error.unwrap_err().0);
     });
@@ -143,7 +140,9 @@ fn a_program_runs() {
 
 #[test]
 fn an_entry_outside_ends_the_process() {
-    for entry in [0, 1, BASE + PAGE, 1 << 40, TASK_SIZE - 1, TASK_SIZE, 1 << 47, 1 << 63, u64::MAX - 1, u64::MAX] {
+    for entry in
+        [0, 1, BASE + PAGE, 1 << 40, TASK_SIZE - 1, TASK_SIZE, 1 << 47, 1 << 63, u64::MAX - 1, u64::MAX]
+    {
         assert_eq!(Program::with(|program| program.entry = entry).run(), Ok(SEGV), "{entry:#x}");
         let dynamic = Program::with(|program| (program.kind, program.entry) = (3, entry));
         assert_eq!(dynamic.run(), Ok(SEGV), "dynamic {entry:#x}");

@@ -52,8 +52,7 @@ fn exec(path: &str, arguments: &[&str], environment: &[&str]) -> Errno {
     assert!(environment.first().is_some_and(|first| first.starts_with(QUESTION)));
     let path = CString::new(path).unwrap();
     let strings = |all: &[&str]| all.iter().map(|s| CString::new(*s).unwrap()).collect::<Vec<_>>();
-    let pointers =
-        |all: &[CString]| all.iter().map(|s| s.as_ptr() as usize).chain([0]).collect::<Vec<_>>();
+    let pointers = |all: &[CString]| all.iter().map(|s| s.as_ptr() as usize).chain([0]).collect::<Vec<_>>();
     let (arguments, environment) = (strings(arguments), strings(environment));
     let (argv, envp) = (pointers(&arguments), pointers(&environment));
     raw(path.as_ptr() as usize, argv.as_ptr() as usize, envp.as_ptr() as usize)
@@ -209,8 +208,7 @@ fn what_is_no_program_is_enoexec() {
     other_machine[18] = 0xb7;
     let mut no_headers = program[..64].to_vec();
     no_headers[56] = 0;
-    let texts: [&[u8]; 6] =
-        [b"", b"\x7fELF", b"hello", &program[..40], &other_machine, &no_headers];
+    let texts: [&[u8]; 6] = [b"", b"\x7fELF", b"hello", &program[..40], &other_machine, &no_headers];
     for (index, text) in texts.into_iter().enumerate() {
         place("/tmp/no program", text);
         assert_eq!(exec("/tmp/no program", &["x"], HARMLESS), Errno::ENOEXEC, "text {index}");

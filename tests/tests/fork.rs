@@ -66,8 +66,7 @@ fn the_kernel_writes_into_the_writers_copy_only() {
     let (reader, writer) = fd::pipe();
     let buffer = memory::map(1).unwrap();
     // SAFETY: the page is ours in both processes.
-    let read_into =
-        |len| unsafe { sys::call(libc::SYS_read, [reader.number() as usize, buffer, len]) };
+    let read_into = |len| unsafe { sys::call(libc::SYS_read, [reader.number() as usize, buffer, len]) };
     // SAFETY: as above.
     let byte = || unsafe { (buffer as *const u8).read_volatile() };
     writer.write(b"ab").unwrap();

@@ -25,7 +25,9 @@ fn drop_right() {
 fn it_is_a_number_in_thousandths() {
     child::run(|| {
         assert_eq!(read("oom_score_adj"), "0\n");
-        for (text, shown) in [("500", "500\n"), ("-1000\n", "-1000\n"), ("0x10", "16\n"), (" 7 ", "7\n"), ("010", "8\n")] {
+        for (text, shown) in
+            [("500", "500\n"), ("-1000\n", "-1000\n"), ("0x10", "16\n"), (" 7 ", "7\n"), ("010", "8\n")]
+        {
             assert_eq!(write("oom_score_adj", text), Ok(text.len()), "{text:?}");
             assert_eq!(read("oom_score_adj"), shown);
         }
@@ -47,9 +49,8 @@ fn children_and_programs_inherit_it() {
     child::run(|| {
         assert_eq!(write("oom_score_adj", "300"), Ok(3));
         child::run(|| assert_eq!(read("oom_score_adj"), "300\n"));
-        let output = std::process::Command::new("/bin/busybox")
-            .args(["cat", "/proc/self/oom_score_adj"])
-            .output();
+        let output =
+            std::process::Command::new("/bin/busybox").args(["cat", "/proc/self/oom_score_adj"]).output();
         if let Ok(output) = output {
             assert_eq!(output.stdout, b"300\n");
         }
@@ -122,7 +123,8 @@ fn map_all(more: usize) -> (usize, usize) {
     let len = (info.freeram as usize * info.mem_unit as usize + more) & !4095;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: the kernel chooses the address.
-    let at = unsafe { libc::mmap(core::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    let at =
+        unsafe { libc::mmap(core::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     assert_ne!(at, libc::MAP_FAILED);
     (at.addr(), len)
 }
@@ -142,7 +144,9 @@ fn shortage() -> [child::Status; 2] {
         unsafe { sys::call(libc::SYS_setresuid, [1000; 3]) }.unwrap();
         let (start, len) = map_all(0);
         // SAFETY: the range is ours. Some kernels end the process here.
-        unsafe { libc::madvise(core::ptr::with_exposed_provenance_mut(start), len, libc::MADV_POPULATE_WRITE) };
+        unsafe {
+            libc::madvise(core::ptr::with_exposed_provenance_mut(start), len, libc::MADV_POPULATE_WRITE)
+        };
         report.write(b"x").unwrap();
         drop(report);
         loop {

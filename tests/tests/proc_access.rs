@@ -23,10 +23,7 @@ fn become_user(uid: usize) {
 fn read_link(path: &str) -> Result<Vec<u8>> {
     let path = CString::new(path).unwrap();
     let mut target = vec![0_u8; 256];
-    let len = call(
-        libc::SYS_readlink,
-        [path.as_ptr().addr(), target.as_mut_ptr().addr(), target.len()],
-    )?;
+    let len = call(libc::SYS_readlink, [path.as_ptr().addr(), target.as_mut_ptr().addr(), target.len()])?;
     target.truncate(len);
     Ok(target)
 }
@@ -78,7 +75,8 @@ fn a_users_process_is_open_to_that_user_and_to_root() {
         assert_eq!(looks_into(1), CLOSED);
         // What everybody may know.
         for name in ["stat", "status", "statm", "cmdline", "comm", "limits", "oom_score", "oom_score_adj"] {
-            fs::read(format!("/proc/{}/{name}", roots.pid())).unwrap_or_else(|error| panic!("{name}: {error}"));
+            fs::read(format!("/proc/{}/{name}", roots.pid()))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     });
     child::run(|| {
@@ -208,7 +206,10 @@ fn a_process_that_has_ended_has_no_links() {
 #[test]
 fn a_parents_end_no_longer_concerns_who_has_changed() {
     child::run(|| {
-        assert_eq!(call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, libc::SIGTERM as usize, 0, 0, 0]), Ok(0));
+        assert_eq!(
+            call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, libc::SIGTERM as usize, 0, 0, 0]),
+            Ok(0)
+        );
         assert_eq!(call(libc::SYS_setresuid, [1000, 1000, 0]), Ok(0));
         let mut number = 7_i32;
         let at = (&raw mut number).addr();

@@ -18,10 +18,10 @@ use rules::abi::mode::{FileType, Permissions};
 use rules::linux::oom::Scale;
 
 use super::{control, descriptors, net, report, text};
-use crate::linux::fs::{mount, path};
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{Control, Destination, DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
+use crate::linux::fs::{mount, path};
 use crate::linux::task::access;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -131,7 +131,10 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"net", Entry::Net),
     (b"oom_adj", Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Old)), 0o644)),
     (b"oom_score", Entry::Text(text::oom_score)),
-    (b"oom_score_adj", Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Thousandths)), 0o644)),
+    (
+        b"oom_score_adj",
+        Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Thousandths)), 0o644),
+    ),
     (b"root", Entry::Link(root)),
     (b"stat", Entry::Text(text::stat)),
     (b"statm", Entry::Text(text::statm)),

@@ -104,11 +104,7 @@ impl<'a> Context<'a> {
     /// Returns the working directory, the credentials and the umask, for a path lookup.
     pub(crate) fn origin(&self) -> Origin {
         let paths = self.process().paths.lock();
-        Origin {
-            start: paths.cwd.clone(),
-            credentials: self.credentials(),
-            umask: paths.umask,
-        }
+        Origin { start: paths.cwd.clone(), credentials: self.credentials(), umask: paths.umask }
     }
 }
 

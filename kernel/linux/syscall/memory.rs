@@ -8,8 +8,8 @@ use core::ops::Range;
 
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::{
-    Advice, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags,
-    PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM, Prot, RemapFlags, SyncFlags,
+    Advice, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, PROT_GROWSDOWN, PROT_GROWSUP,
+    PROT_SEM, Prot, RemapFlags, SyncFlags,
 };
 use rules::machine::vma::Traits;
 

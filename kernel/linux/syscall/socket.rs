@@ -117,7 +117,11 @@ fn create_netlink(cx: &Context<'_>, kind: &Type, protocol: u32) -> Result<Arc<Op
 impl SocketCaller for Context<'_> {
     fn identity(&self) -> Ucred {
         let credentials = self.credentials();
-        Ucred { pid: self.process().pid(), uid: credentials.users.effective, gid: credentials.groups.effective }
+        Ucred {
+            pid: self.process().pid(),
+            uid: credentials.users.effective,
+            gid: credentials.groups.effective,
+        }
     }
 
     fn may(&self, right: Right) -> bool {

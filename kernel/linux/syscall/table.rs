@@ -14,8 +14,8 @@ use super::xattr::XattrTarget;
 use super::{
     access, capget, chdir, chmod, chown, clone, copy_file_range, execve, exit, fallocate, fcntl, flock,
     futex, getdents, getrandom, getrusage, identity, ioctl, kill, limits, link, lseek, memfd_create, memory,
-    mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session, setitimer,
-    signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
+    mkdir, mknod, mlock, mount, open, pidfd_open, prctl, readlink, rename, sched, sendfile, session,
+    setitimer, signal, sigtimedwait, socket, socketpair, splice, stat, statfs, symlink, sync, system, time,
     timer_create, truncate, unlink, utimensat, wait, xattr,
 };
 use crate::core::syscall::buffers::Buffers;
@@ -70,7 +70,9 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         22 => pipe::pipe(cx, a[0]),
         23 => select::select(cx, a[0] as i32, [a[1], a[2], a[3]], a[4]),
         24 => sched::sched_yield(),
-        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4], |more| mlock::check_more(cx, more)),
+        25 => memory::mremap(cx.space(), a[0], a[1], a[2], a[3] as u32, a[4], |more| {
+            mlock::check_more(cx, more)
+        }),
         26 => memory::msync(cx.space(), a[0], a[1], a[2] as u32),
         27 => memory::mincore(cx.space(), a[0], a[1], a[2]),
         28 => memory::madvise(cx.space(), a[0], a[1], a[2] as i32),

@@ -78,7 +78,10 @@ impl Inode {
         owner: &Credentials,
     ) -> Result<Arc<Self>, Errno> {
         let number = superblock.next_inode_number();
-        Self::with_number(superblock, dynamic::DynamicInode { number, content, permissions, owner: owner.clone() })
+        Self::with_number(
+            superblock,
+            dynamic::DynamicInode { number, content, permissions, owner: owner.clone() },
+        )
     }
 
     fn with_number(superblock: &Arc<Superblock>, found: dynamic::DynamicInode) -> Result<Arc<Self>, Errno> {

@@ -67,7 +67,10 @@ impl GroupSet {
     pub fn has(&self, group: u32) -> bool {
         let parts = self.parts();
         let after = parts.partition_point(|part| part.first().is_some_and(|first| *first <= group));
-        after.checked_sub(1).and_then(|part| parts.get(part)).is_some_and(|part| part.binary_search(&group).is_ok())
+        after
+            .checked_sub(1)
+            .and_then(|part| parts.get(part))
+            .is_some_and(|part| part.binary_search(&group).is_ok())
     }
 
     /// Returns the groups in ascending order.

@@ -52,7 +52,9 @@ impl Scale {
         let number = match self {
             Self::Thousandths => Some(number),
             Self::Old if number == OLD_FIRST => Some(FIRST.into()),
-            Self::Old => (OLD_NEVER..OLD_FIRST).contains(&number).then(|| number * i64::from(FIRST) / -OLD_NEVER),
+            Self::Old => {
+                (OLD_NEVER..OLD_FIRST).contains(&number).then(|| number * i64::from(FIRST) / -OLD_NEVER)
+            }
         };
         let number = number.and_then(|number| i16::try_from(number).ok());
         number.filter(|number| (NEVER..=FIRST).contains(number)).ok_or(Errno::EINVAL)

@@ -92,7 +92,8 @@ mod tests {
         assert!(!files(&able, &able), "what is permitted must be effective");
         assert!(may_access(&able, Basis::Real, &able, Dumpable::Yes));
         let tracer = Capability::SYS_PTRACE.alone();
-        let capabilities = CapabilitySets { effective: tracer, permitted: CapabilitySet::EMPTY, ..able.capabilities };
+        let capabilities =
+            CapabilitySets { effective: tracer, permitted: CapabilitySet::EMPTY, ..able.capabilities };
         assert!(files(&Credentials { capabilities, ..Credentials::of(9, 9) }, &able));
     }
 }
