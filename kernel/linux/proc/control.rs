@@ -14,12 +14,22 @@ use rules::linux::capability::Capability;
 use rules::linux::oom::Scale;
 
 use super::maps;
-use super::subject::Subject;
+use super::subject::{Subject, TextOf};
 use crate::linux::fs::tmpfs::dynamic::{Control, GeneratedText};
 use crate::linux::task::access;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
 use crate::linux::task::thread;
+
+/// A text that everybody may read and nobody can write: `EINVAL`, where files of the whole machine have `EIO`.
+pub(super) struct Text(pub(super) Subject, pub(super) TextOf);
+
+impl Control for Text {
+    fn open(&self) -> Result<GeneratedText, Errno> {
+        let Self(subject, text) = *self;
+        Ok(Box::new(move || text(subject)))
+    }
+}
 
 /// `maps`. The open file stays with the memory that the process had then, and is empty when that is gone.
 pub(super) struct Maps(pub(super) Subject);

@@ -114,7 +114,7 @@ pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> R
     Ok((entry, local))
 }
 
-type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
+pub(super) type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
 /// A file in a subject's directory.
@@ -178,7 +178,7 @@ impl Entry {
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => generated(FileChanges::Refused, move || text(subject)),
+            Self::Text(text) => Content::Control(Arc::new(control::Text(subject, text))),
             Self::Mounts(text) => generated(FileChanges::Of(&mount::CHANGES), move || Ok(text())),
             Self::Control(control, _) => Content::Control(control(subject)),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || {

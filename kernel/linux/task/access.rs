@@ -1,5 +1,6 @@
 //! Applies [`rules::linux::ptrace`] to processes.
 //!
+//! Why: decision 0122.
 //! Source: ptrace(2) "Ptrace access mode checking"; Linux 6.1 kernel/ptrace.c (`ptrace_may_access`).
 
 use alloc::sync::Arc;

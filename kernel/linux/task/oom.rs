@@ -7,7 +7,7 @@
 //! Source: Linux 6.1 mm/oom_kill.c (`out_of_memory`, `select_bad_process`, `__oom_kill_process`).
 
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicI16, Ordering};
 use core::time::Duration;
 
@@ -52,8 +52,9 @@ pub(crate) enum Relief {
 
 /// The process that was ended last, until its memory is back.
 struct Victim {
-    process: Arc<Process>,
+    process: Weak<Process>,
     since: Duration,
+    ended: Option<Duration>,
 }
 
 static VICTIM: Mutex<Option<Victim>> = Mutex::new(None);
@@ -65,7 +66,7 @@ const NAP: Duration = Duration::from_millis(1);
 /// How long a victim may take to end before another one is chosen.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long memory that was unmapped may take to become free.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(200);
 /// The share of memory that a process must hold to be ended for a system call, which can also fail.
 const LARGE: usize = 8;
 
@@ -103,20 +104,23 @@ fn wait_or_kill(thread: &CurrentThread, may_end: impl Fn(&Arc<Process>) -> bool)
             continue;
         }
         let mut victim = VICTIM.lock();
-        if victim.as_ref().is_some_and(|victim| victim.holds_until(now)) {
+        if victim.as_mut().is_some_and(|victim| victim.holds(now)) {
             continue;
         }
         let Some(chosen) = choose(&may_end) else { return Relief::Hopeless };
         kill(&chosen);
-        *victim = Some(Victim { process: chosen, since: now });
+        *victim = Some(Victim { process: Arc::downgrade(&chosen), since: now, ended: None });
     }
 }
 
 impl Victim {
     /// Returns whether to wait for its memory. The wait begins again when it has ended.
-    fn holds_until(&self, now: Duration) -> bool {
-        let patience = if self.process.has_ended() { GRACE } else { PATIENCE };
-        now.saturating_sub(self.since) < patience
+    fn holds(&mut self, now: Duration) -> bool {
+        if self.ended.is_none() && self.process.upgrade().is_none_or(|process| process.has_ended()) {
+            self.ended = Some(now);
+        }
+        let (from, patience) = self.ended.map_or((self.since, PATIENCE), |ended| (ended, GRACE));
+        now.saturating_sub(from) < patience
     }
 }
 

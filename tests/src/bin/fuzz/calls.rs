@@ -214,6 +214,8 @@ pub(crate) const CALLS: &[(c_long, &str)] = &[
     (libc::SYS_setregid, "cc"),
     (libc::SYS_getgroups, "cp"),
     (libc::SYS_setgroups, "cp"),
+    (libc::SYS_setfsuid, "c"),
+    (libc::SYS_setfsgid, "c"),
     (libc::SYS_setresuid, "ccc"),
     (libc::SYS_getresuid, "ppp"),
     (libc::SYS_setresgid, "ccc"),
