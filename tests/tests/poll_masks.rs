@@ -277,8 +277,7 @@ fn texts_of_the_kernel() {
     }
     let accepted =
         ["/proc/version", "/proc/meminfo", "/proc/uptime", "/proc/net/tcp", "/proc/net/unix"];
-    let parameters =
-        ["/proc/sys/kernel/osrelease", "/proc/sys/kernel/hostname", "/proc/sys/net/core/somaxconn"];
+    let parameters = ["/proc/sys/kernel/osrelease", "/proc/sys/net/core/somaxconn"];
     for name in accepted.into_iter().chain(parameters) {
         check(name, &fd::open(name, O_RDONLY, 0).unwrap(), READ | WRITE, Taken::Yes);
     }
@@ -379,4 +378,32 @@ fn a_waiting_thread_wakes_for_a_change_of_the_mounts() {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let root = text.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
     assert!(root.contains(" - "), "{root}");
+}
+
+#[test]
+fn a_change_of_the_host_s_name_is_told_once_to_each_open_file() {
+    const PATH: &str = "/proc/sys/kernel/hostname";
+    let name = std::fs::read_to_string(PATH).unwrap();
+    let file = fd::open(PATH, O_RDONLY, 0).unwrap();
+    check(PATH, &file, READ | WRITE, Taken::Yes);
+    // SAFETY: the kernel only reads.
+    let set = |name: &[u8]| unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
+    assert_eq!(set(b"edges"), 0);
+    assert_eq!(poll::ready(&file, EVERY), READ | POLLPRI | POLLERR, "and not writable");
+    assert_eq!(poll::ready(&file, EVERY), READ | WRITE);
+    let epoll = Epoll::new();
+    epoll.add(&file, epoll::events::PRI | epoll::events::ET, 1).unwrap();
+    std::fs::write(PATH, "edges again\nand more").unwrap();
+    assert_eq!(epoll.now(), [epoll::event(u32::from((POLLPRI | POLLERR) as u16), 1)]);
+    assert_eq!(epoll.now(), []);
+    assert_eq!(std::fs::read_to_string(PATH).unwrap(), "edges again\n");
+    // SAFETY: plain data, and ours.
+    let node = unsafe {
+        let mut names: libc::utsname = core::mem::zeroed();
+        assert_eq!(libc::uname(&mut names), 0);
+        std::ffi::CStr::from_ptr(names.nodename.as_ptr()).to_owned()
+    };
+    assert_eq!(node.as_c_str(), c"edges again");
+    assert_eq!(set(&[b'x'; 65]), -1, "too long");
+    assert_eq!(set(name.trim_end().as_bytes()), 0);
 }

@@ -1,10 +1,11 @@
-//! Changes that poll(2) tells of as `POLLPRI | POLLERR`: of the mounts, in `/proc/self/mounts` and `mountinfo`.
+//! Changes that poll(2) tells of as `POLLPRI | POLLERR`: of the mounts, in `/proc/self/mounts` and `mountinfo`, and of the
+//! machine's names, in `/proc/sys/kernel`.
 //!
 //! Owns: how often the thing changed, and how often it had when an open file told of it last. A poll tells of a change
 //! once, so it changes the open file's state, and its readiness is in no word.
 //! Not here: the texts (`linux/proc`).
 //! Source: proc(5); Linux 6.1 fs/proc_namespace.c (`mounts_poll`), fs/namespace.c (`touch_mnt_namespace`), fs/proc/inode.c
-//! (`proc_reg_poll`), include/linux/poll.h (`DEFAULT_POLLMASK`).
+//! (`proc_reg_poll`), fs/proc/proc_sysctl.c (`proc_sys_poll`), include/linux/poll.h (`DEFAULT_POLLMASK`).
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,20 +58,30 @@ pub(crate) enum FileChanges {
     Refused,
     /// It takes the file, which is always ready for these events.
     Never(Events),
-    /// It takes the file, which is always readable and tells of these changes.
-    Of(&'static Changes),
+    /// It takes the file, which tells of these changes, and is ready for these events if there is none.
+    Of(&'static Changes, Events),
 }
 
 impl FileChanges {
     /// Of a file that Linux's `proc_create` makes: always ready.
     pub(crate) const ORDINARY: Self = Self::Never(Events::READABLE.union(Events::WRITABLE));
 
+    /// Of a list of the mounts.
+    pub(crate) const fn of_mounts(changes: &'static Changes) -> Self {
+        Self::Of(changes, Events::READABLE)
+    }
+
+    /// Of a parameter that changes.
+    pub(crate) const fn of_parameter(changes: &'static Changes) -> Self {
+        Self::Of(changes, Events::READABLE.union(Events::WRITABLE))
+    }
+
     /// Watches it from an open file; `None`: it cannot be watched.
     pub(crate) fn watch(self) -> Option<WatchedFile> {
         let (changes, steady) = match self {
             Self::Refused => return None,
             Self::Never(steady) => (&NOTHING, steady),
-            Self::Of(changes) => (changes, Events::READABLE),
+            Self::Of(changes, steady) => (changes, steady),
         };
         Some(WatchedFile { changes, steady, told: AtomicU64::new(changes.count.load(Ordering::SeqCst)) })
     }

@@ -34,6 +34,7 @@ impl OpenGeneratedFile {
     pub(super) fn new(inode: Arc<Inode>) -> Self {
         let watched = match inode.content() {
             Content::GeneratedFile(file) => file.changes.watch(),
+            Content::Control(control) => control.changes().watch(),
             _ => None,
         };
         Self { inode, own: None, text: SpinLock::new(Arc::new([])), watched }

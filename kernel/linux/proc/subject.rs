@@ -179,7 +179,7 @@ impl Entry {
     fn content(self, subject: Subject) -> Content {
         match self {
             Self::Text(text) => Content::Control(Arc::new(control::Text(subject, text))),
-            Self::Mounts(text) => generated(FileChanges::Of(&mount::CHANGES), move || Ok(text())),
+            Self::Mounts(text) => generated(FileChanges::of_mounts(&mount::CHANGES), move || Ok(text())),
             Self::Control(control, _) => Content::Control(control(subject)),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || {
                 access::check(&subject.process()?)?;

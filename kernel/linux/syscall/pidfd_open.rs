@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
-use rules::linux::capability::Capability;
+use rules::linux::ptrace::Basis;
 
 use super::context::{Caller, Context, SysResult};
 use super::kill::{self, UserSigInfo};
@@ -15,6 +15,7 @@ use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::parse_fd;
 use crate::linux::fs::opened::OpenedAt;
 use crate::linux::proc;
+use crate::linux::task::access;
 use crate::linux::task::pidfd::{self, PidFd};
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -112,9 +113,7 @@ pub(crate) fn pidfd_getfd(cx: &mut Context<'_>, fd: usize, target: usize, flags:
     if process_table::find(process.pid()).is_none() {
         return Err(Errno::ESRCH);
     }
-    let is_own = Arc::ptr_eq(&process, cx.process());
-    // `ptrace_may_access`.
-    if !is_own && !cx.credentials().may_govern(&process.credentials.lock(), Capability::SYS_PTRACE) {
+    if !access::may(&process, Basis::Real) {
         return Err(Errno::EPERM);
     }
     let file = process.files().get_any(parse_fd(target)?)?;

@@ -23,6 +23,7 @@ use crate::core::syscall::buffers::Buffers;
 use crate::core::syscall::epoll::EventsBuffer;
 use crate::core::syscall::mask::MaskArgument;
 use crate::core::syscall::{close, dup, epoll, eventfd, pipe, poll, read, select, signalfd, timerfd, write};
+use crate::linux::task::uname;
 use crate::machine::console::println;
 use crate::machine::memory::pages::Mappable;
 use crate::net::syscall::socket::{Room, Span};
@@ -188,6 +189,8 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         165 => mount::mount(cx, a[0], a[1], a[2], a[3] as u64, a[4]),
         166 => mount::umount2(cx, a[0], a[1] as u32),
         169 => system::reboot(cx, a[0], a[1], a[2]),
+        170 => system::set_name(cx, &uname::HOST, a[0], a[1] as i32),
+        171 => system::set_name(cx, &uname::DOMAIN, a[0], a[1] as i32),
         186 => identity::gettid(cx),
         188 => xattr::set(cx, &XattrTarget::Path(a[0]), a[1], a[3], a[4] as u32),
         189 => xattr::set(cx, &XattrTarget::Link(a[0]), a[1], a[3], a[4] as u32),

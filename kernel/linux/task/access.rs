@@ -18,16 +18,21 @@ use super::thread;
 /// # Errors
 /// `EACCES`: it may not.
 pub(crate) fn check(target: &Arc<Process>) -> Result<(), Errno> {
+    if may(target, Basis::Files) { Ok(()) } else { Err(Errno::EACCES) }
+}
+
+/// Returns whether the current thread may look into `target`, by its credentials for `basis`.
+pub(crate) fn may(target: &Arc<Process>, basis: Basis) -> bool {
     // The kernel itself may.
-    let Some(thread) = thread::current() else { return Ok(()) };
+    let Some(thread) = thread::current() else { return true };
     if Arc::ptr_eq(thread.process(), target) {
-        return Ok(());
+        return true;
     }
     let caller = thread.process().credentials.lock().clone();
     let of_target = target.credentials.lock().clone();
     // A process that has ended has no memory to look into.
     let dumpable = if target.has_ended() { Dumpable::Yes } else { dumpable(target) };
-    if ptrace::may_access(&caller, Basis::Files, &of_target, dumpable) { Ok(()) } else { Err(Errno::EACCES) }
+    ptrace::may_access(&caller, basis, &of_target, dumpable)
 }
 
 /// Returns whose the files in the directory of `target` in `/proc` are (`task_dump_owner`).

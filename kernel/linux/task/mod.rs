@@ -19,5 +19,6 @@ pub(crate) mod signal;
 pub(crate) mod thread;
 mod threads;
 pub(crate) mod timer;
+pub(crate) mod uname;
 pub(crate) mod usage;
 pub(crate) mod wait;

@@ -83,6 +83,11 @@ pub(crate) trait Control: Send + Sync {
     /// The file cannot be opened. `EACCES`: the caller may not look into what the file describes. `ESRCH`: it is gone.
     fn open(&self) -> Result<GeneratedText, Errno>;
 
+    /// Returns whether epoll(7) takes it, and what it then tells.
+    fn changes(&self) -> FileChanges {
+        FileChanges::Refused
+    }
+
     /// Takes what a program wrote in one call and returns how many bytes counted. `None`: nothing can be written.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! No two pipes are locked together: what was taken from one is held by no pipe for a moment, and there is room for it
 //! in the other, because that was looked up before. A pipe that fills up in between has more slots than its capacity for
 //! a while.
+//! Why: decision 0130.
 
 use core::task::Poll;
 use core::time::Duration;

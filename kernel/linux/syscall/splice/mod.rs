@@ -3,6 +3,7 @@
 //! Owns: the arguments, and which two files go together.   Not here: the slots (`rules::linux::splice`), the pipe's lock
 //! (`ends`), the three ways (`between`, `drain`, `fill`).
 //! Slots move from pipe to pipe without a copy; other files copy from and to them.
+//! Why: decision 0130.
 //! Source: Linux 6.1 fs/splice.c.
 
 mod between;

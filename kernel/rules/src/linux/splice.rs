@@ -4,6 +4,7 @@
 //! (`linux/syscall/splice`), reads and writes (`rules::core::pipe`).
 //! Invariant: bytes that leave a pipe and find no place go back to its front, in order. Whole slots move without a copy.
 //! A pipe may have more slots than its capacity for a while: room is looked up before a parcel is filled.
+//! Why: decision 0130.
 //! Source: Linux 6.1 fs/splice.c (`splice_pipe_to_pipe`, `link_pipe`, `iter_file_splice_write`).
 
 #[cfg(test)]
