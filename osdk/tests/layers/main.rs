@@ -31,7 +31,7 @@ const LAYERS: [&[&str]; 20] = [
     &["machine::random"],
     &["machine::console"],
     &["machine::clock"],
-    &["machine::kernel_task", "machine::per_cpu"],
+    &["machine::kernel_task", "machine::pause", "machine::per_cpu"],
 ];
 
 /// The places of our crates in the order of layers, each with the modules that may also name the crate.
