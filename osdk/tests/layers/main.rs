@@ -32,7 +32,7 @@ const LAYERS: [&[&str]; 21] = [
     &["machine::console"],
     &["machine::clock"],
     &["machine::kernel_task", "machine::trace"],
-    &["machine::per_cpu"],
+    &["machine::pause", "machine::per_cpu"],
 ];
 
 /// The places of our crates in the order of layers, each with the modules that may also name the crate.
