@@ -81,25 +81,22 @@ fn syscall(
     trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, refs, user, resume);
     let result = table::call(&mut context, number, arguments);
-    let restart = context.restart.get();
+    let mut interrupted = None;
+    let value = match result {
+        Ok(value) => value,
+        Err(errno) => {
+            if errno == Errno::EINTR && thread.needs_attention() {
+                interrupted = Some(Interrupted { number, restart: context.restart.get() });
+            }
+            errno.to_return_value()
+        }
+    };
+    trace::syscall(Kind::Leave, thread.tid(), value);
+    context.user.general_regs_mut().rax = value;
     if context.is_outdated() {
         *refs = ProcessRefs::of(thread);
     }
-    match result {
-        Ok(value) => {
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-        }
-        Err(errno) => {
-            let value = errno.to_return_value();
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-            if errno == Errno::EINTR && thread.needs_attention() {
-                return Some(Interrupted { number, restart });
-            }
-        }
-    }
-    None
+    interrupted
 }
 
 /// Handles an exception of the processor: resolves a page fault, and turns everything else into a signal.
