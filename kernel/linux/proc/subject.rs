@@ -234,7 +234,7 @@ pub(super) fn number(name: &[u8]) -> Result<u32, Errno> {
 }
 
 fn exe(subject: Subject) -> Result<Destination, Errno> {
-    let text = subject.process()?.program.lock().clone();
+    let text = subject.process()?.program.lock().to_vec();
     if text.is_empty() { Err(Errno::ENOENT) } else { Ok(Destination { text, place: None }) }
 }
 

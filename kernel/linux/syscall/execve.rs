@@ -117,10 +117,10 @@ pub(crate) fn start_program(
         own.alt_stack = Default::default();
     }
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
-    *process.name.lock() = name[..name.len().min(15)].to_vec();
+    *process.name.lock() = name.iter().copied().take(15).collect();
     let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
     *process.arguments.lock() = words.collect();
-    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
+    *process.program.lock() = path::real(origin, &program).unwrap_or(program).into();
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;

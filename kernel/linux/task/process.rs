@@ -82,6 +82,9 @@ impl Parent {
     }
 }
 
+/// Up to 15 bytes of a name (`TASK_COMM_LEN`); fork(2) copies them without allocating.
+pub(crate) type ProcessName = heapless::Vec<u8, 15>;
+
 /// A process.
 pub(crate) struct Process {
     pid: u32,
@@ -114,14 +117,14 @@ pub(crate) struct Process {
     pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether the process has called execve(2) since fork(2), which setpgid(2) checks.
     pub(crate) has_executed: AtomicBool,
-    /// Up to 15 bytes of the program's name, for prctl(2) and log messages.
-    pub(crate) name: SpinLock<Vec<u8>>,
+    /// The program's name, for prctl(2) and log messages.
+    pub(crate) name: SpinLock<ProcessName>,
     /// The arguments of execve(2), each with its terminating zero byte.
     pub(crate) arguments: SpinLock<Arc<[u8]>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
     /// The path of the program.
-    pub(crate) program: SpinLock<Vec<u8>>,
+    pub(crate) program: SpinLock<Arc<[u8]>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -204,12 +207,12 @@ impl Process {
             pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.name.lock().clone())),
+            name: SpinLock::new(parent.map_or_else(ProcessName::new, |parent| parent.name.lock().clone())),
             arguments: SpinLock::new(
                 parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
             ),
             started: clock::now(),
-            program: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.program.lock().clone())),
+            program: SpinLock::new(parent.map_or_else(Arc::default, |parent| parent.program.lock().clone())),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),

@@ -19,7 +19,7 @@ use ostd::util::id_set::Id;
 use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
-use super::process::Process;
+use super::process::{Process, ProcessName};
 use super::registers::{Local, Registers};
 use super::signal;
 use super::signal::pending::ThreadSignals;
@@ -69,7 +69,8 @@ pub(crate) struct Thread {
 pub(crate) struct CurrentThread {
     thread: Arc<Thread>,
     parker: Parker,
-    poll_context: RefCell<poll_set::PollContext>,
+    /// Made by the first wait for many files.
+    poll_context: RefCell<Option<poll_set::PollContext>>,
 }
 
 impl Thread {
@@ -133,13 +134,13 @@ impl Thread {
     /// Returns the thread's name: prctl(2).
     pub(crate) fn name(&self) -> Vec<u8> {
         let own = self.name.lock().clone();
-        own.unwrap_or_else(|| self.process.name.lock().clone())
+        own.unwrap_or_else(|| self.process.name.lock().to_vec())
     }
 
     /// Sets the thread's name.
     pub(crate) fn set_name(&self, name: Vec<u8>) {
         if self.tid() == self.process.pid() {
-            *self.process.name.lock() = name;
+            *self.process.name.lock() = ProcessName::from_slice(&name).unwrap_or_default();
         } else {
             *self.name.lock() = Some(name);
         }
@@ -263,8 +264,8 @@ impl Thread {
 impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
-        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
+        let parker = Parker::new(&thread.unparker);
+        Self { thread: thread.clone(), parker, poll_context: RefCell::default() }
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
@@ -296,7 +297,9 @@ impl Deref for CurrentThread {
 
 impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
-        self.poll_context.borrow_mut()
+        RefMut::map(self.poll_context.borrow_mut(), |context| {
+            context.get_or_insert_with(|| poll_set::PollContext::new(&self.unparker))
+        })
     }
 }
 
