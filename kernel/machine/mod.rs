@@ -1,6 +1,6 @@
 //! What the kernel needs of the machine: memory, time, the console, random numbers, a trace.
 //!
-//! Nothing here knows of files, events or processes.
+//! Nothing here knows of files or processes.
 
 pub(crate) mod clock;
 pub(crate) mod console;

@@ -82,7 +82,7 @@ fn actions(process: &Process) -> (SigSet, SigSet) {
 
 /// Returns the thread's name, or the process's if no thread is left.
 fn name(process: &Process, thread: Option<&Thread>) -> String {
-    let name = thread.map_or_else(|| process.name.lock().clone(), Thread::name);
+    let name = thread.map_or_else(|| process.name.lock().to_vec(), Thread::name);
     String::from_utf8_lossy(&name).into_owned()
 }
 

@@ -78,29 +78,29 @@ fn syscall(
     trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, refs, user, resume);
     let result = table::call(&mut context, number, arguments);
-    let restart = context.restart.get();
+    let mut interrupted = None;
+    let value = match result {
+        Ok(value) => value,
+        Err(errno) => {
+            if is_relieved(thread, number, errno) {
+                begin_again(context.user, number);
+                if context.is_outdated() {
+                    *refs = ProcessRefs::of(thread);
+                }
+                return None;
+            }
+            if errno == Errno::EINTR && thread.needs_attention() {
+                interrupted = Some(Interrupted { number, restart: context.restart.get() });
+            }
+            errno.to_return_value()
+        }
+    };
+    trace::syscall(Kind::Leave, thread.tid(), value);
+    context.user.general_regs_mut().rax = value;
     if context.is_outdated() {
         *refs = ProcessRefs::of(thread);
     }
-    match result {
-        Ok(value) => {
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-        }
-        Err(errno) => {
-            if is_relieved(thread, number, errno) {
-                begin_again(user, number);
-                return None;
-            }
-            let value = errno.to_return_value();
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-            if errno == Errno::EINTR && thread.needs_attention() {
-                return Some(Interrupted { number, restart });
-            }
-        }
-    }
-    None
+    interrupted
 }
 
 /// Makes user mode perform the system call once more.

@@ -145,7 +145,7 @@ pub(crate) fn start_program(
         own.alt_stack = Default::default();
     }
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
-    *process.name.lock() = name[..name.len().min(15)].to_vec();
+    *process.name.lock() = name.iter().copied().take(15).collect();
     let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
     *process.arguments.lock() = words.collect();
     let _before = process.program.lock().replace(executable);

@@ -86,6 +86,9 @@ impl Parent {
     }
 }
 
+/// Up to 15 bytes of a name (`TASK_COMM_LEN`); fork(2) copies them without allocating.
+pub(crate) type ProcessName = heapless::Vec<u8, 15>;
+
 /// A process.
 pub(crate) struct Process {
     pid: u32,
@@ -130,8 +133,8 @@ pub(crate) struct Process {
     pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether the process has called execve(2) since fork(2), which setpgid(2) checks.
     pub(crate) has_executed: AtomicBool,
-    /// Up to 15 bytes of the program's name, for prctl(2) and log messages.
-    pub(crate) name: SpinLock<Vec<u8>>,
+    /// The program's name, for prctl(2) and log messages.
+    pub(crate) name: SpinLock<ProcessName>,
     /// The arguments of execve(2), each with its terminating zero byte.
     pub(crate) arguments: SpinLock<Arc<[u8]>>,
     /// When the process was created, since boot.
@@ -232,7 +235,7 @@ impl Process {
             pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.name.lock().clone())),
+            name: SpinLock::new(parent.map_or_else(ProcessName::new, |parent| parent.name.lock().clone())),
             arguments: SpinLock::new(
                 parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
             ),

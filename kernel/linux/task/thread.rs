@@ -20,7 +20,7 @@ use rules::abi::errno::Errno;
 use rules::linux::sched::Attributes;
 use rules::machine::scheduling::Entity;
 
-use super::process::Process;
+use super::process::{Process, ProcessName};
 use super::registers::{Local, Registers};
 use super::signal;
 use super::signal::pending::ThreadSignals;
@@ -81,7 +81,8 @@ pub(crate) struct CurrentThread {
     parker: Parker,
     /// When memory was found for it last, and how often in a row.
     reliefs: Cell<(Duration, u32)>,
-    poll_context: RefCell<poll_set::PollContext>,
+    /// Made by the first wait for many files.
+    poll_context: RefCell<Option<poll_set::PollContext>>,
 }
 
 impl Thread {
@@ -151,13 +152,13 @@ impl Thread {
     /// Returns the thread's name: prctl(2).
     pub(crate) fn name(&self) -> Vec<u8> {
         let own = self.name.lock().clone();
-        own.unwrap_or_else(|| self.process.name.lock().clone())
+        own.unwrap_or_else(|| self.process.name.lock().to_vec())
     }
 
     /// Sets the thread's name.
     pub(crate) fn set_name(&self, name: Vec<u8>) {
         if self.tid() == self.process.pid() {
-            *self.process.name.lock() = name;
+            *self.process.name.lock() = ProcessName::from_slice(&name).unwrap_or_default();
         } else {
             *self.name.lock() = Some(name);
         }
@@ -301,9 +302,9 @@ impl Thread {
 impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
         let parker = Parker::new(&thread.unparker);
-        Self { thread: thread.clone(), parker, reliefs: Cell::new((Duration::ZERO, 0)), poll_context }
+        let reliefs = Cell::new((Duration::ZERO, 0));
+        Self { thread: thread.clone(), parker, reliefs, poll_context: RefCell::default() }
     }
 
     /// Notes that the thread is about to wait for memory. Returns whether that has a point: not if it has done so many
@@ -347,7 +348,9 @@ impl Deref for CurrentThread {
 
 impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
-        self.poll_context.borrow_mut()
+        RefMut::map(self.poll_context.borrow_mut(), |context| {
+            context.get_or_insert_with(|| poll_set::PollContext::new(&self.unparker))
+        })
     }
 }
 

@@ -6,17 +6,18 @@
 //! Source: Linux 6.1 kernel/fork.c (`copy_process`), fs/exec.c (`de_thread`), kernel/exit.c (`do_group_exit`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Deref;
 
 use rules::abi::errno::Errno;
+use smallvec::SmallVec;
 
 use super::thread::Thread;
 
 /// The living threads of a process, oldest first. The process's lock guards it.
 #[derive(Default)]
 pub(crate) struct ThreadList {
-    list: Vec<Arc<Thread>>,
+    /// Most processes have one thread, which needs no allocation.
+    list: SmallVec<[Arc<Thread>; 1]>,
     /// Set while the process ends or one of its threads executes another program.
     is_closed: bool,
 }

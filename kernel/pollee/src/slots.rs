@@ -3,6 +3,7 @@
 //! Safe Rust has no intrusive lists; links between the slots of one vector are as good: nothing is allocated to insert
 //! and nothing dropped to remove. The list of watchers and the ready list are made of these.
 //!
+//! Why: decision 0111.
 //! Owns: the links, and which slots are free.   Not here: what a slot holds, which queue it belongs to.
 //! Invariant: a slot is in at most one queue, and in none while it is free.
 
