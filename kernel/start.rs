@@ -21,7 +21,7 @@ use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
 use crate::linux::task::registers::Registers;
 use crate::linux::task::signal::pending::ThreadSignals;
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
@@ -84,11 +84,11 @@ fn start_init() -> Result<(), Errno> {
 
 fn run_init(thread: Arc<Thread>, mut context: UserContext) {
     let init = init_path();
-    let myself = Myself::new(&thread);
-    if let Err(errno) = prepare(&myself, &init, &mut context) {
+    let current = CurrentThread::new(&thread);
+    if let Err(errno) = prepare(&current, &init, &mut context) {
         give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
     }
-    enter::run_as(&myself, context);
+    enter::run_as(&current, context);
     give_up(format_args!(
         "init has ended: {:?}",
         process_table::find(1).and_then(|init| *init.exit_status.lock())
@@ -128,7 +128,7 @@ fn option(name: &str) -> Option<&'static str> {
 }
 
 /// Opens the console as standard input, output and error, as for Linux's init, and loads the program.
-fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
+fn prepare(thread: &CurrentThread, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
     const O_RDWR: u32 = 2;
     let process = thread.process();
     let origin = fs::boot::origin();

@@ -212,7 +212,7 @@ impl FdTable {
 }
 
 impl ReservedFd<'_> {
-    /// Returns the number, so that the program can be told before the descriptor works.
+    /// Returns the number, so that it can be copied to the program before the descriptor works.
     pub(crate) const fn fd(&self) -> Fd {
         self.fd
     }

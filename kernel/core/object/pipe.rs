@@ -128,7 +128,7 @@ impl PipeEnd {
     /// Sets the capacity to at least `bytes` and returns the new capacity.
     ///
     /// # Errors
-    /// The capacity is unchanged. The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
+    /// The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
     /// `ENOMEM`: only the reserve is left.
     pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
         // The slots take a small fraction of the bytes that they hold.

@@ -11,7 +11,7 @@ use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 
-use super::blocking::{self, Blocking};
+use super::blocking::Blocking;
 use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
 use crate::core::file::description::OpenFile;
@@ -74,13 +74,7 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
     if buffers.is_vector() && to.remaining() == 0 {
         return Ok(0);
     }
-    let len = to.remaining();
-    if !blocking::read_would_block(&file, len)
-        && let Poll::Ready(result) = attempt(&file, &mut to, position)
-    {
-        return result;
-    }
-    Blocking::read(cx, &file, len).run_after_try(|| attempt(&file, &mut to, position))
+    Blocking::read(cx, &file, to.remaining()).run(|| attempt(&file, &mut to, position))
 }
 
 #[inline(always)]

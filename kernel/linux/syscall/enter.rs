@@ -7,14 +7,14 @@ use ostd::arch::cpu::context::{CpuException, UserContext};
 use ostd::user::{ReturnReason, UserMode};
 use rules::abi::errno::Errno;
 
-use super::context::{Context, Held};
+use super::context::{Context, ProcessRefs};
 use super::table;
 use crate::linux::task::exit;
 use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::linux::terminal::session;
 use crate::machine::memory::fault::{Access, FaultError};
 use crate::machine::memory::reclaim;
@@ -24,21 +24,21 @@ use rules::abi::signal::Signal;
 
 /// Runs a thread until it ends; passed to [`Thread::spawn`].
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
-    let myself = Myself::new(&thread);
+    let current = CurrentThread::new(&thread);
     drop(thread);
-    run_as(&myself, context);
+    run_as(&current, context);
 }
 
-/// Runs a thread, as [`run`] does, for a caller that has its [`Myself`].
-pub(crate) fn run_as(thread: &Myself, context: UserContext) {
+/// Runs a thread, as [`run`] does, for a caller that has its [`CurrentThread`].
+pub(crate) fn run_as(thread: &CurrentThread, context: UserContext) {
     run_until_dying(thread, context);
     exit::end_thread(thread, session::leave);
 }
 
 /// Drops every reference to the process before it returns: its descriptors must be closed before the parent learns of
 /// its end.
-fn run_until_dying(thread: &Myself, context: UserContext) {
-    let mut held = Held::of(thread);
+fn run_until_dying(thread: &CurrentThread, context: UserContext) {
+    let mut refs = ProcessRefs::of(thread);
     let mut mode = UserMode::new(context);
     let mut resume = None;
     while !thread.is_dying() {
@@ -46,9 +46,9 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
         let reason = mode.execute(|| thread.needs_attention());
         thread.set_in_user(false);
         let mut interrupted = match reason {
-            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut(), resume.take()),
+            ReturnReason::UserSyscall => syscall(thread, &mut refs, mode.context_mut(), resume.take()),
             ReturnReason::UserException => {
-                exception(thread, &held.space, &mut mode);
+                exception(thread, &refs.space, &mut mode);
                 None
             }
             ReturnReason::KernelEvent => None,
@@ -60,7 +60,7 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
                 exit::end_process(thread.process(), end);
             }
         }
-        if held.space.take_starved() {
+        if refs.space.take_starved() {
             exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
         }
     }
@@ -70,8 +70,8 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
 // Inlined by force: it has one caller, but the optimizer no longer inlines it when the table grows.
 #[inline(always)]
 fn syscall(
-    thread: &Myself,
-    held: &mut Held,
+    thread: &CurrentThread,
+    refs: &mut ProcessRefs,
     user: &mut UserContext,
     resume: Option<Duration>,
 ) -> Option<Interrupted> {
@@ -79,11 +79,11 @@ fn syscall(
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
-    let mut context = Context::new(thread, held, user, resume);
+    let mut context = Context::new(thread, refs, user, resume);
     let result = table::call(&mut context, number, arguments);
     let restart = context.restart.get();
     if context.is_outdated() {
-        *held = Held::of(thread);
+        *refs = ProcessRefs::of(thread);
     }
     match result {
         Ok(value) => {

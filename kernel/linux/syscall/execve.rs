@@ -17,7 +17,7 @@ use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
 use crate::linux::task::exit;
 use crate::linux::task::process::Process;
 use crate::linux::task::registers::{self, Registers};
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
@@ -42,7 +42,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
         // As Linux since 5.18: an empty argv becomes one empty string.
         argv.push(Vec::new());
     }
-    start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
+    start_program(cx.current(), cx.user, &cx.origin(), path, argv, envp)?;
     cx.renew();
     Ok(0)
 }
@@ -52,7 +52,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
 /// # Errors
 /// As [`execve`].
 pub(crate) fn start_program(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     origin: &Origin,
     path: Vec<u8>,
@@ -152,7 +152,7 @@ fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
 ///
 /// # Errors
 /// `EAGAIN`: another thread does the same, or the process ends. The calling thread must end, too.
-fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
+fn end_other_threads(thread: &CurrentThread) -> Result<(), Errno> {
     let process = thread.process();
     process.threads.lock().end_others(thread)?;
     while process.threads.lock().len() > 1 {

@@ -5,6 +5,8 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use spin::Once;
+
 use super::process::{ExitStatus, Process};
 use super::process_table;
 use super::registers;
@@ -71,7 +73,7 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
 /// Releases what the process has when its last thread ends, and leaves a zombie for the parent.
 fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
-    drop(process.replace_files(Arc::new(FdTable::new())));
+    drop(process.replace_files(no_files()));
     // The parent may take long to reap the process, so the memory is freed now.
     process.keep_peak(&process.space());
     let empty = AddressSpace::of_ended_processes();
@@ -104,6 +106,12 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
         }
         None => process_table::forget(process.pid()),
     }
+}
+
+/// Returns the table of ended processes, in which nothing is opened.
+fn no_files() -> Arc<FdTable> {
+    static TABLE: Once<Arc<FdTable>> = Once::new();
+    TABLE.call_once(|| Arc::new(FdTable::new())).clone()
 }
 
 /// Returns whether the parent has disclaimed zombies: `SIG_IGN` or `SA_NOCLDWAIT`.

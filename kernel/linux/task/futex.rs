@@ -24,7 +24,7 @@ use ostd::sync::SpinLock;
 use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
-use super::thread::Myself;
+use super::thread::CurrentThread;
 use crate::core::event::parker::Unparker;
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
@@ -85,7 +85,7 @@ static WAITERS: SpinLock<FutexQueues> = SpinLock::new(BTreeMap::new());
 /// # Errors
 /// `EAGAIN`: the value differs. `EFAULT`: the word is not readable. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
-    thread: &Myself,
+    thread: &CurrentThread,
     word: Word<'_>,
     expected: u32,
     bits: u32,

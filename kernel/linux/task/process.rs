@@ -150,13 +150,7 @@ impl Process {
     /// Creates the first process.
     pub(crate) fn first(space: Arc<AddressSpace>, cwd: Location) -> Arc<Self> {
         let paths = Paths { cwd, umask: Permissions::from_mode(0o022) };
-        let process = Arc::new(Self::new(
-            space,
-            Arc::new(FdTable::new()),
-            paths,
-            ProcessSignals::new(),
-            ResourceLimits::first(),
-        ));
+        let process = Arc::new(Self::new(None, space, Arc::new(FdTable::new()), paths));
         process_table::insert(&process);
         process
     }
@@ -172,68 +166,59 @@ impl Process {
         space: Arc<AddressSpace>,
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
-        let credentials = *parent.credentials.lock();
         process_table::check_room(parent)?;
-        let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
-        let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         let paths = parent.paths.lock().clone();
-        let signals = parent.signals.lock().for_child();
-        Ok(Arc::new(Self {
-            parent: Parent::new(parent),
-            credentials: SpinLock::new(credentials),
-            group: copy(&parent.group),
-            session: copy(&parent.session),
-            name: SpinLock::new(parent.name.lock().clone()),
-            arguments: SpinLock::new(parent.arguments.lock().clone()),
-            program: SpinLock::new(parent.program.lock().clone()),
-            no_new_privileges: flag(&parent.no_new_privileges),
-            has_registered_barriers: flag(&parent.has_registered_barriers),
-            ..Self::new(space, files, paths, signals, parent.limits.clone())
-        }))
+        Ok(Arc::new(Self::new(Some(parent), space, files, paths)))
     }
 
-    /// Creates a process without a parent. It leads a group and a session and has root's credentials.
-    fn new(
-        space: Arc<AddressSpace>,
-        files: Arc<FdTable>,
-        paths: Paths,
-        signals: ProcessSignals,
-        limits: ResourceLimits,
-    ) -> Self {
+    /// Creates a process with what fork(2) copies of `parent`. One without a parent leads a group and a session and has
+    /// root's credentials.
+    // Each field is made in its place: some are large, and a process is moved once as it is.
+    fn new(parent: Option<&Arc<Self>>, space: Arc<AddressSpace>, files: Arc<FdTable>, paths: Paths) -> Self {
         let pid = process_table::next_id();
+        let number = |of: fn(&Self) -> &AtomicU32| {
+            AtomicU32::new(parent.map_or(pid, |parent| of(parent).load(Ordering::Relaxed)))
+        };
+        let flag = |of: fn(&Self) -> &AtomicBool| {
+            AtomicBool::new(parent.is_some_and(|parent| of(parent).load(Ordering::Relaxed)))
+        };
         Self {
             pid,
-            parent: Parent::none(),
+            parent: parent.map_or_else(Parent::none, Parent::new),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(ThreadList::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
             paths: SpinLock::new(paths),
-            credentials: SpinLock::new(Credentials::ROOT),
-            signals: SpinLock::new(signals),
+            credentials: SpinLock::new(parent.map_or(Credentials::ROOT, |parent| *parent.credentials.lock())),
+            signals: SpinLock::new(
+                parent.map_or_else(ProcessSignals::new, |parent| parent.signals.lock().for_child()),
+            ),
             exit_status: SpinLock::new(None),
             first_status: AtomicU8::new(0),
             is_zombie: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
-            limits,
+            limits: parent.map_or_else(ResourceLimits::first, |parent| parent.limits.clone()),
             timers: Timers::default(),
             time_watchers: TimeWatchers::default(),
             used: SpinLock::new(Used::default()),
-            group: AtomicU32::new(pid),
-            session: AtomicU32::new(pid),
+            group: number(|parent| &parent.group),
+            session: number(|parent| &parent.session),
             vfork_parent: SpinLock::new(None),
             pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(Vec::new()),
-            arguments: SpinLock::new(Arc::default()),
+            name: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.name.lock().clone())),
+            arguments: SpinLock::new(
+                parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
+            ),
             started: clock::now(),
-            program: SpinLock::new(Vec::new()),
+            program: SpinLock::new(parent.map_or_else(Vec::new, |parent| parent.program.lock().clone())),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
-            no_new_privileges: AtomicBool::new(false),
-            has_registered_barriers: AtomicBool::new(false),
+            no_new_privileges: flag(|parent| &parent.no_new_privileges),
+            has_registered_barriers: flag(|parent| &parent.has_registered_barriers),
         }
     }
 

@@ -66,7 +66,7 @@ pub(crate) struct Thread {
 }
 
 /// A thread as it sees itself. Only the thread itself can sleep.
-pub(crate) struct Myself {
+pub(crate) struct CurrentThread {
     thread: Arc<Thread>,
     parker: Parker,
     poll_context: RefCell<poll_set::PollContext>,
@@ -260,7 +260,7 @@ impl Thread {
     }
 }
 
-impl Myself {
+impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
         let poll_context = RefCell::new(poll_set::PollContext::new(&thread.unparker));
@@ -286,7 +286,7 @@ impl Myself {
     }
 }
 
-impl Deref for Myself {
+impl Deref for CurrentThread {
     type Target = Arc<Thread>;
 
     fn deref(&self) -> &Arc<Thread> {
@@ -294,13 +294,13 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::PollThread for Myself {
+impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
         self.poll_context.borrow_mut()
     }
 }
 
-impl Sleep<event::Pollux> for Myself {
+impl Sleep<event::Pollux> for CurrentThread {
     type Deadline = Duration;
 
     fn task(&self) -> Arc<Unparker> {

@@ -1,12 +1,12 @@
-//! I/O readiness for kernels: one word for each file caches what is ready and knows who cares.
+//! I/O readiness for kernels: one word for each file caches its readiness and the interests of its watchers.
 //!
 //! A file's state changes; threads want to know when it is ready, by polling it, by sleeping until it is, or by
 //! having it put into a list of ready files (epoll). This crate is what lies between: it answers most polls with one
-//! load, tells a changer with the same word whether anybody has to be woken, and cannot lose a wake.
+//! load, tells a changer with the same word whether a watcher has to be woken, and cannot lose a wake.
 //!
 //! # How to use it
 //! 1. Describe your kernel: a [`Host`] with locks and a handle to a sleeping task.
-//! 2. Keep an object's state in a [`Locked`], and say what is ready in one pure function ([`Readiness`]).
+//! 2. Keep an object's state in a [`Locked`], and compute its readiness in one pure function ([`Readiness`]).
 //! 3. Change the state through [`Locked::lock`]. When the guard is dropped, the word follows and watchers are woken.
 //! 4. Show the object as a [`Pollable`]. To sleep for one file: [`wait_events`]; for many: [`wait_many`] with a
 //!    [`Poller`] or [`PersistentRegistration`]s; for an epoll: a [`ReadyList`].
@@ -23,11 +23,11 @@
 //! ```
 //! *Events* is what is ready, valid while *cached* is set. *Interests* is the union of what watchers wait for;
 //! they set it before they look at readiness. So the two questions that must not miss each other, "is it ready?"
-//! and "does anybody wait?", are asked of the same word.
+//! and "does a watcher wait?", are asked of the same word.
 //! ```text
 //! poll:    events() ── cached ──────────────────────────────→ answer, one load
 //!             └── not cached → lock; compute; update_events(); unlock → answer
-//! change:  lock; change; [drop] compute; notify_events(); unlock → wake whom the interests name
+//! change:  lock; change; [drop] compute; notify_events(); unlock → wake the interested watchers
 //!                               or clear_events(), if what was raised is new and meets no interest
 //! ```
 //! `notify_events` has three cases. If nothing is cached, or the cached events are still right, it is a plain load: the
@@ -35,7 +35,7 @@
 //! replaces them and returns the interests. The module `locked` has the argument for each case.
 //!
 //! The word is changed *before* the object's lock is released, so that a thread that has seen a change never polls
-//! the readiness from before it. Watchers are woken *after*, so that no foreign code runs under the lock.
+//! the readiness from before it. Watchers are woken *after*, so that the scheduler does not run under the lock.
 //!
 //! # Where this differs from the published design
 //! The hybrid Pollee of Asterinas (pull request 1616) has the same operations around a cache that a change
@@ -44,9 +44,9 @@
 //!
 //! | here | instead of | because |
 //! |---|---|---|
-//! | a miss fills under the owner's lock | a version, checked when filling | a change of a file that nobody polls, or whose readiness stays, writes nothing |
+//! | a miss fills under the owner's lock | a version, checked when filling | a change of a file that no thread polls, or whose readiness stays, writes nothing |
 //! | a change replaces the cached events, or clears them | always invalidating them | what was drained is polled again soon, and then answered from the cache |
-//! | interests in the word | a list that each notification walks | a change that nobody waits for ends with the load |
+//! | interests in the word | a list that each notification walks | a change that no watcher waits for ends with the load |
 //! | the guard's drop notifies | a call that the author must remember | forgotten and surplus calls were bugs for months |
 //!
 //! The crate's README has the measurements.
@@ -65,7 +65,7 @@
 //! | [`lock_free`] | the word with a version, for state that is not behind one lock; in Pollux, the pidfds |
 //!
 //! # Policies
-//! [`Hybrid`] caches what somebody polled for, [`Stateful`] caches readiness always, [`Stateless`] never. They
+//! [`Hybrid`] caches after a poll, [`Stateful`] caches readiness always, [`Stateless`] never. They
 //! differ by two constants; choose one at build time ([`Host::Policy`]) and measure.
 //!
 //! # What is promised

@@ -1,4 +1,4 @@
-//! The list of watchers: who is in it, and which of them an event wakes.
+//! The list of watchers, and the choice which of them an event wakes.
 //!
 //! An event wakes all shared watchers that are interested, then one exclusive watcher. A watcher is moved in and moved
 //! out again, so nothing is allocated to insert and nothing dropped to remove.
@@ -38,7 +38,7 @@ pub(crate) struct Member<H: Host> {
     mode: WakeMode,
     /// Chosen for an event since it was put in or armed again: not to be chosen again.
     is_chosen: bool,
-    /// To hand on what it does not use: chosen at any time since it was put in, or [`WakeMode::Handoff`].
+    /// Whether it hands on an event that it does not use: chosen at any time since it was put in, or [`WakeMode::Handoff`].
     must_hand_off: bool,
     watcher: Option<Watcher<H>>,
 }
@@ -190,7 +190,7 @@ pub(crate) struct Walk {
     /// The part of the hint for which an exclusive watcher has still to be woken.
     owed: Events,
     /// Watchers from this ticket on came after the walk began: without this end, exclusive watchers that
-    /// register again and again would keep the notifier for ever.
+    /// register again and again would never let the notifier go.
     end: Option<u64>,
     stage: Stage,
     /// The last slot that was visited in this stage, and the ticket it had.

@@ -33,7 +33,7 @@
 //! No case depends on the memory order of the word itself: the lock orders the rest.
 //!
 //! # Why a raised event may only clear
-//! `clear_events` is a compare-exchange from a word without interests. If it succeeds, nobody was watching; a watcher
+//! `clear_events` is a compare-exchange from a word without interests. If it succeeds, there was no watcher; one
 //! that registers after it finds nothing cached, and computes under the lock after the change. If a watcher comes between
 //! the load and the exchange, the exchange fails and the change notifies. The computation is left to the next poll, which
 //! may never come: the reader of what was raised tries in any case. After a change that raised nothing, a drain, the
@@ -121,7 +121,7 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Locked<S, H, L> {
         Guard::new(self)
     }
 
-    /// Locks the state to look at it. Writes nothing and wakes nobody.
+    /// Locks the state to look at it. Writes nothing and wakes no thread.
     pub fn read(&self) -> ReadGuard<'_, S, L> {
         ReadGuard::new(self.state.lock())
     }
@@ -178,7 +178,7 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> Locked<S, H, L> {
         self.watchers.has_exclusive_task()
     }
 
-    /// Whether anybody watches.
+    /// Whether it has a watcher with an interest.
     pub(crate) fn is_watched(&self) -> bool {
         !self.header.word.load().interests().is_empty()
     }
@@ -263,7 +263,7 @@ pub struct Guard<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S> + 'a = <
     // Fields drop in this order: the lock is released, then watchers are woken.
     state: L::Guard<'a>,
     notification: Notification<'a, H>,
-    /// Readiness before the change; `None` if nothing was cached and nobody watched.
+    /// Readiness before the change; `None` if nothing was cached and there was no watcher.
     before: Option<Events>,
     raised: Events,
 }
@@ -276,7 +276,7 @@ impl<'a, S: Readiness + Send + 'static, H: Host, L: Lock<S>> Guard<'a, S, H, L> 
         let before = if seen.is_cached() {
             Some(seen.events())
         } else if seen.interests().is_empty() {
-            // Nobody is owed anything: a watcher that registers from now on must compute after this change.
+            // No watcher is owed a wake: one that registers from now on must compute after this change.
             None
         } else {
             object.header.count(Count::Compute);

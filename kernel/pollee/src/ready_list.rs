@@ -1,6 +1,6 @@
 //! The ready list of an epoll instance: entries that may be ready, and the tasks that wait for one.
 //!
-//! | who | calls |
+//! | caller | calls |
 //! |---|---|
 //! | `epoll_ctl` | [`open`](ReadyList::open), [`entry`](ReadyList::entry), [`arm`](ReadyList::arm), [`enqueue`](ReadyList::enqueue), [`close`](ReadyList::close) |
 //! | a notification of an item's file | `ReadyListEntry::enqueue` under the file's list lock, `notify` after it |
@@ -48,10 +48,10 @@ pub struct ReadyListEntry<H: Host> {
 /// What follows from an entry's enqueuing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Enqueued {
-    /// Nobody watches the list. An exclusive event goes on to the next watcher.
+    /// The list has no watcher. An exclusive event goes on to the next watcher.
     Unwatched,
-    /// The list has watchers to be notified, such as an outer list; none of them may ever look. An exclusive event
-    /// goes on to the next watcher.
+    /// The list has watchers to be notified, such as an outer list; perhaps none of them ever scans it. An exclusive
+    /// event goes on to the next watcher.
     Watched,
     /// A task sleeps on the list to take what is in it: an exclusive event ends here.
     TaskWaits,
@@ -303,7 +303,7 @@ impl Places {
         Self { places: Slots::new(), queue: Queue::EMPTY, next_stamp: 0, in_flight: 0 }
     }
 
-    /// Whether nothing is queued or in flight: a level-triggered item stays in sight during a scan.
+    /// Whether nothing is queued or in flight: a level-triggered item still counts during a scan.
     #[inline]
     const fn is_empty(&self) -> bool {
         self.queue.head == NIL && self.in_flight == 0
@@ -322,7 +322,7 @@ impl Places {
         self.places.free(key.0);
     }
 
-    /// Queues the place after an event; `false` if the item is disarmed and wants to hear nothing.
+    /// Queues the place after an event; `false` if the item is disarmed.
     fn enqueue(&mut self, key: Key) -> bool {
         let is_armed = self.places[key.0].is_armed;
         if is_armed {
@@ -331,7 +331,7 @@ impl Places {
         is_armed
     }
 
-    /// Lets a disarmed item hear of events again.
+    /// Lets events queue a disarmed item again.
     fn arm(&mut self, key: Key) {
         self.places[key.0].is_armed = true;
     }

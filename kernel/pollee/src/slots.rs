@@ -71,7 +71,7 @@ impl<T> Slots<T> {
     }
 
     /// Moves the slots into `larger` and returns the old room, to be dropped without the lock; or `larger` itself if
-    /// another thread was quicker.
+    /// another thread has grown them meanwhile.
     fn grow(&mut self, mut larger: Vec<Slot<T>>) -> Vec<Slot<T>> {
         if larger.capacity() > self.slots.capacity() {
             larger.append(&mut self.slots);

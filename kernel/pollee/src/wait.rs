@@ -115,7 +115,7 @@ pub fn wait_events_after_try<H: Host, S: Sleep<H>, T>(
             let may_succeed = target.recheck == Recheck::Try || !registration.ready().is_empty();
             return if may_succeed { attempt() } else { Poll::Pending };
         }
-        // Mostly the wake was meant for this thread, and what it waited for is there.
+        // Mostly the event that the thread waited for is there.
         if let Poll::Ready(value) = attempt() {
             return Poll::Ready(value);
         }

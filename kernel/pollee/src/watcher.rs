@@ -1,4 +1,4 @@
-//! Watchers: what is registered with a file, and how many of them one event wakes.
+//! Watchers, which are registered with a file, and how many of them one event wakes.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,7 +6,8 @@ use core::fmt;
 use crate::ready_list::ReadyListEntry;
 use crate::{Events, Host, PersistentRegistration};
 
-/// What is told when a watched file changes. Foreign code runs in a notification only in an observer, without a lock.
+/// A watcher, notified when its file changes. A notification runs no code of the host but [`Wake`](crate::Wake) and
+/// [`Observe`].
 pub enum Watcher<H: Host> {
     /// A task that sleeps until the file is ready.
     Task(H::Task),

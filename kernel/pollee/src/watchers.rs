@@ -140,8 +140,8 @@ impl<H: Host> Watchers<H> {
     }
 
     /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. An entry whose list
-    /// has watchers ends its round, so that an epoll around this one hears of it before the watchers that come next
-    /// hear of the event itself: ready items keep the order that Linux gives them.
+    /// has watchers ends its round, so that an epoll around this one is notified before the watchers that come next
+    /// are notified of the event itself: ready items keep the order that Linux gives them.
     fn deliver(&self, header: &ReadinessHeader<H>, mut walk: Walk, gained: Events) {
         let mut is_met = walk.is_exclusive();
         while !walk.is_done() {
@@ -287,8 +287,8 @@ impl<H: Host> Drop for Notification<'_, H> {
 /// Takes out of the word what no watcher in the list is interested in any more.
 ///
 /// Interests grow with each watcher and shrink when the list is empty. A list that never empties would
-/// keep an old interest for ever, and each such change would walk the list in vain: the first one that
-/// does, pays for the rest.
+/// keep an old interest, and each change that meets it would walk the list for nothing: the first one that does
+/// removes it.
 #[cold]
 fn forget_old_interests<H: Host>(list: &List<H>, header: &ReadinessHeader<H>) {
     let old = header.word.load().interests() - list.interests();

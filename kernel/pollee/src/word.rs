@@ -5,7 +5,7 @@
 //! [ 0 or version | interests | cached | events ]
 //! ```
 //!
-//! | operation | who calls it | what it does |
+//! | operation | caller | effect |
 //! |---|---|---|
 //! | [`events`](ReadinessWord::events) | a poll | one load: the readiness, if it is cached |
 //! | [`update_events`](ReadinessWord::update_events) | a poll that missed | caches what it computed |
@@ -95,12 +95,12 @@ impl ReadinessWord {
     pub(crate) fn update_events(&self, events: Events) {
         let seen = self.load_relaxed();
         if seen.is_cached() {
-            // Another poll was quicker; the state has not changed since.
+            // Another poll has cached them meanwhile; the state has not changed since.
             debug_assert_eq!(seen.events(), events, "readiness depends on more than the state");
         } else if fault::is_seeded(Fault::UpdateDropsInterests) {
             self.0.store(CACHED | bits(events), Ordering::Release);
         } else {
-            // Nothing was cached, so these bits are zero, and nobody else writes them now.
+            // Nothing was cached, so these bits are zero, and no other thread writes them now.
             self.0.fetch_or(CACHED | bits(events), Ordering::AcqRel);
         }
     }
@@ -118,7 +118,7 @@ impl ReadinessWord {
         if fault::is_seeded(Fault::UpdateDropsInterests) {
             return Snapshot(self.0.swap(CACHED | bits(after), Ordering::AcqRel)).interests();
         }
-        // The cached events are `before`, and nobody else writes them now. So adding the difference replaces
+        // The cached events are `before`, and no other thread writes them now. So adding the difference replaces
         // them, touches no other bit, and needs no loop.
         let difference = bits(after).wrapping_sub(bits(before));
         let old = Snapshot(self.0.fetch_add(difference, Ordering::AcqRel));
@@ -260,7 +260,7 @@ mod tests {
         word.update_events(Events::OUT);
         assert_eq!(word.notify_events(Events::OUT, Events::all()), Events::IN | Events::HUP);
         assert_eq!(word.notify_events(Events::all(), Events::empty()), Events::IN | Events::HUP);
-        assert!(!word.clear_events(), "a change that somebody may wait for");
+        assert!(!word.clear_events(), "a change for which a watcher may wait");
         word.unwatch(Events::IN);
         assert_eq!(word.load().interests(), Events::HUP);
     }

@@ -42,8 +42,8 @@ pub(crate) fn open(id: FifoId, access: AccessMode, flags: OpenFlags) -> Result<A
             pipe
         })
     };
-    let nobody_reads = || pipe.state.read().is_closed(End::Reader);
-    if access == AccessMode::Write && flags.contains(OpenFlags::NONBLOCK) && nobody_reads() {
+    let has_no_reader = || pipe.state.read().is_closed(End::Reader);
+    if access == AccessMode::Write && flags.contains(OpenFlags::NONBLOCK) && has_no_reader() {
         return Err(Errno::ENXIO);
     }
     let end = PipeEnd::open(pipe.clone(), access, flags);

@@ -8,7 +8,7 @@ use ostd::arch::cpu::context::UserContext;
 
 use super::super::process::ExitStatus;
 use super::super::session;
-use super::super::thread::{Myself, Thread};
+use super::super::thread::{CurrentThread, Thread};
 use super::pending::Info;
 use super::{action, dequeue, frame, job, send};
 use crate::core::syscall::caller::Restart;
@@ -36,7 +36,7 @@ pub(crate) struct Interrupted {
 ///
 /// `resume` receives the deadline of a system call that is restarted.
 pub(crate) fn deliver(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     interrupted: Option<Interrupted>,
     resume: &mut Option<Duration>,

@@ -56,7 +56,7 @@ fn scans_with_little_room_go_round_all_level_triggered_items() {
 }
 
 #[test]
-fn an_event_while_the_file_is_asked_queues_the_item_again() {
+fn an_event_while_the_file_is_polled_queues_the_item_again() {
     let (mut queue, keys) = queue_of(1);
     queue.enqueue(keys[0]);
     let taken = queue.take(queue.now()).unwrap();
@@ -77,7 +77,7 @@ fn an_item_that_could_not_be_copied_out_stays_the_first() {
 }
 
 #[test]
-fn a_disarmed_item_hears_nothing_until_it_is_armed() {
+fn events_do_not_queue_a_disarmed_item_until_it_is_armed() {
     let (mut queue, keys) = queue_of(1);
     queue.enqueue(keys[0]);
     let taken = queue.take(queue.now()).unwrap();

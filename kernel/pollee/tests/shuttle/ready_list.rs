@@ -131,7 +131,7 @@ fn level_triggered_items_are_all_taken<P: Policy>() {
 }
 
 /// Edge-triggered waiters drain what they are told of; nothing stays behind.
-fn edges_are_enough_for_those_who_drain<P: Policy>() {
+fn edges_suffice_for_waiters_that_drain<P: Policy>() {
     let instance = Instance::<P>::new(2, Settle::Gone);
     let putters = [0, 1, 0, 1].map(|nr| {
         let instance = Arc::clone(&instance);
@@ -150,7 +150,7 @@ fn edges_are_enough_for_those_who_drain<P: Policy>() {
 }
 
 /// A list in a list: a waiter on the outer one hears of every event of the inner one's files.
-fn an_outer_list_hears_of_inner_events<P: Policy>() {
+fn an_outer_list_is_notified_of_inner_events<P: Policy>() {
     let instance = Instance::<P>::new(2, Settle::Gone);
     let key = instance.outer.open().unwrap();
     let source = pollee::Pollable::source(&*instance.ready);
@@ -189,16 +189,16 @@ fn level_triggered_items_are_all_taken_under_stateless() {
 }
 
 #[test]
-fn edges_are_enough_for_those_who_drain_under_hybrid() {
-    check(edges_are_enough_for_those_who_drain::<Hybrid>);
+fn edges_suffice_for_waiters_that_drain_under_hybrid() {
+    check(edges_suffice_for_waiters_that_drain::<Hybrid>);
 }
 
 #[test]
-fn edges_are_enough_for_those_who_drain_under_stateless() {
-    check(edges_are_enough_for_those_who_drain::<Stateless>);
+fn edges_suffice_for_waiters_that_drain_under_stateless() {
+    check(edges_suffice_for_waiters_that_drain::<Stateless>);
 }
 
 #[test]
-fn an_outer_list_hears_of_inner_events_under_hybrid() {
-    check(an_outer_list_hears_of_inner_events::<Hybrid>);
+fn an_outer_list_is_notified_of_inner_events_under_hybrid() {
+    check(an_outer_list_is_notified_of_inner_events::<Hybrid>);
 }

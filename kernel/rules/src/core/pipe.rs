@@ -87,9 +87,9 @@ impl Pipe {
     /// Creates an empty pipe without open ends.
     #[must_use]
     pub const fn new() -> Self {
-        let nobody = Side { open: 0, openings: 0 };
+        let closed = Side { open: 0, openings: 0 };
         let capacity = DEFAULT_CAPACITY / PAGE_SIZE;
-        Self { slots: VecDeque::new(), capacity, readers: nobody, writers: nobody }
+        Self { slots: VecDeque::new(), capacity, readers: closed, writers: closed }
     }
 
     /// Opens one more reader or writer.
@@ -135,8 +135,7 @@ impl Pipe {
     }
 
     /// Writes as many bytes as there is room for. A short count means that the pipe is full, that memory ran out, or
-    /// that
-    /// `from` ceased to be readable; in the last case more was taken from `from` than is counted.
+    /// that `from` ceased to be readable; in the last case more was taken from `from` than is counted.
     ///
     /// # Errors
     /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
@@ -252,8 +251,7 @@ impl Default for Pipe {
 
 impl Readiness for Pipe {
     /// Computes the events of both ends. A pipe is writable if a slot is free; space in the last page is not enough.
-    /// That
-    /// is Linux's rule, so that a write of `PIPE_BUF` bytes succeeds.
+    /// That is Linux's rule, so that a write of `PIPE_BUF` bytes succeeds.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::READABLE, !self.slots.is_empty());

@@ -41,7 +41,7 @@ impl Ownership {
     ///
     /// # Errors
     /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one, and no
-    /// capability makes up for it. None does where a file that nobody may execute is to be executed.
+    /// capability makes up for it. None does for executing a file that has no execute permission at all.
     pub fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
         let bits = self.permissions.bits();
         let granted = if credentials.uid() == self.uid {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_privileged_user_cannot_execute_what_nobody_can() {
+    fn the_privileged_user_cannot_execute_a_file_without_execute_permission() {
         assert_eq!(file(0o000).check(Credentials::ROOT, Access::READ | Access::WRITE), Ok(()));
         assert_eq!(file(0o666).check(Credentials::ROOT, Access::EXECUTE), Err(Errno::EACCES));
         assert_eq!(file(0o001).check(Credentials::ROOT, Access::EXECUTE), Ok(()));

@@ -197,8 +197,8 @@ impl Credentials {
         self
     }
 
-    /// What a program has that execve(2) starts from `file`, and whether that is more than who starts it, whom a C
-    /// library then trusts less (`AT_SECURE`). With `no_new_privileges` it has no more than before.
+    /// Returns the credentials of a program that execve(2) starts from `file`, and whether they are more than those of
+    /// the caller: a C library then trusts its environment less (`AT_SECURE`). With `no_new_privileges` they are not.
     #[must_use]
     pub fn for_program(mut self, file: Ownership, no_new_privileges: bool) -> (Self, bool) {
         let before = self;

@@ -31,7 +31,7 @@ fn facts() -> Facts {
         mtu: 65536,
         hardware: (LOOPBACK, [0; 6]),
     };
-    // As many as nobody has, so that lists need several datagrams.
+    // More than any machine has, so that lists need several datagrams.
     let interfaces = (1..=20).map(|index| (Interface { index, ..lo }, Traffic::default())).collect();
     Facts { interfaces, routes: route::all(Some(&Network::QEMU_USER)) }
 }
