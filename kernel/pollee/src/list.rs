@@ -47,7 +47,9 @@ pub(crate) struct Member<H: Host> {
 pub(crate) struct Removed<H: Host> {
     pub(crate) watcher: Watcher<H>,
     pub(crate) interest: Events,
-    /// It was chosen, and another exclusive watcher could be.
+    /// It was chosen since it was put in or armed again.
+    pub(crate) is_chosen: bool,
+    /// It was chosen at any time, and another exclusive watcher could be.
     pub(crate) must_hand_off: bool,
 }
 
@@ -101,13 +103,15 @@ impl<H: Host> List<H> {
         let member = &mut self.slots[index];
         self.exclusive_tasks -= u32::from(member.is_exclusive_task());
         self.eligible -= usize::from(!member.is_chosen);
-        let (mode, interest, must_hand_off) = (member.mode, member.interest, member.must_hand_off);
+        let (mode, interest) = (member.mode, member.interest);
+        let (is_chosen, must_hand_off) = (member.is_chosen, member.must_hand_off);
         let watcher = member.watcher.take();
         self.slots.unlink(&mut self.queues[queue(mode)], index);
         self.slots.free(index);
         Removed {
             watcher: watcher.expect("the slot is in use"),
             interest,
+            is_chosen,
             must_hand_off: must_hand_off && self.queues[EXCLUSIVE].head != NIL,
         }
     }
@@ -235,9 +239,11 @@ impl Walk {
         self.stage == Stage::Exclusive
     }
 
-    /// One exclusive watcher suffices for each event, but the end of a file concerns all of them: each will succeed.
+    /// One exclusive watcher suffices for each event, whichever of its two names it waits for, but the end of a file
+    /// concerns all of them: each will succeed.
     fn settle(&mut self, met: Events) {
-        self.owed -= met - Events::ALWAYS;
+        let whole = [Events::READABLE, Events::WRITABLE].into_iter().filter(|event| event.intersects(met));
+        self.owed -= whole.fold(met - Events::ALWAYS, Events::union);
         if self.owed.is_empty() {
             self.stage = Stage::Done;
         }

@@ -160,7 +160,12 @@ impl<H: Host> Pollee<H> {
 
     /// As [`ReadinessSource::unregister`](crate::ReadinessSource::unregister).
     pub fn unregister<R: Readiness>(&self, token: Token, owner: &R) -> Watcher<H> {
-        self.watchers.remove(&self.header, token, |interest| self.poll(interest, owner))
+        self.leave(token, &mut || (), owner)
+    }
+
+    /// As [`ReadinessSource::leave`](crate::ReadinessSource::leave).
+    pub fn leave<R: Readiness>(&self, token: Token, last_look: &mut dyn FnMut(), owner: &R) -> Watcher<H> {
+        self.watchers.remove(&self.header, token, last_look, |interest| self.poll(interest, owner))
     }
 
     #[inline]

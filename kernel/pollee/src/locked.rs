@@ -222,8 +222,8 @@ impl<S: Readiness + Send + 'static, H: Host, L: Lock<S>> ReadinessSource<H> for 
         self.watchers.rearm(&self.header, token);
     }
 
-    fn unregister(&self, token: Token) -> Watcher<H> {
-        self.watchers.remove(&self.header, token, |interest| self.poll(interest))
+    fn leave(&self, token: Token, last_look: &mut dyn FnMut()) -> Watcher<H> {
+        self.watchers.remove(&self.header, token, last_look, |interest| self.poll(interest))
     }
 }
 

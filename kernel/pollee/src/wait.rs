@@ -13,6 +13,8 @@
 //! ```
 //! A change before the registration is seen by the second try, or by the readiness that is looked at instead. A change
 //! after it finds the watcher, and its wake, which sticks, ends the sleep.
+//!
+//! A thread that gives up may be chosen for an exclusive event at that moment. It looks once more after it has left.
 
 use core::task::Poll;
 
@@ -110,7 +112,7 @@ pub fn wait_events_after_try<H: Host, S: Sleep<H>, T>(
     let registration = Registration::new(target.file, thread.task(), interest, target.mode)
         .map_err(|NoMemory| WaitError::NoMemory)?;
     let mut is_first = true;
-    let attempt = || {
+    let looking = || {
         if core::mem::take(&mut is_first) {
             let may_succeed = target.recheck == Recheck::Try || !registration.ready().is_empty();
             return if may_succeed { attempt() } else { Poll::Pending };
@@ -123,7 +125,10 @@ pub fn wait_events_after_try<H: Host, S: Sleep<H>, T>(
         registration.rearm();
         attempt()
     };
-    sleep_between(thread, deadline, attempt, || target.file.count(Count::SpuriousWake))
+    match sleep_between(thread, deadline, looking, || target.file.count(Count::SpuriousWake)) {
+        Err(error) => registration.leave(attempt).ok_or(error),
+        found => found,
+    }
 }
 
 /// As [`wait_events`], for an `attempt` that registers by itself, with many files, the first time it finds nothing.
@@ -199,6 +204,21 @@ impl<'a, H: Host> Registration<'a, H> {
         if let Some(token) = &self.token {
             self.file.rearm(token);
         }
+    }
+}
+
+impl<H: Host> Registration<'_, H> {
+    /// Ends the registration of a task that gives up: one that was chosen for an event makes the last `attempt`.
+    fn leave<T>(mut self, mut attempt: impl FnMut() -> Poll<T>) -> Option<T> {
+        let mut found = None;
+        let mut last_look = || {
+            if let Poll::Ready(value) = attempt() {
+                found = Some(value);
+            }
+        };
+        let token = self.token.take()?;
+        drop(self.file.source().leave(token, &mut last_look));
+        found
     }
 }
 

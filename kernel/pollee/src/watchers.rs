@@ -19,6 +19,9 @@
 //! on an earlier event, because its time is up, or because it is killed. Only the removal, under the same
 //! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
+//!
+//! An event that an entry of a ready list has taken is not seen that way: its next taker may wait on another list. So a
+//! watcher that gives up looks once more if it was chosen meanwhile, and takes what it was chosen for.
 
 use alloc::sync::Arc;
 // Not the model checker's: a hint, by which nothing is ordered.
@@ -95,14 +98,19 @@ impl<H: Host> Watchers<H> {
         header.word.watch(interest);
     }
 
-    /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters.
+    /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters. `last_look` as in
+    /// [`ReadinessSource::leave`](crate::ReadinessSource::leave).
     pub(crate) fn remove(
         &self,
         header: &ReadinessHeader<H>,
         token: Token,
+        last_look: &mut dyn FnMut(),
         poll: impl FnOnce(Events) -> Events,
     ) -> Watcher<H> {
-        let Removed { watcher, interest, must_hand_off } = self.unlink(header, token);
+        let Removed { watcher, interest, is_chosen, must_hand_off } = self.unlink(header, token);
+        if is_chosen {
+            last_look();
+        }
         if must_hand_off && !fault::is_seeded(Fault::NoHandoff) {
             let left = poll(interest);
             if !left.is_empty() {

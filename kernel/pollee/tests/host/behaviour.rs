@@ -124,6 +124,23 @@ for_each_policy! {
         }
     }
 
+    fn one_event_wakes_one_exclusive_watcher_by_either_of_its_names(new) {
+        let file = new();
+        let sleepers = [(); 2].map(|()| Sleeper::new());
+        let tokens = [Events::IN, Events::RDNORM].into_iter().zip(&sleepers).map(|(interest, sleeper)| {
+            file.register(Watcher::Task(Arc::clone(sleeper)), interest, WakeMode::Exclusive).unwrap().0
+        });
+        let tokens: Vec<_> = tokens.collect();
+        let mut guard = file.lock();
+        guard.items = 1;
+        guard.raise(Events::READABLE);
+        drop(guard);
+        assert_eq!(sleepers.each_ref().map(|sleeper| sleeper.take_wake()), [true, false]);
+        for token in tokens {
+            file.unregister(token);
+        }
+    }
+
     fn a_hang_up_wakes_every_exclusive_watcher(new) {
         let file = new();
         let sleepers: Vec<_> = (0..20).map(|_| Sleeper::new()).collect();
