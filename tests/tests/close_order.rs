@@ -60,7 +60,10 @@ fn the_end_of_a_process_closes_the_last_first() {
 
 #[test]
 fn a_killed_process_closes_the_last_first() {
-    assert_eq!(order(|_| pollux_tests::signal::send(sys::getpid(), SIGKILL).unwrap()), [4, 3, 2, 1, 0]);
+    assert_eq!(
+        order(|_| pollux_tests::signal::send(sys::getpid(), SIGKILL).unwrap()),
+        [4, 3, 2, 1, 0]
+    );
 }
 
 #[test]
@@ -78,7 +81,9 @@ fn another_program_closes_the_last_first() {
 fn close_range_closes_the_last_first() {
     let seen = order(|writers| {
         // SAFETY: no memory is involved, and no descriptor of anybody else is in the range for long: this is a child.
-        unsafe { sys::call(libc::SYS_close_range, [writers[0].number() as usize, 1000, 0]).unwrap() };
+        unsafe {
+            sys::call(libc::SYS_close_range, [writers[0].number() as usize, 1000, 0]).unwrap()
+        };
         loop {
             std::thread::park();
         }
