@@ -30,10 +30,8 @@ impl DynamicNames for Descriptors {
         let (subject, fd) = (self.0, Fd::new(number(name)?));
         let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let access = file.access();
-        let mode = match file.is_path() {
-            true => 0,
-            false => if access.reads() { 0o500 } else { 0 } | if access.writes() { 0o300 } else { 0 },
-        };
+        let shown = |is_open: bool, bits: u32| if is_open && !file.is_path() { bits } else { 0 };
+        let mode = shown(access.reads(), 0o500) | shown(access.writes(), 0o300);
         let link = move || {
             let file = subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
             let owner = *subject.process()?.credentials.lock();
