@@ -34,8 +34,8 @@ impl DynamicNames for Descriptors {
         access::check(&process)?;
         let file = process.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let access = file.access();
-        let bit = |is_allowed, bits: u32| if is_allowed && !file.is_path() { bits } else { 0 };
-        let mode = bit(access.reads(), 0o500) | bit(access.writes(), 0o300);
+        let shown = |is_open: bool, bits: u32| if is_open && !file.is_path() { bits } else { 0 };
+        let mode = shown(access.reads(), 0o500) | shown(access.writes(), 0o300);
         let link = move || {
             let process = subject.process()?;
             access::check(&process)?;

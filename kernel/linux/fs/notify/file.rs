@@ -57,7 +57,7 @@ impl File for Inotify {
             let error = match queue.first() {
                 None if done == 0 => return Poll::Pending,
                 None => break,
-                Some(event) if event.len() > to.remaining() => Errno::EINVAL,
+                Some(event) if event.size() > to.remaining() => Errno::EINVAL,
                 Some(event) => match put(event, to) {
                     Some(len) => {
                         done += len;
@@ -92,5 +92,5 @@ fn put(event: &Event, to: &mut dyn Sink) -> Option<usize> {
     const ZEROS: [u8; HEADER] = [0; HEADER];
     let padding = event.padded() - event.name().len();
     let parts: [&[u8]; 3] = [&event.header(), event.name(), &ZEROS[..padding.min(HEADER)]];
-    parts.into_iter().all(|part| part.is_empty() || to.put(part) == part.len()).then(|| event.len())
+    parts.into_iter().all(|part| part.is_empty() || to.put(part) == part.len()).then(|| event.size())
 }

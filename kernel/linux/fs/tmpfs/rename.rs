@@ -80,19 +80,17 @@ pub(crate) fn rename(
     }
     check_mounts(&source, target.as_ref())?;
 
-    let (from_name, name) = (
-        entry.name.clone(),
-        match &target {
-            Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, entry, target)?,
-            Some(target) => pair.replace(from, to, entry, target)?,
-            None => pair.carry(from, to, entry)?,
-        },
-    );
+    let former = entry.name.clone();
+    let name = match &target {
+        Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, entry, target)?,
+        Some(target) => pair.replace(from, to, entry, target)?,
+        None => pair.carry(from, to, entry)?,
+    };
     source.with_attributes(Attributes::mark_changed);
     from.directory.with_attributes(Attributes::mark_modified);
     to.directory.with_attributes(Attributes::mark_modified);
     drop(pair);
-    Ok(Some(Moved { source, target, from: from_name, to: name }))
+    Ok(Some(Moved { source, target, from: former, to: name }))
 }
 
 fn check_loops(

@@ -74,7 +74,7 @@ impl Queue {
     }
 
     fn append(&mut self, event: Event) {
-        self.len += event.len();
+        self.len += event.size();
         self.events.push_back(event);
     }
 
@@ -88,7 +88,7 @@ impl Queue {
     #[must_use]
     pub fn take(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        self.len -= event.len();
+        self.len -= event.size();
         self.has_overflow &= !event.happened.contains(Happened::OVERFLOW);
         Some(event)
     }

@@ -46,7 +46,7 @@ impl Event {
 
     /// Returns the number of bytes of the record.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         HEADER + self.padded()
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_name_ends_with_a_zero_byte_and_fills_whole_headers() {
-        assert_eq!(Event::own(1, Happened::OPEN).len(), 16);
+        assert_eq!(Event::own(1, Happened::OPEN).size(), 16);
         for (len, padded) in [(1, 16), (15, 16), (16, 32), (31, 32), (255, 256)] {
             assert_eq!(event(&[b'n'; 255][..len]).padded(), padded);
         }
