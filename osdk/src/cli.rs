@@ -97,7 +97,7 @@ pub(crate) struct RunOptions {
     pub(crate) guest: GuestOptions,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct TestOptions {
     /// Where to run; Linux only proves the tests right, so they run there once, with the last CPU count
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Place::ALL)]

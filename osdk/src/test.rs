@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use self::report::Ending;
 use crate::{
     build,
-    cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
+    cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
     dialogue, failures, impairment, ktest,
     libtest::{self, Tally},
     machine::Machine,
@@ -24,6 +24,9 @@ use crate::{
     toolchain::{self, Executable},
     visited,
 };
+
+/// The guest's tests of how long a call keeps the CPU, which are exact where instructions are counted.
+const COUNTED: [&str; 1] = ["latency"];
 
 /// Tells the tests with a long form, on the host and in the guest, to run it.
 const LONG: (&str, &str) = ("POLLUX_LONG", "1");
@@ -61,6 +64,9 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     }
     if !runs.is_empty() {
         total += guest::run(&runs, options)?;
+    }
+    if options.programs.is_empty() && options.filter.is_none() && options.on.contains(&Place::Pollux) {
+        total += counted(options)?;
     }
     failures::print();
     println!("{} passed, {} failed", total.passed, total.failed);
@@ -141,6 +147,15 @@ fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
         total += report::print(impairment::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed, note });
     })?;
     Ok(total)
+}
+
+/// Runs the tests whose bounds hold where guest time is the number of instructions.
+fn counted(options: &TestOptions) -> Result<Tally> {
+    let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy: Policy::default() };
+    let hardware = HardwareOptions { icount: true, ..options.hardware.clone() };
+    let programs = COUNTED.map(str::to_owned).to_vec();
+    println!("Instructions counted");
+    guest::run(&[kernel], &TestOptions { programs, hardware, ..options.clone() })
 }
 
 /// Prints the line of a test that the host drives.

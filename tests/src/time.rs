@@ -90,3 +90,19 @@ pub fn timespec(duration: Duration) -> libc::timespec {
 pub fn duration(timespec: libc::timespec) -> Duration {
     Duration::new(timespec.tv_sec as u64, timespec.tv_nsec as u32)
 }
+
+/// Returns whether guest time is the number of instructions: then a loop always takes the same time.
+pub fn is_exact() -> bool {
+    let spin = || {
+        let start = Instant::now();
+        for round in 0..100_000_u64 {
+            std::hint::black_box(round);
+        }
+        start.elapsed()
+    };
+    let times: Vec<_> = (0..12).map(|_| spin()).collect();
+    let mut sorted = times.clone();
+    sorted.sort_unstable();
+    // A tick or two may be in some of them.
+    sorted[8] - sorted[0] < sorted[0] / 200
+}

@@ -3,7 +3,7 @@
 //! A `SCHED_FIFO` thread on the same CPU sleeps for a fraction of a millisecond again and again, and notes how late it
 //! runs; so long did the call not let the CPU go, by a lock or by a loop without a pause. The bound holds where guest
 //! time is the number of executed instructions (`--icount`), which the test finds out: elsewhere the host's other work
-//! counts, too, and only what takes tens of milliseconds is told apart.
+//! counts, too, and only that the calls end is checked.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pollux_tests::{child, signal, sys};
+use pollux_tests::{child, signal, sys, time};
 
 const MIB: usize = 1 << 20;
 
@@ -21,7 +21,7 @@ const BASE: Duration = Duration::from_micros(150);
 /// What a call may add, with exact time.
 const BOUND: Duration = Duration::from_micros(350);
 /// With other time: Linux has no bound without preemption, and the host has other work.
-const LOOSE: Duration = Duration::from_millis(80);
+const LOOSE: Duration = Duration::from_secs(10);
 
 fn call<const N: usize>(number: libc::c_long, arguments: [usize; N]) -> usize {
     // SAFETY: the ranges are the test's own.
@@ -83,28 +83,12 @@ fn unmap(at: usize, len: usize) {
     call(libc::SYS_munmap, [at, len]);
 }
 
-/// Returns whether guest time is the number of instructions: then a loop always takes the same time.
-fn time_is_exact() -> bool {
-    let spin = || {
-        let start = Instant::now();
-        for round in 0..100_000_u64 {
-            std::hint::black_box(round);
-        }
-        start.elapsed()
-    };
-    let times: Vec<_> = (0..12).map(|_| spin()).collect();
-    let mut sorted = times.clone();
-    sorted.sort_unstable();
-    // A tick or two may be in some of them.
-    sorted[8] - sorted[0] < sorted[0] / 200
-}
-
 /// Runs each call beside a watcher on one CPU, and names those that keep the CPU too long.
 fn check(calls: Vec<(&'static str, Box<dyn FnOnce()>)>) {
     child::run(|| {
         let one = 1_u64;
         call(libc::SYS_sched_setaffinity, [0, 8, (&raw const one).addr()]);
-        let bound = if time_is_exact() { BASE + BOUND } else { LOOSE };
+        let bound = if time::is_exact() { BASE + BOUND } else { LOOSE };
         let watcher = Watcher::start();
         let mut all = Vec::new();
         let mut late = Vec::new();

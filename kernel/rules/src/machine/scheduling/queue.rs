@@ -146,9 +146,14 @@ impl<T> Queue<T> {
             self.queue_real_time(entity, true);
             return preempts;
         };
+        // A new task begins the shortest turn late (Linux's `START_DEBIT`): a task that makes others without end must not
+        // keep the rest waiting for each of them.
+        let debit = || scaled(SLICE_MIN, entity.pace);
         let least = match (arrival, &self.current) {
-            (Arrival::New, Some(parent)) if parent.class.weight().is_some() => parent.runtime.max(self.floor),
-            (Arrival::New, _) => self.floor,
+            (Arrival::New, Some(parent)) if parent.class.weight().is_some() => {
+                parent.runtime.max(self.floor) + debit()
+            }
+            (Arrival::New, _) => self.floor + debit(),
             (Arrival::Woken, _) if manner == Manner::Idle => self.floor,
             (Arrival::Woken, _) => self.floor.saturating_sub(CREDIT),
         };
