@@ -398,10 +398,12 @@ fn vectors_count_as_well() {
     let (path, instance, d, f) = both("vectors");
     let mut file = File::options().read(true).write(true).open(format!("{path}/f")).unwrap();
     inotify::events(&instance);
-    file.write_vectored(&[std::io::IoSlice::new(b"a"), std::io::IoSlice::new(b"b")]).unwrap();
-    file.read_vectored(&mut [std::io::IoSliceMut::new(&mut [0; 100])]).unwrap();
+    let written = file.write_vectored(&[std::io::IoSlice::new(b"a"), std::io::IoSlice::new(b"b")]);
+    assert_eq!(written.unwrap(), 2);
+    let mut read = || file.read_vectored(&mut [std::io::IoSliceMut::new(&mut [0; 100])]).unwrap();
+    read();
     // At the end of the file, too, unlike read(2).
-    file.read_vectored(&mut [std::io::IoSliceMut::new(&mut [0; 100])]).unwrap();
+    assert_eq!(read(), 0);
     expect(
         &instance,
         &[

@@ -84,7 +84,7 @@ fn unmap(at: usize, len: usize) {
 }
 
 /// Runs each call beside a watcher on one CPU, and names those that keep the CPU too long.
-fn check(calls: Vec<(&'static str, Box<dyn FnOnce()>)>) {
+fn check(calls: Vec<Call>) {
     child::run(|| {
         let one = 1_u64;
         call(libc::SYS_sched_setaffinity, [0, 8, (&raw const one).addr()]);

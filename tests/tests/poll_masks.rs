@@ -133,7 +133,7 @@ fn signals_and_processes() {
         check("signalfd", &signals, 0, Taken::Yes);
         signal::raise(libc::SIGUSR1);
         check("signalfd, pending", &signals, POLLIN, Taken::Yes);
-        let child = child::spawn(|| time::settle());
+        let child = child::spawn(time::settle);
         // SAFETY: no memory is involved.
         let number = unsafe { sys::call(libc::SYS_pidfd_open, [child.pid() as usize, 0]) }.unwrap();
         let process = Fd::from_number(number as i32);

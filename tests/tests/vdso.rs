@@ -156,10 +156,10 @@ fn four_threads_see_one_clock() {
 fn the_time_of_day_is_the_real_time() {
     let functions = functions();
     // SAFETY: the symbols are functions with these signatures: vdso(7).
-    let (day, time): (Gettimeofday, Time) = unsafe {
+    let (day, time) = unsafe {
         (
-            std::mem::transmute(functions["__vdso_gettimeofday"]),
-            std::mem::transmute(functions["__vdso_time"]),
+            std::mem::transmute::<usize, Gettimeofday>(functions["__vdso_gettimeofday"]),
+            std::mem::transmute::<usize, Time>(functions["__vdso_time"]),
         )
     };
     let real = || by_call(libc::SYS_clock_gettime, libc::CLOCK_REALTIME);

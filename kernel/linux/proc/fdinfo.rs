@@ -28,6 +28,7 @@ use crate::linux::fs::notify::file::Inotify;
 use crate::linux::fs::opened::OpenedAt;
 use crate::linux::fs::tmpfs::dynamic::{DynamicInode, DynamicNames, Listed};
 use crate::linux::fs::tmpfs::inode::Inode;
+use crate::linux::task::access;
 use crate::linux::task::pidfd::PidFd;
 use crate::linux::task::process_table;
 use crate::linux::task::signal::signalfd::SignalFd;
@@ -41,12 +42,18 @@ const LOCAL: u64 = 3 << 29;
 impl DynamicNames for DescriptorTexts {
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (subject, fd) = (self.0, Fd::new(number(name)?));
-        subject.process()?.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
+        let process = subject.process()?;
+        // Linux: proc_fdinfo_access_allowed, which asks at each look-up.
+        access::check(&process)?;
+        process.files().get_any(fd).map_err(|_| Errno::ENOENT)?;
         let text = move || text(subject, fd);
         subject.find(LOCAL | fd.index() as u64, 0o444, generated(FileChanges::Refused, text))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
+        if self.0.process().and_then(|process| access::check(&process)).is_err() {
+            return Vec::new();
+        }
         descriptors::listed(self.0, from, LOCAL, FileType::Regular)
     }
 }

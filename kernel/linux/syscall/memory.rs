@@ -23,18 +23,24 @@ use crate::machine::pause::{Killed, pause_unless_killed};
 
 type SysResult = Result<usize, Errno>;
 
+/// The arguments of mmap(2) but the descriptor; bytes.
+pub(crate) struct MapArguments {
+    pub(crate) addr: usize,
+    pub(crate) len: usize,
+    pub(crate) prot: u32,
+    pub(crate) flags: u32,
+    pub(crate) offset: u64,
+}
+
 /// mmap(2). `file` looks up the descriptor (`EBADF`); it is called only for a mapping of a file. `may_lock` checks
 /// whether so many more bytes may be locked (`EAGAIN`); it is called only for a mapping that will be.
 pub(crate) fn mmap(
     space: &AddressSpace,
-    addr: usize,
-    len: usize,
-    prot: u32,
-    flags: u32,
+    arguments: MapArguments,
     file: impl FnOnce() -> Result<Mappable, Errno>,
-    offset: u64,
     may_lock: impl FnOnce(usize) -> Result<(), Errno>,
 ) -> SysResult {
+    let MapArguments { addr, len, prot, flags, offset } = arguments;
     let page = PAGE_SIZE as u64;
     if !offset.is_multiple_of(page) {
         return Err(Errno::EINVAL);

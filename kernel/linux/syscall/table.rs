@@ -53,9 +53,10 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
         7 => poll::poll(cx, a[0], a[1] as u32, a[2] as i32),
         8 => lseek::lseek(cx, fd(a[0]), a[1].cast_signed() as i64, a[2] as u32),
         9 => {
-            let may_lock = |len| mlock::check_mapping(cx, a[3] as u32, len);
-            let file = || mappable(cx, a[4]);
-            memory::mmap(cx.space(), a[0], a[1], a[2] as u32, a[3] as u32, file, a[5] as u64, may_lock)
+            let (prot, flags, offset) = (a[2] as u32, a[3] as u32, a[5] as u64);
+            let may_lock = |len| mlock::check_mapping(cx, flags, len);
+            let arguments = memory::MapArguments { addr: a[0], len: a[1], prot, flags, offset };
+            memory::mmap(cx.space(), arguments, || mappable(cx, a[4]), may_lock)
         }
         10 => memory::mprotect(cx.space(), a[0], a[1], a[2] as u32),
         11 => memory::munmap(cx.space(), a[0], a[1]),

@@ -31,7 +31,7 @@ def handoff(fault: str | None = None) -> Model:
     m.condition("is_walking", Thread)
     m.condition("to_visit collected", Thread, Thread)
     m.condition("chosen_by", Thread, Event, Thread)
-    # A watcher, as `list::Slot` has it, and where its thread is in the loop of src/wait.rs.
+    # A watcher, as `list::Member` has it, and where its thread is in the loop of src/wait.rs.
     m.condition("registered is_chosen must_hand_off", Thread)
     m.condition("interest", Thread, Event)
     m.condition("trying asleep awake leaving handing_on woken", Thread)

@@ -395,7 +395,7 @@ def locked(policy: Policy = HYBRID, fault: str | None = None) -> Model:
         if fault == "UnwatchOutsideLock":
             s.unwatches_late[t] = is_last
         else:
-            # Where it is not the last one nothing is written, and this is one more read-modify-write.
+            # Where it is not the last one the value stays, and this is one more read-modify-write.
             append(s, t, cached(s), lambda e: events(s, e), lambda e: both(interests(s, e), no(is_last)))
 
     if fault == "UnwatchOutsideLock":

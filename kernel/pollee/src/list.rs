@@ -47,8 +47,9 @@ pub(crate) struct Member<H: Host> {
 pub(crate) struct Removed<H: Host> {
     pub(crate) watcher: Watcher<H>,
     pub(crate) interest: Events,
-    /// It was chosen since it was put in or armed again.
-    pub(crate) is_chosen: bool,
+    /// An event may count on it: it was chosen since it was put in or armed again, or is [`WakeMode::Handoff`], where an
+    /// entry is queued for it before it is chosen.
+    pub(crate) must_look: bool,
     /// It was chosen at any time, and another exclusive watcher could be.
     pub(crate) must_hand_off: bool,
 }
@@ -104,14 +105,15 @@ impl<H: Host> List<H> {
         self.exclusive_tasks -= u32::from(member.is_exclusive_task());
         self.eligible -= usize::from(!member.is_chosen);
         let (mode, interest) = (member.mode, member.interest);
-        let (is_chosen, must_hand_off) = (member.is_chosen, member.must_hand_off);
+        let must_hand_off = member.must_hand_off;
+        let must_look = member.is_chosen || mode == WakeMode::Handoff;
         let watcher = member.watcher.take();
         self.slots.unlink(&mut self.queues[queue(mode)], index);
         self.slots.free(index);
         Removed {
             watcher: watcher.expect("the slot is in use"),
             interest,
-            is_chosen,
+            must_look,
             must_hand_off: must_hand_off && self.queues[EXCLUSIVE].head != NIL,
         }
     }

@@ -43,8 +43,8 @@ pub trait ReadinessSource<H: Host> {
     }
 
     /// As [`unregister`](Self::unregister), for a watcher that gives up. If it was chosen for an event since it was last
-    /// armed, `last_look` is called once, after it has left and before the event is handed on: no other watcher may know
-    /// of that event.
+    /// armed, or is [`WakeMode::Handoff`], `last_look` is called once, after it has left and before the event is handed
+    /// on: no other watcher may know of that event.
     fn leave(&self, token: Token, last_look: &mut dyn FnMut()) -> Watcher<H>;
 }
 

@@ -14,7 +14,7 @@
 //! A change before the registration is seen by the second try, or by the readiness that is looked at instead. A change
 //! after it finds the watcher, and its wake, which sticks, ends the sleep.
 //!
-//! A thread that gives up may be chosen for an exclusive event at that moment. It looks once more after it has left.
+//! A thread that gives up may be what an exclusive event counts on at that moment. It looks once more after it has left.
 
 use core::task::Poll;
 
@@ -208,7 +208,7 @@ impl<'a, H: Host> Registration<'a, H> {
 }
 
 impl<H: Host> Registration<'_, H> {
-    /// Ends the registration of a task that gives up: one that was chosen for an event makes the last `attempt`.
+    /// Ends the registration of a task that gives up: one on which an event may count makes the last `attempt`.
     fn leave<T>(mut self, mut attempt: impl FnMut() -> Poll<T>) -> Option<T> {
         let mut found = None;
         let mut last_look = || {

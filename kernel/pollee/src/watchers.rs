@@ -21,7 +21,8 @@
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
 //!
 //! An event that an entry of a ready list has taken is not seen that way: its next taker may wait on another list. So a
-//! watcher that gives up looks once more if it was chosen meanwhile, and takes what it was chosen for.
+//! watcher that gives up looks once more if it was chosen meanwhile, and takes what it was chosen for. One that waits on a
+//! ready list always does: the entry is queued, and counted as taken because somebody waits, before the waiter is chosen.
 
 use alloc::sync::Arc;
 // Not the model checker's: a hint, by which nothing is ordered.
@@ -107,8 +108,8 @@ impl<H: Host> Watchers<H> {
         last_look: &mut dyn FnMut(),
         poll: impl FnOnce(Events) -> Events,
     ) -> Watcher<H> {
-        let Removed { watcher, interest, is_chosen, must_hand_off } = self.unlink(header, token);
-        if is_chosen {
+        let Removed { watcher, interest, must_look, must_hand_off } = self.unlink(header, token);
+        if must_look {
             last_look();
         }
         if must_hand_off && !fault::is_seeded(Fault::NoHandoff) {
@@ -124,14 +125,15 @@ impl<H: Host> Watchers<H> {
         let mut list = self.list.lock();
         let removed = list.remove(token);
         self.note_exclusive_tasks(&list);
-        if !list.has_eligible() {
-            if fault::is_seeded(Fault::UnwatchOutsideLock) {
-                drop(list);
-                header.word.unwatch(Events::all());
-                return removed;
-            }
-            header.word.unwatch(Events::all());
+        let old = if list.has_eligible() { Events::empty() } else { Events::all() };
+        if fault::is_seeded(Fault::UnwatchOutsideLock) {
+            drop(list);
+            header.word.unwatch(old);
+            return removed;
         }
+        // Written even if nothing changes: a last look that misses a change has come before it, and the changer sees
+        // that the watcher has left.
+        header.word.unwatch(old);
         removed
     }
 

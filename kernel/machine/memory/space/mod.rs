@@ -4,7 +4,7 @@
 //! Not here: which process has it (task), files (fs), copies to and from user memory (user).
 //! Locks: one spin lock over all of it. Page faults take it while locks of ranks 1 to 3 are held, so nothing under it
 //! sleeps or touches user memory. Under it come OSTD's page-table locks and then the locks of
-//! [`Pages`](super::pages::Pages). Calls that change ranges work on a [stretch](stretch) at a time and pause between two;
+//! [`Pages`](super::pages::Pages). Calls that change ranges work on a [stretch] at a time and pause between two;
 //! the mutex `layout`, which is locked first, keeps other such calls out meanwhile, but no page fault.
 //! Why: decision 0119.
 //! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.

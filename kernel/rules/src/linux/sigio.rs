@@ -36,11 +36,11 @@ impl Owner {
     /// # Errors
     /// `EINVAL`: the group's ID would be no number.
     pub fn from_number(number: i32) -> Result<Self, Errno> {
-        match number {
-            i32::MIN => Err(Errno::EINVAL),
-            ..0 => Ok(Self { kind: OwnerKind::Group, id: number.unsigned_abs() }),
-            _ => Ok(Self { kind: OwnerKind::Process, id: number.unsigned_abs() }),
+        if number == i32::MIN {
+            return Err(Errno::EINVAL);
         }
+        let kind = if number < 0 { OwnerKind::Group } else { OwnerKind::Process };
+        Ok(Self { kind, id: number.unsigned_abs() })
     }
 
     /// Returns the owner as `F_GETOWN` does: negative for a process group.
