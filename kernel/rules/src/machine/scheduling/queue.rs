@@ -246,6 +246,7 @@ impl<T> Queue<T> {
             match previous.class {
                 // One that was preempted stays the first of its priority.
                 Class::RealTime { .. } => self.queue_real_time(previous, gives_way),
+                Class::Fair { .. } if gives_way => self.queue_fair(previous, 0),
                 Class::Fair { .. } => {
                     let lag = self.fair.random() % (2 * turn + 1).min(SLICE_MIN);
                     self.queue_fair(previous, lag);
@@ -287,10 +288,14 @@ impl<T> Queue<T> {
     }
 
     /// Charges the current task for the time since the last call.
+    #[inline]
     fn charge(&mut self, now: u64) {
-        let delta = now.saturating_sub(self.charged);
-        self.charged = now;
         let Some(current) = &mut self.current else { return };
+        let delta = now.saturating_sub(self.charged);
+        if delta == 0 {
+            return;
+        }
+        self.charged = now;
         self.turn += delta;
         if current.class.weight().is_none() {
             return self.window.add(now, delta);
