@@ -303,7 +303,7 @@ impl LocalRunQueue<Task> for Cpu {
                 let gives_way = self.queue.give_way(self.now);
                 gives_way || (!self.is_idle && self.queue.is_empty() && self.idle.is_some())
             }
-            UpdateFlags::Wait | UpdateFlags::Exit => self.queue.waiting() > 0 || !self.is_idle,
+            UpdateFlags::Wait | UpdateFlags::Exit => !self.is_idle || self.queue.waiting() > 0,
         };
         // The pick after a tick comes later.
         self.is_now = picks && flags != UpdateFlags::Tick;

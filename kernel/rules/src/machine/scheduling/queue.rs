@@ -139,6 +139,7 @@ impl<T> Queue<T> {
 
     /// Adds a task that became runnable. Returns whether it should run now, instead of the current one.
     #[must_use]
+    #[inline(always)]
     pub fn add(&mut self, mut entity: Box<Entity<T>>, arrival: Arrival, now: u64) -> bool {
         self.charge(now);
         let Class::Fair { weight, manner } = entity.class else {
@@ -197,6 +198,7 @@ impl<T> Queue<T> {
 
     /// Lets others of the current task's rank run first. Returns whether there are any, or any before it.
     #[must_use]
+    #[inline]
     pub fn give_way(&mut self, now: u64) -> bool {
         self.charge(now);
         let Self { current: Some(current), real_time, fair, .. } = self else { return self.waiting() > 0 };
@@ -217,6 +219,7 @@ impl<T> Queue<T> {
     /// Makes the task that should run the current one; the old one waits. Returns false if that is the current one, or
     /// if there is none.
     #[must_use]
+    #[inline(always)]
     pub fn pick(&mut self, now: u64) -> bool {
         self.charge(now);
         let gives_way = core::mem::take(&mut self.gives_way);
@@ -257,6 +260,7 @@ impl<T> Queue<T> {
     }
 
     /// Removes the current task, which sleeps or ends.
+    #[inline(always)]
     pub fn take_current(&mut self, now: u64) -> Option<Box<Entity<T>>> {
         self.charge(now);
         self.gives_way = false;
@@ -333,6 +337,7 @@ impl<T> Queue<T> {
     /// Queues a task `lag` nanoseconds behind its place. A task that has run is queued at random within as long
     /// again: tasks that only compute would otherwise stay in step, so that one that sleeps, but uses a bit more than
     /// its share, had to wait for all of them at once. What is charged is not changed.
+    #[inline]
     fn queue_fair(&mut self, entity: Box<Entity<T>>, lag: u64) {
         self.last += 1;
         let key = Key { rank: entity.runtime + scaled(lag, entity.pace), number: self.last };
