@@ -28,11 +28,15 @@ use crate::machine::kernel_task::{KernelTaskData, Seat};
 use crate::machine::memory::reclaim;
 
 struct RunQueues {
-    cpus: Vec<SpinLock<Cpu, LocalIrqDisabled>>,
-    hints: Vec<Hints>,
+    cpus: Vec<RunQueue>,
 }
 
-/// What other CPUs read of a queue without its lock.
+struct RunQueue {
+    cpu: SpinLock<Cpu, LocalIrqDisabled>,
+    hints: Hints,
+}
+
+/// What other CPUs read of a queue without its lock; written under it.
 #[derive(Default)]
 struct Hints {
     /// Runnable tasks, with the running one and without the idle task, for choosing a CPU.
@@ -51,6 +55,8 @@ struct Cpu {
     checks: bool,
     /// The time of the last update of the current task.
     now: u64,
+    /// Whether `now` is the time of the pick that follows.
+    is_now: bool,
     spent: Spent,
 }
 
@@ -72,7 +78,7 @@ static QUEUES: Once<&'static RunQueues> = Once::new();
 /// Returns how each CPU has spent its time.
 pub(crate) fn spent() -> Vec<Spent> {
     let cpus = QUEUES.get().map_or(&[][..], |queues| &queues.cpus);
-    cpus.iter().map(|cpu| cpu.lock().spent).collect()
+    cpus.iter().map(|queue| queue.cpu.lock().spent).collect()
 }
 
 /// The data of an idle task, which mark it as one.
@@ -81,9 +87,9 @@ struct Idle(CpuId);
 
 /// Installs the scheduler. Called before the first task is created.
 pub(crate) fn install() {
-    let cpus = (0..num_cpus()).map(|_| SpinLock::new(Cpu::default())).collect();
-    let hints = (0..num_cpus()).map(|_| Hints::default()).collect();
-    let queues: &'static RunQueues = Box::leak(Box::new(RunQueues { cpus, hints }));
+    let queue = |_| RunQueue { cpu: SpinLock::new(Cpu::default()), hints: Hints::default() };
+    let cpus = (0..num_cpus()).map(queue).collect();
+    let queues: &'static RunQueues = Box::leak(Box::new(RunQueues { cpus }));
     QUEUES.call_once(|| queues);
     scheduler::inject_scheduler(queues);
 }
@@ -106,9 +112,9 @@ fn thread_of(task: &Arc<Task>) -> Option<&Arc<Thread>> {
     task.data().downcast_ref()
 }
 
-/// Returns where a task keeps its entity; `None` for tasks that only start the kernel.
-fn seat_of(task: &Arc<Task>) -> Option<&Seat> {
-    match thread_of(task) {
+/// Returns where a task, which runs `thread` if any, keeps its entity; `None` for tasks that only start the kernel.
+fn seat_of<'a>(task: &'a Arc<Task>, thread: Option<&'a Arc<Thread>>) -> Option<&'a Seat> {
+    match thread {
         Some(thread) => Some(&thread.seat),
         None => task.data().downcast_ref::<KernelTaskData>().map(|data| &data.seat),
     }
@@ -146,8 +152,8 @@ fn set_class(thread: &Arc<Thread>, class: Class) -> bool {
     }
     let is_it = |task: &Arc<Task>| thread_of(task).is_some_and(|other| Arc::ptr_eq(other, thread));
     QUEUES.get().is_some_and(|queues| {
-        queues.cpus.iter().any(|cpu| {
-            let queue = &mut cpu.lock().queue;
+        queues.cpus.iter().any(|queue| {
+            let queue = &mut queue.cpu.lock().queue;
             let now = clock::nanoseconds();
             if queue.current().is_some_and(is_it) {
                 queue.set_current_class(class, now);
@@ -167,7 +173,7 @@ fn check() {
     if let Some(queues) = QUEUES.get() {
         {
             let guard = disable_preempt();
-            queues.cpus[guard.current_cpu().as_usize()].lock().checks = true;
+            queues.cpus[guard.current_cpu().as_usize()].cpu.lock().checks = true;
         }
         Task::yield_now();
     }
@@ -193,7 +199,7 @@ impl RunQueues {
     }
 
     fn load(&self, cpu: CpuId) -> usize {
-        self.hints[cpu.as_usize()].load.load(Ordering::Relaxed)
+        self.cpus[cpu.as_usize()].hints.load.load(Ordering::Relaxed)
     }
 }
 
@@ -209,7 +215,7 @@ impl Scheduler<Task> for RunQueues {
             && let Some(&Idle(cpu)) = task.data().downcast_ref::<Idle>()
         {
             task.cpu().set_anyway(cpu);
-            self.cpus[cpu.as_usize()].lock().idle = Some(task);
+            self.cpus[cpu.as_usize()].cpu.lock().idle = Some(task);
             return Some(cpu);
         }
         let guard = disable_preempt();
@@ -220,36 +226,36 @@ impl Scheduler<Task> for RunQueues {
             Err(cpu) => (cpu, true),
         };
         let number = cpu.as_usize();
-        let mut here = self.cpus[number].lock();
+        let RunQueue { cpu: here, hints } = &self.cpus[number];
+        let mut here = here.lock();
         // The task may have left the queue between the two checks.
         if was_queued && task.cpu().set_if_is_none(cpu).is_err() {
             return None;
         }
         // A task without a seat is one of a few that start the kernel.
-        let entity = seat_of(&task).and_then(|seat| seat.lock().take());
+        let entity = seat_of(&task, thread).and_then(|seat| seat.lock().take());
         let mut entity = entity.unwrap_or_else(|| Entity::new(Class::fair(0, Manner::Patient)));
         if entity.home != number {
-            entity.translate(self.hints[entity.home].floor.load(Ordering::Relaxed), here.queue.floor());
+            entity.translate(self.cpus[entity.home].hints.floor.load(Ordering::Relaxed), here.queue.floor());
             entity.home = number;
         }
         entity.task = Some(task);
         let arrival = if flags == EnqueueFlags::Spawn { Arrival::New } else { Arrival::Woken };
         let preempts = here.queue.add(entity, arrival, clock::nanoseconds());
-        self.hints[number].load.fetch_add(1, Ordering::Relaxed);
+        hints.load.store(here.queue.len(), Ordering::Relaxed);
         preempts.then_some(cpu)
     }
 
     fn local_rq_with(&self, f: &mut dyn FnMut(&dyn LocalRunQueue<Task>)) {
         let guard = disable_preempt();
-        f(&*self.cpus[guard.current_cpu().as_usize()].lock());
+        f(&*self.cpus[guard.current_cpu().as_usize()].cpu.lock());
     }
 
     fn mut_local_rq_with(&self, f: &mut dyn FnMut(&mut dyn LocalRunQueue<Task>)) {
         let guard = disable_preempt();
-        let number = guard.current_cpu().as_usize();
-        let mut cpu = self.cpus[number].lock();
+        let RunQueue { cpu, hints } = &self.cpus[guard.current_cpu().as_usize()];
+        let mut cpu = cpu.lock();
         f(&mut *cpu);
-        let hints = &self.hints[number];
         hints.load.store(cpu.queue.len(), Ordering::Relaxed);
         hints.floor.store(cpu.queue.floor(), Ordering::Relaxed);
     }
@@ -275,6 +281,7 @@ impl Cpu {
     }
 
     /// Starts the meter of the current task.
+    #[inline]
     fn start_meter(&self, now: u64) {
         if let Some(thread) = self.queue.current().and_then(thread_of) {
             thread.meter.start(now);
@@ -289,26 +296,31 @@ impl LocalRunQueue<Task> for Cpu {
 
     fn update_current(&mut self, flags: UpdateFlags) -> bool {
         self.now = clock::nanoseconds();
-        match flags {
+        let picks = match flags {
             UpdateFlags::Tick => self.tick(),
             UpdateFlags::Yield if core::mem::take(&mut self.checks) => self.queue.tick(self.now),
             UpdateFlags::Yield => {
-                let is_first = !self.is_idle && self.queue.is_empty() && self.idle.is_some();
-                self.queue.give_way(self.now) || is_first
+                let gives_way = self.queue.give_way(self.now);
+                gives_way || (!self.is_idle && self.queue.is_empty() && self.idle.is_some())
             }
-            UpdateFlags::Wait | UpdateFlags::Exit => self.queue.waiting() > 0 || !self.is_idle,
-        }
+            UpdateFlags::Wait | UpdateFlags::Exit => !self.is_idle || self.queue.waiting() > 0,
+        };
+        // The pick after a tick comes later.
+        self.is_now = picks && flags != UpdateFlags::Tick;
+        picks
     }
 
     fn try_pick_next(&mut self) -> Option<&Arc<Task>> {
-        let mut now = self.now;
-        let has_current = self.queue.current().is_some();
-        if has_current {
-            now = clock::nanoseconds();
-            if let Some(thread) = self.queue.current().and_then(thread_of) {
-                thread.meter.stop(now);
+        let now = if core::mem::take(&mut self.is_now) { self.now } else { clock::nanoseconds() };
+        let has_current = match self.queue.current() {
+            Some(task) => {
+                if let Some(thread) = thread_of(task) {
+                    thread.meter.stop(now);
+                }
+                true
             }
-        }
+            None => false,
+        };
         if self.queue.pick(now) {
             self.is_idle = false;
             self.start_meter(now);
@@ -331,10 +343,11 @@ impl LocalRunQueue<Task> for Cpu {
     fn dequeue_current(&mut self) -> Option<Arc<Task>> {
         let mut entity = self.queue.take_current(self.now)?;
         let task = entity.task.take()?;
-        if let Some(thread) = thread_of(&task) {
+        let thread = thread_of(&task);
+        if let Some(thread) = thread {
             thread.meter.stop(self.now);
         }
-        if let Some(seat) = seat_of(&task) {
+        if let Some(seat) = seat_of(&task, thread) {
             *seat.lock() = Some(entity);
         }
         // From here on, another CPU may take the entity.

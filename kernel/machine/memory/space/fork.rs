@@ -21,10 +21,17 @@ use rules::machine::vma::{Area, Backing as _, Traits};
 use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::recycle::{self, Empty};
-use super::residency::{LEAF_SIZE, leaf_of};
+use super::residency::{LEAF_SIZE, Residency, leaf_of};
 use super::table::{self, Table};
 use super::{AddressSpace, Backing, COST, State};
-use crate::machine::pause::{Killed, is_killed};
+use crate::machine::pause::{Killed, pause_unless_killed};
+
+/// The work between two pauses, in the time that an area without pages takes; about 100 microseconds.
+const STRETCH: usize = 384;
+/// What sharing a page takes of it.
+const PAGE: usize = 8;
+/// What looking through a leaf table takes of it.
+const LEAF: usize = 16;
 
 impl AddressSpace {
     /// Makes a copy of this address space for a child.
@@ -42,23 +49,22 @@ impl AddressSpace {
             State { areas: state.areas.inherited(), residency, heap: state.heap, lock_future: false }
         };
         let mut write_protected = None;
-        let shared = self.for_each_stretch(0..TASK_SIZE, |state, stretch| {
-            let State { areas, residency, .. } = state;
-            for area in areas.overlapping(stretch.clone()).filter(|area| has_pages_to_share(area)) {
-                let range = area.start.max(stretch.start)..area.end.min(stretch.end);
-                for part in residency.populated(range) {
-                    let shared = share(self.table.vm(), &vm, part.clone());
-                    child.residency.add(part.clone(), shared.pages);
-                    if shared.write_protected {
-                        write_protected = Some(part);
-                    }
-                }
+        let mut next = 0;
+        let shared = loop {
+            next = {
+                let state = self.state.lock();
+                self.share_stretch(&state, next, &vm, &mut child.residency, &mut write_protected)
+            };
+            if next >= TASK_SIZE {
+                break Ok(());
             }
-            is_killed()
-        });
-        if let Some(part) = write_protected {
+            if let Err(killed) = pause_unless_killed() {
+                break Err(killed);
+            }
+        };
+        if let Some(start) = write_protected {
             let _state = self.state.lock();
-            self.table.settle_all(part.start);
+            self.table.settle_all(start);
         }
         let table = Table::new(vm);
         let child = Arc::new(Self {
@@ -72,6 +78,41 @@ impl AddressSpace {
         shared.map_err(|Killed| Errno::EINTR)?;
         Ok(child)
     }
+
+    /// Shares pages from `next` on with the page table `vm`, as many as take about 100 microseconds. Returns where to
+    /// go on, and sets `write_protected` to where a page has lost its write permission.
+    fn share_stretch(
+        &self,
+        state: &State,
+        next: usize,
+        vm: &VmSpace,
+        residency: &mut Residency,
+        write_protected: &mut Option<usize>,
+    ) -> usize {
+        let mut left = STRETCH;
+        for area in state.areas.overlapping(next..TASK_SIZE) {
+            let start = area.start.max(next);
+            if left == 0 {
+                return start;
+            }
+            left -= 1;
+            if !has_pages_to_share(area) {
+                continue;
+            }
+            for part in state.residency.populated(start..area.end) {
+                let shared = share(self.table.vm(), vm, part.clone(), (left / PAGE).max(1));
+                residency.add(part.start..shared.end, shared.pages);
+                if shared.write_protected {
+                    *write_protected = Some(part.start);
+                }
+                left = left.saturating_sub(LEAF + shared.pages * PAGE);
+                if shared.end < part.end || left == 0 {
+                    return shared.end;
+                }
+            }
+        }
+        TASK_SIZE
+    }
 }
 
 /// Returns whether the area has pages that a fault in the child could not find.
@@ -84,18 +125,25 @@ fn has_pages_to_share(area: &Area<Backing>) -> bool {
 /// The result of [`share`].
 struct ShareResult {
     pages: usize,
+    /// Up to where the pages are shared.
+    end: usize,
     write_protected: bool,
 }
 
-/// Maps the pages of `part`, which lies in one leaf table, in `child` as well, and write-protects them in both.
-fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>) -> ShareResult {
+/// Maps the first pages of `part`, which lies in one leaf table, in `child` as well, and write-protects them in both.
+/// `most` is at least 1.
+fn share(parent: &VmSpace, child: &VmSpace, part: Range<usize>, most: usize) -> ShareResult {
     debug_assert!(part.end <= leaf_of(part.start) + LEAF_SIZE);
     let guard = disable_preempt();
     let mut from = table::cursor(parent, &guard, part.clone());
     let mut to = table::cursor(child, &guard, part.clone());
-    let mut shared = ShareResult { pages: 0, write_protected: false };
+    let mut shared = ShareResult { pages: 0, end: part.end, write_protected: false };
     let mut addr = part.start;
     while addr < part.end {
+        if shared.pages == most {
+            shared.end = addr;
+            break;
+        }
         from.jump(addr).expect("the address is in the range");
         let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = from.query() else {
             match from.find_next(part.end - addr) {

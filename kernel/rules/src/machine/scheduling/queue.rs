@@ -139,6 +139,7 @@ impl<T> Queue<T> {
 
     /// Adds a task that became runnable. Returns whether it should run now, instead of the current one.
     #[must_use]
+    #[inline(always)]
     pub fn add(&mut self, mut entity: Box<Entity<T>>, arrival: Arrival, now: u64) -> bool {
         self.charge(now);
         let Class::Fair { weight, manner } = entity.class else {
@@ -202,6 +203,7 @@ impl<T> Queue<T> {
 
     /// Lets others of the current task's rank run first. Returns whether there are any, or any before it.
     #[must_use]
+    #[inline]
     pub fn give_way(&mut self, now: u64) -> bool {
         self.charge(now);
         let Self { current: Some(current), real_time, fair, .. } = self else { return self.waiting() > 0 };
@@ -222,6 +224,7 @@ impl<T> Queue<T> {
     /// Makes the task that should run the current one; the old one waits. Returns false if that is the current one, or
     /// if there is none.
     #[must_use]
+    #[inline(always)]
     pub fn pick(&mut self, now: u64) -> bool {
         self.charge(now);
         let gives_way = core::mem::take(&mut self.gives_way);
@@ -251,6 +254,7 @@ impl<T> Queue<T> {
             match previous.class {
                 // One that was preempted stays the first of its priority.
                 Class::RealTime { .. } => self.queue_real_time(previous, gives_way),
+                Class::Fair { .. } if gives_way => self.queue_fair(previous, 0),
                 Class::Fair { .. } => {
                     let lag = self.fair.random() % (2 * turn + 1).min(SLICE_MIN);
                     self.queue_fair(previous, lag);
@@ -261,6 +265,7 @@ impl<T> Queue<T> {
     }
 
     /// Removes the current task, which sleeps or ends.
+    #[inline(always)]
     pub fn take_current(&mut self, now: u64) -> Option<Box<Entity<T>>> {
         self.charge(now);
         self.gives_way = false;
@@ -292,10 +297,14 @@ impl<T> Queue<T> {
     }
 
     /// Charges the current task for the time since the last call.
+    #[inline]
     fn charge(&mut self, now: u64) {
-        let delta = now.saturating_sub(self.charged);
-        self.charged = now;
         let Some(current) = &mut self.current else { return };
+        let delta = now.saturating_sub(self.charged);
+        if delta == 0 {
+            return;
+        }
+        self.charged = now;
         self.turn += delta;
         if current.class.weight().is_none() {
             return self.window.add(now, delta);
@@ -333,6 +342,7 @@ impl<T> Queue<T> {
     /// Queues a task `lag` nanoseconds behind its place. A task that has run is queued at random within as long
     /// again: tasks that only compute would otherwise stay in step, so that one that sleeps, but uses a bit more than
     /// its share, had to wait for all of them at once. What is charged is not changed.
+    #[inline]
     fn queue_fair(&mut self, entity: Box<Entity<T>>, lag: u64) {
         self.last += 1;
         let key = Key { rank: entity.runtime + scaled(lag, entity.pace), number: self.last };

@@ -32,9 +32,11 @@ impl<T> Default for Link<T> {
     }
 }
 
-/// The ordered set.
+/// The ordered set. Its first entity is kept beside the treap: most queues hold one entity or none.
 #[derive(Debug)]
 pub(super) struct Tree<T> {
+    /// `None` only if `root` is, too.
+    first: Subtree<T>,
     root: Subtree<T>,
     len: usize,
     random: u32,
@@ -42,7 +44,7 @@ pub(super) struct Tree<T> {
 
 impl<T> Default for Tree<T> {
     fn default() -> Self {
-        Self { root: None, len: 0, random: 0x9e37_79b9 }
+        Self { first: None, root: None, len: 0, random: 0x9e37_79b9 }
     }
 }
 
@@ -51,18 +53,29 @@ impl<T> Tree<T> {
         self.len
     }
 
+    #[inline]
     pub(super) const fn is_empty(&self) -> bool {
-        self.root.is_none()
+        self.first.is_none()
     }
 
     /// Adds an entity with a key that no other has.
+    #[inline]
     pub(super) fn insert(&mut self, mut entity: Box<Entity<T>>, key: Key) {
         self.len += 1;
         entity.link.key = key;
-        if self.root.is_none() {
-            self.root = Some(entity);
-            return;
+        match &mut self.first {
+            None => fill(&mut self.first, entity),
+            Some(first) if key < first.link.key => {
+                let later = core::mem::replace(first, entity);
+                self.insert_later(later);
+            }
+            Some(_) => self.insert_later(entity),
         }
+    }
+
+    /// Adds an entity that is not the first.
+    fn insert_later(&mut self, mut entity: Box<Entity<T>>) {
+        let key = entity.link.key;
         entity.link.height = self.next();
         let mut place = &mut self.root;
         while place.as_ref().is_some_and(|node| node.link.height >= entity.link.height) {
@@ -88,28 +101,38 @@ impl<T> Tree<T> {
     }
 
     /// Returns the first entity.
+    #[inline]
     pub(super) fn first(&self) -> Option<&Entity<T>> {
-        let mut node = self.root.as_deref()?;
-        while let Some(left) = node.link.left.as_deref() {
-            node = left;
-        }
-        Some(node)
+        self.first.as_deref()
     }
 
     /// Removes the first entity.
+    #[inline]
     pub(super) fn pop_first(&mut self) -> Option<Box<Entity<T>>> {
+        let first = self.first.take()?;
+        self.len -= 1;
+        if self.root.is_some() {
+            self.first = self.pop_later();
+        }
+        Some(first)
+    }
+
+    /// Removes the first entity of the treap.
+    fn pop_later(&mut self) -> Option<Box<Entity<T>>> {
         let mut place = &mut self.root;
         while place.as_ref()?.link.left.is_some() {
             place = &mut place.as_mut()?.link.left;
         }
-        let mut first = place.take()?;
-        *place = first.link.right.take();
-        self.len -= 1;
-        Some(first)
+        let mut least = place.take()?;
+        *place = least.link.right.take();
+        Some(least)
     }
 
     /// Removes the entity with that key.
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Entity<T>>> {
+        if self.first.as_ref()?.link.key == key {
+            return self.pop_first();
+        }
         let mut place = &mut self.root;
         while place.as_ref()?.link.key != key {
             let node = place.as_mut()?;
@@ -123,8 +146,18 @@ impl<T> Tree<T> {
 
     /// Returns the key of the first entity in order whose task meets a condition.
     pub(super) fn find(&self, meets: &mut impl FnMut(&T) -> bool) -> Option<Key> {
+        let first = self.first()?;
+        if first.task.as_ref().is_some_and(&mut *meets) {
+            return Some(first.link.key);
+        }
         find(self.root.as_deref(), meets)
     }
+}
+
+/// Puts an entity into an empty place. An assignment would call what drops an old one.
+#[inline]
+fn fill<T>(place: &mut Subtree<T>, entity: Box<Entity<T>>) {
+    core::mem::forget(place.replace(entity));
 }
 
 fn find<T>(node: Option<&Entity<T>>, meets: &mut impl FnMut(&T) -> bool) -> Option<Key> {
