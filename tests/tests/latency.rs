@@ -83,6 +83,9 @@ fn unmap(at: usize, len: usize) {
     call(libc::SYS_munmap, [at, len]);
 }
 
+/// A call, with its name.
+type Call = (&'static str, Box<dyn FnOnce()>);
+
 /// Runs each call beside a watcher on one CPU, and names those that keep the CPU too long.
 fn check(calls: Vec<Call>) {
     child::run(|| {
