@@ -15,6 +15,7 @@ mod differential;
 mod doc;
 mod driven;
 mod exec;
+mod exhaustion;
 mod fuzz;
 mod image;
 mod impairment;

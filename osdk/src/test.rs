@@ -16,7 +16,7 @@ use self::report::Ending;
 use crate::{
     build,
     cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
-    dialogue, impairment, ktest,
+    dialogue, exhaustion, impairment, ktest,
     libtest::{self, Tally},
     machine::Machine,
     peer,
@@ -57,6 +57,11 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     }
     if is_wanted(options, impairment::NAME, Place::Pollux) {
         total += on_bad_networks(options)?;
+    }
+    for scarcity in [&exhaustion::EXHAUSTION, &exhaustion::FAULTS] {
+        if is_wanted(options, scarcity.name, Place::Pollux) {
+            total += in_scarcity(scarcity, options)?;
+        }
     }
     if !runs.is_empty() {
         total += guest::run(&runs, options)?;
@@ -138,6 +143,21 @@ fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
         println!("    {network}");
         total += report::print(impairment::NAME, tally, &[], &[], &Ending { status: Some(0), elapsed, note });
     })?;
+    Ok(total)
+}
+
+/// Runs a program where memory ends, with each CPU count of the options.
+fn in_scarcity(scarcity: &exhaustion::Scarcity, options: &TestOptions) -> Result<Tally> {
+    let mut total = Tally::default();
+    for &smp in &options.smp {
+        let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
+        println!("{}, {}", report::title(kernel), scarcity.title);
+        scarcity.run(kernel, &options.hardware, options.long, |machine, tally, elapsed, note| {
+            println!("    {machine}");
+            total +=
+                report::print(scarcity.name, tally, &[], &[], &Ending { status: Some(0), elapsed, note });
+        })?;
+    }
     Ok(total)
 }
 

@@ -10,6 +10,7 @@ use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 
+use super::tmpfs::dynamic::Text;
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event::class::Class;
 use crate::core::file::traits::File;
@@ -18,13 +19,13 @@ use crate::machine::memory::transfer::Sink;
 /// An open generated file. A read from the start generates the text anew.
 pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
-    text: SpinLock<Arc<[u8]>>,
+    text: SpinLock<Text>,
 }
 
 impl OpenGeneratedFile {
     /// Opens `inode` without generating the text yet.
     pub(super) fn new(inode: Arc<Inode>) -> Self {
-        Self { inode, text: SpinLock::new(Arc::new([])) }
+        Self { inode, text: SpinLock::new(Text::default()) }
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
@@ -32,18 +33,14 @@ impl OpenGeneratedFile {
             return Err(Errno::EINVAL);
         };
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = report()?.into();
-            *self.text.lock() = fresh.clone();
+            let fresh = report()?;
+            // The text before is dropped without the lock.
+            drop(core::mem::replace(&mut *self.text.lock(), fresh.clone()));
             fresh
         } else {
             self.text.lock().clone()
         };
-        let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..)).unwrap_or_default();
-        if rest.is_empty() || to.remaining() == 0 {
-            return Ok(0);
-        }
-        let put = to.put(&rest[..rest.len().min(to.remaining())]);
-        if put == 0 { Err(Errno::EFAULT) } else { Ok(put) }
+        text.put(usize::try_from(offset).unwrap_or(usize::MAX), to)
     }
 }
 

@@ -12,9 +12,11 @@ use rules::abi::mode::Permissions;
 use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 use rules::linux::path::{self, SYMLINKS_MAX};
+use rules::machine::fallible;
 
 use super::mount::{self, Location};
 use super::tmpfs::inode::{Content, Inode};
+use crate::machine::memory::user::PATH_MAX;
 
 /// Where path lookups start, and the credentials that they use.
 #[derive(Clone)]
@@ -210,7 +212,7 @@ pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
             }
         }
         let parent = at.inode.directory()?.parent().ok_or(Errno::ENOENT)?;
-        names.push(parent.directory()?.name_of(&at.inode).ok_or(Errno::ENOENT)?);
+        add(&mut names, parent.directory()?.name_of(&at.inode).ok_or(Errno::ENOENT)?)?;
         at = at.sibling(parent);
     }
 }
@@ -225,7 +227,7 @@ pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
             break mount;
         }
         let home = at.home()?;
-        names.push(home.directory().ok()?.name_of(&at)?);
+        add(&mut names, home.directory().ok()?.name_of(&at)?).ok()?;
         at = home;
     };
     let mut path = match mount.covers() {
@@ -269,6 +271,17 @@ pub(crate) fn real(origin: &Origin, path: &[u8]) -> Result<Vec<u8>, Errno> {
         path = if target.starts_with(b"/") { target } else { [directory, &target].concat() };
     }
     Err(Errno::ELOOP)
+}
+
+/// Adds the name of the directory above.
+///
+/// # Errors
+/// `ENAMETOOLONG`: the path is too deep for `PATH_MAX`; trees may be deeper. `ENOMEM`.
+fn add(names: &mut Vec<Arc<[u8]>>, name: Arc<[u8]>) -> Result<(), Errno> {
+    if names.len() >= PATH_MAX / 2 {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    fallible::push(names, name)
 }
 
 fn written_out(names: &[Arc<[u8]>]) -> Vec<u8> {

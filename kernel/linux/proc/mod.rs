@@ -23,6 +23,7 @@ use rules::abi::mode::Permissions;
 
 use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
+use crate::linux::fs::tmpfs::dynamic;
 use crate::linux::fs::tmpfs::inode::{Content, Inode};
 use crate::linux::fs::tmpfs::superblock::FileSystemType;
 use crate::linux::fs::tree::OnlyTree;
@@ -71,7 +72,12 @@ fn populate(origin: &Origin) -> Result<(), Errno> {
 }
 
 fn make_report(origin: &Origin, path: &[u8], text: TextFn) -> Result<(), Errno> {
-    make(origin, path, NewFile::Special(Content::GeneratedFile(Box::new(move || Ok(text())))), 0o444)
+    make(
+        origin,
+        path,
+        NewFile::Special(Content::GeneratedFile(Box::new(move || dynamic::text(text())))),
+        0o444,
+    )
 }
 
 fn make(origin: &Origin, path: &[u8], new: NewFile, mode: u32) -> Result<(), Errno> {

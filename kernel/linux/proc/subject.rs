@@ -18,7 +18,9 @@ use rules::abi::mode::{FileType, Permissions};
 use super::{descriptors, maps, net, report, text};
 use crate::linux::fs::path;
 use crate::linux::fs::tmpfs::directory::Directory;
-use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
+use crate::linux::fs::tmpfs::dynamic::{
+    self, Destination, DynamicInode, DynamicNames, LISTED_MOST, Listed, Text,
+};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -97,7 +99,7 @@ pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> R
     Ok((entry, local))
 }
 
-type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
+type TextOf = fn(Subject) -> Result<Text, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
 /// A file in a subject's directory.
@@ -118,7 +120,7 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"fd", Entry::Descriptors),
     (b"limits", Entry::Text(text::limits)),
     (b"maps", Entry::Text(maps::maps)),
-    (b"mounts", Entry::Text(|_| Ok(report::mounts()))),
+    (b"mounts", Entry::Text(|_| dynamic::text(report::mounts()))),
     (b"net", Entry::Net),
     (b"root", Entry::Link(root)),
     (b"stat", Entry::Text(text::stat)),
@@ -173,8 +175,8 @@ impl DynamicNames for Processes {
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        let subjects = process_table::all().into_iter().map(|process| Subject::Process(process.pid()));
-        subjects.filter_map(|subject| listed(subject, from)).collect()
+        let subjects = process_table::all().map(|process| Subject::Process(process.pid()));
+        subjects.filter_map(|subject| listed(subject, from)).take(LISTED_MOST).collect()
     }
 }
 
@@ -190,9 +192,17 @@ impl DynamicNames for TaskNames {
 
     fn list(&self, from: u64) -> Vec<Listed> {
         let Ok(process) = self.0.process() else { return Vec::new() };
-        let mut tids: Vec<u32> = process.threads.lock().iter().map(|thread| thread.tid()).collect();
-        tids.sort_unstable();
-        tids.into_iter().filter_map(|tid| listed(Subject::Thread(process.pid(), tid), from)).collect()
+        let mut from = from;
+        let next = || {
+            // The list is by age, and so by ID but for a first thread that execve(2) has made of another.
+            let threads = process.threads.lock();
+            let tid =
+                threads.iter().map(|thread| thread.tid()).filter(|tid| u64::from(*tid) >= from).min()?;
+            drop(threads);
+            from = u64::from(tid) + 1;
+            listed(Subject::Thread(process.pid(), tid), 0)
+        };
+        core::iter::from_fn(next).take(LISTED_MOST).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use ostd::user::{ReturnReason, UserMode};
 use rules::abi::errno::Errno;
 
 use super::context::{Context, Held};
-use super::table;
+use super::{admission, table};
 use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
 use crate::linux::task::process::ExitStatus;
@@ -80,7 +80,10 @@ fn syscall(
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, held, user, resume);
-    let result = table::call(&mut context, number, arguments);
+    let result = match admission::admit(number) {
+        Ok(()) => table::call(&mut context, number, arguments),
+        Err(error) => Err(error),
+    };
     let restart = context.restart.get();
     if context.is_outdated() {
         *held = Held::of(thread);

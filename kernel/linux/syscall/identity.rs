@@ -100,6 +100,7 @@ pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: IdChange) -> Sys
         Kind::Users => credentials.change_users(after),
         Kind::Groups => credentials.groups = after,
     }
+    cx.space().set_administrators(credentials.can(Capability::SYS_ADMIN));
     Ok(0)
 }
 

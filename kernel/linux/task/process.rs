@@ -13,6 +13,7 @@ use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::credentials::Credentials;
+use rules::machine::fallible;
 
 use super::limits::ResourceLimits;
 use super::process_table;
@@ -28,6 +29,7 @@ use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
 use crate::machine::clock;
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
 
 /// The working directory and the umask of a process. `CLONE_FS` shares them; here only threads use it.
@@ -117,7 +119,7 @@ pub(crate) struct Process {
     /// Up to 15 bytes of the program's name, for prctl(2) and log messages.
     pub(crate) name: SpinLock<Vec<u8>>,
     /// The arguments of execve(2), each with its terminating zero byte.
-    pub(crate) arguments: SpinLock<Arc<[u8]>>,
+    pub(crate) arguments: SpinLock<Arc<PagedBytes>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
     /// The path of the program.
@@ -234,9 +236,13 @@ impl Process {
     }
 
     /// Makes the process visible: in the table of processes and among its parent's children.
-    pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
+    ///
+    /// # Errors
+    /// `ENOMEM`: it is not visible.
+    pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) -> Result<(), Errno> {
+        fallible::push(&mut *parent.children.lock(), self.clone())?;
         process_table::insert(self);
-        parent.children.lock().push(self.clone());
+        Ok(())
     }
 
     /// Returns the process ID.

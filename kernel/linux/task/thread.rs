@@ -88,7 +88,7 @@ impl Thread {
         run: Run,
         prepare: impl FnOnce(&Arc<Self>) -> Result<(), Errno>,
     ) -> Result<Arc<Self>, Errno> {
-        budget::try_reserve(COST).map_err(|_| Errno::EAGAIN)?;
+        let _grant = budget::grant(COST).map_err(|_| Errno::EAGAIN)?;
         let affinity = current().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
         let thread = Arc::new(Self {
             tid: AtomicU32::new(tid),

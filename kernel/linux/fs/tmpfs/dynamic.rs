@@ -11,10 +11,12 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::linux::credentials::Credentials;
+use rules::machine::fallible;
 use spin::Once;
 
 use super::inode::{Content, Inode};
 use crate::linux::fs::mount::Location;
+use crate::machine::memory::paged::PagedBytes;
 
 /// Generates the names of a dynamic directory.
 pub(crate) trait DynamicNames: Send + Sync {
@@ -24,9 +26,13 @@ pub(crate) trait DynamicNames: Send + Sync {
     /// `ENOENT`: nothing, or no longer.
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno>;
 
-    /// Returns the names whose keys are at least `from`, by ascending key.
+    /// Returns the first names whose keys are at least `from`, by ascending key: [`LISTED_MOST`] of them, or all. None
+    /// means that there are no more.
     fn list(&self, from: u64) -> Vec<Listed>;
 }
+
+/// How many names are listed at once, which bounds the memory that it takes. More than any fixed set of names has.
+pub(crate) const LISTED_MOST: usize = 32;
 
 /// The parts from which an inode is made.
 pub(crate) struct DynamicInode {
@@ -63,8 +69,21 @@ pub(crate) struct Destination {
 /// Returns a link's target; called whenever the link is read or followed.
 pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
+/// The text of a generated file, which every open file that reads it shares.
+pub(crate) type Text = Arc<PagedBytes>;
+
 /// Generates a file's text; called whenever the file is read from its start.
-pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Text, Errno> + Send + Sync>;
+
+/// Makes a text of some bytes.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn text(bytes: impl AsRef<[u8]>) -> Result<Text, Errno> {
+    let mut text = PagedBytes::default();
+    text.push(bytes.as_ref())?;
+    fallible::shared(text)
+}
 
 /// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
 pub(crate) const KEYS: u64 = 1 << 40;
@@ -98,7 +117,13 @@ impl DynamicDirectory {
 
     /// Returns the name of the inode with that number.
     pub(super) fn name_of(&self, number: u64) -> Option<Arc<[u8]>> {
-        let listed = self.names.list(0).into_iter().find(|listed| listed.number == number);
-        listed.map(|listed| listed.name.into())
+        let mut from = 0;
+        loop {
+            let listed = self.names.list(from);
+            from = listed.last()?.key + 1;
+            if let Some(found) = listed.into_iter().find(|listed| listed.number == number) {
+                return Some(found.name.into());
+            }
+        }
     }
 }

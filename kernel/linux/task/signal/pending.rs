@@ -9,6 +9,7 @@ use super::super::usage::Usage;
 use super::action::SigActions;
 use super::job::Change;
 use rules::abi::signal::{SigSet, Signal};
+use rules::machine::fallible;
 
 /// The parts of a `siginfo_t` that vary.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,7 @@ impl Pending {
             return;
         }
         self.signals = self.signals.with(info.signal);
-        if self.has_room(&info, most) && self.infos.try_reserve(1).is_ok() {
+        if self.has_room(&info, most) && fallible::reserve(&mut self.infos, 1).is_ok() {
             self.infos.push_back(info);
         }
     }

@@ -6,6 +6,7 @@ use rules::machine::abi::mman::Prot;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_up};
 use super::super::limits::Limits;
+use super::map::{Progress, Removed};
 use super::{AddressSpace, MapRequest, Placement};
 
 /// The bounds of the heap; neither need be page-aligned.
@@ -34,8 +35,8 @@ impl AddressSpace {
             return heap.end;
         }
         if new < old {
-            // The heap's area is anonymous, so it may be dropped under the lock.
-            drop(self.remove(&mut state, new..old));
+            // The heap's areas are anonymous, so they may be dropped under the lock.
+            while let Progress::Again = self.remove(&mut state, new..old, &mut Removed::new()) {}
         } else if new > old {
             // Linux keeps one page free behind the heap.
             if state.areas.overlapping(old..new + PAGE_SIZE).next().is_some() {
@@ -43,7 +44,7 @@ impl AddressSpace {
             }
             let placement = Placement::IfFree(old);
             let request = MapRequest::anonymous(placement, new - old, Prot::READ | Prot::WRITE);
-            if self.map_locked(&mut state, request).is_err() {
+            if self.map_locked(&mut state, &request, &mut Removed::new()).is_err() {
                 return heap.end;
             }
         }

@@ -19,7 +19,7 @@ impl AddressSpace {
     /// - `EACCES`: a shared mapping of a file that is not open for writing cannot become writable.
     pub(crate) fn protect(&self, range: Range<usize>, prot: Prot) -> Result<(), Errno> {
         let mut state = self.state.lock();
-        state.check_cut(&range)?;
+        let _cut = state.grant_cut(&range)?;
         let (end, result) = self.changeable(&state, &range, prot);
         if range.start < end {
             let changed = range.start..end;

@@ -2,7 +2,6 @@
 //!
 //! Source: mremap(2); Linux 6.1 mm/mremap.c.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use rules::abi::errno::Errno;
@@ -11,6 +10,7 @@ use rules::machine::vma::{Area, Backing as _, Traits};
 
 use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
+use super::map::{Progress, Removed};
 use super::{AddressSpace, Backing, Placement, State};
 
 /// Where a mapping may be moved when it is resized.
@@ -51,14 +51,17 @@ impl AddressSpace {
         if page_down(start) != start || new_len == 0 {
             return Err(Errno::EINVAL);
         }
-        let mut dropped = Vec::new();
-        // The removed areas are dropped after the lock is released.
-        let result = {
+        let old = start..start.saturating_add(old_len);
+        loop {
+            // The removed areas are dropped after the lock is released.
+            let mut dropped = Removed::new();
             let mut state = self.state.lock();
-            self.remap_locked(&mut state, start..start.saturating_add(old_len), new_len, to, &mut dropped)
-        };
-        drop(dropped);
-        result
+            let progress = self.remap_locked(&mut state, old.clone(), new_len, to, &mut dropped);
+            drop(state);
+            if let Progress::Done(addr) = progress? {
+                return Ok(addr);
+            }
+        }
     }
 
     fn remap_locked(
@@ -67,30 +70,35 @@ impl AddressSpace {
         mut old: Range<usize>,
         new_len: usize,
         to: Move,
-        dropped: &mut Vec<Area<Backing>>,
-    ) -> Result<usize, Errno> {
+        dropped: &mut Removed,
+    ) -> Result<Progress<usize>, Errno> {
         state.areas.at(old.start).ok_or(Errno::EFAULT)?;
         let fixed = match to {
             Move::To(addr) | Move::LeavingTo(addr) => Some(target(&old, addr, new_len)?),
             Move::Never | Move::IfNeeded | Move::Leaving(_) => None,
         };
         if let Some(target) = &fixed {
-            state.check_cut(target)?;
-            dropped.append(&mut self.remove(state, target.clone()));
+            let _cut = state.grant_cut(target)?;
+            if let Progress::Again = self.remove(state, target.clone(), dropped) {
+                return Ok(Progress::Again);
+            }
         }
         if old.len() > new_len {
             let tail = old.start + new_len..old.end;
-            state.check_cut(&tail)?;
-            dropped.append(&mut self.remove(state, tail.clone()));
+            let _cut = state.grant_cut(&tail)?;
+            if let Progress::Again = self.remove(state, tail.clone(), dropped) {
+                return Ok(Progress::Again);
+            }
             old.end = tail.start;
         }
         if old.len() == new_len && matches!(to, Move::Never | Move::IfNeeded) {
-            return Ok(old.start);
+            return Ok(Progress::Done(old.start));
         }
+        let _grant = budget::grant(4 * PAGE_SIZE)?;
         let area = self.check_resize(state, &old, new_len, to)?;
         let extendable = matches!(to, Move::Never | Move::IfNeeded) && old.end == area.end;
         if extendable && self.extend(state, &area, old.start + new_len) {
-            return Ok(old.start);
+            return Ok(Progress::Done(old.start));
         }
         let target = match (to, fixed) {
             (Move::Never, _) => return Err(Errno::ENOMEM),
@@ -103,7 +111,7 @@ impl AddressSpace {
         let start = target.start;
         let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
         self.relocate(state, area, old, target, if stays { None } else { Some(dropped) })?;
-        Ok(start)
+        Ok(Progress::Done(start))
     }
 
     /// Checks that the area of `old` can get `new_len` bytes, there or elsewhere, and returns the area.
@@ -129,7 +137,6 @@ impl AddressSpace {
         let added = if stays { new_len } else { new_len - old.len() };
         let counted = area.backing.is_private() && area.prot.contains(Prot::WRITE);
         self.check_limits(state, added, counted)?;
-        budget::try_reserve(4 * PAGE_SIZE)?;
         Ok(area.clone())
     }
 
@@ -154,19 +161,19 @@ impl AddressSpace {
         area: Area<Backing>,
         old: Range<usize>,
         target: Range<usize>,
-        dropped: Option<&mut Vec<Area<Backing>>>,
+        dropped: Option<&mut Removed>,
     ) -> Result<(), Errno> {
-        state.check_cut(&old)?;
+        let _cut = state.grant_cut(&old)?;
         let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
-        budget::try_reserve(tables * PAGE_SIZE)?;
+        let _tables = budget::grant(tables * PAGE_SIZE)?;
         let backing = area.backing.advanced(old.start - area.start);
         let new = Area { start: target.start, end: target.end, backing, ..area };
         if !old.is_empty() {
             self.table.relocate(&mut state.residency, old.clone(), target.start);
         }
         match dropped {
-            Some(dropped) if !old.is_empty() => dropped.append(&mut state.areas.remove(old)),
-            Some(_) => {}
+            // The old range is in one area. Of what was removed before, there is room for one more.
+            Some(dropped) => dropped.extend(state.areas.remove_first(old)),
             None => state.areas.update(old, |area| area.traits -= Traits::LOCKED),
         }
         state.areas.insert(new);

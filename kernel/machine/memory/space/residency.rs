@@ -7,7 +7,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
@@ -163,13 +162,16 @@ impl Residency {
         Some(first..leaf_end(last))
     }
 
-    /// Forgets the empty tables if there are too many, and returns them for the caller to take down.
-    pub(super) fn take_idle(&mut self) -> Vec<usize> {
-        if self.totals.idle <= IDLE_MAX {
-            return Vec::new();
+    /// Forgets the empty tables if there are too many, and returns them for the caller to take down. If the list is
+    /// full, there may be more.
+    pub(super) fn take_idle(&mut self) -> heapless::Vec<usize, { 2 * IDLE_MAX }> {
+        let mut taken = heapless::Vec::new();
+        if self.totals.idle > IDLE_MAX {
+            let idle = self.leaves.extract_if(.., |_, leaf| leaf.pages == 0).map(|(leaf, _)| leaf);
+            taken.extend(idle.take(2 * IDLE_MAX));
+            self.totals.idle -= taken.len();
         }
-        self.totals.idle = 0;
-        self.leaves.extract_if(.., |_, leaf| leaf.pages == 0).map(|(leaf, _)| leaf).collect()
+        taken
     }
 }
 

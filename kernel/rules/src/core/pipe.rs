@@ -18,6 +18,7 @@ use pollee::{Events, Readiness};
 use self::slot::Slot;
 pub use self::slot::{PAGE_SIZE, Page, Pages, PipeMode};
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// The largest write that is atomic.
 pub const PIPE_BUF: usize = 4096;
@@ -149,7 +150,8 @@ impl Pipe {
         if slots > MOST_SLOTS {
             return Err(Errno::ENOMEM);
         }
-        self.slots.try_reserve_exact(slots - self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        let more = slots - self.slots.len();
+        fallible::reserve_exact(&mut self.slots, more)?;
         self.slots.shrink_to(slots);
         self.capacity = slots;
         Ok(self.capacity())
