@@ -8,7 +8,6 @@ use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
 use rules::linux::access::Access;
-use rules::linux::capability::Capability;
 use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
@@ -108,7 +107,6 @@ pub(crate) fn start_program(
     }
     process.files().close_on_exec();
     *process.credentials.lock() = arguments.credentials;
-    image.space.set_administrators(arguments.credentials.can(Capability::SYS_ADMIN));
     if arguments.is_secure {
         // A privileged program must not be killed through its unprivileged parent (`begin_new_exec`).
         process.parent_death_signal.store(0, Ordering::Relaxed);

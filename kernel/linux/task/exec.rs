@@ -11,6 +11,7 @@ use elf::ElfBytes;
 use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD};
 use elf::endian::LittleEndian;
 use rules::abi::errno::Errno;
+use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 use rules::machine::abi::mman::Prot;
 use rules::machine::fallible;
@@ -85,6 +86,7 @@ pub(crate) fn load(
 ) -> Result<Image, Errno> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
+    space.set_administrators(arguments.credentials.can(Capability::SYS_ADMIN));
     // The stack is written through its user addresses, so the thread moves in before the image is complete.
     let previous = registers::move_to_space(space.clone());
     let image = build(file, &program, space, arguments, find);

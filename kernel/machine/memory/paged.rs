@@ -94,9 +94,6 @@ impl PagedBytes {
             if put < wanted {
                 break;
             }
-            if put == 0 {
-                return Ok(done);
-            }
         }
         let is_wanted = offset < self.len && to.remaining() > 0;
         if done == 0 && is_wanted { Err(Errno::EFAULT) } else { Ok(done) }
