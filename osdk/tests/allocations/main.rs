@@ -1,4 +1,4 @@
-//! Each allocation in the kernel that cannot fail has its bound, in words (bounds.md).
+//! Each allocation in the kernel that cannot fail has its bound, in words (bounds.txt).
 //!
 //! What a program can make long or many is asked for through `rules::machine::fallible`, which the kernel's budget
 //! answers. What remains here is small for each call or object, or made once.
@@ -86,11 +86,11 @@ fn complaints(found: &BTreeMap<String, Counts>, table: &BTreeMap<String, (Counts
 
 #[test]
 fn what_cannot_fail_has_a_bound() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/allocations/bounds.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/allocations/bounds.txt");
     let complaints = complaints(&found(), &table(&read(&path)));
     assert!(
         complaints.is_empty(),
-        "use rules::machine::fallible, or say in bounds.md what bounds these:\n{}\n",
+        "use rules::machine::fallible, or say in bounds.txt what bounds these:\n{}\n",
         complaints.join("\n")
     );
 }
