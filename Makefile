@@ -20,6 +20,7 @@ help:
 	@echo 'make proof     prove the protocols of the Pollee with z3, for any number of threads'
 	@echo 'make check     format, lints, documentation, direction of imports; warnings are errors'
 	@echo 'make doc       write the documentation of the crates as a site, and print its path'
+	@echo 'make book      make the book as a site that needs no internet, and print its path'
 	@echo 'make build     build the kernel'
 	@echo 'make image     make disk images with the tour: target/pollux-bios.img and target/pollux-uefi.img'
 	@echo 'make setup     install what is missing; the others do so too, when they need it'
@@ -58,9 +59,12 @@ bench-check:
 profile:
 	@$(if $(PROG),,echo 'make profile: say PROG=path' >&2; exit 125;) osdk/pollux profile $(if $(POLICY),--policy $(POLICY)) -- $(PROG) $(ARGS)
 
-.PHONY: proof
+.PHONY: proof book
 proof:
 	@osdk/pollux proof
+
+book:
+	@osdk/pollux book
 
 check:
 	@osdk/pollux check

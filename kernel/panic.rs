@@ -7,8 +7,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use ostd::cpu::CpuId;
 use ostd::panic::{abort, print_stack_trace};
 
-use crate::core::event::trace;
+use crate::linux::proc::trace::Line;
 use crate::machine::console::{self, println};
+use crate::machine::trace;
 
 /// How many events of each CPU are printed.
 const EVENTS: usize = 16;
@@ -42,7 +43,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     }
     for cpu in 0..ostd::cpu::num_cpus() {
         for event in trace::last(cpu, EVENTS) {
-            println!("{}", event);
+            println!("{}", Line(event));
         }
     }
     print_stack_trace();

@@ -14,7 +14,6 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::OnExec;
 use rules::linux::command_line;
 
-use crate::core::event::trace::{self, Level};
 use crate::linux::fs::open::{self, OpenHow};
 use crate::linux::syscall::enter;
 use crate::linux::syscall::execve;
@@ -22,7 +21,7 @@ use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
 use crate::linux::task::registers::Registers;
 use crate::linux::task::signal::pending::ThreadSignals;
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
@@ -31,6 +30,8 @@ use crate::machine::memory::budget;
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
+use crate::machine::memory::vdso;
+use crate::machine::trace::{self, Level};
 use crate::net;
 
 /// The first program, unless the command line names another with `init=`.
@@ -55,6 +56,9 @@ fn start_all() {
     budget::start(option("fail_alloc").and_then(|injection| injection.parse().ok()));
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
+    // Linux's word for a counter that must not be trusted.
+    let figures = clock::figures().filter(|_| option("tsc") != Some("unstable"));
+    let vdso = vdso::start(figures);
     report_options();
     set_trace();
     fs::boot::populate();
@@ -62,6 +66,7 @@ fn start_all() {
     scheduler::start_cpu();
     net::impairment::start(option("impair"));
     let started = [
+        vdso,
         clock::deferred::start(),
         console::start(),
         serial::start(),
@@ -89,11 +94,11 @@ fn start_init() -> Result<(), Errno> {
 
 fn run_init(thread: Arc<Thread>, mut context: UserContext) {
     let init = init_path();
-    let myself = Myself::new(&thread);
-    if let Err(errno) = prepare(&myself, &init, &mut context) {
+    let current = CurrentThread::new(&thread);
+    if let Err(errno) = prepare(&current, &init, &mut context) {
         give_up(format_args!("cannot run {}: {errno:?}", String::from_utf8_lossy(&init)));
     }
-    enter::run_as(&myself, context);
+    enter::run_as(&current, context);
     give_up(format_args!(
         "init has ended: {:?}",
         process_table::find(1).and_then(|init| *init.exit_status.lock())
@@ -133,7 +138,7 @@ fn option(name: &str) -> Option<&'static str> {
 }
 
 /// Opens the console as standard input, output and error, as for Linux's init, and loads the program.
-fn prepare(thread: &Myself, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
+fn prepare(thread: &CurrentThread, init: &[u8], context: &mut UserContext) -> Result<(), Errno> {
     const O_RDWR: u32 = 2;
     let process = thread.process();
     let origin = fs::boot::origin();

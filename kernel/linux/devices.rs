@@ -41,8 +41,8 @@ fn open_port(port: u32) -> Result<Arc<Terminal>, Errno> {
 
 fn open_ptmx() -> Result<Arc<dyn File>, Errno> {
     let master = pty::create()?;
-    let opener = thread::current().map(|thread| *thread.process().credentials.lock());
-    devpts::add(master.number(), pty::device(master.number()), opener.unwrap_or(Credentials::ROOT))?;
+    let opener = thread::current().map(|thread| thread.process().credentials.lock().clone());
+    devpts::add(master.number(), pty::device(master.number()), &opener.unwrap_or(Credentials::ROOT))?;
     Ok(master)
 }
 

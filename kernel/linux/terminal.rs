@@ -13,6 +13,7 @@ pub(crate) mod session;
 
 use alloc::sync::Arc;
 use core::task::Poll;
+use core::time::Duration;
 
 use pollee::{Events, Readiness};
 use rules::abi::errno::Errno;
@@ -25,7 +26,8 @@ use self::control::{RestrictedUse, TerminalOwner};
 use self::pty::{Side, Slave};
 use crate::core::event::class::Class;
 use crate::core::event::{self, Locked};
-use crate::core::file::traits::{File, WriteExtent};
+use crate::core::file::description::OpenFile;
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -49,6 +51,9 @@ pub(crate) struct Terminal {
     wire: Option<&'static dyn Wire>,
     device: DeviceNumber,
 }
+
+/// A read that leaves at most so many bytes tells the other end of room: `TTY_THRESHOLD_UNTHROTTLE`.
+const UNTHROTTLED: usize = 128;
 
 /// The state that the lock guards.
 struct TerminalState {
@@ -134,21 +139,45 @@ impl Terminal {
 
     /// Reads a line, or the available bytes: see [`Tty::read`].
     fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.read_with(|tty| tty.read(to))
+    }
+
+    fn read_with(
+        &self,
+        read: impl FnOnce(&mut Tty) -> Poll<Result<usize, Errno>>,
+    ) -> Poll<Result<usize, Errno>> {
         let mut state = self.state.lock();
-        let read = state.tty.read(to);
+        let read = read(&mut state.tty);
         let resumes = state.is_throttled && state.tty.has_room();
+        let is_drained = state.tty.readable_bytes() <= UNTHROTTLED;
         drop(state);
         if self.wire.is_none() {
             self.deliver();
+            if matches!(read, Poll::Ready(Ok(_))) && is_drained {
+                self.state.notify(Side::Master.hide(Events::OUT));
+            }
         } else if resumes {
             self.serve();
         }
         read
     }
 
+    /// Returns how long a read waits that is not for lines.
+    pub(crate) fn patience(&self) -> Option<Patience> {
+        let state = self.state.read();
+        let tty = &state.tty;
+        let time = Duration::from_millis(100) * u32::from(tty.patience());
+        (!tty.is_canonical()).then(|| Patience { minimum: tty.minimum(), time, unread: tty.readable_bytes() })
+    }
+
+    /// Reads what there is, however few bytes VMIN asks for more.
+    pub(crate) fn read_at_once(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.read_with(|tty| tty.read_at_once(to))
+    }
+
     /// Queues bytes for output until all are queued or the queue is full; `Pending` if none could be queued.
     fn write(&self, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        take_all(from, |from| {
+        let written = take_all(from, |from| {
             let mut state = self.state.lock();
             let count = state.tty.write(from);
             let failed = from.remaining() > 0 && state.tty.is_writable();
@@ -157,7 +186,12 @@ impl Terminal {
                 state.raise(Side::Master.hide(Events::READABLE));
             }
             TakeStep { count, failed }
-        })
+        });
+        if written.is_ready() {
+            // Each write is an edge for the end that wrote (`tty_write_unlock`).
+            self.state.notify(Events::OUT);
+        }
+        written
     }
 
     /// Moves bytes from and to the wire. A task calls it when the wire reports a change.
@@ -278,6 +312,29 @@ impl TerminalState {
     }
 }
 
+/// How long a read waits that is not for lines: VMIN and VTIME.
+pub(crate) struct Patience {
+    /// The fewest bytes.
+    pub(crate) minimum: usize,
+    /// The longest wait for the next byte; 0 is no limit, or no wait if `minimum` is 0.
+    pub(crate) time: Duration,
+    /// The bytes that are there.
+    pub(crate) unread: usize,
+}
+
+impl Patience {
+    /// Returns how a blocked read waits for its first byte.
+    fn wait_policy(this: Option<&Self>, waits_for: Events) -> WaitPolicy {
+        let has_limit = |this: &&Self| waits_for == Events::READABLE && this.minimum == 0;
+        WaitPolicy { limit: this.filter(has_limit).map(|this| this.time), ..WaitPolicy::default() }
+    }
+}
+
+/// Returns the terminal behind a description, if it is one: not a master.
+pub(crate) fn of(file: &OpenFile) -> Option<&Terminal> {
+    file.downcast::<Terminal>().or_else(|| file.downcast::<Slave>().map(|slave| &**slave.terminal()))
+}
+
 /// The result of one step of [`take_all`].
 struct TakeStep {
     /// Bytes that were taken.
@@ -339,6 +396,10 @@ impl File for Terminal {
 
     fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.state)
+    }
+
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
+        Patience::wait_policy(self.patience().as_ref(), waits_for)
     }
 
     fn bytes_readable(&self, _offset: u64) -> Result<usize, Errno> {

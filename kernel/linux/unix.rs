@@ -24,7 +24,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::unix::name::{Given, Name};
 use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind, Writer};
 use rules::net::abi::socket::{How, MessageFlags, Ucred, family, kind};
-use rules::net::socket::Options;
+use rules::net::socket::{Options, ROOM_FOR_OTHERS, SEND_ROOM};
 use rules::net::tcp::connection::RecvMode;
 
 use self::connect::QueuedConnection;
@@ -165,7 +165,7 @@ impl socket::Socket for UnixSocket {
         let mut state = self.endpoint.state.lock();
         state.listen(backlog, caller)?;
         // The longer backlog may have room for waiting sockets.
-        state.raise(Events::WRITABLE);
+        state.raise(ROOM_FOR_OTHERS);
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl socket::Socket for UnixSocket {
     }
 
     fn shut_down(&self, how: How) -> Result<(), Errno> {
-        let changed = Events::READABLE | Events::WRITABLE | Events::RDHUP;
+        let changed = Events::READABLE | SEND_ROOM | Events::RDHUP | ROOM_FOR_OTHERS;
         let peer = {
             let mut state = self.endpoint.state.lock();
             let peer = state.shut_down(how);
@@ -228,15 +228,17 @@ impl socket::Socket for UnixSocket {
         let is_datagram = own.kind() == Kind::Datagram;
         let (had_room, was_full) =
             (own.has_room(Writer::Peer), is_datagram && !own.has_room(Writer::Stranger));
+        let held = own.held();
         let result = own.receive(to, taking);
-        let makes_room = !had_room && own.has_room(Writer::Peer);
+        // Each piece that leaves is an edge for its sender (`sock_wfree`), unless it still has too much here.
+        let makes_room = own.held() < held && own.has_room(Writer::Peer);
         let peer = if makes_room { own.peer().cloned() } else { None };
         let is_full = was_full && !own.has_room(Writer::Stranger);
         drop(own);
         if let Some(peer) = peer
             && (!is_datagram || peer.sends_to(&self.endpoint))
         {
-            peer.announce_room();
+            if had_room { peer.state.notify(SEND_ROOM) } else { peer.announce_room() }
         }
         if was_full && !is_full {
             self.endpoint.notify_room();

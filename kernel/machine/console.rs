@@ -24,7 +24,7 @@ use self::canvas::Canvas;
 use self::framebuffer::Framebuffer;
 use crate::machine::clock;
 use crate::machine::clock::timer;
-use crate::machine::kernel_task::{KernelTask, Sleeper};
+use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 
 /// The delay from a change until it is drawn together with all others.
 const FRAME: Duration = Duration::from_millis(33);
@@ -36,7 +36,7 @@ macro_rules! println {
 pub(crate) use println;
 
 static DISPLAY: Once<Display> = Once::new();
-static PAINTER: KernelTask = KernelTask::new();
+static PAINTER: KernelTask = KernelTask::new(Urgency::Background);
 
 struct Display {
     text: SpinLock<Text, LocalIrqDisabled>,

@@ -11,9 +11,8 @@
 //!
 //! Why: decision 0041.
 
+use cryptoxide::chacha20::ChaCha20;
 use ostd::sync::SpinLock;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use spin::Once;
 
 use crate::machine::console::println;
@@ -21,7 +20,7 @@ use crate::machine::console::println;
 type StreamKey = [u8; 32];
 
 struct Generator {
-    key: ChaCha20Rng,
+    key: StreamKey,
     streams: u32,
 }
 
@@ -31,18 +30,19 @@ static GENERATOR: Once<SpinLock<Generator>> = Once::new();
 const RESEED_INTERVAL: u32 = 1024;
 
 /// Random bytes of which the generator keeps no state.
-pub(crate) struct Stream(ChaCha20Rng);
+pub(crate) struct Stream(ChaCha20);
 
 impl Stream {
     /// Makes a stream that is independent of all others.
     pub(crate) fn new() -> Self {
         let generator = GENERATOR.call_once(|| SpinLock::new(Generator::new()));
-        Self(generator.lock().split())
+        Self(cipher(&generator.lock().split()))
     }
 
-    /// Fills `bytes` with the next bytes.
+    /// Fills `bytes` with the next bytes. A stream has 2^38 of them.
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
+        bytes.fill(0);
+        self.0.process_mut(bytes);
     }
 }
 
@@ -60,7 +60,12 @@ pub(crate) fn word() -> u64 {
     let mut words = WORDS.lock();
     if words.left == 0 {
         let mut stream = Stream::new();
-        words.words.fill_with(|| stream.0.next_u64());
+        let mut word = || {
+            let mut bytes = [0; size_of::<u64>()];
+            stream.fill(&mut bytes);
+            u64::from_ne_bytes(bytes)
+        };
+        words.words.fill_with(&mut word);
         words.left = words.words.len();
     }
     words.left -= 1;
@@ -80,27 +85,30 @@ impl Generator {
         if ostd::arch::read_random().is_none() {
             println!("random: no RDRAND; the seed is timing alone");
         }
-        Self { key: ChaCha20Rng::from_seed(seed()), streams: 0 }
+        Self { key: seed(), streams: 0 }
     }
 
-    fn split(&mut self) -> ChaCha20Rng {
+    /// Returns the key of a stream, and replaces the generator's own.
+    fn split(&mut self) -> StreamKey {
         self.streams += 1;
-        let mut next = self.take_key();
+        let mut keys = [0; 2 * size_of::<StreamKey>()];
+        cipher(&self.key).process_mut(&mut keys);
+        let (next, stream) = keys.split_at(size_of::<StreamKey>());
+        self.key.copy_from_slice(next);
         if self.streams.is_multiple_of(RESEED_INTERVAL) {
-            for (byte, fresh) in next.iter_mut().zip(seed()) {
+            for (byte, fresh) in self.key.iter_mut().zip(seed()) {
                 *byte ^= fresh;
             }
         }
-        let stream = ChaCha20Rng::from_seed(self.take_key());
-        self.key = ChaCha20Rng::from_seed(next);
-        stream
-    }
-
-    fn take_key(&mut self) -> StreamKey {
         let mut key = StreamKey::default();
-        self.key.fill_bytes(&mut key);
+        key.copy_from_slice(stream);
         key
     }
+}
+
+/// Returns the cipher with a key that is used for one stream only.
+fn cipher(key: &StreamKey) -> ChaCha20 {
+    ChaCha20::new(key, &[0; 12])
 }
 
 /// Gathers thirty-two bytes from all sources. Each round runs the pool through the cipher, so that a source can add
@@ -115,7 +123,8 @@ fn seed() -> StreamKey {
         for (byte, fresh) in pool.iter_mut().zip(sample) {
             *byte ^= fresh;
         }
-        ChaCha20Rng::from_seed(pool).fill_bytes(&mut pool);
+        let key = core::mem::take(&mut pool);
+        cipher(&key).process_mut(&mut pool);
     }
     pool
 }

@@ -26,7 +26,7 @@ use super::virtio::{self, Card, ReceiveQueue};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
 use crate::machine::console::println;
-use crate::machine::kernel_task::{KernelTask, Sleeper};
+use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 
 /// The name that programs see.
 pub(crate) const NAME: &str = "eth0";
@@ -38,7 +38,7 @@ pub(crate) const MTU: u16 = 1500;
 const BATCH: usize = 64;
 
 static ETHERNET: Once<Ethernet> = Once::new();
-static SERVER: KernelTask = KernelTask::new();
+static SERVER: KernelTask = KernelTask::new(Urgency::Soon);
 
 /// The interface.
 pub(crate) struct Ethernet {

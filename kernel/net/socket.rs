@@ -79,7 +79,7 @@ pub(crate) enum Connect<'a> {
 
 /// The backlog of a listener, which a connecting socket enters.
 pub(crate) trait Backlog {
-    /// Returns what becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    /// Returns what raises [`ROOM_FOR_OTHERS`](rules::net::socket::ROOM_FOR_OTHERS) when there is room.
     fn room(&self) -> &Pollable;
 
     /// Enters the backlog, which connects the socket.
@@ -108,7 +108,7 @@ pub(crate) enum Addressee {
 
 /// The receive queue of another socket.
 pub(crate) trait Mailbox {
-    /// Returns what becomes [`WRITABLE`](pollee::Events::WRITABLE) when there is room.
+    /// Returns what raises [`ROOM_FOR_OTHERS`](rules::net::socket::ROOM_FOR_OTHERS) when there is room.
     fn room(&self) -> &Pollable;
 
     /// Appends a message.

@@ -25,7 +25,7 @@ use super::endpoint::Endpoint;
 use super::{demux, impairment};
 use crate::core::event::rank::{Rank, Ranked};
 use crate::machine::clock;
-use crate::machine::kernel_task::{KernelTask, Sleeper};
+use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 
 /// No timer.
 const NEVER: u64 = u64::MAX;
@@ -43,7 +43,7 @@ struct Queue {
 }
 
 static QUEUE: Ranked<Queue> = Ranked::new(Rank::Interface, Queue { entries: BTreeMap::new(), next: 0 });
-static SERVER: KernelTask = KernelTask::new();
+static SERVER: KernelTask = KernelTask::new(Urgency::Soon);
 
 impl Armed {
     pub(crate) const fn new() -> Self {

@@ -17,7 +17,7 @@ use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
 use rules::machine::fallible;
 use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_UDP, MessageFlags, family, kind};
-use rules::net::socket::Options;
+use rules::net::socket::{Options, SEND_ROOM};
 use rules::net::tcp::connection::RecvMode;
 use rules::net::tcp::packet::{Packet, PacketBatch};
 use rules::net::tcp::port::Owner;
@@ -299,6 +299,8 @@ impl super::socket::Socket for UdpSocket {
         let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
         let mut packets = PacketBatch::new();
         packets.push(packet);
+        // The packet leaves the socket's buffer before it arrives anywhere (`loopback_xmit`, `sock_wfree`).
+        self.endpoint.state.notify(SEND_ROOM);
         stack::send(packets);
         Poll::Ready(Ok(count))
     }

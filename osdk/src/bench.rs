@@ -26,6 +26,7 @@ use anyhow::{Context, Result};
 use pollux_protocol::job::Job;
 
 use self::results::{Clock, Results, Subject};
+pub(crate) use self::table::{grouped, target};
 use crate::{
     batch::{self, Ending},
     build,
@@ -90,13 +91,15 @@ pub(crate) fn command(options: &BenchOptions) -> Result<ExitCode> {
         }
     }
     let directory = project::target().join("bench");
-    write(&directory, "results.json", &serde_json::to_string_pretty(&results.to_json())?)?;
+    let mut json = results.to_json();
+    json["machine"] = machine(options).into();
+    write(&directory, "results.json", &serde_json::to_string_pretty(&json)?)?;
     let table = table::markdown(&results, &subjects);
     write(&directory, "results.md", &table)?;
     for (name, plot) in report::plots(&results, &subjects)? {
         write(&directory, &format!("{name}.svg"), &plot)?;
     }
-    let page = report::html(&results, &subjects, &machine(), &table)?;
+    let page = report::html(&results, &subjects, &machine(options), &table)?;
     write(&directory, "report.html", &page)?;
     print!("{table}");
     eprintln!("pollux: {} in {:.0?}", directory.display(), started.elapsed());
@@ -121,8 +124,13 @@ fn compare(options: &BenchOptions) -> Result<ExitCode> {
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Returns the plots of a record, as SVG by the names of their rows.
+pub(crate) fn plots(record: &serde_json::Value) -> Result<Vec<(String, String)>> {
+    report::plots(&Results::from_json(record), &Subject::ALL)
+}
+
 /// Describes the machine that the figures come from.
-fn machine() -> String {
+fn machine(options: &BenchOptions) -> String {
     let first_line = |mut command: std::process::Command| {
         let output = command.output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
@@ -132,9 +140,11 @@ fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let way = if has_kvm() { "KVM" } else { "software emulation" };
+    let times =
+        if options.no_wall { String::new() } else { format!(" Wall times: {way}, one CPU unless said.") };
     format!(
-        "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm. Wall times: {}, one CPU unless said. {}, on {}.",
-        if has_kvm() { "KVM" } else { "software emulation" },
+        "Instructions: -icount shift=0, one CPU, -cpu max,-erms,-fsrm.{times} {}, on {}.",
         first_line(qemu).unwrap_or_default(),
         cpu.unwrap_or("an unknown CPU")
     )

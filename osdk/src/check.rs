@@ -12,10 +12,12 @@ use crate::{
 };
 
 /// Cargo's arguments for the crates that run on the host.
-const HOST: [&str; 6] = [
+const HOST: [&str; 8] = [
+    "--package=exercises",
     "--package=frames",
     "--package=pollee",
     "--package=rules",
+    "--package=vdso",
     "--package=handover",
     "--package=pollux-osdk",
     "--package=pollux-protocol",
@@ -48,11 +50,16 @@ fn steps() -> Vec<(String, Command)> {
             "imports in the kernel".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=layers"]),
         ),
-        ("the proof".to_owned(), proof()),
+        ("the proof".to_owned(), kit(&["proof"])),
+        ("the book".to_owned(), kit(&["book", "--check"])),
         ("the table of atomic accesses".to_owned(), accesses()),
         (
             "what comments and documents name".to_owned(),
             cargo("", "test", &["--quiet", "--package=pollux-osdk", "--test=truth"]),
+        ),
+        (
+            "the solutions of the book's exercises".to_owned(),
+            cargo("", "test", &["--quiet", "--package=exercises", "--features=solved"]),
         ),
         ("the host's crates".to_owned(), clippy("", &[&HOST[..], &["--all-targets"]].concat())),
         ("the model check".to_owned(), explored("loom")),
@@ -119,10 +126,10 @@ fn documentation(directory: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The kit again, which installs the solver where it is missing.
-fn proof() -> Command {
+/// The kit again, which installs what this step needs where it is missing.
+fn kit(arguments: &[&str]) -> Command {
     let mut command = Command::new(project::root().join("osdk/pollux"));
-    command.arg("proof");
+    command.args(arguments);
     command
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Check,
     /// Write the documentation of our crates as a site, print its path and open it where there is a display
     Doc,
+    /// Make the book of kernel/book as a site, print its path and open it where there is a display
+    Book(BookOptions),
     /// Make bootable disk images with the tour: target/pollux-bios.img and target/pollux-uefi.img
     Image(ImageOptions),
     /// Pack the initramfs that `cargo osdk run` takes: it plays the tour on the console
@@ -49,6 +51,16 @@ pub(crate) struct BuildOptions {
     /// The policy of the Pollee: when it caches events
     #[arg(long, value_enum, default_value_t)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Args)]
+pub(crate) struct BookOptions {
+    /// Check spelling, too, and open nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Record the results of the last whole `bench`, from which the book takes its numbers
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) record: bool,
 }
 
 #[derive(Args)]
@@ -276,6 +288,7 @@ mod tests {
             | Command::Proof
             | Command::Check
             | Command::Doc
+            | Command::Book(_)
             | Command::Image(_)
             | Command::Initramfs => Err("another command".into()),
         }

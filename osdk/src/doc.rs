@@ -27,9 +27,7 @@ pub(crate) fn command() -> Result<ExitCode> {
         bail!("rustdoc wrote no {}", start.display());
     }
     println!("{}", start.display());
-    if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some()) {
-        open(&start);
-    }
+    open_on_display(&start);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,8 +46,10 @@ fn join(site: &Path) -> Result<()> {
     symlink("../doc", &kernel).with_context(|| format!("cannot make {}", kernel.display()))
 }
 
-/// Opens a file in the desktop's browser, if there is one. The user has the printed path otherwise.
-fn open(file: &Path) {
-    let silent = || Stdio::null();
-    let _ = Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
+/// Opens a file in the desktop's browser, if there is a display and a browser. The user has the printed path otherwise.
+pub(crate) fn open_on_display(file: &Path) {
+    if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some()) {
+        let silent = || Stdio::null();
+        let _ = Command::new("xdg-open").arg(file).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
+    }
 }

@@ -4,10 +4,16 @@
 //! (kernel/rules, `net/impairment`).
 //! Why: decision 0071.
 
-use std::{path::Path, time::Duration};
+use std::{
+    panic::resume_unwind,
+    path::Path,
+    slice,
+    thread::{self, ScopedJoinHandle},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
-use pollux_protocol::message::Cause;
+use pollux_protocol::{job::Job, message::Cause};
 
 use crate::{
     batch, build,
@@ -57,23 +63,49 @@ pub(crate) fn run(
     job.env = exec::environment(&words)?;
     let mut files = Initramfs::new()?;
     files.copy(&program.path, &guest)?;
-    for network in &NETWORKS[..if is_long { NETWORKS.len() } else { FEW }] {
+    let networks = &NETWORKS[..if is_long { NETWORKS.len() } else { FEW }];
+    let machine = |network: &&str| {
         let mut hardware = HardwareOptions { icount: true, ..hardware.clone() };
         hardware.append.push(format!("impair={network}"));
-        let machine = Machine::prepare(KernelOptions { smp: 1, ..kernel }, &hardware)?;
-        batch::run(&machine, &files, std::slice::from_ref(&job), |_, record| {
-            let stdout = String::from_utf8_lossy(&record.stdout);
-            let stderr = String::from_utf8_lossy(&record.stderr);
-            let (status, elapsed, reason) = match record.result {
-                batch::Ending::Ended(end) => {
-                    let is_late = end.cause == Cause::Timeout;
-                    let reason = if is_late { "ended by its time limit" } else { "" };
-                    (Some(end.exit_status()), end.elapsed, reason.to_owned())
-                }
-                batch::Ending::Down(reason) => (None, Duration::ZERO, reason),
-            };
-            seen(network, libtest::tally(&stdout, status), elapsed, format!("{stdout}{stderr}{reason}"));
-        })?;
+        Machine::prepare(KernelOptions { smp: 1, ..kernel }, &hardware)
+    };
+    let machines = networks.iter().map(machine).collect::<Result<Vec<_>>>()?;
+    // Together: a machine that counts instructions uses one CPU of the host, and does not notice the others.
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> =
+            machines.iter().map(|machine| scope.spawn(|| connect_on(machine, &files, &job))).collect();
+        running.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    for (network, outcome) in networks.iter().zip(outcomes) {
+        let outcome = outcome.unwrap_or_else(|panic| resume_unwind(panic))?;
+        seen(network, outcome.tally, outcome.elapsed, outcome.note);
     }
     Ok(())
+}
+
+/// What the connections did on one network.
+struct Outcome {
+    tally: Tally,
+    elapsed: Duration,
+    note: String,
+}
+
+/// Runs the connections on the network of `machine`.
+fn connect_on(machine: &Machine, files: &Initramfs, job: &Job) -> Result<Outcome> {
+    let mut outcome = None;
+    batch::run(machine, files, slice::from_ref(job), |_, record| {
+        let stdout = String::from_utf8_lossy(&record.stdout);
+        let stderr = String::from_utf8_lossy(&record.stderr);
+        let (status, elapsed, reason) = match record.result {
+            batch::Ending::Ended(end) => {
+                let is_late = end.cause == Cause::Timeout;
+                let reason = if is_late { "ended by its time limit" } else { "" };
+                (Some(end.exit_status()), end.elapsed, reason.to_owned())
+            }
+            batch::Ending::Down(reason) => (None, Duration::ZERO, reason),
+        };
+        let note = format!("{stdout}{stderr}{reason}");
+        outcome = Some(Outcome { tally: libtest::tally(&stdout, status), elapsed, note });
+    })?;
+    outcome.context("the machine did not run its job")
 }

@@ -6,6 +6,7 @@
 mod backlog;
 mod batch;
 mod bench;
+mod book;
 mod build;
 mod check;
 mod cli;
@@ -16,6 +17,7 @@ mod doc;
 mod driven;
 mod exec;
 mod exhaustion;
+mod failures;
 mod fuzz;
 mod image;
 mod impairment;
@@ -45,6 +47,7 @@ mod symbols;
 mod test;
 mod toolchain;
 mod twin;
+mod venv;
 mod visit;
 mod visited;
 mod workload;
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Proof => proof::command(),
         Command::Check => check::command(),
         Command::Doc => doc::command(),
+        Command::Book(options) => book::command(options),
         Command::Image(options) => image::command(options),
         Command::Initramfs => build::initramfs_command(),
     };

@@ -5,7 +5,7 @@
 use std::{
     io::{self, Write},
     path::Path,
-    process::ExitCode,
+    process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
 };
@@ -50,12 +50,35 @@ const REQUESTS: u32 = 2000;
 /// A visit: one check of the server.
 type Errand = (&'static str, fn(u16, usize) -> Result<()>);
 
-const ERRANDS: [Errand; 7] = [
+const ERRANDS: [Errand; 9] = [
     ("a page and what is not there", |port, _| {
         let mut visit = Visit::begin(port)?;
         ensure!(visit.get("/none")?.0 == 404, "a page that is not there");
         ensure!(visit.get("/counters")?.0 == 200, "no counters");
         ensure!(String::from_utf8_lossy(&visit.get("/")?.1).contains("Pollux"), "another page");
+        Ok(())
+    }),
+    ("the stream behind the page", |port, _| {
+        let events = visit::events(port, "/live", 6)?;
+        let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+        ensure!(names == ["counters", "trace"].repeat(3), "the events {names:?}");
+        // The first message tells what was before; Linux has neither file.
+        let (counters, trace) = (&events[0].1, &events[1].1);
+        let is_told = counters.starts_with("class") && trace.contains("sleeps");
+        ensure!(is_told || counters.is_empty() && trace.is_empty(), "it says {counters}{trace}");
+        Visit::begin(port)?.compare_bytes(100)
+    }),
+    ("the page in a browser", |port, _| {
+        // Debian's Chromium, where it is installed. Root has no sandbox.
+        let mut browser = Command::new("chromium");
+        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]);
+        let shown = match browser.arg(format!("http://127.0.0.1:{port}/")).output() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            shown => String::from_utf8_lossy(&shown?.stdout).into_owned(),
+        };
+        let state = shown.split_once("id=\"state\">").and_then(|(_, rest)| rest.split('<').next());
+        let state = state.unwrap_or("no page");
+        ensure!(state.contains(" messages, ") && !state.starts_with('0'), "the page says: {state}");
         Ok(())
     }),
     ("sizes around those of segments", |port, _| {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::{
     build,
     cli::{Firmware, HardwareOptions, Kernel, KernelOptions, Mebibytes, Policy},
+    failures,
     libtest::Tally,
     machine::Machine,
     session::{Event, Session},
@@ -62,7 +63,6 @@ enum Damage {
 
 /// Starts the machines one after the other.
 pub(crate) fn run(hardware: &HardwareOptions, extent: Extent) -> Result<Tally> {
-    println!("Disk images");
     let kernel = build::kernel(Policy::default(), crate::toolchain::Output::OnFailure)?;
     let initramfs = fs::read(build::initramfs()?)?;
     let mut total = Tally::default();
@@ -209,6 +209,7 @@ fn report(case: &Case, said: &Said, elapsed: Duration) -> Tally {
     if !passed {
         said.log.lines().for_each(|line| println!("    | {line}"));
         said.screen.iter().for_each(|row| println!("    screen | {row}"));
+        failures::add(&format!("{firmware:?}, {mebibytes} MiB, {smp} CPUs{disk}"), &[&said.log]);
     }
     Tally { passed: passed.into(), failed: (!passed).into(), ..Tally::default() }
 }

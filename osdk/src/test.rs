@@ -16,7 +16,7 @@ use self::report::Ending;
 use crate::{
     build,
     cli::{Kernel, KernelOptions, Place, Policy, TestOptions},
-    dialogue, exhaustion, impairment, ktest,
+    dialogue, exhaustion, failures, impairment, ktest,
     libtest::{self, Tally},
     machine::Machine,
     peer,
@@ -39,6 +39,7 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     }
     if options.on.contains(&Place::Images) && options.programs.is_empty() && options.filter.is_none() {
         let extent = if options.all_machines { Extent::Full } else { Extent::Short };
+        failures::start("Disk images");
         total += starts::run(&options.hardware, extent)?;
     }
     let runs = matrix(&options.on, &options.smp, &options.policy);
@@ -66,6 +67,7 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     if !runs.is_empty() {
         total += guest::run(&runs, options)?;
     }
+    failures::print();
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.passed + total.failed == 0 {
         bail!("no test case was run");
@@ -90,7 +92,7 @@ fn is_meant(options: &TestOptions, name: &str) -> bool {
 fn at_a_terminal(options: &TestOptions) -> Result<Tally> {
     let smp = options.smp.iter().copied().max().unwrap_or(1);
     let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
-    println!("At a terminal, {smp} CPUs");
+    failures::start(&format!("At a terminal, {smp} CPUs"));
     // Build now, so that the time until the first answer is the guest's.
     build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
     build::program("tour")?;
@@ -105,7 +107,7 @@ fn over_the_network(
     kernel: KernelOptions,
     options: &TestOptions,
 ) -> Result<Tally> {
-    println!("{}, with a network card", report::title(kernel));
+    failures::start(&format!("{}, with a network card", report::title(kernel)));
     let started = Instant::now();
     let (tally, note) = (visited.run)(kernel, &options.hardware, options.long)?;
     if tally.failed == 0 {
@@ -125,7 +127,7 @@ fn on_cables(runs: &[KernelOptions], cpus: &[u8]) -> Vec<KernelOptions> {
 
 /// Boots a machine whose network cable ends in the kit, and sends it bad packets.
 fn on_a_cable(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
-    println!("{}, with a network cable", report::title(kernel));
+    failures::start(&format!("{}, with a network cable", report::title(kernel)));
     if kernel.on == Kernel::Pollux {
         build::kernel(kernel.policy, toolchain::Output::OnFailure)?;
     }
@@ -137,7 +139,7 @@ fn on_a_cable(kernel: KernelOptions, options: &TestOptions) -> Result<Tally> {
 /// Runs connections over networks that lose, reorder and damage packets.
 fn on_bad_networks(options: &TestOptions) -> Result<Tally> {
     let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy: Policy::default() };
-    println!("Pollux, instructions counted, on bad networks");
+    failures::start("Pollux, instructions counted, on bad networks");
     let mut total = Tally::default();
     impairment::run(kernel, &options.hardware, options.long, |network, tally, elapsed, note| {
         println!("    {network}");
@@ -168,7 +170,7 @@ fn print_driven(name: &str, tally: Tally, started: Instant, note: String) -> Tal
 
 /// Runs the tests that need no kernel.
 fn on_host(options: &TestOptions) -> Result<Tally> {
-    println!("Host");
+    failures::start("Host");
     let mut total = Tally::default();
     let programs = build::host_tests()?.into_iter().chain(build::random_schedules()?);
     for program in programs.chain(build::frames_model_check()?) {
@@ -213,7 +215,7 @@ fn run(program: &Executable, options: &TestOptions) -> Result<(Output, Ending)> 
 fn in_kernel(options: &TestOptions) -> Result<Tally> {
     let mut total = Tally::default();
     for &policy in &options.policy {
-        println!("Inside the kernel, {policy:?} Pollee");
+        failures::start(&format!("Inside the kernel, {policy:?} Pollee"));
         let image = build::ktest_kernel(policy, options.filter.as_deref())?;
         let kernel = KernelOptions { on: Kernel::Pollux, smp: 1, policy };
         let started = Instant::now();

@@ -1,4 +1,4 @@
-//! A client of the HTTP server in the guest (tests/src/bin/httpd.rs): sends requests and checks the answers.
+//! A client of the HTTP server in the guest (tests/src/bin/httpd/main.rs): sends requests and checks the answers.
 //!
 //! Source: RFC 9112, as far as that server implements it.
 
@@ -68,6 +68,26 @@ impl Visit {
         self.stream.read_exact(&mut answer).context("the answer ends early")?;
         Ok((status.context("an answer without a status")?, answer))
     }
+}
+
+/// Asks for a stream of server-sent events, and returns the names and the data of the first `count`.
+pub(crate) fn events(port: u16, path: &str, count: usize) -> Result<Vec<(String, String)>> {
+    let mut stream = connect(port)?;
+    let head = format!("GET {path} HTTP/1.1\r\nHost: pollux\r\n\r\n");
+    stream.get_mut().write_all(head.as_bytes()).context("cannot ask")?;
+    let (mut events, mut name, mut data) = (Vec::new(), String::new(), String::new());
+    while events.len() < count {
+        let mut line = String::new();
+        ensure!(stream.read_line(&mut line).context("no event")? > 0, "the stream ends");
+        if let Some(word) = line.strip_prefix("event: ") {
+            word.trim_end().clone_into(&mut name);
+        } else if let Some(text) = line.strip_prefix("data:") {
+            data.push_str(text.trim_start());
+        } else if line == "\n" && !name.is_empty() {
+            events.push((std::mem::take(&mut name), std::mem::take(&mut data)));
+        }
+    }
+    Ok(events)
 }
 
 /// Connects to the server behind this port of the host.

@@ -11,6 +11,7 @@ pub mod child;
 pub mod epoll;
 pub mod errno;
 pub mod fd;
+pub mod inotify;
 pub mod limit;
 pub mod memory;
 pub mod poll;

@@ -40,6 +40,7 @@ pub extern "C" fn answer() {
             };
             print!("{}|{is_secure}", join(ids.iter().map(u32::to_string)));
         }
+        "nap" => std::thread::sleep(std::time::Duration::from_millis(300)),
         "process" => print!("{}", process::id()),
         "stack" => print!("{}", use_stack(6 << 20)),
         "deeper stack" => print!("{}", use_stack(100 << 20)),

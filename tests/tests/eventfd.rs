@@ -214,3 +214,34 @@ fn bad_addresses_are_efault() {
     };
     assert_eq!((read, write), (Err(Errno::EFAULT), Err(Errno::EFAULT)));
 }
+
+#[test]
+fn a_writev_adds_each_buffer_on_its_own() {
+    let event = nonblocking(0);
+    let (one, two) = (1_u64.to_ne_bytes(), 2_u64.to_ne_bytes());
+    let writev = |parts: &[&[u8]]| {
+        let parts: Vec<[usize; 2]> =
+            parts.iter().map(|part| [part.as_ptr() as usize, part.len()]).collect();
+        // SAFETY: the kernel only reads.
+        unsafe {
+            sys::call(
+                libc::SYS_writev,
+                [event.number() as usize, parts.as_ptr() as usize, parts.len()],
+            )
+        }
+    };
+    assert_eq!(writev(&[&one, &two]), Ok(16));
+    assert_eq!(event.read_u64(), Ok(3));
+    assert_eq!(writev(&[&one[..4], &one[4..]]), Err(Errno::EINVAL), "no buffer has a value");
+    assert_eq!(writev(&[&two, &one[..4]]), Ok(8));
+    assert_eq!(
+        writev(&[&[1_u64.to_ne_bytes(), [0xff; 8]].concat(), &one]),
+        Ok(8),
+        "a short write ends it"
+    );
+    assert_eq!(event.read_u64(), Ok(3));
+    assert_eq!(writev(&[&[0xff; 8]]), Err(Errno::EINVAL), "no value");
+    assert_eq!(writev(&[]), Ok(0));
+    assert_eq!(writev(&[&one, &MOST.to_ne_bytes()]), Ok(8), "the second would block");
+    assert_eq!(event.read_u64(), Ok(1));
+}

@@ -305,3 +305,36 @@ fn a_program_may_bring_its_owner() {
     });
     fs::remove_file(path).unwrap();
 }
+
+/// Starts a child whose end is told by `signal`; it ends when the other end of `until` is closed.
+fn child_with_exit_signal(signal: i32, until: &fd::Fd) {
+    // SAFETY: the child uses its own copy of the memory.
+    let pid = unsafe { sys::call(libc::SYS_clone, [signal as usize, 0, 0, 0, 0]) }.unwrap();
+    if pid == 0 {
+        let _ = until.read(1);
+        child::exit(0);
+    }
+}
+
+#[test]
+fn a_program_is_told_of_children_from_before_by_sigchld_alone() {
+    for exit_signal in [libc::SIGKILL, libc::SIGTERM] {
+        let status = child::status(|| {
+            let (until, closed_by_exec) = fd::pipe2(libc::O_CLOEXEC).unwrap();
+            child_with_exit_signal(exit_signal, &until);
+            let environment = ["POLLUX_WITNESS=nap"];
+            let error = exec(&witness(), &[""], &environment);
+            drop(closed_by_exec);
+            panic!("{error:?}");
+        });
+        assert_eq!(status, Status::Exited(0));
+    }
+    // Without another program, the parent gets the signal that it asked for.
+    let status = child::status(|| {
+        let (until, closed) = fd::pipe();
+        drop(closed);
+        child_with_exit_signal(libc::SIGTERM, &until);
+        std::thread::sleep(std::time::Duration::from_secs(20));
+    });
+    assert_eq!(status, Status::Killed(libc::SIGTERM));
+}

@@ -214,3 +214,28 @@ fn clone_refuses_what_does_not_go_together() {
     assert_eq!(clone(libc::CLONE_SIGHAND), Err(Errno::EINVAL));
     assert_eq!(clone(libc::CLONE_FS | libc::CLONE_NEWNS), Err(Errno::EINVAL));
 }
+
+#[test]
+fn a_child_finds_its_own_id_where_the_parent_asked_for_it() {
+    /// `CLONE_CHILD_SETTID`, `CLONE_CHILD_CLEARTID`.
+    const FLAGS: [usize; 2] = [0x100_0000, 0x120_0000];
+    for flags in FLAGS {
+        child::run(|| {
+            let mut id = 7_i32;
+            let at = (&raw mut id).addr();
+            // SAFETY: the child uses its own copy of the memory.
+            let pid = unsafe {
+                sys::call(libc::SYS_clone, [flags | libc::SIGCHLD as usize, 0, 0, at, 0])
+            };
+            if pid == Ok(0) {
+                // SAFETY: the variable is ours; the kernel has written it.
+                let found = unsafe { (&raw const id).read_volatile() };
+                child::exit(i32::from(found != sys::getpid()));
+            }
+            let pid = pid.unwrap() as i32;
+            let status = child::wait4(pid, 0).unwrap().unwrap();
+            assert_eq!(status, (pid, 0));
+            assert_eq!(id, 7);
+        });
+    }
+}

@@ -71,6 +71,8 @@ fn wrong_arguments_are_refused() {
     assert_eq!(set(0, &[1 << 63]), Err(Errno::EINVAL));
     assert_eq!(set(i32::MAX, &[1]), Err(Errno::ESRCH));
     assert_eq!(get(i32::MAX), Err(Errno::ESRCH));
+    assert_eq!(get(-1), Err(Errno::ESRCH));
+    assert_eq!(set(-1, &[1]), Err(Errno::ESRCH));
     let get = |size: usize, at: usize| call(libc::SYS_sched_getaffinity, [0, size, at]);
     assert_eq!(get(7, UNMAPPED), Err(Errno::EINVAL));
     assert_eq!(get(0, UNMAPPED), Err(Errno::EINVAL));

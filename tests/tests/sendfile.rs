@@ -246,3 +246,16 @@ fn local_sockets_and_datagrams_take_files_too() {
         "a socket is no file"
     );
 }
+
+#[test]
+fn an_eventfd_takes_no_bytes() {
+    let (path, _) = file("eventfd", 64);
+    let from = fd::open(&path, O_RDONLY, 0).unwrap();
+    let event = fd::eventfd(0, libc::EFD_NONBLOCK).unwrap();
+    assert_eq!(sendfile(&event, &from, 0, 8), Err(Errno::EINVAL));
+    assert_eq!(sendfile(&event, &from, 0, 0), Ok(0));
+    assert_eq!(event.read_u64(), Err(Errno::EAGAIN));
+    assert_eq!(from.read(1).map(|bytes| bytes.len()), Ok(1), "the offset did not move");
+    let null = fd::open("/dev/null", O_WRONLY, 0).unwrap();
+    assert_eq!(sendfile(&null, &from, 0, 8), Ok(8));
+}

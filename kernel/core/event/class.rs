@@ -2,8 +2,8 @@
 
 use pollee::Count;
 
-use super::trace::{self, Kind};
 use crate::machine::per_cpu::{CPUS, CacheLines, Counter, PerCpu};
+use crate::machine::trace::{self, Kind};
 
 /// The class of an object; the counters of `/proc/pollee` have a line for each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,6 +14,7 @@ pub(crate) enum Class {
     TimerFd,
     SignalFd,
     PidFd,
+    Inotify,
     Epoll,
     Console,
     Pty,
@@ -31,12 +32,13 @@ impl Class {
     const NUMBER: usize = Self::Inode as usize + 1;
 
     /// The classes that have counters.
-    pub(crate) const COUNTED: [Self; 11] = [
+    pub(crate) const COUNTED: [Self; 12] = [
         Self::Pipe,
         Self::EventFd,
         Self::TimerFd,
         Self::SignalFd,
         Self::PidFd,
+        Self::Inotify,
         Self::Epoll,
         Self::Console,
         Self::Pty,
@@ -52,6 +54,7 @@ impl Class {
             Self::TimerFd => "timerfd",
             Self::SignalFd => "signalfd",
             Self::PidFd => "pidfd",
+            Self::Inotify => "inotify",
             Self::Epoll => "epoll",
             Self::Console => "console",
             Self::Pty => "pty",

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use pollee::{Count, Host, Lock, Wake};
+use pollee::{Count, Host, Lock};
 
 use super::class::{self, Class};
 use super::parker::Unparker;
@@ -17,29 +17,12 @@ impl Host for Pollux {
     type OwnerLock<T: Send> = RankLock<T, { Rank::Object as u8 }>;
     type ListLock<T: Send> = RankLock<T, { Rank::Watchers as u8 }>;
     type ReadyLock<T: Send> = RankLock<T, { Rank::ReadyList as u8 }>;
-    type Task = Task;
+    type Task = Arc<Unparker>;
     type Class = Class;
 
     #[inline]
     fn count(class: Class, what: Count) {
         class::count(class, what);
-    }
-}
-
-/// A handle that wakes a thread.
-#[derive(Clone)]
-pub(crate) struct Task(Arc<Unparker>);
-
-impl Task {
-    /// Makes a handle that wakes the thread of `waker`.
-    pub(crate) const fn new(waker: Arc<Unparker>) -> Self {
-        Self(waker)
-    }
-}
-
-impl Wake for Task {
-    fn wake(&self) -> bool {
-        self.0.unpark()
     }
 }
 

@@ -7,9 +7,8 @@ pub(crate) mod class;
 mod host;
 pub(crate) mod parker;
 pub(crate) mod rank;
-pub(crate) mod trace;
 
-pub(crate) use host::{Pollux, Task};
+pub(crate) use host::Pollux;
 
 // When readiness is cached: the policy this kernel was built with.
 #[cfg(not(any(feature = "policy-stateful", feature = "policy-stateless")))]

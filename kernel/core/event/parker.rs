@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ostd::sync::{LocalIrqDisabled, SpinLock, Waiter, Waker};
+use pollee::Wake;
 
 use crate::machine::clock::timer::Expire;
 
@@ -35,11 +36,6 @@ impl Default for Unparker {
 }
 
 impl Unparker {
-    /// Ends the present sleep, or the next one. Returns whether this is the first wake since the last sleep.
-    pub(crate) fn unpark(&self) -> bool {
-        self.waker.lock().as_ref().is_some_and(|waker| waker.wake_up())
-    }
-
     /// Returns how often the thread has slept: `ru_nvcsw` of getrusage(2). A sleep that ended before it began counts,
     /// too.
     pub(crate) fn sleeps(&self) -> u64 {
@@ -52,9 +48,16 @@ impl Unparker {
     }
 }
 
+impl Wake for Unparker {
+    /// Ends the present sleep, or the next one. Returns whether this is the first wake since the last sleep.
+    fn wake(&self) -> bool {
+        self.waker.lock().as_ref().is_some_and(|waker| waker.wake_up())
+    }
+}
+
 impl Expire for Unparker {
     fn expire(&self) {
-        self.unpark();
+        self.wake();
     }
 }
 

@@ -1,10 +1,11 @@
 //! The open file description: what all duplicates of a descriptor share.
 //!
-//! Owns: the file status flags, the location it was opened at, the observers of its end.
-//! Not here: the numbers (`table`), reads and writes (`offset`), polling (`polled`), sleeping (`pollee::wait`).
-//! Source: open(2), fcntl(2); Linux 6.1 fs/file_table.c.
+//! Owns: the file status flags, the offset, the location it was opened at, the observers of its end.
+//! Not here: the numbers (`table`), polling (`polled`), sleeping and `O_NONBLOCK` (`core/syscall/blocking`).
+//! Lock order: the offset's mutex comes before all other locks, and is taken in task context. Only reads and writes
+//! of seekable files hold it, and these never wait for an event.
+//! Source: open(2), fcntl(2), read(2), lseek(2), pread(2); Linux 6.1 fs/file_table.c, fs/read_write.c.
 
-mod offset;
 mod polled;
 
 use alloc::boxed::Box;
@@ -12,11 +13,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::task::Poll;
 
-use ostd::sync::Mutex;
+use ostd::sync::{Mutex, MutexGuard};
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
+use rules::core::seek::{OFFSET_MAX, Whence};
+use spin::Once;
 
 use self::polled::PolledFile;
 use super::location::Location;
@@ -24,10 +28,11 @@ use super::release::{Observers, ReleaseObserver};
 use super::traits::{File, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::transfer::{Sink, Source};
 
 /// The identifier of an open file description, never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct DescriptionId(u64);
+pub(crate) struct DescriptionId(pub(crate) u64);
 
 /// An open file description: a file, and what its descriptors share.
 pub(crate) struct OpenFile {
@@ -42,8 +47,8 @@ pub(crate) struct OpenFile {
     status: AtomicU32,
     offset: Mutex<u64>,
     observers: Observers,
-    /// Where it was opened; `None` for a file without a name, such as a pipe.
-    location: Option<Box<dyn Location>>,
+    /// Where it was opened; a file without a name, such as a pipe, may get a place later.
+    location: Once<Box<dyn Location>>,
     /// Whether the file has offsets; that never changes.
     is_seekable: bool,
     file: PolledFile,
@@ -101,7 +106,7 @@ impl OpenFile {
             status: AtomicU32::new((flags - TRANSIENT).bits()),
             offset: Mutex::new(0),
             observers: Observers::new(),
-            location,
+            location: location.map_or_else(Once::new, Once::initialized),
             is_seekable,
             file: PolledFile::new(file, is_path),
         }))
@@ -125,13 +130,35 @@ impl OpenFile {
 
     /// Returns where it was opened, if that is an `L`.
     pub(crate) fn location<L: Location>(&self) -> Option<&L> {
-        let any: &dyn Any = &**self.location.as_ref()?;
+        let any: &dyn Any = &**self.location.get()?;
         any.downcast_ref()
+    }
+
+    /// Returns where it was opened, or the place that `new` makes for a file without a name. All are `L`s.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub(crate) fn location_or<L: Location>(
+        &self,
+        new: impl FnOnce() -> Result<L, Errno>,
+    ) -> Result<&L, Errno> {
+        self.location.try_call_once(|| new().map(|location| Box::new(location) as _))?;
+        self.location().ok_or(Errno::EINVAL)
     }
 
     /// Returns what fstat(2) reports: about the inode at its location, or else about the file.
     pub(crate) fn stat(&self) -> Stat {
-        self.location.as_ref().map_or_else(|| self.file().stat(), |location| location.stat())
+        self.location.get().map_or_else(|| self.file().stat(), |location| location.stat())
+    }
+
+    /// Tells those who watch the file that a system call has read or written it, unless it was no byte.
+    #[inline]
+    pub(crate) fn tell(&self, transfer: AccessMode, bytes: usize) {
+        if bytes > 0
+            && let Some(location) = self.location.get()
+        {
+            location.tell(transfer);
+        }
     }
 
     /// Returns the access mode it was opened with.
@@ -217,9 +244,97 @@ impl OpenFile {
     }
 }
 
+/// Reads and writes, at the offset or at a given one.
+impl OpenFile {
+    /// Locks the offset.
+    pub(crate) fn offset(&self) -> MutexGuard<'_, u64> {
+        self.offset.lock()
+    }
+
+    /// Reads at the offset and advances it.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for reading. Those of `File::read_at`.
+    #[inline(always)]
+    pub(crate) fn read(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_read()?;
+        if self.is_seekable { self.read_on(to) } else { self.file().read_at(0, to) }
+    }
+
+    fn read_on(&self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        self.file().read_at(*offset, to).map_ok(|read| advance(&mut offset, read))
+    }
+
+    /// Writes at the offset, or at the end if `status` has `O_APPEND`, and moves the offset past the written bytes.
+    /// `status` is the description's own, or replaces it for this one write.
+    ///
+    /// # Errors
+    /// `EBADF`: not opened for writing. Those of `File::write_at`.
+    #[inline(always)]
+    pub(crate) fn write(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        self.require_write()?;
+        if self.is_seekable { self.write_on(from, status) } else { self.file().write_at(0, from) }
+    }
+
+    fn write_on(&self, from: &mut dyn Source, status: OpenFlags) -> Poll<Result<usize, Errno>> {
+        let mut offset = self.offset.lock();
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(at, written)| {
+                *offset = at;
+                advance(&mut offset, written)
+            });
+        }
+        self.file().write_at(*offset, from).map_ok(|written| advance(&mut offset, written))
+    }
+
+    /// Reads at `at`: pread(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for reading. Those of `File::read_at`.
+    pub(crate) fn read_at(&self, at: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_read()?;
+        self.file().read_at(at, to)
+    }
+
+    /// Writes at `at`, or at the end if `status` has `O_APPEND`, as Linux does: pwrite(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`: a stream. `EBADF`: not opened for writing. Those of `File::write_at`.
+    pub(crate) fn write_at(
+        &self,
+        at: u64,
+        from: &mut dyn Source,
+        status: OpenFlags,
+    ) -> Poll<Result<usize, Errno>> {
+        self.require_seekable()?;
+        self.require_write()?;
+        if status.contains(OpenFlags::APPEND) {
+            return self.file().append(from).map_ok(|(_, written)| written);
+        }
+        self.file().write_at(at, from)
+    }
+
+    /// Moves the offset and returns it.
+    ///
+    /// # Errors
+    /// Those of `File::seek`.
+    pub(crate) fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let mut current = self.offset.lock();
+        *current = self.file().seek(*current, offset, whence)?;
+        Ok(*current)
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.file.end_registration();
         self.observers.notify(self.id);
     }
+}
+
+fn advance(offset: &mut u64, by: usize) -> usize {
+    *offset = offset.saturating_add(by as u64).min(OFFSET_MAX);
+    by
 }

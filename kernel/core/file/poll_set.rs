@@ -30,6 +30,7 @@ use rules::machine::fallible;
 use super::description::OpenFile;
 use super::table::FdTable;
 use crate::core::event::class::{Class, Hits};
+use crate::core::event::parker::Unparker;
 use crate::core::event::{self, Poller, Pollux};
 use crate::machine::memory::layout::PAGE_SIZE;
 
@@ -58,7 +59,7 @@ struct WatchedFile(Arc<OpenFile>);
 
 impl PollContext {
     /// Makes the context of `task`.
-    pub(crate) fn new(task: &event::Task) -> Self {
+    pub(crate) fn new(task: &Arc<Unparker>) -> Self {
         Self {
             epochs: event::WaitEpochs::new(task.clone()),
             armed: Vec::new(),

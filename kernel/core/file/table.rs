@@ -8,10 +8,12 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
 use rules::core::fd::{self, Fd, OnExec};
+use rules::machine::fallible;
 use spin::Once;
 
 use super::description::OpenFile;
@@ -49,6 +51,9 @@ pub(crate) struct ReservedFd<'a> {
 
 /// How many descriptors are closed under one lock, before their files are dropped without it.
 const BATCH: usize = 32;
+
+/// Files that end together in falling order; a page has room for them and another batch.
+const MOST_ENDING: usize = 480;
 
 impl FdTable {
     /// Makes an empty table.
@@ -192,8 +197,11 @@ impl FdTable {
         }
     }
 
+    /// Closes descriptors in rising order. Files that lose their last one end after that, in falling order: programs see
+    /// it in an epoll, and on Linux task work ends them so (`fput`). Without memory to remember them they end at once.
     fn close_each(&self, first: Fd, next: impl Fn(&fd::FdTable<Arc<OpenFile>>, Fd) -> Option<Fd>) {
         let mut from = first;
+        let mut ending: Vec<Arc<OpenFile>> = Vec::new();
         loop {
             let mut closed = [const { None }; BATCH];
             let mut table = self.descriptors.write();
@@ -203,16 +211,32 @@ impl FdTable {
                 from = Fd::new(fd.number() + 1);
             }
             drop(table);
-            closed.iter().flatten().for_each(|file| self.note_closed(file));
-            if closed[BATCH - 1].is_none() {
+            let is_done = closed[BATCH - 1].is_none();
+            for file in closed.into_iter().flatten() {
+                self.note_closed(&file);
+                if Arc::strong_count(&file) == 1 && fallible::reserve(&mut ending, 1).is_ok() {
+                    ending.push(file);
+                }
+            }
+            if is_done || ending.len() >= MOST_ENDING {
+                while ending.pop().is_some() {}
+            }
+            if is_done {
                 return;
             }
         }
     }
 }
 
+impl Drop for FdTable {
+    /// Closes all descriptors, as at the end of a process.
+    fn drop(&mut self) {
+        self.close_range(Fd::new(0), Fd::new(u32::MAX));
+    }
+}
+
 impl ReservedFd<'_> {
-    /// Returns the number, so that the program can be told before the descriptor works.
+    /// Returns the number, so that it can be copied to the program before the descriptor works.
     pub(crate) const fn fd(&self) -> Fd {
         self.fd
     }

@@ -9,20 +9,29 @@
 //! one meanwhile. An instance inside another is polled under the locks of both: instances nest without cycles, so
 //! these locks have an order. (Polling with no lock held would need a reference count for each item, and a solution
 //! for a second scan that finds the queue empty while the first holds its items. Linux holds its mutex, too.)
+//!
+//! A scan takes items out of the ready list, polls, reports and settles them, a batch at a time. Only a report that has
+//! arrived in the program's memory uses up an edge or a one-shot, so a fault loses no event. Level-triggered items go
+//! to the end of the list, where the next scan finds them, so an item that is always ready cannot starve the others.
+//!
+//! Why: decision 0001, decision 0059.
 //! Source: epoll(7); Linux 6.1 fs/eventpoll.c.
 
 mod control;
 mod nesting;
-mod scan;
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 
+use pollee::ready_list::{Batch, Settle};
 use pollee::{
     Events, NoMemory, Pollable, ReadinessHeader, ReadinessSource, ReadyList, Token, WakeMode, Watcher,
 };
+use rules::abi::epoll::EpollEvent;
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::epoll::interest::{self, Identity, Table};
+use rules::machine::fallible;
 use yoke::Yoke;
 
 pub(crate) use self::control::control;
@@ -33,6 +42,7 @@ use crate::core::event::{self, Pollux};
 use crate::core::file::description::{DescriptionId, OpenFile};
 use crate::core::file::release::ReleaseObserver;
 use crate::core::file::traits::File;
+use crate::machine::memory::account::Account;
 
 /// An epoll instance.
 pub(crate) struct Epoll {
@@ -40,6 +50,8 @@ pub(crate) struct Epoll {
     ready: Arc<ReadyList<Pollux>>,
     /// The instances that contain this one.
     outer: Outer,
+    /// Who made it, whose items its items are.
+    account: Arc<Account>,
     me: Weak<Self>,
 }
 
@@ -68,11 +80,12 @@ impl ItemFile {
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create() -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(account: Arc<Account>) -> Result<Arc<OpenFile>, Errno> {
     let epoll = Arc::new_cyclic(|me| Epoll {
         interest: Ranked::new(Rank::Interest, Table::new()),
         ready: Arc::new(ReadyList::new(Class::Epoll)),
         outer: Outer::new(),
+        account,
         me: me.clone(),
     });
     OpenFile::new(epoll, AccessMode::ReadWrite, OpenFlags::empty())
@@ -82,6 +95,17 @@ impl Epoll {
     /// Returns the ready list, on which threads in epoll_wait(2) wait until an item is queued, ready or not.
     pub(crate) fn ready_list(&self) -> &event::ReadyList {
         &self.ready
+    }
+
+    /// Returns the descriptors, events and descriptions of the items, as many as there is memory for.
+    pub(crate) fn items(&self) -> Vec<(i32, EpollEvent, Weak<OpenFile>)> {
+        let (mut items, mut from) = (Vec::new(), 0);
+        let table = self.interest.lock();
+        while let Some((next, item)) = table.next(from).filter(|_| fallible::reserve(&mut items, 1).is_ok()) {
+            items.push((item.identity.fd, item.event, item.file.description.clone()));
+            from = next;
+        }
+        items
     }
 
     /// Removes an item from the table and ends its registration; the caller drops the item without the lock.
@@ -114,7 +138,7 @@ impl Epoll {
 
     /// Undoes what a removed item meant outside of this instance.
     fn forget(&self, item: &Item) {
-        control::uncharge();
+        self.account.epoll_items.refund();
         if let Some(inner) = as_epoll(&**item.file.file()) {
             inner.outer.remove(self);
         }
@@ -125,6 +149,108 @@ impl Epoll {
 pub(crate) fn as_epoll(file: &dyn File) -> Option<&Epoll> {
     let any: &dyn core::any::Any = file;
     any.downcast_ref()
+}
+
+/// The scan.
+impl Epoll {
+    /// Reports up to `max` ready items and returns how many. `put` gets the number of earlier reports and some new
+    /// ones, and returns how many of these arrived.
+    ///
+    /// # Errors
+    /// `EFAULT`: the first report did not arrive. Items whose report did not arrive stay ready.
+    #[inline(always)]
+    pub(crate) fn scan(
+        &self,
+        max: usize,
+        put: impl FnMut(usize, &[EpollEvent]) -> usize,
+    ) -> Result<usize, Errno> {
+        if self.ready.is_known_empty() { Ok(0) } else { self.scan_queue(max, put) }
+    }
+
+    fn scan_queue(
+        &self,
+        max: usize,
+        mut put: impl FnMut(usize, &[EpollEvent]) -> usize,
+    ) -> Result<usize, Errno> {
+        let mut start = None;
+        let mut count = 0;
+        while count < max {
+            let table = self.interest.lock();
+            let most = Batch::CAPACITY.min(max - count);
+            let mut batch = Batch::new();
+            self.ready.take(&mut start, most, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            let is_last = batch.len() < most;
+            let mut reports: heapless::Vec<EpollEvent, { Batch::CAPACITY }> = heapless::Vec::new();
+            // A bit for each item of the batch.
+            let mut reported = 0_u32;
+            for (nr, (taken, settle)) in batch.iter_mut().enumerate() {
+                // An item's key is closed with it, so a queued key has its item.
+                let Some(item) = table.get(taken.key) else { continue };
+                let ready = poll_item(item);
+                if ready.is_empty() {
+                    continue;
+                }
+                // There is room: the batch has the same capacity.
+                let _ = reports.push(EpollEvent { events: u32::from(ready.bits()), data: item.event.data });
+                *settle = item.event.settle_reported();
+                reported |= 1 << nr;
+            }
+            let arrived = if reports.is_empty() { 0 } else { put(count, &reports) };
+            let is_fault = arrived < reports.len();
+            if is_fault {
+                keep_ready(&mut batch, reported, arrived);
+            }
+            self.ready.settle(&batch);
+            drop(table);
+            count += arrived;
+            if is_fault && count == 0 {
+                return Err(Errno::EFAULT);
+            }
+            if is_fault || is_last {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Returns whether an item is ready. Queued items that are not ready leave the queue.
+    fn has_ready_item(&self) -> bool {
+        if self.ready.is_known_empty() {
+            return false;
+        }
+        let mut start = None;
+        loop {
+            let table = self.interest.lock();
+            let mut batch = Batch::new();
+            self.ready.take(&mut start, 1, &mut batch);
+            let Some((taken, settle)) = batch.iter_mut().next() else { return false };
+            let is_ready = table.get(taken.key).is_some_and(|item| !poll_item(item).is_empty());
+            if is_ready {
+                *settle = Settle::Front;
+            }
+            self.ready.settle(&batch);
+            if is_ready {
+                return true;
+            }
+        }
+    }
+}
+
+/// Returns the ready events of an item.
+fn poll_item(item: &Item) -> Events {
+    item.file.pollable().poll(item.event.interest())
+}
+
+/// Keeps the `reported` items after the first `arrived` ones ready.
+#[cold]
+fn keep_ready(batch: &mut Batch, reported: u32, arrived: usize) {
+    let reports = batch.iter_mut().enumerate().filter(|(nr, _)| reported & (1 << nr) != 0);
+    for (_, (_, settle)) in reports.skip(arrived) {
+        *settle = Settle::Front;
+    }
 }
 
 impl File for Epoll {

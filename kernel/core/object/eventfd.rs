@@ -24,6 +24,13 @@ pub(crate) struct EventFd {
     state: event::Locked<rules::core::eventfd::EventFd>,
 }
 
+impl EventFd {
+    /// Returns the count.
+    pub(crate) fn count(&self) -> u64 {
+        self.state.read().count
+    }
+}
+
 /// Makes and opens an eventfd that starts at `initial`. Of `flags` only `O_NONBLOCK` counts.
 ///
 /// # Errors

@@ -1,15 +1,14 @@
 //! Pipes: the rule [`rules::core::pipe`] behind a lock, and its two kinds of ends.
 //!
 //! Owns: the lock, and which events an end shows.   Not here: sleeping (`pollee::wait`), SIGPIPE
-//! (`core/syscall/write`).
+//! (`core/syscall/write`), names (`linux/fs`), waiting for the other end of a FIFO (`core/syscall/blocking`).
 //! Invariant: one open end of the rule for each living [`PipeEnd`].
 //!
 //! Both ends share one `Locked`: a change updates one readiness word, whichever end is polled. Each end masks what it
 //! registers for and what it reports, so a reader never gets `POLLERR`, nor a writer `POLLHUP`.
 //! Source: pipe(7); Linux 6.1 fs/pipe.c (`pipe_poll`, `pipe_release`).
 
-pub(crate) mod fifo;
-mod pool;
+pub(crate) mod pool;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +21,6 @@ use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::stat::Stat;
 use rules::core::pipe::{End, PAGE_SIZE, PipeMode, Privilege};
 
-use self::fifo::FifoId;
 use self::pool::PagePool;
 use crate::core::event::class::Class;
 use crate::core::event::{self, Pollux};
@@ -31,23 +29,19 @@ use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 
-/// A pipe; it exists while one of its ends is open.
-struct Pipe {
-    state: event::Locked<rules::core::pipe::Pipe>,
-    name: Name,
+/// A pipe; it exists while one of its ends is open, or while something in the file tree leads to it.
+pub(crate) struct Pipe {
+    pub(crate) state: event::Locked<rules::core::pipe::Pipe>,
+    /// The number of an inode of its own; `None` for a FIFO, whose inode is in the file tree.
+    inode: Option<u64>,
 }
 
-/// What identifies a pipe.
-enum Name {
-    /// The number of an inode of its own: it has no name.
-    Anonymous(u64),
-    /// An inode of the file tree.
-    Fifo(FifoId),
-}
+/// What a read raises for the writers' `SIGIO`, which Linux sends for every read. It is never ready.
+const READ: Events = Events::MSG;
 
 /// An end of a pipe: the pipe, opened for reading, writing, or both.
 pub(crate) struct PipeEnd {
-    pipe: Arc<Pipe>,
+    pub(crate) pipe: Arc<Pipe>,
     access: AccessMode,
     /// The events of this end.
     mask: Events,
@@ -79,7 +73,7 @@ pub(crate) struct Ends {
 pub(crate) fn create(flags: OpenFlags) -> Result<Ends, Errno> {
     static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
     let _grant = budget::grant(PAGE_SIZE)?;
-    let pipe = Arc::new(Pipe::new(Name::Anonymous(NEXT_INODE.fetch_add(1, Ordering::Relaxed))));
+    let pipe = Arc::new(Pipe::new(Some(NEXT_INODE.fetch_add(1, Ordering::Relaxed))));
     let nonblocking = flags & OpenFlags::NONBLOCK;
     let packets = flags & OpenFlags::DIRECT;
     let open =
@@ -91,9 +85,31 @@ pub(crate) fn create(flags: OpenFlags) -> Result<Ends, Errno> {
 }
 
 impl Pipe {
-    fn new(name: Name) -> Self {
+    /// Makes a pipe; without an `inode` of its own, it is a FIFO.
+    pub(crate) fn new(inode: Option<u64>) -> Self {
         let state = event::Locked::new(Class::Pipe, rules::core::pipe::Pipe::new());
-        Self { state, name }
+        Self { state, inode }
+    }
+
+    /// Opens an end, once more or for the first time. A blocking open(2) of a FIFO then waits for the other end
+    /// ([`File::finish_open`]).
+    ///
+    /// # Errors
+    /// No end was opened. `ENXIO`: of a FIFO, for writing only with `O_NONBLOCK`, and no reader has it open.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn File>, Errno> {
+        let may_fail = self.inode.is_none() && flags.contains(OpenFlags::NONBLOCK);
+        if may_fail && access == AccessMode::Write && self.state.read().is_closed(End::Reader) {
+            return Err(Errno::ENXIO);
+        }
+        let end = PipeEnd::open(self.clone(), access, flags);
+        // A thread that waits for this end to be opened waits to read or to write. For other waiters the wake is
+        // spurious.
+        self.state.notify(Events::READABLE | Events::WRITABLE);
+        Ok(Arc::new(end))
     }
 }
 
@@ -104,17 +120,22 @@ impl PipeEnd {
             sides(access).for_each(|side| state.open(side));
             let partner = sides(access).map(End::other).find(|side| state.is_closed(*side));
             // No open(2) waits for the other end of a pipe without a name, and its hang-up always shows.
-            let partner = partner.filter(|_| !matches!(pipe.name, Name::Anonymous(_)));
+            let partner = partner.filter(|_| pipe.inode.is_none());
             partner.map(|side| PartnerSnapshot { side, openings: state.openings(side) })
         };
         let is_packetized = AtomicBool::new(flags.contains(OpenFlags::DIRECT));
         let mask = sides(access).fold(Events::empty(), |mask, side| {
             mask | match side {
                 End::Reader => Events::READABLE | Events::HUP,
-                End::Writer => Events::WRITABLE | Events::ERR,
+                End::Writer => Events::WRITABLE | Events::ERR | READ,
             }
         });
         Self { pipe, access, mask, is_packetized, partner }
+    }
+
+    /// Returns the pipe.
+    pub(crate) const fn pipe(&self) -> &Arc<Pipe> {
+        &self.pipe
     }
 
     /// Returns how many bytes fit into the pipe.
@@ -125,8 +146,7 @@ impl PipeEnd {
     /// Sets the capacity to at least `bytes` and returns the new capacity.
     ///
     /// # Errors
-    /// The capacity is unchanged. The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`].
-    /// `ENOMEM`: only the reserve is left.
+    /// The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`]. `ENOMEM`: only the reserve is left.
     pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
         self.pipe.state.lock().set_capacity(bytes, privilege)
     }
@@ -165,6 +185,9 @@ impl File for PipeEnd {
         if was_full && matches!(result, Poll::Ready(Ok(1..))) {
             // As on Linux, even if no slot became free (`pipe_read`): the order in an epoll depends on it.
             state.raise(Events::WRITABLE);
+        }
+        if state.is_awaited(READ) {
+            state.raise(READ);
         }
         result
     }
@@ -208,11 +231,8 @@ impl File for PipeEnd {
 
     fn stat(&self) -> Stat {
         let mode = FileType::Fifo.to_mode() | 0o600;
-        let inode = match self.pipe.name {
-            Name::Anonymous(number) => number,
-            Name::Fifo(id) => id.inode,
-        };
-        Stat { inode, links: 1, mode, block_size: 4096, ..Stat::default() }
+        // The location of a FIFO says more.
+        Stat { inode: self.pipe.inode.unwrap_or(0), links: 1, mode, block_size: 4096, ..Stat::default() }
     }
 
     fn set_status(&self, status: OpenFlags) -> Result<(), Errno> {

@@ -96,7 +96,8 @@ impl<P: PendingSignals> SignalFd<P> {
         }
     }
 
-    fn wanted(&self) -> SigSet {
+    /// Returns the set of signals.
+    pub(crate) fn wanted(&self) -> SigSet {
         self.state.read().wanted
     }
 }

@@ -7,6 +7,7 @@
 //! Source: timerfd_create(2); Linux 6.1 fs/timerfd.c.
 
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::AtomicU32;
 use core::task::Poll;
 use core::time::Duration;
 
@@ -29,8 +30,10 @@ use crate::machine::memory::transfer::Sink;
 pub(crate) struct TimerFd {
     state: event::Locked<TimerFdState>,
     alarm: Arc<Alarm>,
-    /// Whether absolute times are times of the wall clock.
-    is_realtime: bool,
+    /// The clock that the program chose, by its number.
+    pub(crate) clock: u32,
+    /// The flags of the last setting; a number alone, so the atomic needs no ordering.
+    pub(crate) flags: AtomicU32,
 }
 
 struct TimerFdState {
@@ -45,22 +48,18 @@ struct Alarm(Weak<TimerFd>);
 ///
 /// # Errors
 /// `ENOMEM`: only the reserve is left.
-pub(crate) fn create(is_realtime: bool, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn create(clock: u32, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let state = TimerFdState { rule: rules::core::timerfd::TimerFd::default(), armed: None };
     let file = Arc::new_cyclic(|me| TimerFd {
         state: event::Locked::new(Class::TimerFd, state),
         alarm: Arc::new(Alarm(me.clone())),
-        is_realtime,
+        clock,
+        flags: AtomicU32::new(0),
     });
     OpenFile::new(file, AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
 impl TimerFd {
-    /// Returns whether absolute times are times of the wall clock.
-    pub(crate) fn is_realtime(&self) -> bool {
-        self.is_realtime
-    }
-
     /// Sets the timer to expire at `first` of the monotonic clock, or never; returns the previous setting.
     pub(crate) fn set(&self, first: Option<Duration>, interval: Duration) -> Setting {
         let mut state = self.state.lock();
@@ -75,10 +74,10 @@ impl TimerFd {
         before
     }
 
-    /// Returns the setting.
-    pub(crate) fn get(&self) -> Setting {
+    /// Returns the setting, and how many expirations were not read.
+    pub(crate) fn get(&self) -> (Setting, u64) {
         let mut state = self.state.lock();
-        let setting = state.rule.get(clock::now());
+        let setting = (state.rule.get(clock::now()), state.rule.count);
         let disarmed = state.arm(&self.alarm);
         drop(state);
         drop(disarmed);

@@ -56,20 +56,23 @@ impl<'a, C: Caller> Blocking<'a, C> {
         Self { recheck, ..self }
     }
 
-    /// Tries `attempt` until it is ready.
+    /// Tries `attempt` until it is ready; a read not even once if the readiness word alone says that it finds nothing.
     ///
     /// # Errors
     /// The operation did not happen. `EAGAIN`: it was not ready, and may not wait, or not for longer. `EINTR`: a
     /// signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
     #[inline(always)]
     pub(crate) fn run<T>(self, mut attempt: impl FnMut() -> Poll<Result<T, Errno>>) -> Result<T, Errno> {
-        match attempt() {
-            Poll::Ready(result) => result,
-            Poll::Pending => self.run_after_try(attempt),
+        let finds_nothing = self.read_len.is_some_and(|len| {
+            self.file.is_known_unready(Events::READABLE) && self.file.file().reads_when_ready(len)
+        });
+        if !finds_nothing && let Poll::Ready(result) = attempt() {
+            return result;
         }
+        self.run_after_try(attempt)
     }
 
-    /// As [`run`](Self::run), after the caller has tried once, or [knows](read_would_block) that a try finds nothing.
+    /// As [`run`](Self::run), after the caller has tried once.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -101,12 +104,6 @@ impl<'a, C: Caller> Blocking<'a, C> {
         let file = file.pollable().ok_or(Errno::EAGAIN)?;
         wait_until(cx, WaitTarget { file, interest, mode, recheck }, deadline, attempt)
     }
-}
-
-/// Returns whether the readiness word alone says that a read of `len` bytes finds nothing.
-#[inline]
-pub(crate) fn read_would_block(file: &OpenFile, len: usize) -> bool {
-    file.is_known_unready(Events::READABLE) && file.file().reads_when_ready(len)
 }
 
 /// Tries `attempt` until it is ready, as [`Blocking::run`] does, and waits for changes of `target` rather than of a

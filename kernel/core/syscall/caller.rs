@@ -22,6 +22,7 @@ use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set;
 use crate::core::file::table::FdTable;
 use crate::core::object::signalfd::PendingSignals;
+use crate::machine::memory::account::Account;
 use crate::machine::memory::space::AddressSpace;
 
 /// What a system call returns: the value of its register, or its error.
@@ -77,6 +78,9 @@ pub(crate) trait Caller {
 
     /// Returns the soft `RLIMIT_NOFILE`.
     fn file_limit(&self) -> u32;
+
+    /// Returns what its user's processes have together.
+    fn account(&self) -> Arc<Account>;
 
     /// Returns whether it holds `right`.
     fn may(&self, right: Right) -> bool;

@@ -51,7 +51,7 @@ pub(crate) fn epoll_create1(cx: &mut impl Caller, flags: u32) -> SysResult {
     if flags & !EPOLL_CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
-    let instance = epoll::create()?;
+    let instance = epoll::create(cx.account())?;
     let on_exec = OnExec::from_flags(OpenFlags::from_bits_truncate(flags));
     cx.files().open(instance, on_exec, cx.file_limit()).map(Fd::index)
 }

@@ -1,6 +1,6 @@
 //! fcntl(2): descriptors, file status flags, and the size of a pipe.
 //!
-//! Not here: record locks, seals and leases (`linux/syscall/fcntl`), which hands all other commands to this file.
+//! Not here: record locks, seals, leases and owners (`linux/syscall/fcntl`), which hands all other commands to this file.
 //! Source: Linux 6.1 fs/fcntl.c (`do_fcntl`, `setfl`), fs/pipe.c (`pipe_fcntl`).
 
 use alloc::sync::Arc;
@@ -59,12 +59,7 @@ pub(crate) fn fcntl(
             let may = cx.may(Right::ExceedLimits);
             pipe(file)?.set_capacity(argument, if may { Privilege::SysResource } else { Privilege::None })
         }
-        Command::GetLock(_)
-        | Command::SetLock(_)
-        | Command::SetLockWait(_)
-        | Command::GetLease
-        | Command::AddSeals
-        | Command::GetSeals => Err(Errno::EINVAL),
+        _ => Err(Errno::EINVAL),
     }
 }
 

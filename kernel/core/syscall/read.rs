@@ -7,11 +7,12 @@
 use core::task::Poll;
 
 use rules::abi::errno::Errno;
+use rules::abi::open::AccessMode;
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Sink as _;
 
-use super::blocking::{self, Blocking};
+use super::blocking::Blocking;
 use super::buffers::{Buffers, Position};
 use super::caller::{Caller, SysResult};
 use crate::core::file::description::OpenFile;
@@ -75,12 +76,9 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
         return Ok(0);
     }
     let len = to.remaining();
-    if !blocking::read_would_block(&file, len)
-        && let Poll::Ready(result) = attempt(&file, &mut to, position)
-    {
-        return result;
-    }
-    Blocking::read(cx, &file, len).run_after_try(|| attempt(&file, &mut to, position))
+    // At the end of the file, only readv(2) counts as a read, as on Linux.
+    let tell = |read: &usize| file.tell(AccessMode::Read, *read + usize::from(buffers.is_vector()));
+    Blocking::read(cx, &file, len).run(|| attempt(&file, &mut to, position)).inspect(tell)
 }
 
 #[inline(always)]

@@ -4,6 +4,8 @@
 //! nothing to cancel.
 //! Source: Linux 6.1 fs/timerfd.c.
 
+use core::sync::atomic::Ordering;
+
 use bitflags::bitflags;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
@@ -26,6 +28,10 @@ bitflags! {
     }
 }
 
+/// The clocks whose absolute times are those of the wall clock.
+const REALTIME: u32 = 0;
+const REALTIME_ALARM: u32 = 8;
+
 /// `struct itimerspec`: the interval and the value.
 type Itimerspec = [Timespec; 2];
 
@@ -35,22 +41,18 @@ type Itimerspec = [Timespec; 2];
 /// `EINVAL`: an unknown clock or flag. `EPERM`: a clock that wakes the machine, without `CAP_WAKE_ALARM`. `EMFILE`:
 /// no number is free. `ENOMEM`.
 pub(crate) fn timerfd_create(cx: &mut impl Caller, clock: u32, flags: u32) -> SysResult {
-    const REALTIME: u32 = 0;
     const MONOTONIC: u32 = 1;
     const BOOTTIME: u32 = 7;
-    const REALTIME_ALARM: u32 = 8;
     const BOOTTIME_ALARM: u32 = 9;
     let known = OpenFlags::NONBLOCK | OpenFlags::CLOSE_ON_EXEC;
     let flags = OpenFlags::from_bits(flags).filter(|flags| known.contains(*flags)).ok_or(Errno::EINVAL)?;
-    let is_realtime = match clock {
-        REALTIME | REALTIME_ALARM => true,
-        MONOTONIC | BOOTTIME | BOOTTIME_ALARM => false,
-        _ => return Err(Errno::EINVAL),
-    };
+    if !matches!(clock, REALTIME | MONOTONIC | BOOTTIME | REALTIME_ALARM | BOOTTIME_ALARM) {
+        return Err(Errno::EINVAL);
+    }
     if clock >= REALTIME_ALARM && !cx.may(Right::WakeMachine) {
         return Err(Errno::EPERM);
     }
-    let file = timerfd::create(is_realtime, flags)?;
+    let file = timerfd::create(clock, flags)?;
     cx.files().open(file, OnExec::from_flags(flags), cx.file_limit()).map(Fd::index)
 }
 
@@ -69,13 +71,14 @@ pub(crate) fn timerfd_settime(cx: &impl Caller, fd: usize, flags: u32, new: usiz
         None
     } else if !flags.contains(SetFlags::ABSOLUTE) {
         Some(clock::now().saturating_add(value))
-    } else if timer.is_realtime() {
+    } else if matches!(timer.clock, REALTIME | REALTIME_ALARM) {
         // A time before boot has expired, too.
         let ago = clock::realtime().saturating_sub(value);
         Some(clock::now().saturating_sub(ago).saturating_add(value.saturating_sub(clock::realtime())))
     } else {
         Some(value)
     };
+    timer.flags.store(flags.bits(), Ordering::Relaxed);
     let before = timer.set(first, interval);
     if old != 0 {
         write(cx, old, before)?;
@@ -90,7 +93,7 @@ pub(crate) fn timerfd_settime(cx: &impl Caller, fd: usize, flags: u32, new: usiz
 pub(crate) fn timerfd_gettime(cx: &mut impl Caller, fd: usize, to: usize) -> SysResult {
     let file = cx.file(fd)?;
     let timer = file.downcast::<TimerFd>().ok_or(Errno::EINVAL)?;
-    write(cx, to, timer.get())?;
+    write(cx, to, timer.get().0)?;
     Ok(0)
 }
 

@@ -9,7 +9,7 @@ use core::task::Poll;
 
 use pollee::Events;
 use rules::abi::errno::Errno;
-use rules::abi::open::OpenFlags;
+use rules::abi::open::{AccessMode, OpenFlags};
 use rules::abi::rw::RwFlags;
 use rules::core::fd::Fd;
 use rules::machine::transfer::Source as _;
@@ -84,8 +84,9 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position, fl
     {
         from.truncate(room);
     }
+    let tell = |written: &usize| file.tell(AccessMode::Write, *written);
     if file.write_extent() == WriteExtent::All {
-        return write_all(cx, &file, &mut from, |from| attempt(&file, from, position, status));
+        return write_all(cx, &file, &mut from, |from| attempt(&file, from, position, status)).inspect(tell);
     }
     let start = from.position();
     let result = match attempt(&file, &mut from, position, status) {
@@ -96,7 +97,7 @@ fn write_from(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position, fl
             attempt(&file, &mut from, position, status)
         }),
     };
-    result.inspect_err(|error| signal_broken_pipe(cx, *error))
+    result.inspect(tell).inspect_err(|error| signal_broken_pipe(cx, *error))
 }
 
 #[inline(always)]

@@ -11,7 +11,9 @@ use core::task::Poll;
 use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 use rules::linux::credentials::Credentials;
+use rules::linux::inotify::mask::Happened;
 
+use super::notify;
 use super::tmpfs::inode::{Content, Inode};
 use super::tmpfs::regular::{Position, Regular};
 use crate::core::event::class::Class;
@@ -44,8 +46,10 @@ impl Inode {
 
     /// Clears the set-user-ID and set-group-ID bits of a regular file, because `by` changes its contents.
     pub(crate) fn drop_rights(&self, by: &Credentials) {
-        if matches!(self.content(), Content::Regular(_)) {
-            self.with_attributes(|attributes| attributes.drop_rights(by));
+        if matches!(self.content(), Content::Regular(_))
+            && self.with_attributes(|attributes| attributes.drop_rights(by))
+        {
+            notify::of_dentry(self, self.dentry().as_deref(), Happened::ATTRIB);
         }
     }
 

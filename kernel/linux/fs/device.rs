@@ -19,6 +19,7 @@ use rules::linux::abi::device::DeviceNumber;
 use super::tmpfs::inode::DeviceKind;
 use crate::core::file::traits::File;
 use crate::machine::memory::transfer::Sink;
+use crate::machine::pause::pause_unless_killed;
 
 /// Opens a device; open(2) returns its errors.
 pub(crate) type Opener = fn(DeviceNumber, OpenFlags) -> Result<Arc<dyn File>, Errno>;
@@ -51,7 +52,8 @@ pub(crate) fn open(kind: DeviceKind, device: DeviceNumber, flags: OpenFlags) -> 
     opener(device, flags)
 }
 
-/// Fills a sink with `put`, at most `block` bytes at a time; `put` returns how many bytes it wrote.
+/// Fills a sink with `put`, at most `block` bytes at a time; `put` returns how many bytes it wrote. Once the current
+/// thread must end, the rest stays as it is.
 ///
 /// # Errors
 /// `EFAULT`: not even one byte could be written.
@@ -60,6 +62,8 @@ fn fill(
     block: usize,
     mut put: impl FnMut(&mut dyn Sink, usize) -> usize,
 ) -> Result<usize, Errno> {
+    /// As many as take 100 microseconds to make up.
+    const PAUSE: usize = 4096;
     let mut done = 0;
     while to.remaining() > 0 {
         let wanted = to.remaining().min(block);
@@ -67,6 +71,9 @@ fn fill(
         done += count;
         if count < wanted {
             return if done == 0 { Err(Errno::EFAULT) } else { Ok(done) };
+        }
+        if done % PAUSE < count && pause_unless_killed().is_err() {
+            break;
         }
     }
     Ok(done)

@@ -58,7 +58,7 @@ pub(super) fn mounted(options: &[u8]) -> Result<Arc<Inode>, Errno> {
 ///
 /// # Errors
 /// `ENOSPC`: no inode is left.
-pub(crate) fn add(number: u32, slave: DeviceNumber, opener: Credentials) -> Result<(), Errno> {
+pub(crate) fn add(number: u32, slave: DeviceNumber, opener: &Credentials) -> Result<(), Errno> {
     let Defaults { mode, uid, gid } = *DEFAULTS.lock();
     let node = NewFile::Special(Content::Device(DeviceKind::Character, slave));
     let made = namei::make(&origin()?, name_of(number).as_bytes(), node, Permissions::from_mode(mode))?;
@@ -85,7 +85,7 @@ pub(crate) fn find(number: u32) -> Result<Location, Errno> {
     let root = TREE.root()?;
     let mount = mount::all().into_iter().find(|mount| Arc::ptr_eq(mount.root(), root));
     let inode = root.find(name_of(number).as_bytes())?;
-    Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode })
+    Ok(Location { mount: mount.ok_or(Errno::ENODEV)?, inode, dentry: None })
 }
 
 fn name_of(number: u32) -> alloc::string::String {

@@ -14,6 +14,7 @@ use rules::linux::abi::device::DeviceNumber;
 use rules::linux::cpio::{self, CpioEntry, Malformed};
 use rules::linux::credentials::Credentials;
 
+use super::fifo::Fifo;
 use super::mount::{self, Location};
 use super::namei::{self, NewFile};
 use super::path::{self, LastLink, Origin};
@@ -130,7 +131,7 @@ fn new_file(entry: &CpioEntry<'_>, file_type: FileType) -> NewFile {
         FileType::Symlink => NewFile::Symlink(entry.data.into()),
         FileType::CharacterDevice => NewFile::Special(Content::Device(DeviceKind::Character, device)),
         FileType::BlockDevice => NewFile::Special(Content::Device(DeviceKind::Block, device)),
-        FileType::Fifo => NewFile::Special(Content::Fifo),
+        FileType::Fifo => NewFile::Special(Content::Fifo(Fifo::new())),
         FileType::Socket => NewFile::Special(Content::Socket),
     }
 }

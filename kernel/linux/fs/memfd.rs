@@ -28,7 +28,7 @@ const SHARE: usize = 8;
 ///
 /// # Errors
 /// `ENOSPC`: too many files. `ENOMEM`: there is no memory for their file system.
-pub(crate) fn create(name: &[u8], seals: Seals, owner: Credentials) -> Result<Opened, Errno> {
+pub(crate) fn create(name: &[u8], seals: Seals, owner: &Credentials) -> Result<Opened, Errno> {
     let directory = place()?;
     let content = Content::Regular(Regular::sealed(name, seals));
     let superblock = directory.inode.superblock();

@@ -4,16 +4,21 @@
 //! are the same inodes with other contents.
 
 pub(crate) mod boot;
+pub(crate) mod changes;
 mod contents;
 pub(crate) mod device;
 pub(crate) mod devpts;
-mod generated;
+pub(crate) mod fifo;
+pub(crate) mod generated;
 pub(crate) mod initramfs;
 pub(crate) mod lock;
 pub(crate) mod memfd;
 pub(crate) mod mount;
 pub(crate) mod namei;
+pub(crate) mod nameless;
+pub(crate) mod notify;
 pub(crate) mod open;
+pub(crate) mod opened;
 pub(crate) mod path;
 pub(crate) mod record_lock;
 pub(crate) mod stat;

@@ -11,13 +11,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
-use rules::abi::stat::Stat;
 use spin::Once;
 
-use super::stat;
+use super::changes::Changes;
+use super::tmpfs::dentry::Dentry;
 use super::tmpfs::inode::Inode;
 use super::tmpfs::superblock::{FileSystemType, SizeLimits, Superblock};
-use crate::core::file;
 
 /// A mounted file system.
 pub(crate) struct Mount {
@@ -35,9 +34,13 @@ pub(crate) struct Location {
     pub(crate) mount: Arc<Mount>,
     /// The file.
     pub(crate) inode: Arc<Inode>,
+    /// The name by which it was found, if it may have others.
+    pub(crate) dentry: Option<Arc<Dentry>>,
 }
 
 static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
+/// The changes of the list: mounts, unmounts and remounts.
+pub(crate) static CHANGES: Changes = Changes::new();
 static ROOT: Once<Location> = Once::new();
 
 /// Returns the root of the tree; it starts as an empty tmpfs.
@@ -60,14 +63,14 @@ pub(crate) fn root() -> &'static Location {
             source: b"rootfs".to_vec(),
         });
         MOUNTS.lock().push(mount.clone());
-        Location { mount, inode: root }
+        Location { mount, inode: root, dentry: None }
     })
 }
 
 /// Makes a mount with this root that is outside the tree.
 pub(crate) fn outside(root: Arc<Inode>) -> Location {
     let mount = Mount { number: next_number(), root: root.clone(), covers: None, source: Vec::new() };
-    Location { mount: Arc::new(mount), inode: root }
+    Location { mount: Arc::new(mount), inode: root, dentry: None }
 }
 
 /// Mounts `root` on the directory at `at`.
@@ -99,6 +102,7 @@ pub(crate) fn bind(at: &Location, shown: &Location) -> Result<(), Errno> {
 fn attach(at: &Location, root: Arc<Inode>, source: Vec<u8>) {
     let mount = Mount { number: next_number(), root, covers: Some(at.clone()), source };
     MOUNTS.lock().push(Arc::new(mount));
+    CHANGES.tell();
 }
 
 /// Whether umount2(2) may detach a file system that is in use.
@@ -134,6 +138,7 @@ pub(crate) fn unmount(at: Location, busy: Busy) -> Result<(), Errno> {
     }
     // Dropping the last reference may free a whole tree, so it happens without the lock.
     drop(mount);
+    CHANGES.tell();
     Ok(())
 }
 
@@ -164,16 +169,15 @@ impl Mount {
     }
 }
 
-impl file::location::Location for Location {
-    fn stat(&self) -> Stat {
-        stat::stat(&self.inode)
-    }
-}
-
 impl Location {
     /// Returns the location of another file in the same mount.
     pub(crate) fn sibling(&self, inode: Arc<Inode>) -> Self {
-        Self { mount: self.mount.clone(), inode }
+        Self { mount: self.mount.clone(), inode, dentry: None }
+    }
+
+    /// Returns the name by which it was found; `None` for the root of a file system, and a file without a name.
+    pub(crate) fn dentry(&self) -> Option<Arc<Dentry>> {
+        self.dentry.clone().or_else(|| self.inode.dentry())
     }
 
     /// Returns whether both are the same file at the same place.
@@ -197,7 +201,7 @@ impl Location {
                 break;
             };
             drop(mounts);
-            at = Self { inode: mount.root.clone(), mount };
+            at = Self { inode: mount.root.clone(), mount, dentry: None };
         }
         at
     }

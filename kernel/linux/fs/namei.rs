@@ -12,14 +12,16 @@ use rules::abi::mode::Permissions;
 use rules::linux::access::Access;
 use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
+use rules::linux::inotify::mask::Happened;
 
 use super::mount::Location;
+use super::notify;
 use super::path::{Last, Origin, Walk};
 use super::tmpfs::directory::Directory;
 use super::tmpfs::inode::{Content, Inode};
-use super::tmpfs::names;
+use super::tmpfs::names::{self, Name};
 use super::tmpfs::regular::Regular;
-use super::tmpfs::rename::{self, ExistingName, Place};
+use super::tmpfs::rename::{self, ExistingName, Moved, Place};
 
 /// The kind and contents of a file to create.
 pub(crate) enum NewFile {
@@ -72,9 +74,10 @@ pub(crate) fn make_at(
 ) -> Result<Location, Errno> {
     let parent = &directory.inode;
     parent.directory()?.check_makes()?;
-    parent.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    parent.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = make_nameless(origin, parent, new, permissions)?;
-    names::add_first(parent, name, &inode)?;
+    let name = names::add_first(parent, name, &inode)?;
+    notify::of_name(parent, Happened::CREATE, &inode, &name);
     Ok(directory.sibling(inode))
 }
 
@@ -88,13 +91,13 @@ pub(crate) fn make_nameless(
     new: NewFile,
     permissions: Permissions,
 ) -> Result<Arc<Inode>, Errno> {
-    let mut owner = origin.credentials;
+    let mut owner = origin.credentials.clone();
     let mut permissions = permissions.masked_by(origin.umask);
     let inherited = parent.attributes();
     if inherited.permissions.contains(Permissions::SET_GID) {
         // A user cannot create a set-group-ID file for a group that the user is not in (`mode_strip_sgid`).
-        let may_give = owner.gid() == inherited.gid || owner.can(Capability::FSETID);
-        owner.groups.effective = inherited.gid;
+        let may_give = owner.is_in(inherited.gid) || owner.can(Capability::FSETID);
+        owner.groups.file = inherited.gid;
         if matches!(new, NewFile::Directory) {
             permissions |= Permissions::SET_GID;
         } else if permissions.contains(Permissions::GROUP_EXECUTE) && !may_give {
@@ -110,7 +113,7 @@ pub(crate) fn make_nameless(
         }
         NewFile::Special(content) => content,
     };
-    Inode::new(parent.superblock(), content, permissions, owner)
+    Inode::new(parent.superblock(), content, permissions, &owner)
 }
 
 /// Gives a file one more name.
@@ -132,11 +135,14 @@ pub(crate) fn link(origin: &Origin, file: &Location, path: &[u8]) -> Result<(), 
     if !Arc::ptr_eq(&walk.at.mount, &file.mount) {
         return Err(Errno::EXDEV);
     }
-    directory.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    directory.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     if file.inode.is_directory() {
         return Err(Errno::EPERM);
     }
-    names::add_link(directory, &name, &file.inode)
+    let name = names::add_link(directory, &name, &file.inode)?;
+    notify::of_inode(&file.inode, Happened::ATTRIB);
+    notify::of_name(directory, Happened::CREATE, &file.inode, &name);
+    Ok(())
 }
 
 /// Removes a name of anything but a directory: unlink(2).
@@ -150,13 +156,23 @@ pub(crate) fn unlink(origin: &Origin, path: &[u8]) -> Result<(), Errno> {
         return Err(Errno::EISDIR);
     };
     let directory = &walk.at.inode;
-    names::remove(directory, &name, |inode| {
+    let (name, inode) = names::remove(directory, &name, |inode| {
         if slash {
             return Err(if inode.is_directory() { Errno::EISDIR } else { Errno::ENOTDIR });
         }
-        check_removal(origin.credentials, directory, inode)?;
+        check_removal(&origin.credentials, directory, inode)?;
         if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(()) }
-    })
+    })?;
+    notify::of_inode(&inode, Happened::ATTRIB);
+    notify_removal(directory, inode, &name);
+    Ok(())
+}
+
+/// Drops a file that has lost a name, which may end it, and then tells those who watch the directory.
+fn notify_removal(directory: &Arc<Inode>, inode: Arc<Inode>, name: &Name) {
+    let happened = notify::with_kind(&inode, Happened::DELETE);
+    drop(inode);
+    notify::of_entry(directory, happened, name, 0);
 }
 
 /// Removes an empty directory: rmdir(2).
@@ -173,10 +189,12 @@ pub(crate) fn remove_directory(origin: &Origin, path: &[u8]) -> Result<(), Errno
         Last::Root => return Err(Errno::EBUSY),
     };
     let directory = &walk.at.inode;
-    names::remove(directory, &name, |inode| {
-        check_removal(origin.credentials, directory, inode)?;
+    let (name, inode) = names::remove(directory, &name, |inode| {
+        check_removal(&origin.credentials, directory, inode)?;
         inode.directory().map(|_| ())
-    })
+    })?;
+    notify_removal(directory, inode, &name);
+    Ok(())
 }
 
 /// A path and where it begins.
@@ -193,7 +211,7 @@ pub(crate) struct PathAt<'a> {
 /// `taken` is `Refuse`). `ENOTDIR`: slashes follow a file that is not a directory. `EACCES`, `EPERM`, as [`unlink`].
 /// Those of [`rename::rename`].
 pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> Result<(), Errno> {
-    let credentials = from.origin.credentials;
+    let credentials = &from.origin.credentials;
     let (mut old, mut new) = (Walk::new(from.origin), Walk::new(to.origin));
     let (old_last, new_last) = (old.up_to_last(from.path)?, new.up_to_last(to.path)?);
     if !Arc::ptr_eq(&old.at.mount, &new.at.mount) {
@@ -208,7 +226,7 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> R
     let (old_directory, new_directory) = (&old.at.inode, &new.at.inode);
     let old_place = Place { directory: old_directory, name: &old_name };
     let new_place = Place { directory: new_directory, name: &new_name };
-    rename::rename(old_place, new_place, taken, |source, target| {
+    let moved = rename::rename(old_place, new_place, taken, |source, target| {
         if taken == ExistingName::Exchange && new_slash && !target.is_some_and(|target| target.is_directory())
         {
             return Err(Errno::ENOTDIR);
@@ -232,11 +250,33 @@ pub(crate) fn rename(from: PathAt<'_>, to: PathAt<'_>, taken: ExistingName) -> R
             Some(target) if taken == ExistingName::Exchange => rewritten(target),
             _ => Ok(()),
         }
-    })
+    })?;
+    if let Some(moved) = moved {
+        notify_rename(old_directory, new_directory, &moved, taken);
+    }
+    Ok(())
+}
+
+/// Tells those who watch the directories and the files. A file that was replaced may end when `moved` is dropped.
+fn notify_rename(old: &Arc<Inode>, new: &Arc<Inode>, moved: &Moved, taken: ExistingName) {
+    notify::of_move((old, &moved.from), (new, &moved.to), &moved.source);
+    match &moved.target {
+        Some(target) if taken == ExistingName::Exchange => {
+            notify::of_inode(&moved.source, Happened::MOVE_SELF);
+            notify::of_move((new, &moved.to), (old, &moved.from), target);
+            notify::of_inode(target, Happened::MOVE_SELF);
+        }
+        target => {
+            if let Some(target) = target {
+                notify::of_inode(target, Happened::ATTRIB);
+            }
+            notify::of_inode(&moved.source, Happened::MOVE_SELF);
+        }
+    }
 }
 
 /// Checks whether `inode`'s name may be removed from `directory`.
-fn check_removal(credentials: Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
+fn check_removal(credentials: &Credentials, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
     directory.check(credentials, Access::WRITE | Access::EXECUTE)?;
     let parent = directory.ownership();
     let sticky = parent.permissions.contains(Permissions::STICKY);

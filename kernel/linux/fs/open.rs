@@ -4,6 +4,7 @@
 //! the other end of a FIFO (`syscall/open`).
 //! Source: open(2); Linux 6.1 fs/namei.c (`open_last_lookups`, `do_open`, `may_open`).
 
+use alloc::format;
 use alloc::sync::Arc;
 
 use rules::abi::errno::Errno;
@@ -11,17 +12,19 @@ use rules::abi::mode::{FileType, Permissions};
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
+use rules::linux::inotify::mask::Happened;
 
 use super::device;
 use super::generated::OpenGeneratedFile;
 use super::mount::Location;
 use super::namei::{self, NewFile};
+use super::notify;
+use super::opened::{OpenedAt, Tells};
 use super::path::{self, Last, LastLink, Origin, Walk};
-use super::stat;
+use super::tmpfs::dentry::Dentry;
 use super::tmpfs::inode::Content;
 use crate::core::file::description::OpenFile;
 use crate::core::file::traits::File;
-use crate::core::object::pipe::fifo::{self, FifoId};
 
 /// How to open a file: access mode, flags and permissions, as in `struct open_how`.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +98,8 @@ impl Opened {
     /// # Errors
     /// `ENOMEM`: only the emergency reserve is left.
     pub(crate) fn describe(self, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-        OpenFile::new_at(self.location, self.file, access, flags)
+        let tells = if flags.contains(OpenFlags::PATH) { Tells::Nothing } else { Tells::Everything };
+        OpenFile::new_at(OpenedAt::new(self.location, access, tells), self.file, access, flags)
     }
 }
 
@@ -112,7 +116,7 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened,
         return open_or_make(origin, path, how);
     }
     let location = path::lookup(origin, path, how.last_link())?;
-    open_found(location, how, origin.credentials)
+    open_found(location, how, &origin.credentials)
 }
 
 /// Opens a file that a lookup has already found.
@@ -122,7 +126,7 @@ pub(crate) fn open(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened,
 pub(crate) fn open_found(
     location: Location,
     how: OpenHow,
-    credentials: Credentials,
+    credentials: &Credentials,
 ) -> Result<Opened, Errno> {
     let inode = &location.inode;
     let file_type = inode.file_type();
@@ -143,7 +147,7 @@ pub(crate) fn open_found(
         inode.ownership().check_owner(credentials)?;
     }
     if how.has(OpenFlags::TRUNCATE) && matches!(inode.content(), Content::Regular(_)) {
-        inode.with_attributes(|attributes| attributes.drop_rights(&credentials));
+        inode.drop_rights(credentials);
     }
     open_permitted(location, how)
 }
@@ -156,15 +160,15 @@ fn open_permitted(location: Location, how: OpenHow) -> Result<Opened, Errno> {
             if how.has(OpenFlags::TRUNCATE) {
                 regular.truncate(inode.superblock(), 0)?;
                 inode.with_attributes(|attributes| attributes.mark_modified());
+                notify::of_file(&location, Happened::MODIFY);
             }
             inode.clone()
         }
-        Content::GeneratedFile(_) => Arc::new(OpenGeneratedFile::new(inode.clone())),
+        Content::GeneratedFile(_) | Content::Setting(_) => Arc::new(OpenGeneratedFile::new(inode.clone())),
+        Content::Control(control) => Arc::new(OpenGeneratedFile::controlled(inode.clone(), control.open()?)),
         Content::Device(kind, number) => device::open(*kind, *number, how.flags)?,
-        Content::Fifo => {
-            let stat = stat::stat(inode);
-            fifo::open(FifoId { device: stat.device, inode: stat.inode }, how.access, how.flags)?
-        }
+        Content::Fifo(fifo) => fifo.open(how.access, how.flags)?,
+        Content::Nameless(nameless) => nameless.open(how.access, how.flags)?,
         Content::Socket => return Err(Errno::ENXIO),
         Content::Symlink(_) | Content::DynamicSymlink(_) => return Err(Errno::ELOOP),
     };
@@ -187,7 +191,10 @@ fn open_or_make(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Er
                     // Another thread has created the name in the meantime.
                     Err(Errno::EEXIST) => continue,
                     // The creator may use the file as it was opened, whatever its permissions are.
-                    made => return open_permitted(made?, how),
+                    made => {
+                        let flags = how.flags - OpenFlags::TRUNCATE;
+                        return open_permitted(made?, OpenHow { flags, ..how });
+                    }
                 }
             }
             Err(error) => return Err(error),
@@ -200,22 +207,24 @@ fn open_or_make(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Er
                     path = link;
                     continue;
                 }
-                path::LinkTarget::Place(place) => return open_found(place, how, origin.credentials),
+                path::LinkTarget::Place(place) => return open_found(place, how, &origin.credentials),
             }
         }
         if found.inode.is_directory() {
             return Err(Errno::EISDIR);
         }
-        return open_found(found, how, origin.credentials);
+        return open_found(found, how, &origin.credentials);
     }
 }
 
 fn open_temporary(origin: &Origin, path: &[u8], how: OpenHow) -> Result<Opened, Errno> {
     let directory = path::lookup(origin, path, how.last_link())?;
     directory.inode.directory()?;
-    directory.inode.check(origin.credentials, Access::WRITE | Access::EXECUTE)?;
+    directory.inode.check(&origin.credentials, Access::WRITE | Access::EXECUTE)?;
     let inode = namei::make_nameless(origin, &directory.inode, NewFile::Regular, how.permissions)?;
     // open(2): with O_EXCL, an O_TMPFILE file cannot be linked into the tree later.
     inode.with_attributes(|attributes| attributes.is_linkable = !how.has(OpenFlags::EXCLUSIVE));
-    open_permitted(directory.sibling(inode), how)
+    let name = format!("#{}", inode.number());
+    let dentry = Some(Dentry::nameless(&directory.inode, name.as_bytes()));
+    open_permitted(Location { dentry, ..directory.sibling(inode) }, how)
 }

@@ -11,9 +11,11 @@ use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
+use rules::linux::inotify::mask::NameState;
 use rules::linux::path::{self, SYMLINKS_MAX};
 use rules::machine::fallible;
 
+use super::memfd;
 use super::mount::{self, Location};
 use super::tmpfs::inode::{Content, Inode};
 use crate::machine::memory::user::PATH_MAX;
@@ -111,7 +113,7 @@ pub(crate) struct Walk {
 impl Walk {
     /// Starts a walk.
     pub(crate) fn new(origin: &Origin) -> Self {
-        Self { at: origin.start.clone(), credentials: origin.credentials, links: 0 }
+        Self { at: origin.start.clone(), credentials: origin.credentials.clone(), links: 0 }
     }
 
     /// Walks to the directory that contains the last name of `path`, whether or not that name exists.
@@ -129,7 +131,7 @@ impl Walk {
             let mut rest = &path[..];
             while let Some(step) = path::first_step(rest) {
                 self.at.inode.directory()?;
-                self.at.inode.check(self.credentials, Access::EXECUTE)?;
+                self.at.inode.check(&self.credentials, Access::EXECUTE)?;
                 if step.rest.is_empty() {
                     return Ok(match step.name {
                         b"." => Last::Dot,
@@ -163,8 +165,8 @@ impl Walk {
     /// # Errors
     /// `ENOENT`, `ENAMETOOLONG`.
     pub(crate) fn child(&self, name: &[u8]) -> Result<Location, Errno> {
-        let inode = self.at.inode.find(name)?;
-        Ok(self.at.sibling(inode).topmost())
+        let (inode, dentry) = self.at.inode.find_with_dentry(name)?;
+        Ok(Location { dentry, ..self.at.sibling(inode) }.topmost())
     }
 
     /// Returns the target of `inode` if it is a symbolic link, and counts it as followed.
@@ -200,77 +202,77 @@ fn join(mut link: Vec<u8>, rest: Option<&[u8]>) -> Vec<u8> {
 /// Returns the path from the root to a directory: getcwd(2).
 ///
 /// # Errors
-/// `ENOENT`: the directory was removed, or its mount was detached from the tree.
+/// `ENOENT`: the directory was removed.
 pub(crate) fn absolute(location: &Location) -> Result<Vec<u8>, Errno> {
+    let (path, state) = last_path(location).ok_or(Errno::ENOENT)?;
+    if state == NameState::Present { Ok(path) } else { Err(Errno::ENOENT) }
+}
+
+/// Returns the path from the root by which the file at `location` was found, as `/proc` shows it: marked if that name
+/// was removed.
+pub(crate) fn text(location: &Location) -> Vec<u8> {
+    const MARK: &[u8] = b" (deleted)";
+    if let Content::Nameless(nameless) = location.inode.content() {
+        return nameless.name().as_bytes().to_vec();
+    }
+    if let Some(name) = memfd::text(&location.inode) {
+        return name;
+    }
+    match last_path(location) {
+        Some((path, NameState::Present)) => path,
+        Some((mut path, NameState::Removed)) => {
+            path.extend_from_slice(MARK);
+            path
+        }
+        None => [b"/", MARK].concat(),
+    }
+}
+
+/// Returns the path of `location`, and whether its last name was removed; `None`: its file system is gone.
+fn last_path(location: &Location) -> Option<(Vec<u8>, NameState)> {
     let mut names = Vec::new();
+    let mut state = NameState::Present;
     let mut at = location.clone();
     loop {
         while at.is_mount_root() {
             match at.mount.covers() {
                 Some(covers) => at = covers.clone(),
-                None => return Ok(written_out(&names)),
+                None => return Some((written_out(&names), state)),
             }
         }
-        let parent = at.inode.directory()?.parent().ok_or(Errno::ENOENT)?;
-        add(&mut names, parent.directory()?.name_of(&at.inode).ok_or(Errno::ENOENT)?)?;
-        at = at.sibling(parent);
+        let place = at.dentry()?.place()?;
+        if names.is_empty() {
+            state = place.state;
+        }
+        add(&mut names, place.name).ok()?;
+        at = at.sibling(place.directory);
     }
 }
 
-/// Returns the path by which a file was named last; `None` if that name is gone.
-pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Vec<u8>> {
+/// Returns the path of a file from the root of its file system, whatever is mounted where.
+pub(crate) fn within(inode: &Arc<Inode>) -> Vec<u8> {
     let mut names = Vec::new();
     let mut at = inode.clone();
-    let mount = loop {
-        let mounts = mount::all();
-        if let Some(mount) = mounts.into_iter().find(|mount| Arc::ptr_eq(mount.root(), &at)) {
-            break mount;
+    while let Some(place) = at.dentry().and_then(|dentry| dentry.place()) {
+        if add(&mut names, place.name).is_err() {
+            break;
         }
-        let home = at.home()?;
-        add(&mut names, home.directory().ok()?.name_of(&at)?).ok()?;
-        at = home;
-    };
-    let mut path = match mount.covers() {
-        Some(covers) => absolute(covers).ok()?,
-        None => Vec::new(),
-    };
-    if path == b"/" {
-        path.clear();
+        at = place.directory;
     }
-    path.extend(written_out(&names));
-    if names.is_empty() && path.len() > 1 {
-        path.pop();
-    }
-    Some(path)
+    written_out(&names)
 }
 
-/// Returns the path from the root to the file that `path` leads to, free of links: realpath(3).
-///
-/// # Errors
-/// As [`lookup`] and [`absolute`].
-pub(crate) fn real(origin: &Origin, path: &[u8]) -> Result<Vec<u8>, Errno> {
-    let mut path = path.to_vec();
-    for _ in 0..=SYMLINKS_MAX {
-        let location = lookup(origin, &path, LastLink::Keep)?;
-        if location.inode.is_directory() {
-            return absolute(&location);
+/// Returns a place of a file that is known only as such, without the mount through which it was found: in the first
+/// mount that shows it. `None`: no mount does.
+pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Location> {
+    let mounts = mount::all();
+    let mut at = inode.clone();
+    loop {
+        if let Some(mount) = mounts.iter().find(|mount| Arc::ptr_eq(mount.root(), &at)) {
+            return Some(Location { mount: mount.clone(), inode: inode.clone(), dentry: None });
         }
-        let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => path.split_at(slash + 1),
-            None => (&b"./"[..], &path[..]),
-        };
-        let Some(target) = location.inode.link_target() else {
-            let mut real = absolute(&lookup(origin, directory, LastLink::Follow)?)?;
-            if real.last() != Some(&b'/') {
-                real.push(b'/');
-            }
-            real.extend_from_slice(name);
-            return Ok(real);
-        };
-        let target = target?;
-        path = if target.starts_with(b"/") { target } else { [directory, &target].concat() };
+        at = at.dentry()?.place()?.directory;
     }
-    Err(Errno::ELOOP)
 }
 
 /// Adds the name of the directory above.

@@ -3,6 +3,7 @@
 //! Source: stat(2), statx(2), statfs(2); Linux 6.1 fs/stat.c, mm/shmem.c (`shmem_statfs`).
 
 use ostd::mm::PAGE_SIZE;
+use rules::abi::mode::FileType;
 use rules::abi::stat::{
     STATX_ATTRIBUTE_MOUNT_ROOT, STATX_FILLED, STATX_MOUNT, Stat, Statfs, Statx, StatxTimestamp, Timestamp,
 };
@@ -20,6 +21,17 @@ const BLOCKS_IN_PAGE: u64 = (PAGE_SIZE / 512) as u64;
 pub(crate) fn stat(inode: &Inode) -> Stat {
     let attributes = inode.attributes();
     let pair = |time: Timestamp| [time.seconds, i64::from(time.nanoseconds)];
+    if let Content::Nameless(nameless) = inode.content() {
+        return Stat {
+            mode: mode(inode),
+            uid: attributes.uid,
+            gid: attributes.gid,
+            accessed: pair(attributes.accessed),
+            modified: pair(attributes.modified),
+            changed: pair(attributes.changed),
+            ..nameless.stat
+        };
+    }
     Stat {
         device: u64::from(inode.superblock().device().encode()),
         inode: inode.number(),
@@ -97,7 +109,12 @@ pub(crate) fn statfs(location: &Location) -> Statfs {
 }
 
 fn mode(inode: &Inode) -> u32 {
-    inode.file_type().to_mode() | inode.attributes().permissions.to_mode()
+    let file_type = match inode.content() {
+        // An anonymous inode has no type.
+        Content::Nameless(nameless) => nameless.stat.mode & FileType::MASK,
+        _ => inode.file_type().to_mode(),
+    };
+    file_type | inode.attributes().permissions.to_mode()
 }
 
 fn special_device(inode: &Inode) -> DeviceNumber {

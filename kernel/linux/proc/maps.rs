@@ -12,17 +12,17 @@ use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 use rules::machine::fallible;
 
-use super::subject::Subject;
 use crate::linux::fs::tmpfs::dynamic::Text;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::pages::Pages;
-use crate::machine::memory::space::{Backing, Purpose, Region};
+use crate::machine::memory::space::{AddressSpace, Backing, Purpose, Region};
+use crate::machine::memory::vdso::Vdso;
 
-pub(super) fn maps(subject: Subject) -> Result<Text, Errno> {
-    let space = subject.process()?.space();
+/// Returns a line for each area of `space`.
+pub(super) fn maps(space: &AddressSpace) -> Result<Text, Errno> {
     let mut text = PagedBytes::default();
     let mut next = 0;
     while let Some(region) = space.region_from(next) {
@@ -47,8 +47,10 @@ fn line(text: &mut PagedBytes, region: &Region) -> fmt::Result {
     let (major, minor) = device.map_or((0, 0), |device| (device.major, device.minor));
     let name = match (&file, source, purpose) {
         (Some(file), ..) => {
-            memfd::text(file).or_else(|| path::of_inode(file)).unwrap_or_else(|| b"/ (deleted)".to_vec())
+            let path = || path::of_inode(file).map(|place| path::text(&place));
+            memfd::text(file).or_else(path).unwrap_or_else(|| b"/ (deleted)".to_vec())
         }
+        (None, Some((pages, _)), _) if is_vdso(pages) => b"[vdso]".to_vec(),
         (None, Some(_), _) => b"/dev/zero (deleted)".to_vec(),
         (None, None, Purpose::Heap) => b"[heap]".to_vec(),
         (None, None, Purpose::Stack) => b"[stack]".to_vec(),
@@ -70,6 +72,11 @@ fn line(text: &mut PagedBytes, region: &Region) -> fmt::Result {
         write!(text, "{:column$}{}", "", String::from_utf8_lossy(&name))?;
     }
     text.write_char('\n')
+}
+
+fn is_vdso(pages: &Arc<dyn Pages>) -> bool {
+    let any: &dyn Any = &**pages;
+    any.is::<Vdso>()
 }
 
 fn inode(pages: &Arc<dyn Pages>) -> Option<Arc<Inode>> {

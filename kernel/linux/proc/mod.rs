@@ -4,7 +4,9 @@
 //! Why: decision 0075.
 //! Source: proc(5).
 
+mod control;
 mod descriptors;
+mod fdinfo;
 mod maps;
 mod net;
 mod net_tables;
@@ -13,6 +15,7 @@ mod subject;
 mod sysctl;
 mod system;
 mod text;
+pub(crate) mod trace;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -21,9 +24,10 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
-use crate::linux::fs::tmpfs::dynamic;
+use crate::linux::fs::tmpfs::dynamic::{self, GeneratedFile};
 use crate::linux::fs::tmpfs::inode::{Content, Inode};
 use crate::linux::fs::tmpfs::superblock::FileSystemType;
 use crate::linux::fs::tree::OnlyTree;
@@ -39,6 +43,12 @@ static TREE: OnlyTree = OnlyTree::new(FileSystemType::Proc, 0o555, populate);
 /// `ENOSPC`: no inode is left.
 pub(super) fn mounted() -> Result<Arc<Inode>, Errno> {
     TREE.root().cloned()
+}
+
+/// Returns the ID of the process whose directory, `/proc/PID`, this is; the process may be gone.
+pub(super) fn process_of(inode: &Inode) -> Option<u32> {
+    let is_here = inode.superblock().file_system() == FileSystemType::Proc;
+    if is_here && inode.is_directory() { subject::process_of(inode.number()) } else { None }
 }
 
 /// Creates the names in the directory that `origin` starts at.
@@ -72,12 +82,9 @@ fn populate(origin: &Origin) -> Result<(), Errno> {
 }
 
 fn make_report(origin: &Origin, path: &[u8], text: TextFn) -> Result<(), Errno> {
-    make(
-        origin,
-        path,
-        NewFile::Special(Content::GeneratedFile(Box::new(move || dynamic::text(text())))),
-        0o444,
-    )
+    let file =
+        GeneratedFile { text: Box::new(move || dynamic::text(text())), changes: FileChanges::ORDINARY };
+    make(origin, path, NewFile::Special(Content::GeneratedFile(file)), 0o444)
 }
 
 fn make(origin: &Origin, path: &[u8], new: NewFile, mode: u32) -> Result<(), Errno> {

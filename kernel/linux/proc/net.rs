@@ -12,7 +12,8 @@ use rules::abi::mode::FileType;
 
 use super::net_tables;
 use super::subject::{Subject, named};
-use crate::linux::fs::tmpfs::dynamic::{self, DynamicInode, DynamicNames, Listed, Text};
+use crate::linux::fs::changes::FileChanges;
+use crate::linux::fs::tmpfs::dynamic::{self, DynamicInode, DynamicNames, GeneratedFile, Listed, Text};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::net::traffic;
 
@@ -37,7 +38,8 @@ const LOCAL: u64 = 1 << 29;
 impl DynamicNames for Tables {
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (table, local) = named(TABLES, LOCAL, name)?;
-        self.0.find(local, 0o444, Content::GeneratedFile(Box::new(table)))
+        let file = GeneratedFile { text: Box::new(table), changes: FileChanges::ORDINARY };
+        self.0.find(local, 0o444, Content::GeneratedFile(file))
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {

@@ -11,11 +11,12 @@ use core::fmt::Write;
 use pollee::Count;
 use rules::linux::abi::utsname;
 
+use super::trace::Line;
 use crate::core::event::class::{self, Class};
-use crate::core::event::trace;
 use crate::linux::fs::mount;
 use crate::linux::fs::path;
 use crate::machine::memory::budget;
+use crate::machine::trace;
 
 /// The columns of `pollee`, in the order of [`Count`].
 const COUNTS: [&str; Count::KINDS] =
@@ -102,11 +103,36 @@ pub(super) fn mounts() -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Lists the mounts with their IDs and those of the mounts that they are on, and the part of the file system that shows.
+pub(super) fn mountinfo() -> Vec<u8> {
+    let mut text = String::new();
+    for mount in mount::all() {
+        let (place, parent) = match mount.covers() {
+            None => (b"/".to_vec(), mount.number()),
+            Some(covers) => (path::absolute(covers).unwrap_or_default(), covers.mount.number()),
+        };
+        let superblock = mount.root().superblock();
+        let device = superblock.device();
+        let (number, major, minor) = (mount.number(), device.major, device.minor);
+        let (source, place) = (mount.source().escape_ascii(), place.escape_ascii());
+        let file_system = superblock.file_system().name();
+        let root = path::within(mount.root());
+        let root = root.escape_ascii();
+        line(
+            &mut text,
+            format_args!(
+                "{number} {parent} {major}:{minor} {root} {place} rw,relatime - {file_system} {source} rw\n"
+            ),
+        );
+    }
+    text.into_bytes()
+}
+
 /// Lists the last trace events of all processors, one per line.
 pub(super) fn trace() -> Vec<u8> {
     let mut text = String::new();
     for event in trace::all() {
-        line(&mut text, format_args!("{event}\n"));
+        line(&mut text, format_args!("{}\n", Line(event)));
     }
     text.into_bytes()
 }

@@ -3,7 +3,8 @@
 //! Owns: the names, and the process or thread that they describe.   Not here: the texts (`text`, `maps`), open files
 //! (`descriptors`).
 //! Invariant: an ID is looked up at each access, because a directory may outlive its process; IDs are not reused.
-//! Missing: `environ`, `mem`, `mountinfo`, and other files that no program here has needed.
+//! What shows more than everybody may know asks `task/access`: links whenever they are followed, texts at open(2).
+//! Missing: `environ`, `mem`, and other files that no program here has needed.
 //! Source: proc(5); Linux 6.1 fs/proc/base.c.
 
 use alloc::boxed::Box;
@@ -14,14 +15,17 @@ use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
+use rules::linux::oom::Scale;
 
-use super::{descriptors, maps, net, report, text};
-use crate::linux::fs::path;
+use super::{TextFn, control, descriptors, fdinfo, net, report, text};
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{
-    self, Destination, DynamicInode, DynamicNames, LISTED_MOST, Listed, Text,
+    self, Control, Destination, DynamicInode, DynamicNames, GeneratedFile, LISTED_MOST, Listed, Text,
 };
 use crate::linux::fs::tmpfs::inode::Content;
+use crate::linux::fs::{mount, path};
+use crate::linux::task::access;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
 use crate::linux::task::thread::{self, Thread};
@@ -63,7 +67,12 @@ impl Subject {
     }
 
     pub(super) fn find(self, local: u64, mode: u32, content: Content) -> Result<DynamicInode, Errno> {
-        let owner = *self.process()?.credentials.lock();
+        let process = self.process()?;
+        // A directory that all may search tells nothing by its owner (`task_dump_owner`).
+        let owner = match mode {
+            0o555 => access::counting(&process),
+            _ => access::owner(&process),
+        };
         Ok(DynamicInode {
             number: self.inode(local),
             content,
@@ -92,6 +101,12 @@ impl Subject {
     }
 }
 
+/// Returns the ID of the process whose directory has this inode number.
+pub(super) fn process_of(number: u64) -> Option<u32> {
+    let (pid, local) = ((number >> 32) as u32, number as u32);
+    (pid > 0 && local == 0).then_some(pid)
+}
+
 /// Finds a name in a table and returns its entry and inode number; the first entry's number is `local`.
 pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> Result<(T, u64), Errno> {
     let mut entries = table.iter().zip(local..);
@@ -99,15 +114,19 @@ pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> R
     Ok((entry, local))
 }
 
-type TextOf = fn(Subject) -> Result<Text, Errno>;
+pub(super) type TextOf = fn(Subject) -> Result<Text, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
 /// A file in a subject's directory.
 #[derive(Clone, Copy)]
 enum Entry {
     Text(TextOf),
+    Control(fn(Subject) -> Arc<dyn Control>, u32),
+    /// A list of all mounts.
+    Mounts(TextFn),
     Link(Link),
     Descriptors,
+    DescriptorTexts,
     Net,
     Threads,
 }
@@ -118,10 +137,18 @@ const ENTRIES: &[(&[u8], Entry)] = &[
     (b"cwd", Entry::Link(cwd)),
     (b"exe", Entry::Link(exe)),
     (b"fd", Entry::Descriptors),
+    (b"fdinfo", Entry::DescriptorTexts),
     (b"limits", Entry::Text(text::limits)),
-    (b"maps", Entry::Text(maps::maps)),
-    (b"mounts", Entry::Text(|_| dynamic::text(report::mounts()))),
+    (b"maps", Entry::Control(|subject| Arc::new(control::Maps(subject)), 0o444)),
+    (b"mountinfo", Entry::Mounts(report::mountinfo)),
+    (b"mounts", Entry::Mounts(report::mounts)),
     (b"net", Entry::Net),
+    (b"oom_adj", Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Old)), 0o644)),
+    (b"oom_score", Entry::Text(text::oom_score)),
+    (
+        b"oom_score_adj",
+        Entry::Control(|subject| Arc::new(control::OomAdjustment(subject, Scale::Thousandths)), 0o644),
+    ),
     (b"root", Entry::Link(root)),
     (b"stat", Entry::Text(text::stat)),
     (b"statm", Entry::Text(text::statm)),
@@ -133,30 +160,46 @@ const ENTRIES: &[(&[u8], Entry)] = &[
 impl Entry {
     const fn file_type(self) -> FileType {
         match self {
-            Self::Text(_) => FileType::Regular,
+            Self::Text(_) | Self::Mounts(_) | Self::Control(..) => FileType::Regular,
             Self::Link(_) => FileType::Symlink,
-            Self::Descriptors | Self::Net | Self::Threads => FileType::Directory,
+            Self::Descriptors | Self::DescriptorTexts | Self::Net | Self::Threads => FileType::Directory,
         }
     }
 
     const fn mode(self) -> u32 {
         match self {
-            Self::Text(_) => 0o444,
+            Self::Text(_) | Self::Mounts(_) => 0o444,
+            Self::Control(_, mode) => mode,
             Self::Link(_) => 0o777,
             Self::Descriptors => 0o500,
-            Self::Net | Self::Threads => 0o555,
+            Self::DescriptorTexts | Self::Net | Self::Threads => 0o555,
         }
     }
 
     fn content(self, subject: Subject) -> Content {
         match self {
-            Self::Text(text) => Content::GeneratedFile(Box::new(move || text(subject))),
-            Self::Link(link) => Content::DynamicSymlink(Box::new(move || link(subject))),
+            Self::Text(text) => Content::Control(Arc::new(control::Text(subject, text))),
+            Self::Mounts(text) => {
+                generated(FileChanges::of_mounts(&mount::CHANGES), move || dynamic::text(text()))
+            }
+            Self::Control(control, _) => Content::Control(control(subject)),
+            Self::Link(link) => Content::DynamicSymlink(Box::new(move || {
+                access::check(&subject.process()?)?;
+                link(subject)
+            })),
             Self::Descriptors => directory(descriptors::Descriptors(subject)),
+            Self::DescriptorTexts => directory(fdinfo::DescriptorTexts(subject)),
             Self::Net => directory(net::Tables(subject)),
             Self::Threads => directory(TaskNames(subject)),
         }
     }
+}
+
+pub(super) fn generated(
+    changes: FileChanges,
+    text: impl Fn() -> Result<Text, Errno> + Send + Sync + 'static,
+) -> Content {
+    Content::GeneratedFile(GeneratedFile { text: Box::new(text), changes })
 }
 
 /// Makes a directory with generated names only; it gets its parent at lookup.
@@ -228,7 +271,14 @@ impl Entries {
 impl DynamicNames for Entries {
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno> {
         let (entry, local) = named(self.entries(), 1, name)?;
-        self.0.find(local, entry.mode(), entry.content(self.0))
+        let mut found = self.0.find(local, entry.mode(), entry.content(self.0))?;
+        if let (Entry::Descriptors, Some(thread)) = (entry, thread::current())
+            && Arc::ptr_eq(thread.process(), &self.0.process()?)
+        {
+            // A process may search its own, even if that is root's (`proc_fd_permission`).
+            found.owner = thread.process().credentials.lock().clone();
+        }
+        Ok(found)
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
@@ -243,20 +293,25 @@ pub(super) fn number(name: &[u8]) -> Result<u32, Errno> {
     if number.to_string() == digits { Ok(number) } else { Err(Errno::ENOENT) }
 }
 
+/// Returns the process if it has not ended.
+fn living(subject: Subject) -> Result<Arc<Process>, Errno> {
+    subject.process().ok().filter(|process| !process.has_ended()).ok_or(Errno::ENOENT)
+}
+
 fn exe(subject: Subject) -> Result<Destination, Errno> {
-    let text = subject.process()?.program.lock().clone();
-    if text.is_empty() { Err(Errno::ENOENT) } else { Ok(Destination { text, place: None }) }
+    let program = living(subject)?.program.lock().clone().ok_or(Errno::ENOENT)?;
+    let place = program.location();
+    Ok(Destination { text: path::text(place), place: Some(place.clone()) })
 }
 
 fn cwd(subject: Subject) -> Result<Destination, Errno> {
-    let place = subject.process()?.paths.lock().cwd.clone();
-    let text = path::absolute(&place).unwrap_or_else(|_| b"(deleted)".to_vec());
-    Ok(Destination { text, place: Some(place) })
+    let place = living(subject)?.paths.lock().cwd.clone();
+    Ok(Destination { text: path::text(&place), place: Some(place) })
 }
 
 fn root(subject: Subject) -> Result<Destination, Errno> {
-    subject.process()?;
-    Ok(Destination { text: b"/".to_vec(), place: None })
+    living(subject)?;
+    Ok(Destination { text: b"/".to_vec(), place: Some(mount::root().clone().topmost()) })
 }
 
 /// Returns the target of `/proc/self`.

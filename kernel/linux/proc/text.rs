@@ -10,9 +10,12 @@ use core::time::Duration;
 
 use rules::abi::errno::Errno;
 use rules::linux::credentials::Ids;
+use rules::linux::sched::Attributes;
 
 use super::subject::Subject;
 use crate::linux::fs::tmpfs::dynamic::{self, Text};
+use crate::linux::task::limits::Resource;
+use crate::linux::task::oom;
 use crate::linux::task::process::Process;
 use crate::linux::task::signal::action;
 use crate::linux::task::thread::Thread;
@@ -79,7 +82,7 @@ fn actions(process: &Process) -> (SigSet, SigSet) {
 
 /// Returns the thread's name, or the process's if no thread is left.
 fn name(process: &Process, thread: Option<&Thread>) -> String {
-    let name = thread.map_or_else(|| process.name.lock().clone(), Thread::name);
+    let name = thread.map_or_else(|| process.name.lock().to_vec(), Thread::name);
     String::from_utf8_lossy(&name).into_owned()
 }
 
@@ -103,9 +106,10 @@ pub(super) fn stat(subject: Subject) -> Result<Text, Errno> {
         let signals = thread.signals.lock();
         (signals.pending.signals().bits(), signals.mask.bits())
     });
+    let scheduled = thread.as_ref().map_or_else(Attributes::default, |thread| thread.attributes());
     let text = format!(
-        "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} 20 0 {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
-         {} 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        "{id} ({}) {} {} {} {} {device} {foreground} 0 {} {} 0 0 {} {} {} {} {} {} {} 0 {} {} {} {} 0 0 0 0 0 {} {} {} \
+         {} 0 0 0 17 {} {} {} 0 0 0 0 0 0 0 0 0 0 0\n",
         name(&process, thread.as_deref()),
         ProcessState::of(&process, thread.as_deref()).letter(),
         process.parent.pid(),
@@ -117,6 +121,8 @@ pub(super) fn stat(subject: Subject) -> Result<Text, Errno> {
         ticks(used.system()),
         ticks(children.user()),
         ticks(children.system()),
+        scheduled.shown_priority(),
+        scheduled.nice,
         process.threads.lock().len(),
         ticks(process.started),
         sizes.virtual_size,
@@ -127,6 +133,8 @@ pub(super) fn stat(subject: Subject) -> Result<Text, Errno> {
         ignored.bits(),
         caught.bits(),
         thread.as_ref().map_or(0, |thread| thread.last_cpu.load(Ordering::Relaxed)),
+        scheduled.priority,
+        scheduled.policy.number(),
     );
     dynamic::text(text)
 }
@@ -143,11 +151,17 @@ pub(super) fn status(subject: Subject) -> Result<Text, Errno> {
     let thread = subject.thread();
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
     let state = ProcessState::of(&process, thread.as_deref());
-    let ids = *process.credentials.lock();
-    let all = |ids: Ids| format!("{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.effective);
+    let ids = process.credentials.lock().clone();
+    let all = |ids: Ids| format!("{}\t{}\t{}\t{}", ids.real, ids.effective, ids.saved, ids.file);
+    let mut groups = String::new();
+    for group in ids.supplementary.iter() {
+        groups.push_str(&format!("{group} "));
+    }
+    // Linux ends the line with a blank in any case.
+    groups.push_str(if groups.is_empty() { " " } else { "" });
     let mut text = format!(
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{id}\nPPid:\t{}\nTracerPid:\t0\n\
-         Uid:\t{}\nGid:\t{}\nFDSize:\t{}\nGroups:\t \n",
+         Uid:\t{}\nGid:\t{}\nFDSize:\t{}\nGroups:\t{groups}\n",
         name(&process, thread.as_deref()),
         process.paths.lock().umask.to_mode(),
         state.letter(),
@@ -172,13 +186,15 @@ pub(super) fn status(subject: Subject) -> Result<Text, Errno> {
     }
     let (ignored, caught) = actions(&process);
     let shared = process.signals.lock().pending.signals().bits();
+    let (queued, most_queued) =
+        (process.account().signals.used(), process.limits.soft(Resource::PendingSignals));
     let (pending, mask) = thread.as_ref().map_or((0, 0), |thread| {
         let signals = thread.signals.lock();
         (signals.pending.signals().bits(), signals.mask.bits())
     });
     let sets = ids.capabilities;
     text.push_str(&format!(
-        "Threads:\t{}\nSigPnd:\t{pending:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{mask:016x}\nSigIgn:\t{:016x}\n\
+        "Threads:\t{}\nSigQ:\t{queued}/{most_queued}\nSigPnd:\t{pending:016x}\nShdPnd:\t{shared:016x}\nSigBlk:\t{mask:016x}\nSigIgn:\t{:016x}\n\
          SigCgt:\t{:016x}\nCapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\n\
          CapAmb:\t{:016x}\nNoNewPrivs:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t0\n",
         process.threads.lock().len(),
@@ -193,6 +209,12 @@ pub(super) fn status(subject: Subject) -> Result<Text, Errno> {
         thread.as_ref().map_or(0, |thread| thread.usage().voluntary_switches),
     ));
     dynamic::text(text)
+}
+
+/// Returns how bad the process is when memory runs out.
+pub(super) fn oom_score(subject: Subject) -> Result<Text, Errno> {
+    let points = oom::badness(&*subject.process()?);
+    dynamic::text(format!("{}\n", rules::linux::oom::score(points, oom::total_pages())))
 }
 
 pub(super) fn comm(subject: Subject) -> Result<Text, Errno> {

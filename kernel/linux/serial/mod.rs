@@ -18,14 +18,14 @@ use spin::Once;
 use self::port::Port;
 use super::terminal::Terminal;
 use crate::linux::fs::device::nodes;
-use crate::machine::kernel_task::{KernelTask, Sleeper};
+use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 
 /// I/O port and ISA interrupt of each; the first is also OSTD's console.
 const PORTS: [(u16, u8); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
 
 static WIRES: Once<[Option<Port>; 4]> = Once::new();
 static TERMINALS: Once<[Option<Arc<Terminal>>; 4]> = Once::new();
-static SERVER: KernelTask = KernelTask::new();
+static SERVER: KernelTask = KernelTask::new(Urgency::Background);
 static LINES: Once<Vec<MappedIrqLine>> = Once::new();
 
 /// Returns the terminal on a port.

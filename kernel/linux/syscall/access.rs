@@ -33,7 +33,7 @@ pub(crate) fn faccessat2(
     if let FoundFile::Place(location) = cx.find(directory, path, Lookup::with(flags))? {
         let own = cx.credentials();
         let who = if flags.contains(AtFlags::REMOVEDIR) { own } else { own.real() };
-        location.inode.check(who, wanted)?;
+        location.inode.check(&who, wanted)?;
     }
     Ok(0)
 }

@@ -15,7 +15,10 @@ use super::context::{Caller, Context};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::mount::Location;
 use crate::linux::fs::namei::{self, NewFile};
+use crate::linux::fs::nameless;
+use crate::linux::fs::opened::OpenedAt;
 use crate::linux::fs::path::{self, LastLink, Origin};
+use crate::linux::fs::tmpfs::inode::Content;
 use crate::machine::memory::user;
 
 /// The file that a path or an empty path leads to.
@@ -81,7 +84,7 @@ impl Context<'_> {
 
     /// Returns the caller's credentials.
     pub(crate) fn credentials(&self) -> Credentials {
-        *self.process().credentials.lock()
+        self.process().credentials.lock().clone()
     }
 
     /// Returns where `path` begins: at the root, the working directory, or `directory`.
@@ -160,5 +163,17 @@ fn descriptor(directory: i32) -> Result<Fd, Errno> {
 
 /// Returns the place in the tree at which an open file was found, if it has one.
 pub(crate) fn place(file: &OpenFile) -> Option<&Location> {
-    file.location()
+    let place = file.location().map(OpenedAt::location)?;
+    if matches!(place.inode.content(), Content::Nameless(_)) { None } else { Some(place) }
+}
+
+impl Context<'_> {
+    /// Returns the place of an open file; one without a name gets an inode of its own, so that its attributes can be
+    /// changed.
+    ///
+    /// # Errors
+    /// `ENOSPC`: no inode is left.
+    pub(crate) fn place_of<'f>(&self, file: &'f OpenFile) -> Result<&'f Location, Errno> {
+        nameless::place(file, self.credentials())
+    }
 }

@@ -4,7 +4,7 @@
 //! Source: Linux 6.1 kernel/capability.c.
 
 use rules::abi::errno::Errno;
-use rules::linux::capability::{Capability, CapabilitySet, CapabilitySets};
+use rules::linux::capability::{CapabilitySet, CapabilitySets};
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::task::process_table;
@@ -63,9 +63,7 @@ pub(crate) fn capset(cx: &mut Context<'_>, header: usize, data: usize) -> SysRes
         words = UserPtr::new(cx.space(), data).read()?;
     }
     let set = |at: usize| CapabilitySet::from_bits(u64::from(words[at]) | u64::from(words[at + 3]) << 32);
-    let mut credentials = cx.process().credentials.lock();
-    credentials.capabilities.set(set(0), set(1), set(2))?;
-    cx.space().set_administrators(credentials.can(Capability::SYS_ADMIN));
+    cx.process().change_credentials(|own| own.capabilities.set(set(0), set(1), set(2)))?;
     Ok(0)
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn umask(cx: &mut Context<'_>, mask: u32) -> SysResult {
 
 fn change_directory(cx: &mut Context<'_>, to: Location) -> SysResult {
     to.inode.directory()?;
-    to.inode.check(cx.credentials(), Access::EXECUTE)?;
+    to.inode.check(&cx.credentials(), Access::EXECUTE)?;
     let former = core::mem::replace(&mut cx.process().paths.lock().cwd, to);
     // This may be the last reference to a removed directory, so it is dropped without the lock.
     drop(former);

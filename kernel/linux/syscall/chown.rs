@@ -7,10 +7,12 @@ use rules::abi::mode::{FileType, Permissions};
 use rules::core::fd::Fd;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::capability::Capability;
+use rules::linux::inotify::mask::Happened;
 
 use super::at::{self, Lookup};
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::notify;
 
 /// chown(2).
 pub(crate) fn chown(cx: &mut Context<'_>, path: usize, uid: u32, gid: u32) -> SysResult {
@@ -38,7 +40,8 @@ pub(crate) fn fchownat(
 /// fchown(2).
 pub(crate) fn fchown(cx: &mut Context<'_>, fd: Fd, uid: u32, gid: u32) -> SysResult {
     let file = cx.files().get(fd)?;
-    change_owner(cx, at::place(&file).ok_or(Errno::EINVAL)?, uid, gid)
+    let place = cx.place_of(&file)?.clone();
+    change_owner(cx, &place, uid, gid)
 }
 
 fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -> SysResult {
@@ -48,7 +51,7 @@ fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -
     let ownership = inode.ownership();
     let who = cx.credentials();
     let keeps_uid = uid == KEEP || uid == ownership.uid;
-    let own_gid = gid == KEEP || gid == ownership.gid || gid == who.gid();
+    let own_gid = gid == KEEP || gid == ownership.gid || who.is_in(gid);
     let is_owner = who.uid() == ownership.uid;
     let allowed =
         who.can(Capability::CHOWN) || keeps_uid && own_gid && (is_owner || uid == KEEP && gid == KEEP);
@@ -71,5 +74,9 @@ fn change_owner(cx: &mut Context<'_>, location: &Location, uid: u32, gid: u32) -
         }
         attributes.mark_changed();
     });
+    let has_lost_rights = inode.ownership().permissions != ownership.permissions;
+    if uid != KEEP || gid != KEEP || has_lost_rights {
+        notify::of_file(location, Happened::ATTRIB);
+    }
     Ok(0)
 }

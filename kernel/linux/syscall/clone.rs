@@ -7,11 +7,16 @@ use core::sync::atomic::Ordering;
 
 use pollee::Sleep;
 use rules::abi::errno::Errno;
+use rules::abi::open::OpenFlags;
+use rules::core::fd::{Fd, OnExec};
 use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use super::enter;
+use crate::core::file::description::OpenFile;
+use crate::core::file::table::{FdTable, ReservedFd};
 use crate::core::syscall::caller::Restart;
+use crate::linux::task::pidfd;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
 use crate::linux::task::registers;
@@ -24,6 +29,7 @@ const VM: u64 = 0x100;
 const FS: u64 = 0x200;
 const FILES: u64 = 0x400;
 const SIGHAND: u64 = 0x800;
+const PIDFD: u64 = 0x1000;
 const VFORK: u64 = 0x4000;
 const THREAD: u64 = 0x1_0000;
 const SYSVSEM: u64 = 0x4_0000;
@@ -37,6 +43,7 @@ const SUPPORTED: u64 = VM
     | FS
     | FILES
     | SIGHAND
+    | PIDFD
     | VFORK
     | THREAD
     | SYSVSEM
@@ -52,6 +59,8 @@ struct Request {
     flags: u64,
     exit_signal: u32,
     stack: usize,
+    /// Where `CLONE_PIDFD` writes the pidfd.
+    pidfd: usize,
     parent_tid: usize,
     child_tid: usize,
     tls: usize,
@@ -74,6 +83,8 @@ pub(crate) fn clone(cx: &mut Context<'_>, arguments: [usize; 5]) -> SysResult {
         flags: flags as u64 & 0xffff_ff00,
         exit_signal: (flags & 0xff) as u32,
         stack,
+        // The two share an argument, so a caller cannot have both.
+        pidfd: parent_tid,
         parent_tid,
         child_tid,
         tls,
@@ -102,10 +113,11 @@ pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult 
     for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*chunk);
     }
-    let [flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _] =
+    let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _] =
         words;
-    if flags & 0xff != 0
+    if flags & (0xff | DETACHED) != 0
         || exit_signal > 64
+        || (flags & THREAD != 0 && exit_signal != 0)
         || set_tid != 0
         || set_tid_size != 0
         || (stack == 0) != (stack_size == 0)
@@ -116,6 +128,7 @@ pub(crate) fn clone3(cx: &mut Context<'_>, at: usize, size: usize) -> SysResult 
         flags,
         exit_signal: exit_signal as u32,
         stack: (stack + stack_size) as usize,
+        pidfd: pidfd as usize,
         parent_tid: parent_tid as usize,
         child_tid: child_tid as usize,
         tls: tls as usize,
@@ -134,6 +147,8 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         || (has(SIGHAND) && !has(VM))
         || (has(THREAD) && !has(SIGHAND))
         || (has(SIGHAND) && has(CLEAR_SIGHAND))
+        || (has(PIDFD) && has(THREAD | DETACHED))
+        || (has(PIDFD) && has(PARENT_SETTID) && request.pidfd == request.parent_tid)
         || request.tls >= TASK_SIZE
     {
         return Err(Errno::EINVAL);
@@ -169,10 +184,15 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         let pid = child.pid();
         (child, pid)
     };
+    let files = cx.files().clone();
+    let pidfd = if has(PIDFD) { Some(prepare_pidfd(cx, &files, &process, request.pidfd)?) } else { None };
     let parent_thread = cx.sleeper();
     let space = cx.space();
     let mut is_interrupted = false;
     let prepare = |thread: &Arc<Thread>| {
+        if has(CHILD_SETTID) && !has(VM) {
+            thread.set_tid.store(request.child_tid, Ordering::Relaxed);
+        }
         if has(CHILD_CLEARTID) {
             thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
         }
@@ -200,6 +220,9 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
         cx.restart.set(Restart::Always);
     }
     started?;
+    if let Some((number, file)) = pidfd {
+        number.commit(file, OnExec::Close);
+    }
     if has(VFORK) {
         // Only SIGKILL ends this wait early: the child runs on the caller's stack.
         while process.borrows_space() && !cx.thread().is_dying() {
@@ -209,9 +232,25 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
     Ok(tid as usize)
 }
 
+/// Reserves a number for a pidfd of `child`, which does not run yet, and writes it to `addr`.
+///
+/// # Errors
+/// No number is reserved. `EMFILE`, `ENOMEM`. `EFAULT`: it cannot be written.
+fn prepare_pidfd<'a>(
+    cx: &Context<'_>,
+    files: &'a FdTable,
+    child: &Arc<Process>,
+    addr: usize,
+) -> Result<(ReservedFd<'a>, Arc<OpenFile>), Errno> {
+    let number = files.reserve(Fd::new(0), cx.file_limit())?;
+    let file = pidfd::open(child.clone(), OpenFlags::empty())?;
+    UserPtr::<u32>::new(cx.space(), addr).write(&number.fd().number())?;
+    Ok((number, file))
+}
+
 /// Writes the child's ID into its own copy of the memory, then runs it.
 fn run_with_child_settid(thread: Arc<Thread>, context: ostd::arch::cpu::context::UserContext) {
-    let addr = thread.clear_tid.load(Ordering::Relaxed);
+    let addr = thread.set_tid.load(Ordering::Relaxed);
     if addr != 0 {
         let space = thread.process().space();
         let _ = UserPtr::<u32>::new(&space, addr).write(&thread.tid());

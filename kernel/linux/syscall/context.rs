@@ -28,7 +28,8 @@ use crate::linux::task::process::Process;
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
 use crate::linux::task::signal::signalfd::ThreadPending;
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
+use crate::machine::memory::account::Account;
 use crate::machine::memory::space::AddressSpace;
 
 /// References to the process's parts that a thread keeps, so that a system call needs no lock or reference count to
@@ -36,14 +37,14 @@ use crate::machine::memory::space::AddressSpace;
 ///
 /// Only the thread's own system calls replace these parts: execve(2), which no other thread survives, and
 /// close_range(2) with `CLOSE_RANGE_UNSHARE`, which affects only the caller. They then call [`Context::renew`].
-pub(crate) struct Held {
+pub(crate) struct ProcessRefs {
     pub(crate) space: Arc<AddressSpace>,
     files: Arc<FdTable>,
     /// The array of the last large poll(2), kept because programs poll the same descriptors again and again.
     poll_room: Cell<Vec<Group>>,
 }
 
-impl Held {
+impl ProcessRefs {
     /// Takes references to what `thread`'s process has now.
     pub(crate) fn of(thread: &Thread) -> Self {
         Self { space: thread.process().space(), files: thread.process().files(), poll_room: Cell::default() }
@@ -52,27 +53,27 @@ impl Held {
 
 /// The caller of a syscall.
 pub(crate) struct Context<'a> {
-    myself: &'a Myself,
-    held: &'a Held,
+    current: &'a CurrentThread,
+    refs: &'a ProcessRefs,
     /// The caller's registers.
     pub(crate) user: &'a mut UserContext,
     /// Whether and how the system call is restarted if it ends with `EINTR`.
     pub(crate) restart: Cell<Restart>,
     /// The deadline of a restarted wait, so that only the rest of its timeout counts.
     pub(crate) resume: Option<Duration>,
-    /// Whether [`Held`] no longer matches the process.
+    /// Whether [`ProcessRefs`] no longer matches the process.
     is_outdated: bool,
 }
 
 impl<'a> Context<'a> {
     /// Makes the context of a system call by `thread`.
     pub(crate) fn new(
-        myself: &'a Myself,
-        held: &'a Held,
+        current: &'a CurrentThread,
+        refs: &'a ProcessRefs,
         user: &'a mut UserContext,
         resume: Option<Duration>,
     ) -> Self {
-        Self { myself, held, user, restart: Cell::new(Restart::AsHandlersSay), resume, is_outdated: false }
+        Self { current, refs, user, restart: Cell::new(Restart::AsHandlersSay), resume, is_outdated: false }
     }
 
     /// Notes that the process has another address space or descriptor table from the next system call on.
@@ -87,47 +88,43 @@ impl<'a> Context<'a> {
 
     /// Returns the calling thread.
     pub(crate) fn thread(&self) -> &'a Arc<Thread> {
-        self.myself
+        self.current
     }
 
     /// Returns the calling thread as it sees itself.
-    pub(crate) fn myself(&self) -> &'a Myself {
-        self.myself
+    pub(crate) fn current(&self) -> &'a CurrentThread {
+        self.current
     }
 
     /// Returns the caller's process.
     pub(crate) fn process(&self) -> &'a Arc<Process> {
-        self.myself.process()
+        self.current.process()
     }
 
     /// Returns the working directory, the credentials and the umask, for a path lookup.
     pub(crate) fn origin(&self) -> Origin {
         let paths = self.process().paths.lock();
-        Origin {
-            start: paths.cwd.clone(),
-            credentials: *self.process().credentials.lock(),
-            umask: paths.umask,
-        }
+        Origin { start: paths.cwd.clone(), credentials: self.credentials(), umask: paths.umask }
     }
 }
 
 impl Caller for Context<'_> {
-    type Sleeper = Myself;
+    type Sleeper = CurrentThread;
     type Signals = ThreadPending;
 
     #[inline]
-    fn sleeper(&self) -> &Myself {
-        self.myself
+    fn sleeper(&self) -> &CurrentThread {
+        self.current
     }
 
     #[inline]
     fn space(&self) -> &AddressSpace {
-        &self.held.space
+        &self.refs.space
     }
 
     #[inline]
     fn files(&self) -> &Arc<FdTable> {
-        &self.held.files
+        &self.refs.files
     }
 
     fn replace_files(&mut self, files: Arc<FdTable>) {
@@ -137,6 +134,10 @@ impl Caller for Context<'_> {
 
     fn file_limit(&self) -> u32 {
         u32::try_from(self.process().limits.soft(Resource::Files)).unwrap_or(u32::MAX)
+    }
+
+    fn account(&self) -> Arc<Account> {
+        self.process().account()
     }
 
     fn may(&self, right: Right) -> bool {
@@ -179,6 +180,6 @@ impl Caller for Context<'_> {
 
     #[inline]
     fn poll_room(&self) -> &Cell<Vec<Group>> {
-        &self.held.poll_room
+        &self.refs.poll_room
     }
 }

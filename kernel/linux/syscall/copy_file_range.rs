@@ -74,6 +74,7 @@ pub(crate) fn copy_file_range(
             })
         })
     })?;
+    sendfile::tell(&from_file, &to_file, copied);
     move_offset(&from_file, &from_offset, start + copied as u64)?;
     move_offset(&to_file, &to_offset, target + copied as u64)?;
     Ok(copied)

@@ -7,38 +7,38 @@ use ostd::arch::cpu::context::{CpuException, UserContext};
 use ostd::user::{ReturnReason, UserMode};
 use rules::abi::errno::Errno;
 
-use super::context::{Context, Held};
+use super::context::{Context, ProcessRefs};
 use super::{admission, table};
-use crate::core::event::trace::{self, Kind};
 use crate::linux::task::exit;
+use crate::linux::task::oom::{self, Relief};
 use crate::linux::task::process::ExitStatus;
 use crate::linux::task::signal::deliver::{self, Interrupted, Next};
 use crate::linux::task::signal::pending::Info;
 use crate::linux::task::signal::send;
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::linux::terminal::session;
 use crate::machine::memory::fault::{Access, FaultError};
-use crate::machine::memory::reclaim;
 use crate::machine::memory::space::AddressSpace;
+use crate::machine::trace::{self, Kind};
 use rules::abi::signal::Signal;
 
 /// Runs a thread until it ends; passed to [`Thread::spawn`].
 pub(crate) fn run(thread: Arc<Thread>, context: UserContext) {
-    let myself = Myself::new(&thread);
+    let current = CurrentThread::new(&thread);
     drop(thread);
-    run_as(&myself, context);
+    run_as(&current, context);
 }
 
-/// Runs a thread, as [`run`] does, for a caller that has its [`Myself`].
-pub(crate) fn run_as(thread: &Myself, context: UserContext) {
+/// Runs a thread, as [`run`] does, for a caller that has its [`CurrentThread`].
+pub(crate) fn run_as(thread: &CurrentThread, context: UserContext) {
     run_until_dying(thread, context);
     exit::end_thread(thread, session::leave);
 }
 
 /// Drops every reference to the process before it returns: its descriptors must be closed before the parent learns of
 /// its end.
-fn run_until_dying(thread: &Myself, context: UserContext) {
-    let mut held = Held::of(thread);
+fn run_until_dying(thread: &CurrentThread, context: UserContext) {
+    let mut refs = ProcessRefs::of(thread);
     let mut mode = UserMode::new(context);
     let mut resume = None;
     while !thread.is_dying() {
@@ -46,9 +46,9 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
         let reason = mode.execute(|| thread.needs_attention());
         thread.set_in_user(false);
         let mut interrupted = match reason {
-            ReturnReason::UserSyscall => syscall(thread, &mut held, mode.context_mut(), resume.take()),
+            ReturnReason::UserSyscall => syscall(thread, &mut refs, mode.context_mut(), resume.take()),
             ReturnReason::UserException => {
-                exception(thread, &held.space, &mut mode);
+                exception(thread, &refs.space, &mut mode);
                 None
             }
             ReturnReason::KernelEvent => None,
@@ -60,9 +60,6 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
                 exit::end_process(thread.process(), end);
             }
         }
-        if held.space.take_starved() {
-            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
-        }
     }
 }
 
@@ -70,8 +67,8 @@ fn run_until_dying(thread: &Myself, context: UserContext) {
 // Inlined by force: it has one caller, but the optimizer no longer inlines it when the table grows.
 #[inline(always)]
 fn syscall(
-    thread: &Myself,
-    held: &mut Held,
+    thread: &CurrentThread,
+    refs: &mut ProcessRefs,
     user: &mut UserContext,
     resume: Option<Duration>,
 ) -> Option<Interrupted> {
@@ -79,34 +76,77 @@ fn syscall(
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
-    let mut context = Context::new(thread, held, user, resume);
+    let mut context = Context::new(thread, refs, user, resume);
     let result = match admission::admit(number) {
         Ok(()) => table::call(&mut context, number, arguments),
         Err(error) => Err(error),
     };
-    let restart = context.restart.get();
-    if context.is_outdated() {
-        *held = Held::of(thread);
-    }
-    match result {
-        Ok(value) => {
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-        }
+    let mut interrupted = None;
+    let value = match result {
+        Ok(value) => value,
         Err(errno) => {
-            let value = errno.to_return_value();
-            trace::syscall(Kind::Leave, thread.tid(), value);
-            user.general_regs_mut().rax = value;
-            if errno == Errno::EINTR && thread.needs_attention() {
-                return Some(Interrupted { number, restart });
+            if is_relieved(thread, number, errno) {
+                begin_again(context.user, number);
+                if context.is_outdated() {
+                    *refs = ProcessRefs::of(thread);
+                }
+                return None;
             }
+            if errno == Errno::EINTR && thread.needs_attention() {
+                interrupted = Some(Interrupted { number, restart: context.restart.get() });
+            }
+            errno.to_return_value()
+        }
+    };
+    trace::syscall(Kind::Leave, thread.tid(), value);
+    context.user.general_regs_mut().rax = value;
+    if context.is_outdated() {
+        *refs = ProcessRefs::of(thread);
+    }
+    interrupted
+}
+
+/// Makes user mode perform the system call once more.
+fn begin_again(user: &mut UserContext, number: usize) {
+    /// The length of the instruction `syscall`.
+    const INSTRUCTION: usize = 2;
+    let registers = user.general_regs_mut();
+    registers.rax = number;
+    registers.rip -= INSTRUCTION;
+}
+
+/// Returns whether a system call failed for lack of memory, and there may be some now: it has done nothing, so it can
+/// be performed again.
+#[inline]
+fn is_relieved(thread: &CurrentThread, number: usize, errno: Errno) -> bool {
+    /// clone(2), fork(2), vfork(2), clone3(2).
+    const STARTING: [usize; 4] = [56, 57, 58, 435];
+    let is_starved = thread.take_starved();
+    let relief = match errno {
+        Errno::EFAULT if is_starved => relieve(thread),
+        Errno::ENOMEM => oom::relieve_call(thread),
+        Errno::EAGAIN if STARTING.contains(&number) => oom::relieve_call(thread),
+        _ => Relief::Hopeless,
+    };
+    relief == Relief::Retry
+}
+
+/// Finds memory for a page that the thread cannot do without. Where there is none, the thread's process ends; but init
+/// waits, because without init there is no machine.
+fn relieve(thread: &CurrentThread) -> Relief {
+    let relief = oom::relieve(thread);
+    match relief {
+        Relief::Retry => {}
+        Relief::Hopeless if thread.process().is_init() => oom::nap(thread),
+        Relief::Hopeless => {
+            exit::end_process(thread.process(), ExitStatus::Killed(Signal::KILL.number()));
         }
     }
-    None
+    Relief::Retry
 }
 
 /// Handles an exception of the processor: resolves a page fault, and turns everything else into a signal.
-fn exception(thread: &Thread, space: &AddressSpace, mode: &mut UserMode) {
+fn exception(thread: &CurrentThread, space: &AddressSpace, mode: &mut UserMode) {
     let Some(exception) = mode.context_mut().take_exception() else { return };
     let described = describe(&exception);
     if let Some(info) = fault(thread, space, exception, mode.context()) {
@@ -144,7 +184,12 @@ const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
 /// Resolves a page fault, or returns the signal that the exception causes.
-fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &UserContext) -> Option<Info> {
+fn fault(
+    thread: &CurrentThread,
+    space: &AddressSpace,
+    exception: CpuException,
+    user: &UserContext,
+) -> Option<Info> {
     let rip = user.general_regs().rip;
     let info = match exception {
         CpuException::PageFault(page) => {
@@ -158,14 +203,9 @@ fn fault(thread: &Thread, space: &AddressSpace, exception: CpuException, user: &
                 Err(FaultError::Denied) => Info::fault(Signal::SEGV, SEGV_ACCERR, page.addr),
                 Err(FaultError::BeyondEnd) => Info::fault(Signal::BUS, BUS_ADRERR, page.addr),
                 Err(FaultError::OutOfMemory) => {
-                    if reclaim::pending() > 0 {
-                        // Memory is about to become free; the access is retried after other tasks have run.
-                        ostd::task::Task::yield_now();
-                    }
-                    match space.fault(page.addr, access) {
-                        Ok(()) => return None,
-                        Err(_) => Info::kernel(Signal::KILL),
-                    }
+                    // The instruction is tried again.
+                    relieve(thread);
+                    return None;
                 }
             }
         }

@@ -7,18 +7,20 @@ use core::sync::atomic::Ordering;
 use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
+use rules::abi::open::AccessMode;
 use rules::linux::access::Access;
+use rules::linux::inotify::mask::Happened;
 use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
+use crate::linux::fs::opened::{OpenedAt, Tells};
 use crate::linux::fs::path::{self, LastLink, Origin};
-use crate::linux::fs::tmpfs::inode::Inode;
-use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments};
+use crate::linux::task::exec::{self, ARGUMENTS_MOST, Arguments, Failure};
 use crate::linux::task::exit;
-use crate::linux::task::process::Process;
+use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::registers::{self, Registers};
-use crate::linux::task::thread::{Myself, Thread};
+use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
 use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
@@ -44,7 +46,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
         // As Linux since 5.18: an empty argv becomes one empty string.
         argv.push(&[0])?;
     }
-    start_program(cx.myself(), cx.user, &cx.origin(), path, argv, envp)?;
+    start_program(cx.current(), cx.user, &cx.origin(), path, argv, envp)?;
     cx.renew();
     Ok(0)
 }
@@ -54,7 +56,7 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
 /// # Errors
 /// As [`execve`].
 pub(crate) fn start_program(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     origin: &Origin,
     path: Vec<u8>,
@@ -66,13 +68,14 @@ pub(crate) fn start_program(
         argv: fallible::shared(argv)?,
         envp,
         path: path.clone(),
-        credentials: *process.credentials.lock(),
+        credentials: process.credentials.lock().clone(),
         is_secure: false,
     };
     let mut program = path.clone();
-    let mut file = open_program(origin, &program)?;
+    let mut executable = open_program(origin, &program)?;
     let mut depth = 0;
-    while let Some((interpreter, argument)) = exec::interpreter(&file)? {
+    while let Some((interpreter, argument)) = exec::interpreter(&executable.location().inode)? {
+        executable.notify(Happened::ACCESS);
         depth += 1;
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
@@ -84,17 +87,29 @@ pub(crate) fn start_program(
         }
         argv.push_rest(&arguments.argv)?;
         arguments.argv = fallible::shared(argv)?;
-        file = open_program(origin, &interpreter)?;
+        executable = open_program(origin, &interpreter)?;
         program = interpreter;
     }
     let no_new_privileges = process.no_new_privileges.load(Ordering::Relaxed);
     (arguments.credentials, arguments.is_secure) =
-        arguments.credentials.for_program(file.ownership(), no_new_privileges);
+        arguments.credentials.clone().for_program(executable.location().inode.ownership(), no_new_privileges);
     let limits = SpaceLimits::default();
     process.limits.apply(&limits);
     let files = own_files(process)?;
     let old = process.space();
-    let image = exec::load(&file, &arguments, limits, |path| open_program(origin, path))?;
+    executable.notify(Happened::ACCESS);
+    let image = exec::load(&executable.location().inode, &arguments, limits, |path| {
+        let linker = open_program(origin, path)?;
+        linker.notify(Happened::ACCESS);
+        Ok(linker.location().inode.clone())
+    });
+    let image = image.map_err(|failure| match failure {
+        Failure::Refused(error) => error,
+        Failure::Fatal => {
+            exit::end_process(process, ExitStatus::Killed(Signal::SEGV.number()));
+            Errno::EINVAL
+        }
+    })?;
     end_other_threads(thread)?;
     leave_memory(thread, &old, &image.space);
     thread.become_first();
@@ -106,9 +121,22 @@ pub(crate) fn start_program(
         drop(process.replace_files(files));
     }
     process.files().close_on_exec();
-    *process.credentials.lock() = arguments.credentials;
+    // `begin_new_exec`: who may not read the program may not look into the process either.
+    let is_readable = executable.location().inode.check(&origin.credentials, Access::READ).is_ok();
+    let is_open = {
+        let before = process.credentials.lock();
+        is_readable
+            && before.users.effective == before.users.real
+            && before.groups.effective == before.groups.real
+    };
+    process.is_dumpable.store(is_open, Ordering::Relaxed);
+    process.executions.fetch_add(1, Ordering::Relaxed);
+    process.change_credentials(|before| {
+        *before = arguments.credentials;
+        Ok(())
+    })?;
     if arguments.is_secure {
-        // A privileged program must not be killed through its unprivileged parent (`begin_new_exec`).
+        // A privileged program must not be killed through its unprivileged parent.
         process.parent_death_signal.store(0, Ordering::Relaxed);
     }
     process.signals.lock().actions.reset_handlers();
@@ -121,9 +149,9 @@ pub(crate) fn start_program(
         own.alt_stack = Default::default();
     }
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
-    *process.name.lock() = name[..name.len().min(15)].to_vec();
+    *process.name.lock() = name.iter().copied().take(15).collect();
     drop(core::mem::replace(&mut *process.arguments.lock(), arguments.argv));
-    *process.program.lock() = path::real(origin, &program).unwrap_or(program);
+    let _before = process.program.lock().replace(executable);
     *context = UserContext::default();
     let general = context.general_regs_mut();
     general.rip = image.entry;
@@ -155,7 +183,7 @@ fn own_files(process: &Process) -> Result<Option<Arc<FdTable>>, Errno> {
 ///
 /// # Errors
 /// `EAGAIN`: another thread does the same, or the process ends. The calling thread must end, too.
-fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
+fn end_other_threads(thread: &CurrentThread) -> Result<(), Errno> {
     let process = thread.process();
     process.threads.lock().end_others(thread)?;
     while process.threads.lock().len() > 1 {
@@ -169,12 +197,12 @@ fn end_other_threads(thread: &Myself) -> Result<(), Errno> {
     Ok(())
 }
 
-fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<Inode>, Errno> {
+fn open_program(origin: &Origin, path: &[u8]) -> Result<Arc<OpenedAt>, Errno> {
     let location = path::lookup(origin, path, LastLink::Follow)?;
     if location.inode.file_type() != FileType::Regular {
         return Err(Errno::EACCES);
     }
     // Executing a program does not require permission to read it.
-    location.inode.check(origin.credentials, Access::EXECUTE)?;
-    Ok(location.inode)
+    location.inode.check(&origin.credentials, Access::EXECUTE)?;
+    Ok(Arc::new(OpenedAt::new(location, AccessMode::Read, Tells::Everything)))
 }

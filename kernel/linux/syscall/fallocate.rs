@@ -4,6 +4,7 @@
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
+use rules::abi::open::AccessMode;
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 
@@ -41,5 +42,6 @@ pub(crate) fn fallocate(cx: &mut Context<'_>, fd: Fd, mode: u32, offset: i64, le
         }
     }
     inode.with_attributes(|attributes| attributes.mark_modified());
+    file.tell(AccessMode::Write, 1);
     Ok(0)
 }

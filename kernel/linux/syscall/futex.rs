@@ -142,7 +142,7 @@ pub(crate) fn get_robust_list(cx: &mut Context<'_>, tid: usize, head: usize, len
         0 => cx.thread().clone(),
         tid => process_table::find_thread(tid).ok_or(Errno::ESRCH)?,
     };
-    let credentials = *cx.process().credentials.lock();
+    let credentials = cx.credentials();
     let is_own = Arc::ptr_eq(thread.process(), cx.process());
     if !is_own && !credentials.may_govern(&thread.process().credentials.lock(), Capability::SYS_PTRACE) {
         return Err(Errno::EPERM);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
+use rules::abi::open::AccessMode;
 use rules::core::fd::Fd;
 
 use super::at;
@@ -29,6 +30,8 @@ pub(crate) fn getdents64(cx: &mut Context<'_>, fd: Fd, to: usize, size: u32) -> 
     }
     UserSlice::new(cx.space(), to, records.bytes.len())?.write_bytes(&records.bytes)?;
     *offset = records.next;
+    // At the end as well.
+    file.tell(AccessMode::Read, 1);
     Ok(records.bytes.len())
 }
 

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 use rules::linux::credentials::Ids;
+use rules::linux::groups::{GroupSet, NGROUPS_MAX};
 
 use super::context::{Caller, Context, SysResult};
 use crate::machine::memory::user::UserPtr;
@@ -52,12 +53,48 @@ pub(crate) fn getegid(cx: &mut Context<'_>) -> SysResult {
     Ok(cx.credentials().groups.effective as usize)
 }
 
-/// getgroups(2): there are no supplementary groups.
+/// getgroups(2): returns the number of supplementary groups and, if there is `room` for any, writes them to `at`.
 ///
 /// # Errors
-/// `EINVAL`: the size is negative.
-pub(crate) fn getgroups(room: i32) -> SysResult {
-    if room < 0 { Err(Errno::EINVAL) } else { Ok(0) }
+/// `EINVAL`: the room is negative, or too small and not 0. `EFAULT`: `at` is not writable; some groups were written.
+pub(crate) fn getgroups(cx: &mut Context<'_>, room: i32, at: usize) -> SysResult {
+    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+    let groups = cx.credentials().supplementary;
+    if room == 0 {
+        return Ok(groups.len());
+    }
+    if groups.len() > room {
+        return Err(Errno::EINVAL);
+    }
+    for (index, group) in groups.iter().enumerate() {
+        UserPtr::<u32>::new(cx.space(), at.wrapping_add(index * size_of::<u32>())).write(&group)?;
+    }
+    Ok(groups.len())
+}
+
+/// setgroups(2): the `count` groups at `at` become the caller's supplementary groups.
+///
+/// # Errors
+/// Nothing was changed. `EPERM`: without `CAP_SETGID`. `EINVAL`: more than [`NGROUPS_MAX`], or no group. `EFAULT`,
+/// `ENOMEM`.
+pub(crate) fn setgroups(cx: &mut Context<'_>, count: i32, at: usize) -> SysResult {
+    if !cx.credentials().can(Capability::SETGID) {
+        return Err(Errno::EPERM);
+    }
+    let count = usize::try_from(count).ok().filter(|count| *count <= NGROUPS_MAX).ok_or(Errno::EINVAL)?;
+    let mut fault = Ok(());
+    let groups = GroupSet::new(count, |index| {
+        let group = UserPtr::<u32>::new(cx.space(), at.wrapping_add(index * size_of::<u32>())).read();
+        group.unwrap_or_else(|error| {
+            fault = Err(error);
+            0
+        })
+    });
+    let groups = groups.and_then(|groups| fault.map(|()| groups))?;
+    cx.process().change_credentials(|credentials| {
+        credentials.supplementary = groups;
+        Ok(0)
+    })
 }
 
 /// Which of the caller's IDs to change.
@@ -83,25 +120,43 @@ pub(crate) enum IdChange {
 /// # Errors
 /// Those of [`Ids::set`], [`Ids::set_two`] and [`Ids::set_three`]; the privilege is `CAP_SETUID` or `CAP_SETGID`.
 pub(crate) fn set_ids(cx: &mut Context<'_>, kind: Kind, change: IdChange) -> SysResult {
-    let mut credentials = cx.process().credentials.lock();
-    let (before, capability) = match kind {
-        Kind::Users => (credentials.users, Capability::SETUID),
-        Kind::Groups => (credentials.groups, Capability::SETGID),
-    };
-    let is_privileged = credentials.can(capability);
-    let after: Ids = match change {
-        IdChange::One(id) => before.set(id as u32, is_privileged)?,
-        IdChange::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
-        IdChange::Three(real, effective, saved) => {
-            before.set_three([real as u32, effective as u32, saved as u32], is_privileged)?
+    cx.process().change_credentials(|credentials| {
+        let (before, capability) = match kind {
+            Kind::Users => (credentials.users, Capability::SETUID),
+            Kind::Groups => (credentials.groups, Capability::SETGID),
+        };
+        let is_privileged = credentials.can(capability);
+        let after: Ids = match change {
+            IdChange::One(id) => before.set(id as u32, is_privileged)?,
+            IdChange::Two(real, effective) => before.set_two(real as u32, effective as u32, is_privileged)?,
+            IdChange::Three(real, effective, saved) => {
+                before.set_three([real as u32, effective as u32, saved as u32], is_privileged)?
+            }
+        };
+        match kind {
+            Kind::Users => credentials.change_users(after),
+            Kind::Groups => credentials.groups = after,
         }
-    };
-    match kind {
-        Kind::Users => credentials.change_users(after),
-        Kind::Groups => credentials.groups = after,
-    }
-    cx.space().set_administrators(credentials.can(Capability::SYS_ADMIN));
-    Ok(0)
+        Ok(0)
+    })
+}
+
+/// setfsuid(2), setfsgid(2): returns the ID for files from before. They report no error.
+pub(crate) fn set_file_id(cx: &mut Context<'_>, kind: Kind, id: usize) -> SysResult {
+    cx.process().change_credentials(|credentials| {
+        let before = match kind {
+            Kind::Users => credentials.users.file,
+            Kind::Groups => credentials.groups.file,
+        };
+        match kind {
+            Kind::Users => credentials.change_file_user(id as u32),
+            Kind::Groups => {
+                let is_privileged = credentials.can(Capability::SETGID);
+                credentials.groups = credentials.groups.set_file(id as u32, is_privileged);
+            }
+        }
+        Ok(before as usize)
+    })
 }
 
 /// getresuid(2), getresgid(2): writes `ids` to three addresses.

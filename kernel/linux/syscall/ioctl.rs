@@ -17,8 +17,9 @@ use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::termios::{TIOCGPTPEER, TIOCSPGRP};
 
-use self::pty::Through;
+use self::pty::TerminalEnd;
 use super::context::{Caller, Context, SysResult};
+use super::sigio;
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::blocking::Blocking;
 use crate::linux::terminal::Terminal;
@@ -42,23 +43,17 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
             );
             Ok(0)
         }
-        // SIGIO is never sent here, as for a Linux file without `fasync`.
-        FIOASYNC => {
-            if read_flag(cx, argument)? {
-                Err(Errno::ENOTTY)
-            } else {
-                Ok(0)
-            }
-        }
+        FIOASYNC => sigio::set_async(cx, fd, &file, read_flag(cx, argument)?).map(|()| 0),
         FIONREAD => unread(cx, &file, argument),
         TIOCGPTPEER => pty::open_peer(cx, &file, argument),
         _ if job::is_one(request) => {
-            let (terminal, through) = terminal(&file)?;
+            let (terminal, end) = terminal(&file)?;
             if terminal.is_hung_up() {
                 return Err(if request == TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO });
             }
-            job::serve(cx, &terminal, through, request, argument)
+            job::serve(cx, &terminal, end, request, argument)
         }
+        _ if sigio::is_one(request) => sigio::serve(cx, &file, request, argument),
         _ if netdevice::is_one(request) => netdevice::serve(cx, &file, request, argument),
         _ => Blocking::new(cx, &file, Events::WRITABLE)
             .run(|| file.file().ioctl(request, argument, cx.space())),
@@ -66,12 +61,20 @@ pub(crate) fn ioctl(cx: &mut Context<'_>, fd: Fd, request: u32, argument: usize)
 }
 
 /// Returns the terminal behind `file`.
-fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, Through), Errno> {
-    if let Some((terminal, through)) = pty::terminal(file) {
-        return Ok((terminal.clone(), through));
+fn terminal(file: &OpenFile) -> Result<(Arc<Terminal>, TerminalEnd), Errno> {
+    if let Some((terminal, end)) = pty::terminal(file) {
+        return Ok((terminal.clone(), end));
     }
     let any: Arc<dyn Any + Send + Sync> = file.file().clone();
-    any.downcast().map(|terminal| (terminal, Through::Terminal)).map_err(|_| Errno::ENOTTY)
+    any.downcast().map(|terminal| (terminal, TerminalEnd::Terminal)).map_err(|_| Errno::ENOTTY)
+}
+
+/// Returns the foreground group of a terminal, or of a pseudoterminal's slave; 0 for none.
+pub(super) fn foreground(file: &OpenFile) -> u32 {
+    match terminal(file) {
+        Ok((terminal, TerminalEnd::Terminal)) => terminal.owner().foreground,
+        _ => 0,
+    }
 }
 
 fn read_flag(cx: &Context<'_>, argument: usize) -> Result<bool, Errno> {

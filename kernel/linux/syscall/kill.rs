@@ -14,6 +14,7 @@ use crate::linux::task::signal::pending::{INFO_WORDS, Info, Pending, SI_TKILL, S
 use crate::linux::task::signal::send;
 use crate::linux::task::thread::Thread;
 use crate::machine::memory::user::UserPtr;
+use crate::machine::pause::pause;
 use rules::abi::signal::Signal;
 
 /// Parses a signal number; `None` for 0, which only checks whether a signal could be sent.
@@ -36,7 +37,7 @@ pub(super) fn check_permission(
     process: &Process,
     signal: Option<Signal>,
 ) -> Result<(), Errno> {
-    let own = *cx.process().credentials.lock();
+    let own = cx.credentials();
     if own.may_signal(&process.credentials.lock()) {
         return Ok(());
     }
@@ -89,6 +90,7 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
     });
     let mut result = Err(Errno::ESRCH);
     for process in receivers {
+        pause();
         result = match send(&process) {
             // With -1, processes that the caller may not signal are skipped silently.
             Err(Errno::EPERM) if pid == -1 => result.or(Ok(0)),
@@ -184,15 +186,15 @@ impl UserSigInfo {
         let errno = (self.words[0] >> 32) as u32;
         let [_, _, fields @ ..] = self.words;
         let fields = [fields[0], fields[1], fields[2], fields[3]];
-        Info { signal, errno: errno.cast_signed(), code: self.code(), fields, is_timers: false }
+        Info { signal, errno: errno.cast_signed(), code: self.code(), fields, timer: None }
     }
 }
 
 /// # Errors
 /// `EAGAIN`: the receiver's queue has no room for a real-time signal.
-fn check_room(pending: &Pending, info: &Info, most: u64) -> Result<(), Errno> {
+fn check_room(info: &Info, room: &send::Room) -> Result<(), Errno> {
     let may_be_lost = !info.signal.is_queued() || info.code == SI_USER;
-    if may_be_lost || pending.has_room(info, most) { Ok(()) } else { Err(Errno::EAGAIN) }
+    if may_be_lost || Pending::has_room(info, room) { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
 /// rt_sigqueueinfo(2), the system call behind sigqueue(3).
@@ -206,7 +208,7 @@ pub(crate) fn rt_sigqueueinfo(cx: &mut Context<'_>, pid: usize, number: usize, i
     let signal = parse(number)?;
     check_permission(cx, &process, signal)?;
     if let Some(info) = signal.map(|signal| told.info(signal)) {
-        check_room(&process.signals.lock().pending, &info, send::most(&process))?;
+        check_room(&info, &send::room(&process))?;
         send::to_process(&process, info);
     }
     Ok(0)
@@ -232,7 +234,7 @@ pub(crate) fn rt_tgsigqueueinfo(
     let signal = parse(number)?;
     check_permission(cx, thread.process(), signal)?;
     if let Some(info) = signal.map(|signal| told.info(signal)) {
-        check_room(&thread.signals.lock().pending, &info, send::most(thread.process()))?;
+        check_room(&info, &send::room(thread.process()))?;
         send::to_thread(&thread, info);
     }
     Ok(0)

@@ -30,7 +30,7 @@ pub(crate) fn prlimit(
         pid => process_table::find(pid).ok_or(Errno::ESRCH)?,
     };
     let before = target.limits.get(resource).ok_or(Errno::EINVAL)?;
-    let own = *cx.process().credentials.lock();
+    let own = cx.credentials();
     let is_own = Arc::ptr_eq(&target, cx.process());
     if !is_own && !own.may_govern(&target.credentials.lock(), Capability::SYS_RESOURCE) {
         return Err(Errno::EPERM);

@@ -49,7 +49,7 @@ pub(crate) fn memfd_create(cx: &mut Context<'_>, name: usize, flags: u32) -> Sys
     }
     let seals = if flags.contains(MemfdFlags::ALLOW_SEALING) { Seals::empty() } else { Seals::SEAL };
     let reserved = cx.files().reserve(Fd::new(0), cx.file_limit())?;
-    let opened = memfd::create(&name, seals, cx.credentials())?;
+    let opened = memfd::create(&name, seals, &cx.credentials())?;
     let file = opened.describe(AccessMode::ReadWrite, OpenFlags::LARGE_FILE)?;
     let on_exec = if flags.contains(MemfdFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
     Ok(reserved.commit(file, on_exec).index())

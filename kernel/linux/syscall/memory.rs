@@ -2,14 +2,14 @@
 //!
 //! Owns: arguments and their errors, in the order in which Linux checks them.
 //! Not here: the operations (`memory::space`).
-//! Source: mmap(2), mprotect(2), mremap(2), brk(2), madvise(2), mincore(2), msync(2), mlock(2); Linux 6.1 mm/.
+//! Source: mmap(2), mprotect(2), mremap(2), brk(2), madvise(2), mincore(2), msync(2); Linux 6.1 mm/.
 
 use core::ops::Range;
 
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::{
-    Advice, LockAllFlags, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MLOCK_ONFAULT, MapFlags,
-    PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM, Prot, RemapFlags, SyncFlags,
+    Advice, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, PROT_GROWSDOWN, PROT_GROWSUP,
+    PROT_SEM, Prot, RemapFlags, SyncFlags,
 };
 use rules::machine::vma::Traits;
 
@@ -17,12 +17,14 @@ use crate::machine::memory::budget;
 use crate::machine::memory::layout::{PAGE_SIZE, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::pages::{Mappable, SharedMapping};
 use crate::machine::memory::shared::SharedPages;
-use crate::machine::memory::space::{AddressSpace, Backing, Locking, MapRequest, Move, Placement};
+use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Move, Placement};
 use crate::machine::memory::user::UserSlice;
+use crate::machine::pause::{Killed, pause_unless_killed};
 
 type SysResult = Result<usize, Errno>;
 
-/// mmap(2). `file` looks up the descriptor (`EBADF`); it is called only for a mapping of a file.
+/// mmap(2). `file` looks up the descriptor (`EBADF`); it is called only for a mapping of a file. `may_lock` checks
+/// whether so many more bytes may be locked (`EAGAIN`); it is called only for a mapping that will be.
 pub(crate) fn mmap(
     space: &AddressSpace,
     addr: usize,
@@ -31,6 +33,7 @@ pub(crate) fn mmap(
     flags: u32,
     file: impl FnOnce() -> Result<Mappable, Errno>,
     offset: u64,
+    may_lock: impl FnOnce(usize) -> Result<(), Errno>,
 ) -> SysResult {
     let page = PAGE_SIZE as u64;
     if !offset.is_multiple_of(page) {
@@ -70,6 +73,9 @@ pub(crate) fn mmap(
         || matches!(backing, Backing::Shared { .. }) && known.contains(MapFlags::ANONYMOUS);
     if promised && !known.contains(MapFlags::NORESERVE) && len > budget::total() {
         return Err(Errno::ENOMEM);
+    }
+    if known.contains(MapFlags::LOCKED) || space.locks_future() {
+        may_lock(len)?;
     }
     let start = space.map(MapRequest { placement, len, prot, max_prot, traits, backing })?;
     let populate = known.contains(MapFlags::POPULATE) && !known.contains(MapFlags::NONBLOCK);
@@ -177,6 +183,7 @@ pub(crate) fn mremap(
     new_len: usize,
     flags: u32,
     new_addr: usize,
+    may_lock: impl FnOnce(usize) -> Result<(), Errno>,
 ) -> SysResult {
     let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let may_move = flags.contains(RemapFlags::MAYMOVE);
@@ -195,6 +202,9 @@ pub(crate) fn mremap(
     // As on Linux, a length wraps to zero if it cannot be rounded up.
     let old_len = page_up(old_len).unwrap_or(0);
     let new_len = page_up(new_len).unwrap_or(0);
+    if new_len > old_len && space.locked(old_addr..old_addr.saturating_add(1)) > 0 {
+        may_lock(new_len - old_len)?;
+    }
     space.remap(old_addr, old_len, new_len, to)
 }
 
@@ -232,6 +242,7 @@ pub(crate) fn mincore(space: &AddressSpace, addr: usize, len: usize, vector: usi
         vector.part(answered, got).write_bytes(&answers[..got])?;
         answered += got;
         page += got * PAGE_SIZE;
+        pause_unless_killed().map_err(|Killed| Errno::EINTR)?;
     }
     Ok(0)
 }
@@ -250,55 +261,8 @@ pub(crate) fn msync(space: &AddressSpace, addr: usize, len: usize, flags: u32) -
     if space.covers(addr..end) { Ok(0) } else { Err(Errno::ENOMEM) }
 }
 
-/// mlock(2).
-pub(crate) fn mlock(space: &AddressSpace, addr: usize, len: usize) -> SysResult {
-    space.lock_range(touched_pages(addr, len)?, Locking::Now).map(|()| 0)
-}
-
-/// mlock2(2).
-pub(crate) fn mlock2(space: &AddressSpace, addr: usize, len: usize, flags: u32) -> SysResult {
-    let locking = match flags {
-        0 => Locking::Now,
-        MLOCK_ONFAULT => Locking::OnFault,
-        _ => return Err(Errno::EINVAL),
-    };
-    space.lock_range(touched_pages(addr, len)?, locking).map(|()| 0)
-}
-
-/// munlock(2).
-pub(crate) fn munlock(space: &AddressSpace, addr: usize, len: usize) -> SysResult {
-    space.lock_range(touched_pages(addr, len)?, Locking::Off).map(|()| 0)
-}
-
-/// mlockall(2).
-pub(crate) fn mlockall(space: &AddressSpace, flags: u32) -> SysResult {
-    let flags = LockAllFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    if flags.is_empty() || flags == LockAllFlags::ONFAULT {
-        return Err(Errno::EINVAL);
-    }
-    let locking = if flags.contains(LockAllFlags::ONFAULT) { Locking::OnFault } else { Locking::Now };
-    let future = if flags.contains(LockAllFlags::FUTURE) { locking } else { Locking::Off };
-    space.lock_all(flags.contains(LockAllFlags::CURRENT).then_some(locking), future);
-    Ok(0)
-}
-
-/// munlockall(2).
-pub(crate) fn munlockall(space: &AddressSpace) -> SysResult {
-    space.lock_all(Some(Locking::Off), Locking::Off);
-    Ok(0)
-}
-
 /// Returns the pages of a range, which must be page-aligned and not empty.
 fn nonempty_pages(start: usize, len: usize) -> Result<Range<usize>, Errno> {
     let end = page_up(len).and_then(|len| start.checked_add(len)).ok_or(Errno::ENOMEM)?;
     if start < end { Ok(start..end) } else { Err(Errno::ENOMEM) }
-}
-
-/// Returns the pages that a range touches.
-fn touched_pages(addr: usize, len: usize) -> Result<Range<usize>, Errno> {
-    let start = page_down(addr);
-    // As on Linux, a length near the end of the address space wraps to zero.
-    let len = len.checked_add(addr - start).and_then(page_up).unwrap_or(0);
-    let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
-    Ok(start..end)
 }

@@ -9,6 +9,7 @@ use rules::linux::abi::device::DeviceNumber;
 use rules::linux::capability::Capability;
 
 use super::context::{Context, SysResult};
+use crate::linux::fs::fifo::Fifo;
 use crate::linux::fs::namei::NewFile;
 use crate::linux::fs::tmpfs::inode::{Content, DeviceKind};
 
@@ -32,7 +33,7 @@ pub(crate) fn mknodat(
     };
     let new = match file_type {
         FileType::Regular => NewFile::Regular,
-        FileType::Fifo => NewFile::Special(Content::Fifo),
+        FileType::Fifo => NewFile::Special(Content::Fifo(Fifo::new())),
         FileType::Socket => NewFile::Special(Content::Socket),
         FileType::Directory => return Err(Errno::EPERM),
         FileType::Symlink => return Err(Errno::EINVAL),

@@ -41,7 +41,13 @@ pub(crate) fn mount(
         return Err(Errno::EPERM);
     }
     if flags & MS_REMOUNT != 0 || flags & MS_PROPAGATION != 0 {
-        return if target.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
+        if !target.is_mount_root() {
+            return Err(Errno::EINVAL);
+        }
+        if flags & MS_REMOUNT != 0 {
+            mount::CHANGES.tell();
+        }
+        return Ok(0);
     }
     if flags & MS_BIND != 0 {
         return bind(cx, source.as_deref(), &target);

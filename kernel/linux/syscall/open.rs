@@ -31,6 +31,8 @@ pub(crate) fn creat(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
 
 /// openat(2).
 pub(crate) fn openat(cx: &mut Context<'_>, directory: i32, path: usize, flags: u32, mode: u32) -> SysResult {
+    // Linux adds this flag for programs of 64 bits, and F_GETFL shows it; openat2(2) does not.
+    let flags = flags | OpenFlags::LARGE_FILE.bits();
     open_with(cx, directory, path, OpenHow::parse(flags, mode)?)
 }
 

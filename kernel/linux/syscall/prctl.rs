@@ -44,9 +44,12 @@ pub(crate) fn prctl(cx: &mut Context<'_>, option: usize, arguments: [usize; 4]) 
             UserPtr::<u32>::new(cx.space(), argument).write(&number)?;
             Ok(0)
         }
-        // Core dumps do not exist here.
-        GET_DUMPABLE => Ok(1),
-        SET_DUMPABLE if argument <= 1 => Ok(0),
+        GET_DUMPABLE => Ok(process.is_dumpable.load(Ordering::Relaxed).into()),
+        // There are no core dumps here, but it also decides who may look into the process.
+        SET_DUMPABLE if argument <= 1 => {
+            process.is_dumpable.store(argument == 1, Ordering::Relaxed);
+            Ok(0)
+        }
         SET_NAME => set_name(cx, argument),
         GET_NAME => {
             let mut bytes = [0u8; NAME];

@@ -1,6 +1,6 @@
-//! sched_yield(2), sched_setaffinity(2), sched_getscheduler(2), getpriority(2), getcpu(2), membarrier(2).
+//! sched_yield(2), sched_setaffinity(2), getcpu(2), membarrier(2).
 //!
-//! There is one policy, `SCHED_OTHER` with a nice value of 0, so all threads have the same priority.
+//! Not here: policies (syscall/sched_setscheduler), nice values (syscall/getpriority).
 //! Source: sched(7); Linux 6.1 kernel/sched/core.c, membarrier.c.
 
 use alloc::sync::Arc;
@@ -19,13 +19,19 @@ use crate::machine::memory::user::{UserPtr, UserSlice};
 /// The bytes of a CPU set that are read; the rest stands for CPUs that do not exist.
 const SET: usize = size_of::<u64>();
 
-/// Returns the thread with that ID; 0 is the caller.
-fn find(cx: &Context<'_>, tid: usize) -> Result<Arc<Thread>, Errno> {
-    match (tid as u32).cast_signed() {
+/// Returns the thread with that ID; 0 is the caller. A negative ID is nobody's.
+pub(super) fn find(cx: &Context<'_>, tid: usize) -> Result<Arc<Thread>, Errno> {
+    match tid as u32 {
         0 => Ok(cx.thread().clone()),
-        tid if tid < 0 => Err(Errno::EINVAL),
-        tid => process_table::find_thread(tid.unsigned_abs()).ok_or(Errno::ESRCH),
+        tid => process_table::find_thread(tid).ok_or(Errno::ESRCH),
     }
+}
+
+/// Returns whether the thread belongs to the caller's user (`check_same_owner`).
+pub(super) fn is_own(cx: &Context<'_>, thread: &Thread) -> bool {
+    let own = cx.process().credentials.lock().uid();
+    let of_thread = thread.process().credentials.lock().clone();
+    [of_thread.users.real, of_thread.users.effective].contains(&own)
 }
 
 /// Returns the set of existing CPUs.
@@ -48,10 +54,7 @@ pub(crate) fn sched_setaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     let len = size.min(SET);
     UserSlice::new(cx.space(), at, len)?.read_bytes(&mut bytes[..len])?;
     let thread = find(cx, tid)?;
-    let own = *cx.process().credentials.lock();
-    let of_thread = *thread.process().credentials.lock();
-    let is_own = [of_thread.users.real, of_thread.users.effective].contains(&own.uid());
-    if !is_own && !own.can(Capability::SYS_NICE) {
+    if !is_own(cx, &thread) && !cx.credentials().can(Capability::SYS_NICE) {
         return Err(Errno::EPERM);
     }
     let set = u64::from_le_bytes(bytes) & all();
@@ -77,70 +80,6 @@ pub(crate) fn sched_getaffinity(cx: &mut Context<'_>, tid: usize, size: usize, a
     let set = find(cx, tid)?.affinity.load(Ordering::Relaxed) & all();
     UserPtr::<u64>::new(cx.space(), at).write(&set)?;
     Ok(SET)
-}
-
-/// sched_getscheduler(2): always `SCHED_OTHER`.
-pub(crate) fn sched_getscheduler(cx: &mut Context<'_>, tid: usize) -> SysResult {
-    find(cx, tid).map(|_| 0)
-}
-
-/// sched_setscheduler(2): accepts `SCHED_OTHER`, `SCHED_BATCH` and `SCHED_IDLE`, which do not differ here.
-///
-/// # Errors
-/// `EINVAL`: a priority that is not 0, or no such policy. `EPERM`: a real-time policy. `ESRCH`, `EFAULT`.
-pub(crate) fn sched_setscheduler(
-    cx: &mut Context<'_>,
-    tid: usize,
-    policy: usize,
-    parameters: usize,
-) -> SysResult {
-    /// `SCHED_RESET_ON_FORK`.
-    const FLAGS: u32 = 0x4000_0000;
-    find(cx, tid)?;
-    let priority: u32 = UserPtr::new(cx.space(), parameters).read()?;
-    match policy as u32 & !FLAGS {
-        0 | 3 | 5 if priority == 0 => Ok(0),
-        1 | 2 if (1..100).contains(&priority) => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// sched_getparam(2): the priority is always 0.
-///
-/// # Errors
-/// `EINVAL`, `ESRCH`, `EFAULT`.
-pub(crate) fn sched_getparam(cx: &mut Context<'_>, tid: usize, at: usize) -> SysResult {
-    find(cx, tid)?;
-    UserPtr::<u32>::new(cx.space(), at).write(&0)?;
-    Ok(0)
-}
-
-/// sched_get_priority_min(2) and sched_get_priority_max(2): returns `bound` for real-time policies.
-///
-/// # Errors
-/// `EINVAL`: no such policy.
-pub(crate) fn sched_get_priority(policy: usize, bound: usize) -> SysResult {
-    match policy as u32 {
-        0 | 3 | 5 | 6 => Ok(0),
-        1 | 2 => Ok(bound),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// getpriority(2): the system call returns 20 minus the nice value, which is 0.
-///
-/// # Errors
-/// `EINVAL`: neither of a process nor of a group or user.
-pub(crate) fn getpriority(which: usize) -> SysResult {
-    if which as u32 > 2 { Err(Errno::EINVAL) } else { Ok(20) }
-}
-
-/// setpriority(2): has no effect.
-///
-/// # Errors
-/// `EINVAL`: neither of a process nor of a group or user.
-pub(crate) fn setpriority(which: usize) -> SysResult {
-    if which as u32 > 2 { Err(Errno::EINVAL) } else { Ok(0) }
 }
 
 /// getcpu(2).

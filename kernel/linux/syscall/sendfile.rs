@@ -7,13 +7,15 @@ use core::task::Poll;
 
 use rules::abi::errno::Errno;
 use rules::abi::mode::FileType;
-use rules::abi::open::OpenFlags;
+use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
 use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
+use super::splice;
 use crate::core::file::description::OpenFile;
+use crate::core::object::pipe::PipeEnd;
 use crate::core::syscall::write;
 use crate::machine::memory::transfer::Source;
 use crate::machine::memory::user::{MAX_RW_COUNT, UserPtr};
@@ -25,8 +27,8 @@ const PIECE: usize = 16 << 10;
 /// behind the pointer `offset`, or at the file's own if that is null, and advances it.
 ///
 /// # Errors
-/// Nothing was copied. `EBADF`: not open for this. `EINVAL`: `from` is not a regular file, `to` has `O_APPEND`, or the
-/// offset is negative. `ESPIPE`: an offset for a file that has none. `EFAULT`: the offset is not accessible.
+/// Nothing was copied. `EBADF`: not open for this. `EINVAL`: `from` is not a regular file, `to` has `O_APPEND` or takes
+/// values rather than bytes, as an eventfd, or the offset is negative. `ESPIPE`: an offset for a file that has none. `EFAULT`: the offset is not accessible.
 /// `EOVERFLOW`: the offset is the largest. Those of write(2).
 pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, count: usize) -> SysResult {
     let offset = UserPtr::<u64>::new(cx.space(), offset);
@@ -51,7 +53,11 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
     if !is_regular(&from) || to.status().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
+    let takes_bytes = to.downcast::<PipeEnd>().is_some() || splice::is_writable(&to);
     let copied = copy(cx, &from, &mut position, count.min(MAX_RW_COUNT), |piece| {
+        if !takes_bytes {
+            return Err(Errno::EINVAL);
+        }
         write::write_all(cx, &to, piece, |from| to.write(from, to.status()))
     });
     if start.is_some() {
@@ -59,7 +65,18 @@ pub(crate) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: usize, co
     } else {
         *from.offset() = position;
     }
+    tell(&from, &to, copied.unwrap_or_default());
     copied
+}
+
+/// Tells those who watch one of the files.
+pub(super) fn tell(from: &OpenFile, to: &OpenFile, copied: usize) {
+    // A regular file is written as by write(2), and the call counts as another write.
+    if is_regular(to) {
+        to.tell(AccessMode::Write, copied);
+    }
+    from.tell(AccessMode::Read, copied);
+    to.tell(AccessMode::Write, copied);
 }
 
 fn is_regular(file: &OpenFile) -> bool {

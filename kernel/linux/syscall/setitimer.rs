@@ -43,7 +43,7 @@ fn write(space: &AddressSpace, at: usize, setting: Setting) -> Result<(), Errno>
 /// # Errors
 /// `EINVAL`: no such timer. `EFAULT`.
 pub(crate) fn getitimer(cx: &mut Context<'_>, which: usize, at: usize) -> SysResult {
-    let setting = cx.process().timers.interval(cx.process(), parse(which)?);
+    let setting = cx.process().timers.interval(parse(which)?);
     write(cx.space(), at, setting)?;
     Ok(0)
 }

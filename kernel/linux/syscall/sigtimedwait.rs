@@ -9,8 +9,8 @@ use super::context::{Caller, Context, SysResult};
 use super::time;
 use crate::core::syscall::caller::Restart;
 use crate::core::syscall::mask;
+use crate::linux::task::signal::dequeue;
 use crate::linux::task::signal::pending::{INFO_WORDS, Info};
-use crate::linux::task::timer;
 use crate::machine::clock;
 use crate::machine::memory::user::UserPtr;
 use rules::abi::signal::SigSet;
@@ -57,16 +57,14 @@ pub(crate) fn rt_sigtimedwait(
     };
     cx.restart.set(Restart::Never);
     let thread = cx.sleeper();
-    let take = || {
-        let mut shared = cx.process().signals.lock();
-        let mut own = thread.signals.lock();
-        own.pending.take(wanted).or_else(|| shared.pending.take(wanted))
-    };
-    // The thread blocks none of them while it waits, so that senders choose this thread.
+    let take = || dequeue::take(thread, wanted).map(|(info, _)| info);
+    // The thread blocks none of them while it waits, so that senders choose this thread; but those that it blocked are
+    // kept even if they are ignored.
     let before = {
         let mut own = thread.signals.lock();
         let before = own.mask;
         own.mask = before.without(wanted);
+        own.awaited = before.intersection(wanted);
         before
     };
     let mut is_over = false;
@@ -83,15 +81,16 @@ pub(crate) fn rt_sigtimedwait(
         }
         is_over = thread.sleep(deadline) == WakeReason::TimedOut;
     };
-    thread.signals.lock().mask = before;
+    {
+        let mut own = thread.signals.lock();
+        own.mask = before;
+        own.awaited = SigSet::EMPTY;
+    }
     let found = found?;
     write_info(cx, found, info)
 }
 
 fn write_info(cx: &Context<'_>, found: Info, at: usize) -> SysResult {
-    if let Some((id, overrun)) = found.of_timer() {
-        timer::note_delivered(cx.process(), id, overrun);
-    }
     if at != 0 {
         UserPtr::<[u64; INFO_WORDS]>::new(cx.space(), at).write(&found.to_words())?;
     }

@@ -117,7 +117,11 @@ fn create_netlink(cx: &Context<'_>, kind: &Type, protocol: u32) -> Result<Arc<Op
 impl SocketCaller for Context<'_> {
     fn identity(&self) -> Ucred {
         let credentials = self.credentials();
-        Ucred { pid: self.process().pid(), uid: credentials.uid(), gid: credentials.gid() }
+        Ucred {
+            pid: self.process().pid(),
+            uid: credentials.users.effective,
+            gid: credentials.groups.effective,
+        }
     }
 
     fn may(&self, right: Right) -> bool {
@@ -139,7 +143,7 @@ impl SocketCaller for Context<'_> {
     fn find_socket_file(&self, path: &[u8]) -> Result<FileId, Errno> {
         let origin = self.origin();
         let location = path::lookup(&origin, path, LastLink::Follow)?;
-        location.inode.check(origin.credentials, Access::WRITE)?;
+        location.inode.check(&origin.credentials, Access::WRITE)?;
         if location.inode.file_type() != FileType::Socket {
             return Err(Errno::ECONNREFUSED);
         }

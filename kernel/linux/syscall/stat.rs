@@ -12,6 +12,7 @@ use rules::linux::abi::device::DeviceNumber;
 use super::at::{self, FoundFile, Lookup};
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::stat;
+use crate::linux::fs::tmpfs::inode::Content;
 use crate::machine::memory::user::UserPtr;
 
 /// stat(2).
@@ -63,6 +64,9 @@ pub(crate) fn statx(
         return Err(Errno::EINVAL);
     }
     let statx = match cx.find(directory, path, Lookup::with(flags))? {
+        FoundFile::Place(location) if matches!(location.inode.content(), Content::Nameless(_)) => {
+            extended(&stat::stat(&location.inode))
+        }
         FoundFile::Place(location) => stat::statx(&location),
         FoundFile::Elsewhere(file) => extended(&file.stat()),
     };

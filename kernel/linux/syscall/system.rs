@@ -1,4 +1,4 @@
-//! uname(2), sysinfo(2), arch_prctl(2), reboot(2).
+//! uname(2), sethostname(2), setdomainname(2), sysinfo(2), arch_prctl(2), reboot(2).
 
 use ostd::power::{self, ExitCode};
 use rules::abi::errno::Errno;
@@ -7,6 +7,7 @@ use rules::linux::capability::Capability;
 
 use super::context::{Caller, Context, SysResult};
 use crate::linux::serial;
+use crate::linux::task::uname::{self, MachineName};
 use crate::linux::task::{process_table, registers};
 use crate::machine::clock;
 use crate::machine::console;
@@ -17,19 +18,30 @@ use crate::machine::memory::user::{UserPtr, UserSlice};
 /// uname(2).
 pub(crate) fn uname(cx: &mut Context<'_>, at: usize) -> SysResult {
     const FIELD: usize = 65;
-    let fields = [
-        utsname::SYSTEM,
-        utsname::HOST,
-        utsname::RELEASE,
-        utsname::VERSION,
-        utsname::MACHINE,
-        utsname::DOMAIN,
-    ];
+    let (host, domain) = (uname::HOST.get(), uname::DOMAIN.get());
+    let [system, release, version, machine] =
+        [utsname::SYSTEM, utsname::RELEASE, utsname::VERSION, utsname::MACHINE].map(str::as_bytes);
+    let fields = [system, &host, release, version, machine, &domain];
     let mut bytes = [0u8; FIELD * 6];
     for (chunk, field) in bytes.chunks_exact_mut(FIELD).zip(fields) {
-        chunk[..field.len()].copy_from_slice(field.as_bytes());
+        chunk[..field.len()].copy_from_slice(field);
     }
     UserSlice::new(cx.space(), at, bytes.len())?.write_bytes(&bytes)?;
+    Ok(0)
+}
+
+/// sethostname(2), setdomainname(2): sets `name` to the `len` bytes at `at`.
+///
+/// # Errors
+/// The name stays. `EPERM`: without `CAP_SYS_ADMIN`. `EINVAL`: a length that is negative or too large. `EFAULT`.
+pub(crate) fn set_name(cx: &mut Context<'_>, name: &MachineName, at: usize, len: i32) -> SysResult {
+    if !cx.credentials().can(Capability::SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let len = usize::try_from(len).ok().filter(|len| *len <= uname::MOST).ok_or(Errno::EINVAL)?;
+    let mut bytes = [0; uname::MOST];
+    UserSlice::new(cx.space(), at, len)?.read_bytes(&mut bytes[..len])?;
+    name.set(&bytes[..len]);
     Ok(0)
 }
 

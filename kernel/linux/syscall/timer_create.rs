@@ -10,7 +10,7 @@ use rules::abi::errno::Errno;
 use rules::abi::time::Timespec;
 
 use super::context::{Caller, Context, SysResult};
-use super::time::{Clock, TIMER_ABSTIME};
+use super::time::{Clock, Purpose, TIMER_ABSTIME};
 use crate::linux::task::process_table;
 use crate::linux::task::timer::{Measure, Notify, Setting};
 use crate::machine::clock;
@@ -24,16 +24,15 @@ type Itimerspec = [Timespec; 2];
 /// `SIGALRM`).
 ///
 /// # Errors
-/// No timer was created. `EINVAL`: no such clock, signal, thread or kind of notification. `EOPNOTSUPP`: the clock of
-/// another process or of a thread. `EAGAIN`: too many timers. `EFAULT`.
+/// No timer was created. `EINVAL`: no such clock, signal, thread or kind of notification. `EOPNOTSUPP`: a clock that is
+/// only read. `EAGAIN`: too many timers. `EFAULT`.
 pub(crate) fn timer_create(cx: &mut Context<'_>, clock: usize, event: usize, at: usize) -> SysResult {
     let process = cx.process();
-    let measure = match Clock::parse(cx, clock)? {
-        Clock::Wall | Clock::SinceStart => Measure::Real,
-        Clock::Process(of) if Arc::ptr_eq(&of, process) => Measure::Process,
-        Clock::Process(_) | Clock::Thread(_) => return Err(Errno::EOPNOTSUPP),
+    let (measure, is_wall) = match Clock::parse(cx, clock, Purpose::Wait)? {
+        Clock::Wall => (Measure::Real, true),
+        Clock::SinceStart => (Measure::Real, false),
+        Clock::Processor(clock) => (Measure::Processor(clock), false),
     };
-    let is_wall = matches!(Clock::parse(cx, clock)?, Clock::Wall);
     let wanted = if event == 0 { None } else { Some(parse_event(cx, event)?) };
     let notify = |id: u32| wanted.unwrap_or(Notify::Process(Signal::ALRM, id.into()));
     let id = process.timers.create(measure, is_wall, notify)?;
@@ -89,7 +88,7 @@ pub(crate) fn timer_settime(
     let left = if flags & TIMER_ABSTIME != 0 && !value.is_zero() {
         let now = match timers.is_wall(id).ok_or(Errno::EINVAL)? {
             true => clock::realtime(),
-            false => timers.now(cx.process(), id).ok_or(Errno::EINVAL)?,
+            false => timers.now(id).ok_or(Errno::EINVAL)?,
         };
         // A time in the past expires at once.
         value.saturating_sub(now).max(Duration::from_nanos(1))
@@ -108,7 +107,7 @@ pub(crate) fn timer_settime(
 /// # Errors
 /// `EINVAL`: no such timer. `EFAULT`.
 pub(crate) fn timer_gettime(cx: &mut Context<'_>, id: usize, at: usize) -> SysResult {
-    let setting = cx.process().timers.get(cx.process(), id as u32).ok_or(Errno::EINVAL)?;
+    let setting = cx.process().timers.get(id as u32).ok_or(Errno::EINVAL)?;
     write(cx, at, setting)?;
     Ok(0)
 }

@@ -7,10 +7,12 @@ use rules::abi::stat::Timestamp;
 use rules::core::fd::Fd;
 use rules::linux::abi::at::{AT_FDCWD, AtFlags};
 use rules::linux::access::Access;
+use rules::linux::inotify::mask::Happened;
 
 use super::at::{self, Lookup};
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::notify;
 use crate::linux::fs::time;
 use crate::machine::memory::user::UserPtr;
 
@@ -45,7 +47,8 @@ pub(crate) fn utimensat(
         }
         let fd = u32::try_from(directory).map_err(|_| Errno::EBADF)?;
         let file = cx.files().get(Fd::new(fd))?;
-        return change_times(cx, at::place(&file).ok_or(Errno::EINVAL)?, new);
+        let place = cx.place_of(&file)?.clone();
+        return change_times(cx, &place, new);
     }
     let flags = at::flags(flags, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     change_times(cx, &cx.locate(directory, path, Lookup::with(flags))?, new)
@@ -65,10 +68,10 @@ fn parse_time([seconds, nanoseconds]: [i64; 2]) -> Result<NewTime, Errno> {
 fn change_times(cx: &mut Context<'_>, location: &Location, new: [NewTime; 2]) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    let is_owner = ownership.check_owner(cx.credentials());
+    let is_owner = ownership.check_owner(&cx.credentials());
     if new == [NewTime::Now; 2] {
         // Write permission suffices for setting the current time.
-        is_owner.or_else(|_| ownership.check(cx.credentials(), Access::WRITE))?;
+        is_owner.or_else(|_| ownership.check(&cx.credentials(), Access::WRITE))?;
     } else {
         is_owner?;
     }
@@ -83,5 +86,11 @@ fn change_times(cx: &mut Context<'_>, location: &Location, new: [NewTime; 2]) ->
         attributes.modified = resolve(new[1], attributes.modified);
         attributes.mark_changed();
     });
+    let happened = match new {
+        [_, NewTime::Keep] => Happened::ACCESS,
+        [NewTime::Keep, _] => Happened::MODIFY,
+        _ => Happened::ATTRIB,
+    };
+    notify::of_file(location, happened);
     Ok(0)
 }

@@ -1,5 +1,7 @@
 //! wait4(2), waitid(2).
 
+use alloc::sync::Arc;
+
 use rules::abi::errno::Errno;
 
 use super::context::{Caller, Context, SysResult};
@@ -66,7 +68,7 @@ fn word(state: ChildState) -> u32 {
     }
 }
 
-/// waitid(2).
+/// waitid(2). Without a child to report the information at `info` becomes zero, whatever the result (`waitid`).
 ///
 /// # Errors
 /// No child was reaped. `ECHILD`, `EINTR`, `EINVAL`: unknown kind or options, or no state to wait for. `EBADF`: not a
@@ -79,19 +81,50 @@ pub(crate) fn waitid(
     options: usize,
     usage: usize,
 ) -> SysResult {
+    let found = find(cx, kind, id, options as u32);
+    if usage != 0
+        && let Ok(Some((child, _))) = &found
+    {
+        getrusage::write(cx.space(), usage, used(child))?;
+    }
+    let (found, result) = match found {
+        Ok(found) => (found, Ok(0)),
+        Err(error) => (None, Err(error)),
+    };
+    if info != 0 {
+        let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
+        // Signal number and code, then pid, uid and status; Linux leaves the bytes between and behind them alone, too.
+        let number = words[0] as u32;
+        UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
+        let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
+        UserPtr::new(cx.space(), info.wrapping_add(16)).write(&rest)?;
+    }
+    result
+}
+
+/// Finds the child that waitid(2) reports.
+///
+/// # Errors
+/// As [`waitid`].
+fn find(
+    cx: &Context<'_>,
+    kind: usize,
+    id: usize,
+    options: u32,
+) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
     const P_ALL: u32 = 0;
     const P_PID: u32 = 1;
     const P_PGID: u32 = 2;
+    const P_PIDFD: u32 = 3;
     let states = Options::EXITED | Options::STOPPED | Options::CONTINUED;
-    let mut options = Options::from_bits(options as u32)
-        .filter(|options| options.intersects(states))
-        .ok_or(Errno::EINVAL)?;
+    let mut options =
+        Options::from_bits(options).filter(|options| options.intersects(states)).ok_or(Errno::EINVAL)?;
     let number = id as u32;
     let is_positive = number.cast_signed() > 0;
-    const P_PIDFD: u32 = 3;
     let may_wait = !options.contains(Options::NOHANG);
     let mut gives_up = false;
     let which = match kind as u32 {
+        P_PIDFD if number.cast_signed() < 0 => return Err(Errno::EINVAL),
         P_PIDFD => {
             let process = pidfd_open::process_of(cx, id)?;
             gives_up = may_wait && cx.file(id)?.is_nonblocking();
@@ -105,23 +138,7 @@ pub(crate) fn waitid(
         _ => return Err(Errno::EINVAL),
     };
     let found = wait::child(cx.sleeper(), which, options)?;
-    if gives_up && found.is_none() {
-        return Err(Errno::EAGAIN);
-    }
-    if usage != 0
-        && let Some((child, _)) = &found
-    {
-        getrusage::write(cx.space(), usage, used(child))?;
-    }
-    if info != 0 {
-        let words = found.map_or([0; INFO_WORDS], |(child, state)| describe(&child, state).to_words());
-        // Signal number and code, then pid, uid and status; Linux leaves the bytes between and behind them alone, too.
-        let number = words[0] as u32;
-        UserPtr::new(cx.space(), info).write(&[number, 0, words[1] as u32])?;
-        let rest = [words[2] as u32, (words[2] >> 32) as u32, words[3] as u32];
-        UserPtr::new(cx.space(), info.wrapping_add(16)).write(&rest)?;
-    }
-    Ok(0)
+    if gives_up && found.is_none() { Err(Errno::EAGAIN) } else { Ok(found) }
 }
 
 /// Makes the `siginfo_t` for a child.

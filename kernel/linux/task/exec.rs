@@ -20,12 +20,14 @@ use rules::machine::vma::Traits;
 use super::registers;
 use crate::core::file::traits::File;
 use crate::linux::fs::tmpfs::inode::Inode;
+use crate::machine::memory::budget;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::limits::Limits;
 use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Placement};
 use crate::machine::memory::user::{UserSink, UserSlice};
+use crate::machine::memory::vdso;
 use crate::machine::random;
 
 /// A program that is ready to run.
@@ -47,6 +49,22 @@ pub(crate) struct Arguments {
     pub(crate) credentials: Credentials,
     /// Whether the program is set-user-ID or set-group-ID and so runs with other credentials: `AT_SECURE`.
     pub(crate) is_secure: bool,
+}
+
+/// Why a program cannot be loaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// The caller goes on and sees this error.
+    Refused(Errno),
+    /// The program's own addresses make no sense. Linux finds that out when the caller's memory is gone already, and
+    /// ends the process with `SIGSEGV`.
+    Fatal,
+}
+
+impl From<Errno> for Failure {
+    fn from(error: Errno) -> Self {
+        Self::Refused(error)
+    }
 }
 
 /// How many bytes of a file are read for its headers.
@@ -76,14 +94,13 @@ pub(crate) fn interpreter(file: &Inode) -> Result<Option<Interpreter>, Errno> {
 ///
 /// # Errors
 /// The current thread stays in its address space. `ENOEXEC`: not a program for this machine. `ENOMEM`. `E2BIG`: the
-/// arguments do not fit. `EACCES`, `ENOENT`: the dynamic linker cannot be opened; if it is not a program, `ENOEXEC`
-/// instead of Linux's `ELIBBAD`.
+/// arguments do not fit. `EACCES`, `ENOENT`: the dynamic linker cannot be opened. `ELIBBAD`: it is not a program.
 pub(crate) fn load(
     file: &Arc<Inode>,
     arguments: &Arguments,
     limits: Limits,
     find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
-) -> Result<Image, Errno> {
+) -> Result<Image, Failure> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
     space.set_administrators(arguments.credentials.can(Capability::SYS_ADMIN));
@@ -92,7 +109,10 @@ pub(crate) fn load(
     let image = build(file, &program, space, arguments, find);
     image.map_err(|error| {
         let is_starved = registers::move_to_space(previous).take_starved();
-        if error == Errno::EFAULT && is_starved { Errno::ENOMEM } else { error }
+        match error {
+            Failure::Refused(Errno::EFAULT) if is_starved => Failure::Refused(Errno::ENOMEM),
+            error => error,
+        }
     })
 }
 
@@ -102,24 +122,38 @@ fn build(
     space: Arc<AddressSpace>,
     arguments: &Arguments,
     find: impl FnOnce(&[u8]) -> Result<Arc<Inode>, Errno>,
-) -> Result<Image, Errno> {
+) -> Result<Image, Failure> {
+    // Before anything else: what is wrong with the linker is the caller's to see.
+    let linker = match &program.linker {
+        Some(path) => {
+            let file = find(path)?;
+            let loaded = Program::read(&file).map_err(|error| match error {
+                Errno::ENOEXEC => Errno::ELIBBAD,
+                error => error,
+            })?;
+            Some((file, loaded))
+        }
+        None => None,
+    };
     let base = if program.is_dynamic { DYNAMIC_BASE } else { 0 };
     let end = program.map(&space, file, base)?;
-    space.place_heap(page_up(end).ok_or(Errno::ENOEXEC)?);
-    let mut entry = base.wrapping_add(program.entry);
+    space.place_heap(page_up(end).ok_or(Failure::Fatal)?);
+    let mut entry = base.checked_add(program.entry);
     let mut linker_base = 0;
-    if let Some(path) = &program.linker {
-        let linker = find(path)?;
-        let loaded = Program::read(&linker)?;
-        let room = page_up(loaded.end).ok_or(Errno::ENOEXEC)?;
-        let hole = space.map(MapRequest::anonymous(Placement::Anywhere(0), room, Prot::empty()))?;
+    if let Some((file, loaded)) = &linker {
+        let room = page_up(loaded.end()).filter(|room| *room > 0).ok_or(Failure::Fatal)?;
+        let hole = space.map(MapRequest::anonymous(Placement::Anywhere(0), room, Prot::empty()));
+        let hole = hole.map_err(|_| Failure::Fatal)?;
         space.unmap(hole, room)?;
-        loaded.map(&space, &linker, hole)?;
+        loaded.map(&space, file, hole)?;
         linker_base = hole;
-        entry = hole.wrapping_add(loaded.entry);
+        entry = hole.checked_add(loaded.entry);
     }
+    // The processor does not return to user mode at an address beyond.
+    let entry = entry.filter(|entry| *entry < TASK_SIZE).ok_or(Failure::Fatal)?;
     map_stack(&space)?;
-    let stack = fill_stack(&space, program, base, linker_base, arguments)?;
+    let vdso = vdso::map(&space)?;
+    let stack = fill_stack(&space, program, base, linker_base, vdso, arguments)?;
     Ok(Image { space, entry, stack })
 }
 
@@ -145,7 +179,6 @@ struct Program {
     entry: usize,
     headers: Headers,
     segments: Vec<Segment>,
-    end: usize,
     linker: Option<Vec<u8>>,
 }
 
@@ -177,7 +210,6 @@ impl Program {
             entry: number(header.e_entry)?,
             headers: Headers { address: 0, count: table.len(), size: usize::from(header.e_phentsize) },
             segments: Vec::new(),
-            end: 0,
             linker: None,
         };
         for segment in table.iter() {
@@ -198,24 +230,42 @@ impl Program {
         prot.set(Prot::EXEC, header.p_flags & PF_X != 0);
         let (start, len, file_len) =
             (number(header.p_vaddr)?, number(header.p_memsz)?, number(header.p_filesz)?);
-        let end = start.checked_add(len).filter(|end| *end <= TASK_SIZE / 3).ok_or(Errno::ENOEXEC)?;
-        if file_len > len || start % PAGE_SIZE != number(header.p_offset)? % PAGE_SIZE {
-            return Err(Errno::ENOEXEC);
+        if (header.p_offset..header.p_offset.saturating_add(header.p_filesz)).contains(&table) {
+            self.headers.address = start.wrapping_add(number(table - header.p_offset)?);
         }
-        if (header.p_offset..header.p_offset + header.p_filesz).contains(&table) {
-            self.headers.address = start + number(table - header.p_offset)?;
-        }
-        self.end = self.end.max(end);
         self.segments.push(Segment { offset: header.p_offset, start, file_len, len, prot });
         Ok(())
     }
 
+    /// Returns the highest end of a segment.
+    fn end(&self) -> usize {
+        self.segments.iter().map(|segment| segment.start.saturating_add(segment.len)).max().unwrap_or(0)
+    }
+
     /// Maps all segments at `base` plus their own addresses and returns the end of the last.
-    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<usize, Errno> {
+    ///
+    /// # Errors
+    /// `Fatal`: a segment leaves user space, is larger in the file than in memory, or not placed as in the file.
+    fn map(&self, space: &AddressSpace, file: &Arc<Inode>, base: usize) -> Result<usize, Failure> {
         for segment in &self.segments {
-            segment.map(space, file, base)?;
+            let end = base.checked_add(segment.start).and_then(|start| start.checked_add(segment.len));
+            let is_placed = segment.start % PAGE_SIZE == (segment.offset % PAGE_SIZE as u64) as usize;
+            // As mmap(2): what there is no memory for at all is not promised.
+            let promised = segment.len.saturating_sub(segment.file_len);
+            let is_good = is_placed
+                && segment.file_len <= segment.len
+                && end.is_some_and(|end| end <= TASK_SIZE)
+                && promised <= budget::total();
+            if !is_good {
+                return Err(Failure::Fatal);
+            }
+            segment.map(space, file, base).map_err(|error| match error {
+                // `EFAULT`: there was no page to clear.
+                Errno::ENOMEM | Errno::EFAULT => Failure::Refused(error),
+                _ => Failure::Fatal,
+            })?;
         }
-        Ok(base + self.end)
+        Ok(base + self.end())
     }
 }
 
@@ -255,13 +305,17 @@ impl Segment {
 }
 
 fn linker_path(file: &Inode, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
-    let len = usize::try_from(len).ok().filter(|len| *len <= 4096).ok_or(Errno::ENOEXEC)?;
+    let is_length = |len: &usize| (2..=4096).contains(len);
+    let len = usize::try_from(len).ok().filter(is_length).ok_or(Errno::ENOEXEC)?;
     let mut path = fallible::zeroes(len)?;
-    let len = read(file, offset, &mut path)?;
-    path.truncate(len);
-    while path.last() == Some(&0) {
-        path.pop();
+    if read(file, offset, &mut path)? < path.len() {
+        return Err(Errno::EIO);
     }
+    if path.pop() != Some(0) {
+        return Err(Errno::ENOEXEC);
+    }
+    let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+    path.truncate(end);
     Ok(path)
 }
 
@@ -290,12 +344,16 @@ const AT_CLKTCK: usize = 17;
 const AT_SECURE: usize = 23;
 const AT_RANDOM: usize = 25;
 const AT_EXECFN: usize = 31;
+const AT_SYSINFO_EHDR: usize = 33;
+/// A row that says nothing.
+const AT_IGNORE: usize = 1;
 
 fn fill_stack(
     space: &AddressSpace,
     program: &Program,
     base: usize,
     linker_base: usize,
+    vdso: Option<usize>,
     arguments: &Arguments,
 ) -> Result<usize, Errno> {
     let mut stack = Stack { space, at: STACK_TOP - size_of::<usize>() };
@@ -305,8 +363,9 @@ fn fill_stack(
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
-    let Credentials { users, groups, .. } = arguments.credentials;
+    let Credentials { users, groups, .. } = &arguments.credentials;
     let vector = [
+        vdso.map_or((AT_IGNORE, 0), |image| (AT_SYSINFO_EHDR, image)),
         (AT_PHDR, base + program.headers.address),
         (AT_PHENT, program.headers.size),
         (AT_PHNUM, program.headers.count),

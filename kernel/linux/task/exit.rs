@@ -5,6 +5,8 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use spin::Once;
+
 use super::process::{ExitStatus, Process};
 use super::process_table;
 use super::registers;
@@ -71,12 +73,14 @@ pub(crate) fn release_futexes(thread: &Thread, space: &AddressSpace, clear_tid: 
 /// Releases what the process has when its last thread ends, and leaves a zombie for the parent.
 fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     process.timers.clear();
-    drop(process.replace_files(Arc::new(FdTable::new())));
+    drop(process.replace_files(no_files()));
     // The parent may take long to reap the process, so the memory is freed now.
     process.keep_peak(&process.space());
     let empty = AddressSpace::of_ended_processes();
     drop(registers::move_to_space(empty.clone()));
     drop(process.replace_space(empty));
+    let program = process.program.lock().take();
+    drop(program);
     process.release_vfork_parent();
     leave_session(process);
     reparent_children(process);
@@ -106,6 +110,12 @@ fn reap(process: &Arc<Process>, leave_session: fn(&Process)) {
     }
 }
 
+/// Returns the table of ended processes, in which nothing is opened.
+fn no_files() -> Arc<FdTable> {
+    static TABLE: Once<Arc<FdTable>> = Once::new();
+    TABLE.call_once(|| Arc::new(FdTable::new())).clone()
+}
+
 /// Returns whether the parent has disclaimed zombies: `SIG_IGN` or `SA_NOCLDWAIT`.
 fn is_autoreaped(child: &Process, parent: &Process) -> bool {
     let action = parent.signals.lock().actions.get(Signal::CHLD);
@@ -120,6 +130,7 @@ fn reparent_children(process: &Arc<Process>) {
     let Some(new_parent) = new_parent(process) else { return };
     for child in children {
         child.parent.replace(&new_parent);
+        child.parent_executions.store(new_parent.executions.load(Ordering::Relaxed), Ordering::Relaxed);
         child.exit_signal.store(Signal::CHLD.number().into(), Ordering::Relaxed);
         new_parent.children.lock().push(child.clone());
         if let Some(signal) = Signal::new(child.parent_death_signal.load(Ordering::Relaxed) as usize) {
@@ -156,7 +167,13 @@ fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>) {
 fn signal_parent(child: &Process, parent: &Arc<Process>) {
     let Some(end) = *child.exit_status.lock() else { return };
     let exit_signal = Signal::new(child.exit_signal.load(Ordering::Relaxed) as usize);
-    if let Some(signal) = exit_signal {
+    // A parent that has executed another program since did not ask for any other signal (`do_notify_parent`).
+    let is_stranger =
+        child.parent_executions.load(Ordering::Relaxed) != parent.executions.load(Ordering::Relaxed);
+    let exit_signal = exit_signal.map(|signal| if is_stranger { Signal::CHLD } else { signal });
+    let is_ignored = || parent.signals.lock().actions.get(Signal::CHLD).handler == action::IGNORE;
+    // A parent that ignores SIGCHLD does not get it even if it is blocked (`do_notify_parent`).
+    if let Some(signal) = exit_signal.filter(|signal| *signal != Signal::CHLD || !is_ignored()) {
         let (code, status) = match end {
             ExitStatus::Exited(status) => (CLD_EXITED, status),
             ExitStatus::Killed(signal) => (CLD_KILLED, signal),

@@ -21,10 +21,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
-use pollee::{Sleep, WakeReason};
+use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
 
-use super::thread::Myself;
+use super::thread::CurrentThread;
 use crate::core::event::parker::Unparker;
 use crate::machine::memory::space::{AddressSpace, Identity};
 use crate::machine::memory::user::UserAtomic;
@@ -85,7 +85,7 @@ static WAITERS: SpinLock<FutexQueues> = SpinLock::new(BTreeMap::new());
 /// # Errors
 /// `EAGAIN`: the value differs. `EFAULT`: the word is not readable. `ETIMEDOUT`, `EINTR`.
 pub(crate) fn wait(
-    thread: &Myself,
+    thread: &CurrentThread,
     word: Word<'_>,
     expected: u32,
     bits: u32,
@@ -163,7 +163,7 @@ fn wake_locked(waiters: &mut FutexQueues, key: Identity, most: usize, bits: u32)
         }
         count += 1;
         waiter.is_woken.store(true, Ordering::Release);
-        waiter.unparker.unpark();
+        waiter.unparker.wake();
         false
     });
     if queue.is_empty() {

@@ -10,14 +10,18 @@ use ostd::task::{inject_post_schedule_handler, inject_pre_schedule_handler};
 
 use super::registers;
 use super::registers::Local;
-use crate::machine::memory::fault;
+use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::{budget, fault};
+use crate::machine::pause;
+
+/// Memory is short below this many bytes: a fault may not find a page and the tables for it.
+const SHORT: usize = 8 * PAGE_SIZE;
 
 /// Installs the hooks. Called before the first thread is created.
 pub(crate) fn install() {
     inject_pre_schedule_handler(|interrupts_off| {
         registers::try_with_local(|local| {
             save(local, interrupts_off);
-            local.thread.meter.stop();
         });
     });
     inject_post_schedule_handler(|| {
@@ -27,9 +31,15 @@ pub(crate) fn install() {
             local.space.borrow().activate();
         });
     });
+    pause::install(|| registers::try_with_local(|local| local.thread.is_dying()).unwrap_or(false));
     inject_user_page_fault_handler(|exception| {
         let space = registers::try_with_local(|local| local.space.borrow().clone()).ok_or(())?;
-        fault::resolve_kernel_fault(exception, &space)
+        fault::resolve_kernel_fault(exception, &space).inspect_err(|()| {
+            // Another thread in this memory may have taken the note; the shortage is seen as well.
+            if space.take_starved() || budget::available() < SHORT {
+                registers::try_with_local(|local| local.thread.note_starved());
+            }
+        })
     });
 }
 

@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::process_table;
 use crate::machine::memory::limits::{Limits as SpaceLimits, UNLIMITED};
 
 /// A limited resource, by its number.
@@ -19,12 +20,18 @@ pub(crate) enum Resource {
     Core = 4,
     Processes = 6,
     Files = 7,
+    LockedMemory = 8,
     AddressSpace = 9,
     PendingSignals = 11,
+    /// 20 less the least nice value.
+    Nice = 13,
+    RealTimePriority = 14,
 }
 
 const RESOURCES: usize = 16;
 const DEFAULT_STACK: u64 = 8 << 20;
+/// `MLOCK_LIMIT`.
+const DEFAULT_LOCKED: u64 = 8 << 20;
 const DEFAULT_FILES: [u64; 2] = [1024, 4096];
 /// Linux derives the default from the size of memory.
 const DEFAULT_SIGNALS: u64 = 1024;
@@ -40,7 +47,12 @@ impl ResourceLimits {
         limits.set(Resource::Stack as usize, [DEFAULT_STACK, UNLIMITED]);
         limits.set(Resource::Files as usize, DEFAULT_FILES);
         limits.set(Resource::Core as usize, [0, UNLIMITED]);
+        // Half of what there may be at all, as on Linux (`fork_init`).
+        limits.set(Resource::Processes as usize, [process_table::MOST as u64 / 2; 2]);
+        limits.set(Resource::LockedMemory as usize, [DEFAULT_LOCKED; 2]);
         limits.set(Resource::PendingSignals as usize, [DEFAULT_SIGNALS; 2]);
+        limits.set(Resource::Nice as usize, [0; 2]);
+        limits.set(Resource::RealTimePriority as usize, [0; 2]);
         limits
     }
 

@@ -85,7 +85,7 @@ impl ReadinessSource<Pollux> for Process {
         self.pollee.rearm(token);
     }
 
-    fn unregister(&self, token: Token) -> Watcher<Pollux> {
-        self.pollee.unregister(token, self)
+    fn leave(&self, token: Token, last_look: &mut dyn FnMut()) -> Watcher<Pollux> {
+        self.pollee.leave(token, last_look, self)
     }
 }

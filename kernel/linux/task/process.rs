@@ -9,14 +9,17 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
-use pollee::Events;
+use pollee::{Events, Wake};
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
+use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 use rules::machine::fallible;
 
 use super::limits::ResourceLimits;
+use super::oom::Adjustment;
 use super::process_table;
+use super::processor_clock::TimeWatchers;
 use super::signal::pending::ProcessSignals;
 use super::signal::signalfd::SignalFd;
 use super::thread::Thread;
@@ -28,7 +31,9 @@ use crate::core::event::class::Class;
 use crate::core::event::parker::Unparker;
 use crate::core::file::table::FdTable;
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::opened::OpenedAt;
 use crate::machine::clock;
+use crate::machine::memory::account::{self, Account};
 use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
 
@@ -84,6 +89,9 @@ impl Parent {
     }
 }
 
+/// Up to 15 bytes of a name (`TASK_COMM_LEN`); fork(2) copies them without allocating.
+pub(crate) type ProcessName = heapless::Vec<u8, 15>;
+
 /// A process.
 pub(crate) struct Process {
     pid: u32,
@@ -94,6 +102,16 @@ pub(crate) struct Process {
     files: SpinLock<Arc<FdTable>>,
     pub(crate) paths: SpinLock<Paths>,
     pub(crate) credentials: SpinLock<Credentials>,
+    /// What its real user's processes have together.
+    account: SpinLock<Arc<Account>>,
+    /// `PR_SET_DUMPABLE`: whether its own user may look into it.
+    pub(crate) is_dumpable: AtomicBool,
+    /// How it stands to the choice of who ends when memory does.
+    pub(crate) oom: Adjustment,
+    /// How often the process has called execve(2).
+    pub(crate) executions: AtomicU32,
+    /// What the parent's count was when this process was created.
+    pub(crate) parent_executions: AtomicU32,
     pub(crate) signals: SpinLock<ProcessSignals>,
     pub(crate) exit_status: SpinLock<Option<ExitStatus>>,
     /// The status that the first thread passed to exit(2).
@@ -104,6 +122,8 @@ pub(crate) struct Process {
     pub(crate) is_stopped: AtomicBool,
     pub(crate) limits: ResourceLimits,
     pub(crate) timers: Timers,
+    /// Who waits for its processor time, beside its own timers.
+    pub(crate) time_watchers: TimeWatchers,
     /// What ended threads and reaped children have used.
     pub(crate) used: SpinLock<Used>,
     group: AtomicU32,
@@ -116,14 +136,14 @@ pub(crate) struct Process {
     pub(super) signal_files: SpinLock<Vec<Weak<SignalFd>>>,
     /// Whether the process has called execve(2) since fork(2), which setpgid(2) checks.
     pub(crate) has_executed: AtomicBool,
-    /// Up to 15 bytes of the program's name, for prctl(2) and log messages.
-    pub(crate) name: SpinLock<Vec<u8>>,
+    /// The program's name, for prctl(2) and log messages.
+    pub(crate) name: SpinLock<ProcessName>,
     /// The arguments of execve(2), each with its terminating zero byte.
     pub(crate) arguments: SpinLock<Arc<PagedBytes>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
-    /// The path of the program.
-    pub(crate) program: SpinLock<Vec<u8>>,
+    /// The program's file; `None` once the process has ended.
+    pub(crate) program: SpinLock<Option<Arc<OpenedAt>>>,
     /// The signal that the parent gets when the process ends; 0 for none.
     pub(crate) exit_signal: AtomicU32,
     /// The signal that the process gets when its parent ends; 0 for none: `PR_SET_PDEATHSIG`.
@@ -149,13 +169,7 @@ impl Process {
     /// Creates the first process.
     pub(crate) fn first(space: Arc<AddressSpace>, cwd: Location) -> Arc<Self> {
         let paths = Paths { cwd, umask: Permissions::from_mode(0o022) };
-        let process = Arc::new(Self::new(
-            space,
-            Arc::new(FdTable::new()),
-            paths,
-            ProcessSignals::new(),
-            ResourceLimits::first(),
-        ));
+        let process = Arc::new(Self::new(None, space, Arc::new(FdTable::new()), paths));
         process_table::insert(&process);
         process
     }
@@ -171,67 +185,70 @@ impl Process {
         space: Arc<AddressSpace>,
         files: Arc<FdTable>,
     ) -> Result<Arc<Self>, Errno> {
-        let credentials = *parent.credentials.lock();
         process_table::check_room(parent)?;
-        let copy = |number: &AtomicU32| AtomicU32::new(number.load(Ordering::Relaxed));
-        let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         let paths = parent.paths.lock().clone();
-        let signals = parent.signals.lock().for_child();
-        Ok(Arc::new(Self {
-            parent: Parent::new(parent),
-            credentials: SpinLock::new(credentials),
-            group: copy(&parent.group),
-            session: copy(&parent.session),
-            name: SpinLock::new(parent.name.lock().clone()),
-            arguments: SpinLock::new(parent.arguments.lock().clone()),
-            program: SpinLock::new(parent.program.lock().clone()),
-            no_new_privileges: flag(&parent.no_new_privileges),
-            has_registered_barriers: flag(&parent.has_registered_barriers),
-            ..Self::new(space, files, paths, signals, parent.limits.clone())
-        }))
+        Ok(Arc::new(Self::new(Some(parent), space, files, paths)))
     }
 
-    /// Creates a process without a parent. It leads a group and a session and has root's credentials.
-    fn new(
-        space: Arc<AddressSpace>,
-        files: Arc<FdTable>,
-        paths: Paths,
-        signals: ProcessSignals,
-        limits: ResourceLimits,
-    ) -> Self {
+    /// Creates a process with what fork(2) copies of `parent`. One without a parent leads a group and a session and has
+    /// root's credentials.
+    // Each field is made in its place: some are large, and a process is moved once as it is.
+    fn new(parent: Option<&Arc<Self>>, space: Arc<AddressSpace>, files: Arc<FdTable>, paths: Paths) -> Self {
         let pid = process_table::next_id();
+        let number = |of: fn(&Self) -> &AtomicU32| {
+            AtomicU32::new(parent.map_or(pid, |parent| of(parent).load(Ordering::Relaxed)))
+        };
+        let flag = |of: fn(&Self) -> &AtomicBool| {
+            AtomicBool::new(parent.is_some_and(|parent| of(parent).load(Ordering::Relaxed)))
+        };
         Self {
             pid,
-            parent: Parent::none(),
+            parent: parent.map_or_else(Parent::none, Parent::new),
             children: SpinLock::new(Vec::new()),
             threads: SpinLock::new(ThreadList::default()),
             space: SpinLock::new(space),
             files: SpinLock::new(files),
             paths: SpinLock::new(paths),
-            credentials: SpinLock::new(Credentials::ROOT),
-            signals: SpinLock::new(signals),
+            credentials: SpinLock::new(
+                parent.map_or(Credentials::ROOT, |parent| parent.credentials.lock().clone()),
+            ),
+            account: SpinLock::new(parent.map_or_else(|| account::of(0), |parent| parent.account())),
+            is_dumpable: AtomicBool::new(
+                parent.is_none_or(|parent| parent.is_dumpable.load(Ordering::Relaxed)),
+            ),
+            oom: parent.map_or_else(Adjustment::default, |parent| parent.oom.clone()),
+            executions: AtomicU32::new(0),
+            parent_executions: AtomicU32::new(
+                parent.map_or(0, |parent| parent.executions.load(Ordering::Relaxed)),
+            ),
+            signals: SpinLock::new(
+                parent.map_or_else(ProcessSignals::new, |parent| parent.signals.lock().for_child()),
+            ),
             exit_status: SpinLock::new(None),
             first_status: AtomicU8::new(0),
             is_zombie: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
-            limits,
+            limits: parent.map_or_else(ResourceLimits::first, |parent| parent.limits.clone()),
             timers: Timers::default(),
+            time_watchers: TimeWatchers::default(),
             used: SpinLock::new(Used::default()),
-            group: AtomicU32::new(pid),
-            session: AtomicU32::new(pid),
+            group: number(|parent| &parent.group),
+            session: number(|parent| &parent.session),
             vfork_parent: SpinLock::new(None),
             pollee: event::LockFree::new(Class::PidFd),
             signal_files: SpinLock::new(Vec::new()),
             has_executed: AtomicBool::new(false),
-            name: SpinLock::new(Vec::new()),
-            arguments: SpinLock::new(Arc::default()),
+            name: SpinLock::new(parent.map_or_else(ProcessName::new, |parent| parent.name.lock().clone())),
+            arguments: SpinLock::new(
+                parent.map_or_else(Arc::default, |parent| parent.arguments.lock().clone()),
+            ),
             started: clock::now(),
-            program: SpinLock::new(Vec::new()),
+            program: SpinLock::new(parent.and_then(|parent| parent.program.lock().clone())),
             exit_signal: AtomicU32::new(0),
             parent_death_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
-            no_new_privileges: AtomicBool::new(false),
-            has_registered_barriers: AtomicBool::new(false),
+            no_new_privileges: flag(|parent| &parent.no_new_privileges),
+            has_registered_barriers: flag(|parent| &parent.has_registered_barriers),
         }
     }
 
@@ -243,6 +260,42 @@ impl Process {
         fallible::push(&mut *parent.children.lock(), self.clone())?;
         process_table::insert(self);
         Ok(())
+    }
+
+    /// Returns what its real user's processes have together.
+    pub(crate) fn account(&self) -> Arc<Account> {
+        self.account.lock().clone()
+    }
+
+    /// Changes its credentials with `change`, and what depends on them: whether its user may look into it, and whether
+    /// its parent's end concerns it (`commit_creds`).
+    ///
+    /// # Errors
+    /// Those of `change`; nothing was changed.
+    pub(crate) fn change_credentials<R>(
+        &self,
+        change: impl FnOnce(&mut Credentials) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let mut credentials = self.credentials.lock();
+        let mut after = credentials.clone();
+        let result = change(&mut after)?;
+        if credentials.closes_with(&after) {
+            self.is_dumpable.store(false, Ordering::Relaxed);
+            self.parent_death_signal.store(0, Ordering::Relaxed);
+        }
+        let is_other = after.users.real != credentials.users.real;
+        let user = after.users.real;
+        // What is replaced is dropped without the lock.
+        let before = core::mem::replace(&mut *credentials, after);
+        let is_administrator = credentials.can(Capability::SYS_ADMIN);
+        drop(credentials);
+        self.space().set_administrators(is_administrator);
+        if is_other {
+            let account = account::of(user);
+            let _before = core::mem::replace(&mut *self.account.lock(), account);
+        }
+        drop(before);
+        Ok(result)
     }
 
     /// Returns the process ID.
@@ -314,7 +367,7 @@ impl Process {
     pub(crate) fn release_vfork_parent(&self) {
         let parent = self.vfork_parent.lock().take();
         if let Some(parent) = parent {
-            parent.unpark();
+            parent.wake();
         }
     }
 

@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use ostd::sync::SpinLock;
+use ostd::sync::{Mutex, SpinLock};
 use rules::abi::errno::Errno;
 use rules::linux::capability::Capability;
 
@@ -20,11 +20,13 @@ static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap
 static LAST_ID: AtomicU32 = AtomicU32::new(0);
 
 /// Processes that may exist at a time, including zombies.
-const MOST: usize = 8192;
+pub(super) const MOST: usize = 8192;
+/// Those of them that are left to privileged users.
+const PRIVILEGED: usize = MOST / 16;
 
 /// Held while a signal is sent to all members of a group and while a child is published. Otherwise a child could miss
-/// a signal to its group that its parent has not seen yet.
-pub(crate) static MEMBERSHIP: SpinLock<()> = SpinLock::new(());
+/// a signal to its group that its parent has not seen yet. A mutex, because a group may be large.
+pub(crate) static MEMBERSHIP: Mutex<()> = Mutex::new(());
 
 /// Allocates an ID for a new thread or process.
 ///
@@ -41,6 +43,11 @@ pub(crate) fn last_id() -> u32 {
 /// Returns the process with that ID; it may be a zombie.
 pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().get(&pid).cloned()
+}
+
+/// Returns the process with the lowest ID from `pid` on.
+pub(crate) fn first_from(pid: u32) -> Option<Arc<Process>> {
+    PROCESSES.lock().range(pid..).next().map(|(_, process)| process.clone())
 }
 
 /// Returns all processes, including zombies, by ID.
@@ -101,15 +108,15 @@ pub(crate) fn forget(pid: u32) {
 /// # Errors
 /// `EAGAIN`: the kernel's limit or `RLIMIT_NPROC` is reached.
 pub(crate) fn check_room(parent: &Process) -> Result<(), Errno> {
-    let credentials = *parent.credentials.lock();
+    let credentials = parent.credentials.lock().clone();
     let most = parent.limits.soft(Resource::Processes);
     let processes = PROCESSES.lock();
-    if processes.len() >= MOST {
-        return Err(Errno::EAGAIN);
-    }
     let is_bound = credentials.users.real != 0
         && !credentials.can(Capability::SYS_RESOURCE)
         && !credentials.can(Capability::SYS_ADMIN);
+    if processes.len() >= if is_bound { MOST - PRIVILEGED } else { MOST } {
+        return Err(Errno::EAGAIN);
+    }
     if most == u64::MAX || !is_bound {
         return Ok(());
     }

@@ -15,11 +15,12 @@ use ostd::arch::cpu::context::UserContext;
 use ostd::cpu::{CpuId, CpuSet, PinCurrentCpu};
 use ostd::sync::SpinLock;
 use ostd::task::{Task, TaskOptions, disable_preempt};
-use ostd::util::id_set::Id;
-use pollee::{Sleep, WakeReason};
+use pollee::{Sleep, Wake, WakeReason};
 use rules::abi::errno::Errno;
+use rules::linux::sched::Attributes;
+use rules::machine::scheduling::Entity;
 
-use super::process::Process;
+use super::process::{Process, ProcessName};
 use super::registers::{Local, Registers};
 use super::signal;
 use super::signal::pending::ThreadSignals;
@@ -27,10 +28,11 @@ use super::timer as timers;
 use super::usage::{Meter, Usage};
 use crate::core::event;
 use crate::core::event::parker::{Parker, Unparker};
-use crate::core::event::trace::{self, Kind};
 use crate::core::file::poll_set;
 use crate::machine::clock::{self, timer};
+use crate::machine::kernel_task::Seat;
 use crate::machine::memory::budget;
+use crate::machine::trace::{self, Kind};
 
 /// Kernel stack and bookkeeping of a thread, in bytes.
 const COST: usize = 96 << 10;
@@ -52,6 +54,8 @@ pub(crate) struct Thread {
     unparker: Arc<Unparker>,
     /// set_tid_address(2): the address that is zeroed and woken when the thread ends.
     pub(crate) clear_tid: AtomicUsize,
+    /// `CLONE_CHILD_SETTID`: the address that the thread's ID is written to before it runs.
+    pub(crate) set_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(crate) robust_list: AtomicUsize,
     /// The CPU that the thread ran on last.
@@ -59,17 +63,26 @@ pub(crate) struct Thread {
     /// Bit `n` is set if the thread may run on CPU `n`.
     pub(crate) affinity: AtomicU64,
     pub(crate) meter: Meter,
+    /// The thread's [`Attributes`], as a word.
+    attributes: AtomicU32,
+    /// The thread's place in a run queue, while it is in none.
+    pub(super) seat: Seat,
     /// The name set with prctl(2); the first thread's name is the process's.
     pub(crate) name: SpinLock<Option<Vec<u8>>>,
     /// Set when a tick found work other than signals.
     was_ticked: AtomicBool,
+    /// Set when a copy from or to user memory ended short because memory ran out.
+    is_starved: AtomicBool,
 }
 
 /// A thread as it sees itself. Only the thread itself can sleep.
-pub(crate) struct Myself {
+pub(crate) struct CurrentThread {
     thread: Arc<Thread>,
     parker: Parker,
-    poll_context: RefCell<poll_set::PollContext>,
+    /// When memory was found for it last, and how often in a row.
+    reliefs: Cell<(Duration, u32)>,
+    /// Made by the first wait for many files.
+    poll_context: RefCell<Option<poll_set::PollContext>>,
 }
 
 impl Thread {
@@ -89,7 +102,9 @@ impl Thread {
         prepare: impl FnOnce(&Arc<Self>) -> Result<(), Errno>,
     ) -> Result<Arc<Self>, Errno> {
         let _grant = budget::grant(COST).map_err(|_| Errno::EAGAIN)?;
-        let affinity = current().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        let parent = current();
+        let affinity = parent.as_ref().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        let attributes = parent.map_or_else(Attributes::default, |parent| parent.attributes().inherited());
         let thread = Arc::new(Self {
             tid: AtomicU32::new(tid),
             process: process.clone(),
@@ -98,12 +113,16 @@ impl Thread {
             is_dying: AtomicBool::new(false),
             unparker: Arc::default(),
             clear_tid: AtomicUsize::new(0),
+            set_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             last_cpu: AtomicU32::new(0),
             affinity: AtomicU64::new(affinity),
             meter: Meter::default(),
+            attributes: AtomicU32::new(attributes.to_word()),
+            seat: SpinLock::new(Some(Entity::new(attributes.class()))),
             name: SpinLock::new(None),
             was_ticked: AtomicBool::new(false),
+            is_starved: AtomicBool::new(false),
         });
         let local = Local {
             thread: thread.clone(),
@@ -133,13 +152,13 @@ impl Thread {
     /// Returns the thread's name: prctl(2).
     pub(crate) fn name(&self) -> Vec<u8> {
         let own = self.name.lock().clone();
-        own.unwrap_or_else(|| self.process.name.lock().clone())
+        own.unwrap_or_else(|| self.process.name.lock().to_vec())
     }
 
     /// Sets the thread's name.
     pub(crate) fn set_name(&self, name: Vec<u8>) {
         if self.tid() == self.process.pid() {
-            *self.process.name.lock() = name;
+            *self.process.name.lock() = ProcessName::from_slice(&name).unwrap_or_default();
         } else {
             *self.name.lock() = Some(name);
         }
@@ -191,9 +210,17 @@ impl Thread {
 
     /// Notes that the thread runs on this CPU from now on. Interrupts are off.
     pub(super) fn switched_to(&self) {
-        let cpu = disable_preempt().current_cpu().as_usize();
-        self.last_cpu.store(cpu as u32, Ordering::Relaxed);
-        self.meter.start();
+        self.last_cpu.store(u32::from(CpuId::current_racy()), Ordering::Relaxed);
+    }
+
+    /// Returns how the thread is scheduled.
+    pub(crate) fn attributes(&self) -> Attributes {
+        Attributes::from_word(self.attributes.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the attributes; only [`scheduler::change`](super::scheduler::change) does.
+    pub(super) fn set_attributes(&self, attributes: Attributes) {
+        self.attributes.store(attributes.to_word(), Ordering::Relaxed);
     }
 
     /// Notes that a tick found the thread running. Called in interrupt context.
@@ -224,6 +251,18 @@ impl Thread {
         }
     }
 
+    /// Notes that a copy failed for lack of memory, not because of a bad address.
+    pub(super) fn note_starved(&self) {
+        self.is_starved.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether a copy failed for lack of memory since the last call. The system call then returned `EFAULT`,
+    /// although the address was good.
+    #[must_use]
+    pub(crate) fn take_starved(&self) -> bool {
+        self.is_starved.load(Ordering::Relaxed) && self.is_starved.swap(false, Ordering::Relaxed)
+    }
+
     /// Makes the thread end.
     pub(crate) fn kill(&self) {
         self.is_dying.store(true, Ordering::Release);
@@ -246,7 +285,7 @@ impl Thread {
 
     /// Ends the thread's sleep, or its next one before it begins.
     pub(crate) fn wake(&self) {
-        self.unparker.unpark();
+        self.unparker.wake();
     }
 
     /// Returns what the thread has used.
@@ -260,12 +299,24 @@ impl Thread {
     }
 }
 
-impl Myself {
+impl CurrentThread {
     /// Wraps `thread`, which the current task runs.
     pub(crate) fn new(thread: &Arc<Thread>) -> Self {
-        let task = event::Task::new(thread.unparker.clone());
-        let poll_context = RefCell::new(poll_set::PollContext::new(&task));
-        Self { thread: thread.clone(), parker: Parker::new(&thread.unparker), poll_context }
+        let parker = Parker::new(&thread.unparker);
+        let reliefs = Cell::new((Duration::ZERO, 0));
+        Self { thread: thread.clone(), parker, reliefs, poll_context: RefCell::default() }
+    }
+
+    /// Notes that the thread is about to wait for memory. Returns whether that has a point: not if it has done so many
+    /// times in a row.
+    pub(super) fn begin_relief(&self) -> bool {
+        const MOST: u32 = 1000;
+        const IN_A_ROW: Duration = Duration::from_millis(200);
+        let (last, count) = self.reliefs.get();
+        let now = clock::now();
+        let count = if now.saturating_sub(last) < IN_A_ROW { count + 1 } else { 1 };
+        self.reliefs.set((now, count));
+        count <= MOST
     }
 
     /// Moves the current thread to a CPU in its affinity mask, if this CPU is not in it.
@@ -287,7 +338,7 @@ impl Myself {
     }
 }
 
-impl Deref for Myself {
+impl Deref for CurrentThread {
     type Target = Arc<Thread>;
 
     fn deref(&self) -> &Arc<Thread> {
@@ -295,17 +346,19 @@ impl Deref for Myself {
     }
 }
 
-impl poll_set::PollThread for Myself {
+impl poll_set::PollThread for CurrentThread {
     fn poll_context(&self) -> RefMut<'_, poll_set::PollContext> {
-        self.poll_context.borrow_mut()
+        RefMut::map(self.poll_context.borrow_mut(), |context| {
+            context.get_or_insert_with(|| poll_set::PollContext::new(&self.unparker))
+        })
     }
 }
 
-impl Sleep<event::Pollux> for Myself {
+impl Sleep<event::Pollux> for CurrentThread {
     type Deadline = Duration;
 
-    fn task(&self) -> event::Task {
-        event::Task::new(self.unparker.clone())
+    fn task(&self) -> Arc<Unparker> {
+        self.unparker.clone()
     }
 
     fn sleep(&self, until: Option<Duration>) -> WakeReason {

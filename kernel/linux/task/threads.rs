@@ -6,18 +6,19 @@
 //! Source: Linux 6.1 kernel/fork.c (`copy_process`), fs/exec.c (`de_thread`), kernel/exit.c (`do_group_exit`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Deref;
 
 use rules::abi::errno::Errno;
 use rules::machine::fallible;
+use smallvec::SmallVec;
 
 use super::thread::Thread;
 
 /// The living threads of a process, oldest first. The process's lock guards it.
 #[derive(Default)]
 pub(crate) struct ThreadList {
-    list: Vec<Arc<Thread>>,
+    /// Most processes have one thread, which needs no allocation.
+    list: SmallVec<[Arc<Thread>; 1]>,
     /// Set while the process ends or one of its threads executes another program.
     is_closed: bool,
 }
@@ -31,7 +32,9 @@ impl ThreadList {
         if self.is_closed {
             return Err(Errno::EAGAIN);
         }
-        fallible::push(&mut self.list, thread.clone()).map_err(|_| Errno::EAGAIN)
+        fallible::reserve(&mut self.list, 1).map_err(|_| Errno::EAGAIN)?;
+        self.list.push(thread.clone());
+        Ok(())
     }
 
     /// Removes a thread.

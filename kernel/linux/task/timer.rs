@@ -2,84 +2,42 @@
 //!
 //! Owns: when each timer expires.   Not here: arguments (syscall/setitimer, syscall/timer_create).
 //! Timers of real time are deferred timers of `clock`. Timers of processor time are checked after each tick, so their
-//! resolution is the tick's, as on Linux.
+//! resolution is the tick's, as on Linux. The rule of expirations and overruns is `rules::linux::timer`.
 //! Locks: the process's timers; no signal is sent under this lock.
 //! Source: setitimer(2), timer_create(2), timer_getoverrun(2); Linux 6.1 kernel/time/{itimer,posix-timers}.c.
 
+mod entry;
+
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
+use rules::linux::timer::Schedule;
+pub(crate) use rules::linux::timer::Setting;
 
+pub(crate) use self::entry::{Interval, Measure, Notify};
+use self::entry::{PROFILE, PosixTimer, REAL, VIRTUAL};
 use super::limits::Resource;
 use super::process::Process;
-use super::signal::pending::Info;
+use super::signal::pending::{Info, TimerMark};
 use super::signal::send;
-use super::thread::Thread;
-use crate::machine::clock;
-use crate::machine::clock::deferred::{self, Work};
+use crate::machine::clock::deferred::Work;
 use rules::abi::signal::Signal;
 
-/// The ID of `ITIMER_REAL` of setitimer(2); those of timer_create(2) count from 0.
-const REAL: u32 = u32::MAX;
-/// `ITIMER_VIRTUAL` and `ITIMER_PROF`.
-const VIRTUAL: u32 = u32::MAX - 1;
-const PROFILE: u32 = u32::MAX - 2;
 /// The most timers that a process may have.
 const MOST: usize = 1024;
-
-/// The time that a timer measures.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Measure {
-    /// `CLOCK_MONOTONIC` and the clocks that advance with it.
-    Real,
-    /// Processor time of the process in user mode.
-    User,
-    /// Processor time of the process.
-    Process,
-}
-
-/// What a timer does when it expires.
-#[derive(Clone, Debug)]
-pub(crate) enum Notify {
-    /// Nothing; the program polls it.
-    Nobody,
-    /// Sends a signal to the process.
-    Process(Signal, u64),
-    /// Sends a signal to one thread.
-    Thread(Weak<Thread>, Signal, u64),
-}
-
-/// The time left on a timer, and its interval: `struct itimerspec`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Setting {
-    /// Zero if the timer is disarmed.
-    pub(crate) left: Duration,
-    /// Zero if the timer does not repeat.
-    pub(crate) interval: Duration,
-}
-
-struct PosixTimer {
-    measure: Measure,
-    /// Whether absolute times count from 1970, the epoch.
-    is_wall: bool,
-    notify: Notify,
-    /// On the clock of `measure`; `None` while the timer is disarmed.
-    due: Option<Duration>,
-    interval: Duration,
-    /// Expirations beyond the one whose signal was delivered last.
-    overrun: u32,
-    armed: Option<clock::timer::Timer>,
-}
+/// How long a timer rests at least after nobody wanted its signal: Linux's jiffy.
+const REST: Duration = Duration::from_millis(4);
 
 /// A process's timers.
 pub(crate) struct Timers {
     entries: SpinLock<BTreeMap<u32, PosixTimer>>,
     /// Whether any timer measures processor time.
     measures_processor: AtomicBool,
+    last_serial: AtomicU32,
 }
 
 struct Alarm {
@@ -90,81 +48,30 @@ struct Alarm {
 impl Work for Alarm {
     fn run(&self) {
         if let Some(process) = self.process.upgrade() {
-            process.timers.expire(&process, self.id, clock::now());
+            process.timers.expire(&process, self.id);
         }
-    }
-}
-
-/// The interval timers of setitimer(2).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Interval {
-    /// `ITIMER_REAL`.
-    Real,
-    /// `ITIMER_VIRTUAL`.
-    User,
-    /// `ITIMER_PROF`.
-    Process,
-}
-
-impl Interval {
-    fn id(self) -> u32 {
-        match self {
-            Self::Real => REAL,
-            Self::User => VIRTUAL,
-            Self::Process => PROFILE,
-        }
-    }
-
-    fn entry(self) -> PosixTimer {
-        let (measure, signal) = match self {
-            Self::Real => (Measure::Real, Signal::ALRM),
-            Self::User => (Measure::User, Signal::VTALRM),
-            Self::Process => (Measure::Process, Signal::PROF),
-        };
-        PosixTimer::new(measure, Notify::Process(signal, 0))
-    }
-}
-
-impl PosixTimer {
-    fn new(measure: Measure, notify: Notify) -> Self {
-        Self { measure, is_wall: false, notify, due: None, interval: Duration::ZERO, overrun: 0, armed: None }
-    }
-
-    fn setting(&self, now: Duration) -> Setting {
-        // A timer that is due and has not fired yet is still armed.
-        let least = Duration::from_nanos(1);
-        let left = self.due.map_or(Duration::ZERO, |due| due.saturating_sub(now).max(least));
-        Setting { left, interval: self.interval }
-    }
-
-    /// Advances to the first expiration after `now` and returns how many have passed, at least one.
-    fn advance(&mut self, due: Duration, now: Duration) -> u32 {
-        if self.interval.is_zero() {
-            self.due = None;
-            return 1;
-        }
-        let missed = now.saturating_sub(due).as_nanos() / self.interval.as_nanos();
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX - 1);
-        self.due = Some(due.saturating_add(self.interval.saturating_mul(missed + 1)));
-        missed + 1
     }
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { entries: SpinLock::new(BTreeMap::new()), measures_processor: AtomicBool::new(false) }
+        Self {
+            entries: SpinLock::new(BTreeMap::new()),
+            measures_processor: AtomicBool::new(false),
+            last_serial: AtomicU32::new(0),
+        }
     }
 }
 
 impl Timers {
     /// Returns the time left on an interval timer.
-    pub(crate) fn interval(&self, process: &Process, which: Interval) -> Setting {
-        self.get(process, which.id()).unwrap_or_default()
+    pub(crate) fn interval(&self, which: Interval) -> Setting {
+        self.get(which.id()).unwrap_or_default()
     }
 
     /// Sets an interval timer and returns what was left.
     pub(crate) fn set_interval(&self, process: &Arc<Process>, which: Interval, new: Setting) -> Setting {
-        self.entries.lock().entry(which.id()).or_insert_with(|| which.entry());
+        self.entries.lock().entry(which.id()).or_insert_with(|| which.entry(process));
         self.set(process, which.id(), new).unwrap_or_default()
     }
 
@@ -183,11 +90,12 @@ impl Timers {
             return Err(Errno::EAGAIN);
         }
         let id = (0..).find(|id| !entries.contains_key(id)).ok_or(Errno::EAGAIN)?;
-        entries.insert(id, PosixTimer { is_wall, ..PosixTimer::new(measure, notify(id)) });
+        let serial = self.last_serial.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        entries.insert(id, PosixTimer::new(measure, is_wall, notify(id), serial));
         Ok(id)
     }
 
-    /// Deletes a timer: timer_delete(2).
+    /// Deletes a timer: timer_delete(2). Its pending signal stays.
     ///
     /// # Errors
     /// `EINVAL`: no timer has that ID.
@@ -197,15 +105,13 @@ impl Timers {
     }
 
     /// Returns the time left on a timer; `None` if no timer has that ID.
-    pub(crate) fn get(&self, process: &Process, id: u32) -> Option<Setting> {
-        let entries = self.entries.lock();
-        let entry = entries.get(&id)?;
-        Some(entry.setting(read(process, entry.measure)))
+    pub(crate) fn get(&self, id: u32) -> Option<Setting> {
+        self.entries.lock().get(&id).map(|entry| entry.left(id))
     }
 
     /// Returns the current time on a timer's clock; `None` if no timer has that ID.
-    pub(crate) fn now(&self, process: &Process, id: u32) -> Option<Duration> {
-        self.entries.lock().get(&id).map(|entry| read(process, entry.measure))
+    pub(crate) fn now(&self, id: u32) -> Option<Duration> {
+        self.entries.lock().get(&id).map(|entry| entry.measure.read(None))
     }
 
     /// Returns whether a timer's absolute times count from the epoch; `None` if no timer has that ID.
@@ -213,70 +119,110 @@ impl Timers {
         self.entries.lock().get(&id).map(|entry| entry.is_wall)
     }
 
-    /// Returns a timer's overrun count: the expirations beyond the one whose signal was delivered last.
+    /// Returns a timer's overrun count: the expirations beyond the first that the signal taken last stood for.
     pub(crate) fn overrun(&self, id: u32) -> Option<u32> {
-        self.entries.lock().get(&id).map(|entry| entry.overrun)
+        self.entries.lock().get(&id).map(|entry| entry.schedule.overrun())
     }
 
     /// Arms a timer to expire after `new.left` and returns what was left; `None` if no timer has that ID.
     pub(crate) fn set(&self, process: &Arc<Process>, id: u32, new: Setting) -> Option<Setting> {
         let mut entries = self.entries.lock();
         let entry = entries.get_mut(&id)?;
-        let now = read(process, entry.measure);
-        let old = entry.setting(now);
-        entry.due = (!new.left.is_zero()).then(|| now.saturating_add(new.left));
-        entry.interval = new.interval;
+        let old = entry.left(id);
+        entry.schedule.set(entry.measure.read(None), new);
         entry.arm(process, id);
-        let measures = entries.values().any(|entry| entry.measure != Measure::Real && entry.due.is_some());
-        self.measures_processor.store(measures, Ordering::Relaxed);
+        let measured = match &entry.measure {
+            Measure::Processor(clock) if entry.waits_for_tick() => clock.process(),
+            _ => None,
+        };
+        self.note_measures(&entries);
+        drop(entries);
+        if let Some(other) = measured.filter(|other| !Arc::ptr_eq(other, process)) {
+            // Without memory for it, the timer is checked after the ticks of its owner alone.
+            let _ = other.time_watchers.add_timers(process);
+        }
         Some(old)
     }
 
+    fn note_measures(&self, entries: &BTreeMap<u32, PosixTimer>) {
+        let measures = entries.values().any(PosixTimer::waits_for_tick);
+        self.measures_processor.store(measures, Ordering::Relaxed);
+    }
+
     /// Returns whether a tick has timers to check.
-    pub(crate) fn measures_processor(&self) -> bool {
+    fn measures_processor(&self) -> bool {
         self.measures_processor.load(Ordering::Relaxed)
     }
 
     /// Fires the timers of processor time that are due.
     pub(crate) fn check_processor(&self, process: &Arc<Process>) {
-        let due: alloc::vec::Vec<u32> = {
-            let entries = self.entries.lock();
-            let is_due = |entry: &PosixTimer| {
-                entry.measure != Measure::Real
-                    && entry.due.is_some_and(|due| due <= read(process, entry.measure))
+        // Read once for all timers: it adds up all threads.
+        let usage = process.usage();
+        let mut from = 0;
+        loop {
+            let due = {
+                let entries = self.entries.lock();
+                let is_due = |entry: &PosixTimer| {
+                    let now = || entry.measure.read(Some((process, usage)));
+                    entry.waits_for_tick() && entry.schedule.deadline().is_some_and(|due| due <= now())
+                };
+                entries.range(from..).find(|(_, entry)| is_due(entry)).map(|(id, _)| *id)
             };
-            entries.iter().filter(|(_, entry)| is_due(entry)).map(|(id, _)| *id).collect()
-        };
-        for id in due {
-            self.expire(process, id, Duration::MAX);
+            let Some(id) = due else { return };
+            self.expire(process, id);
+            let Some(next) = id.checked_add(1) else { return };
+            from = next;
         }
     }
 
-    /// Fires a timer that is due at `now`.
-    fn expire(&self, process: &Arc<Process>, id: u32, now: Duration) {
-        let fired = {
+    /// Fires a timer if it is due.
+    fn expire(&self, process: &Arc<Process>, id: u32) {
+        let (notify, mark) = {
             let mut entries = self.entries.lock();
             let Some(entry) = entries.get_mut(&id) else { return };
-            let now = now.min(read(process, entry.measure));
             // The timer may have been set again or have fired since this was queued.
-            let Some(due) = entry.due.filter(|due| *due <= now) else { return };
-            let times = entry.advance(due, now);
+            if !entry.schedule.expire(entry.measure.read(None)) {
+                return;
+            }
             entry.arm(process, id);
-            (entry.notify.clone(), times - 1)
+            let fired = (entry.notify.clone(), entry.mark(id));
+            self.note_measures(&entries);
+            fired
         };
         let info = |signal, value| match id {
             REAL | VIRTUAL | PROFILE => Info::kernel(signal),
-            _ => Info::timer(signal, id, fired.1, value),
+            _ => Info::timer(signal, mark, value),
         };
-        match &fired.0 {
-            Notify::Nobody => {}
+        let is_kept = match &notify {
+            Notify::Nobody => false,
             Notify::Process(signal, value) => send::to_process(process, info(*signal, *value)),
             Notify::Thread(thread, signal, value) => {
-                if let Some(thread) = thread.upgrade() {
-                    send::to_thread(&thread, info(*signal, *value));
-                }
+                thread.upgrade().is_some_and(|thread| send::to_thread(&thread, info(*signal, *value)))
             }
+        };
+        // On Linux, ITIMER_REAL stands still until its signal is taken even if that is ignored, and those of processor
+        // time never do.
+        if !is_kept && id != REAL || matches!(id, VIRTUAL | PROFILE) {
+            self.go_on(process, mark, |schedule, now| schedule.ignored(now, REST));
         }
+    }
+
+    /// Lets a timer that stands still go on as `change` says, unless it was set since then.
+    fn go_on<R>(
+        &self,
+        process: &Arc<Process>,
+        mark: TimerMark,
+        change: impl FnOnce(&mut Schedule, Duration) -> R,
+    ) -> Option<R> {
+        let mut entries = self.entries.lock();
+        let entry = entries.get_mut(&mark.id).filter(|entry| entry.mark(mark.id) == mark)?;
+        let now = entry.measure.read(None);
+        let result = change(&mut entry.schedule, now);
+        if entry.armed.is_none() {
+            entry.arm(process, mark.id);
+        }
+        self.note_measures(&entries);
+        Some(result)
     }
 
     /// Deletes the timers of timer_create(2), for execve(2). Interval timers go on.
@@ -290,29 +236,26 @@ impl Timers {
     }
 }
 
-impl PosixTimer {
-    fn arm(&mut self, process: &Arc<Process>, id: u32) {
-        self.armed = match (self.measure, self.due) {
-            (Measure::Real, Some(due)) => {
-                Some(deferred::arm(due, Arc::new(Alarm { process: Arc::downgrade(process), id })))
-            }
-            _ => None,
-        };
+/// Returns how many expirations beyond the first the signal stands for, if a timer sent it and it is taken now.
+pub(super) fn overrun_if_taken(process: &Process, info: &Info) -> u32 {
+    let entries = process.timers.entries.lock();
+    let entry = info.timer.and_then(|mark| entries.get(&mark.id).filter(|entry| entry.mark(mark.id) == mark));
+    let overrun = entry.and_then(|entry| entry.schedule.overrun_if_taken(entry.measure.read(None)));
+    overrun.unwrap_or(0)
+}
+
+/// Lets the timer that sent `info` go on: the signal was taken.
+pub(super) fn taken(process: &Arc<Process>, info: &Info) {
+    if let Some(mark) = info.timer {
+        process.timers.go_on(process, mark, Schedule::taken);
     }
 }
 
-/// Records the overrun count of a timer signal that was delivered.
-pub(crate) fn note_delivered(process: &Process, id: u32, overrun: u32) {
-    if let Some(entry) = process.timers.entries.lock().get_mut(&id) {
-        entry.overrun = overrun;
-    }
-}
-
-fn read(process: &Process, measure: Measure) -> Duration {
-    match measure {
-        Measure::Real => clock::now(),
-        Measure::User => process.usage().user(),
-        Measure::Process => process.usage().time,
+/// Lets `ITIMER_REAL` go on: a `SIGALRM` of the process was taken, whoever sent it (`dequeue_signal`).
+pub(super) fn alarm_taken(process: &Arc<Process>) {
+    let mark = process.timers.entries.lock().get(&REAL).map(|entry| entry.mark(REAL));
+    if let Some(mark) = mark {
+        process.timers.go_on(process, mark, Schedule::taken);
     }
 }
 
@@ -320,6 +263,12 @@ fn read(process: &Process, measure: Measure) -> Duration {
 pub(crate) fn after_tick(process: &Arc<Process>) {
     if process.timers.measures_processor() {
         process.timers.check_processor(process);
+    }
+    if process.time_watchers.is_watched() {
+        process.time_watchers.notify(|owner| {
+            owner.timers.check_processor(owner);
+            owner.timers.measures_processor()
+        });
     }
     let [soft, hard] = process.limits.get(Resource::Cpu as usize).unwrap_or([u64::MAX; 2]);
     if soft == u64::MAX && hard == u64::MAX {
@@ -337,5 +286,7 @@ pub(crate) fn after_tick(process: &Arc<Process>) {
 
 /// Returns whether [`after_tick`] has anything to do. Called in interrupt context.
 pub(super) fn wants_ticks(process: &Process) -> bool {
-    process.timers.measures_processor() || process.limits.soft(Resource::Cpu) != u64::MAX
+    process.timers.measures_processor()
+        || process.time_watchers.is_watched()
+        || process.limits.soft(Resource::Cpu) != u64::MAX
 }

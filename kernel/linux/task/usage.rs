@@ -73,14 +73,15 @@ struct Stopwatch(AtomicU64);
 impl Stopwatch {
     const RUNS: u64 = 1;
 
-    /// Starts the stopwatch. Only the thread itself starts and stops it.
-    fn start(&self) {
+    /// Starts the stopwatch. Only the CPU that the thread runs on starts and stops it.
+    fn start(&self, now: u64) {
         let before = self.0.load(Ordering::Relaxed) & !Self::RUNS;
-        self.0.store(before.wrapping_sub(clock::nanoseconds() << 1) | Self::RUNS, Ordering::Relaxed);
+        self.0.store(before.wrapping_sub(now << 1) | Self::RUNS, Ordering::Relaxed);
     }
 
-    fn stop(&self) {
-        self.0.store(self.nanoseconds() << 1, Ordering::Relaxed);
+    fn stop(&self, now: u64) {
+        let before = self.0.load(Ordering::Relaxed) & !Self::RUNS;
+        self.0.store(before.wrapping_add(now << 1), Ordering::Relaxed);
     }
 
     fn nanoseconds(&self) -> u64 {
@@ -91,14 +92,14 @@ impl Stopwatch {
 }
 
 impl Meter {
-    /// Notes that the CPU switches to the thread.
-    pub(super) fn start(&self) {
-        self.time.start();
+    /// Notes that the CPU switches to the thread; `now` is the monotonic clock's time.
+    pub(super) fn start(&self, now: u64) {
+        self.time.start(now);
     }
 
-    /// Notes that the CPU switches away from the thread.
-    pub(super) fn stop(&self) {
-        self.time.stop();
+    /// Notes that the CPU switches away from the thread, which ran until now.
+    pub(super) fn stop(&self, now: u64) {
+        self.time.stop(now);
     }
 
     /// Notes whether the thread is in user mode.

@@ -10,7 +10,7 @@ use rules::abi::errno::Errno;
 use super::process::{ExitStatus, Process};
 use super::process_table;
 use super::signal::job::Change;
-use super::thread::Myself;
+use super::thread::CurrentThread;
 use rules::abi::signal::Signal;
 
 /// Which children to wait for.
@@ -61,7 +61,7 @@ bitflags! {
 /// # Errors
 /// `ECHILD`: the caller has no such child. `EINTR`.
 pub(crate) fn child(
-    thread: &Myself,
+    thread: &CurrentThread,
     which: ChildFilter,
     options: Options,
 ) -> Result<Option<(Arc<Process>, ChildState)>, Errno> {
@@ -100,7 +100,8 @@ fn look(
     let mut exists = false;
     let mut found = None;
     for child in children.iter().filter(is_meant) {
-        exists = true;
+        // A zombie is none of those to wait for if its end is not asked for (`wait_consider_task`).
+        exists |= !child.has_ended() || options.contains(Options::EXITED);
         if let Some(state) = state(child, options) {
             found = Some((child.clone(), state));
             break;

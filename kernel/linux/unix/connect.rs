@@ -12,6 +12,7 @@ use rules::abi::open::OpenFlags;
 use rules::linux::unix::name::{Given, Name};
 use rules::linux::unix::socket::{DEFAULT_BUFFER, Kind};
 use rules::net::abi::socket::Ucred;
+use rules::net::socket::ROOM_FOR_OTHERS;
 
 use super::endpoint::Endpoint;
 use super::names::{self, SocketKey};
@@ -149,7 +150,7 @@ impl Accepted for QueuedConnection<'_> {
 
     fn open(mut self: Box<Self>, flags: OpenFlags, uid: u32) -> Result<Arc<OpenFile>, Errno> {
         let child = self.child.take().ok_or(Errno::ECONNABORTED)?;
-        self.listener.state.lock().raise(Events::WRITABLE);
+        self.listener.state.notify(ROOM_FOR_OTHERS);
         super::open(child, flags, uid)
     }
 }

@@ -15,6 +15,7 @@ use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{Kind, Writer};
 use rules::machine::fallible;
+use rules::net::socket::{ROOM_FOR_OTHERS, SEND_ROOM};
 
 use super::endpoint::Endpoint;
 use super::{UnixSocket, connect};
@@ -131,14 +132,15 @@ impl Endpoint {
         self.clients.lock().retain(|known| known.strong_count() > 0 && is_other(known));
     }
 
-    /// Makes the connected clients note whether there is room, and notifies them if there is.
+    /// Makes the connected clients note whether there is room, and notifies those that had none.
     pub(super) fn notify_clients(&self) {
         let clients = self.clients.lock().clone();
         for client in clients.iter().filter_map(Weak::upgrade).filter(|client| client.sends_to(self)) {
             let writer = self.writer(&client).unwrap_or(Writer::Stranger);
+            let waited = !client.state.read().peer_has_room();
             client.note_room(self, writer);
-            if self.state.read().has_room(writer) {
-                client.state.lock().raise(Events::WRITABLE);
+            if waited && self.state.read().has_room(writer) {
+                client.state.lock().raise(SEND_ROOM);
             }
         }
     }
@@ -147,7 +149,7 @@ impl Endpoint {
     pub(super) fn notify_room(&self) {
         self.notify_clients();
         if self.strangers.load(Ordering::SeqCst) > 0 {
-            self.state.lock().raise(Events::WRITABLE);
+            self.state.notify(ROOM_FOR_OTHERS);
         }
     }
 }

@@ -11,6 +11,7 @@ use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{self, Remains, UnixSocketState, Writer};
 use rules::machine::fallible;
+use rules::net::socket::{ROOM_FOR_OTHERS, SEND_ROOM};
 use spin::Once;
 
 use super::names::{self, SocketKey};
@@ -79,8 +80,14 @@ impl Endpoint {
             peer.forget_client(self);
             if peer.sends_to(self) {
                 let mut peer = peer.state.lock();
+                // The peer of a datagram socket reads on, so it only hears that its datagrams left (`unix_release_sock`).
+                let happened = match peer.kind() {
+                    socket::Kind::Datagram if unread.is_empty() && peer.peer_has_room() => Events::empty(),
+                    socket::Kind::Datagram => SEND_ROOM,
+                    _ => Events::READABLE | SEND_ROOM | Events::RDHUP | Events::HUP,
+                };
                 peer.lose_peer(error);
-                peer.raise(Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP);
+                peer.raise(happened);
             }
         }
         self.notify_clients();
@@ -88,7 +95,7 @@ impl Endpoint {
             child.close(Some(Errno::ECONNRESET));
         }
         // Waiters for room in the backlog or in the queue must give up.
-        self.state.lock().raise(Events::WRITABLE);
+        self.state.notify(ROOM_FOR_OTHERS);
     }
 
     /// Notes whether the other end has room. It checks again after noting it, because the other end may have read in
@@ -107,7 +114,7 @@ impl Endpoint {
     pub(super) fn announce_room(&self) {
         let mut state = self.state.lock();
         state.set_peer_has_room(true);
-        state.raise(Events::WRITABLE);
+        state.raise(SEND_ROOM);
     }
 
     /// Returns the other end.

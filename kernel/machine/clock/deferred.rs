@@ -12,7 +12,7 @@ use ostd::sync::{LocalIrqDisabled, SpinLock};
 use rules::abi::errno::Errno;
 
 use super::timer::{self, Expire, Timer};
-use crate::machine::kernel_task::{KernelTask, Sleeper};
+use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 
 /// The work of a deferred timer.
 pub(crate) trait Work: Send + Sync {
@@ -23,7 +23,7 @@ pub(crate) trait Work: Send + Sync {
 struct Due(Arc<dyn Work>);
 
 static QUEUE: SpinLock<VecDeque<Arc<dyn Work>>, LocalIrqDisabled> = SpinLock::new(VecDeque::new());
-static WORKER: KernelTask = KernelTask::new();
+static WORKER: KernelTask = KernelTask::new(Urgency::Immediate);
 
 /// Runs `work` at `deadline` of the monotonic clock, or soon if that is past.
 ///

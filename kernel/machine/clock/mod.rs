@@ -9,6 +9,8 @@ mod tsc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
+use vdso::Figures;
+
 /// The offset of `CLOCK_REALTIME` to the monotonic clock, in nanoseconds.
 static REALTIME_OFFSET: AtomicU64 = AtomicU64::new(0);
 
@@ -30,6 +32,11 @@ pub(crate) fn now() -> Duration {
 #[inline]
 pub(crate) fn nanoseconds() -> u64 {
     tsc::now()
+}
+
+/// Returns the figures with which programs read both clocks themselves; `None` if the counter may run unevenly.
+pub(crate) fn figures() -> Option<Figures> {
+    tsc::is_steady().then(|| tsc::figures(REALTIME_OFFSET.load(Ordering::Relaxed)))
 }
 
 /// Returns `CLOCK_REALTIME`: the time since 1970.

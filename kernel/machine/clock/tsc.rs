@@ -5,7 +5,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use ostd::arch::cpu::cpuid::cpuid;
 use ostd::arch::{read_tsc, tsc_freq};
+use vdso::Figures;
 
 use super::hpet::Hpet;
 
@@ -38,8 +40,20 @@ fn measure(hpet: &Hpet) -> u128 {
 /// Returns the nanoseconds since [`calibrate`].
 #[inline]
 pub(super) fn now() -> u64 {
-    let count = read_tsc().wrapping_sub(START.load(Ordering::Relaxed));
-    let nanos = (u128::from(count) * u128::from(SCALE.load(Ordering::Relaxed))) >> 32;
-    // Overflows after 584 years.
-    u64::try_from(nanos).unwrap_or(u64::MAX)
+    figures(0).nanoseconds(read_tsc())
+}
+
+/// Returns what programs need to compute the same, with the offset of `CLOCK_REALTIME`.
+#[inline]
+pub(super) fn figures(realtime: u64) -> Figures {
+    Figures { start: START.load(Ordering::Relaxed), scale: SCALE.load(Ordering::Relaxed), realtime }
+}
+
+/// Whether the processor promises that the counter runs at one rate, or a hypervisor, which keeps one clock for all its
+/// processors, is below.
+pub(super) fn is_steady() -> bool {
+    const HYPERVISOR: u32 = 1 << 31;
+    const INVARIANT: u32 = 1 << 8;
+    cpuid(1, 0).is_some_and(|leaf| leaf.ecx & HYPERVISOR != 0)
+        || cpuid(0x8000_0007, 0).is_some_and(|leaf| leaf.edx & INVARIANT != 0)
 }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
+use rules::net::socket::ROOM_FOR_OTHERS;
 use rules::net::tcp::socket::ConnectAttempt;
 
 use super::socket::{self, Span};
@@ -38,7 +39,7 @@ pub(crate) fn connect(cx: &mut (impl Caller + SocketCaller), fd: Fd, address: Sp
         Connect::Done => {}
         Connect::Handshake(attempt) => finish(cx, &file, socket, attempt, limit())?,
         Connect::Backlog(backlog) => {
-            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let (interest, mode) = (ROOM_FOR_OTHERS, WakeMode::All);
             let room = WaitTarget { file: backlog.room(), interest, mode, recheck: Recheck::Try };
             blocking::wait_for(cx, room, limit(), || backlog.enter())?;
         }

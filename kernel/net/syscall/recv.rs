@@ -16,7 +16,7 @@ use super::cmsg;
 use super::socket::{self, Room, Span};
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::Timeout;
-use crate::core::syscall::blocking::{self, Blocking};
+use crate::core::syscall::blocking::Blocking;
 use crate::core::syscall::caller::{Caller, SysResult};
 use crate::machine::memory::transfer::Sink;
 use crate::machine::memory::user::{UserPtr, UserSink, UserSlice};
@@ -145,20 +145,12 @@ impl Request<'_> {
         let mut all = Incoming::bytes(0);
         // With fewer bytes than wanted, readiness says nothing about the next try.
         let len = if least > 1 { 0 } else { to.remaining() };
-        let mut attempt = || match socket.receive(to, RecvMode::Consume) {
-            Poll::Ready(Ok(part)) => {
-                let is_whole = part.count == 0 || !part.rights.is_empty();
-                all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
-                if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        };
-        let first = if len > 0 && blocking::read_would_block(file, len) { Poll::Pending } else { attempt() };
-        let result = match first {
-            Poll::Ready(result) => result,
-            Poll::Pending => Blocking::read(cx, file, len).timeout(limit).run_after_try(attempt),
-        };
+        let result = Blocking::read(cx, file, len).timeout(limit).run(|| {
+            let Poll::Ready(part) = socket.receive(to, RecvMode::Consume)? else { return Poll::Pending };
+            let is_whole = part.count == 0 || !part.rights.is_empty();
+            all = Incoming { count: all.count + part.count, len: all.len + part.len, ..part };
+            if is_whole || all.count >= least { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
         match result {
             Err(error) if all.count == 0 => Err(error),
             _ => Ok(all),

@@ -6,6 +6,7 @@ use pollee::{Events, Recheck, WaitTarget, WakeMode};
 use rules::abi::errno::Errno;
 use rules::core::fd::Fd;
 use rules::net::abi::socket::{MessageFlags, MessageHeader};
+use rules::net::socket::ROOM_FOR_OTHERS;
 
 use super::cmsg;
 use super::socket::{self, Span};
@@ -95,7 +96,7 @@ fn send(
         Some(Destination::Address(address)) => message.to = Some(address),
         Some(Destination::Mailbox(to)) => {
             // The sender's own readiness says nothing about room in the other queue.
-            let (interest, mode) = (Events::WRITABLE, WakeMode::All);
+            let (interest, mode) = (ROOM_FOR_OTHERS, WakeMode::All);
             let room = WaitTarget { file: to.room(), interest, mode, recheck: Recheck::Try };
             return blocking::wait_for(cx, room, limit, || to.send(from, &mut message));
         }

@@ -48,7 +48,7 @@ class Case:
                 if follow(right, self.story, lambda s: bool(violated(right.goals, s))):
                     return "the model without the fault has such a run"
         obligation = keeps(faulty, faulty.named(self.step), self.invariant)
-        verdict = obligation.prove(seconds=60)
+        verdict = obligation.prove()
         return None if verdict == "refuted" else f"{obligation.label}: {verdict}"
 
 

@@ -6,7 +6,9 @@ source changes exactly these, on every value of the word.
 
 from __future__ import annotations
 
-from z3 import And, BitVec, BitVecVal, BoolRef, Implies, LShR, Not, Solver
+from z3 import And, BitVec, BitVecVal, BoolRef, Implies, LShR, Not
+
+from transition import decide
 
 CACHED = BitVecVal(1 << 15, 64)
 EVENTS = BitVecVal((1 << 14) - 1, 64)
@@ -69,7 +71,4 @@ def lemmas() -> list[tuple[str, BoolRef]]:
 
 def prove(lemma: BoolRef) -> str:
     """`proved`, `refuted` or `unknown`."""
-    solver = Solver()
-    solver.set("timeout", 60_000)
-    solver.add(Not(lemma))
-    return {"unsat": "proved", "sat": "refuted"}.get(str(solver.check()), "unknown")
+    return decide([Not(lemma)])

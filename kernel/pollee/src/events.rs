@@ -1,10 +1,10 @@
 //! What can become ready on a file.
 //!
-//! The bits have Linux's numeric values, in the ABI as in the word: nobody needs a table. `POLLNVAL` is not here: it
+//! The bits have Linux's numeric values, in the ABI as in the word, so no table converts them. `POLLNVAL` is not here: it
 //! says something about an fd number, not about a file.
 //!
 //! The type is not generic over the bits. The crate itself needs to know three things of them: which fit in the word
-//! (14), which are told without being asked (`ERR`, `HUP`), and which means "a ready list has an entry" (`IN`). Every
+//! (14), which are always reported (`ERR`, `HUP`), and which means "a ready list has an entry" (`IN`). Every
 //! kernel with poll(2) has these bits already, the BSDs with the same numbers for `IN` to `HUP`, and one with another
 //! interface maps its few events to them where a program asks. A type parameter would be on every type of the crate, for
 //! a translation that costs one instruction or none.
@@ -45,7 +45,7 @@ bitflags! {
 pub(crate) const BITS: u32 = 14;
 
 impl Events {
-    /// What a poller is told whether it asked or not.
+    /// The events that a poll reports whether it asked for them or not.
     pub const ALWAYS: Self = Self::ERR.union(Self::HUP);
 
     /// Readable, in both of Linux's words for it.

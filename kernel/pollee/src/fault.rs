@@ -24,7 +24,7 @@ pub enum Fault {
     ClearUnconditionally,
     /// `Locked`: the cache is made right after the lock is released.
     LockedNotifyAfterUnlock,
-    /// A watcher tells its interest after it has computed.
+    /// A watcher sets its interest after it has computed.
     WatchAfterCompute,
     /// The last watcher clears the interests after it has released the list lock.
     UnwatchOutsideLock,
@@ -38,7 +38,7 @@ pub enum Fault {
     LeakWatcher,
     /// An entry that is taken out of a ready list counts as queued until it is settled.
     DequeueAfterPoll,
-    /// A waiter that takes a part of a ready list hands the rest on to nobody.
+    /// A waiter that takes a part of a ready list does not hand the rest on.
     NoHandOn,
 }
 

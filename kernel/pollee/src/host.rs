@@ -82,9 +82,9 @@ pub enum Count {
     Miss,
     /// Readiness was computed from the state.
     Compute,
-    /// A change for which nobody watched.
+    /// A change without an interested watcher.
     NotifyUnwatched,
-    /// A change for which somebody watched.
+    /// A change with an interested watcher.
     NotifyWatched,
     /// A task was woken, or an entry enqueued.
     Wake,

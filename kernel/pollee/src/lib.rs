@@ -1,12 +1,12 @@
-//! I/O readiness for kernels: one word for each file caches what is ready and knows who cares.
+//! I/O readiness for kernels: one word for each file caches its readiness and the interests of its watchers.
 //!
 //! A file's state changes; threads want to know when it is ready, by polling it, by sleeping until it is, or by
 //! having it put into a list of ready files (epoll). This crate is what lies between: it answers most polls with one
-//! load, tells a changer with the same word whether anybody has to be woken, and cannot lose a wake.
+//! load, tells a changer with the same word whether a watcher has to be woken, and cannot lose a wake.
 //!
 //! # How to use it
 //! 1. Describe your kernel: a [`Host`] with locks and a handle to a sleeping task.
-//! 2. Keep an object's state in a [`Locked`], and say what is ready in one pure function ([`Readiness`]).
+//! 2. Keep an object's state in a [`Locked`], and compute its readiness in one pure function ([`Readiness`]).
 //! 3. Change the state through [`Locked::lock`]. When the guard is dropped, the word follows and watchers are woken.
 //! 4. Show the object as a [`Pollable`]. To sleep for one file: [`wait_events`]; for many: [`wait_many`] with a
 //!    [`Poller`] or [`PersistentRegistration`]s; for an epoll: a [`ReadyList`].
@@ -23,11 +23,11 @@
 //! ```
 //! *Events* is what is ready, valid while *cached* is set. *Interests* is the union of what watchers wait for;
 //! they set it before they look at readiness. So the two questions that must not miss each other, "is it ready?"
-//! and "does anybody wait?", are asked of the same word.
+//! and "does a watcher wait?", are asked of the same word.
 //! ```text
 //! poll:    events() ── cached ──────────────────────────────→ answer, one load
 //!             └── not cached → lock; compute; update_events(); unlock → answer
-//! change:  lock; change; [drop] compute; notify_events(); unlock → wake whom the interests name
+//! change:  lock; change; [drop] compute; notify_events(); unlock → wake the interested watchers
 //!                               or clear_events(), if what was raised is new and meets no interest
 //! ```
 //! `notify_events` has three cases. If nothing is cached, or the cached events are still right, it is a plain load: the
@@ -35,7 +35,7 @@
 //! replaces them and returns the interests. The module `locked` has the argument for each case.
 //!
 //! The word is changed *before* the object's lock is released, so that a thread that has seen a change never polls
-//! the readiness from before it. Watchers are woken *after*, so that no foreign code runs under the lock.
+//! the readiness from before it. Watchers are woken *after*, so that the scheduler does not run under the lock.
 //!
 //! # Where this differs from the published design
 //! The hybrid Pollee of Asterinas (pull request 1616) has the same operations around a cache that a change
@@ -44,9 +44,9 @@
 //!
 //! | here | instead of | because |
 //! |---|---|---|
-//! | a miss fills under the owner's lock | a version, checked when filling | a change of a file that nobody polls, or whose readiness stays, writes nothing |
+//! | a miss fills under the owner's lock | a version, checked when filling | a change of a file that no thread polls, or whose readiness stays, writes nothing |
 //! | a change replaces the cached events, or clears them | always invalidating them | what was drained is polled again soon, and then answered from the cache |
-//! | interests in the word | a list that each notification walks | a change that nobody waits for ends with the load |
+//! | interests in the word | a list that each notification walks | a change that no watcher waits for ends with the load |
 //! | the guard's drop notifies | a call that the author must remember | forgotten and surplus calls were bugs for months |
 //!
 //! The crate's README has the measurements.
@@ -58,12 +58,14 @@
 //! | `locked` ([`Locked`]) | the word under an owner's lock; why a load suffices in two of three cases |
 //! | `watchers`, `list` | registration, exclusive choice, delivery; why only list operations clear interests |
 //! | `ready_list` ([`ReadyList`]) | what an epoll instance waits on |
-//! | `wait` ([`wait_events`]) | the loop in which threads sleep |
+//! | `slots` | the links of both lists |
+//! | `wait` ([`wait_events`], [`Registration`]) | the loop in which threads sleep |
+//! | `poller` ([`Poller`]) | one wait for many files |
 //! | `persistent` ([`PersistentRegistration`]) | why a registration may outlive a wait |
 //! | [`lock_free`] | the word with a version, for state that is not behind one lock; in Pollux, the pidfds |
 //!
 //! # Policies
-//! [`Hybrid`] caches what somebody polled for, [`Stateful`] caches readiness always, [`Stateless`] never. They
+//! [`Hybrid`] caches after a poll, [`Stateful`] caches readiness always, [`Stateless`] never. They
 //! differ by two constants; choose one at build time ([`Host::Policy`]) and measure.
 //!
 //! # What is promised
@@ -89,17 +91,16 @@ mod events;
 mod fault;
 #[cfg(loom)]
 pub mod fault;
-mod header;
 mod host;
 mod list;
 pub mod lock_free;
 mod locked;
-mod notification;
 mod persistent;
 mod policy;
 mod pollable;
+mod poller;
 pub mod ready_list;
-mod registration;
+mod slots;
 mod sync;
 mod wait;
 mod watcher;
@@ -107,21 +108,21 @@ mod watchers;
 mod word;
 
 pub use events::Events;
-pub use header::ReadinessHeader;
 pub use host::{Count, Host, Lock, Wake};
 pub use list::List as WatcherList;
 pub use locked::{Guard, Locked, ReadGuard, Readiness};
-pub use notification::Notification;
 pub use persistent::{PersistentRegistration, WaitEpochs};
 pub use policy::{Hybrid, Policy, Stateful, Stateless};
 pub use pollable::{Pollable, ReadinessSource};
+pub use poller::Poller;
 pub use ready_list::{ReadyList, ReadyListEntry};
-pub use registration::{Poller, Registration};
 pub use wait::{
-    Recheck, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try, wait_many,
+    Recheck, Registration, Sleep, WaitError, WaitTarget, WakeReason, wait_events, wait_events_after_try,
+    wait_many,
 };
-pub use watcher::{NoMemory, Token, WakeMode, Watcher};
-pub use word::ReadinessWord;
+pub use watcher::{NoMemory, Observe, Token, WakeMode, Watcher};
+pub use watchers::Notification;
+pub use word::{ReadinessHeader, ReadinessWord};
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

@@ -39,13 +39,11 @@
 use core::fmt;
 
 use crate::fault::{self, Fault};
-use crate::header::ReadinessHeader;
 use crate::host::Count;
 use crate::locked::Readiness;
-use crate::notification::Notification;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
-use crate::watchers::Watchers;
-use crate::word::{ReadinessWord, SPARE_SHIFT, Snapshot};
+use crate::watchers::{Notification, Watchers};
+use crate::word::{ReadinessHeader, ReadinessWord, SPARE_SHIFT, Snapshot};
 use crate::{Events, Host, Policy};
 
 const VERSION_ONE: u64 = 1 << SPARE_SHIFT;
@@ -162,7 +160,12 @@ impl<H: Host> Pollee<H> {
 
     /// As [`ReadinessSource::unregister`](crate::ReadinessSource::unregister).
     pub fn unregister<R: Readiness>(&self, token: Token, owner: &R) -> Watcher<H> {
-        self.watchers.remove(&self.header, token, |interest| self.poll(interest, owner))
+        self.leave(token, &mut || (), owner)
+    }
+
+    /// As [`ReadinessSource::leave`](crate::ReadinessSource::leave).
+    pub fn leave<R: Readiness>(&self, token: Token, last_look: &mut dyn FnMut(), owner: &R) -> Watcher<H> {
+        self.watchers.remove(&self.header, token, last_look, |interest| self.poll(interest, owner))
     }
 
     #[inline]

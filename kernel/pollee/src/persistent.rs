@@ -21,7 +21,7 @@
 //! the two store and then load what the other stores, with a fence in between: one of them sees the other. If the
 //! word is not cached, the owner's lock, which both take, orders them as well.
 //!
-//! A file that was left out of the present wait has an older epoch, and wakes nobody.
+//! A file that was left out of the present wait has an older epoch, and wakes no thread.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -119,7 +119,7 @@ impl<H: Host> PersistentRegistration<H> {
         if !Arc::ptr_eq(&self.waiter, &epochs.waiter) {
             return false;
         }
-        // Nobody else writes these: there is one `WaitEpochs` to the waiter, and the caller has it.
+        // Only this thread writes these: there is one `WaitEpochs` to the waiter, and the caller has it.
         let is_again = self.epoch.load(Ordering::Relaxed) == epochs.epoch;
         if !fault::is_seeded(Fault::NoEpoch) {
             self.epoch.store(epochs.epoch, Ordering::Relaxed);

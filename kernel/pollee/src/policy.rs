@@ -10,11 +10,11 @@ pub trait Policy: sealed::Sealed + Send + Sync + 'static {
     /// Whether computed readiness is cached in the word.
     const CACHES: bool;
 
-    /// Whether readiness is in the word from the beginning, and after each change whether anybody polls or not.
+    /// Whether readiness is in the word from the beginning, and after each change, polled or not.
     const EAGER: bool;
 }
 
-/// Caches what somebody polled for: a file that is never polled never writes its word; a file that is polled
+/// Caches what a poll has computed: a file that is never polled never writes its word; a file that is polled
 /// answers with one load until it changes.
 #[derive(Debug)]
 pub enum Hybrid {}

@@ -4,8 +4,8 @@
 //! [`ReadyList`](crate::ReadyList). A [`Pollable`] is a file as others see it. Most files show their source as it is;
 //! an end of a pipe shows some of its events, an end of a terminal translates them.
 
-use crate::header::ReadinessHeader;
 use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
+use crate::word::ReadinessHeader;
 use crate::{Count, Events, Host};
 
 /// Where readiness is kept and watchers are registered.
@@ -38,7 +38,14 @@ pub trait ReadinessSource<H: Host> {
     ///
     /// If the watcher was chosen for an exclusive event and the file is still ready for its interest, the event is
     /// handed on to the next one, however the watcher leaves: by success, timeout or signal.
-    fn unregister(&self, token: Token) -> Watcher<H>;
+    fn unregister(&self, token: Token) -> Watcher<H> {
+        self.leave(token, &mut || ())
+    }
+
+    /// As [`unregister`](Self::unregister), for a watcher that gives up. If it was chosen for an event since it was last
+    /// armed, `last_look` is called once, after it has left and before the event is handed on: no other watcher may know
+    /// of that event.
+    fn leave(&self, token: Token, last_look: &mut dyn FnMut()) -> Watcher<H>;
 }
 
 /// A file that can be polled and watched.

@@ -2,7 +2,7 @@
 //!
 //! Why: decision 0053, decision 0062.
 //!
-//! Owns: the loop.   Not here: what is tried, `O_NONBLOCK`, how a thread sleeps (the kernel).
+//! Owns: the loop, the registration that ends with it.   Not here: what is tried, `O_NONBLOCK`, how a thread sleeps (the kernel).
 //!
 //! # Why no wake is lost
 //! ```text
@@ -13,12 +13,13 @@
 //! ```
 //! A change before the registration is seen by the second try, or by the readiness that is looked at instead. A change
 //! after it finds the watcher, and its wake, which sticks, ends the sleep.
+//!
+//! A thread that gives up may be chosen for an exclusive event at that moment. It looks once more after it has left.
 
 use core::task::Poll;
 
 use crate::pollable::Pollable;
-use crate::registration::Registration;
-use crate::watcher::{NoMemory, WakeMode};
+use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
 use crate::{Count, Events, Host};
 
 /// A thread, as far as waiting goes.
@@ -111,12 +112,12 @@ pub fn wait_events_after_try<H: Host, S: Sleep<H>, T>(
     let registration = Registration::new(target.file, thread.task(), interest, target.mode)
         .map_err(|NoMemory| WaitError::NoMemory)?;
     let mut is_first = true;
-    let attempt = || {
+    let looking = || {
         if core::mem::take(&mut is_first) {
             let may_succeed = target.recheck == Recheck::Try || !registration.ready().is_empty();
             return if may_succeed { attempt() } else { Poll::Pending };
         }
-        // Mostly the wake was meant for this thread, and what it waited for is there.
+        // Mostly the event that the thread waited for is there.
         if let Poll::Ready(value) = attempt() {
             return Poll::Ready(value);
         }
@@ -124,7 +125,10 @@ pub fn wait_events_after_try<H: Host, S: Sleep<H>, T>(
         registration.rearm();
         attempt()
     };
-    sleep_between(thread, deadline, attempt, || target.file.count(Count::SpuriousWake))
+    match sleep_between(thread, deadline, looking, || target.file.count(Count::SpuriousWake)) {
+        Err(error) => registration.leave(attempt).ok_or(error),
+        found => found,
+    }
 }
 
 /// As [`wait_events`], for an `attempt` that registers by itself, with many files, the first time it finds nothing.
@@ -161,5 +165,67 @@ fn sleep_between<H: Host, S: Sleep<H>, T>(
             None => {}
         }
         reason = Some(thread.sleep(deadline));
+    }
+}
+
+/// A task's registration with one file, for an operation that blocks.
+pub struct Registration<'a, H: Host> {
+    file: &'a dyn Pollable<H>,
+    /// `None` only while it is being dropped.
+    token: Option<Token>,
+    ready: Events,
+}
+
+impl<'a, H: Host> Registration<'a, H> {
+    /// Registers `task` with `file`. Before the task sleeps, its operation must be tried once more, or
+    /// [`ready`](Self::ready) looked at.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing was registered.
+    pub fn new(
+        file: &'a dyn Pollable<H>,
+        task: H::Task,
+        interest: Events,
+        mode: WakeMode,
+    ) -> Result<Self, NoMemory> {
+        let (token, ready) = file.register(Watcher::Task(task), interest, mode)?;
+        Ok(Self { file, token: Some(token), ready })
+    }
+
+    /// What the file was ready for just after the registration. For an operation that finds nothing where that is
+    /// empty, it stands for the try: a change before it would be in it, and one after it wakes the task.
+    #[must_use]
+    pub const fn ready(&self) -> Events {
+        self.ready
+    }
+
+    /// Makes an exclusive waiter eligible again: after each wake, before the try.
+    pub fn rearm(&self) {
+        if let Some(token) = &self.token {
+            self.file.rearm(token);
+        }
+    }
+}
+
+impl<H: Host> Registration<'_, H> {
+    /// Ends the registration of a task that gives up: one that was chosen for an event makes the last `attempt`.
+    fn leave<T>(mut self, mut attempt: impl FnMut() -> Poll<T>) -> Option<T> {
+        let mut found = None;
+        let mut last_look = || {
+            if let Poll::Ready(value) = attempt() {
+                found = Some(value);
+            }
+        };
+        let token = self.token.take()?;
+        drop(self.file.source().leave(token, &mut last_look));
+        found
+    }
+}
+
+impl<H: Host> Drop for Registration<'_, H> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            drop(self.file.unregister(token));
+        }
     }
 }

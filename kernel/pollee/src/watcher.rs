@@ -1,12 +1,13 @@
-//! Watchers: what is registered with a file, and how many of them one event wakes.
+//! Watchers, which are registered with a file, and how many of them one event wakes.
 
 use alloc::sync::Arc;
 use core::fmt;
 
 use crate::ready_list::ReadyListEntry;
-use crate::{Host, PersistentRegistration};
+use crate::{Events, Host, PersistentRegistration};
 
-/// What is told when a watched file changes. The set is closed, so no foreign code runs in a notification.
+/// A watcher, notified when its file changes. A notification runs no code of the host but [`Wake`](crate::Wake) and
+/// [`Observe`].
 pub enum Watcher<H: Host> {
     /// A task that sleeps until the file is ready.
     Task(H::Task),
@@ -14,6 +15,15 @@ pub enum Watcher<H: Host> {
     ReadyListEntry(ReadyListEntry<H>),
     /// A task that waits for this file among many, again and again.
     PersistentRegistration(Arc<PersistentRegistration<H>>),
+    /// What is told of every event, such as signal-driven I/O.
+    Observer(Arc<dyn Observe>),
+}
+
+/// An observer of a file's events.
+pub trait Observe: Send + Sync {
+    /// Called after `events` of the interest happened; the file was not ready for those that it has `gained`. It may be
+    /// unregistered at the same time, and be called once more after that. No lock of this crate is held.
+    fn observe(&self, events: Events, gained: Events);
 }
 
 /// How many of the watchers that wait for the same event are woken by it.
@@ -49,6 +59,7 @@ impl<H: Host> fmt::Debug for Watcher<H> {
             Self::Task(_) => "Task",
             Self::ReadyListEntry(_) => "ReadyListEntry",
             Self::PersistentRegistration(_) => "PersistentRegistration",
+            Self::Observer(_) => "Observer",
         })
     }
 }

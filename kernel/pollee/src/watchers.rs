@@ -19,18 +19,21 @@
 //! on an earlier event, because its time is up, or because it is killed. Only the removal, under the same
 //! lock, can tell. If the file is still ready the event is still there, and its next taker is chosen. If it is
 //! not ready, another thread has used it, and choosing would be a wake that finds nothing.
+//!
+//! An event that an entry of a ready list has taken is not seen that way: its next taker may wait on another list. So a
+//! watcher that gives up looks once more if it was chosen meanwhile, and takes what it was chosen for.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 // Not the model checker's: a hint, by which nothing is ordered.
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{self, Fault};
-use crate::header::ReadinessHeader;
 use crate::host::{Count, Lock, Wake};
-use crate::list::{List, Removed, Slot, Visit, Walk};
+use crate::list::{List, Removed, Visit, Walk};
 use crate::ready_list::{Enqueued, ReadyListEntry};
-use crate::watcher::{NoMemory, Token, WakeMode, Watcher};
-use crate::word::Snapshot;
+use crate::slots::Slots;
+use crate::watcher::{NoMemory, Observe, Token, WakeMode, Watcher};
+use crate::word::{ReadinessHeader, Snapshot};
 use crate::{Events, Host};
 
 /// Handles collected under the list lock at a time; more watchers take more rounds.
@@ -40,6 +43,7 @@ const BATCH: usize = 8;
 enum Collected<H: Host> {
     Task(H::Task),
     Entry(ReadyListEntry<H>),
+    Observer(Arc<dyn Observe>, Events),
 }
 
 /// The watchers of a file, beside its [`ReadinessHeader`].
@@ -67,18 +71,7 @@ impl<H: Host> Watchers<H> {
         interest: Events,
         mode: WakeMode,
     ) -> Result<(Token, Snapshot), NoMemory> {
-        let mut list = self.list.lock();
-        while !list.has_room() {
-            let capacity = list.next_capacity();
-            drop(list);
-            let mut larger: Vec<Slot<H>> = Vec::new();
-            larger.try_reserve_exact(capacity).map_err(|_| NoMemory)?;
-            list = self.list.lock();
-            let unused = list.grow(larger);
-            drop(list);
-            drop(unused);
-            list = self.list.lock();
-        }
+        let mut list = Slots::reserve(|| self.list.lock(), |list| &mut list.slots)?;
         let token = list.push(watcher, interest, mode);
         self.note_exclusive_tasks(&list);
         let seen = header.word.watch(interest);
@@ -105,14 +98,19 @@ impl<H: Host> Watchers<H> {
         header.word.watch(interest);
     }
 
-    /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters.
+    /// Unregisters; `poll` says how far the file is still ready for an interest, if that matters. `last_look` as in
+    /// [`ReadinessSource::leave`](crate::ReadinessSource::leave).
     pub(crate) fn remove(
         &self,
         header: &ReadinessHeader<H>,
         token: Token,
+        last_look: &mut dyn FnMut(),
         poll: impl FnOnce(Events) -> Events,
     ) -> Watcher<H> {
-        let Removed { watcher, interest, must_hand_off } = self.unlink(header, token);
+        let Removed { watcher, interest, is_chosen, must_hand_off } = self.unlink(header, token);
+        if is_chosen {
+            last_look();
+        }
         if must_hand_off && !fault::is_seeded(Fault::NoHandoff) {
             let left = poll(interest);
             if !left.is_empty() {
@@ -137,27 +135,28 @@ impl<H: Host> Watchers<H> {
         removed
     }
 
-    /// Notifies all watchers that are interested in `hint`, and one exclusive one. No lock may be held.
+    /// Notifies all watchers that are interested in `hint`, and one exclusive one; the file was not ready for `gained`
+    /// before. No lock may be held.
     #[inline]
-    pub(crate) fn notify(&self, header: &ReadinessHeader<H>, hint: Events) {
-        self.deliver(header, Walk::new(hint));
+    pub(crate) fn notify(&self, header: &ReadinessHeader<H>, hint: Events, gained: Events) {
+        self.deliver(header, Walk::new(hint), gained);
     }
 
     /// Wakes one exclusive watcher that is interested in `hint`, and no other. No lock may be held.
     pub(crate) fn hand_on(&self, header: &ReadinessHeader<H>, hint: Events) {
-        self.deliver(header, Walk::exclusive(hint));
+        self.deliver(header, Walk::exclusive(hint), Events::empty());
     }
 
     /// Walks in rounds of [`BATCH`]: collect under the lock, wake and drop the handles after it. An entry whose list
-    /// has watchers ends its round, so that an epoll around this one hears of it before the watchers that come next
-    /// hear of the event itself: ready items keep the order that Linux gives them.
-    fn deliver(&self, header: &ReadinessHeader<H>, mut walk: Walk) {
+    /// has watchers ends its round, so that an epoll around this one is notified before the watchers that come next
+    /// are notified of the event itself: ready items keep the order that Linux gives them.
+    fn deliver(&self, header: &ReadinessHeader<H>, mut walk: Walk, gained: Events) {
         let mut is_met = walk.is_exclusive();
         while !walk.is_done() {
             let mut batch: heapless::Vec<Collected<H>, BATCH> = heapless::Vec::new();
             let mut ends_round = false;
             let mut list = self.list.lock();
-            list.visit(&mut walk, |watcher| {
+            list.visit(&mut walk, |watcher, met| {
                 if ends_round || batch.is_full() {
                     return Visit::Full;
                 }
@@ -170,6 +169,9 @@ impl<H: Host> Watchers<H> {
                     Watcher::PersistentRegistration(registration) => {
                         let Some(task) = registration.claim_wake() else { return Visit::Passed };
                         let _ = batch.push(Collected::Task(task.clone()));
+                    }
+                    Watcher::Observer(observer) => {
+                        let _ = batch.push(Collected::Observer(Arc::clone(observer), met));
                     }
                     Watcher::ReadyListEntry(entry) => {
                         header.count(Count::Wake);
@@ -199,6 +201,7 @@ impl<H: Host> Watchers<H> {
                         task.wake();
                     }
                     Collected::Entry(entry) => entry.notify(),
+                    Collected::Observer(observer, met) => observer.observe(*met, gained & *met),
                 }
             }
         }
@@ -217,11 +220,83 @@ impl<H: Host> Watchers<H> {
     }
 }
 
+/// A notification that is owed. Delivered when dropped, which must not happen under a lock.
+#[must_use]
+pub struct Notification<'a, H: Host> {
+    header: &'a ReadinessHeader<H>,
+    watchers: &'a Watchers<H>,
+    hint: Events,
+    /// What the file was not ready for before.
+    gained: Events,
+    /// What the seeded fault writes too late.
+    #[cfg(loom)]
+    late: Option<Events>,
+}
+
+impl<'a, H: Host> Notification<'a, H> {
+    #[inline]
+    pub(crate) fn new(header: &'a ReadinessHeader<H>, watchers: &'a Watchers<H>, hint: Events) -> Self {
+        Self {
+            header,
+            watchers,
+            hint,
+            gained: Events::empty(),
+            #[cfg(loom)]
+            late: None,
+        }
+    }
+
+    /// Wakes the watchers now.
+    pub fn deliver(self) {}
+
+    pub(crate) fn header(&self) -> &'a ReadinessHeader<H> {
+        self.header
+    }
+
+    pub(crate) fn set(&mut self, hint: Events, gained: Events) {
+        self.hint = hint;
+        self.gained = gained;
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn set_late(&mut self, after: Events) {
+        self.late = Some(after);
+    }
+
+    /// Gives up the notification; the caller delivers the events in another way.
+    pub(crate) fn give_up(mut self) -> Events {
+        core::mem::take(&mut self.hint)
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        let hint = core::mem::take(&mut self.hint);
+        Self {
+            hint,
+            #[cfg(loom)]
+            late: self.late.take(),
+            ..*self
+        }
+    }
+}
+
+impl<H: Host> Drop for Notification<'_, H> {
+    #[inline]
+    fn drop(&mut self) {
+        #[cfg(loom)]
+        if let Some(after) = self.late.take() {
+            self.hint |= after & self.header.word.replace_late(after);
+        }
+        if !self.hint.is_empty() {
+            self.watchers.notify(self.header, self.hint, self.gained);
+        }
+    }
+}
+
 /// Takes out of the word what no watcher in the list is interested in any more.
 ///
 /// Interests grow with each watcher and shrink when the list is empty. A list that never empties would
-/// keep an old interest for ever, and each such change would walk the list in vain: the first one that
-/// does, pays for the rest.
+/// keep an old interest, and each change that meets it would walk the list for nothing: the first one that does
+/// removes it.
 #[cold]
 fn forget_old_interests<H: Host>(list: &List<H>, header: &ReadinessHeader<H>) {
     let old = header.word.load().interests() - list.interests();

@@ -5,7 +5,7 @@
 //! [ 0 or version | interests | cached | events ]
 //! ```
 //!
-//! | operation | who calls it | what it does |
+//! | operation | caller | effect |
 //! |---|---|---|
 //! | [`events`](ReadinessWord::events) | a poll | one load: the readiness, if it is cached |
 //! | [`update_events`](ReadinessWord::update_events) | a poll that missed | caches what it computed |
@@ -18,9 +18,13 @@
 //! the list lock only, so each side sees the other's half change under it and never its own.
 //!
 //! `locked` has the argument why no wake is lost. A `Locked` leaves bits 30 to 63 zero.
+//!
+//! Why: decision 0054.
 
+use crate::Host;
 use crate::events::{self, Events};
 use crate::fault::{self, Fault};
+use crate::host::Count;
 use crate::sync::{AtomicU64, Ordering, const_fn};
 
 const CACHED: u64 = 1 << 15;
@@ -91,12 +95,12 @@ impl ReadinessWord {
     pub(crate) fn update_events(&self, events: Events) {
         let seen = self.load_relaxed();
         if seen.is_cached() {
-            // Another poll was quicker; the state has not changed since.
+            // Another poll has cached them meanwhile; the state has not changed since.
             debug_assert_eq!(seen.events(), events, "readiness depends on more than the state");
         } else if fault::is_seeded(Fault::UpdateDropsInterests) {
             self.0.store(CACHED | bits(events), Ordering::Release);
         } else {
-            // Nothing was cached, so these bits are zero, and nobody else writes them now.
+            // Nothing was cached, so these bits are zero, and no other thread writes them now.
             self.0.fetch_or(CACHED | bits(events), Ordering::AcqRel);
         }
     }
@@ -114,7 +118,7 @@ impl ReadinessWord {
         if fault::is_seeded(Fault::UpdateDropsInterests) {
             return Snapshot(self.0.swap(CACHED | bits(after), Ordering::AcqRel)).interests();
         }
-        // The cached events are `before`, and nobody else writes them now. So adding the difference replaces
+        // The cached events are `before`, and no other thread writes them now. So adding the difference replaces
         // them, touches no other bit, and needs no loop.
         let difference = bits(after).wrapping_sub(bits(before));
         let old = Snapshot(self.0.fetch_add(difference, Ordering::AcqRel));
@@ -185,6 +189,38 @@ impl Default for ReadinessWord {
     }
 }
 
+/// The readiness word of a file, and the class of object for which its events are counted.
+///
+/// A caller that polls thousands of files can hold each file's header and skip the virtual call.
+pub struct ReadinessHeader<H: Host> {
+    pub(crate) word: ReadinessWord,
+    class: H::Class,
+}
+
+impl<H: Host> ReadinessHeader<H> {
+    pub(crate) const fn new(word: ReadinessWord, class: H::Class) -> Self {
+        Self { word, class }
+    }
+
+    /// The file's readiness, if it is cached: one load. The caller counts the [`Count::Hit`]. On `None` it polls
+    /// the file, which counts by itself.
+    #[inline]
+    pub fn events(&self) -> Option<Events> {
+        self.word.events()
+    }
+
+    /// The class of object.
+    #[inline]
+    pub const fn class(&self) -> H::Class {
+        self.class
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, what: Count) {
+        H::count(self.class, what);
+    }
+}
+
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::ReadinessWord;
@@ -224,7 +260,7 @@ mod tests {
         word.update_events(Events::OUT);
         assert_eq!(word.notify_events(Events::OUT, Events::all()), Events::IN | Events::HUP);
         assert_eq!(word.notify_events(Events::all(), Events::empty()), Events::IN | Events::HUP);
-        assert!(!word.clear_events(), "a change that somebody may wait for");
+        assert!(!word.clear_events(), "a change for which a watcher may wait");
         word.unwatch(Events::IN);
         assert_eq!(word.load().interests(), Events::HUP);
     }

@@ -15,6 +15,16 @@ pub(crate) enum Subject {
     Pollux(Policy),
 }
 
+impl Subject {
+    /// All of them, in the order of tables.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Linux,
+        Self::Pollux(Policy::Hybrid),
+        Self::Pollux(Policy::Stateful),
+        Self::Pollux(Policy::Stateless),
+    ];
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -164,6 +174,25 @@ impl Results {
         json!({ "results": rows.collect::<Vec<_>>(), "failed": self.failed })
     }
 
+    /// Parses what [`to_json`](Self::to_json) has rendered; figures that it does not know are left out.
+    pub(crate) fn from_json(json: &Value) -> Self {
+        let mut results = Self::default();
+        for one in json["results"].as_array().into_iter().flatten() {
+            let number = |key: &str| one[key].as_f64();
+            let subject = Subject::ALL.into_iter().find(|subject| one["kernel"] == subject.to_string());
+            let clock =
+                [Clock::Instructions, Clock::Wall].into_iter().find(|clock| one["unit"] == clock.to_string());
+            if let (Some(row), Some(n), Some(subject), Some(clock)) =
+                (one["row"].as_str(), one["n"].as_u64(), subject, clock)
+                && let (Some(median), Some(least), Some(most)) =
+                    (number("median"), number("least"), number("most"))
+            {
+                results.add((row.to_owned(), n), subject, clock, Figure { median, least, most });
+            }
+        }
+        results
+    }
+
     fn index(&mut self, row: Row) -> usize {
         self.rows.iter().position(|other| *other == row).unwrap_or_else(|| {
             self.rows.push(row);
@@ -212,6 +241,13 @@ mod tests {
         let results = read(Clock::Wall, &["frequency 0 2e9 2e9 2e9", "a 1 10 10 10"]);
         let figure = results.figure(&("a".into(), 1), Subject::Linux, Clock::Wall);
         assert_eq!(figure.map(|figure| figure.median), Some(5.0));
+    }
+
+    #[test]
+    fn what_is_rendered_as_json_is_read_again() {
+        let mut results = read(Clock::Instructions, &["a 1 5 4 6", "b 0 2 1 3"]);
+        results.merge(read(Clock::Wall, &["frequency 0 1e9 1e9 1e9", "a 1 9 8 10"]));
+        assert_eq!(Results::from_json(&results.to_json()).to_json(), results.to_json());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     batch, build,
     cli::{HardwareOptions, Kernel, KernelOptions, TestOptions},
-    dialogue, driven, exec, image, impairment,
+    dialogue, driven, exec, failures, image, impairment,
     initramfs::Initramfs,
     libtest::{self, Tally},
     machine::Machine,
@@ -66,7 +66,7 @@ pub(super) fn run(runs: &[KernelOptions], options: &TestOptions) -> Result<Tally
         let boot = options.hardware.boot.filter(|_| kernel.on == Kernel::Pollux);
         let hardware = HardwareOptions { boot, ..options.hardware.clone() };
         let machine = Machine::prepare(kernel, &hardware)?;
-        println!("{}", report::title(kernel));
+        failures::start(&report::title(kernel));
         let mut driven_jobs = Vec::new();
         let mut asked = Vec::new();
         for test in &mut tests {

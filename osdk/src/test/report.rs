@@ -1,4 +1,4 @@
-//! What `pollux test` prints: the title of each run, and a line for each test program.
+//! What `pollux test` prints: the title of each run, a line for each test program.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use pollux_protocol::message::Cause;
 use crate::{
     batch,
     cli::{Kernel, KernelOptions},
+    failures,
     libtest::Tally,
 };
 
@@ -58,9 +59,12 @@ pub(super) fn print(name: &str, tally: Tally, stdout: &[u8], stderr: &[u8], endi
         tally.passed, tally.failed
     );
     if tally.failed > 0 {
-        for text in [&*String::from_utf8_lossy(stdout), &*String::from_utf8_lossy(stderr), &ending.note] {
+        let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+        let output = [&*stdout, &*stderr, &*ending.note];
+        for text in output {
             text.lines().for_each(|line| println!("    | {line}"));
         }
+        failures::add(name, &output);
     }
     tally
 }

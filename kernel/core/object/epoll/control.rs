@@ -1,9 +1,8 @@
 //! epoll_ctl(2): adding, changing and removing items.
 //!
-//! Owns: the count of all items.   Not here: parsing (`core/syscall/epoll`), what is allowed (`rules::core::epoll`).
+//! Owns: how many items a user may have.   Not here: parsing (`core/syscall/epoll`), what is allowed (`rules::core::epoll`).
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use pollee::ready_list::Key;
 use pollee::{Events, NoMemory, WakeMode};
@@ -19,25 +18,13 @@ use crate::core::file::release::ReleaseObserver;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 
-/// The bytes that Linux counts for an item; items may take a 25th of memory.
+/// The bytes that Linux counts for an item; those of a user may take a 25th of memory.
 const ITEM_COST: usize = 200;
 const SHARE_OF_MEMORY: usize = 25;
 
-/// The items in all instances; a count alone, so the atomic needs no ordering.
-static ITEMS: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts one more item.
-fn charge() -> Result<(), Errno> {
-    if ITEMS.fetch_add(1, Ordering::Relaxed) >= budget::total() / SHARE_OF_MEMORY / ITEM_COST {
-        uncharge();
-        return Err(Errno::ENOSPC);
-    }
-    Ok(())
-}
-
-/// Counts one item less.
-pub(super) fn uncharge() {
-    ITEMS.fetch_sub(1, Ordering::Relaxed);
+/// Returns how many items a user may have: `max_user_watches`.
+fn most() -> usize {
+    budget::total() / SHARE_OF_MEMORY / ITEM_COST
 }
 
 /// Performs `operation` (`None`: an unknown number) on the item of `target`, open as `fd`, in the instance `file`.
@@ -123,10 +110,12 @@ impl Epoll {
         let _grant = budget::grant(PAGE_SIZE)?;
         let file =
             Yoke::try_attach_to_cart(target.file().clone(), |file| file.pollable().ok_or(Errno::EPERM))?;
-        charge()?;
+        if !self.account.epoll_items.charge(most()) {
+            return Err(Errno::ENOSPC);
+        }
         let file = ItemFile { file, description: Arc::downgrade(target), token: None };
         let key = self.ready.open().map_err(|NoMemory| {
-            uncharge();
+            self.account.epoll_items.refund();
             Errno::ENOMEM
         })?;
         let inserted = table.insert(key, Item { identity, file, event });
@@ -135,7 +124,7 @@ impl Epoll {
         if let Err(error) = inserted {
             let _ = table.remove(identity);
             self.ready.close(key);
-            uncharge();
+            self.account.epoll_items.refund();
             return Err(error);
         }
         Ok(Some(key))

@@ -28,7 +28,7 @@ static FREE_LISTS: PerCpu<SpinLock<FreeList>> = PerCpu::new(
 );
 
 /// The allocator of pipes' pages.
-pub(super) struct PagePool;
+pub(crate) struct PagePool;
 
 impl Pages for PagePool {
     fn allocate(&mut self) -> Option<Page> {

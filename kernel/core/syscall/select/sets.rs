@@ -145,7 +145,7 @@ impl PollSet for Sets {
     }
 
     /// Counts a descriptor once for each set in which it is ready. One that was closed meanwhile is ready in every
-    /// set that has it, as on Linux: otherwise the call could wait for ever.
+    /// set that has it, as on Linux: otherwise the call might never return.
     fn poll_part(
         &mut self,
         part: usize,

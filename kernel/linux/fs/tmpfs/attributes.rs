@@ -32,7 +32,7 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     /// Makes the attributes of a new inode without a name.
-    pub(crate) fn new(permissions: Permissions, owner: Credentials) -> Self {
+    pub(crate) fn new(permissions: Permissions, owner: &Credentials) -> Self {
         let now = time::now();
         Self {
             permissions,
@@ -66,18 +66,21 @@ impl Attributes {
     }
 
     /// Clears the set-user-ID and set-group-ID bits, because `by` changes the file's contents (`file_remove_privs`).
-    pub(crate) fn drop_rights(&mut self, by: &Credentials) {
+    /// Returns whether one of them was set.
+    pub(crate) fn drop_rights(&mut self, by: &Credentials) -> bool {
         if by.can(Capability::FSETID) {
-            return;
+            return false;
         }
         let mut given = Permissions::SET_UID;
-        if self.permissions.contains(Permissions::GROUP_EXECUTE) || by.gid() != self.gid {
+        if self.permissions.contains(Permissions::GROUP_EXECUTE) || !by.is_in(self.gid) {
             given |= Permissions::SET_GID;
         }
-        if self.permissions.intersects(given) {
+        let had = self.permissions.intersects(given);
+        if had {
             self.permissions -= given;
             self.mark_changed();
         }
+        had
     }
 
     /// Notes a change of the attributes.

@@ -17,6 +17,7 @@ use rules::abi::mode::FileType;
 use rules::linux::path::NAME_MAX;
 use spin::Once;
 
+use super::dentry::Dentry;
 use super::dynamic::{self, DynamicDirectory};
 use super::inode::{Content, Inode};
 
@@ -48,6 +49,8 @@ pub(crate) struct DirectoryEntry {
     pub(crate) name: Arc<[u8]>,
     /// The inode.
     pub(crate) inode: Arc<Inode>,
+    /// What follows the name through renames.
+    pub(crate) dentry: Arc<Dentry>,
 }
 
 /// An entry as getdents(2) returns it.
@@ -99,12 +102,18 @@ impl Directory {
         *self.parent.lock() = Arc::downgrade(parent);
     }
 
-    /// Returns the inode that `name` leads to.
+    /// Returns the inode that `name` leads to, and the dentry if it may have other names.
     ///
     /// # Errors
     /// `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
-    pub(crate) fn find(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
-        self.names.lock().find(name).cloned()
+    pub(super) fn find(&self, name: &[u8]) -> Result<(Arc<Inode>, Option<Arc<Dentry>>), Errno> {
+        let names = self.names.lock();
+        let DirectoryEntry { inode, dentry, .. } = names.find(name)?;
+        let dentry = inode.has_links().then(|| dentry.clone());
+        if let Some(dentry) = &dentry {
+            inode.replace_removed_dentry(dentry);
+        }
+        Ok((inode.clone(), dentry))
     }
 
     /// Adds the generated names of `names`.
@@ -138,7 +147,7 @@ impl Directory {
     /// Passes the entries from `cookie` on to `accept`, each with its successor's cookie, until it returns false.
     pub(crate) fn visit(&self, cookie: u64, mut accept: impl FnMut(Shown<'_>, u64) -> bool) {
         let names = self.names.lock();
-        for (cookie, DirectoryEntry { name, inode }) in names.entries.range(cookie..) {
+        for (cookie, DirectoryEntry { name, inode, .. }) in names.entries.range(cookie..) {
             let shown = Shown { name, number: inode.number(), file_type: inode.file_type() };
             if !accept(shown, cookie + 1) {
                 return;
@@ -159,18 +168,6 @@ impl Directory {
                 }
             }
         }
-    }
-
-    /// Returns the name of `inode` in this directory.
-    pub(crate) fn name_of(&self, inode: &Arc<Inode>) -> Option<Arc<[u8]>> {
-        let names = self.names.lock();
-        let made = names
-            .entries
-            .values()
-            .find(|entry| Arc::ptr_eq(&entry.inode, inode))
-            .map(|entry| entry.name.clone());
-        drop(names);
-        made.or_else(|| self.dynamic.get()?.name_of(inode.number()))
     }
 
     /// Closes an empty directory for good, for rmdir(2). The parent's entries are locked.
@@ -220,15 +217,23 @@ impl Directory {
     }
 }
 
+impl DirectoryEntry {
+    /// Makes an entry of `directory` that leads to `inode`.
+    pub(super) fn new(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Self {
+        let name: Arc<[u8]> = name.into();
+        let dentry = Dentry::new(directory, name.clone());
+        Self { name, inode: inode.clone(), dentry }
+    }
+}
+
 impl DirectoryEntries {
-    /// Returns the inode that `name` leads to.
+    /// Returns the entry of `name`.
     ///
     /// # Errors
     /// `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
-    pub(super) fn find(&self, name: &[u8]) -> Result<&Arc<Inode>, Errno> {
+    pub(super) fn find(&self, name: &[u8]) -> Result<&DirectoryEntry, Errno> {
         check_length(name)?;
-        let entry = self.by_name.get(name).and_then(|cookie| self.entries.get(cookie));
-        entry.map(|entry| &entry.inode).ok_or(Errno::ENOENT)
+        self.by_name.get(name).and_then(|cookie| self.entries.get(cookie)).ok_or(Errno::ENOENT)
     }
 
     /// Checks whether `name` can be added.
@@ -243,28 +248,29 @@ impl DirectoryEntries {
         if self.by_name.contains_key(name) { Err(Errno::EEXIST) } else { Ok(()) }
     }
 
-    /// Adds a name that `check_vacant` approved under the same lock.
-    pub(super) fn insert(&mut self, name: &[u8], inode: &Arc<Inode>) {
-        let name: Arc<[u8]> = name.into();
-        let earlier = self.by_name.insert(name.clone(), self.next_cookie);
+    /// Adds an entry for a name that `check_vacant` approved under the same lock.
+    pub(super) fn insert(&mut self, entry: DirectoryEntry) {
+        let earlier = self.by_name.insert(entry.name.clone(), self.next_cookie);
         debug_assert!(earlier.is_none());
-        self.entries.insert(self.next_cookie, DirectoryEntry { name, inode: inode.clone() });
+        self.entries.insert(self.next_cookie, entry);
         self.next_cookie += 1;
     }
 
-    /// Removes a name and returns its inode, to be dropped after unlocking.
+    /// Removes a name and returns its entry, to be dropped after unlocking.
     #[must_use]
-    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<DirectoryEntry> {
         let cookie = self.by_name.remove(name)?;
-        self.entries.remove(&cookie).map(|entry| entry.inode)
+        self.entries.remove(&cookie)
     }
 
-    /// Makes `name` lead to `inode` and returns the old inode, to be dropped after unlocking.
+    /// Makes a name lead to what `with` has, and returns the old entry, to be dropped after unlocking. The old name
+    /// stays, because it is the same.
     #[must_use]
-    pub(super) fn replace(&mut self, name: &[u8], inode: &Arc<Inode>) -> Option<Arc<Inode>> {
+    pub(super) fn replace(&mut self, name: &[u8], with: &DirectoryEntry) -> Option<DirectoryEntry> {
         let cookie = self.by_name.get(name)?;
         let entry = self.entries.get_mut(cookie)?;
-        Some(core::mem::replace(&mut entry.inode, inode.clone()))
+        let new = DirectoryEntry { name: entry.name.clone(), ..with.clone() };
+        Some(core::mem::replace(entry, new))
     }
 }
 

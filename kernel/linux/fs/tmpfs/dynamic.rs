@@ -15,6 +15,7 @@ use rules::machine::fallible;
 use spin::Once;
 
 use super::inode::{Content, Inode};
+use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::mount::Location;
 use crate::machine::memory::paged::PagedBytes;
 
@@ -73,7 +74,7 @@ pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send 
 pub(crate) type Text = Arc<PagedBytes>;
 
 /// Generates a file's text; called whenever the file is read from its start.
-pub(crate) type GeneratedFile = Box<dyn Fn() -> Result<Text, Errno> + Send + Sync>;
+pub(crate) type GeneratedText = Box<dyn Fn() -> Result<Text, Errno> + Send + Sync>;
 
 /// Makes a text of some bytes.
 ///
@@ -83,6 +84,37 @@ pub(crate) fn text(bytes: impl AsRef<[u8]>) -> Result<Text, Errno> {
     let mut text = PagedBytes::default();
     text.push(bytes.as_ref())?;
     fallible::shared(text)
+}
+
+/// A file whose text is generated.
+pub(crate) struct GeneratedFile {
+    /// The text.
+    pub(crate) text: GeneratedText,
+    /// Whether epoll(7) takes it, and what it then tells.
+    pub(crate) changes: FileChanges,
+}
+
+/// A file that decides at open(2) what its reader gets, and may take what is written to it.
+pub(crate) trait Control: Send + Sync {
+    /// Returns what generates the text for one open file.
+    ///
+    /// # Errors
+    /// The file cannot be opened. `EACCES`: the caller may not look into what the file describes. `ESRCH`: it is gone.
+    fn open(&self) -> Result<GeneratedText, Errno>;
+
+    /// Returns whether epoll(7) takes it, and what it then tells.
+    fn changes(&self) -> FileChanges {
+        FileChanges::Refused
+    }
+
+    /// Takes what a program wrote in one call and returns how many bytes counted. `None`: nothing can be written.
+    ///
+    /// # Errors
+    /// Nothing was changed. Those of the file.
+    fn write(&self, text: &[u8]) -> Option<Result<usize, Errno>> {
+        let _ = text;
+        None
+    }
 }
 
 /// The bound of keys; a cookie is a key plus [`FIRST_COOKIE`].
@@ -113,17 +145,5 @@ impl DynamicDirectory {
 
     pub(super) fn parent(&self) -> Option<Arc<Inode>> {
         self.parent.get().cloned()
-    }
-
-    /// Returns the name of the inode with that number.
-    pub(super) fn name_of(&self, number: u64) -> Option<Arc<[u8]>> {
-        let mut from = 0;
-        loop {
-            let listed = self.names.list(from);
-            from = listed.last()?.key + 1;
-            if let Some(found) = listed.into_iter().find(|listed| listed.number == number) {
-                return Some(found.name.into());
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use ostd::mm::UFrame;
 use ostd::sync::SpinLock;
@@ -16,13 +17,20 @@ use rules::abi::mode::{FileType, Permissions};
 use rules::linux::abi::device::DeviceNumber;
 use rules::linux::access::{Access, Ownership};
 use rules::linux::credentials::Credentials;
+use rules::linux::inotify::mask::Happened;
 use rules::linux::seals::Sharing;
 
 use super::attributes::Attributes;
+use super::dentry::Dentry;
 use super::directory::Directory;
-use super::dynamic::{self, DynamicLink, GeneratedFile};
+use super::dynamic::{self, Control, DynamicLink, GeneratedFile};
 use super::regular::Regular;
 use super::superblock::Superblock;
+use crate::linux::fs::fifo::Fifo;
+use crate::linux::fs::generated::Setting;
+use crate::linux::fs::nameless::Nameless;
+use crate::linux::fs::notify;
+use crate::linux::fs::notify::watchers::Watchers;
 use crate::machine::memory::pages::{PageError, Pages, SharedMapping};
 
 /// A file, device node or directory in memory.
@@ -31,8 +39,12 @@ pub(crate) struct Inode {
     number: u64,
     content: Content,
     attributes: SpinLock<Attributes>,
-    /// The directory in which it was named last, from which its path is derived.
-    home: SpinLock<Weak<Inode>>,
+    /// Its first name, or a later one once that is gone; `None` for a root, and a file that has no name.
+    dentry: SpinLock<Option<Arc<Dentry>>>,
+    /// Whether link(2) has given it more names.
+    has_links: AtomicBool,
+    /// Who is told what happens to it.
+    watchers: Watchers,
 }
 
 /// The contents of an inode; their kind never changes.
@@ -47,10 +59,16 @@ pub(crate) enum Content {
     DynamicSymlink(DynamicLink),
     /// A text that is generated when it is read, such as `/proc/meminfo`.
     GeneratedFile(GeneratedFile),
+    /// A text that depends on who opens it, or that can be written, such as `/proc/self/oom_score_adj`.
+    Control(Arc<dyn Control>),
+    /// A number that root may change, in `/proc/sys`.
+    Setting(&'static Setting),
     /// A device node.
     Device(DeviceKind, DeviceNumber),
     /// A named pipe.
-    Fifo,
+    Fifo(Fifo),
+    /// A file that has no name.
+    Nameless(Nameless),
     /// A local socket's name.
     Socket,
 }
@@ -73,21 +91,33 @@ impl Inode {
         superblock: &Arc<Superblock>,
         content: Content,
         permissions: Permissions,
-        owner: Credentials,
+        owner: &Credentials,
     ) -> Result<Arc<Self>, Errno> {
         let number = superblock.next_inode_number();
-        Self::with_number(superblock, dynamic::DynamicInode { number, content, permissions, owner })
+        Self::with_number(
+            superblock,
+            dynamic::DynamicInode { number, content, permissions, owner: owner.clone() },
+        )
     }
 
-    fn with_number(superblock: &Arc<Superblock>, found: dynamic::DynamicInode) -> Result<Arc<Self>, Errno> {
+    /// Makes an inode of which everything is known, its number as well.
+    ///
+    /// # Errors
+    /// `ENOSPC`, as [`Inode::new`].
+    pub(crate) fn with_number(
+        superblock: &Arc<Superblock>,
+        found: dynamic::DynamicInode,
+    ) -> Result<Arc<Self>, Errno> {
         let dynamic::DynamicInode { number, content, permissions, owner } = found;
         superblock.inodes.charge()?;
         Ok(Arc::new(Self {
             superblock: superblock.clone(),
             number,
             content,
-            attributes: SpinLock::new(Attributes::new(permissions, owner)),
-            home: SpinLock::new(Weak::new()),
+            attributes: SpinLock::new(Attributes::new(permissions, &owner)),
+            dentry: SpinLock::new(None),
+            has_links: AtomicBool::new(false),
+            watchers: Watchers::default(),
         }))
     }
 
@@ -96,6 +126,17 @@ impl Inode {
     /// # Errors
     /// `ENOTDIR`: not a directory. `ENOENT`: no such name. `ENAMETOOLONG`: the name is too long for any file.
     pub(crate) fn find(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Self>, Errno> {
+        self.find_with_dentry(name).map(|(inode, _)| inode)
+    }
+
+    /// Does as [`find`](Self::find), and returns the dentry as well if the file may have other names.
+    ///
+    /// # Errors
+    /// Those of [`find`](Self::find).
+    pub(crate) fn find_with_dentry(
+        self: &Arc<Self>,
+        name: &[u8],
+    ) -> Result<(Arc<Self>, Option<Arc<Dentry>>), Errno> {
         let directory = self.directory()?;
         match directory.find(name) {
             Err(Errno::ENOENT) => {}
@@ -106,19 +147,40 @@ impl Inode {
         if let Ok(directory) = inode.directory() {
             directory.keep_parent(self);
         }
-        Ok(inode)
+        inode.set_dentry(Dentry::generated(self, name));
+        Ok((inode, None))
     }
 
-    /// Returns the directory in which it was named last; `None` if that is gone, or if it never had a name.
-    pub(crate) fn home(&self) -> Option<Arc<Self>> {
-        match &self.content {
-            Content::Directory(directory) => directory.parent(),
-            _ => self.home.lock().upgrade(),
+    /// Returns its first name that was not removed, as far as that is known.
+    pub(crate) fn dentry(&self) -> Option<Arc<Dentry>> {
+        self.dentry.lock().clone()
+    }
+
+    pub(crate) fn set_dentry(&self, dentry: Arc<Dentry>) {
+        let former = self.dentry.lock().replace(dentry);
+        drop(former);
+    }
+
+    /// Sets a name that leads to it, if the name that it has was removed.
+    pub(super) fn replace_removed_dentry(&self, found: &Arc<Dentry>) {
+        if self.dentry().is_none_or(|dentry| dentry.is_removed()) {
+            self.set_dentry(found.clone());
         }
     }
 
-    pub(super) fn set_home(&self, directory: &Arc<Self>) {
-        *self.home.lock() = Arc::downgrade(directory);
+    /// Returns whether link(2) has given it more names.
+    pub(super) fn has_links(&self) -> bool {
+        // Relaxed: it is set and read under the lock of the directory that has the name.
+        self.has_links.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_link(&self) {
+        self.has_links.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns who is told what happens to it.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// Makes a root directory, which is its own parent.
@@ -130,7 +192,7 @@ impl Inode {
         permissions: Permissions,
     ) -> Result<Arc<Self>, Errno> {
         let content = Content::Directory(Directory::new(Weak::new()));
-        let root = Self::new(superblock, content, permissions, Credentials::ROOT)?;
+        let root = Self::new(superblock, content, permissions, &Credentials::ROOT)?;
         root.with_attributes(|attributes| attributes.links = 2);
         Ok(root)
     }
@@ -154,11 +216,14 @@ impl Inode {
     pub(crate) fn file_type(&self) -> FileType {
         match self.content {
             Content::Directory(_) => FileType::Directory,
-            Content::Regular(_) | Content::GeneratedFile(_) => FileType::Regular,
+            Content::Regular(_) | Content::GeneratedFile(_) | Content::Control(_) | Content::Setting(_) => {
+                FileType::Regular
+            }
             Content::Symlink(_) | Content::DynamicSymlink(_) => FileType::Symlink,
             Content::Device(DeviceKind::Character, _) => FileType::CharacterDevice,
             Content::Device(DeviceKind::Block, _) => FileType::BlockDevice,
-            Content::Fifo => FileType::Fifo,
+            Content::Fifo(_) => FileType::Fifo,
+            Content::Nameless(ref nameless) => nameless.file_type(),
             Content::Socket => FileType::Socket,
         }
     }
@@ -229,7 +294,7 @@ impl Inode {
     ///
     /// # Errors
     /// `EACCES`: the permission bits forbid it.
-    pub(crate) fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
+    pub(crate) fn check(&self, credentials: &Credentials, wanted: Access) -> Result<(), Errno> {
         self.ownership().check(credentials, wanted)
     }
 }
@@ -264,6 +329,13 @@ impl Pages for Inode {
     }
 }
 
+impl Inode {
+    /// Takes the directory that the dentry of a removed name keeps.
+    fn take_kept(&mut self) -> Option<Arc<Self>> {
+        self.dentry.get_mut().take().and_then(|dentry| dentry.take_kept())
+    }
+}
+
 /// Counts a shared mapping of a sealed file; dropping it ends the count.
 struct SharedInode(Arc<Inode>);
 
@@ -277,6 +349,17 @@ impl Drop for SharedInode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
+        // A name that leads here keeps the file, unless the tree itself is dropped.
+        let is_unmounted = self.attributes.get_mut().links > 0;
+        let last = if is_unmounted { Happened::UNMOUNT } else { Happened::DELETE_SELF };
+        let last = notify::with_kind(self, last);
+        self.watchers.end(last);
+        // Removed directories keep each other. They are dropped one by one: recursion would need as much stack as
+        // the tree was deep, which a program decides.
+        let mut kept = self.take_kept();
+        while let Some(mut directory) = kept.and_then(Arc::into_inner) {
+            kept = directory.take_kept();
+        }
         self.superblock.pages.refund(self.page_count());
         self.superblock.inodes.refund(1);
     }

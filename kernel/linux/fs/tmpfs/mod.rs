@@ -1,6 +1,7 @@
 //! tmpfs, a file system in memory: inodes, directories, and pages of file contents.
 
 pub(crate) mod attributes;
+pub(crate) mod dentry;
 pub(crate) mod directory;
 pub(crate) mod dynamic;
 pub(crate) mod inode;

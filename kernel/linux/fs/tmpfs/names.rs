@@ -10,33 +10,39 @@ use alloc::sync::Arc;
 use rules::abi::errno::Errno;
 
 use super::attributes::Attributes;
+use super::directory::DirectoryEntry;
 use super::inode::Inode;
 
-/// Adds a name for a new inode.
+/// A name, as its directory holds it.
+pub(crate) type Name = Arc<[u8]>;
+
+/// Adds a name for a new inode, and returns it.
 ///
 /// # Errors
 /// No name was added. `ENOTDIR`, `ENOENT`: `directory` is not a directory, or was removed. `EEXIST`, `ENAMETOOLONG`:
 /// the name cannot be added.
-pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
+pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<Name, Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
     inode.with_attributes(|attributes| attributes.links = if inode.is_directory() { 2 } else { 1 });
-    names.insert(name, inode);
-    inode.set_home(directory);
+    let entry = DirectoryEntry::new(directory, name, inode);
+    let name = entry.name.clone();
+    inode.set_dentry(entry.dentry.clone());
+    names.insert(entry);
     directory.with_attributes(|attributes| {
         attributes.links += u32::from(inode.is_directory());
         attributes.mark_modified();
     });
-    Ok(())
+    Ok(name)
 }
 
-/// Adds another name: link(2).
+/// Adds another name and returns it: link(2).
 ///
 /// # Errors
 /// No name was added. As [`add_first`]; `ENOENT` also if the last name was removed meanwhile. `EMLINK`: the link count
 /// is at its maximum. `ENOSPC`: the file system has as many inodes as it may have, of which each further name counts as
 /// one (`shmem_link`).
-pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
+pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<Name, Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
     let inodes = &inode.superblock().inodes;
@@ -56,15 +62,20 @@ pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) 
         inodes.refund(1);
     }
     let is_first = counted?;
-    names.insert(name, inode);
+    let entry = DirectoryEntry::new(directory, name, inode);
+    let name = entry.name.clone();
     if is_first {
-        inode.set_home(directory);
+        inode.set_dentry(entry.dentry.clone());
+    } else {
+        inode.note_link();
     }
+    names.insert(entry);
     directory.with_attributes(Attributes::mark_modified);
-    Ok(())
+    Ok(name)
 }
 
-/// Removes a name, if `accept` permits it; a directory must be empty.
+/// Removes a name, if `accept` permits it; a directory must be empty. Returns what it led to, to be dropped without
+/// locks: the last reference may free a whole file.
 ///
 /// # Errors
 /// Nothing was removed. `ENOENT`: no such name. `ENOTEMPTY`, `EBUSY`: the directory has entries, or is a mount point.
@@ -73,24 +84,24 @@ pub(crate) fn remove(
     directory: &Arc<Inode>,
     name: &[u8],
     accept: impl FnOnce(&Arc<Inode>) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+) -> Result<(Name, Arc<Inode>), Errno> {
     let mut names = directory.directory()?.names.lock();
-    let inode = names.find(name)?.clone();
+    let inode = names.find(name)?.inode.clone();
     accept(&inode)?;
     if let Ok(directory) = inode.directory() {
         directory.close()?;
     }
-    let entry = names.remove(name);
-    forget(directory, &inode);
+    let entry = names.remove(name).ok_or(Errno::ENOENT)?;
+    forget(directory, &entry);
     directory.with_attributes(Attributes::mark_modified);
     drop(names);
-    // Dropping the last reference may free a whole file, so it happens without the lock.
-    drop((entry, inode));
-    Ok(())
+    Ok((entry.name, inode))
 }
 
-/// Updates the link counts after a name of `inode` was removed from `directory`; a directory is closed already.
-pub(super) fn forget(directory: &Arc<Inode>, inode: &Arc<Inode>) {
+/// Updates the link counts after an entry was removed from `directory`; if it led to a directory, that is closed
+/// already.
+pub(super) fn forget(directory: &Arc<Inode>, DirectoryEntry { inode, dentry, .. }: &DirectoryEntry) {
+    dentry.remove();
     let was_further = inode.with_attributes(|attributes| {
         let was_further = !inode.is_directory() && attributes.links > 1;
         attributes.links = if inode.is_directory() { 0 } else { attributes.links.saturating_sub(1) };

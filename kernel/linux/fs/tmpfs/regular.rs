@@ -15,7 +15,6 @@ use core::ops::Range;
 use ostd::mm::io::util::HasVmReaderWriter;
 use ostd::mm::{PAGE_SIZE, UFrame};
 use ostd::sync::{Mutex, SpinLock};
-use ostd::task::Task;
 use rules::abi::errno::Errno;
 use rules::core::seek::{OFFSET_MAX, Whence};
 use rules::linux::seals::{Sealing, Seals, Sharing};
@@ -24,6 +23,7 @@ use super::superblock::Superblock;
 use crate::machine::memory::budget;
 use crate::machine::memory::pages::PageError;
 use crate::machine::memory::transfer::{Sink, Source};
+use crate::machine::pause::pause;
 
 /// The contents of a regular inode.
 pub(crate) struct Regular {
@@ -355,12 +355,12 @@ fn new_page(superblock: &Superblock) -> Result<UFrame, Errno> {
     budget::zeroed_page().inspect_err(|_| superblock.pages.refund(1))
 }
 
-/// Yields to other tasks now and then: the kernel is preempted only where it says so, and a file may be long.
+/// Lets other tasks run now and then: the kernel is preempted only where it says so, and a file may be long.
 fn pause_between_pages(index: u64) {
-    /// One mebibyte, which takes a few hundred microseconds to copy.
-    const PAGES: u64 = 256;
+    /// As many as take some tens of microseconds to copy.
+    const PAGES: u64 = 16;
     if index % PAGES == PAGES - 1 {
-        Task::yield_now();
+        pause();
     }
 }
 

@@ -11,9 +11,9 @@ use ostd::sync::{Mutex, PreemptDisabled, SpinLockGuard};
 use rules::abi::errno::Errno;
 
 use super::attributes::Attributes;
-use super::directory::DirectoryEntries;
+use super::directory::{DirectoryEntries, DirectoryEntry};
 use super::inode::Inode;
-use super::names;
+use super::names::{self, Name};
 
 static RENAMES: Mutex<()> = Mutex::new(());
 
@@ -37,7 +37,20 @@ pub(crate) enum ExistingName {
     Exchange,
 }
 
-/// Moves `from` to `to`, if `accept` permits it for their inodes.
+/// What rename(2) has moved.
+pub(crate) struct Moved {
+    /// What has a new name.
+    pub(crate) source: Arc<Inode>,
+    /// What had that name before: it is exchanged or replaced.
+    pub(crate) target: Option<Arc<Inode>>,
+    /// The name that was given.
+    pub(crate) from: Name,
+    /// The name that was taken.
+    pub(crate) to: Name,
+}
+
+/// Moves `from` to `to`, if `accept` permits it for their inodes. Returns what was moved, to be dropped without locks;
+/// `None`: both names lead to the same file.
 ///
 /// # Errors
 /// Nothing was moved. `ENOENT`: `from` does not exist, `to`'s directory was removed, or `to` does not exist for an
@@ -49,35 +62,35 @@ pub(crate) fn rename(
     to: Place<'_>,
     taken: ExistingName,
     accept: impl FnOnce(&Arc<Inode>, Option<&Arc<Inode>>) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+) -> Result<Option<Moved>, Errno> {
     let _still = RENAMES.lock();
     let mut pair = LockedDirectories::lock(from.directory, to.directory)?;
-    let source = pair.from().find(from.name)?.clone();
+    let entry = pair.from().find(from.name)?.clone();
+    let source = entry.inode.clone();
     let target = match pair.to().find(to.name) {
         Ok(_) if taken == ExistingName::Refuse => return Err(Errno::EEXIST),
-        Ok(target) => Some(target.clone()),
+        Ok(target) => Some(target.inode.clone()),
         Err(Errno::ENOENT) if taken != ExistingName::Exchange => None,
         Err(error) => return Err(error),
     };
     accept(&source, target.as_ref())?;
     check_loops(from, to, &source, target.as_ref(), taken)?;
     if target.as_ref().is_some_and(|target| Arc::ptr_eq(target, &source)) {
-        return Ok(());
+        return Ok(None);
     }
     check_mounts(&source, target.as_ref())?;
 
-    match &target {
-        Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, &source, target),
-        Some(target) => pair.replace(from, to, &source, target)?,
-        None => pair.carry(from, to, &source)?,
-    }
+    let former = entry.name.clone();
+    let name = match &target {
+        Some(target) if taken == ExistingName::Exchange => pair.exchange(from, to, entry, target)?,
+        Some(target) => pair.replace(from, to, entry, target)?,
+        None => pair.carry(from, to, entry)?,
+    };
     source.with_attributes(Attributes::mark_changed);
     from.directory.with_attributes(Attributes::mark_modified);
     to.directory.with_attributes(Attributes::mark_modified);
     drop(pair);
-    // Dropping the last reference may free a whole file, so it happens without the locks.
-    drop(target);
-    Ok(())
+    Ok(Some(Moved { source, target, from: former, to: name }))
 }
 
 fn check_loops(
@@ -151,51 +164,62 @@ impl<'a> LockedDirectories<'a> {
         }
     }
 
-    /// Moves a name to a free one.
-    fn carry(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>) -> Result<(), Errno> {
+    /// Moves a name to a free one, which it returns.
+    fn carry(&mut self, from: Place<'_>, to: Place<'_>, entry: DirectoryEntry) -> Result<Name, Errno> {
         self.to().check_vacant(to.name)?;
-        self.to().insert(to.name, source);
-        let entry = self.from().remove(from.name);
-        debug_assert!(entry.is_some());
-        change_parent(source, from.directory, to.directory);
-        Ok(())
+        let removed = self.from().remove(from.name);
+        debug_assert!(removed.is_some());
+        let name: Name = to.name.into();
+        change_parent(&entry, from.directory, to.directory, &name);
+        self.to().insert(DirectoryEntry { name: name.clone(), ..entry });
+        Ok(name)
     }
 
-    /// Moves a name over an existing one.
+    /// Moves a name over an existing one, which it returns.
     fn replace(
         &mut self,
         from: Place<'_>,
         to: Place<'_>,
-        source: &Arc<Inode>,
+        entry: DirectoryEntry,
         target: &Arc<Inode>,
-    ) -> Result<(), Errno> {
-        match (source.is_directory(), target.directory()) {
+    ) -> Result<Name, Errno> {
+        match (entry.inode.is_directory(), target.directory()) {
             (true, Ok(directory)) => directory.close()?,
             (true, Err(error)) => return Err(error),
             (false, Ok(_)) => return Err(Errno::EISDIR),
             (false, Err(_)) => {}
         }
         // The caller holds `target`, so nothing is freed here.
-        let replaced = self.to().replace(to.name, source);
-        let entry = self.from().remove(from.name);
-        debug_assert!(replaced.is_some() && entry.is_some());
-        names::forget(to.directory, target);
-        change_parent(source, from.directory, to.directory);
-        Ok(())
+        let replaced = self.to().replace(to.name, &entry).ok_or(Errno::ENOENT)?;
+        let removed = self.from().remove(from.name);
+        debug_assert!(removed.is_some());
+        names::forget(to.directory, &replaced);
+        change_parent(&entry, from.directory, to.directory, &replaced.name);
+        Ok(replaced.name)
     }
 
-    fn exchange(&mut self, from: Place<'_>, to: Place<'_>, source: &Arc<Inode>, target: &Arc<Inode>) {
-        let former = (self.to().replace(to.name, source), self.from().replace(from.name, target));
-        debug_assert!(former.0.is_some() && former.1.is_some());
-        change_parent(source, from.directory, to.directory);
-        change_parent(target, to.directory, from.directory);
+    /// Exchanges two names, and returns the second one.
+    fn exchange(
+        &mut self,
+        from: Place<'_>,
+        to: Place<'_>,
+        entry: DirectoryEntry,
+        target: &Arc<Inode>,
+    ) -> Result<Name, Errno> {
+        let other = self.to().replace(to.name, &entry).ok_or(Errno::ENOENT)?;
+        let former = self.from().replace(from.name, &other);
+        debug_assert!(former.is_some());
+        change_parent(&entry, from.directory, to.directory, &other.name);
+        change_parent(&other, to.directory, from.directory, &entry.name);
         target.with_attributes(Attributes::mark_changed);
+        Ok(other.name)
     }
 }
 
-/// Updates `..` of a directory that has moved, and the link counts of its parents.
-fn change_parent(moved: &Arc<Inode>, from: &Arc<Inode>, to: &Arc<Inode>) {
-    moved.set_home(to);
+/// Notes the new name of what `entry` leads to. Updates `..` of a directory, and the link counts of its parents.
+fn change_parent(entry: &DirectoryEntry, from: &Arc<Inode>, to: &Arc<Inode>, name: &Name) {
+    let moved = &entry.inode;
+    entry.dentry.move_to(to, name.clone());
     if let Ok(directory) = moved.directory()
         && !Arc::ptr_eq(from, to)
     {

@@ -103,6 +103,8 @@ pub(crate) struct Superblock {
     pub(crate) pages: Allowance,
     /// The count of inodes, which also bounds the heap that names and inodes use.
     pub(crate) inodes: Allowance,
+    /// How many watches its files have.
+    watches: AtomicU32,
 }
 
 /// The limits of a file system; a missing one is half of the memory, tmpfs(5)'s default.
@@ -126,12 +128,30 @@ impl Superblock {
             next_inode: AtomicU64::new(1),
             pages: Allowance::new(limits.pages.unwrap_or(half)),
             inodes: Allowance::new(limits.inodes.unwrap_or(half).min(half)),
+            watches: AtomicU32::new(0),
         })
     }
 
     /// Returns an unused inode number.
     pub(super) fn next_inode_number(&self) -> u64 {
         self.next_inode.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns whether a file of it is watched.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        // Relaxed: an event that comes together with the watch may as well have come before it.
+        self.watches.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a watch.
+    pub(crate) fn add_watch(&self) {
+        self.watches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reverts [`add_watch`](Self::add_watch).
+    pub(crate) fn remove_watch(&self) {
+        self.watches.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Returns the file system's type.

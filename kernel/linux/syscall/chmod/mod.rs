@@ -2,15 +2,16 @@
 //!
 //! Source: Linux 6.1 fs/open.c (`chmod_common`), fs/attr.c (`setattr_prepare`).
 
-use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
 use rules::core::fd::Fd;
 use rules::linux::abi::at::AT_FDCWD;
 use rules::linux::capability::Capability;
+use rules::linux::inotify::mask::Happened;
 
-use super::at::{self, Lookup};
+use super::at::Lookup;
 use super::context::{Caller, Context, SysResult};
 use crate::linux::fs::mount::Location;
+use crate::linux::fs::notify;
 
 /// chmod(2).
 pub(crate) fn chmod(cx: &mut Context<'_>, path: usize, mode: u32) -> SysResult {
@@ -25,20 +26,22 @@ pub(crate) fn fchmodat(cx: &mut Context<'_>, directory: i32, path: usize, mode: 
 /// fchmod(2).
 pub(crate) fn fchmod(cx: &mut Context<'_>, fd: Fd, mode: u32) -> SysResult {
     let file = cx.files().get(fd)?;
-    change_mode(cx, at::place(&file).ok_or(Errno::EINVAL)?, mode)
+    let place = cx.place_of(&file)?.clone();
+    change_mode(cx, &place, mode)
 }
 
 fn change_mode(cx: &mut Context<'_>, location: &Location, mode: u32) -> SysResult {
     let inode = &location.inode;
     let ownership = inode.ownership();
-    ownership.check_owner(cx.credentials())?;
+    ownership.check_owner(&cx.credentials())?;
     let mut permissions = Permissions::from_mode(mode);
-    if !cx.credentials().can(Capability::FSETID) && cx.credentials().gid() != ownership.gid {
+    if !cx.credentials().can(Capability::FSETID) && !cx.credentials().is_in(ownership.gid) {
         permissions -= Permissions::SET_GID;
     }
     inode.with_attributes(|attributes| {
         attributes.permissions = permissions;
         attributes.mark_changed();
     });
+    notify::of_file(location, Happened::ATTRIB);
     Ok(0)
 }

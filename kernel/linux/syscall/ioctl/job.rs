@@ -9,7 +9,7 @@ use rules::linux::abi::termios::{TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOC
 use rules::linux::capability::Capability;
 
 use super::super::context::{Caller, Context, SysResult};
-use super::pty::Through;
+use super::pty::TerminalEnd;
 use crate::linux::task::{process_table, session};
 use crate::linux::terminal::Terminal;
 use crate::linux::terminal::control::{self, RestrictedUse, TerminalOwner};
@@ -30,7 +30,7 @@ pub(super) const fn is_one(request: u32) -> bool {
 pub(super) fn serve(
     cx: &Context<'_>,
     terminal: &Arc<Terminal>,
-    through: Through,
+    end: TerminalEnd,
     request: u32,
     argument: usize,
 ) -> SysResult {
@@ -40,9 +40,9 @@ pub(super) fn serve(
         return acquire(cx, terminal, owner, argument);
     }
     let asks = matches!(request, TIOCGPGRP | TIOCGSID);
-    let may_ask = asks && through == Through::Master && (owner.session != 0 || request == TIOCGPGRP);
+    let may_ask = asks && end == TerminalEnd::Master && (owner.session != 0 || request == TIOCGPGRP);
     let is_own = owner.session != 0 && owner.session == process.session();
-    if !may_ask && !(is_own && (asks || through == Through::Terminal || request == TIOCSPGRP)) {
+    if !may_ask && !(is_own && (asks || end == TerminalEnd::Terminal || request == TIOCSPGRP)) {
         return Err(Errno::ENOTTY);
     }
     match request {

@@ -39,16 +39,16 @@ pub(super) fn open_peer(cx: &Context<'_>, file: &OpenFile, flags: usize) -> SysR
 }
 
 /// Returns the terminal behind either end of a pseudoterminal, and which end it is.
-pub(super) fn terminal(file: &OpenFile) -> Option<(&Arc<Terminal>, Through)> {
+pub(super) fn terminal(file: &OpenFile) -> Option<(&Arc<Terminal>, TerminalEnd)> {
     if let Some(master) = file.downcast::<Master>() {
-        return Some((master.terminal(), Through::Master));
+        return Some((master.terminal(), TerminalEnd::Master));
     }
-    file.downcast::<Slave>().map(|slave| (slave.terminal(), Through::Terminal))
+    file.downcast::<Slave>().map(|slave| (slave.terminal(), TerminalEnd::Terminal))
 }
 
 /// The end through which a request was made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Through {
+pub(super) enum TerminalEnd {
     /// The terminal itself.
     Terminal,
     /// The master, which may ask about any session's terminal.

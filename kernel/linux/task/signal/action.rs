@@ -2,7 +2,8 @@
 
 use bitflags::bitflags;
 
-use rules::abi::signal::SigSet;
+use rules::abi::signal::{SigSet, Signal};
+use rules::linux::signal::Disposition;
 
 bitflags! {
     /// `sa_flags`.
@@ -35,6 +36,17 @@ pub(crate) struct Action {
     pub(crate) mask: SigSet,
 }
 
+impl Action {
+    /// Returns what the process does with the signal.
+    pub(crate) const fn disposition(&self) -> Disposition {
+        match self.handler {
+            DEFAULT => Disposition::Default,
+            IGNORE => Disposition::Ignore,
+            _ => Disposition::Handle,
+        }
+    }
+}
+
 impl Default for SigActions {
     fn default() -> Self {
         Self([Action::default(); 64])
@@ -47,12 +59,12 @@ pub(crate) struct SigActions(pub(crate) [Action; 64]);
 
 impl SigActions {
     /// Returns the disposition of `signal`.
-    pub(crate) fn get(&self, signal: rules::abi::signal::Signal) -> Action {
+    pub(crate) fn get(&self, signal: Signal) -> Action {
         self.0[usize::from(signal.number() - 1)]
     }
 
     /// Sets the disposition of `signal`.
-    pub(crate) fn set(&mut self, signal: rules::abi::signal::Signal, action: Action) {
+    pub(crate) fn set(&mut self, signal: Signal, action: Action) {
         self.0[usize::from(signal.number() - 1)] = action;
     }
 

@@ -6,11 +6,12 @@ use core::time::Duration;
 
 use ostd::arch::cpu::context::UserContext;
 
+use super::super::oom::{self, Relief};
 use super::super::process::ExitStatus;
-use super::super::thread::{Myself, Thread};
-use super::super::{session, timer};
+use super::super::session;
+use super::super::thread::{CurrentThread, Thread};
 use super::pending::Info;
-use super::{action, frame, job, send};
+use super::{action, dequeue, frame, job, send};
 use crate::core::syscall::caller::Restart;
 use rules::abi::signal::{SigSet, Signal};
 
@@ -36,7 +37,7 @@ pub(crate) struct Interrupted {
 ///
 /// `resume` receives the deadline of a system call that is restarted.
 pub(crate) fn deliver(
-    thread: &Myself,
+    thread: &CurrentThread,
     context: &mut UserContext,
     interrupted: Option<Interrupted>,
     resume: &mut Option<Duration>,
@@ -48,11 +49,10 @@ pub(crate) fn deliver(
             return Next::Run;
         }
         let Some((info, continues)) = take(thread) else { break };
-        if let Some((id, overrun)) = info.of_timer() {
-            timer::note_delivered(thread.process(), id, overrun);
-        }
+        let is_immune;
         let action = {
             let mut signals = thread.process().signals.lock();
+            is_immune = thread.process().is_init() && !signals.is_vulnerable;
             let action = signals.actions.get(info.signal);
             if action.flags.contains(action::Flags::RESETHAND) && action.handler > action::IGNORE {
                 signals.actions.set(info.signal, action::Action { handler: action::DEFAULT, ..action });
@@ -61,6 +61,7 @@ pub(crate) fn deliver(
         };
         match action.handler {
             action::IGNORE => {}
+            action::DEFAULT if is_immune => {}
             action::DEFAULT if info.signal.is_ignored_by_default() => {}
             action::DEFAULT if info.signal.stops_by_default() => {
                 // signal(7): SIGTSTP, SIGTTIN and SIGTTOU do not stop an orphaned group.
@@ -76,7 +77,14 @@ pub(crate) fn deliver(
                 {
                     call.begin_again(context);
                 }
-                if frame::push(thread, context, &info, &action).is_err() {
+                let mut pushed = frame::push(thread, context, &info, &action);
+                while pushed.is_err() && thread.take_starved() && oom::relieve(thread) == Relief::Retry {
+                    if thread.is_dying() {
+                        return Next::Run;
+                    }
+                    pushed = frame::push(thread, context, &info, &action);
+                }
+                if pushed.is_err() {
                     if info.signal == Signal::SEGV {
                         return Next::EndProcess(ExitStatus::Killed(Signal::SEGV.number()));
                     }
@@ -121,11 +129,9 @@ impl Interrupted {
     }
 }
 
-/// Takes the next signal, with the count of `SIGCONT`s sent so far.
+/// Takes the next signal that is not blocked, with the count of `SIGCONT`s sent so far.
 fn take(thread: &Thread) -> Option<(Info, u32)> {
-    let mut shared = thread.process().signals.lock();
-    let mut own = thread.signals.lock();
-    let allowed = SigSet::from_bits(!0).without(own.mask);
-    let info = own.pending.take(allowed).or_else(|| shared.pending.take(allowed))?;
-    Some((info, shared.continues))
+    // Only the thread itself changes its mask.
+    let mask = thread.signals.lock().mask;
+    dequeue::take(thread, SigSet::from_bits(!0).without(mask))
 }

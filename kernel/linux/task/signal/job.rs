@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering;
 use pollee::Sleep;
 
 use super::super::process::Process;
-use super::super::thread::Myself;
+use super::super::thread::CurrentThread;
 use super::action::{self, Flags};
 use super::pending::{CLD_CONTINUED, CLD_STOPPED, Info, ProcessSignals};
 use super::send;
@@ -44,7 +44,7 @@ pub(super) fn stop(process: &Arc<Process>, signal: Signal, continues: u32) {
 }
 
 /// Sleeps until the process is continued or ends.
-pub(super) fn wait_while_stopped(thread: &Myself) {
+pub(super) fn wait_while_stopped(thread: &CurrentThread) {
     while thread.process().is_stopped.load(Ordering::SeqCst) && !thread.is_dying() {
         thread.sleep(None);
     }

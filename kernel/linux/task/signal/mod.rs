@@ -4,10 +4,12 @@
 
 pub(crate) mod action;
 pub(crate) mod deliver;
+pub(crate) mod dequeue;
 pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod pending;
 pub(crate) mod send;
+pub(crate) mod sigio;
 pub(crate) mod signalfd;
 mod xsave;
 

@@ -4,10 +4,12 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use super::super::usage::Usage;
 use super::action::SigActions;
 use super::job::Change;
+use crate::machine::memory::account::Account;
 use rules::abi::signal::{SigSet, Signal};
 use rules::machine::fallible;
 
@@ -21,8 +23,18 @@ pub(crate) struct Info {
     pub(crate) code: i32,
     /// The words behind the 16-byte head; `code` determines their meaning.
     pub(crate) fields: [u64; 4],
-    /// Whether a timer sent the signal. The code alone does not prove it: programs may pass any negative code.
-    pub(crate) is_timers: bool,
+    /// The timer that sent the signal. The code alone does not prove it: programs may pass any negative code.
+    pub(crate) timer: Option<TimerMark>,
+}
+
+/// A timer of timer_create(2), and one setting of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct TimerMark {
+    pub(crate) id: u32,
+    /// Tells the timer from an earlier one with its ID.
+    pub(crate) serial: u32,
+    /// Which timer_settime(2) armed it.
+    pub(crate) setting: u32,
 }
 
 /// `SI_USER`.
@@ -50,18 +62,18 @@ const CLOCK_TICK_NANOS: u128 = 10_000_000;
 impl Info {
     /// Makes the info of a signal that the kernel sends without details.
     pub(crate) fn kernel(signal: Signal) -> Self {
-        Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4], is_timers: false }
+        Self { signal, errno: 0, code: SI_KERNEL, fields: [0; 4], timer: None }
     }
 
     /// Makes the info of a signal that a process sends.
     pub(crate) fn user(signal: Signal, code: i32, pid: u32, uid: u32) -> Self {
         let fields = [u64::from(pid) | u64::from(uid) << 32, 0, 0, 0];
-        Self { signal, errno: 0, code, fields, is_timers: false }
+        Self { signal, errno: 0, code, fields, timer: None }
     }
 
     /// Makes the info of a signal that a faulting instruction causes.
     pub(crate) fn fault(signal: Signal, code: i32, addr: usize) -> Self {
-        Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0], is_timers: false }
+        Self { signal, errno: 0, code, fields: [addr as u64, 0, 0, 0], timer: None }
     }
 
     /// Makes the info of `SIGCHLD` for a child's change of state.
@@ -69,18 +81,24 @@ impl Info {
         let ticks = |time: core::time::Duration| (time.as_nanos() / CLOCK_TICK_NANOS) as u64;
         let ids = u64::from(pid) | u64::from(uid) << 32;
         let fields = [ids, status.into(), ticks(usage.user()), ticks(usage.system())];
-        Self { signal: Signal::CHLD, errno: 0, code, fields, is_timers: false }
+        Self { signal: Signal::CHLD, errno: 0, code, fields, timer: None }
     }
 
-    /// Makes the info of a timer_create(2) timer that expired, with its overrun count.
-    pub(crate) fn timer(signal: Signal, id: u32, overrun: u32, value: u64) -> Self {
-        let fields = [u64::from(id) | u64::from(overrun) << 32, value, 0, 0];
-        Self { signal, errno: 0, code: SI_TIMER, fields, is_timers: true }
+    /// Makes the info of a timer_create(2) timer that expired.
+    pub(crate) fn timer(signal: Signal, mark: TimerMark, value: u64) -> Self {
+        Self { signal, errno: 0, code: SI_TIMER, fields: [mark.id.into(), value, 0, 0], timer: Some(mark) }
     }
 
-    /// Returns the timer's ID and overrun count, if a timer sent the signal.
-    pub(crate) fn of_timer(&self) -> Option<(u32, u32)> {
-        self.is_timers.then_some((self.fields[0] as u32, (self.fields[0] >> 32) as u32))
+    /// Adds to the overrun count of a signal that a timer sent.
+    #[must_use]
+    pub(crate) fn with_overrun(mut self, overrun: u32) -> Self {
+        /// `DELAYTIMER_MAX`.
+        const MOST: u64 = i32::MAX.unsigned_abs() as u64;
+        let [id, before] = [self.fields[0] as u32, (self.fields[0] >> 32) as u32].map(u64::from);
+        if self.timer.is_some() {
+            self.fields[0] = id | (before + u64::from(overrun)).min(MOST) << 32;
+        }
+        self
     }
 
     /// Encodes the `siginfo_t`.
@@ -99,7 +117,25 @@ impl Info {
 #[derive(Default)]
 pub(crate) struct Pending {
     signals: SigSet,
-    infos: VecDeque<Info>,
+    infos: VecDeque<Queued>,
+}
+
+/// The bound of queued signals: `RLIMIT_SIGPENDING`, which counts those of all processes of the receiver's user.
+pub(crate) struct Room {
+    pub(crate) account: Arc<Account>,
+    pub(crate) most: u64,
+}
+
+/// A signal with its information, counted for the receiver's user.
+struct Queued {
+    info: Info,
+    account: Arc<Account>,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.account.signals.refund();
+    }
 }
 
 impl Pending {
@@ -108,47 +144,52 @@ impl Pending {
         self.signals
     }
 
-    /// Returns whether `info` finds room within `most` (`RLIMIT_SIGPENDING`). Standard signals from the kernel or
+    /// Returns whether `info` finds `room`. Standard signals from the kernel or
     /// kill(2) always do, so that other senders cannot crowd them out.
-    pub(crate) fn has_room(&self, info: &Info, most: u64) -> bool {
-        let is_free = !info.signal.is_queued() && info.code >= 0 || info.of_timer().is_some();
-        is_free || (self.infos.len() as u64) < most
+    pub(crate) fn has_room(info: &Info, room: &Room) -> bool {
+        let is_free = !info.signal.is_queued() && info.code >= 0 || info.timer.is_some();
+        is_free || (room.account.signals.used() as u64) < room.most
     }
 
     /// Adds a signal. Without [room](Self::has_room) the signal becomes pending without its info
     /// (`__send_signal_locked`).
-    pub(crate) fn add(&mut self, info: Info, most: u64) {
-        if let Some((id, overrun)) = info.of_timer() {
-            let of_same = |other: &&mut Info| other.of_timer().is_some_and(|(other, _)| other == id);
-            if let Some(queued) = self.infos.iter_mut().find(of_same) {
-                // timer_create(2): a timer queues one signal, with the count of expirations that it stands for.
-                queued.fields[0] = queued.fields[0].saturating_add((u64::from(overrun) + 1) << 32);
-                return;
+    pub(crate) fn add(&mut self, info: Info, room: Room) {
+        let identity = |mark: TimerMark| (mark.id, mark.serial);
+        match info.timer.map(identity) {
+            None if self.signals.contains(info.signal) && !info.signal.is_queued() => return,
+            None => {}
+            // A timer has one signal, which is queued even behind a standard signal that is pending (`send_sigqueue`).
+            Some(timer) => {
+                let is_same = |queued: &&mut Queued| queued.info.timer.map(identity) == Some(timer);
+                if let Some(queued) = self.infos.iter_mut().find(is_same) {
+                    queued.info = Info { timer: info.timer, ..queued.info.with_overrun(1) };
+                    return;
+                }
             }
         }
-        if self.signals.contains(info.signal) && !info.signal.is_queued() {
-            return;
-        }
         self.signals = self.signals.with(info.signal);
-        if self.has_room(&info, most) && fallible::reserve(&mut self.infos, 1).is_ok() {
-            self.infos.push_back(info);
+        if Self::has_room(&info, &room)
+            && fallible::reserve(&mut self.infos, 1).is_ok()
+            && room.account.signals.charge(usize::MAX)
+        {
+            self.infos.push_back(Queued { info, account: room.account });
         }
     }
 
     /// Returns the first pending signal in `allowed`.
     pub(crate) fn first(&self, allowed: SigSet) -> Option<Info> {
         let signal = self.signals.intersection(allowed).first()?;
-        let known = self.infos.iter().find(|info| info.signal == signal);
-        Some(known.copied().unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
+        let known = self.infos.iter().map(|queued| queued.info).find(|info| info.signal == signal);
+        Some(known.unwrap_or_else(|| Info::user(signal, SI_USER, 0, 0)))
     }
 
     /// Takes the first pending signal in `allowed`.
     pub(crate) fn take(&mut self, allowed: SigSet) -> Option<Info> {
         let info = self.first(allowed)?;
-        if let Some(position) = self.infos.iter().position(|other| other.signal == info.signal) {
+        if let Some(position) = self.infos.iter().position(|other| other.info.signal == info.signal) {
             self.infos.remove(position);
         }
-        if !self.infos.iter().any(|other| other.signal == info.signal) {
+        if !self.infos.iter().any(|other| other.info.signal == info.signal) {
             self.signals = self.signals.without(SigSet::EMPTY.with(info.signal));
         }
         Some(info)
@@ -160,7 +201,7 @@ impl Pending {
             return;
         }
         self.signals = self.signals.without(signals);
-        self.infos.retain(|info| !signals.contains(info.signal));
+        self.infos.retain(|queued| !signals.contains(queued.info.signal));
     }
 }
 
@@ -186,6 +227,8 @@ impl AltStack {
 pub(crate) struct ThreadSignals {
     /// Blocked signals.
     pub(crate) mask: SigSet,
+    /// Signals that are blocked but for the time of sigtimedwait(2): Linux's `real_blocked`.
+    pub(crate) awaited: SigSet,
     /// The mask that the next handler's return restores: sigsuspend(2), ppoll(2) and others like them.
     pub(crate) saved_mask: Option<SigSet>,
     pub(crate) pending: Pending,
@@ -202,6 +245,15 @@ pub(crate) struct ProcessSignals {
     /// The number of `SIGCONT`s sent: a stop signal that was taken before one has no effect after it.
     pub(crate) continues: u32,
     pub(crate) unreported: Option<Change>,
+    /// Whether a fault has ended the immunity of init, whose default no other signal reaches.
+    pub(crate) is_vulnerable: bool,
+}
+
+impl ThreadSignals {
+    /// Returns whether `signal` is blocked, or was when the thread began to wait for it.
+    pub(crate) fn blocks(&self, signal: Signal) -> bool {
+        self.mask.union(self.awaited).contains(signal)
+    }
 }
 
 impl ProcessSignals {
@@ -212,6 +264,7 @@ impl ProcessSignals {
             is_stopped: false,
             continues: 0,
             unreported: None,
+            is_vulnerable: false,
         }
     }
 

@@ -8,33 +8,38 @@ use super::super::exit;
 use super::super::limits::Resource;
 use super::super::process::{ExitStatus, Process};
 use super::super::thread::Thread;
+pub(crate) use super::pending::Room;
 use super::pending::{Info, ProcessSignals};
 use super::{action, job, signalfd};
 use rules::abi::signal::{SigSet, Signal};
+use rules::linux::signal::Receiver;
 
-/// Sends a signal to a process: any thread that does not block it may take it.
-pub(crate) fn to_process(process: &Arc<Process>, info: Info) {
+/// Sends a signal to a process: any thread that does not block it may take it. Returns whether it is kept.
+pub(crate) fn to_process(process: &Arc<Process>, info: Info) -> bool {
     let first = process.threads.lock().first().cloned();
-    let is_blocked = first.is_some_and(|thread| thread.signals.lock().mask.contains(info.signal));
-    if queue(process, info, is_blocked, |signals| signals.pending.add(info, most(process))) {
+    let is_blocked = first.is_some_and(|thread| thread.signals.lock().blocks(info.signal));
+    let is_queued = queue(process, info, is_blocked, |signals| signals.pending.add(info, room(process)));
+    if is_queued {
         offer(process, SigSet::EMPTY.with(info.signal));
     }
+    is_queued
 }
 
-/// Sends a signal to one thread.
-pub(crate) fn to_thread(thread: &Thread, info: Info) {
-    let is_blocked = thread.signals.lock().mask.contains(info.signal);
-    if queue(thread.process(), info, is_blocked, |_| {
-        thread.signals.lock().pending.add(info, most(thread.process()))
-    }) {
+/// Sends a signal to one thread. Returns whether it is kept.
+pub(crate) fn to_thread(thread: &Thread, info: Info) -> bool {
+    let is_blocked = thread.signals.lock().blocks(info.signal);
+    let is_queued = queue(thread.process(), info, is_blocked, |_| {
+        thread.signals.lock().pending.add(info, room(thread.process()));
+    });
+    if is_queued {
         thread.call_attention();
     }
+    is_queued
 }
 
-/// Returns how many signals may be pending for a process, or for one of its threads. Missing: Linux counts the pending
-/// signals of all processes of a user.
-pub(crate) fn most(process: &Process) -> u64 {
-    process.limits.soft(Resource::PendingSignals)
+/// Returns how many signals may be pending for the processes of the receiver's user.
+pub(crate) fn room(process: &Process) -> Room {
+    Room { account: process.account(), most: process.limits.soft(Resource::PendingSignals) }
 }
 
 /// Offers each of the process's pending `signals` to a thread. A thread that ignored one because another thread was to
@@ -61,7 +66,9 @@ fn queue(
     let (is_queued, was_continued) = {
         let mut signals = process.signals.lock();
         let was_continued = job::cancel(process, &mut signals, info.signal);
-        let is_kept = is_kept(process, &signals, info.signal, is_blocked);
+        let receiver = if process.is_init() { Receiver::Init } else { Receiver::Ordinary };
+        let disposition = signals.actions.get(info.signal).disposition();
+        let is_kept = disposition.keeps(info.signal, receiver, is_blocked);
         if is_kept && info.signal != Signal::KILL {
             add(&mut signals);
         }
@@ -94,24 +101,8 @@ pub(crate) fn fault(thread: &Thread, info: Info) {
             signals.actions.set(info.signal, act);
             own.mask = own.mask.without(SigSet::EMPTY.with(info.signal));
         }
-        own.pending.add(info, u64::MAX);
+        signals.is_vulnerable |= act.handler == action::DEFAULT;
+        own.pending.add(info, Room { most: u64::MAX, ..room(thread.process()) });
     }
     thread.call_attention();
-}
-
-/// Returns whether the signal is kept. A blocked one is, since its action may change before it is unblocked.
-fn is_kept(process: &Process, signals: &ProcessSignals, signal: Signal, is_blocked: bool) -> bool {
-    let handler = signals.actions.get(signal).handler;
-    if process.is_init() && handler == action::DEFAULT {
-        // A signal that init has no handler for is dropped.
-        return false;
-    }
-    if signal.is_absolute() || is_blocked {
-        return true;
-    }
-    match handler {
-        action::IGNORE => false,
-        action::DEFAULT => !signal.is_ignored_by_default(),
-        _ => true,
-    }
 }

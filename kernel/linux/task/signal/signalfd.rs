@@ -12,8 +12,7 @@ use rules::abi::signal::{SigSet, Signal};
 
 use super::super::process::Process;
 use super::super::thread::{self, Thread};
-use super::super::timer;
-use super::pending::Pending;
+use super::dequeue;
 use crate::core::object::signalfd::{self, PendingSignals};
 
 /// The pending signals of a thread and of its process.
@@ -33,24 +32,14 @@ pub(super) fn notify(process: &Process, signal: Signal) {
     }
 }
 
-impl ThreadPending {
-    /// Calls `look` with the thread's pending signals, then with the process's, until it returns a result.
-    fn find<R>(&self, mut look: impl FnMut(&mut Pending) -> Option<R>) -> Option<R> {
-        let mut shared = self.0.process().signals.lock();
-        let mut own = self.0.signals.lock();
-        look(&mut own.pending).or_else(|| look(&mut shared.pending))
-    }
-}
-
 impl PendingSignals for ThreadPending {
     fn current() -> Option<Self> {
         thread::current().map(Self)
     }
 
     fn has(&self, wanted: SigSet) -> bool {
-        let is_wanted =
-            |pending: &mut Pending| (!pending.signals().intersection(wanted).is_empty()).then_some(());
-        self.find(is_wanted).is_some()
+        let shared = self.0.process().signals.lock().pending.signals();
+        !self.0.signals.lock().pending.signals().union(shared).intersection(wanted).is_empty()
     }
 
     fn take(
@@ -58,20 +47,7 @@ impl PendingSignals for ThreadPending {
         wanted: SigSet,
         put: impl FnOnce(&[u8; RECORD_SIZE]) -> Result<(), Errno>,
     ) -> Option<Result<(), Errno>> {
-        let mut put = Some(put);
-        let taken = self.find(|pending| {
-            let info = pending.first(wanted)?;
-            // The first signal found ends the search.
-            if let Err(error) = put.take()?(&siginfo::record(&info.to_words())) {
-                return Some(Err(error));
-            }
-            pending.take(wanted).map(Ok)
-        })?;
-        Some(taken.map(|info| {
-            if let Some((id, overrun)) = info.of_timer() {
-                timer::note_delivered(self.0.process(), id, overrun);
-            }
-        }))
+        dequeue::take_if(&self.0, wanted, |info| put(&siginfo::record(&info.to_words())))
     }
 
     fn subscribe(&self, file: &Weak<SignalFd>) {

@@ -12,7 +12,7 @@ use rules::linux::abi::termios::{TCFLSH, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCOUT
 use rules::linux::pty::Line;
 use rules::linux::tty::Flush;
 
-use super::super::{TakeStep, Terminal, ioctl, session, take_all};
+use super::super::{TakeStep, Terminal, UNTHROTTLED, ioctl, session, take_all};
 use super::end::{PtyEnd, Side};
 use super::{PAIRS, Slave};
 use crate::core::event;
@@ -112,16 +112,21 @@ impl File for Master {
     }
 
     fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
-        let mut state = self.terminal().state.lock();
-        let state = &mut *state;
-        match &mut state.line {
-            Some(line) => line.read(&mut state.tty, to),
-            None => Poll::Ready(Err(Errno::EIO)),
+        let mut guard = self.terminal().state.lock();
+        let state = &mut *guard;
+        let Some(line) = &mut state.line else { return Poll::Ready(Err(Errno::EIO)) };
+        let had_news = line.has_news();
+        let read = line.read(&mut state.tty, to);
+        let is_drained = state.tty.unsent_bytes() <= UNTHROTTLED;
+        drop(guard);
+        if matches!(read, Poll::Ready(Ok(_))) && is_drained && !had_news {
+            self.terminal().state.notify(Events::OUT);
         }
+        read
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> Poll<Result<usize, Errno>> {
-        take_all(from, |from| {
+        let written = take_all(from, |from| {
             let mut state = self.terminal().state.lock();
             // The terminal of a master always has a line.
             let Some(line) = &mut state.line else { return TakeStep { count: 0, failed: true } };
@@ -133,7 +138,11 @@ impl File for Master {
             drop(state);
             self.terminal().deliver();
             TakeStep { count, failed }
-        })
+        });
+        if written.is_ready() {
+            self.terminal().state.notify(Side::Master.hide(Events::OUT));
+        }
+        written
     }
 
     fn write_extent(&self) -> WriteExtent {

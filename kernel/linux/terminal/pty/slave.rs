@@ -6,13 +6,14 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
+use pollee::Events;
 use rules::abi::errno::Errno;
 
 use super::super::Terminal;
 use super::end::{PtyEnd, Side};
 use crate::core::event;
 use crate::core::event::class::Class;
-use crate::core::file::traits::{File, WriteExtent};
+use crate::core::file::traits::{File, WaitPolicy, WriteExtent};
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 
@@ -70,6 +71,10 @@ impl File for Slave {
 
     fn pollable(&self) -> Option<&event::Pollable> {
         Some(&self.end)
+    }
+
+    fn wait_policy(&self, waits_for: Events) -> WaitPolicy {
+        self.terminal().wait_policy(waits_for)
     }
 
     fn bytes_readable(&self, offset: u64) -> Result<usize, Errno> {

@@ -11,6 +11,7 @@ use rules::machine::vma::{Area, Traits};
 use super::super::fault::{Access, FaultError};
 use super::super::layout::PAGE_SIZE;
 use super::{AddressSpace, Backing, State};
+use crate::machine::pause::pause_unless_killed;
 
 impl AddressSpace {
     /// Applies `advice` to `range`, which must be page-aligned.
@@ -30,24 +31,33 @@ impl AddressSpace {
             Advice::PopulateWrite => return self.populate(range, Access::Write).map_err(populate_error),
             _ => {}
         }
-        let mut state = self.state.lock();
-        let mut next = range.start;
-        while next < range.end {
-            let Some(area) = first_in(&state, next..range.end) else { break };
-            let part = area.start.max(next)..area.end.min(range.end);
-            check(area, advice)?;
-            self.follow(&mut state, part.clone(), advice)?;
-            next = part.end;
-        }
-        if state.areas.covers(range) { Ok(()) } else { Err(Errno::ENOMEM) }
+        let _layout = self.layout.lock();
+        self.for_each_stretch(range.clone(), |state, stretch| {
+            let mut next = stretch.start;
+            while next < stretch.end {
+                let Some(area) = first_in(state, next..stretch.end) else { break };
+                let part = area.start.max(next)..area.end.min(stretch.end);
+                check(area, advice)?;
+                self.follow(state, part.clone(), advice)?;
+                next = part.end;
+            }
+            Ok::<_, Errno>(())
+        })?;
+        if self.covers(range) { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
-    /// Faults in every page of `range`.
+    /// Faults in every page of `range`, unless the current thread must end.
     ///
     /// # Errors
     /// As [`Self::fault`]; the pages before the one that failed were populated.
     pub(crate) fn populate(&self, range: Range<usize>, access: Access) -> Result<(), FaultError> {
-        range.step_by(PAGE_SIZE).try_for_each(|page| self.fault(page, access))
+        for page in range.step_by(PAGE_SIZE) {
+            self.fault(page, access)?;
+            if pause_unless_killed().is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn follow(&self, state: &mut State, part: Range<usize>, advice: Advice) -> Result<(), Errno> {

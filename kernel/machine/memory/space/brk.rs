@@ -6,7 +6,7 @@ use rules::machine::abi::mman::Prot;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_up};
 use super::super::limits::Limits;
-use super::map::{Progress, Removed};
+use super::map::Removed;
 use super::{AddressSpace, MapRequest, Placement};
 
 /// The bounds of the heap; neither need be page-aligned.
@@ -27,6 +27,7 @@ impl AddressSpace {
     /// The end stays if `end` is before the heap's start, if another area is in the way, if a limit (`RLIMIT_DATA`,
     /// `RLIMIT_AS`) forbids it, or if only the emergency reserve is left.
     pub(crate) fn brk(&self, end: usize) -> usize {
+        let _layout = self.layout.lock();
         let mut state = self.state.lock();
         let heap = state.heap;
         let aligned = page_up(end).filter(|end| *end <= TASK_SIZE - PAGE_SIZE);
@@ -35,8 +36,11 @@ impl AddressSpace {
             return heap.end;
         }
         if new < old {
-            // The heap's areas are anonymous, so they may be dropped under the lock.
-            while let Progress::Again = self.remove(&mut state, new..old, &mut Removed::new()) {}
+            drop(state);
+            if self.unmap_pages(new..old).is_err() {
+                return heap.end;
+            }
+            state = self.state.lock();
         } else if new > old {
             // Linux keeps one page free behind the heap.
             if state.areas.overlapping(old..new + PAGE_SIZE).next().is_some() {

@@ -3,6 +3,9 @@
 //! Only pages that a fault could not find again are visited: written pages of private areas. Both spaces then share
 //! them write-protected, and the first write copies. Pages of files and shared memory are mapped again by faults,
 //! which map many at once.
+//!
+//! The copy is made a stretch at a time. What other threads of the parent write meanwhile may or may not be in it, as
+//! on any processor that does not flush its TLB for each page.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -10,17 +13,18 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ostd::mm::vm_space::VmQueriedItem;
 use ostd::mm::{PageFlags, VmSpace};
-use ostd::sync::SpinLock;
+use ostd::sync::{Mutex, SpinLock};
 use ostd::task::disable_preempt;
 use rules::abi::errno::Errno;
-use rules::machine::vma::{Area, Areas, Backing as _, Traits};
+use rules::machine::vma::{Area, Backing as _, Traits};
 
 use super::super::budget;
-use super::super::layout::PAGE_SIZE;
+use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::recycle::{self, Empty};
 use super::residency::{LEAF_SIZE, leaf_of};
 use super::table::{self, Table};
 use super::{AddressSpace, Backing, COST, State};
+use crate::machine::pause::{Killed, is_killed};
 
 /// Kernel heap that an area takes at most, in bytes. Nodes of the tree may be half empty, and their slots in the heap, too;
 /// 720 were measured.
@@ -30,40 +34,51 @@ impl AddressSpace {
     /// Makes a copy of this address space for a child.
     ///
     /// # Errors
-    /// `ENOMEM`: only the emergency reserve is left. The parent is unchanged.
+    /// `ENOMEM`: only the emergency reserve is left. `EINTR`: the current thread must end. The parent is unchanged.
     pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
         let grant = budget::grant(COST)?;
         let Empty { vm, residency } = recycle::take();
-        let mut state = self.state.lock();
-        let mut child = State { areas: Areas::default(), residency, heap: state.heap, lock_future: false };
-        let State { areas, residency, .. } = &mut *state;
+        let _layout = self.layout.lock();
         drop(grant);
-        // One page table for each of the parent's, and the levels above.
-        let tables = 2 * residency.table_count() * PAGE_SIZE;
-        let _grant = budget::grant(COST + tables + areas.count() * AREA_COST)?;
+        let (mut child, _grant) = {
+            let state = self.state.lock();
+            // One page table for each of the parent's, and the levels above.
+            let tables = 2 * state.residency.table_count() * PAGE_SIZE;
+            let grant = budget::grant(COST + tables + state.areas.count() * AREA_COST)?;
+            let areas = state.areas.inherited();
+            (State { areas, residency, heap: state.heap, lock_future: false }, grant)
+        };
         let mut write_protected = None;
-        child.areas = areas.inherited();
-        for area in areas.iter().filter(|area| has_pages_to_share(area)) {
-            for part in residency.populated(area.range()) {
-                let shared = share(self.table.vm(), &vm, part.clone());
-                child.residency.add(part.clone(), shared.pages);
-                if shared.write_protected {
-                    write_protected = Some(part);
+        let shared = self.for_each_stretch(0..TASK_SIZE, |state, stretch| {
+            let State { areas, residency, .. } = state;
+            for area in areas.overlapping(stretch.clone()).filter(|area| has_pages_to_share(area)) {
+                let range = area.start.max(stretch.start)..area.end.min(stretch.end);
+                for part in residency.populated(range) {
+                    let shared = share(self.table.vm(), &vm, part.clone());
+                    child.residency.add(part.clone(), shared.pages);
+                    if shared.write_protected {
+                        write_protected = Some(part);
+                    }
                 }
             }
-        }
+            is_killed()
+        });
         if let Some(part) = write_protected {
+            let _state = self.state.lock();
             self.table.settle_all(part.start);
         }
-        drop(state);
-        Ok(Arc::new(Self {
-            table: Table::new(vm),
+        let table = Table::new(vm);
+        let child = Arc::new(Self {
+            table,
             limits: self.limits.clone(),
             mmap_top: AtomicUsize::new(self.mmap_top.load(Ordering::Relaxed)),
             starved: AtomicBool::new(false),
             is_administrators: AtomicBool::new(self.is_administrators.load(Ordering::Relaxed)),
+            layout: Mutex::new(()),
             state: SpinLock::new(child),
-        }))
+        });
+        shared.map_err(|Killed| Errno::EINTR)?;
+        Ok(child)
     }
 }
 

@@ -10,7 +10,7 @@ use rules::machine::vma::{Area, Backing as _, Traits};
 use super::super::budget::{self, Grant};
 use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_down, page_up, user_range};
 use super::super::limits::Limits;
-use super::{AddressSpace, Backing, State};
+use super::{AddressSpace, Backing, State, stretch};
 
 /// `vm.max_map_count`: the most areas that an address space may have.
 const AREAS_MAX: usize = 65530;
@@ -23,7 +23,7 @@ const CUT_COST: usize = 4 * PAGE_SIZE;
 
 /// Areas that were removed under the lock, to be dropped without it: a file may go with one. When it is full, there may
 /// be more to remove, after these are dropped.
-pub(super) type Removed = heapless::Vec<Area<Backing>, 16>;
+pub(super) type Removed = heapless::Vec<Area<Backing>, { stretch::AREAS + 1 }>;
 
 /// How far a change came that removes areas.
 pub(super) enum Progress<T> {
@@ -84,8 +84,19 @@ impl AddressSpace {
     /// - `EPERM`: below `mmap_min_addr`;
     /// - `EEXIST`: [`Placement::IfFree`] and something is there.
     pub(crate) fn map(&self, request: MapRequest) -> Result<usize, Errno> {
+        let _layout = self.layout.lock();
+        if let Placement::Replacing(_) = request.placement {
+            let replaced = {
+                let mut state = self.state.lock();
+                let range = self.admit(&mut state, &request)?.0;
+                (state.stretch(range.clone()) != range).then_some(range)
+            };
+            if let Some(range) = replaced {
+                self.drain(range);
+            }
+        }
         loop {
-            // Dropped without the lock, at the end of each round.
+            // Dropped without the lock, at the end of each round: the last reference to a file may be among it.
             let mut replaced = Removed::new();
             if let Progress::Done(start) = self.map_locked(&mut self.state.lock(), &request, &mut replaced)? {
                 return Ok(start);
@@ -108,23 +119,31 @@ impl AddressSpace {
     /// - `EINVAL`: `start` is not at a page's start, the length is zero, or the range leaves user space;
     /// - `ENOMEM`: cutting an area in two would make too many, or needs more memory than there is.
     ///
-    /// It needs memory for a cut alone. Areas go in batches, between which other threads may map something there.
+    /// It needs memory for a cut alone.
     pub(crate) fn unmap(&self, start: usize, len: usize) -> Result<(), Errno> {
         let len = page_up(len).filter(|len| *len != 0).ok_or(Errno::EINVAL)?;
         let range = user_range(start, len).ok_or(Errno::EINVAL)?;
         if page_down(start) != start {
             return Err(Errno::EINVAL);
         }
-        loop {
+        let _layout = self.layout.lock();
+        self.unmap_pages(range)
+    }
+
+    /// Unmaps a range of whole pages; the caller holds `layout`.
+    ///
+    /// # Errors
+    /// Nothing was unmapped. `ENOMEM`: cutting an area in two would make too many, or needs more memory than there is.
+    pub(super) fn unmap_pages(&self, range: Range<usize>) -> Result<(), Errno> {
+        let cut = self.state.lock().grant_cut(&range)?;
+        let Ok(()) = self.for_each_stretch(range, |state, stretch| {
             let mut removed = Removed::new();
-            let mut state = self.state.lock();
-            let _cut = state.grant_cut(&range)?;
-            let progress = self.remove(&mut state, range.clone(), &mut removed);
-            drop(state);
-            if let Progress::Done(()) = progress {
-                return Ok(());
-            }
-        }
+            // A stretch has no more areas than there is room for.
+            let _ = self.remove(state, stretch, &mut removed);
+            Ok::<_, core::convert::Infallible>(removed)
+        });
+        drop(cut);
+        Ok(())
     }
 
     /// Makes a mapping under the lock; what it replaces is in `replaced` afterwards.
@@ -134,13 +153,28 @@ impl AddressSpace {
         request: &MapRequest,
         replaced: &mut Removed,
     ) -> Result<Progress<usize>, Errno> {
-        let &MapRequest { placement, len, prot, max_prot, mut traits, ref backing } = request;
-        if len == 0 {
+        let (range, _grant) = self.admit(state, request)?;
+        let &MapRequest { placement, prot, max_prot, mut traits, ref backing, .. } = request;
+        if let Placement::Replacing(_) = placement
+            && let Progress::Again = self.remove(state, range.clone(), replaced)
+        {
+            return Ok(Progress::Again);
+        }
+        traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
+        let (start, end) = (range.start, range.end);
+        state.areas.insert(Area { start, end, prot, max_prot, traits, backing: backing.clone() });
+        Ok(Progress::Done(start))
+    }
+
+    /// Checks whether the mapping can be made now, and returns where, with what it needs.
+    fn admit(&self, state: &mut State, request: &MapRequest) -> Result<(Range<usize>, Grant), Errno> {
+        let MapRequest { placement, len, prot, traits, backing, .. } = request;
+        if *len == 0 {
             return Err(Errno::EINVAL);
         }
-        let len = page_up(len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
-        let _grant = budget::grant(COST)?;
-        let range = self.place(state, placement, len)?;
+        let len = page_up(*len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
+        let grant = budget::grant(COST)?;
+        let range = self.place(state, *placement, len)?;
         let private_writable =
             backing.is_private() && prot.contains(Prot::WRITE) && !traits.contains(Traits::GROWS_DOWN);
         let replaces = matches!(placement, Placement::Replacing(_));
@@ -149,13 +183,7 @@ impl AddressSpace {
         if state.areas.count() >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
-        if replaces && let Progress::Again = self.remove(state, range.clone(), replaced) {
-            return Ok(Progress::Again);
-        }
-        traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
-        let (start, end) = (range.start, range.end);
-        state.areas.insert(Area { start, end, prot, max_prot, traits, backing: backing.clone() });
-        Ok(Progress::Done(start))
+        Ok((range, grant))
     }
 
     /// Removes a range from the areas and the page table, as far as there is room in `removed`.

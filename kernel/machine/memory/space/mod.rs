@@ -2,9 +2,11 @@
 //!
 //! Owns: the areas (rules in `rules::machine::vma`), the page table, the count of resident pages, the heap's ends.
 //! Not here: which process has it (task), files (fs), copies to and from user memory (user).
-//! Lock: one spin lock over all of it. Page faults take it while locks of ranks 1 to 3 are held, so nothing under it
+//! Locks: one spin lock over all of it. Page faults take it while locks of ranks 1 to 3 are held, so nothing under it
 //! sleeps or touches user memory. Under it come OSTD's page-table locks and then the locks of
-//! [`Pages`](super::pages::Pages).
+//! [`Pages`](super::pages::Pages). Calls that change ranges work on a [stretch](stretch) at a time and pause between two;
+//! the mutex `layout`, which is locked first, keeps other such calls out meanwhile, but no page fault.
+//! Why: decision 0119.
 //! Source: mmap(2), brk(2), mremap(2), madvise(2); Linux 6.1 mm/.
 
 mod advise;
@@ -14,6 +16,7 @@ mod fault;
 mod fork;
 mod identity;
 mod lock;
+mod locked;
 mod lookup;
 mod map;
 mod mincore;
@@ -22,13 +25,14 @@ mod recycle;
 mod remap;
 mod residency;
 mod statistics;
+mod stretch;
 mod table;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ostd::mm::VmSpace;
-use ostd::sync::SpinLock;
+use ostd::sync::{Mutex, SpinLock};
 use rules::abi::errno::Errno;
 use rules::machine::vma::Areas;
 use spin::Once;
@@ -61,6 +65,8 @@ pub(crate) struct AddressSpace {
     starved: AtomicBool,
     /// Whether its process may use the administrator's reserve.
     is_administrators: AtomicBool,
+    /// Held by a call that changes a range.
+    layout: Mutex<()>,
     state: SpinLock<State>,
 }
 
@@ -103,6 +109,7 @@ impl AddressSpace {
             mmap_top: AtomicUsize::new(mmap_top),
             starved: AtomicBool::new(false),
             is_administrators: AtomicBool::new(false),
+            layout: Mutex::new(()),
             state: SpinLock::new(state),
         })
     }

@@ -18,15 +18,16 @@ impl AddressSpace {
     ///   that becomes writable goes over `RLIMIT_DATA`;
     /// - `EACCES`: a shared mapping of a file that is not open for writing cannot become writable.
     pub(crate) fn protect(&self, range: Range<usize>, prot: Prot) -> Result<(), Errno> {
-        let mut state = self.state.lock();
-        let _cut = state.grant_cut(&range)?;
-        let (end, result) = self.changeable(&state, &range, prot);
-        if range.start < end {
-            let changed = range.start..end;
-            let State { areas, residency, .. } = &mut *state;
-            areas.update(changed.clone(), |area| area.prot = prot);
-            self.table.protect(residency, changed, prot);
-        }
+        let _layout = self.layout.lock();
+        let (_cut, (end, result)) = {
+            let state = self.state.lock();
+            (state.grant_cut(&range)?, self.changeable(&state, &range, prot))
+        };
+        let Ok(()) = self.for_each_stretch(range.start..end, |State { areas, residency, .. }, stretch| {
+            areas.update(stretch.clone(), |area| area.prot = prot);
+            self.table.protect(residency, stretch, prot);
+            Ok::<_, core::convert::Infallible>(())
+        });
         result
     }
 

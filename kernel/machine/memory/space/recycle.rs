@@ -58,10 +58,8 @@ pub(super) fn give(mut empty: Empty) {
         && residency.built() <= BUILT_MAX
         && budget::available() >= SCARCE_BYTES;
     if !small {
-        // A page table that is active on no CPU is freed as a whole when `vm` is dropped.
-        if Arc::strong_count(vm) > 1 {
-            table::clear(vm, residency);
-        }
+        // When `vm` is dropped, OSTD frees what is left at once, however long that takes.
+        table::clear(vm, residency);
         return;
     }
     let parts: heapless::Vec<_, TABLES_MAX> = residency.populated(0..TASK_SIZE).take(TABLES_MAX).collect();

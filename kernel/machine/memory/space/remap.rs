@@ -10,7 +10,6 @@ use rules::machine::vma::{Area, Backing as _, Traits};
 
 use super::super::budget;
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_down, user_range};
-use super::map::{Progress, Removed};
 use super::{AddressSpace, Backing, Placement, State};
 
 /// Where a mapping may be moved when it is resized.
@@ -51,54 +50,31 @@ impl AddressSpace {
         if page_down(start) != start || new_len == 0 {
             return Err(Errno::EINVAL);
         }
-        let old = start..start.saturating_add(old_len);
-        loop {
-            // The removed areas are dropped after the lock is released.
-            let mut dropped = Removed::new();
-            let mut state = self.state.lock();
-            let progress = self.remap_locked(&mut state, old.clone(), new_len, to, &mut dropped);
-            drop(state);
-            if let Progress::Done(addr) = progress? {
-                return Ok(addr);
-            }
-        }
-    }
-
-    fn remap_locked(
-        &self,
-        state: &mut State,
-        mut old: Range<usize>,
-        new_len: usize,
-        to: Move,
-        dropped: &mut Removed,
-    ) -> Result<Progress<usize>, Errno> {
-        state.areas.at(old.start).ok_or(Errno::EFAULT)?;
+        let _layout = self.layout.lock();
+        let mut old = start..start.saturating_add(old_len);
+        self.state.lock().areas.at(old.start).ok_or(Errno::EFAULT)?;
         let fixed = match to {
             Move::To(addr) | Move::LeavingTo(addr) => Some(target(&old, addr, new_len)?),
             Move::Never | Move::IfNeeded | Move::Leaving(_) => None,
         };
         if let Some(target) = &fixed {
-            let _cut = state.grant_cut(target)?;
-            if let Progress::Again = self.remove(state, target.clone(), dropped) {
-                return Ok(Progress::Again);
-            }
+            self.unmap_pages(target.clone())?;
         }
         if old.len() > new_len {
             let tail = old.start + new_len..old.end;
-            let _cut = state.grant_cut(&tail)?;
-            if let Progress::Again = self.remove(state, tail.clone(), dropped) {
-                return Ok(Progress::Again);
-            }
+            self.unmap_pages(tail.clone())?;
             old.end = tail.start;
         }
         if old.len() == new_len && matches!(to, Move::Never | Move::IfNeeded) {
-            return Ok(Progress::Done(old.start));
+            return Ok(old.start);
         }
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
         let _grant = budget::grant(4 * PAGE_SIZE)?;
         let area = self.check_resize(state, &old, new_len, to)?;
         let extendable = matches!(to, Move::Never | Move::IfNeeded) && old.end == area.end;
         if extendable && self.extend(state, &area, old.start + new_len) {
-            return Ok(Progress::Done(old.start));
+            return Ok(old.start);
         }
         let target = match (to, fixed) {
             (Move::Never, _) => return Err(Errno::ENOMEM),
@@ -108,10 +84,13 @@ impl AddressSpace {
                 self.place(state, Placement::Anywhere(0), new_len)?
             }
         };
+        let _cut = state.grant_cut(&old)?;
+        let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
+        let _tables = budget::grant(tables * PAGE_SIZE)?;
+        drop(guard);
         let start = target.start;
-        let stays = matches!(to, Move::Leaving(_) | Move::LeavingTo(_));
-        self.relocate(state, area, old, target, if stays { None } else { Some(dropped) })?;
-        Ok(Progress::Done(start))
+        self.relocate(&area, old, target, matches!(to, Move::Leaving(_) | Move::LeavingTo(_)));
+        Ok(start)
     }
 
     /// Checks that the area of `old` can get `new_len` bytes, there or elsewhere, and returns the area.
@@ -152,32 +131,32 @@ impl AddressSpace {
         free
     }
 
-    /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that.
+    /// Moves the pages of `old`, a part of `area`, to the free range `target`, and maps that, a stretch at a time.
     ///
-    /// The old areas are added to `dropped`; without it, the old range stays mapped, but empty.
-    fn relocate(
-        &self,
-        state: &mut State,
-        area: Area<Backing>,
-        old: Range<usize>,
-        target: Range<usize>,
-        dropped: Option<&mut Removed>,
-    ) -> Result<(), Errno> {
-        let _cut = state.grant_cut(&old)?;
-        let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
-        let _tables = budget::grant(tables * PAGE_SIZE)?;
-        let backing = area.backing.advanced(old.start - area.start);
-        let new = Area { start: target.start, end: target.end, backing, ..area };
-        if !old.is_empty() {
-            self.table.relocate(&mut state.residency, old.clone(), target.start);
-        }
-        match dropped {
-            // The old range is in one area. Of what was removed before, there is room for one more.
-            Some(dropped) => dropped.extend(state.areas.remove_first(old)),
-            None => state.areas.update(old, |area| area.traits -= Traits::LOCKED),
-        }
-        state.areas.insert(new);
-        Ok(())
+    /// If the old area `stays`, it is empty afterwards, and not locked.
+    fn relocate(&self, area: &Area<Backing>, old: Range<usize>, target: Range<usize>, stays: bool) {
+        // Maps the part of the target from `to` to `end`; the parts join.
+        let map = |state: &mut State, to: usize, end: usize| {
+            if to < end {
+                let offset = old.start - area.start + (to - target.start);
+                let backing = area.backing.advanced(offset);
+                state.areas.insert(Area { start: to, end, backing, ..area.clone() });
+            }
+        };
+        let Ok(()) = self.for_each_stretch(old.clone(), |state, stretch| {
+            let to = target.start + (stretch.start - old.start);
+            self.table.relocate(&mut state.residency, stretch.clone(), to);
+            let removed = if stays {
+                state.areas.update(stretch.clone(), |area| area.traits -= Traits::LOCKED);
+                None
+            } else {
+                // The old range is in one area.
+                state.areas.remove_first(stretch.clone())
+            };
+            map(state, to, to + stretch.len());
+            Ok::<_, core::convert::Infallible>(removed)
+        });
+        map(&mut self.state.lock(), target.start + old.len(), target.end);
     }
 }
 

@@ -162,13 +162,14 @@ impl Residency {
         Some(first..leaf_end(last))
     }
 
-    /// Forgets the empty tables if there are too many, and returns them for the caller to take down. If the list is
-    /// full, there may be more.
-    pub(super) fn take_idle(&mut self) -> heapless::Vec<usize, { 2 * IDLE_MAX }> {
+    /// Forgets the empty tables of `range` if there are too many in all, and returns them for the caller to take down.
+    /// If the list is full, there may be more.
+    pub(super) fn take_idle(&mut self, range: Range<usize>) -> heapless::Vec<usize, { 2 * IDLE_MAX }> {
         let mut taken = heapless::Vec::new();
         if self.totals.idle > IDLE_MAX {
-            let idle = self.leaves.extract_if(.., |_, leaf| leaf.pages == 0).map(|(leaf, _)| leaf);
-            taken.extend(idle.take(2 * IDLE_MAX));
+            let first = leaf_of(range.start);
+            let leaves = self.leaves.extract_if(first..range.end.max(first), |_, leaf| leaf.pages == 0);
+            taken.extend(leaves.map(|(leaf, _)| leaf).take(2 * IDLE_MAX));
             self.totals.idle -= taken.len();
         }
         taken

@@ -20,6 +20,7 @@ use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::super::reclaim;
 use super::lookup::{Kept, Lookup};
 use super::residency::{LEAF_SIZE, Residency, leaf_end, leaf_of};
+use crate::machine::pause::pause;
 
 /// How many pages are unmapped at once where they are unmapped one by one.
 const PIECE: usize = 64;
@@ -91,6 +92,7 @@ impl Table {
 
     /// Unmaps the pages in `range`, which must be page-aligned.
     pub(super) fn unmap(&self, residency: &mut Residency, range: Range<usize>) {
+        let idle = range.clone();
         let first_whole = leaf_of(range.start + LEAF_SIZE - 1);
         let last_whole = leaf_of(range.end);
         if first_whole >= last_whole {
@@ -104,11 +106,11 @@ impl Table {
             self.unmap_part(residency, last_whole..range.end);
         }
         loop {
-            let idle = residency.take_idle();
-            for leaf in &idle {
+            let taken = residency.take_idle(idle.clone());
+            for leaf in &taken {
                 take_down(&self.vm, *leaf..leaf_end(*leaf), |_| ());
             }
-            if !idle.is_full() {
+            if !taken.is_full() {
                 return;
             }
         }
@@ -222,12 +224,26 @@ pub(super) fn cursor<'a>(
     vm.cursor_mut(guard, &range).expect("ranges of areas are page-aligned and in user space")
 }
 
-/// Unmaps everything in a page table that is no longer used, and frees its leaf tables.
+/// Unmaps everything in a page table that is no longer used, and frees its leaf tables. Pauses now and then, where
+/// the caller holds no spin lock.
 pub(super) fn clear(vm: &VmSpace, residency: &mut Residency) {
-    let Some(range) = residency.tables(0..TASK_SIZE) else { return };
-    take_down(vm, range.clone(), |_| ());
-    reclaim::note_unmapped(residency.pages());
-    residency.forget(range);
+    /// As many as take 100 microseconds.
+    const PAGES: usize = 32;
+    loop {
+        let Some(part) = residency.populated(0..TASK_SIZE).next() else { break };
+        for start in part.clone().step_by(PAGES * PAGE_SIZE) {
+            let guard = disable_preempt();
+            let part = start..part.end.min(start + PAGES * PAGE_SIZE);
+            let pages = cursor(vm, &guard, part.clone()).unmap(part.len());
+            residency.subtract(part.start, pages);
+            reclaim::note_unmapped(pages);
+            drop(guard);
+            pause();
+        }
+        let leaf = leaf_of(part.start);
+        take_down(vm, leaf..leaf_end(leaf), |_| ());
+        residency.forget(leaf..leaf_end(leaf));
+    }
 }
 
 /// Frees the leaf tables in `range`; returns how many pages were mapped there.

@@ -57,7 +57,7 @@ for_each_policy! {
         assert_eq!(file.poll(WANTED), Events::HUP);
     }
 
-    fn a_watcher_is_woken_by_what_it_is_interested_in_and_by_nothing_else(new) {
+    fn only_events_of_its_interest_wake_a_watcher(new) {
         let file = new();
         let sleeper = Sleeper::new();
         let mut poller = Poller::new(Arc::clone(&sleeper));
@@ -103,7 +103,7 @@ for_each_policy! {
         assert_eq!(Arc::strong_count(&sleeper), 1);
     }
 
-    fn every_shared_and_one_exclusive_watcher_hears_of_an_event(new) {
+    fn an_event_wakes_every_shared_and_one_exclusive_watcher(new) {
         let file = new();
         let sleepers: Vec<_> = (0..40).map(|_| Sleeper::new()).collect();
         let tokens: Vec<_> = sleepers
@@ -119,6 +119,23 @@ for_each_policy! {
         for (nr, is_woken) in woken.into_iter().enumerate() {
             assert_eq!(is_woken, nr % 2 == 0 || nr == 1, "watcher {nr}");
         }
+        for token in tokens {
+            file.unregister(token);
+        }
+    }
+
+    fn one_event_wakes_one_exclusive_watcher_by_either_of_its_names(new) {
+        let file = new();
+        let sleepers = [(); 2].map(|()| Sleeper::new());
+        let tokens = [Events::IN, Events::RDNORM].into_iter().zip(&sleepers).map(|(interest, sleeper)| {
+            file.register(Watcher::Task(Arc::clone(sleeper)), interest, WakeMode::Exclusive).unwrap().0
+        });
+        let tokens: Vec<_> = tokens.collect();
+        let mut guard = file.lock();
+        guard.items = 1;
+        guard.raise(Events::READABLE);
+        drop(guard);
+        assert_eq!(sleepers.each_ref().map(|sleeper| sleeper.take_wake()), [true, false]);
         for token in tokens {
             file.unregister(token);
         }
@@ -167,7 +184,7 @@ for_each_policy! {
         }
     }
 
-    fn a_chosen_watcher_that_leaves_passes_on_what_is_still_there(new) {
+    fn a_chosen_watcher_that_leaves_hands_on_an_event_that_is_left(new) {
         let file = new();
         let (first, second) = (Sleeper::new(), Sleeper::new());
         let one = Registration::new(&*file, Arc::clone(&first), WANTED, WakeMode::Exclusive).unwrap();
@@ -180,7 +197,7 @@ for_each_policy! {
         assert!(second.take_wake());
     }
 
-    fn a_chosen_watcher_that_used_the_event_wakes_nobody(new) {
+    fn a_chosen_watcher_that_used_the_event_wakes_no_other(new) {
         let file = new();
         let (first, second) = (Sleeper::new(), Sleeper::new());
         let one = Registration::new(&*file, Arc::clone(&first), WANTED, WakeMode::Exclusive).unwrap();
@@ -263,7 +280,7 @@ for_each_policy! {
         assert_eq!(Arc::strong_count(&sleeper), 1);
     }
 
-    fn a_persistent_registration_hears_what_its_last_wait_asked_for(new) {
+    fn a_persistent_registration_has_the_interest_of_its_last_wait(new) {
         let file = new();
         let sleeper = Sleeper::new();
         let mut epochs = WaitEpochs::new(Arc::clone(&sleeper));

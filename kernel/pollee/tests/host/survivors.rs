@@ -5,7 +5,7 @@
 //! | `List::exclusive_tasks` → 0 | `an_exclusive_event_goes_past_a_list_on_which_no_task_waits` in `behaviour` |
 //! | `List::visit` without its bound | `a_walk_ends_although_the_woken_register_again` |
 //! | `ReadinessWord::with_events` → the default | `stateful_caches_from_birth` |
-//! | `ReadinessHeader::events` → `None` | `the_header_says_what_a_poll_has_cached` |
+//! | `ReadinessHeader::events` → `None` | `the_header_has_the_events_that_a_poll_cached` |
 //! | `Pollable::header` → `None` | the same |
 //! | `Batch::is_empty` → `true` | `a_batch_with_an_entry_is_not_empty`; in `ReadyList::take` it is equivalent: it only caches early |
 
@@ -92,7 +92,7 @@ fn stateful_caches_from_birth() {
 }
 
 #[test]
-fn the_header_says_what_a_poll_has_cached() {
+fn the_header_has_the_events_that_a_poll_cached() {
     fn seen<H: Host<Class = ()>>() -> Option<Events> {
         let file = Locked::<Flag, H>::from(Flag { is_up: true });
         file.poll(Events::IN);

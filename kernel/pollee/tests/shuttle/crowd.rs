@@ -82,7 +82,7 @@ fn each_item_finds_a_taker<P: Policy>() {
 }
 
 /// A dozen watchers hear of the end although some leave, and some come again, while they are being told.
-fn everybody_hears_of_the_end<P: Policy>() {
+fn the_end_wakes_all_waiters<P: Policy>() {
     let file = file::<P>();
     let mut threads: Vec<_> = (0..10)
         .map(|_| {
@@ -123,11 +123,11 @@ fn each_item_finds_a_taker_under_stateless() {
 }
 
 #[test]
-fn everybody_hears_of_the_end_under_hybrid() {
-    check(everybody_hears_of_the_end::<Hybrid>);
+fn the_end_wakes_all_waiters_under_hybrid() {
+    check(the_end_wakes_all_waiters::<Hybrid>);
 }
 
 #[test]
-fn everybody_hears_of_the_end_under_stateless() {
-    check(everybody_hears_of_the_end::<Stateless>);
+fn the_end_wakes_all_waiters_under_stateless() {
+    check(the_end_wakes_all_waiters::<Stateless>);
 }

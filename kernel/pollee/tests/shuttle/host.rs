@@ -46,6 +46,10 @@ impl Sleeper {
         Arc::new(Self { is_woken: Mutex::new(false), changed: Condvar::new() })
     }
 
+    pub(crate) fn is_woken(&self) -> bool {
+        *self.is_woken.lock().unwrap()
+    }
+
     pub(crate) fn wait(&self) {
         let mut is_woken = self.is_woken.lock().unwrap();
         while !std::mem::take(&mut *is_woken) {

@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use pollee::ready_list::{Batch, Settle};
 use pollee::{
-    Events, Hybrid, Locked, Policy, Readiness, ReadinessSource, ReadyList, Recheck, Stateful, Stateless,
-    WaitTarget, WakeMode, wait_events_after_try,
+    Events, Hybrid, Locked, Policy, Readiness, ReadinessSource, ReadyList, Recheck, Registration, Sleep,
+    Stateful, Stateless, WaitTarget, WakeMode, WakeReason, wait_events, wait_events_after_try,
 };
 use shuttle::thread;
 
@@ -131,7 +131,7 @@ fn level_triggered_items_are_all_taken<P: Policy>() {
 }
 
 /// Edge-triggered waiters drain what they are told of; nothing stays behind.
-fn edges_are_enough_for_those_who_drain<P: Policy>() {
+fn edges_suffice_for_waiters_that_drain<P: Policy>() {
     let instance = Instance::<P>::new(2, Settle::Gone);
     let putters = [0, 1, 0, 1].map(|nr| {
         let instance = Arc::clone(&instance);
@@ -150,7 +150,7 @@ fn edges_are_enough_for_those_who_drain<P: Policy>() {
 }
 
 /// A list in a list: a waiter on the outer one hears of every event of the inner one's files.
-fn an_outer_list_hears_of_inner_events<P: Policy>() {
+fn an_outer_list_is_notified_of_inner_events<P: Policy>() {
     let instance = Instance::<P>::new(2, Settle::Gone);
     let key = instance.outer.open().unwrap();
     let source = pollee::Pollable::source(&*instance.ready);
@@ -173,6 +173,79 @@ fn an_outer_list_hears_of_inner_events<P: Policy>() {
     drop(source.unregister(token));
 }
 
+/// A thread whose time is up as soon as it sleeps.
+struct Impatient(Arc<Sleeper>);
+
+impl<P: Policy> Sleep<Shuttle<P>> for Impatient {
+    type Deadline = ();
+
+    fn task(&self) -> Arc<Sleeper> {
+        Arc::clone(&self.0)
+    }
+
+    fn sleep(&self, _: Option<()>) -> WakeReason {
+        WakeReason::TimedOut
+    }
+
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Two instances watch one file exclusively, and the waiter of the first gives up. Either it reports the item, or the
+/// waiter of the second is woken.
+fn an_exclusive_event_is_not_left_with_a_waiter_that_gives_up<P: Policy>() {
+    let file: Arc<File<P>> = Arc::new(File::new((), Counter(0)));
+    let [first, second] = [(); 2].map(|()| {
+        let ready: Arc<ReadyList<Shuttle<P>>> = Arc::new(ReadyList::new(()));
+        let key = ready.open().unwrap();
+        let _registered = file.register(ready.entry(key), Events::IN, WakeMode::Exclusive).unwrap();
+        ready
+    });
+    let told = Sleeper::new();
+    let waiting = Registration::new(&*second, Arc::clone(&told), Events::IN, WakeMode::Handoff).unwrap();
+    let impatient = {
+        let file = Arc::clone(&file);
+        thread::spawn(move || {
+            let scan = || {
+                let (mut start, mut batch) = (None, Batch::new());
+                first.take(&mut start, 1, &mut batch);
+                let Some((_, settle)) = batch.iter_mut().next() else { return Poll::Pending };
+                let is_ready = !file.poll(Events::IN).is_empty();
+                *settle = if is_ready { Settle::Back } else { Settle::Gone };
+                first.settle(&batch);
+                if is_ready { Poll::Ready(()) } else { Poll::Pending }
+            };
+            let target = WaitTarget {
+                file: &*first,
+                interest: Events::IN,
+                mode: WakeMode::Handoff,
+                recheck: Recheck::Readiness,
+            };
+            wait_events(&Impatient(Sleeper::new()), target, Some(()), scan).is_ok()
+        })
+    };
+    let putter = thread::spawn(move || {
+        let mut guard = file.lock();
+        guard.0 += 1;
+        guard.raise(Events::IN);
+    });
+    putter.join().unwrap();
+    let is_found = impatient.join().unwrap();
+    assert!(is_found || told.is_woken(), "nobody knows of the item");
+    drop(waiting);
+}
+
+#[test]
+fn an_exclusive_event_is_not_left_with_a_waiter_that_gives_up_under_hybrid() {
+    check(an_exclusive_event_is_not_left_with_a_waiter_that_gives_up::<Hybrid>);
+}
+
+#[test]
+fn an_exclusive_event_is_not_left_with_a_waiter_that_gives_up_under_stateless() {
+    check(an_exclusive_event_is_not_left_with_a_waiter_that_gives_up::<Stateless>);
+}
+
 #[test]
 fn level_triggered_items_are_all_taken_under_hybrid() {
     check(level_triggered_items_are_all_taken::<Hybrid>);
@@ -189,16 +262,16 @@ fn level_triggered_items_are_all_taken_under_stateless() {
 }
 
 #[test]
-fn edges_are_enough_for_those_who_drain_under_hybrid() {
-    check(edges_are_enough_for_those_who_drain::<Hybrid>);
+fn edges_suffice_for_waiters_that_drain_under_hybrid() {
+    check(edges_suffice_for_waiters_that_drain::<Hybrid>);
 }
 
 #[test]
-fn edges_are_enough_for_those_who_drain_under_stateless() {
-    check(edges_are_enough_for_those_who_drain::<Stateless>);
+fn edges_suffice_for_waiters_that_drain_under_stateless() {
+    check(edges_suffice_for_waiters_that_drain::<Stateless>);
 }
 
 #[test]
-fn an_outer_list_hears_of_inner_events_under_hybrid() {
-    check(an_outer_list_hears_of_inner_events::<Hybrid>);
+fn an_outer_list_is_notified_of_inner_events_under_hybrid() {
+    check(an_outer_list_is_notified_of_inner_events::<Hybrid>);
 }

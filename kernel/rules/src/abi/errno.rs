@@ -96,6 +96,8 @@ pub enum Errno {
     EPROTO = 71,
     /// Value too large for defined data type.
     EOVERFLOW = 75,
+    /// Accessing a corrupted shared library.
+    ELIBBAD = 80,
     /// Socket operation on non-socket.
     ENOTSOCK = 88,
     /// Destination address required.

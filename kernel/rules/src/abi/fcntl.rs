@@ -37,6 +37,20 @@ pub enum Command {
     SetLock(LockOwner),
     /// `F_SETLKW` and `F_OFD_SETLKW`.
     SetLockWait(LockOwner),
+    /// `F_SETOWN`.
+    SetOwner,
+    /// `F_GETOWN`.
+    GetOwner,
+    /// `F_SETSIG`.
+    SetSignal,
+    /// `F_GETSIG`.
+    GetSignal,
+    /// `F_SETOWN_EX`.
+    SetOwnerEx,
+    /// `F_GETOWN_EX`.
+    GetOwnerEx,
+    /// `F_GETOWNER_UIDS`.
+    GetOwnerUsers,
     /// `F_GETLEASE`.
     GetLease,
     /// `F_SETPIPE_SZ`.
@@ -53,7 +67,7 @@ impl Command {
     /// Returns the meaning of `raw`.
     ///
     /// # Errors
-    /// `EINVAL`: unknown, or about signals and leases, which no file here has.
+    /// `EINVAL`: unknown, or about leases, which no file here has.
     pub const fn parse(raw: u32) -> Result<Self, Errno> {
         Ok(match raw {
             0 => Self::Duplicate,
@@ -64,6 +78,13 @@ impl Command {
             5 => Self::GetLock(LockOwner::Process),
             6 => Self::SetLock(LockOwner::Process),
             7 => Self::SetLockWait(LockOwner::Process),
+            8 => Self::SetOwner,
+            9 => Self::GetOwner,
+            10 => Self::SetSignal,
+            11 => Self::GetSignal,
+            15 => Self::SetOwnerEx,
+            16 => Self::GetOwnerEx,
+            17 => Self::GetOwnerUsers,
             36 => Self::GetLock(LockOwner::Description),
             37 => Self::SetLock(LockOwner::Description),
             38 => Self::SetLockWait(LockOwner::Description),

@@ -14,6 +14,14 @@ pub const FIOASYNC: u32 = 0x5452;
 pub const FIONREAD: u32 = 0x541b;
 /// How many bytes of a socket the peer has not acknowledged.
 pub const SIOCOUTQ: u32 = 0x5411;
+/// Makes a process or a group the owner of a socket.
+pub const FIOSETOWN: u32 = 0x8901;
+/// The same.
+pub const SIOCSPGRP: u32 = 0x8902;
+/// Who owns a socket.
+pub const FIOGETOWN: u32 = 0x8903;
+/// The same.
+pub const SIOCGPGRP: u32 = 0x8904;
 /// When the last packet came.
 pub const SIOCGSTAMP: u32 = 0x8906;
 /// The same, with nanoseconds.

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_for_nval() {
+    fn nval_is_never_asked_for() {
         let pollfd = PollFd { fd: 0, events: super::POLLNVAL | 0x2001, revents: 0 };
         assert_eq!(pollfd.interest(), Events::IN | Events::RDHUP | Events::ALWAYS);
     }

@@ -25,7 +25,8 @@ pub enum EventFdMode {
 /// The state of an eventfd.
 #[derive(Debug)]
 pub struct EventFd {
-    count: u64,
+    /// What was written and not read.
+    pub count: u64,
     mode: EventFdMode,
 }
 

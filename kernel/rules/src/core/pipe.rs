@@ -1,24 +1,26 @@
 //! A bounded byte queue between readers and writers, in slots of a page each.
 //!
 //! Owns: the bytes, the counts of open ends.   Not here: sleeping (the wait loop), SIGPIPE (`core/syscall/write`),
-//! the events of each end (`core/object/pipe`).
+//! the
+//! events of each end (`core/object/pipe`), the copies (`slot`).
 //! Invariant: no slot is empty; slots ≤ capacity; a write of at most `PIPE_BUF` bytes enters whole or not at all,
 //! because it needs the room of one slot and takes it in one step.
-//! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c.
+//! Source: pipe(7), fcntl(2); Linux 6.1 fs/pipe.c (`pipe_read`, `pipe_write`).
 
-mod slot;
+pub(crate) mod slot;
 #[cfg(test)]
 mod tests;
-mod transfer;
 
 use alloc::collections::VecDeque;
+use core::task::Poll;
 
 use pollee::{Events, Readiness};
 
-use self::slot::Slot;
+use self::slot::{BatchEnd, Slot};
 pub use self::slot::{PAGE_SIZE, Page, Pages, PipeMode};
 use crate::abi::errno::Errno;
 use crate::machine::fallible;
+use crate::machine::transfer::{Sink, Source};
 
 /// The largest write that is atomic.
 pub const PIPE_BUF: usize = 4096;
@@ -67,9 +69,9 @@ pub enum Privilege {
 /// The state of a pipe or an open FIFO, for both ends.
 #[derive(Debug)]
 pub struct Pipe {
-    slots: VecDeque<Slot>,
+    pub(crate) slots: VecDeque<Slot>,
     /// How many slots may be filled.
-    capacity: usize,
+    pub(crate) capacity: usize,
     readers: Side,
     writers: Side,
 }
@@ -86,9 +88,9 @@ impl Pipe {
     /// Creates an empty pipe without open ends.
     #[must_use]
     pub const fn new() -> Self {
-        let nobody = Side { open: 0, openings: 0 };
+        let closed = Side { open: 0, openings: 0 };
         let capacity = DEFAULT_CAPACITY / PAGE_SIZE;
-        Self { slots: VecDeque::new(), capacity, readers: nobody, writers: nobody }
+        Self { slots: VecDeque::new(), capacity, readers: closed, writers: closed }
     }
 
     /// Opens one more reader or writer.
@@ -104,6 +106,71 @@ impl Pipe {
         if self.is_closed(End::Reader) && self.is_closed(End::Writer) {
             self.slots = VecDeque::new();
         }
+    }
+
+    /// Reads as many bytes as there are and fit, or the rest of one packet, of which bytes that do not fit are dropped.
+    /// 0 is the end of the file: there is no writer.
+    ///
+    /// # Errors
+    /// `EFAULT`: `to` is not writable; the bytes of the slot that was being read stay where they were.
+    pub fn read(&mut self, to: &mut dyn Sink, pages: &mut dyn Pages) -> Poll<Result<usize, Errno>> {
+        let wanted = to.remaining();
+        let mut total = 0;
+        while total < wanted && !self.slots.is_empty() {
+            let room = wanted - total;
+            let batch = if self.slots.len() == 1 {
+                self.read_slot(to, room, pages)
+            } else {
+                self.read_batch(to, room, pages)
+            };
+            total += batch.copied;
+            match batch.end {
+                None => {}
+                Some(BatchEnd::Packet) => break,
+                Some(BatchEnd::Fault) if total == 0 => return Poll::Ready(Err(Errno::EFAULT)),
+                Some(BatchEnd::Fault) => break,
+            }
+        }
+        let must_wait = total == 0 && wanted > 0 && !self.is_closed(End::Writer);
+        if must_wait { Poll::Pending } else { Poll::Ready(Ok(total)) }
+    }
+
+    /// Writes as many bytes as there is room for. A short count means that the pipe is full, that memory ran out, or
+    /// that `from` ceased to be readable; in the last case more was taken from `from` than is counted.
+    ///
+    /// # Errors
+    /// Nothing was written. `EPIPE`: there is no reader. `EFAULT`: `from` is not readable. `ENOMEM`: no page.
+    pub fn write(
+        &mut self,
+        from: &mut dyn Source,
+        mode: PipeMode,
+        pages: &mut dyn Pages,
+    ) -> Poll<Result<usize, Errno>> {
+        let wanted = from.remaining();
+        if wanted == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        if self.is_closed(End::Reader) {
+            return Poll::Ready(Err(Errno::EPIPE));
+        }
+        let mut total = match self.merge(from, wanted) {
+            Ok(merged) => merged,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        while total < wanted && !self.is_full() {
+            let rest = wanted - total;
+            let written = if rest <= PAGE_SIZE {
+                self.write_slot(from, rest, mode, pages)
+            } else {
+                self.write_batch(from, rest, mode, pages)
+            };
+            match written {
+                Ok(written) => total += written,
+                Err(error) if total == 0 => return Poll::Ready(Err(error)),
+                Err(_) => break,
+            }
+        }
+        if total == 0 { Poll::Pending } else { Poll::Ready(Ok(total)) }
     }
 
     /// Returns whether that end is closed.
@@ -186,8 +253,7 @@ impl Default for Pipe {
 
 impl Readiness for Pipe {
     /// Computes the events of both ends. A pipe is writable if a slot is free; space in the last page is not enough.
-    /// That
-    /// is Linux's rule, so that a write of `PIPE_BUF` bytes succeeds.
+    /// That is Linux's rule, so that a write of `PIPE_BUF` bytes succeeds.
     fn readiness(&self) -> Events {
         let mut events = Events::empty();
         events.set(Events::READABLE, !self.slots.is_empty());

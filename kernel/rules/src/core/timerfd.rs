@@ -31,7 +31,8 @@ pub struct TimerFd {
     next: Option<Duration>,
     interval: Duration,
     has_expired: bool,
-    count: u64,
+    /// How many expirations were counted and not read.
+    pub count: u64,
 }
 
 impl TimerFd {

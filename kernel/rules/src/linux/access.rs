@@ -41,12 +41,12 @@ impl Ownership {
     ///
     /// # Errors
     /// `EACCES`: the class of bits that applies (owner, group or others, the first that matches) lacks one, and no
-    /// capability makes up for it. None does where a file that nobody may execute is to be executed.
-    pub fn check(&self, credentials: Credentials, wanted: Access) -> Result<(), Errno> {
+    /// capability makes up for it. None does for executing a file that has no execute permission at all.
+    pub fn check(&self, credentials: &Credentials, wanted: Access) -> Result<(), Errno> {
         let bits = self.permissions.bits();
         let granted = if credentials.uid() == self.uid {
             Access::from_bits_truncate(bits >> 6)
-        } else if credentials.gid() == self.gid {
+        } else if credentials.is_in(self.gid) {
             Access::from_bits_truncate(bits >> 3)
         } else {
             Access::from_bits_truncate(bits)
@@ -58,7 +58,7 @@ impl Ownership {
     }
 
     /// What capabilities grant, whatever the bits say.
-    fn overrides(&self, credentials: Credentials) -> Access {
+    fn overrides(&self, credentials: &Credentials) -> Access {
         let is_directory = self.file_type == FileType::Directory;
         if credentials.can(Capability::DAC_OVERRIDE) {
             let is_executable = is_directory || self.permissions.bits() & 0o111 != 0;
@@ -74,7 +74,7 @@ impl Ownership {
     ///
     /// # Errors
     /// `EPERM`: neither the owner nor with `CAP_FOWNER`.
-    pub fn check_owner(&self, credentials: Credentials) -> Result<(), Errno> {
+    pub fn check_owner(&self, credentials: &Credentials) -> Result<(), Errno> {
         let may = credentials.uid() == self.uid || credentials.can(Capability::FOWNER);
         if may { Ok(()) } else { Err(Errno::EPERM) }
     }
@@ -86,6 +86,7 @@ mod tests {
     use crate::abi::errno::Errno;
     use crate::abi::mode::{FileType, Permissions};
     use crate::linux::credentials::Credentials;
+    use crate::linux::groups::GroupSet;
 
     fn file(mode: u32) -> Ownership {
         let file_type = FileType::Regular;
@@ -97,20 +98,24 @@ mod tests {
         let owner = Credentials::of(7, 1);
         let member = Credentials::of(8, 70);
         let other = Credentials::of(8, 1);
-        assert_eq!(file(0o077).check(owner, Access::READ), Err(Errno::EACCES));
-        assert_eq!(file(0o707).check(member, Access::READ), Err(Errno::EACCES));
-        assert_eq!(file(0o770).check(other, Access::READ), Err(Errno::EACCES));
-        assert_eq!(file(0o640).check(owner, Access::READ | Access::WRITE), Ok(()));
-        assert_eq!(file(0o640).check(member, Access::READ), Ok(()));
-        assert_eq!(file(0o640).check(member, Access::WRITE), Err(Errno::EACCES));
+        assert_eq!(file(0o077).check(&owner, Access::READ), Err(Errno::EACCES));
+        assert_eq!(file(0o707).check(&member, Access::READ), Err(Errno::EACCES));
+        assert_eq!(file(0o770).check(&other, Access::READ), Err(Errno::EACCES));
+        assert_eq!(file(0o640).check(&owner, Access::READ | Access::WRITE), Ok(()));
+        assert_eq!(file(0o640).check(&member, Access::READ), Ok(()));
+        assert_eq!(file(0o640).check(&member, Access::WRITE), Err(Errno::EACCES));
+        let supplementary = GroupSet::new(2, |index| [70, 3][index]).unwrap();
+        let also = Credentials { supplementary, ..other };
+        assert_eq!(file(0o640).check(&also, Access::READ), Ok(()));
+        assert_eq!(file(0o704).check(&also, Access::READ), Err(Errno::EACCES));
     }
 
     #[test]
-    fn the_privileged_user_cannot_execute_what_nobody_can() {
-        assert_eq!(file(0o000).check(Credentials::ROOT, Access::READ | Access::WRITE), Ok(()));
-        assert_eq!(file(0o666).check(Credentials::ROOT, Access::EXECUTE), Err(Errno::EACCES));
-        assert_eq!(file(0o001).check(Credentials::ROOT, Access::EXECUTE), Ok(()));
+    fn the_privileged_user_cannot_execute_a_file_without_execute_permission() {
+        assert_eq!(file(0o000).check(&Credentials::ROOT, Access::READ | Access::WRITE), Ok(()));
+        assert_eq!(file(0o666).check(&Credentials::ROOT, Access::EXECUTE), Err(Errno::EACCES));
+        assert_eq!(file(0o001).check(&Credentials::ROOT, Access::EXECUTE), Ok(()));
         let directory = Ownership { file_type: FileType::Directory, ..file(0) };
-        assert_eq!(directory.check(Credentials::ROOT, Access::EXECUTE), Ok(()));
+        assert_eq!(directory.check(&Credentials::ROOT, Access::EXECUTE), Ok(()));
     }
 }

@@ -23,7 +23,7 @@ macro_rules! capabilities {
 
 capabilities! {
     CHOWN 0; DAC_OVERRIDE 1; DAC_READ_SEARCH 2; FOWNER 3; FSETID 4; KILL 5; SETGID 6; SETUID 7; SETPCAP 8;
-    NET_BIND_SERVICE 10; NET_ADMIN 12; SYS_PTRACE 19; SYS_ADMIN 21; SYS_BOOT 22; SYS_NICE 23; SYS_RESOURCE 24;
+    NET_BIND_SERVICE 10; NET_ADMIN 12; IPC_LOCK 14; SYS_PTRACE 19; SYS_ADMIN 21; SYS_BOOT 22; SYS_NICE 23; SYS_RESOURCE 24;
     SYS_TTY_CONFIG 26; MKNOD 27; WAKE_ALARM 35;
 }
 
@@ -56,6 +56,10 @@ impl CapabilitySet {
 
     /// All there are.
     pub const ALL: Self = Self((1 << (Capability::LAST + 1)) - 1);
+
+    /// `CAP_FS_SET`: those of root's rights that are about files. Beside those named above, `CAP_LINUX_IMMUTABLE` and
+    /// `CAP_MAC_OVERRIDE`.
+    pub const OVER_FILES: Self = Self(0b1_1111 | 1 << 9 | 1 << 27 | 1 << 32);
 
     /// From the ABI's word. What there is no capability for is left out.
     #[must_use]

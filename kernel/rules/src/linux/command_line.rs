@@ -44,6 +44,7 @@ pub const OPTIONS: &[Known] = &[
     Known { name: "ip", values: Values::Network },
     Known { name: "screen.width", values: Values::Number },
     Known { name: "trace", values: Values::OneOf(&["off", "events", "syscalls"]) },
+    Known { name: "tsc", values: Values::OneOf(&["unstable"]) },
     Known {
         name: "ostd.log_level",
         values: Values::OneOf(&[

@@ -1,17 +1,17 @@
 //! The credentials of a process: users, groups, capabilities, and how it changes them.
 //!
-//! Missing: supplementary groups, IDs for files alone (`setfsuid`). All threads of a process share them here; on Linux
-//! C libraries bring that about.
+//! All threads of a process share them here; on Linux C libraries bring that about.
 //! Why: decision 0082.
-//! Source: credentials(7), capabilities(7); Linux 6.1 kernel/sys.c (`__sys_setresuid` and its kin),
-//! security/commoncap.c (`cap_emulate_setxuid`, `cap_bprm_creds_from_file`).
+//! Source: credentials(7), capabilities(7); Linux 6.1 kernel/sys.c (`__sys_setresuid` and its kin), kernel/cred.c
+//! (`commit_creds`), security/commoncap.c (`cap_emulate_setxuid`, `cap_bprm_creds_from_file`).
 
 use crate::abi::errno::Errno;
 use crate::abi::mode::Permissions;
 use crate::linux::access::Ownership;
 use crate::linux::capability::{Capability, CapabilitySet, CapabilitySets, SecureBits};
+use crate::linux::groups::GroupSet;
 
-/// The three IDs that a process has of users, or of groups.
+/// The four IDs that a process has of users, or of groups.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ids {
     /// Who began it.
@@ -20,6 +20,8 @@ pub struct Ids {
     pub effective: u32,
     /// What the effective one was and may be again.
     pub saved: u32,
+    /// Who counts where files are opened: the effective one, unless setfsuid(2) or setfsgid(2) has set another.
+    pub file: u32,
 }
 
 /// What the callers of setresuid(2) and its kin pass for an ID that stays: -1.
@@ -29,7 +31,7 @@ impl Ids {
     /// All the same.
     #[must_use]
     pub const fn all(id: u32) -> Self {
-        Self { real: id, effective: id, saved: id }
+        Self { real: id, effective: id, saved: id, file: id }
     }
 
     const fn has(self, id: u32) -> bool {
@@ -44,7 +46,7 @@ impl Ids {
         match id {
             KEEP => Err(Errno::EINVAL),
             id if is_privileged => Ok(Self::all(id)),
-            id if id == self.real || id == self.saved => Ok(Self { effective: id, ..self }),
+            id if id == self.real || id == self.saved => Ok(Self { effective: id, file: id, ..self }),
             _ => Err(Errno::EPERM),
         }
     }
@@ -65,6 +67,7 @@ impl Ids {
         if real != KEEP || effective != KEEP && effective != self.real {
             after.saved = after.effective;
         }
+        after.file = after.effective;
         Ok(after)
     }
 
@@ -79,7 +82,15 @@ impl Ids {
         }
         let mut after = self;
         after.put(real, effective, saved);
+        after.file = after.effective;
         Ok(after)
+    }
+
+    /// setfsuid(2), setfsgid(2). What is not permitted changes nothing.
+    #[must_use]
+    pub fn set_file(self, id: u32, is_privileged: bool) -> Self {
+        let may = id != KEEP && (is_privileged || self.has(id) || id == self.file);
+        if may { Self { file: id, ..self } } else { self }
     }
 
     fn put(&mut self, real: u32, effective: u32, saved: u32) {
@@ -93,37 +104,50 @@ impl Ids {
 }
 
 /// On whose behalf something is done.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credentials {
     /// Its users.
     pub users: Ids,
     /// Its groups.
     pub groups: Ids,
+    /// The other groups that it belongs to.
+    pub supplementary: GroupSet,
     /// What it may do beyond what these may.
     pub capabilities: CapabilitySets,
 }
 
 impl Credentials {
     /// Root with all its rights.
-    pub const ROOT: Self =
-        Self { users: Ids::all(0), groups: Ids::all(0), capabilities: CapabilitySets::ROOT };
+    pub const ROOT: Self = Self {
+        users: Ids::all(0),
+        groups: Ids::all(0),
+        supplementary: GroupSet::EMPTY,
+        capabilities: CapabilitySets::ROOT,
+    };
 
     /// A user without rights.
     #[must_use]
     pub const fn of(uid: u32, gid: u32) -> Self {
-        Self { users: Ids::all(uid), groups: Ids::all(gid), capabilities: CapabilitySets::NONE }
+        let (users, groups) = (Ids::all(uid), Ids::all(gid));
+        Self { users, groups, supplementary: GroupSet::EMPTY, capabilities: CapabilitySets::NONE }
     }
 
-    /// Returns the user that counts.
+    /// Returns the user that counts where files are opened and made.
     #[must_use]
     pub const fn uid(&self) -> u32 {
-        self.users.effective
+        self.users.file
     }
 
-    /// Returns the group that counts.
+    /// Returns the group that counts where files are made.
     #[must_use]
     pub const fn gid(&self) -> u32 {
-        self.groups.effective
+        self.groups.file
+    }
+
+    /// Returns whether it belongs to `group` where files are opened (`in_group_p`).
+    #[must_use]
+    pub fn is_in(&self, group: u32) -> bool {
+        self.groups.file == group || self.supplementary.has(group)
     }
 
     /// Returns whether it may do what `capability` is for.
@@ -144,11 +168,52 @@ impl Credentials {
             || self.can(Capability::KILL)
     }
 
+    /// Returns whether a process of these gets the signals of files whose owner was set by the `real` and the
+    /// `effective` user (`sigio_perm`).
+    #[must_use]
+    pub const fn may_get_io_signals_of(&self, [real, effective]: [u32; 2]) -> bool {
+        let receiver = self.users;
+        effective == 0
+            || effective == receiver.saved
+            || effective == receiver.real
+            || real == receiver.saved
+            || real == receiver.real
+    }
+
     /// Returns whether a process of these may look into and change one of `other`, as `capability` lets all do.
     #[must_use]
     pub fn may_govern(&self, other: &Self, capability: Capability) -> bool {
-        let is_same = other.users == Ids::all(self.users.real) && other.groups == Ids::all(self.groups.real);
+        let are_all = |ids: Ids, id: u32| ids.real == id && ids.effective == id && ids.saved == id;
+        let is_same = are_all(other.users, self.users.real) && are_all(other.groups, self.groups.real);
         is_same || self.can(capability)
+    }
+
+    /// Returns whether the change to `after` makes the process one that its user may not look into any more, and whose
+    /// parent's end concerns it no longer (`commit_creds`).
+    #[must_use]
+    pub fn closes_with(&self, after: &Self) -> bool {
+        let counting = |of: &Self| [of.users.effective, of.groups.effective, of.users.file, of.groups.file];
+        counting(self) != counting(after)
+            || !after.capabilities.permitted.is_within(self.capabilities.permitted)
+    }
+
+    /// setfsuid(2): another user for files, and what becomes of root's rights over files with it
+    /// (`cap_task_fix_setuid`).
+    pub fn change_file_user(&mut self, id: u32) {
+        let before = self.users;
+        self.users = before.set_file(id, self.can(Capability::SETUID));
+        let sets = &mut self.capabilities;
+        if sets.secure.contains(SecureBits::NO_SETUID_FIXUP) {
+            return;
+        }
+        match (before.file == 0, self.users.file == 0) {
+            (true, false) => sets.effective = sets.effective.without(CapabilitySet::OVER_FILES),
+            (false, true) => {
+                let raised = sets.permitted.intersection(CapabilitySet::OVER_FILES);
+                sets.effective = sets.effective.union(raised);
+            }
+            _ => {}
+        }
     }
 
     /// Other users, and what becomes of root's rights with them.
@@ -176,8 +241,8 @@ impl Credentials {
     /// As access(2) has them: the real IDs, and root's rights if the real user is root.
     #[must_use]
     pub fn real(mut self) -> Self {
-        self.users.effective = self.users.real;
-        self.groups.effective = self.groups.real;
+        self.users.file = self.users.real;
+        self.groups.file = self.groups.real;
         let sets = &mut self.capabilities;
         if !sets.secure.contains(SecureBits::NO_SETUID_FIXUP) {
             sets.effective = if self.users.real == 0 { sets.permitted } else { CapabilitySet::EMPTY };
@@ -185,11 +250,11 @@ impl Credentials {
         self
     }
 
-    /// What a program has that execve(2) starts from `file`, and whether that is more than who starts it, whom a C
-    /// library then trusts less (`AT_SECURE`). With `no_new_privileges` it has no more than before.
+    /// Returns the credentials of a program that execve(2) starts from `file`, and whether they are more than those of
+    /// the caller: a C library then trusts its environment less (`AT_SECURE`). With `no_new_privileges` they are not.
     #[must_use]
     pub fn for_program(mut self, file: Ownership, no_new_privileges: bool) -> (Self, bool) {
-        let before = self;
+        let before = self.clone();
         if !no_new_privileges {
             if file.permissions.contains(Permissions::SET_UID) {
                 self.users.effective = file.uid;
@@ -219,10 +284,13 @@ impl Credentials {
         }
         sets.effective = if is_effective { sets.permitted } else { sets.ambient };
         sets.secure.remove(SecureBits::KEEP);
-        self.users.saved = self.users.effective;
-        self.groups.saved = self.groups.effective;
+        for ids in [&mut self.users, &mut self.groups] {
+            ids.saved = ids.effective;
+            ids.file = ids.effective;
+        }
         let grows = is_effective || !sets.permitted.is_within(sets.ambient);
-        (self, is_other || self.users.real != 0 && grows)
+        let is_secure = is_other || self.users.real != 0 && grows;
+        (self, is_secure)
     }
 }
 

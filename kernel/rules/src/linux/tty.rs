@@ -3,7 +3,7 @@
 //! Owns: the settings, the input that waits for a reader, the line being edited, the output that waits for the
 //! wire.   Not here: the wire, sleeping, sending signals, sessions and their foreground groups.
 //! Invariant: with `ICANON` the sum of `lines` is the length of `ready`; without it both other queues are empty.
-//! Missing: the timer of VTIME (a read that would wait for it returns what there is), REPRINT, parity marks.
+//! Missing: REPRINT, parity marks.
 //! Source: termios(3); Linux 6.1 drivers/tty/n_tty.c.
 
 mod input;
@@ -134,25 +134,38 @@ impl Tty {
 
     /// Hands input to `to`: with `ICANON` at most one line, 0 bytes at the end of the file; else what there is.
     ///
-    /// `Pending` until there is a line, or as many bytes as VMIN says.
+    /// `Pending` until there is a line, or as many bytes as VMIN says, or one byte if only VTIME is set.
+    ///
+    /// # Errors
+    /// `EFAULT`: not one byte could be put; it can still be read. `EAGAIN`: there are fewer bytes than VMIN says, and
+    /// VTIME says how long the caller waits for each of the others, before it calls
+    /// [`read_at_once`](Self::read_at_once).
+    pub fn read(&mut self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+        if to.remaining() > 0 && !self.is_canonical() {
+            let (minimum, patience) = (self.minimum(), self.patience());
+            match self.ready.len() {
+                0 if minimum == 0 && patience == 0 => return Poll::Ready(Ok(0)),
+                0 => return Poll::Pending,
+                there if there >= minimum.min(to.remaining()) => {}
+                _ if patience > 0 => return Poll::Ready(Err(Errno::EAGAIN)),
+                _ => return Poll::Pending,
+            }
+        }
+        self.read_at_once(to)
+    }
+
+    /// Reads as [`read`](Self::read) does, but what there is, however few bytes that are; `Pending` if there is nothing.
     ///
     /// # Errors
     /// `EFAULT`: not one byte could be put; it can still be read.
-    pub fn read(&mut self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
+    pub fn read_at_once(&mut self, to: &mut dyn Sink) -> Poll<Result<usize, Errno>> {
         if to.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
-        let available = if self.is_canonical() {
-            match self.lines.front() {
-                None => return Poll::Pending,
-                Some(&length) => length,
-            }
-        } else {
-            let minimum = usize::from(self.settings.special(Special::Minimum)).min(to.remaining());
-            if self.ready.len() < minimum && !self.is_ready_in_time() {
-                return Poll::Pending;
-            }
-            self.ready.len()
+        let available = match self.lines.front() {
+            Some(&length) if self.is_canonical() => length,
+            None if !self.is_canonical() && !self.ready.is_empty() => self.ready.len(),
+            _ => return Poll::Pending,
         };
         let wanted = available.min(to.remaining());
         let put = self.hand_out(wanted, to);
@@ -229,12 +242,26 @@ impl Tty {
         put
     }
 
-    /// With VTIME set one byte is enough, as its timer would run out at last.
+    /// With VTIME set one byte is enough for poll(2), as its timer would run out at last.
     fn is_ready_in_time(&self) -> bool {
-        self.settings.special(Special::Time) > 0 && !self.ready.is_empty()
+        self.patience() > 0 && !self.ready.is_empty()
     }
 
-    const fn is_canonical(&self) -> bool {
+    /// Returns how many bytes a read waits for without `ICANON`: VMIN. 0: for one, and no longer than VTIME says.
+    #[must_use]
+    pub fn minimum(&self) -> usize {
+        self.settings.special(Special::Minimum).into()
+    }
+
+    /// Returns how many tenths of a second a read waits for a byte without `ICANON`: VTIME.
+    #[must_use]
+    pub fn patience(&self) -> u8 {
+        self.settings.special(Special::Time)
+    }
+
+    /// Returns whether reads are lines: `ICANON`.
+    #[must_use]
+    pub const fn is_canonical(&self) -> bool {
         self.has(LocalModes::ICANON)
     }
 

@@ -22,13 +22,13 @@ pub fn admits(packet: &[u8], network: &Network, trust: Trust) -> bool {
     let Ok(ip) = Ipv4Packet::new_checked(packet) else { return false };
     let (from, to) = (ip.src_addr(), ip.dst_addr());
     let is_ours = to == network.address || to.is_broadcast() || network.is_broadcast(to);
-    let is_somebody = segment::is_unicast(from)
+    let comes_from_host = segment::is_unicast(from)
         && !from.is_loopback()
         && from != network.address
         && !network.is_broadcast(from);
     let is_for_one = to == network.address || ip.next_header() != IpProtocol::Tcp;
     let is_trusted = trust == Trust::Card && ip.version() == 4 && ip.verify_checksum();
-    is_ours && is_somebody && is_for_one && (is_trusted || is_intact(packet))
+    is_ours && comes_from_host && is_for_one && (is_trusted || is_intact(packet))
 }
 
 /// Returns whether the checksums of a packet are right: the IP header's and TCP's.

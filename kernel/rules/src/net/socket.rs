@@ -14,6 +14,14 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// The default of `SO_RCVBUF`: `net.ipv4.tcp_rmem`.
 const RECEIVE_BUFFER: usize = 256 * 1024;
 
+/// The events of a socket that has room to send, for all kinds but TCP: `datagram_poll`, `sock_def_write_space`,
+/// `unix_poll`, `unix_write_space`.
+pub const SEND_ROOM: Events = Events::WRITABLE.union(Events::WRBAND);
+
+/// What a socket raises for other sockets that wait for room in its queue or backlog: Linux's `peer_wait`. No poll
+/// reports it.
+pub const ROOM_FOR_OTHERS: Events = Events::MSG;
+
 /// `net.ipv4.ip_default_ttl`.
 pub const DEFAULT_TTL: u8 = 64;
 

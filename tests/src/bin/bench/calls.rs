@@ -14,6 +14,20 @@ pub fn rows(bench: &Bench) {
             expect("getppid", seen, Ok(parent))
         })
     });
+    // As programs do it: by the C library, which asks the vDSO.
+    bench.row("clock_by_libc", 0, |row| {
+        let mut precise = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut coarse = libc::timeval { tv_sec: 0, tv_usec: 0 };
+        row.measure_many(3, |watch| {
+            // SAFETY: both structures are ours.
+            let seconds = watch.time(|| unsafe {
+                libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut precise);
+                libc::gettimeofday(&raw mut coarse, std::ptr::null_mut());
+                libc::time(std::ptr::null_mut())
+            });
+            expect("time", seconds, coarse.tv_sec)
+        })
+    });
     bench.row("fork_exit_wait", 0, |row| {
         row.measure(|watch| {
             watch.time(|| {

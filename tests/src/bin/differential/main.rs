@@ -12,6 +12,7 @@
 mod helper;
 mod log;
 mod operate;
+mod process;
 mod tcp;
 mod wait;
 mod world;

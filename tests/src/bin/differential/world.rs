@@ -52,7 +52,8 @@ impl<'a> World<'a> {
             match self.random.below(100) {
                 _ if self.slots.len() < 4 => self.create(),
                 0..6 if self.slots.len() < MOST => self.create(),
-                0..9 => self.close(),
+                0..8 => self.close(),
+                8 => self.bequeath(),
                 9..12 if self.slots.len() < MOST => self.duplicate(),
                 9..30 => self.transfer(),
                 30..55 => self.control(),

@@ -51,6 +51,7 @@ const NOT_AS_ROOT: &[c_long] = &[
     libc::SYS_setpriority,
     libc::SYS_sched_setscheduler,
     libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
 ];
 
 /// Calls that soon end a victim or block its signals; each is worth trying, but not often.
@@ -213,6 +214,8 @@ pub(crate) const CALLS: &[(c_long, &str)] = &[
     (libc::SYS_setregid, "cc"),
     (libc::SYS_getgroups, "cp"),
     (libc::SYS_setgroups, "cp"),
+    (libc::SYS_setfsuid, "c"),
+    (libc::SYS_setfsgid, "c"),
     (libc::SYS_setresuid, "ccc"),
     (libc::SYS_getresuid, "ppp"),
     (libc::SYS_setresgid, "ccc"),
@@ -233,6 +236,9 @@ pub(crate) const CALLS: &[(c_long, &str)] = &[
     (libc::SYS_sched_getparam, "ip"),
     (libc::SYS_sched_setscheduler, "icp"),
     (libc::SYS_sched_getscheduler, "i"),
+    (libc::SYS_sched_setattr, "ipc"),
+    (libc::SYS_sched_getattr, "iplc"),
+    (libc::SYS_sched_rr_get_interval, "ip"),
     (libc::SYS_sched_get_priority_max, "c"),
     (libc::SYS_sched_get_priority_min, "c"),
     (libc::SYS_mlock, "ml"),

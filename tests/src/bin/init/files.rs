@@ -19,4 +19,16 @@ pub(crate) fn prepare() {
         let _ = std::fs::create_dir("/dev/pts");
         process::mount(c"devpts", c"/dev/pts");
     }
+    for (name, target) in STREAMS {
+        // Ignore errors: the name may exist.
+        let _ = std::os::unix::fs::symlink(target, name);
+    }
 }
+
+/// The names of a program's own descriptors, which udev(7) makes elsewhere.
+const STREAMS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];

@@ -2,8 +2,7 @@
 //!
 //! Owns: the files.   Not here: which number a new file gets (`table`).
 //! Invariant: a file is behind taken numbers only, and `open` says which; close-on-exec is said of taken numbers only.
-//! A bit of
-//! `Branch::full` is set exactly if that leaf has no free number.
+//! A bit of `Branch::full` is set exactly if that leaf has no free number.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -69,7 +68,7 @@ impl<T> Leaf<T> {
 
     /// Puts `file` behind a taken number and returns the one that was there.
     pub(super) fn put(&mut self, slot: usize, file: T, on_exec: OnExec) -> Option<T> {
-        debug_assert!(self.taken & 1 << slot != 0, "a number that nobody reserved");
+        debug_assert!(self.taken & 1 << slot != 0, "a number that was not reserved");
         self.set_on_exec(slot, on_exec);
         self.open |= 1 << slot;
         self.files.as_mut()?[slot].replace(file)

@@ -30,11 +30,11 @@ fn it_expires_once_without_an_interval() {
 }
 
 #[test]
-fn an_interval_goes_on_when_somebody_looks() {
+fn a_read_starts_the_next_interval() {
     let mut timer = TimerFd::default();
     timer.set(ms(0), Some(ms(10)), ms(5));
     assert!(timer.expire(ms(11)));
-    assert_eq!(timer.due(), None, "not before somebody looks");
+    assert_eq!(timer.due(), None, "not before a read");
     assert_eq!(timer.peek(ms(27)), Poll::Ready(4));
     assert_eq!(timer.due(), Some(ms(30)));
     timer.take();
@@ -65,7 +65,7 @@ proptest! {
                 total += count;
                 timer.take();
             }
-            // Catching up and expiring at the same moment: what is due now has been seen by the next look.
+            // Catching up and expiring at the same moment: the next read has seen what is due now.
             let expected = if now < first { 0 } else { 1 + (now - first) / interval };
             assert_eq!(total, expected);
             let next = timer.due().expect("an interval timer is always due after a look");

@@ -83,8 +83,8 @@ impl NetlinkRequest<'_> {
     /// Answers it, for the socket `port`.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: nothing that there is here. `EPERM`: not this program's to change. `EINVAL`: too short, or nobody
-    /// is meant. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
+    /// `EOPNOTSUPP`: no such request here. `EPERM`: the program may not change that. `EINVAL`: too short, or no
+    /// interface is named. `ERANGE`: no name is so long. `ENODEV`: there is no such interface.
     pub fn answer(&self, privilege: Privilege, port: u32, facts: &Facts) -> Result<NetlinkReply, Errno> {
         if !self.flags().contains(NetlinkFlags::REQUEST) || self.header.kind < FIRST_KIND {
             return Ok(NetlinkReply::Nothing);

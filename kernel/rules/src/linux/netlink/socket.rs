@@ -17,7 +17,7 @@ use super::request::{self, NetlinkReply, Privilege};
 use crate::abi::errno::Errno;
 use crate::machine::transfer::Sink;
 use crate::net::abi::socket::SockAddrNl;
-use crate::net::socket::Options;
+use crate::net::socket::{Options, SEND_ROOM};
 use crate::net::tcp::connection::RecvMode;
 
 /// `net.core.rmem_default`.
@@ -274,7 +274,7 @@ impl NetlinkSocketState {
 /// It is always writable: a request is answered at once.
 impl Readiness for NetlinkSocketState {
     fn readiness(&self) -> Events {
-        let mut events = Events::WRITABLE;
+        let mut events = SEND_ROOM;
         events.set(Events::ERR, self.error.is_some());
         events.set(Events::READABLE, !self.queue.is_empty());
         events

@@ -102,6 +102,11 @@ impl<R: Clone> PieceQueue<R> {
         self.held <= self.limit / 4
     }
 
+    /// Returns what the pieces are charged.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
     /// Adds the last piece.
     pub(super) fn push(&mut self, piece: Piece<R>) {
         self.unread += piece.bytes.len();

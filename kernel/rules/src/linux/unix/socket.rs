@@ -14,7 +14,7 @@ use super::name::Name;
 use super::queue::{Piece, PieceQueue};
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::{How, Ucred};
-use crate::net::socket::Options;
+use crate::net::socket::{Options, SEND_ROOM};
 use crate::net::tcp::listener::Listener;
 use crate::net::tcp::readiness::Shutdown;
 
@@ -226,6 +226,12 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         Remains { name: self.name.clone(), peer, waiting, unread }
     }
 
+    /// Returns whether the peer's queue had room when it said so last.
+    #[must_use]
+    pub const fn peer_has_room(&self) -> bool {
+        self.peer_has_room
+    }
+
     /// Notes that the peer was closed; `error` is the reason if that was not orderly.
     pub fn lose_peer(&mut self, error: Option<Errno>) {
         self.peer_has_room = true;
@@ -271,7 +277,7 @@ impl<P: Clone, R: Clone> Readiness for UnixSocketState<P, R> {
         events.set(Events::HUP, self.shutdown.is_all() || is_alone);
         events.set(Events::RDHUP, is_over);
         events.set(Events::READABLE, is_over || has_company || !self.queue.is_empty());
-        events.set(Events::WRITABLE, self.peer_has_room && !self.is_listening());
+        events.set(SEND_ROOM, self.peer_has_room && !self.is_listening());
         events
     }
 }

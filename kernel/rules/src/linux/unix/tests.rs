@@ -11,6 +11,7 @@ use super::queue::Piece;
 use super::socket::{Kind, UnixSocketState, Writer};
 use crate::abi::errno::Errno;
 use crate::net::abi::socket::{How, Ucred};
+use crate::net::socket::SEND_ROOM;
 use crate::net::tcp::connection::RecvMode;
 
 type Local = UnixSocketState<u8, char>;
@@ -81,7 +82,7 @@ fn an_error_is_told_once_after_the_bytes_and_then_the_end() {
     let mut socket = connected(Kind::Stream);
     socket.push(piece(b"x"));
     socket.lose_peer(Some(Errno::ECONNRESET));
-    assert!(socket.readiness().contains(Events::ERR | Events::HUP | Events::RDHUP | Events::WRITABLE));
+    assert!(socket.readiness().contains(Events::ERR | Events::HUP | Events::RDHUP | SEND_ROOM));
     assert_eq!(read(&mut socket, 9, RecvMode::Consume).unwrap().0, b"x");
     assert_eq!(read(&mut socket, 9, RecvMode::Consume), Err(Errno::ECONNRESET));
     assert_eq!(read(&mut socket, 9, RecvMode::Consume).unwrap().0, b"");
@@ -91,7 +92,7 @@ fn an_error_is_told_once_after_the_bytes_and_then_the_end() {
 #[test]
 fn one_that_listens_takes_its_backlog_and_one_more() {
     let mut socket = Local::new(Kind::Stream);
-    assert_eq!(socket.readiness(), Events::HUP | Events::WRITABLE);
+    assert_eq!(socket.readiness(), Events::HUP | SEND_ROOM);
     assert_eq!(socket.listen(0, Ucred::NOBODY), Err(Errno::EINVAL));
     socket.bind(Name::chosen(1)).unwrap();
     socket.listen(0, Ucred::NOBODY).unwrap();

@@ -15,7 +15,7 @@ fn datagram(from: Ipv4Addr, to: Ipv4Addr) -> Packet {
 }
 
 #[test]
-fn only_what_is_for_us_and_from_somebody_comes_in() {
+fn only_packets_for_us_from_a_unicast_address_are_admitted() {
     let us = NETWORK.address;
     for (from, to, expected) in [
         (PEER, us, true),

@@ -185,7 +185,7 @@ fn the_end_comes_after_the_last_byte() {
 }
 
 #[test]
-fn whoever_closes_first_waits() {
+fn the_end_that_closes_first_enters_time_wait() {
     let mut pair = Pair::new(PathKind::Local);
     pair.client.close(CloseMode::Orderly, pair.now);
     pair.run();

@@ -13,7 +13,7 @@ use crate::abi::errno::Errno;
 use crate::machine::fallible;
 use crate::machine::transfer::Sink;
 use crate::net::abi::socket::How;
-use crate::net::socket::Options;
+use crate::net::socket::{Options, SEND_ROOM};
 use crate::net::tcp::connection::RecvMode;
 use crate::net::tcp::readiness::Shutdown;
 
@@ -240,7 +240,7 @@ impl UdpSocketState {
 impl Readiness for UdpSocketState {
     fn readiness(&self) -> Events {
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
-        let mut events = Events::WRITABLE;
+        let mut events = SEND_ROOM;
         events.set(Events::ERR, self.error.is_some());
         events.set(Events::RDHUP, is_over);
         events.set(Events::HUP, self.shutdown.is_all());

@@ -90,6 +90,12 @@ impl<P: Clone, R: Clone> UnixSocketState<P, R> {
         self.queue.push(piece);
     }
 
+    /// Returns what the unread pieces are charged; less than before if one was taken.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.queue.held()
+    }
+
     /// Returns whether `writer` is told that there is room.
     #[must_use]
     pub fn has_room(&self, writer: Writer) -> bool {

@@ -88,7 +88,7 @@ pub struct Ucred {
 }
 
 impl Ucred {
-    /// Nobody: what Linux tells of a socket that has no other end.
+    /// No process: Linux reports this for a socket without a peer.
     pub const NOBODY: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
 }
 

@@ -67,7 +67,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Begins to close, for somebody who waits until the peer has everything: `SO_LINGER`. For how long it is waited;
+    /// Begins to close, for a caller that waits until the peer has everything: `SO_LINGER`. For how long it is waited;
     /// `None`: not at all.
     pub fn begin_lingering(&mut self) -> Option<Duration> {
         let time = self.options.linger.filter(|time| !time.is_zero())?;
@@ -88,7 +88,7 @@ impl<C> TcpSocketState<C> {
         }
     }
 
-    /// Nobody has it open any more.
+    /// Notes that no descriptor has it open any more.
     pub fn close(&mut self, now: Duration) {
         let hardness =
             if self.options.linger == Some(Duration::ZERO) { CloseMode::Reset } else { CloseMode::Orderly };

@@ -127,7 +127,7 @@ fn exchange(seed: u64, harm: u64, (silence, reads_after): (Duration, usize)) {
         to_client.into_iter().for_each(|packet| client.process(packet, now));
         if is_silent && !is_used {
             let next = [client.wake_at, server.wake_at].into_iter().flatten().min();
-            now = next.expect("somebody who goes on").max(now);
+            now = next.expect("an end that goes on").max(now);
             client.pass(now);
             server.pass(now);
         }
