@@ -237,7 +237,7 @@ fn last_path(location: &Location) -> Option<(Vec<u8>, NameState)> {
         while at.is_mount_root() {
             match at.mount.covers() {
                 Some(covers) => at = covers.clone(),
-                None => return Some((written_out(&names), state)),
+                None => return Some((written_out(&names)?, state)),
             }
         }
         let place = at.dentry()?.place()?;
@@ -259,7 +259,7 @@ pub(crate) fn within(inode: &Arc<Inode>) -> Vec<u8> {
         }
         at = place.directory;
     }
-    written_out(&names)
+    written_out(&names).unwrap_or_default()
 }
 
 /// Returns a place of a file that is known only as such, without the mount through which it was found: in the first
@@ -286,14 +286,16 @@ fn add(names: &mut Vec<Arc<[u8]>>, name: Arc<[u8]>) -> Result<(), Errno> {
     fallible::push(names, name)
 }
 
-fn written_out(names: &[Arc<[u8]>]) -> Vec<u8> {
+/// Returns the path of these names, the last of which is the first in the path. `None`: no memory.
+fn written_out(names: &[Arc<[u8]>]) -> Option<Vec<u8>> {
     if names.is_empty() {
-        return b"/".to_vec();
+        return Some(b"/".to_vec());
     }
     let mut path = Vec::new();
+    fallible::reserve_exact(&mut path, names.iter().map(|name| 1 + name.len()).sum()).ok()?;
     for name in names.iter().rev() {
         path.push(b'/');
         path.extend_from_slice(name);
     }
-    path
+    Some(path)
 }

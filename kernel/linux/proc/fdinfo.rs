@@ -122,7 +122,7 @@ fn epoll_lines(text: &mut PagedBytes, epoll: &Epoll) -> fmt::Result {
 }
 
 fn inotify_lines(text: &mut PagedBytes, instance: &Inotify) -> fmt::Result {
-    for watch in instance.group().shown() {
+    for watch in instance.group().shown().map_err(|_| fmt::Error)? {
         let inode: &Inode = &watch.inode;
         let (ino, device) = (inode.number(), inode.superblock().device());
         let device = device.major << 20 | device.minor;

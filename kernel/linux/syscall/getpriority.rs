@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::linux::sched;
+use rules::machine::fallible;
 
 use super::context::{Context, SysResult};
 use super::sched_setscheduler::rights;
@@ -54,7 +55,7 @@ fn for_each(
         if !is_in_group || user.is_some_and(|user| process.credentials.lock().users.real != user) {
             continue;
         }
-        for thread in threads(&process) {
+        for thread in threads(&process)? {
             f(&thread);
             pause();
         }
@@ -62,8 +63,8 @@ fn for_each(
     Ok(())
 }
 
-fn threads(process: &Process) -> Vec<Arc<Thread>> {
-    process.threads.lock().iter().cloned().collect()
+fn threads(process: &Process) -> Result<Vec<Arc<Thread>>, Errno> {
+    fallible::collect(process.threads.lock().iter().cloned())
 }
 
 /// getpriority(2): the system call returns 20 minus the least nice value.

@@ -144,13 +144,16 @@ impl Group {
     }
 
     /// Returns the watches.
-    pub(crate) fn shown(&self) -> Vec<ShownWatch> {
-        let watches = self.watches.lock().list.clone();
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn shown(&self) -> Result<Vec<ShownWatch>, Errno> {
+        let watches = fallible::collect(self.watches.lock().list.iter().cloned())?;
         let shown = |watch: &Arc<Watch>| {
             let inode = watch.inode.upgrade()?;
             Some(ShownWatch { number: watch.number, inode, wanted: watch.wanted() })
         };
-        watches.iter().rev().filter_map(shown).collect()
+        fallible::collect(watches.iter().rev().filter_map(shown))
     }
 }
 

@@ -19,6 +19,7 @@ use rules::abi::open::OpenFlags;
 use rules::abi::signal::Signal;
 use rules::linux::credentials::Credentials;
 use rules::linux::sigio::{Happened, Kind, Owner, OwnerKind, Reason};
+use rules::machine::fallible;
 
 use super::super::process::Process;
 use super::super::{process_table, session};
@@ -122,7 +123,7 @@ pub(crate) fn begin(file: &OpenFile, kind: Kind, fd: i32) -> Result<(), Errno> {
     if registration.is_none()
         && let Some(pollable) = file.pollable()
     {
-        let observer = Watcher::Observer(Arc::new(Sender { io: io.clone(), kind }));
+        let observer = Watcher::Observer(fallible::shared(Sender { io: io.clone(), kind })?);
         let registered = pollable.register(observer, kind.interest(), WakeMode::All);
         let (token, _) = registered.map_err(|pollee::NoMemory| Errno::ENOMEM)?;
         *registration = Some(token);
