@@ -153,7 +153,7 @@ fn in_scarcity(scarcity: &exhaustion::Scarcity, options: &TestOptions) -> Result
     let mut total = Tally::default();
     for &smp in &options.smp {
         let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
-        println!("{}, {}", report::title(kernel), scarcity.title);
+        failures::start(&format!("{}, {}", report::title(kernel), scarcity.title));
         scarcity.run(kernel, &options.hardware, options.long, |machine, tally, elapsed, note| {
             println!("    {machine}");
             total +=

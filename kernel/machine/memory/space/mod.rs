@@ -117,7 +117,7 @@ impl AddressSpace {
     /// Activates it on this CPU; cheap if it is active already.
     pub(crate) fn activate(&self) {
         self.table.vm().activate();
-        budget::set_administrator(self.is_administrators.load(Ordering::Relaxed));
+        budget::set_administrator(self.is_administrators());
     }
 
     /// Says whether its process may use the administrator's reserve of memory: it has `CAP_SYS_ADMIN`.
@@ -126,6 +126,12 @@ impl AddressSpace {
     pub(crate) fn set_administrators(&self, is_administrators: bool) {
         self.is_administrators.store(is_administrators, Ordering::Relaxed);
         budget::set_administrator(is_administrators);
+    }
+
+    /// Returns whether its process may use the administrator's reserve.
+    #[must_use]
+    pub(crate) fn is_administrators(&self) -> bool {
+        self.is_administrators.load(Ordering::Relaxed)
     }
 
     /// Returns the page table, for the copies in `user`.
