@@ -85,6 +85,7 @@ fn start_init() -> Result<(), Errno> {
     // Made now, because the end of a process must need no memory.
     drop(AddressSpace::of_ended_processes());
     let space = AddressSpace::new(Limits::default())?;
+    space.set_administrators(true);
     let process = Process::first(space, fs::boot::origin().start);
     let pid = process.pid();
     let signals = ThreadSignals::default();
