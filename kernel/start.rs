@@ -26,7 +26,9 @@ use crate::linux::task::{hooks, scheduler};
 use crate::linux::{devices, fs, serial};
 use crate::machine::clock;
 use crate::machine::console::{self, println};
+use crate::machine::memory::budget;
 use crate::machine::memory::limits::Limits;
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::vdso;
 use crate::machine::trace::{self, Level};
@@ -51,6 +53,7 @@ pub(crate) fn start() {
 
 /// Starts all parts of the kernel, and the first process.
 fn start_all() {
+    budget::start(option("fail_alloc").and_then(|injection| injection.parse().ok()));
     console::open(option("screen.width").and_then(|width| width.parse().ok()));
     clock::start();
     // Linux's word for a counter that must not be trusted.
@@ -79,7 +82,10 @@ fn start_all() {
 }
 
 fn start_init() -> Result<(), Errno> {
+    // Made now, because the end of a process must need no memory.
+    drop(AddressSpace::of_ended_processes());
     let space = AddressSpace::new(Limits::default())?;
+    space.set_administrators(true);
     let process = Process::first(space, fs::boot::origin().start);
     let pid = process.pid();
     let signals = ThreadSignals::default();
@@ -143,7 +149,9 @@ fn prepare(thread: &CurrentThread, init: &[u8], context: &mut UserContext) -> Re
     for _ in 0..3 {
         files.open(console.clone(), OnExec::Keep, 3)?;
     }
-    let argv = Vec::from([init.to_vec()]);
-    let envp = Vec::from([b"HOME=/".to_vec(), b"TERM=linux".to_vec()]);
+    let (mut argv, mut envp) = (PagedBytes::default(), PagedBytes::default());
+    argv.push(init)?;
+    argv.push(&[0])?;
+    envp.push(b"HOME=/\0TERM=linux\0")?;
     execve::start_program(thread, context, &origin, init.to_vec(), argv, envp)
 }

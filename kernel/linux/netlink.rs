@@ -19,6 +19,7 @@ use rules::linux::netlink::dump::Facts;
 use rules::linux::netlink::port::PortIds;
 use rules::linux::netlink::request::Privilege;
 use rules::linux::netlink::socket::NetlinkSocketState;
+use rules::machine::fallible;
 use rules::net::abi::socket::{How, MessageFlags, NETLINK_ROUTE, SockAddrNl, Ucred, family};
 use rules::net::socket::Options;
 use rules::net::tcp::connection::RecvMode;
@@ -28,7 +29,6 @@ use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
 use crate::core::syscall::caller::Right;
-use crate::machine::memory::budget;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::random;
 use crate::net::address::{Address, RawAddress};
@@ -202,8 +202,7 @@ impl socket::Socket for NetlinkSocket {
             bind_any(&mut state, self.maker.pid);
             state.require_destination(to, count)?;
         }
-        budget::try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
-        let mut datagram = alloc::vec![0; count];
+        let mut datagram = fallible::zeroes(count).map_err(|_| Errno::ENOBUFS)?;
         if from.take(&mut datagram) < count {
             return Poll::Ready(Err(Errno::EFAULT));
         }

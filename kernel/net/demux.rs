@@ -14,6 +14,7 @@ use core::time::Duration;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 use rules::net::tcp::port::Sharing;
 use rules::net::tcp::segment::Tuple;
 use rules::net::tcp::time_wait::{self, TimeWait};
@@ -86,7 +87,7 @@ pub(crate) fn all() -> Result<Vec<(Tuple, TupleOwner)>, Errno> {
     let mut all = Vec::new();
     for shard in &table().shards {
         let expected = shard.lock().len();
-        all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut all, expected)?;
         // The lock forbids allocating, so entries that came meanwhile are left out.
         let shard = shard.lock();
         all.extend(shard.iter().take(expected).map(|(tuple, entry)| (*tuple, entry.found.clone())));
@@ -108,7 +109,7 @@ pub(crate) fn insert(tuple: Tuple, found: TupleOwner, sharing: Sharing, now: Dur
         if is_taken {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        shard.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
+        fallible::reserve(&mut *shard, 1).map_err(|_| Errno::ENOBUFS)?;
         shard.insert(tuple, Entry { found, sharing })
     };
     let mut ports = ports::lock();

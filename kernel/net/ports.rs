@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 use rules::net::tcp::port::{Owner, TcpPorts};
 
 use super::endpoint::Endpoint;
@@ -34,7 +35,7 @@ pub(crate) fn new_owner() -> Owner {
 pub(crate) fn listeners() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = PORTS.lock().listeners().count();
     let mut all = Vec::new();
-    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    fallible::reserve(&mut all, expected)?;
     // The lock forbids allocating.
     all.extend(PORTS.lock().listeners().take(expected).cloned());
     Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))

@@ -79,7 +79,7 @@ pub(crate) fn process(
         }
         // Without room, the final ACK is dropped: the SYN-ACK is retransmitted, and the peer acknowledges again
         // (`tcp_v4_syn_recv_sock`).
-        RequestVerdict::Complete if is_full || budget::try_reserve(CONNECTION_BYTES).is_err() => {}
+        RequestVerdict::Complete if is_full || budget::grant(CONNECTION_BYTES).is_err() => {}
         RequestVerdict::Complete => {
             requests.remove(&tuple);
             let connection = request.complete(path, &options, now, stack::has_memory);

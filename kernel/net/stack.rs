@@ -97,9 +97,7 @@ fn receive_unmatched(segment: &Segment, packet: &mut Packet, out: &mut PacketBat
 /// Begins a connection within this machine for `listener`, unless that has no room. The handshake is over when this
 /// call returns.
 fn open(listener: &Arc<Endpoint>, segment: &Segment, packet: &mut Packet, out: &mut PacketBatch) {
-    if budget::try_reserve(CONNECTION_BYTES).is_err() {
-        return;
-    }
+    let Ok(_grant) = budget::grant(CONNECTION_BYTES) else { return };
     let Some(options) = listener.begin_request() else { return };
     let now = clock::now();
     let connection = Connection::accept(segment.tuple, PathKind::Local, resources(), &options, now);
@@ -118,7 +116,7 @@ pub(super) fn resources() -> Resources {
 
 /// Returns whether `bytes` may be allocated without touching the reserve.
 pub(super) fn has_memory(bytes: usize) -> bool {
-    budget::try_reserve(bytes).is_ok()
+    budget::grant(bytes).is_ok()
 }
 
 /// Returns the kind of path back to the sender of `segment`.

@@ -2,7 +2,8 @@
 //!
 //! Owns: the task that serves the timers, and a queue of times. A timer that moves to a later time is not moved in
 //! the queue: when the entry expires, the connection gives its next time. So most packets touch neither the queue nor
-//! its lock.
+//! its lock. One that moves to an earlier time takes its entry with it.
+//! Invariant: a connection has at most one entry, which a program pays for with the connection.
 //!
 //! # Why no time is missed
 //! ```text
@@ -29,11 +30,15 @@ use crate::machine::kernel_task::{KernelTask, Sleeper, Urgency};
 /// No timer.
 const NEVER: u64 = u64::MAX;
 
-/// The time of an endpoint's entry in the queue.
-pub(crate) struct Armed(AtomicU64);
+/// The key of an endpoint's entry in the queue. Both change under the queue's lock.
+pub(crate) struct Armed {
+    time: AtomicU64,
+    number: AtomicU64,
+}
 
 struct Queue {
-    entries: BTreeMap<(Duration, u64), Weak<Endpoint>>,
+    /// By time in nanoseconds and a number of their own.
+    entries: BTreeMap<(u64, u64), Weak<Endpoint>>,
     next: u64,
 }
 
@@ -42,25 +47,34 @@ static SERVER: KernelTask = KernelTask::new(Urgency::Soon);
 
 impl Armed {
     pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(NEVER))
+        Self { time: AtomicU64::new(NEVER), number: AtomicU64::new(0) }
     }
 }
 
 /// Has the timers of `endpoint` served at `at` or earlier.
 pub(crate) fn arm(endpoint: &Arc<Endpoint>, at: Duration) {
-    let armed = &endpoint.armed().0;
-    let time = u64::try_from(at.as_nanos()).unwrap_or(NEVER - 1);
-    if armed.fetch_min(time, Ordering::AcqRel) <= time {
+    let Armed { time, number } = endpoint.armed();
+    let at = u64::try_from(at.as_nanos()).unwrap_or(NEVER - 1);
+    if time.load(Ordering::Acquire) <= at {
         return;
     }
-    let is_first = {
+    let (is_first, later) = {
         let mut queue = QUEUE.lock();
+        let before = time.load(Ordering::Relaxed);
+        if before <= at {
+            return;
+        }
+        let later = queue.entries.remove(&(before, number.load(Ordering::Relaxed)));
         queue.next += 1;
         let key = (at, queue.next);
+        number.store(queue.next, Ordering::Relaxed);
+        time.store(at, Ordering::Release);
         let is_first = queue.entries.first_key_value().is_none_or(|(first, _)| key < *first);
+        // Bounded: one entry for each connection, which was granted.
         queue.entries.insert(key, Arc::downgrade(endpoint));
-        is_first
+        (is_first, later)
     };
+    drop(later);
     if is_first {
         wake();
     }
@@ -68,7 +82,7 @@ pub(crate) fn arm(endpoint: &Arc<Endpoint>, at: Duration) {
 
 /// Returns when the timers of `endpoint` are served next.
 pub(crate) fn next(endpoint: &Endpoint) -> Option<Duration> {
-    let time = endpoint.armed().0.load(Ordering::Relaxed);
+    let time = endpoint.armed().time.load(Ordering::Relaxed);
     (time != NEVER).then(|| Duration::from_nanos(time))
 }
 
@@ -99,13 +113,17 @@ fn run() -> Option<Duration> {
         let due = {
             let mut queue = QUEUE.lock();
             let first = queue.entries.first_entry()?;
-            if first.key().0 > clock::now() {
-                return Some(first.key().0);
+            let at = Duration::from_nanos(first.key().0);
+            if at > clock::now() {
+                return Some(at);
             }
-            first.remove()
+            let due = first.remove().upgrade();
+            if let Some(endpoint) = &due {
+                endpoint.armed().time.store(NEVER, Ordering::Release);
+            }
+            due
         };
-        if let Some(endpoint) = due.upgrade() {
-            endpoint.armed().0.store(NEVER, Ordering::Release);
+        if let Some(endpoint) = due {
             endpoint.settle();
         }
     }

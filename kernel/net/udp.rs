@@ -15,6 +15,7 @@ use rules::abi::errno::Errno;
 use rules::abi::ioctl::SIOCOUTQ;
 use rules::abi::open::OpenFlags;
 use rules::abi::stat::Stat;
+use rules::machine::fallible;
 use rules::net::abi::socket::{How, IPPROTO_IP, IPPROTO_UDP, MessageFlags, family, kind};
 use rules::net::socket::{Options, SEND_ROOM};
 use rules::net::tcp::connection::RecvMode;
@@ -35,7 +36,6 @@ use crate::core::event;
 use crate::core::event::class::Class;
 use crate::core::event::rank::{Rank, Ranked};
 use crate::core::file::description::OpenFile;
-use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::transfer::{Sink, Source};
 use crate::machine::memory::user::UserPtr;
@@ -73,9 +73,6 @@ pub(crate) fn receive(packet: &Packet, out: &mut PacketBatch) {
         Some(Arrival::Datagram(datagram)) => match find(datagram.from, datagram.to) {
             None => out.extend(datagram::refuse(packet.ip())),
             Some(endpoint) => {
-                if budget::try_reserve(datagram.bytes.len()).is_err() {
-                    return;
-                }
                 let mut state = endpoint.state.lock();
                 if state.push(datagram.from, datagram.bytes) {
                     state.raise(Events::READABLE);
@@ -122,7 +119,7 @@ pub(crate) struct UdpEntry {
 pub(crate) fn all() -> Result<impl Iterator<Item = UdpEntry>, Errno> {
     let expected = PORTS.lock().sockets().count();
     let mut all = Vec::new();
-    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    fallible::reserve(&mut all, expected)?;
     // The lock forbids allocating.
     all.extend(PORTS.lock().sockets().take(expected).cloned());
     let entry = |endpoint: Arc<UdpEndpoint>| {
@@ -299,7 +296,6 @@ impl super::socket::Socket for UdpSocket {
         let way = route::to(*to.ip())?.link.path();
         let source = if local.ip().is_unspecified() { route::source_for(*to.ip())? } else { *local.ip() };
         route::check(source, *to.ip())?;
-        budget::try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
         let packet = datagram::make(SocketAddrV4::new(source, local.port()), to, from, way)?;
         let mut packets = PacketBatch::new();
         packets.push(packet);

@@ -2,7 +2,7 @@
 //!
 //! Not here: the values of options, and how they are parsed (`value`).
 
-mod value;
+pub(crate) mod value;
 
 use std::{ffi::OsString, path::PathBuf};
 

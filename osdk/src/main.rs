@@ -16,6 +16,7 @@ mod differential;
 mod doc;
 mod driven;
 mod exec;
+mod exhaustion;
 mod failures;
 mod fuzz;
 mod image;

@@ -16,7 +16,7 @@ use self::report::Ending;
 use crate::{
     build,
     cli::{HardwareOptions, Kernel, KernelOptions, Place, Policy, TestOptions},
-    dialogue, failures, impairment, ktest,
+    dialogue, exhaustion, failures, impairment, ktest,
     libtest::{self, Tally},
     machine::Machine,
     peer,
@@ -61,6 +61,11 @@ pub(crate) fn command(options: &TestOptions) -> Result<ExitCode> {
     }
     if is_wanted(options, impairment::NAME, Place::Pollux) {
         total += on_bad_networks(options)?;
+    }
+    for scarcity in [&exhaustion::EXHAUSTION, &exhaustion::FAULTS] {
+        if is_wanted(options, scarcity.name, Place::Pollux) {
+            total += in_scarcity(scarcity, options)?;
+        }
     }
     if !runs.is_empty() {
         total += guest::run(&runs, options)?;
@@ -156,6 +161,21 @@ fn counted(options: &TestOptions) -> Result<Tally> {
     let programs = COUNTED.map(str::to_owned).to_vec();
     println!("Instructions counted");
     guest::run(&[kernel], &TestOptions { programs, hardware, ..options.clone() })
+}
+
+/// Runs a program where memory ends, with each CPU count of the options.
+fn in_scarcity(scarcity: &exhaustion::Scarcity, options: &TestOptions) -> Result<Tally> {
+    let mut total = Tally::default();
+    for &smp in &options.smp {
+        let kernel = KernelOptions { on: Kernel::Pollux, smp, policy: Policy::default() };
+        failures::start(&format!("{}, {}", report::title(kernel), scarcity.title));
+        scarcity.run(kernel, &options.hardware, options.long, |machine, tally, elapsed, note| {
+            println!("    {machine}");
+            total +=
+                report::print(scarcity.name, tally, &[], &[], &Ending { status: Some(0), elapsed, note });
+        })?;
+    }
+    Ok(total)
 }
 
 /// Prints the line of a test that the host drives.

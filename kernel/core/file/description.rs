@@ -94,7 +94,7 @@ impl OpenFile {
         flags: OpenFlags,
     ) -> Result<Arc<Self>, Errno> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        budget::try_reserve(PAGE_SIZE)?;
+        let _grant = budget::grant(PAGE_SIZE)?;
         let is_path = flags.contains(OpenFlags::PATH);
         let (is_seekable, write_extent) = (file.is_seekable(), file.write_extent());
         Ok(Arc::new(Self {
@@ -239,7 +239,7 @@ impl OpenFile {
     }
 
     /// Returns the registered observers that still exist; some may not need the notification any more.
-    pub(crate) fn observers(&self) -> Vec<Arc<dyn ReleaseObserver>> {
+    pub(crate) fn observers(&self) -> Result<Vec<Arc<dyn ReleaseObserver>>, Errno> {
         self.observers.all()
     }
 }

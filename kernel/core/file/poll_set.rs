@@ -25,6 +25,7 @@ use core::task::Poll;
 use pollee::{Events, NoMemory, Sleep, WaitError};
 use rules::abi::errno::Errno;
 use rules::core::fd;
+use rules::machine::fallible;
 
 use super::description::OpenFile;
 use super::table::FdTable;
@@ -71,9 +72,7 @@ impl PollContext {
     // Called for each of thousands of files, from poll and from select.
     #[inline(always)]
     fn arm(&mut self, file: &Arc<OpenFile>, interest: Events, hits: &mut Hits) -> Result<Events, NoMemory> {
-        if self.armed.len() == self.armed.capacity() {
-            self.armed.try_reserve(1).map_err(|_| NoMemory)?;
-        }
+        fallible::reserve(&mut self.armed, 1).map_err(|_| NoMemory)?;
         match file.arm(&self.epochs, interest, hits)? {
             Some(ready) => {
                 self.armed.push(file.clone());

@@ -11,6 +11,7 @@ use core::any::Any;
 
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 
 use super::description::DescriptionId;
 
@@ -36,15 +37,13 @@ impl Observers {
             return Ok(());
         }
         observers.retain(|known| known.strong_count() > 0);
-        observers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        observers.push(observer);
-        Ok(())
+        fallible::push(&mut observers, observer)
     }
 
     /// Returns the observers that still exist.
-    pub(super) fn all(&self) -> Vec<Arc<dyn ReleaseObserver>> {
-        let observers = self.0.lock().clone();
-        observers.iter().filter_map(Weak::upgrade).collect()
+    pub(super) fn all(&self) -> Result<Vec<Arc<dyn ReleaseObserver>>, Errno> {
+        let observers = fallible::collect(self.0.lock().iter().cloned())?;
+        fallible::collect(observers.iter().filter_map(Weak::upgrade))
     }
 
     pub(super) fn notify(&self, description: DescriptionId) {

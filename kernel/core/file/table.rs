@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
 use rules::core::fd::{self, Fd, OnExec};
+use rules::machine::fallible;
 use spin::Once;
 
 use super::description::OpenFile;
@@ -213,7 +214,7 @@ impl FdTable {
             let is_done = closed[BATCH - 1].is_none();
             for file in closed.into_iter().flatten() {
                 self.note_closed(&file);
-                if Arc::strong_count(&file) == 1 && ending.try_reserve(1).is_ok() {
+                if Arc::strong_count(&file) == 1 && fallible::reserve(&mut ending, 1).is_ok() {
                     ending.push(file);
                 }
             }

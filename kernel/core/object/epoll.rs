@@ -31,6 +31,7 @@ use rules::abi::epoll::EpollEvent;
 use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::epoll::interest::{self, Identity, Table};
+use rules::machine::fallible;
 use yoke::Yoke;
 
 pub(crate) use self::control::control;
@@ -100,7 +101,7 @@ impl Epoll {
     pub(crate) fn items(&self) -> Vec<(i32, EpollEvent, Weak<OpenFile>)> {
         let (mut items, mut from) = (Vec::new(), 0);
         let table = self.interest.lock();
-        while let Some((next, item)) = table.next(from).filter(|_| items.try_reserve(1).is_ok()) {
+        while let Some((next, item)) = table.next(from).filter(|_| fallible::reserve(&mut items, 1).is_ok()) {
             items.push((item.identity.fd, item.event, item.file.description.clone()));
             from = next;
         }

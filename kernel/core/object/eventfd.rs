@@ -11,6 +11,7 @@ use rules::abi::errno::Errno;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::eventfd::{EventFdMode, VALUE_SIZE};
 use rules::core::seek::Whence;
+use rules::machine::fallible;
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -36,7 +37,7 @@ impl EventFd {
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(initial: u32, mode: EventFdMode, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
     let state = event::Locked::new(Class::EventFd, rules::core::eventfd::EventFd::new(initial, mode));
-    OpenFile::new(Arc::new(EventFd { state }), AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
+    OpenFile::new(fallible::shared(EventFd { state })?, AccessMode::ReadWrite, flags & OpenFlags::NONBLOCK)
 }
 
 impl File for EventFd {

@@ -72,7 +72,7 @@ pub(crate) struct Ends {
 /// `ENOMEM`: only the reserve is left.
 pub(crate) fn create(flags: OpenFlags) -> Result<Ends, Errno> {
     static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
-    budget::try_reserve(PAGE_SIZE)?;
+    let _grant = budget::grant(PAGE_SIZE)?;
     let pipe = Arc::new(Pipe::new(Some(NEXT_INODE.fetch_add(1, Ordering::Relaxed))));
     let nonblocking = flags & OpenFlags::NONBLOCK;
     let packets = flags & OpenFlags::DIRECT;
@@ -148,8 +148,6 @@ impl PipeEnd {
     /// # Errors
     /// The capacity is unchanged. Those of [`rules::core::pipe::Pipe::set_capacity`]. `ENOMEM`: only the reserve is left.
     pub(crate) fn set_capacity(&self, bytes: usize, privilege: Privilege) -> Result<usize, Errno> {
-        // The slots take a small fraction of the bytes that they hold.
-        budget::try_reserve(bytes / 64)?;
         self.pipe.state.lock().set_capacity(bytes, privilege)
     }
 }

@@ -5,7 +5,6 @@
 
 use alloc::format;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::task::Poll;
 
 use ostd::sync::SpinLock;
@@ -13,7 +12,7 @@ use rules::abi::errno::Errno;
 use rules::core::seek::{self, Whence};
 
 use super::changes::WatchedFile;
-use super::tmpfs::dynamic::{Control, GeneratedText};
+use super::tmpfs::dynamic::{self, Control, GeneratedText, Text};
 use super::tmpfs::inode::{Content, Inode};
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -25,7 +24,7 @@ pub(super) struct OpenGeneratedFile {
     inode: Arc<Inode>,
     /// What generates the text, if not the inode.
     own: Option<GeneratedText>,
-    text: SpinLock<Arc<[u8]>>,
+    text: SpinLock<Text>,
     watched: Option<WatchedFile>,
 }
 
@@ -37,7 +36,7 @@ impl OpenGeneratedFile {
             Content::Control(control) => control.changes().watch(),
             _ => None,
         };
-        Self { inode, own: None, text: SpinLock::new(Arc::new([])), watched }
+        Self { inode, own: None, text: SpinLock::new(Text::default()), watched }
     }
 
     /// Opens `inode`, whose text `own` generates for this open file.
@@ -56,31 +55,27 @@ impl OpenGeneratedFile {
         control.write(&text[..len]).unwrap_or(Err(Errno::EINVAL))
     }
 
-    fn generate(&self) -> Result<Vec<u8>, Errno> {
+    fn generate(&self) -> Result<Text, Errno> {
         if let Some(own) = &self.own {
             return own();
         }
         match self.inode.content() {
             Content::GeneratedFile(file) => (file.text)(),
-            Content::Setting(setting) => Ok(format!("{}\n", (setting.get)()).into_bytes()),
+            Content::Setting(setting) => dynamic::text(format!("{}\n", (setting.get)())),
             _ => Err(Errno::EINVAL),
         }
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         let text = if offset == 0 {
-            let fresh: Arc<[u8]> = self.generate()?.into();
-            *self.text.lock() = fresh.clone();
+            let fresh = self.generate()?;
+            // The text before is dropped without the lock.
+            drop(core::mem::replace(&mut *self.text.lock(), fresh.clone()));
             fresh
         } else {
             self.text.lock().clone()
         };
-        let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..)).unwrap_or_default();
-        if rest.is_empty() || to.remaining() == 0 {
-            return Ok(0);
-        }
-        let put = to.put(&rest[..rest.len().min(to.remaining())]);
-        if put == 0 { Err(Errno::EFAULT) } else { Ok(put) }
+        text.put(usize::try_from(offset).unwrap_or(usize::MAX), to)
     }
 
     /// Sets the number. A write that does not begin at the start changes nothing (`proc_first_pos_non_zero_ignore`).

@@ -13,10 +13,12 @@ use rules::linux::access::Access;
 use rules::linux::credentials::Credentials;
 use rules::linux::inotify::mask::NameState;
 use rules::linux::path::{self, SYMLINKS_MAX};
+use rules::machine::fallible;
 
 use super::memfd;
 use super::mount::{self, Location};
 use super::tmpfs::inode::{Content, Inode};
+use crate::machine::memory::user::PATH_MAX;
 
 /// Where path lookups start, and the credentials that they use.
 #[derive(Clone)]
@@ -235,14 +237,14 @@ fn last_path(location: &Location) -> Option<(Vec<u8>, NameState)> {
         while at.is_mount_root() {
             match at.mount.covers() {
                 Some(covers) => at = covers.clone(),
-                None => return Some((written_out(&names), state)),
+                None => return Some((written_out(&names)?, state)),
             }
         }
         let place = at.dentry()?.place()?;
         if names.is_empty() {
             state = place.state;
         }
-        names.push(place.name);
+        add(&mut names, place.name).ok()?;
         at = at.sibling(place.directory);
     }
 }
@@ -252,10 +254,12 @@ pub(crate) fn within(inode: &Arc<Inode>) -> Vec<u8> {
     let mut names = Vec::new();
     let mut at = inode.clone();
     while let Some(place) = at.dentry().and_then(|dentry| dentry.place()) {
-        names.push(place.name);
+        if add(&mut names, place.name).is_err() {
+            break;
+        }
         at = place.directory;
     }
-    written_out(&names)
+    written_out(&names).unwrap_or_default()
 }
 
 /// Returns a place of a file that is known only as such, without the mount through which it was found: in the first
@@ -271,14 +275,27 @@ pub(crate) fn of_inode(inode: &Arc<Inode>) -> Option<Location> {
     }
 }
 
-fn written_out(names: &[Arc<[u8]>]) -> Vec<u8> {
+/// Adds the name of the directory above.
+///
+/// # Errors
+/// `ENAMETOOLONG`: the path is too deep for `PATH_MAX`; trees may be deeper. `ENOMEM`.
+fn add(names: &mut Vec<Arc<[u8]>>, name: Arc<[u8]>) -> Result<(), Errno> {
+    if names.len() >= PATH_MAX / 2 {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    fallible::push(names, name)
+}
+
+/// Returns the path of these names, the last of which is the first in the path. `None`: no memory.
+fn written_out(names: &[Arc<[u8]>]) -> Option<Vec<u8>> {
     if names.is_empty() {
-        return b"/".to_vec();
+        return Some(b"/".to_vec());
     }
     let mut path = Vec::new();
+    fallible::reserve_exact(&mut path, names.iter().map(|name| 1 + name.len()).sum()).ok()?;
     for name in names.iter().rev() {
         path.push(b'/');
         path.extend_from_slice(name);
     }
-    path
+    Some(path)
 }

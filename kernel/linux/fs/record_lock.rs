@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::task::Poll;
 
 use ostd::sync::SpinLock;
@@ -17,6 +18,7 @@ use pollee::{Events, Readiness};
 use rules::abi::errno::Errno;
 use rules::linux::lock::LockMode;
 use rules::linux::record_lock::{LockRange, RecordLock, RecordLocks};
+use rules::machine::fallible;
 
 use crate::core::event;
 use crate::core::event::class::Class;
@@ -189,9 +191,7 @@ impl Waiting {
             }
             next = next.and_then(|next| waits.iter().find(|(waiter, _)| *waiter == next)).map(|pair| pair.1);
         }
-        waits.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        waits.push((self.0, blocker));
-        Ok(())
+        fallible::push(&mut waits, (self.0, blocker))
     }
 }
 
@@ -228,7 +228,15 @@ impl CloseObserver for TableLocks {
 
 impl Drop for TableLocks {
     fn drop(&mut self) {
-        let files: Vec<_> = FILES.lock().values().cloned().collect();
-        files.iter().for_each(|locks| self.give_up(locks));
+        let mut next = None;
+        // One at a time: a list of them would need memory in order to give memory back.
+        loop {
+            let from = next.map_or(Bound::Unbounded, Bound::Excluded);
+            let found =
+                FILES.lock().range((from, Bound::Unbounded)).next().map(|(key, locks)| (*key, locks.clone()));
+            let Some((key, locks)) = found else { return };
+            self.give_up(&locks);
+            next = Some(key);
+        }
     }
 }

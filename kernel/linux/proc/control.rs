@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use rules::abi::errno::Errno;
@@ -15,7 +14,7 @@ use rules::linux::oom::Scale;
 
 use super::maps;
 use super::subject::{Subject, TextOf};
-use crate::linux::fs::tmpfs::dynamic::{Control, GeneratedText};
+use crate::linux::fs::tmpfs::dynamic::{self, Control, GeneratedText};
 use crate::linux::task::access;
 use crate::linux::task::process::Process;
 use crate::linux::task::process_table;
@@ -38,11 +37,13 @@ impl Control for Maps {
     fn open(&self) -> Result<GeneratedText, Errno> {
         let process = self.0.process()?;
         if process.has_ended() {
-            return Ok(Box::new(|| Ok(Vec::new())));
+            return Ok(Box::new(|| Ok(dynamic::Text::default())));
         }
         access::check(&process)?;
         let space = Arc::downgrade(&process.space());
-        Ok(Box::new(move || space.upgrade().map_or_else(|| Ok(Vec::new()), |space| maps::maps(&space))))
+        Ok(Box::new(move || {
+            space.upgrade().map_or_else(|| Ok(dynamic::Text::default()), |space| maps::maps(&space))
+        }))
     }
 }
 
@@ -54,7 +55,7 @@ impl Control for OomAdjustment {
         let Self(subject, scale) = *self;
         Ok(Box::new(move || {
             let value = subject.process()?.oom.value.load(Ordering::Relaxed);
-            Ok(format!("{}\n", scale.shown(value)).into_bytes())
+            dynamic::text(format!("{}\n", scale.shown(value)))
         }))
     }
 

@@ -15,7 +15,7 @@ use rules::linux::credentials::Credentials;
 use super::subject::{Subject, number};
 use crate::core::file::description::OpenFile;
 use crate::linux::fs::opened::OpenedAt;
-use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, Listed};
+use crate::linux::fs::tmpfs::dynamic::{Destination, DynamicInode, DynamicNames, LISTED_MOST, Listed};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::{nameless, path};
 use crate::linux::task::access;
@@ -63,7 +63,7 @@ pub(super) fn listed(subject: Subject, from: u64, local: u64, file_type: FileTyp
     // The table is locked once for each descriptor, because nothing is allocated under its lock.
     loop {
         let found = files.read().next_open(Fd::new(next), Fd::new(u32::MAX - 1));
-        let Some(fd) = found else { return listed };
+        let Some(fd) = found.filter(|_| listed.len() < LISTED_MOST) else { return listed };
         listed.push(Listed {
             key: fd.index() as u64,
             name: fd.index().to_string().into_bytes(),

@@ -6,28 +6,33 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
+use rules::machine::fallible;
 
+use crate::linux::fs::tmpfs::dynamic::Text;
 use crate::linux::fs::tmpfs::inode::Inode;
 use crate::linux::fs::{memfd, path};
 use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::{AddressSpace, Backing, Purpose, Region};
 use crate::machine::memory::vdso::Vdso;
 
 /// Returns a line for each area of `space`.
-pub(super) fn maps(space: &AddressSpace) -> Result<Vec<u8>, Errno> {
-    let mut text = String::new();
-    for region in space.regions() {
-        line(&mut text, &region);
+pub(super) fn maps(space: &AddressSpace) -> Result<Text, Errno> {
+    let mut text = PagedBytes::default();
+    let mut next = 0;
+    while let Some(region) = space.region_from(next) {
+        next = region.range.end;
+        line(&mut text, &region).map_err(|_| Errno::ENOMEM)?;
     }
-    Ok(text.into_bytes())
+    fallible::shared(text)
 }
 
-fn line(text: &mut String, region: &Region) {
+fn line(text: &mut PagedBytes, region: &Region) -> fmt::Result {
     let Region { range, prot, backing, purpose } = region;
     let flag = |flag, letter| if prot.contains(flag) { letter } else { '-' };
     let (source, sharing) = match backing {
@@ -52,8 +57,7 @@ fn line(text: &mut String, region: &Region) {
         (None, None, Purpose::Other) => Vec::new(),
     };
     let start = text.len();
-    // Writing to a `String` cannot fail.
-    let _ = write!(
+    write!(
         text,
         "{:08x}-{:08x} {}{}{}{sharing} {offset:08x} {major:02x}:{minor:02x} {number} ",
         range.start,
@@ -61,15 +65,13 @@ fn line(text: &mut String, region: &Region) {
         flag(Prot::READ, 'r'),
         flag(Prot::WRITE, 'w'),
         flag(Prot::EXEC, 'x'),
-    );
+    )?;
     if !name.is_empty() {
         // Linux pads to this column.
-        while text.len() - start < 73 {
-            text.push(' ');
-        }
-        text.push_str(&String::from_utf8_lossy(&name));
+        let column = 73_usize.saturating_sub(text.len() - start);
+        write!(text, "{:column$}{}", "", String::from_utf8_lossy(&name))?;
     }
-    text.push('\n');
+    text.write_char('\n')
 }
 
 fn is_vdso(pages: &Arc<dyn Pages>) -> bool {

@@ -27,7 +27,7 @@ use rules::abi::mode::Permissions;
 use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::namei::{self, NewFile};
 use crate::linux::fs::path::Origin;
-use crate::linux::fs::tmpfs::dynamic::GeneratedFile;
+use crate::linux::fs::tmpfs::dynamic::{self, GeneratedFile};
 use crate::linux::fs::tmpfs::inode::{Content, Inode};
 use crate::linux::fs::tmpfs::superblock::FileSystemType;
 use crate::linux::fs::tree::OnlyTree;
@@ -82,7 +82,8 @@ fn populate(origin: &Origin) -> Result<(), Errno> {
 }
 
 fn make_report(origin: &Origin, path: &[u8], text: TextFn) -> Result<(), Errno> {
-    let file = GeneratedFile { text: Box::new(move || Ok(text())), changes: FileChanges::ORDINARY };
+    let file =
+        GeneratedFile { text: Box::new(move || dynamic::text(text())), changes: FileChanges::ORDINARY };
     make(origin, path, NewFile::Special(Content::GeneratedFile(file)), 0o444)
 }
 

@@ -13,19 +13,19 @@ use rules::abi::mode::FileType;
 use super::net_tables;
 use super::subject::{Subject, named};
 use crate::linux::fs::changes::FileChanges;
-use crate::linux::fs::tmpfs::dynamic::{DynamicInode, DynamicNames, GeneratedFile, Listed};
+use crate::linux::fs::tmpfs::dynamic::{self, DynamicInode, DynamicNames, GeneratedFile, Listed, Text};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::net::traffic;
 
 /// The network tables in the directory of a subject.
 pub(super) struct Tables(pub(super) Subject);
 
-type Table = fn() -> Result<Vec<u8>, Errno>;
+type Table = fn() -> Result<Text, Errno>;
 
 const TABLES: &[(&[u8], Table)] = &[
-    (b"arp", || Ok(net_tables::arp())),
-    (b"dev", || Ok(traffic::table())),
-    (b"route", || Ok(net_tables::route())),
+    (b"arp", || dynamic::text(net_tables::arp())),
+    (b"dev", || dynamic::text(traffic::table())),
+    (b"route", || dynamic::text(net_tables::route())),
     (b"sockstat", net_tables::sockstat),
     (b"tcp", net_tables::tcp),
     (b"udp", net_tables::udp),

@@ -11,13 +11,16 @@ use core::time::Duration;
 
 use rules::abi::errno::Errno;
 use rules::linux::proc_net::{self, InetSocketLine, NOWHERE, SocketCounts, Timer, UnixSocketLine};
+use rules::machine::fallible;
 use rules::net::route::RoutingTable;
 use rules::net::tcp::TcpState;
 use rules::net::tcp::segment::Tuple;
 
+use crate::linux::fs::tmpfs::dynamic::{self, Text};
 use crate::linux::unix;
 use crate::machine::clock;
 use crate::machine::memory::layout::PAGE_SIZE;
+use crate::machine::memory::paged::PagedBytes;
 use crate::net::counters::{self, Kind};
 use crate::net::demux::{self, TupleOwner};
 use crate::net::endpoint::Endpoint;
@@ -25,7 +28,7 @@ use crate::net::{ethernet, interface, ports, timer, udp};
 
 /// A text that grows as long as memory is available.
 #[derive(Default)]
-struct Lines(String);
+struct Lines(PagedBytes);
 
 impl Lines {
     fn new(head: &str) -> Result<Self, Errno> {
@@ -35,13 +38,11 @@ impl Lines {
     }
 
     fn push(&mut self, line: &str) -> Result<(), Errno> {
-        self.0.try_reserve(line.len()).map_err(|_| Errno::ENOMEM)?;
-        self.0.push_str(line);
-        Ok(())
+        self.0.push(line.as_bytes())
     }
 
-    fn finish(self) -> Vec<u8> {
-        self.0.into_bytes()
+    fn finish(self) -> Result<Text, Errno> {
+        fallible::shared(self.0)
     }
 }
 
@@ -49,7 +50,7 @@ impl Lines {
 ///
 /// # Errors
 /// `ENOMEM`: there are too many to list.
-pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
+pub(crate) fn tcp() -> Result<Text, Errno> {
     let mut lines = Lines::new(&proc_net::tcp_head())?;
     let mut connections = demux::all()?;
     connections.sort_unstable_by_key(|(tuple, _)| *tuple);
@@ -58,7 +59,7 @@ pub(crate) fn tcp() -> Result<Vec<u8>, Errno> {
     for (number, socket) in listening.chain(connected).enumerate() {
         lines.push(&proc_net::tcp(number, &socket))?;
     }
-    Ok(lines.finish())
+    lines.finish()
 }
 
 /// Describes a socket by what is known without locking it.
@@ -134,7 +135,7 @@ fn connection(tuple: &Tuple, found: &TupleOwner) -> InetSocketLine {
 ///
 /// # Errors
 /// `ENOMEM`: there are too many to list.
-pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
+pub(crate) fn udp() -> Result<Text, Errno> {
     let mut lines = Lines::new(&proc_net::udp_head())?;
     for (number, report) in udp::all()?.enumerate() {
         let socket = InetSocketLine {
@@ -150,14 +151,14 @@ pub(crate) fn udp() -> Result<Vec<u8>, Errno> {
         };
         lines.push(&proc_net::udp(number, &socket, report.lost))?;
     }
-    Ok(lines.finish())
+    lines.finish()
 }
 
 /// Lists local sockets.
 ///
 /// # Errors
 /// `ENOMEM`: there are too many to list.
-pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
+pub(crate) fn unix() -> Result<Text, Errno> {
     let mut lines = Lines::new(proc_net::LOCAL_HEAD)?;
     for endpoint in unix::all()? {
         let state = endpoint.state.read();
@@ -179,7 +180,7 @@ pub(crate) fn unix() -> Result<Vec<u8>, Errno> {
         drop(state);
         lines.push(&proc_net::local(&socket))?;
     }
-    Ok(lines.finish())
+    lines.finish()
 }
 
 /// Lists the routing table.
@@ -206,7 +207,7 @@ pub(crate) fn arp() -> Vec<u8> {
 ///
 /// # Errors
 /// `ENOMEM`: there are too many to count.
-pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
+pub(crate) fn sockstat() -> Result<Text, Errno> {
     let pages = |bytes: usize| bytes.div_ceil(PAGE_SIZE);
     let mut counts = SocketCounts {
         all: counters::total(),
@@ -234,5 +235,5 @@ pub(crate) fn sockstat() -> Result<Vec<u8>, Errno> {
         held += socket.held;
     }
     counts.udp_pages = pages(held);
-    Ok(proc_net::counts(&counts).into_bytes())
+    dynamic::text(proc_net::counts(&counts))
 }

@@ -21,7 +21,7 @@ use super::{TextFn, control, descriptors, fdinfo, net, report, text};
 use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::tmpfs::directory::Directory;
 use crate::linux::fs::tmpfs::dynamic::{
-    Control, Destination, DynamicInode, DynamicNames, GeneratedFile, Listed,
+    self, Control, Destination, DynamicInode, DynamicNames, GeneratedFile, LISTED_MOST, Listed, Text,
 };
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::fs::{mount, path};
@@ -114,7 +114,7 @@ pub(super) fn named<T: Copy>(table: &[(&[u8], T)], local: u64, name: &[u8]) -> R
     Ok((entry, local))
 }
 
-pub(super) type TextOf = fn(Subject) -> Result<Vec<u8>, Errno>;
+pub(super) type TextOf = fn(Subject) -> Result<Text, Errno>;
 type Link = fn(Subject) -> Result<Destination, Errno>;
 
 /// A file in a subject's directory.
@@ -179,7 +179,9 @@ impl Entry {
     fn content(self, subject: Subject) -> Content {
         match self {
             Self::Text(text) => Content::Control(Arc::new(control::Text(subject, text))),
-            Self::Mounts(text) => generated(FileChanges::of_mounts(&mount::CHANGES), move || Ok(text())),
+            Self::Mounts(text) => {
+                generated(FileChanges::of_mounts(&mount::CHANGES), move || dynamic::text(text()))
+            }
             Self::Control(control, _) => Content::Control(control(subject)),
             Self::Link(link) => Content::DynamicSymlink(Box::new(move || {
                 access::check(&subject.process()?)?;
@@ -195,7 +197,7 @@ impl Entry {
 
 pub(super) fn generated(
     changes: FileChanges,
-    text: impl Fn() -> Result<Vec<u8>, Errno> + Send + Sync + 'static,
+    text: impl Fn() -> Result<Text, Errno> + Send + Sync + 'static,
 ) -> Content {
     Content::GeneratedFile(GeneratedFile { text: Box::new(text), changes })
 }
@@ -216,8 +218,8 @@ impl DynamicNames for Processes {
     }
 
     fn list(&self, from: u64) -> Vec<Listed> {
-        let subjects = process_table::all().into_iter().map(|process| Subject::Process(process.pid()));
-        subjects.filter_map(|subject| listed(subject, from)).collect()
+        let subjects = process_table::all().map(|process| Subject::Process(process.pid()));
+        subjects.filter_map(|subject| listed(subject, from)).take(LISTED_MOST).collect()
     }
 }
 
@@ -233,9 +235,17 @@ impl DynamicNames for TaskNames {
 
     fn list(&self, from: u64) -> Vec<Listed> {
         let Ok(process) = self.0.process() else { return Vec::new() };
-        let mut tids: Vec<u32> = process.threads.lock().iter().map(|thread| thread.tid()).collect();
-        tids.sort_unstable();
-        tids.into_iter().filter_map(|tid| listed(Subject::Thread(process.pid(), tid), from)).collect()
+        let mut from = from;
+        let next = || {
+            // The list is by age, and so by ID but for a first thread that execve(2) has made of another.
+            let threads = process.threads.lock();
+            let tid =
+                threads.iter().map(|thread| thread.tid()).filter(|tid| u64::from(*tid) >= from).min()?;
+            drop(threads);
+            from = u64::from(tid) + 1;
+            listed(Subject::Thread(process.pid(), tid), 0)
+        };
+        core::iter::from_fn(next).take(LISTED_MOST).collect()
     }
 }
 

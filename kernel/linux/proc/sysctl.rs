@@ -20,7 +20,7 @@ use crate::linux::fs::generated::Setting;
 use crate::linux::fs::namei::NewFile;
 use crate::linux::fs::notify::limits;
 use crate::linux::fs::path::Origin;
-use crate::linux::fs::tmpfs::dynamic::{Control, GeneratedText};
+use crate::linux::fs::tmpfs::dynamic::{self, Control, GeneratedText};
 use crate::linux::fs::tmpfs::inode::Content;
 use crate::linux::task::uname::{self, MachineName};
 use crate::machine::memory::budget;
@@ -97,7 +97,7 @@ impl Control for NameFile {
         Ok(Box::new(move || {
             let mut text = name.get();
             text.push(b'\n');
-            Ok(text)
+            dynamic::text(text)
         }))
     }
 

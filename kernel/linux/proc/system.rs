@@ -52,7 +52,7 @@ fn cpu_line(text: &mut String, name: &str, spent: &Spent) {
 
 /// Reports load averages, running and existing threads, and the last process ID.
 pub(super) fn loadavg() -> Vec<u8> {
-    let threads: usize = process_table::all().iter().map(|process| process.threads.lock().len()).sum();
+    let threads: usize = process_table::all().map(|process| process.threads.lock().len()).sum();
     format!("0.00 0.00 0.00 {}/{threads} {}\n", running(), process_table::last_id()).into_bytes()
 }
 
@@ -65,8 +65,8 @@ pub(super) fn uptime() -> Vec<u8> {
 }
 
 fn running() -> usize {
-    let count = |process: &alloc::sync::Arc<process::Process>| {
+    let count = |process: alloc::sync::Arc<process::Process>| {
         process.threads.lock().iter().filter(|thread| is_running(thread)).count()
     };
-    process_table::all().iter().map(count).sum()
+    process_table::all().map(count).sum()
 }

@@ -5,7 +5,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -14,6 +13,7 @@ use rules::linux::credentials::Ids;
 use rules::linux::sched::Attributes;
 
 use super::subject::Subject;
+use crate::linux::fs::tmpfs::dynamic::{self, Text};
 use crate::linux::task::limits::Resource;
 use crate::linux::task::oom;
 use crate::linux::task::process::Process;
@@ -86,7 +86,7 @@ fn name(process: &Process, thread: Option<&Thread>) -> String {
     String::from_utf8_lossy(&name).into_owned()
 }
 
-pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn stat(subject: Subject) -> Result<Text, Errno> {
     let process = subject.process()?;
     let thread = subject.thread();
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
@@ -136,17 +136,17 @@ pub(super) fn stat(subject: Subject) -> Result<Vec<u8>, Errno> {
         scheduled.priority,
         scheduled.policy.number(),
     );
-    Ok(text.into_bytes())
+    dynamic::text(text)
 }
 
-pub(super) fn statm(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn statm(subject: Subject) -> Result<Text, Errno> {
     let sizes = subject.process()?.space().statistics();
     let [size, resident, data] =
         [sizes.virtual_size, sizes.resident, sizes.data].map(|bytes| bytes / PAGE_SIZE);
-    Ok(format!("{size} {resident} 0 0 0 {data} 0\n").into_bytes())
+    dynamic::text(format!("{size} {resident} 0 0 0 {data} 0\n"))
 }
 
-pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn status(subject: Subject) -> Result<Text, Errno> {
     let process = subject.process()?;
     let thread = subject.thread();
     let (Subject::Process(id) | Subject::Thread(_, id)) = subject;
@@ -208,27 +208,27 @@ pub(super) fn status(subject: Subject) -> Result<Vec<u8>, Errno> {
         u8::from(process.no_new_privileges.load(Ordering::Relaxed)),
         thread.as_ref().map_or(0, |thread| thread.usage().voluntary_switches),
     ));
-    Ok(text.into_bytes())
+    dynamic::text(text)
 }
 
 /// Returns how bad the process is when memory runs out.
-pub(super) fn oom_score(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn oom_score(subject: Subject) -> Result<Text, Errno> {
     let points = oom::badness(&*subject.process()?);
-    Ok(format!("{}\n", rules::linux::oom::score(points, oom::total_pages())).into_bytes())
+    dynamic::text(format!("{}\n", rules::linux::oom::score(points, oom::total_pages())))
 }
 
-pub(super) fn comm(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn comm(subject: Subject) -> Result<Text, Errno> {
     let process = subject.process()?;
-    Ok(format!("{}\n", name(&process, subject.thread().as_deref())).into_bytes())
+    dynamic::text(format!("{}\n", name(&process, subject.thread().as_deref())))
 }
 
 /// Returns the arguments of execve(2); empty for a process that has ended.
-pub(super) fn cmdline(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn cmdline(subject: Subject) -> Result<Text, Errno> {
     let process = subject.process()?;
     if process.has_ended() {
-        return Ok(Vec::new());
+        return Ok(Text::default());
     }
-    Ok(process.arguments.lock().to_vec())
+    Ok(process.arguments.lock().clone())
 }
 
 /// The names and units of resource limits, by number.
@@ -251,7 +251,7 @@ const LIMITS: [(&str, &str); 16] = [
     ("Max realtime timeout", "us"),
 ];
 
-pub(super) fn limits(subject: Subject) -> Result<Vec<u8>, Errno> {
+pub(super) fn limits(subject: Subject) -> Result<Text, Errno> {
     let process = subject.process()?;
     let shown = |limit: u64| if limit == u64::MAX { "unlimited".into() } else { format!("{limit}") };
     let mut text = format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
@@ -259,5 +259,5 @@ pub(super) fn limits(subject: Subject) -> Result<Vec<u8>, Errno> {
         let [soft, hard] = process.limits.get(number).unwrap_or([u64::MAX; 2]).map(shown);
         text.push_str(&format!("{name:<25} {soft:<20} {hard:<20} {unit:<10}\n"));
     }
-    Ok(text.into_bytes())
+    dynamic::text(text)
 }

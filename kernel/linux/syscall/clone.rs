@@ -9,6 +9,7 @@ use pollee::Sleep;
 use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
+use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use super::enter;
@@ -201,7 +202,7 @@ fn start(cx: &mut Context<'_>, request: Request) -> SysResult {
                 is_interrupted = true;
                 return Err(Errno::EINTR);
             }
-            process.publish(parent);
+            process.publish(parent)?;
         }
         // A fault is not an error, because the child already exists.
         if has(PARENT_SETTID) {
@@ -259,7 +260,8 @@ fn run_with_child_settid(thread: Arc<Thread>, context: ostd::arch::cpu::context:
 
 fn copy_process(parent: &Arc<Process>, flags: u64) -> Result<Arc<Process>, Errno> {
     let space = if flags & VM != 0 { parent.space() } else { parent.space().fork()? };
-    let files = if flags & FILES != 0 { parent.files() } else { Arc::new(parent.files().try_clone()?) };
+    let files =
+        if flags & FILES != 0 { parent.files() } else { fallible::shared(parent.files().try_clone()?)? };
     let child = Process::child(parent, space, files)?;
     if flags & CLEAR_SIGHAND != 0 {
         child.signals.lock().actions.reset_handlers();

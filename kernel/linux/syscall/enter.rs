@@ -8,7 +8,7 @@ use ostd::user::{ReturnReason, UserMode};
 use rules::abi::errno::Errno;
 
 use super::context::{Context, ProcessRefs};
-use super::table;
+use super::{admission, table};
 use crate::linux::task::exit;
 use crate::linux::task::oom::{self, Relief};
 use crate::linux::task::process::ExitStatus;
@@ -77,7 +77,10 @@ fn syscall(
     let number = registers.rax;
     trace::syscall(Kind::Enter, thread.tid(), number);
     let mut context = Context::new(thread, refs, user, resume);
-    let result = table::call(&mut context, number, arguments);
+    let result = match admission::admit(number) {
+        Ok(()) => table::call(&mut context, number, arguments),
+        Err(error) => Err(error),
+    };
     let mut interrupted = None;
     let value = match result {
         Ok(value) => value,

@@ -10,6 +10,7 @@ use rules::abi::mode::FileType;
 use rules::abi::open::AccessMode;
 use rules::linux::access::Access;
 use rules::linux::inotify::mask::Happened;
+use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::file::table::FdTable;
@@ -21,6 +22,7 @@ use crate::linux::task::process::{ExitStatus, Process};
 use crate::linux::task::registers::{self, Registers};
 use crate::linux::task::thread::{CurrentThread, Thread};
 use crate::machine::memory::limits::Limits as SpaceLimits;
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{self, PATH_MAX};
 use ostd::arch::cpu::context::UserContext;
@@ -40,9 +42,9 @@ pub(crate) fn execve(cx: &mut Context<'_>, path: usize, argv: usize, envp: usize
     let mut room = ARGUMENTS_MOST;
     let mut argv = user::read_string_array(cx.space(), argv, &mut room)?;
     let envp = user::read_string_array(cx.space(), envp, &mut room)?;
-    if argv.is_empty() {
+    if argv.len() == 0 {
         // As Linux since 5.18: an empty argv becomes one empty string.
-        argv.push(Vec::new());
+        argv.push(&[0])?;
     }
     start_program(cx.current(), cx.user, &cx.origin(), path, argv, envp)?;
     cx.renew();
@@ -58,12 +60,12 @@ pub(crate) fn start_program(
     context: &mut UserContext,
     origin: &Origin,
     path: Vec<u8>,
-    argv: Vec<Vec<u8>>,
-    envp: Vec<Vec<u8>>,
+    argv: PagedBytes,
+    envp: PagedBytes,
 ) -> Result<(), Errno> {
     let process = thread.process();
     let mut arguments = Arguments {
-        argv,
+        argv: fallible::shared(argv)?,
         envp,
         path: path.clone(),
         credentials: process.credentials.lock().clone(),
@@ -78,11 +80,13 @@ pub(crate) fn start_program(
         if depth > INTERPRETERS_MOST {
             return Err(Errno::ELOOP);
         }
-        let mut argv = Vec::from([interpreter.clone()]);
-        argv.extend(argument);
-        argv.push(program);
-        argv.extend(arguments.argv.drain(..).skip(1));
-        arguments.argv = argv;
+        let mut argv = PagedBytes::default();
+        for word in [Some(&interpreter), argument.as_ref(), Some(&program)].into_iter().flatten() {
+            argv.push(word)?;
+            argv.push(&[0])?;
+        }
+        argv.push_rest(&arguments.argv)?;
+        arguments.argv = fallible::shared(argv)?;
         executable = open_program(origin, &interpreter)?;
         program = interpreter;
     }
@@ -146,8 +150,7 @@ pub(crate) fn start_program(
     }
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(&path);
     *process.name.lock() = name.iter().copied().take(15).collect();
-    let words = arguments.argv.iter().flat_map(|word| word.iter().copied().chain([0]));
-    *process.arguments.lock() = words.collect();
+    drop(core::mem::replace(&mut *process.arguments.lock(), arguments.argv));
     let _before = process.program.lock().replace(executable);
     *context = UserContext::default();
     let general = context.general_regs_mut();

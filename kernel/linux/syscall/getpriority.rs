@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::linux::sched;
+use rules::machine::fallible;
 
 use super::context::{Context, SysResult};
 use super::sched_setscheduler::rights;
@@ -30,7 +31,7 @@ fn for_each(
     const GROUP: u32 = 1;
     const USER: u32 = 2;
     let who = who as u32;
-    let processes = match which as u32 {
+    let (group, user) = match which as u32 {
         // As on Linux, the ID of a thread.
         PROCESS => {
             let thread = if who == 0 { Some(cx.thread().clone()) } else { process_table::find_thread(who) };
@@ -41,18 +42,20 @@ fn for_each(
         }
         GROUP => {
             let group = if who == 0 { cx.process().group() } else { who };
-            process_table::filter(|process| process.group() == group)
+            (Some(group), None)
         }
         USER => {
             let user = if who == 0 { cx.credentials().users.real } else { who };
-            let mut processes = process_table::all();
-            processes.retain(|process| process.credentials.lock().users.real == user);
-            processes
+            (None, Some(user))
         }
         _ => return Err(Errno::EINVAL),
     };
-    for process in processes {
-        for thread in threads(&process) {
+    for process in process_table::all() {
+        let is_in_group = group.is_none_or(|group| process.group() == group);
+        if !is_in_group || user.is_some_and(|user| process.credentials.lock().users.real != user) {
+            continue;
+        }
+        for thread in threads(&process)? {
             f(&thread);
             pause();
         }
@@ -60,8 +63,8 @@ fn for_each(
     Ok(())
 }
 
-fn threads(process: &Process) -> Vec<Arc<Thread>> {
-    process.threads.lock().iter().cloned().collect()
+fn threads(process: &Process) -> Result<Vec<Arc<Thread>>, Errno> {
+    fallible::collect(process.threads.lock().iter().cloned())
 }
 
 /// getpriority(2): the system call returns 20 minus the least nice value.

@@ -3,7 +3,6 @@
 //! Source: Linux 6.1 kernel/signal.c (`kill_something_info`, `check_kill_permission`, `do_rt_sigqueueinfo`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::abi::siginfo;
@@ -79,12 +78,16 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
         return send(&find_process(pid as usize)?);
     }
     let _membership = process_table::MEMBERSHIP.lock();
-    let receivers = match pid {
-        i32::MIN => return Err(Errno::ESRCH),
-        -1 => process_table::filter(|process| !process.is_init() && process.pid() != cx.process().pid()),
-        0 => group(cx.process().group()),
-        _ => group(pid.unsigned_abs()),
-    };
+    if pid == i32::MIN {
+        return Err(Errno::ESRCH);
+    }
+    let own = cx.process();
+    let group = if pid == 0 { own.group() } else { pid.unsigned_abs() };
+    // Zombies count as members of a group, as on Linux.
+    let receivers = process_table::filter(|process| match pid {
+        -1 => !process.is_init() && process.pid() != own.pid(),
+        _ => process.group() == group,
+    });
     let mut result = Err(Errno::ESRCH);
     for process in receivers {
         pause();
@@ -96,11 +99,6 @@ pub(crate) fn kill(cx: &mut Context<'_>, pid: usize, number: usize) -> SysResult
         };
     }
     result
-}
-
-/// Returns the members of a group. Zombies count, as on Linux.
-fn group(group: u32) -> Vec<Arc<Process>> {
-    process_table::filter(|process| process.group() == group)
 }
 
 /// Returns the thread with that ID; it must belong to the process `group`, if that is given.

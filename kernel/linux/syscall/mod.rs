@@ -3,6 +3,7 @@
 //! One file for each man page; `table` maps numbers to functions.
 
 pub(crate) mod access;
+mod admission;
 pub(crate) mod at;
 mod capget;
 pub(crate) mod chdir;

@@ -9,6 +9,7 @@ use rules::abi::errno::Errno;
 use rules::abi::open::OpenFlags;
 use rules::core::fd::{Fd, OnExec};
 use rules::linux::abi::at::AT_FDCWD;
+use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use crate::core::syscall::blocking;
@@ -85,7 +86,7 @@ fn read_open_how(cx: &mut Context<'_>, address: usize, size: usize) -> Result<[u
     if size > PAGE_SIZE {
         return Err(Errno::E2BIG);
     }
-    let mut rest = alloc::vec![0; size - KNOWN];
+    let mut rest = fallible::zeroes(size - KNOWN)?;
     UserSlice::new(cx.space(), address, size)?.part(KNOWN, size).read_bytes(&mut rest)?;
     if rest.iter().any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);

@@ -3,7 +3,6 @@
 //! The bytes pass through a small kernel buffer; the program saves two system calls for each piece.
 //! Source: Linux 6.1 fs/read_write.c (`do_sendfile`), fs/splice.c (`splice_direct_to_actor`).
 
-use alloc::vec::Vec;
 use core::task::Poll;
 
 use rules::abi::errno::Errno;
@@ -11,6 +10,7 @@ use rules::abi::mode::FileType;
 use rules::abi::open::{AccessMode, OpenFlags};
 use rules::core::fd::Fd;
 use rules::core::seek::OFFSET_MAX;
+use rules::machine::fallible;
 
 use super::context::{Caller, Context, SysResult};
 use super::splice;
@@ -95,9 +95,7 @@ pub(super) fn copy(
     count: usize,
     mut write: impl FnMut(&mut dyn Source) -> SysResult,
 ) -> SysResult {
-    let mut piece = Vec::new();
-    piece.try_reserve_exact(PIECE).map_err(|_| Errno::ENOMEM)?;
-    piece.resize(PIECE, 0);
+    let mut piece = fallible::zeroes(PIECE)?;
     let mut total = 0;
     // Copying two gigabytes takes seconds, so a killed thread stops early.
     while total < count && !cx.thread().is_dying() {

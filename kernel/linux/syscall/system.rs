@@ -51,7 +51,7 @@ pub(crate) fn sysinfo(cx: &mut Context<'_>, at: usize) -> SysResult {
     words[0] = clock::now().as_secs();
     words[4] = budget::total() as u64;
     words[5] = budget::available() as u64;
-    words[10] = process_table::all().len() as u64;
+    words[10] = process_table::count() as u64;
     words[13] = 1;
     UserPtr::<[u64; 14]>::new(cx.space(), at).write(&words)?;
     Ok(0)

@@ -4,7 +4,6 @@
 //! Source: execve(2), elf(5); Linux 6.1 fs/binfmt_elf.c; System V ABI AMD64 3.4.1 (initial stack).
 
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::task::Poll;
 
@@ -12,8 +11,10 @@ use elf::ElfBytes;
 use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD};
 use elf::endian::LittleEndian;
 use rules::abi::errno::Errno;
+use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
 use rules::machine::abi::mman::Prot;
+use rules::machine::fallible;
 use rules::machine::vma::Traits;
 
 use super::registers;
@@ -22,9 +23,10 @@ use crate::linux::fs::tmpfs::inode::Inode;
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::{PAGE_SIZE, STACK_TOP, TASK_SIZE, page_down, page_up};
 use crate::machine::memory::limits::Limits;
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::pages::Pages;
 use crate::machine::memory::space::{AddressSpace, Backing, MapRequest, Placement};
-use crate::machine::memory::user::UserSlice;
+use crate::machine::memory::user::{UserSink, UserSlice};
 use crate::machine::memory::vdso;
 use crate::machine::random;
 
@@ -36,10 +38,11 @@ pub(crate) struct Image {
 }
 
 /// What a program is started with: arguments, environment and credentials.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) argv: Vec<Vec<u8>>,
-    pub(crate) envp: Vec<Vec<u8>>,
+    /// The strings, each with its zero byte. `/proc/PID/cmdline` shows them.
+    pub(crate) argv: Arc<PagedBytes>,
+    pub(crate) envp: PagedBytes,
     /// The path that was passed to execve(2), for `AT_EXECFN`.
     pub(crate) path: Vec<u8>,
     /// The credentials that the auxiliary vector reports.
@@ -100,13 +103,17 @@ pub(crate) fn load(
 ) -> Result<Image, Failure> {
     let program = Program::read(file)?;
     let space = AddressSpace::new(limits)?;
+    space.set_administrators(arguments.credentials.can(Capability::SYS_ADMIN));
     // The stack is written through its user addresses, so the thread moves in before the image is complete.
     let previous = registers::move_to_space(space.clone());
     let image = build(file, &program, space, arguments, find);
-    if image.is_err() {
-        registers::move_to_space(previous);
-    }
-    image
+    image.map_err(|error| {
+        let is_starved = registers::move_to_space(previous).take_starved();
+        match error {
+            Failure::Refused(Errno::EFAULT) if is_starved => Failure::Refused(Errno::ENOMEM),
+            error => error,
+        }
+    })
 }
 
 fn build(
@@ -177,7 +184,7 @@ struct Program {
 
 impl Program {
     fn read(file: &Inode) -> Result<Self, Errno> {
-        let mut head = vec![0u8; HEAD];
+        let mut head = fallible::zeroes(HEAD)?;
         let len = read(file, 0, &mut head)?;
         head.truncate(len);
         let noexec = |_| Errno::ENOEXEC;
@@ -299,7 +306,8 @@ impl Segment {
 
 fn linker_path(file: &Inode, offset: u64, len: u64) -> Result<Vec<u8>, Errno> {
     let is_length = |len: &usize| (2..=4096).contains(len);
-    let mut path = vec![0u8; usize::try_from(len).ok().filter(is_length).ok_or(Errno::ENOEXEC)?];
+    let len = usize::try_from(len).ok().filter(is_length).ok_or(Errno::ENOEXEC)?;
+    let mut path = fallible::zeroes(len)?;
     if read(file, offset, &mut path)? < path.len() {
         return Err(Errno::EIO);
     }
@@ -350,8 +358,8 @@ fn fill_stack(
 ) -> Result<usize, Errno> {
     let mut stack = Stack { space, at: STACK_TOP - size_of::<usize>() };
     let path = stack.push_string(&arguments.path)?;
-    let envp = arguments.envp.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
-    let argv = arguments.argv.iter().rev().map(|s| stack.push_string(s)).collect::<Result<Vec<_>, _>>()?;
+    let envp = stack.push_paged(&arguments.envp)?;
+    let argv = stack.push_paged(&arguments.argv)?;
     let mut seed = [0u8; 16];
     random::fill_few(&mut seed);
     let seed = stack.push(&seed)?;
@@ -376,17 +384,54 @@ fn fill_stack(
         (AT_EXECFN, path),
         (AT_NULL, 0),
     ];
-    let mut words = vec![argv.len()];
-    words.extend(argv.iter().rev());
-    words.push(0);
-    words.extend(envp.iter().rev());
-    words.push(0);
-    words.extend(vector.iter().flat_map(|(key, value)| [*key, *value]));
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let (argc, envc) = (count(&arguments.argv)?, count(&arguments.envp)?);
+    let words = 1 + argc + 1 + envc + 1 + 2 * vector.len();
     // The ABI requires the stack pointer to be a multiple of 16 at the entry point.
-    stack.at = (stack.at - bytes.len()) & !15;
-    UserSlice::new(space, stack.at, bytes.len())?.write_bytes(&bytes)?;
+    stack.at = (stack.at - words * size_of::<usize>()) & !15;
+    let mut words = Words { space, at: stack.at, kept: heapless::Vec::new() };
+    words.push(argc)?;
+    arguments.argv.each_string(|offset| words.push(argv + offset))?;
+    words.push(0)?;
+    arguments.envp.each_string(|offset| words.push(envp + offset))?;
+    words.push(0)?;
+    vector.iter().flat_map(|(key, value)| [*key, *value]).try_for_each(|word| words.push(word))?;
+    words.flush()?;
     Ok(stack.at)
+}
+
+/// Counts null-terminated strings.
+fn count(strings: &PagedBytes) -> Result<usize, Errno> {
+    let mut count = 0;
+    strings.each_string(|_| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Words that are written to ascending addresses, many at once.
+struct Words<'a> {
+    space: &'a AddressSpace,
+    at: usize,
+    kept: heapless::Vec<u8, 256>,
+}
+
+impl Words<'_> {
+    fn push(&mut self, word: usize) -> Result<(), Errno> {
+        if self.kept.is_full() {
+            self.flush()?;
+        }
+        // There is room for whole words.
+        let _ = self.kept.extend_from_slice(&word.to_le_bytes());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        UserSlice::new(self.space, self.at, self.kept.len())?.write_bytes(&self.kept)?;
+        self.at += self.kept.len();
+        self.kept.clear();
+        Ok(())
+    }
 }
 
 struct Stack<'a> {
@@ -399,6 +444,14 @@ impl Stack<'_> {
         self.at -= bytes.len();
         UserSlice::new(self.space, self.at, bytes.len())?.write_bytes(bytes)?;
         Ok(self.at)
+    }
+
+    /// Copies all bytes, and returns where the first is.
+    fn push_paged(&mut self, bytes: &PagedBytes) -> Result<usize, Errno> {
+        self.at -= bytes.len();
+        let mut buffers = UserSink::buffer(self.space, self.at, bytes.len())?;
+        let put = bytes.put(0, &mut buffers)?;
+        if put == bytes.len() { Ok(self.at) } else { Err(Errno::EFAULT) }
     }
 
     fn push_string(&mut self, string: &[u8]) -> Result<usize, Errno> {

@@ -67,16 +67,23 @@ const NAP: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long memory that was unmapped may take to become free.
 const GRACE: Duration = Duration::from_millis(200);
-/// The share of memory that a process must hold to be ended for a system call, which can also fail.
+/// The share of memory that a process must hold to be ended for a system call, which can also fail, or if it is an
+/// administrator's, whose reserve others leave.
 const LARGE: usize = 8;
 
 /// Finds memory for the current thread, which has none for a page that it touched: waits for what is about to become
 /// free, or ends the process that holds most. The thread sleeps meanwhile.
+///
+/// Where the administrators' reserve is left, only an administrator's process that holds much may end.
 pub(crate) fn relieve(thread: &CurrentThread) -> Relief {
     if !thread.begin_relief() {
         return Relief::Hopeless;
     }
-    wait_or_kill(thread, |_| true)
+    let is_administrator = thread.process().space().is_administrators();
+    let may_end = |process: &Arc<Process>| {
+        is_administrator || !process.space().is_administrators() || is_large(process)
+    };
+    wait_or_kill(thread, may_end)
 }
 
 /// Finds memory for a system call that failed with `ENOMEM`, but only at the cost of another process that holds much.
@@ -86,10 +93,11 @@ pub(crate) fn relieve_call(thread: &CurrentThread) -> Relief {
         return Relief::Hopeless;
     }
     let own = thread.process().clone();
-    let is_large = |process: &Arc<Process>| {
-        !Arc::ptr_eq(process, &own) && process.space().statistics().resident >= budget::total() / LARGE
-    };
-    wait_or_kill(thread, is_large)
+    wait_or_kill(thread, |process| !Arc::ptr_eq(process, &own) && is_large(process))
+}
+
+fn is_large(process: &Arc<Process>) -> bool {
+    process.space().statistics().resident >= budget::total() / LARGE
 }
 
 fn wait_or_kill(thread: &CurrentThread, may_end: impl Fn(&Arc<Process>) -> bool) -> Relief {

@@ -12,7 +12,9 @@ use ostd::sync::SpinLock;
 use pollee::{Events, Wake};
 use rules::abi::errno::Errno;
 use rules::abi::mode::Permissions;
+use rules::linux::capability::Capability;
 use rules::linux::credentials::Credentials;
+use rules::machine::fallible;
 
 use super::limits::ResourceLimits;
 use super::oom::Adjustment;
@@ -32,6 +34,7 @@ use crate::linux::fs::mount::Location;
 use crate::linux::fs::opened::OpenedAt;
 use crate::machine::clock;
 use crate::machine::memory::account::{self, Account};
+use crate::machine::memory::paged::PagedBytes;
 use crate::machine::memory::space::AddressSpace;
 
 /// The working directory and the umask of a process. `CLONE_FS` shares them; here only threads use it.
@@ -136,7 +139,7 @@ pub(crate) struct Process {
     /// The program's name, for prctl(2) and log messages.
     pub(crate) name: SpinLock<ProcessName>,
     /// The arguments of execve(2), each with its terminating zero byte.
-    pub(crate) arguments: SpinLock<Arc<[u8]>>,
+    pub(crate) arguments: SpinLock<Arc<PagedBytes>>,
     /// When the process was created, since boot.
     pub(crate) started: Duration,
     /// The program's file; `None` once the process has ended.
@@ -250,9 +253,13 @@ impl Process {
     }
 
     /// Makes the process visible: in the table of processes and among its parent's children.
-    pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) {
+    ///
+    /// # Errors
+    /// `ENOMEM`: it is not visible.
+    pub(crate) fn publish(self: &Arc<Self>, parent: &Arc<Self>) -> Result<(), Errno> {
+        fallible::push(&mut *parent.children.lock(), self.clone())?;
         process_table::insert(self);
-        parent.children.lock().push(self.clone());
+        Ok(())
     }
 
     /// Returns what its real user's processes have together.
@@ -280,7 +287,9 @@ impl Process {
         let user = after.users.real;
         // What is replaced is dropped without the lock.
         let before = core::mem::replace(&mut *credentials, after);
+        let is_administrator = credentials.can(Capability::SYS_ADMIN);
         drop(credentials);
+        self.space().set_administrators(is_administrator);
         if is_other {
             let account = account::of(user);
             let _before = core::mem::replace(&mut *self.account.lock(), account);

@@ -6,7 +6,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use ostd::sync::{Mutex, SpinLock};
@@ -51,9 +50,17 @@ pub(crate) fn first_from(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().range(pid..).next().map(|(_, process)| process.clone())
 }
 
-/// Returns all processes, including zombies.
-pub(crate) fn all() -> Vec<Arc<Process>> {
-    PROCESSES.lock().values().cloned().collect()
+/// Returns all processes, including zombies, by ID.
+///
+/// One at a time, because a list of all would need memory in one piece: processes that begin or end meanwhile may be
+/// missing.
+pub(crate) fn all() -> impl Iterator<Item = Arc<Process>> {
+    filter(|_| true)
+}
+
+/// Returns the number of processes, including zombies.
+pub(crate) fn count() -> usize {
+    PROCESSES.lock().len()
 }
 
 /// Returns the thread with that ID.
@@ -69,10 +76,16 @@ pub(crate) fn find_thread(tid: u32) -> Option<Arc<Thread>> {
     PROCESSES.lock().values().find_map(with_tid)
 }
 
-/// Returns the processes for which `meets` holds, including zombies. `meets` is called with the table locked and must
-/// not take a lock.
-pub(crate) fn filter(meets: impl Fn(&Process) -> bool) -> Vec<Arc<Process>> {
-    PROCESSES.lock().values().filter(|process| meets(process)).cloned().collect()
+/// Returns the processes for which `meets` holds, as [`all`] does. `meets` is called with the table locked and must not
+/// take a lock.
+pub(crate) fn filter(meets: impl Fn(&Process) -> bool) -> impl Iterator<Item = Arc<Process>> {
+    let mut next = 0;
+    core::iter::from_fn(move || {
+        let processes = PROCESSES.lock();
+        let (pid, found) = processes.range(next..).find(|(_, process)| meets(process))?;
+        next = pid + 1;
+        Some(found.clone())
+    })
 }
 
 /// Returns whether `meets` holds for any process; `meets` as in [`filter`].

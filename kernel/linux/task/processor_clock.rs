@@ -12,6 +12,7 @@ use core::time::Duration;
 use ostd::sync::SpinLock;
 use pollee::Wake as _;
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 
 use super::process::Process;
 use super::thread::Thread;
@@ -120,7 +121,7 @@ impl TimeWatchers {
         let is_same = |other: &Watcher| matches!(other, Watcher::Timers(other) if core::ptr::eq(other.as_ptr(), Arc::as_ptr(owner)));
         let mut list = self.list.lock();
         if !list.iter().any(is_same) {
-            list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(&mut *list, 1)?;
             list.push(Watcher::Timers(Arc::downgrade(owner)));
             self.is_watched.store(true, Ordering::Relaxed);
         }
@@ -133,7 +134,7 @@ impl TimeWatchers {
     /// `ENOMEM`.
     pub(crate) fn add_sleeper(&self, thread: &Thread) -> Result<(), Errno> {
         let mut list = self.list.lock();
-        list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut *list, 1)?;
         list.push(Watcher::Sleeper(thread.unparker().clone()));
         self.is_watched.store(true, Ordering::Relaxed);
         Ok(())

@@ -4,7 +4,6 @@
 //! Source: credentials(7), setpgid(2), setsid(2); Linux 6.1 kernel/exit.c (`will_become_orphaned_pgrp`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::process::Process;
@@ -14,8 +13,8 @@ use super::signal::send;
 use rules::abi::signal::Signal;
 
 /// Returns the members of a process group that have not ended.
-pub(crate) fn members(group: u32) -> Vec<Arc<Process>> {
-    process_table::filter(|process| process.group() == group && !process.has_ended())
+pub(crate) fn members(group: u32) -> impl Iterator<Item = Arc<Process>> {
+    process_table::filter(move |process| process.group() == group && !process.has_ended())
 }
 
 /// Returns whether the session has such a process group.
@@ -26,7 +25,7 @@ pub(crate) fn has_group(session: u32, group: u32) -> bool {
 /// Returns whether the group is orphaned: no member has a parent in another group of the same session, so no shell
 /// does job control for it.
 pub(crate) fn is_orphaned(group: u32) -> bool {
-    !members(group).iter().any(|member| {
+    !members(group).any(|member| {
         let parent = member.parent.get();
         parent.is_some_and(|parent| parent.group() != group && parent.session() == member.session())
     })
@@ -34,7 +33,7 @@ pub(crate) fn is_orphaned(group: u32) -> bool {
 
 /// Returns whether a member of the group is stopped.
 pub(crate) fn has_stopped_member(group: u32) -> bool {
-    members(group).iter().any(|member| member.is_stopped.load(Ordering::SeqCst))
+    members(group).any(|member| member.is_stopped.load(Ordering::SeqCst))
 }
 
 /// Returns whether the end of `parent` orphaned the group of its `child` while a member of it is stopped.

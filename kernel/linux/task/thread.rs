@@ -101,7 +101,7 @@ impl Thread {
         run: Run,
         prepare: impl FnOnce(&Arc<Self>) -> Result<(), Errno>,
     ) -> Result<Arc<Self>, Errno> {
-        budget::try_reserve(COST).map_err(|_| Errno::EAGAIN)?;
+        let _grant = budget::grant(COST).map_err(|_| Errno::EAGAIN)?;
         let parent = current();
         let affinity = parent.as_ref().map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
         let attributes = parent.map_or_else(Attributes::default, |parent| parent.attributes().inherited());

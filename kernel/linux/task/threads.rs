@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 use smallvec::SmallVec;
 
 use super::thread::Thread;
@@ -26,11 +27,12 @@ impl ThreadList {
     /// Adds a thread that does not run yet.
     ///
     /// # Errors
-    /// `EAGAIN`: the list is closed; the thread was not added. The caller is about to end and never sees the error.
+    /// The thread was not added. `EAGAIN`: no memory; or the list is closed, and the caller is about to end.
     pub(super) fn add(&mut self, thread: &Arc<Thread>) -> Result<(), Errno> {
         if self.is_closed {
             return Err(Errno::EAGAIN);
         }
+        fallible::reserve(&mut self.list, 1).map_err(|_| Errno::EAGAIN)?;
         self.list.push(thread.clone());
         Ok(())
     }

@@ -44,7 +44,7 @@ static PAIRS: SpinLock<BTreeMap<u32, Weak<Terminal>>> = SpinLock::new(BTreeMap::
 pub(crate) fn create() -> Result<Arc<Master>, Errno> {
     /// The size of each queue in bytes.
     const SIZE: usize = 16 * 1024;
-    budget::try_reserve(SIZE)?;
+    let _grant = budget::grant(SIZE)?;
     let mut pairs = PAIRS.lock();
     let number = (0..MAX).find(|number| !pairs.contains_key(number)).ok_or(Errno::ENOSPC)?;
     let terminal = Arc::new(Terminal::pseudo(device(number)));

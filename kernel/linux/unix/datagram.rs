@@ -14,6 +14,7 @@ use core::task::Poll;
 use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{Kind, Writer};
+use rules::machine::fallible;
 use rules::net::socket::{ROOM_FOR_OTHERS, SEND_ROOM};
 
 use super::endpoint::Endpoint;
@@ -76,7 +77,7 @@ impl UnixSocket {
         let own = &self.endpoint;
         let writer = peer.map(|peer| peer.writer(own)).transpose()?;
         if let Some(peer) = peer {
-            peer.clients.lock().try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(&mut *peer.clients.lock(), 1)?;
         }
         let (before, lost) = {
             let mut state = own.state.lock();

@@ -10,6 +10,7 @@ use core::sync::atomic::AtomicUsize;
 use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::unix::socket::{self, Remains, UnixSocketState, Writer};
+use rules::machine::fallible;
 use rules::net::socket::{ROOM_FOR_OTHERS, SEND_ROOM};
 use spin::Once;
 
@@ -46,7 +47,7 @@ static ALL: Ranked<BTreeMap<u64, Weak<Endpoint>>> = Ranked::new(Rank::Interface,
 pub(crate) fn all() -> Result<impl Iterator<Item = Arc<Endpoint>>, Errno> {
     let expected = ALL.lock().len();
     let mut all = Vec::new();
-    all.try_reserve(expected).map_err(|_| Errno::ENOMEM)?;
+    fallible::reserve(&mut all, expected)?;
     // The vector has its capacity already: nothing is allocated under the lock.
     all.extend(ALL.lock().values().take(expected).cloned());
     Ok(all.into_iter().filter_map(|endpoint: Weak<Endpoint>| endpoint.upgrade()))

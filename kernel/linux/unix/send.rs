@@ -9,10 +9,10 @@ use pollee::Events;
 use rules::abi::errno::Errno;
 use rules::linux::unix::queue::Piece;
 use rules::linux::unix::socket::{Kind, Writer};
+use rules::machine::fallible;
 
 use super::UnixSocket;
 use super::endpoint::Endpoint;
-use crate::machine::memory::budget;
 use crate::machine::memory::transfer::Source;
 use crate::net::socket::Outgoing;
 
@@ -66,8 +66,7 @@ impl UnixSocket {
         if kind == Kind::Stream && count == 0 {
             return Poll::Ready(Ok(0));
         }
-        budget::try_reserve(count)?;
-        let mut bytes = alloc::vec![0; count];
+        let mut bytes = fallible::zeroes(count)?;
         let taken = from.take(&mut bytes);
         if taken < count && (taken == 0 || kind != Kind::Stream) {
             return Poll::Ready(Err(Errno::EFAULT));

@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod fault;
 pub(crate) mod layout;
 pub(crate) mod limits;
+pub(crate) mod paged;
 pub(crate) mod pages;
 pub(crate) mod reclaim;
 pub(crate) mod shared;

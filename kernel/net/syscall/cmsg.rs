@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
 use rules::core::fd::{Fd, OnExec};
+use rules::machine::fallible;
 use rules::net::abi::socket::{MessageFlags, MessageHeader, SOL_SOCKET, family};
 
 use crate::core::file::description::OpenFile;
@@ -44,7 +45,7 @@ pub(crate) fn read_rights(
     if len > CONTROL_MAX {
         return Err(Errno::ENOBUFS);
     }
-    let mut control = alloc::vec![0; len];
+    let mut control = fallible::zeroes(len)?;
     UserSlice::new(cx.space(), message.control as usize, len)?.read_bytes(&mut control)?;
     let mut rest = &control[..];
     while let Some((header, _)) = rest.split_first_chunk::<HEADER>() {

@@ -36,7 +36,7 @@ impl TcpSocket {
             let attempt = socket.require_connectable()?;
             if attempt == ConnectAttempt::First {
                 let source = route::source_for(*remote.ip())?;
-                budget::try_reserve(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
+                let _grant = budget::grant(CONNECTION_BYTES).map_err(|_| Errno::ENOBUFS)?;
                 let tuple = self.reserve(socket, source, remote)?;
                 let path = route::to(*remote.ip())?.link.path();
                 let connection =

@@ -48,6 +48,13 @@ pub fn free_bytes() -> usize {
     allocator::free_frames(&FrameAllocator) * PAGE_SIZE
 }
 
+/// The bytes of free memory outside of the CPUs' caches: less than [`free_bytes`], and cheaper to ask for.
+#[inline]
+#[must_use]
+pub fn pooled_bytes() -> usize {
+    ZONE.free_frames() * PAGE_SIZE
+}
+
 struct FrameAllocator;
 
 impl GlobalFrameAllocator for FrameAllocator {

@@ -51,5 +51,5 @@ pub use block::{Block, ORDERS};
 pub use cache::Cache;
 pub use counted::{Counted, FreeFrames, Lock};
 #[cfg(target_os = "none")]
-pub use installed::free_bytes;
+pub use installed::{free_bytes, pooled_bytes};
 pub use zone::{Links, Zone};

@@ -93,7 +93,7 @@ pub(super) fn seconds(text: &str) -> Result<Timeout, String> {
     Ok(Timeout((!limit.is_zero()).then_some(limit)))
 }
 
-pub(super) fn size(text: &str) -> Result<Mebibytes, String> {
+pub(crate) fn size(text: &str) -> Result<Mebibytes, String> {
     let (digits, shift) = match text.strip_suffix(['G', 'g']) {
         Some(digits) => (digits, 10),
         None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 0),

@@ -163,7 +163,7 @@ impl OpenFile {
     fn register(&self, epochs: &event::WaitEpochs, interest: Events) -> Result<Option<Events>, NoMemory> {
         let mut begun = None;
         self.file.registration.try_call_once(|| {
-            budget::try_reserve(PAGE_SIZE).map_err(|_| NoMemory)?;
+            let _grant = budget::grant(PAGE_SIZE).map_err(|_| NoMemory)?;
             let (registration, ready) =
                 event::PersistentRegistration::register(self.watched(), epochs, interest)?;
             begun = Some(ready);

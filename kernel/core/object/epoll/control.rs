@@ -107,7 +107,7 @@ impl Epoll {
         if table.find(identity).is_some() {
             return Err(Errno::EEXIST);
         }
-        budget::try_reserve(PAGE_SIZE)?;
+        let _grant = budget::grant(PAGE_SIZE)?;
         let file =
             Yoke::try_attach_to_cart(target.file().clone(), |file| file.pollable().ok_or(Errno::EPERM))?;
         if !self.account.epoll_items.charge(most()) {
@@ -119,13 +119,13 @@ impl Epoll {
             Errno::ENOMEM
         })?;
         let inserted = table.insert(key, Item { identity, file, event });
+        let inner = as_epoll(&**target.file());
+        let inserted = inserted.and_then(|()| inner.map_or(Ok(()), |inner| inner.outer.add(&self.me)));
         if let Err(error) = inserted {
+            let _ = table.remove(identity);
             self.ready.close(key);
             self.account.epoll_items.refund();
             return Err(error);
-        }
-        if let Some(inner) = as_epoll(&**target.file()) {
-            inner.outer.add(&self.me);
         }
         Ok(Some(key))
     }

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use ostd::sync::{Mutex, MutexGuard, SpinLock};
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 
 use super::{Epoll, as_epoll};
 use crate::core::file::description::OpenFile;
@@ -43,8 +44,8 @@ impl Outer {
         !self.0.lock().is_empty()
     }
 
-    pub(super) fn add(&self, outer: &Weak<Epoll>) {
-        self.0.lock().push(outer.clone());
+    pub(super) fn add(&self, outer: &Weak<Epoll>) -> Result<(), Errno> {
+        fallible::push(&mut self.0.lock(), outer.clone())
     }
 
     pub(super) fn remove(&self, outer: &Epoll) {
@@ -55,9 +56,9 @@ impl Outer {
         drop(removed);
     }
 
-    fn all(&self) -> Vec<Arc<Epoll>> {
-        let all = self.0.lock().clone();
-        all.iter().filter_map(Weak::upgrade).collect()
+    fn all(&self) -> Result<Vec<Arc<Epoll>>, Errno> {
+        let all = fallible::collect(self.0.lock().iter().cloned())?;
+        fallible::collect(all.iter().filter_map(Weak::upgrade))
     }
 }
 
@@ -73,7 +74,7 @@ impl Graph {
     pub(super) fn check_nesting(&self, outer: &Epoll, inner: &Epoll) -> Result<(), Errno> {
         let mut walk = Walk { forbidden: outer, depths: Vec::new(), check_file: |_| Ok(()) };
         let below = walk.descend(inner)?;
-        let length = below + 1 + height(outer, &mut Vec::new());
+        let length = below + 1 + height(outer, &mut Vec::new())?;
         if length > MAX_NESTS { Err(Errno::ELOOP) } else { Ok(()) }
     }
 
@@ -128,20 +129,22 @@ impl Walk<'_> {
             }
             depth = depth.max(self.descend(inner)? + 1);
         }
-        self.depths.push((epoll, depth));
+        fallible::push(&mut self.depths, (epoll, depth))?;
         Ok(depth)
     }
 }
 
 /// Returns the length of the longest chain of instances above `epoll`.
-fn height(epoll: &Epoll, heights: &mut Depths) -> usize {
+fn height(epoll: &Epoll, heights: &mut Depths) -> Result<usize, Errno> {
     if let Some(height) = known(heights, epoll) {
-        return height;
+        return Ok(height);
     }
-    let above = epoll.outer.all();
-    let most = above.iter().map(|outer| height(outer, heights) + 1).max().unwrap_or(0);
-    heights.push((epoll, most));
-    most
+    let mut most = 0;
+    for outer in &epoll.outer.all()? {
+        most = most.max(height(outer, heights)? + 1);
+    }
+    fallible::push(heights, (epoll, most))?;
+    Ok(most)
 }
 
 fn item_from(epoll: &Epoll, from: usize) -> Option<(usize, Arc<dyn File>, Weak<OpenFile>)> {
@@ -154,10 +157,11 @@ fn item_from(epoll: &Epoll, from: usize) -> Option<(usize, Arc<dyn File>, Weak<O
 fn count_paths(file: &OpenFile) -> Result<(), Errno> {
     let mut counts = [0; PATH_LIMITS.len()];
     let mut direct = Vec::new();
-    for observer in file.observers() {
+    for observer in file.observers()? {
         let any: Arc<dyn core::any::Any + Send + Sync> = observer;
         if let Ok(epoll) = any.downcast::<Epoll>() {
             let items = epoll.interest.lock().numbers_of(file.id()).count();
+            fallible::reserve(&mut direct, items)?;
             direct.extend(core::iter::repeat_n(epoll, items));
         }
     }
@@ -169,7 +173,7 @@ fn ascend(epolls: &[Arc<Epoll>], depth: usize, counts: &mut [usize; PATH_LIMITS.
         return Err(Errno::EINVAL);
     }
     for epoll in epolls {
-        let outer = epoll.outer.all();
+        let outer = epoll.outer.all()?;
         if !outer.is_empty() {
             ascend(&outer, depth + 1, counts)?;
             continue;

@@ -8,12 +8,11 @@
 //! memory for every idle pipe and helps with one page at a time only.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use ostd::sync::SpinLock;
 use rules::core::pipe::{PAGE_SIZE, Page, Pages};
+use rules::machine::fallible;
 
-use crate::machine::memory::budget;
 use crate::machine::per_cpu::{CPUS, CacheLines, PerCpu};
 
 /// The most free pages of one CPU: two full pipes.
@@ -58,9 +57,5 @@ impl FreeList {
 }
 
 fn allocate_page() -> Option<Page> {
-    budget::try_reserve(PAGE_SIZE).ok()?;
-    let mut page = Vec::new();
-    page.try_reserve_exact(PAGE_SIZE).ok()?;
-    page.resize(PAGE_SIZE, 0);
-    Box::try_from(page).ok()
+    Box::try_from(fallible::zeroes(PAGE_SIZE).ok()?).ok()
 }

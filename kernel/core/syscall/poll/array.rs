@@ -14,10 +14,10 @@ use rules::abi::errno::Errno;
 use rules::abi::poll::{POLLNVAL, PollFd};
 use rules::core::bits;
 use rules::core::fd::{self, ROW, Row};
+use rules::machine::fallible;
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::PollSet;
-use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::{UserPtr, UserSlice};
@@ -77,15 +77,12 @@ impl PollArray {
         if count <= GROUP {
             self.few.read(&slice, 0, count)?;
         } else {
-            self.many.try_reserve_exact(count.div_ceil(MOST * GROUP)).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve_exact(&mut self.many, count.div_ceil(MOST * GROUP))?;
             for start in (0..count).step_by(MOST * GROUP) {
                 let len = (count - start).min(MOST * GROUP);
                 let mut groups = room.take();
-                if groups.len() < len.div_ceil(GROUP) {
-                    budget::try_reserve(PAGE_SIZE)?;
-                    groups
-                        .try_reserve_exact(len.div_ceil(GROUP) - groups.len())
-                        .map_err(|_| Errno::ENOMEM)?;
+                if let Some(more @ 1..) = len.div_ceil(GROUP).checked_sub(groups.len()) {
+                    fallible::reserve_exact(&mut groups, more)?;
                     groups.resize(len.div_ceil(GROUP), NOTHING);
                 }
                 let mut piece = Piece::new(groups);

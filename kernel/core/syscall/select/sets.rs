@@ -11,11 +11,11 @@ use rules::abi::errno::Errno;
 use rules::abi::poll::Set;
 use rules::core::bits;
 use rules::core::fd::{self, Row};
+use rules::machine::fallible;
 
 use crate::core::file::description::OpenFile;
 use crate::core::file::poll_set::PollSet;
 use crate::core::file::table::FdTableGuard;
-use crate::machine::memory::budget;
 use crate::machine::memory::space::AddressSpace;
 use crate::machine::memory::user::UserSlice;
 
@@ -52,8 +52,7 @@ impl Sets {
         let mut sets = Self { few: [Word::default(); FEW], many: Vec::new(), count };
         let more = count.div_ceil(BITS).saturating_sub(FEW);
         if more > 0 {
-            budget::try_reserve(more * size_of::<Word>())?;
-            sets.many.try_reserve_exact(more).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve_exact(&mut sets.many, more)?;
             sets.many.resize(more, Word::default());
         }
         for (set, address) in addresses.into_iter().enumerate().filter(|(_, address)| *address != 0) {

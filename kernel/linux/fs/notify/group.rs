@@ -16,6 +16,7 @@ use rules::abi::errno::Errno;
 use rules::linux::inotify::mask::{Happened, Request, Wanted};
 use rules::linux::inotify::queue::{Pushed, Queue};
 use rules::linux::inotify::record::{Event, WatchNumber};
+use rules::machine::fallible;
 
 use super::limits::{self, User};
 use super::watchers::Told;
@@ -65,7 +66,7 @@ impl Group {
     /// # Errors
     /// `EMFILE`: the user has too many instances. `ENOMEM`.
     pub(super) fn new(uid: u32) -> Result<Arc<Self>, Errno> {
-        budget::try_reserve(PAGE_SIZE)?;
+        let _grant = budget::grant(PAGE_SIZE)?;
         let queue = Queue::new(limits::QUEUED_EVENTS.get())?;
         let user = User::charge_instance(uid)?;
         let watches = Watches { list: Vec::new(), next: 1 };
@@ -90,11 +91,11 @@ impl Group {
         if let Some(number) = inode.watchers().update(self, request)? {
             return Ok(number);
         }
-        budget::try_reserve(PAGE_SIZE)?;
+        let _grant = budget::grant(PAGE_SIZE)?;
         let number = watches.next;
         // As on Linux, a watch that is refused has taken its number.
         watches.next = number.checked_add(1).ok_or(Errno::ENOSPC)?;
-        watches.list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut watches.list, 1)?;
         self.user.charge_watch()?;
         let mut wanted = Wanted::default();
         wanted.update(request);
@@ -143,13 +144,16 @@ impl Group {
     }
 
     /// Returns the watches.
-    pub(crate) fn shown(&self) -> Vec<ShownWatch> {
-        let watches = self.watches.lock().list.clone();
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn shown(&self) -> Result<Vec<ShownWatch>, Errno> {
+        let watches = fallible::collect(self.watches.lock().list.iter().cloned())?;
         let shown = |watch: &Arc<Watch>| {
             let inode = watch.inode.upgrade()?;
             Some(ShownWatch { number: watch.number, inode, wanted: watch.wanted() })
         };
-        watches.iter().rev().filter_map(shown).collect()
+        fallible::collect(watches.iter().rev().filter_map(shown))
     }
 }
 
@@ -247,7 +251,7 @@ impl Drop for Watch {
 }
 
 fn push(queue: &mut event::Guard<'_, Queue>, event: Event) {
-    if queue.push(event, |bytes| budget::try_reserve(bytes).is_ok()) == Pushed::Added {
+    if queue.push(event, |bytes| budget::grant(bytes).is_ok()) == Pushed::Added {
         queue.raise(Events::IN);
     }
 }

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 
 use crate::machine::memory::budget;
 use crate::machine::memory::layout::PAGE_SIZE;
@@ -63,8 +64,8 @@ impl User {
         let user = match users.iter().find(|user| user.uid == uid) {
             Some(user) => user.clone(),
             None => {
-                budget::try_reserve(PAGE_SIZE)?;
-                users.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                let _grant = budget::grant(PAGE_SIZE)?;
+                fallible::reserve(&mut *users, 1)?;
                 let none = || AtomicU32::new(0);
                 let user = Arc::new(Self { uid, instances: none(), watches: none() });
                 users.push(user.clone());

@@ -13,6 +13,7 @@ use ostd::sync::SpinLock;
 use rules::abi::errno::Errno;
 use rules::linux::inotify::mask::{Happened, NameState, Request, WatchFlags};
 use rules::linux::inotify::record::WatchNumber;
+use rules::machine::fallible;
 
 use super::group::{Group, Watch};
 use crate::linux::fs::tmpfs::names::Name;
@@ -85,7 +86,7 @@ impl Watchers {
     /// `ENOMEM`.
     pub(super) fn add(&self, watch: &Arc<Watch>) -> Result<(), Errno> {
         let mut watches = self.watches.lock();
-        watches.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut *watches, 1)?;
         watches.push(watch.clone());
         self.note_interest(&watches);
         Ok(())

@@ -155,11 +155,17 @@ impl Directory {
         }
         drop(names);
         let Some(dynamic) = self.dynamic.get() else { return };
-        for listed in dynamic.names().list(cookie.saturating_sub(dynamic::FIRST_COOKIE)) {
-            debug_assert!(listed.key < dynamic::KEYS);
-            let shown = Shown { name: &listed.name, number: listed.number, file_type: listed.file_type };
-            if !accept(shown, dynamic::FIRST_COOKIE + listed.key + 1) {
-                return;
+        let mut from = cookie.saturating_sub(dynamic::FIRST_COOKIE);
+        loop {
+            let names = dynamic.names().list(from);
+            let Some(last) = names.last() else { return };
+            from = last.key + 1;
+            for listed in names {
+                debug_assert!(listed.key < dynamic::KEYS);
+                let shown = Shown { name: &listed.name, number: listed.number, file_type: listed.file_type };
+                if !accept(shown, dynamic::FIRST_COOKIE + listed.key + 1) {
+                    return;
+                }
             }
         }
     }

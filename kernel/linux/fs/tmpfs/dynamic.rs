@@ -11,11 +11,13 @@ use alloc::vec::Vec;
 use rules::abi::errno::Errno;
 use rules::abi::mode::{FileType, Permissions};
 use rules::linux::credentials::Credentials;
+use rules::machine::fallible;
 use spin::Once;
 
 use super::inode::{Content, Inode};
 use crate::linux::fs::changes::FileChanges;
 use crate::linux::fs::mount::Location;
+use crate::machine::memory::paged::PagedBytes;
 
 /// Generates the names of a dynamic directory.
 pub(crate) trait DynamicNames: Send + Sync {
@@ -25,9 +27,13 @@ pub(crate) trait DynamicNames: Send + Sync {
     /// `ENOENT`: nothing, or no longer.
     fn find(&self, name: &[u8]) -> Result<DynamicInode, Errno>;
 
-    /// Returns the names whose keys are at least `from`, by ascending key.
+    /// Returns the first names whose keys are at least `from`, by ascending key: [`LISTED_MOST`] of them, or all. None
+    /// means that there are no more.
     fn list(&self, from: u64) -> Vec<Listed>;
 }
+
+/// How many names are listed at once, which bounds the memory that it takes. More than any fixed set of names has.
+pub(crate) const LISTED_MOST: usize = 32;
 
 /// The parts from which an inode is made.
 pub(crate) struct DynamicInode {
@@ -64,8 +70,21 @@ pub(crate) struct Destination {
 /// Returns a link's target; called whenever the link is read or followed.
 pub(crate) type DynamicLink = Box<dyn Fn() -> Result<Destination, Errno> + Send + Sync>;
 
+/// The text of a generated file, which every open file that reads it shares.
+pub(crate) type Text = Arc<PagedBytes>;
+
 /// Generates a file's text; called whenever the file is read from its start.
-pub(crate) type GeneratedText = Box<dyn Fn() -> Result<Vec<u8>, Errno> + Send + Sync>;
+pub(crate) type GeneratedText = Box<dyn Fn() -> Result<Text, Errno> + Send + Sync>;
+
+/// Makes a text of some bytes.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn text(bytes: impl AsRef<[u8]>) -> Result<Text, Errno> {
+    let mut text = PagedBytes::default();
+    text.push(bytes.as_ref())?;
+    fallible::shared(text)
+}
 
 /// A file whose text is generated.
 pub(crate) struct GeneratedFile {

@@ -1,6 +1,7 @@
 //! Adds and removes names: changes the directory and the inode together.
 //!
 //! Not here: permissions (the caller's `accept` checks them, under the lock), paths (`fs/path`).
+//! Each name of an inode but one is charged to the file system like an inode.
 //! Invariant: an inode's link count is the number of its names, as seen under their directories' locks. An inode whose
 //! count has reached zero gets no name again, except one that was created without a name (`O_TMPFILE`).
 
@@ -39,11 +40,14 @@ pub(crate) fn add_first(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>)
 ///
 /// # Errors
 /// No name was added. As [`add_first`]; `ENOENT` also if the last name was removed meanwhile. `EMLINK`: the link count
-/// is at its maximum.
+/// is at its maximum. `ENOSPC`: the file system has as many inodes as it may have, of which each further name counts as
+/// one (`shmem_link`).
 pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) -> Result<Name, Errno> {
     let mut names = directory.directory()?.names.lock();
     names.check_vacant(name)?;
-    let is_first = inode.with_attributes(|attributes| {
+    let inodes = &inode.superblock().inodes;
+    inodes.charge()?;
+    let counted = inode.with_attributes(|attributes| {
         let is_first = attributes.links == 0;
         if is_first && !attributes.is_linkable {
             return Err(Errno::ENOENT);
@@ -52,7 +56,12 @@ pub(crate) fn add_link(directory: &Arc<Inode>, name: &[u8], inode: &Arc<Inode>) 
         attributes.is_linkable = false;
         attributes.mark_changed();
         Ok(is_first)
-    })?;
+    });
+    if counted != Ok(false) {
+        // The inode itself is the charge of its first name.
+        inodes.refund(1);
+    }
+    let is_first = counted?;
     let entry = DirectoryEntry::new(directory, name, inode);
     let name = entry.name.clone();
     if is_first {
@@ -93,10 +102,15 @@ pub(crate) fn remove(
 /// already.
 pub(super) fn forget(directory: &Arc<Inode>, DirectoryEntry { inode, dentry, .. }: &DirectoryEntry) {
     dentry.remove();
-    inode.with_attributes(|attributes| {
+    let was_further = inode.with_attributes(|attributes| {
+        let was_further = !inode.is_directory() && attributes.links > 1;
         attributes.links = if inode.is_directory() { 0 } else { attributes.links.saturating_sub(1) };
         attributes.mark_changed();
+        was_further
     });
+    if was_further {
+        inode.superblock().inodes.refund(1);
+    }
     if inode.is_directory() {
         directory.with_attributes(|attributes| attributes.links -= 1);
     }

@@ -289,22 +289,21 @@ impl Regular {
     pub(crate) fn punch_hole(&self, superblock: &Superblock, offset: u64, length: u64) -> Result<(), Errno> {
         let _turn = self.writing.lock();
         let end = offset.saturating_add(length);
-        let mut cut = Vec::new();
         let mut contents = self.contents.lock();
         contents.check(|sealing, _| sealing.check_change())?;
-        let touched: Vec<u64> =
-            contents.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(&index, _)| index).collect();
-        for index in touched {
+        let mut next = offset / PAGE;
+        // One at a time: a list of them would need memory in order to give memory back.
+        while let Some((&index, page)) = contents.pages.range(next..end.div_ceil(PAGE)).next() {
+            next = index + 1;
             let from = offset.max(index * PAGE);
             let to = end.min((index + 1).saturating_mul(PAGE));
             if to - from == PAGE {
-                cut.extend(contents.pages.remove(&index));
-            } else if let Some(page) = contents.pages.get(&index) {
+                drop(contents.pages.remove(&index));
+                superblock.pages.refund(1);
+            } else {
                 page.writer().skip(skip(from)).fill_zeros((to - from) as usize);
             }
         }
-        drop(contents);
-        superblock.pages.refund(cut.len() as u64);
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Source: Linux 6.1 fs/splice.c (`splice_pipe_to_pipe`, `link_pipe`).
 
-use rules::abi::errno::Errno;
 use rules::linux::splice::{MOST, Parcel};
+use rules::machine::fallible;
 
 use super::{Context, OpenPipe, SpliceFlags, SysResult};
 use crate::core::object::pipe::pool::PagePool;
@@ -82,7 +82,7 @@ fn copy(from: OpenPipe<'_>, to: OpenPipe<'_>, len: usize) -> SysResult {
     if wanted == 0 {
         return Ok(0);
     }
-    parcels.try_reserve_exact(wanted.div_ceil(MOST)).map_err(|_| Errno::ENOMEM)?;
+    fallible::reserve_exact(&mut parcels, wanted.div_ceil(MOST))?;
     for first in (0..wanted).step_by(MOST) {
         parcels.push(Parcel::with_room(usize::MAX / 2, 0, wanted - first, &mut PagePool)?);
     }

@@ -11,6 +11,7 @@ use super::action::SigActions;
 use super::job::Change;
 use crate::machine::memory::account::Account;
 use rules::abi::signal::{SigSet, Signal};
+use rules::machine::fallible;
 
 /// The parts of a `siginfo_t` that vary.
 #[derive(Clone, Copy, Debug)]
@@ -168,7 +169,7 @@ impl Pending {
         }
         self.signals = self.signals.with(info.signal);
         if Self::has_room(&info, &room)
-            && self.infos.try_reserve(1).is_ok()
+            && fallible::reserve(&mut self.infos, 1).is_ok()
             && room.account.signals.charge(usize::MAX)
         {
             self.infos.push_back(Queued { info, account: room.account });

@@ -19,6 +19,7 @@ use rules::abi::open::OpenFlags;
 use rules::abi::signal::Signal;
 use rules::linux::credentials::Credentials;
 use rules::linux::sigio::{Happened, Kind, Owner, OwnerKind, Reason};
+use rules::machine::fallible;
 
 use super::super::process::Process;
 use super::super::{process_table, session};
@@ -69,7 +70,7 @@ fn of(file: &OpenFile) -> Result<Arc<SignalIo>, Errno> {
     if let Some(io) = DESCRIPTIONS.lock().get(&file.id()) {
         return Ok(io.clone());
     }
-    budget::try_reserve(PAGE_SIZE)?;
+    let _grant = budget::grant(PAGE_SIZE)?;
     let new = Arc::new(SignalIo {
         file: Arc::downgrade(file.file()),
         target: SpinLock::new(Target::default()),
@@ -122,7 +123,7 @@ pub(crate) fn begin(file: &OpenFile, kind: Kind, fd: i32) -> Result<(), Errno> {
     if registration.is_none()
         && let Some(pollable) = file.pollable()
     {
-        let observer = Watcher::Observer(Arc::new(Sender { io: io.clone(), kind }));
+        let observer = Watcher::Observer(fallible::shared(Sender { io: io.clone(), kind })?);
         let registered = pollable.register(observer, kind.interest(), WakeMode::All);
         let (token, _) = registered.map_err(|pollee::NoMemory| Errno::ENOMEM)?;
         *registration = Some(token);
@@ -182,7 +183,7 @@ impl Target {
         match kind {
             OwnerKind::Group => {
                 let _membership = process_table::MEMBERSHIP.lock();
-                session::members(id).iter().for_each(|member| self.send_to_process(member, reason, fd));
+                session::members(id).for_each(|member| self.send_to_process(&member, reason, fd));
             }
             OwnerKind::Process => {
                 let of_thread = || process_table::find_thread(id).map(|thread| thread.process().clone());

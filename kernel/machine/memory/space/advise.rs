@@ -62,7 +62,7 @@ impl AddressSpace {
 
     fn follow(&self, state: &mut State, part: Range<usize>, advice: Advice) -> Result<(), Errno> {
         let mut set = |trait_: Traits, on: bool| {
-            state.check_cut(&part)?;
+            let _cut = state.grant_cut(&part)?;
             state.areas.update(part.clone(), |area| area.traits.set(trait_, on));
             Ok(())
         };

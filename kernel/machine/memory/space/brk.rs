@@ -6,6 +6,7 @@ use rules::machine::abi::mman::Prot;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE, page_up};
 use super::super::limits::Limits;
+use super::map::Removed;
 use super::{AddressSpace, MapRequest, Placement};
 
 /// The bounds of the heap; neither need be page-aligned.
@@ -47,7 +48,7 @@ impl AddressSpace {
             }
             let placement = Placement::IfFree(old);
             let request = MapRequest::anonymous(placement, new - old, Prot::READ | Prot::WRITE);
-            if self.map_locked(&mut state, request).is_err() {
+            if self.map_locked(&mut state, &request, &mut Removed::new()).is_err() {
                 return heap.end;
             }
         }

@@ -55,7 +55,9 @@ impl AddressSpace {
         if !permits(area.prot, access) {
             return Err(FaultError::Denied);
         }
-        let leaf = residency.leaf(page, || budget::try_reserve(TABLES));
+        // Held until the tables are built.
+        let mut tables = None;
+        let leaf = residency.leaf(page, || budget::hold(TABLES).map(|held| tables = Some(held)));
         let leaf = leaf.map_err(|_| FaultError::OutOfMemory)?;
         let guard = disable_preempt();
         let window = window(area, page, access);

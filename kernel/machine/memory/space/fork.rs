@@ -33,20 +33,27 @@ const PAGE: usize = 8;
 /// What looking through a leaf table takes of it.
 const LEAF: usize = 16;
 
+/// Kernel heap that an area takes at most, in bytes. Nodes of the tree may be half empty, and their slots in the heap, too;
+/// 720 were measured.
+const AREA_COST: usize = 768;
+
 impl AddressSpace {
     /// Makes a copy of this address space for a child.
     ///
     /// # Errors
     /// `ENOMEM`: only the emergency reserve is left. `EINTR`: the current thread must end. The parent is unchanged.
     pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
-        budget::try_reserve(COST)?;
+        let grant = budget::grant(COST)?;
         let Empty { vm, residency } = recycle::take();
         let _layout = self.layout.lock();
-        let mut child = {
+        drop(grant);
+        let (mut child, _grant) = {
             let state = self.state.lock();
             // One page table for each of the parent's, and the levels above.
-            budget::try_reserve(COST + 2 * state.residency.table_count() * PAGE_SIZE)?;
-            State { areas: state.areas.inherited(), residency, heap: state.heap, lock_future: false }
+            let tables = 2 * state.residency.table_count() * PAGE_SIZE;
+            let grant = budget::grant(COST + tables + state.areas.count() * AREA_COST)?;
+            let areas = state.areas.inherited();
+            (State { areas, residency, heap: state.heap, lock_future: false }, grant)
         };
         let mut write_protected = None;
         let mut next = 0;
@@ -72,6 +79,7 @@ impl AddressSpace {
             limits: self.limits.clone(),
             mmap_top: AtomicUsize::new(self.mmap_top.load(Ordering::Relaxed)),
             starved: AtomicBool::new(false),
+            is_administrators: AtomicBool::new(self.is_administrators.load(Ordering::Relaxed)),
             layout: Mutex::new(()),
             state: SpinLock::new(child),
         });

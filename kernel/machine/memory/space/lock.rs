@@ -31,7 +31,7 @@ impl AddressSpace {
     pub(crate) fn lock_range(&self, range: Range<usize>, locking: Locking) -> Result<(), Errno> {
         {
             let mut state = self.state.lock();
-            state.check_cut(&range)?;
+            let _cut = state.grant_cut(&range)?;
             let mut end = range.start;
             for area in state.areas.overlapping(range.clone()).take_while(|area| area.start <= range.end) {
                 if area.start > end {

@@ -1,6 +1,5 @@
 //! Maps and unmaps memory.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
@@ -8,16 +7,31 @@ use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 use rules::machine::vma::{Area, Backing as _, Traits};
 
-use super::super::budget;
+use super::super::budget::{self, Grant};
 use super::super::layout::{GUARD_GAP, MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE, page_down, page_up, user_range};
 use super::super::limits::Limits;
-use super::{AddressSpace, Backing, State};
+use super::{AddressSpace, Backing, State, stretch};
 
 /// `vm.max_map_count`: the most areas that an address space may have.
 const AREAS_MAX: usize = 65530;
 
 /// Kernel heap and page tables that changing the areas may need, in bytes.
 const COST: usize = 8 * PAGE_SIZE;
+
+/// Kernel heap that cutting areas in two may need, in bytes.
+const CUT_COST: usize = 4 * PAGE_SIZE;
+
+/// Areas that were removed under the lock, to be dropped without it: a file may go with one. When it is full, there may
+/// be more to remove, after these are dropped.
+pub(super) type Removed = heapless::Vec<Area<Backing>, { stretch::AREAS + 1 }>;
+
+/// How far a change came that removes areas.
+pub(super) enum Progress<T> {
+    /// To its end.
+    Done(T),
+    /// It must be repeated after the removed areas were dropped.
+    Again,
+}
 
 /// The range that [`Placement::Low`] searches, as on Linux.
 const LOW: Range<usize> = 0x4000_0000..0x8000_0000;
@@ -74,20 +88,20 @@ impl AddressSpace {
         if let Placement::Replacing(_) = request.placement {
             let replaced = {
                 let mut state = self.state.lock();
-                let range = self.admit(&mut state, &request)?;
+                let range = self.admit(&mut state, &request)?.0;
                 (state.stretch(range.clone()) != range).then_some(range)
             };
             if let Some(range) = replaced {
                 self.drain(range);
             }
         }
-        let (start, replaced) = {
-            let mut state = self.state.lock();
-            self.map_locked(&mut state, request)?
-        };
-        // This may drop the last reference to a file, which must happen without the lock.
-        drop(replaced);
-        Ok(start)
+        loop {
+            // Dropped without the lock, at the end of each round: the last reference to a file may be among it.
+            let mut replaced = Removed::new();
+            if let Progress::Done(start) = self.map_locked(&mut self.state.lock(), &request, &mut replaced)? {
+                return Ok(start);
+            }
+        }
     }
 
     /// Checks whether a mapping could be placed there now.
@@ -103,7 +117,9 @@ impl AddressSpace {
     /// # Errors
     /// Nothing was unmapped, and:
     /// - `EINVAL`: `start` is not at a page's start, the length is zero, or the range leaves user space;
-    /// - `ENOMEM`: cutting an area in two would make too many.
+    /// - `ENOMEM`: cutting an area in two would make too many, or needs more memory than there is.
+    ///
+    /// It needs memory for a cut alone.
     pub(crate) fn unmap(&self, start: usize, len: usize) -> Result<(), Errno> {
         let len = page_up(len).filter(|len| *len != 0).ok_or(Errno::EINVAL)?;
         let range = user_range(start, len).ok_or(Errno::EINVAL)?;
@@ -117,62 +133,82 @@ impl AddressSpace {
     /// Unmaps a range of whole pages; the caller holds `layout`.
     ///
     /// # Errors
-    /// Nothing was unmapped. `ENOMEM`: cutting an area in two would make too many.
+    /// Nothing was unmapped. `ENOMEM`: cutting an area in two would make too many, or needs more memory than there is.
     pub(super) fn unmap_pages(&self, range: Range<usize>) -> Result<(), Errno> {
-        let mut cut = Some(range.clone());
-        self.for_each_stretch(range, |state, stretch| {
-            // Later stretches cut no other areas.
-            cut.take().map_or(Ok(()), |range| state.check_cut(&range))?;
-            Ok(self.remove(state, stretch))
-        })
+        let cut = self.state.lock().grant_cut(&range)?;
+        let Ok(()) = self.for_each_stretch(range, |state, stretch| {
+            let mut removed = Removed::new();
+            // A stretch has no more areas than there is room for.
+            let _ = self.remove(state, stretch, &mut removed);
+            Ok::<_, core::convert::Infallible>(removed)
+        });
+        drop(cut);
+        Ok(())
     }
 
+    /// Makes a mapping under the lock; what it replaces is in `replaced` afterwards.
     pub(super) fn map_locked(
         &self,
         state: &mut State,
-        request: MapRequest,
-    ) -> Result<(usize, Vec<Area<Backing>>), Errno> {
-        let range = self.admit(state, &request)?;
-        let MapRequest { placement, prot, max_prot, mut traits, backing, .. } = request;
-        let replaced = match placement {
-            Placement::Replacing(_) => self.remove(state, range.clone()),
-            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => Vec::new(),
-        };
+        request: &MapRequest,
+        replaced: &mut Removed,
+    ) -> Result<Progress<usize>, Errno> {
+        let (range, _grant) = self.admit(state, request)?;
+        let &MapRequest { placement, prot, max_prot, mut traits, ref backing, .. } = request;
+        if let Placement::Replacing(_) = placement
+            && let Progress::Again = self.remove(state, range.clone(), replaced)
+        {
+            return Ok(Progress::Again);
+        }
         traits.set(Traits::LOCKED, traits.contains(Traits::LOCKED) || state.lock_future);
         let (start, end) = (range.start, range.end);
-        state.areas.insert(Area { start, end, prot, max_prot, traits, backing });
-        Ok((start, replaced))
+        state.areas.insert(Area { start, end, prot, max_prot, traits, backing: backing.clone() });
+        Ok(Progress::Done(start))
     }
 
-    /// Checks whether the mapping can be made now, and returns where.
-    fn admit(&self, state: &mut State, request: &MapRequest) -> Result<Range<usize>, Errno> {
+    /// Checks whether the mapping can be made now, and returns where, with what it needs.
+    fn admit(&self, state: &mut State, request: &MapRequest) -> Result<(Range<usize>, Grant), Errno> {
         let MapRequest { placement, len, prot, traits, backing, .. } = request;
         if *len == 0 {
             return Err(Errno::EINVAL);
         }
         let len = page_up(*len).filter(|len| *len <= TASK_SIZE).ok_or(Errno::ENOMEM)?;
-        budget::try_reserve(COST)?;
+        let grant = budget::grant(COST)?;
         let range = self.place(state, *placement, len)?;
         let private_writable =
             backing.is_private() && prot.contains(Prot::WRITE) && !traits.contains(Traits::GROWS_DOWN);
-        let replaced = match placement {
-            Placement::Replacing(_) => state.mapped_in(&range),
-            Placement::Anywhere(_) | Placement::Low(_) | Placement::IfFree(_) => 0,
-        };
-        self.check_limits(state, len - replaced, private_writable)?;
+        let replaces = matches!(placement, Placement::Replacing(_));
+        let gone = if replaces { state.mapped_in(&range) } else { 0 };
+        self.check_limits(state, len - gone, private_writable)?;
         if state.areas.count() >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
-        Ok(range)
+        Ok((range, grant))
     }
 
-    /// Removes a range from the areas and the page table; returns the removed areas.
-    pub(super) fn remove(&self, state: &mut State, range: Range<usize>) -> Vec<Area<Backing>> {
-        let removed = state.areas.remove(range.clone());
-        if !removed.is_empty() {
-            self.table.unmap(&mut state.residency, range);
+    /// Removes a range from the areas and the page table, as far as there is room in `removed`.
+    pub(super) fn remove(
+        &self,
+        state: &mut State,
+        range: Range<usize>,
+        removed: &mut Removed,
+    ) -> Progress<()> {
+        let mut is_empty = true;
+        while !removed.is_full() {
+            let Some(area) = state.areas.remove_first(range.clone()) else {
+                if !is_empty {
+                    self.table.unmap(&mut state.residency, range);
+                }
+                return Progress::Done(());
+            };
+            is_empty = false;
+            // There is room for it.
+            let _ = removed.push(area);
         }
-        removed
+        if let Some(last) = removed.last() {
+            self.table.unmap(&mut state.residency, range.start..last.end);
+        }
+        Progress::Again
     }
 
     /// Finds a free range for a mapping, or checks the requested one.
@@ -225,13 +261,17 @@ impl State {
         self.areas.overlapping(range.clone()).map(part).sum()
     }
 
-    /// Checks that splitting areas at the ends of `range` does not make too many.
-    pub(super) fn check_cut(&self, range: &Range<usize>) -> Result<(), Errno> {
+    /// Grants that areas are cut in two at the ends of `range`, if there are any.
+    ///
+    /// # Errors
+    /// `ENOMEM`: there would be too many areas, or there is no memory for them.
+    pub(super) fn grant_cut(&self, range: &Range<usize>) -> Result<Option<Grant>, Errno> {
         let cuts = |addr| usize::from(self.areas.at(addr).is_some_and(|area| area.start < addr));
-        if self.areas.count() + cuts(range.start) + cuts(range.end) > AREAS_MAX + 1 {
-            return Err(Errno::ENOMEM);
+        match cuts(range.start) + cuts(range.end) {
+            0 => Ok(None),
+            more if self.areas.count() + more > AREAS_MAX + 1 => Err(Errno::ENOMEM),
+            _ => budget::grant(CUT_COST).map(Some),
         }
-        Ok(())
     }
 }
 

@@ -63,6 +63,8 @@ pub(crate) struct AddressSpace {
     mmap_top: AtomicUsize,
     /// Set when a copy by the kernel ended short because memory ran out.
     starved: AtomicBool,
+    /// Whether its process may use the administrator's reserve.
+    is_administrators: AtomicBool,
     /// Held by a call that changes a range.
     layout: Mutex<()>,
     state: SpinLock<State>,
@@ -83,7 +85,7 @@ impl AddressSpace {
     /// # Errors
     /// `ENOMEM`: only the emergency reserve is left.
     pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, Errno> {
-        budget::try_reserve(COST)?;
+        let _grant = budget::grant(COST)?;
         Ok(Self::from_empty(recycle::take(), limits))
     }
 
@@ -106,6 +108,7 @@ impl AddressSpace {
             limits,
             mmap_top: AtomicUsize::new(mmap_top),
             starved: AtomicBool::new(false),
+            is_administrators: AtomicBool::new(false),
             layout: Mutex::new(()),
             state: SpinLock::new(state),
         })
@@ -114,6 +117,21 @@ impl AddressSpace {
     /// Activates it on this CPU; cheap if it is active already.
     pub(crate) fn activate(&self) {
         self.table.vm().activate();
+        budget::set_administrator(self.is_administrators());
+    }
+
+    /// Says whether its process may use the administrator's reserve of memory: it has `CAP_SYS_ADMIN`.
+    ///
+    /// Called by the process itself, for the address space that it is in.
+    pub(crate) fn set_administrators(&self, is_administrators: bool) {
+        self.is_administrators.store(is_administrators, Ordering::Relaxed);
+        budget::set_administrator(is_administrators);
+    }
+
+    /// Returns whether its process may use the administrator's reserve.
+    #[must_use]
+    pub(crate) fn is_administrators(&self) -> bool {
+        self.is_administrators.load(Ordering::Relaxed)
     }
 
     /// Returns the page table, for the copies in `user`.

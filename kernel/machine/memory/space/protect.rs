@@ -19,10 +19,9 @@ impl AddressSpace {
     /// - `EACCES`: a shared mapping of a file that is not open for writing cannot become writable.
     pub(crate) fn protect(&self, range: Range<usize>, prot: Prot) -> Result<(), Errno> {
         let _layout = self.layout.lock();
-        let (end, result) = {
+        let (_cut, (end, result)) = {
             let state = self.state.lock();
-            state.check_cut(&range)?;
-            self.changeable(&state, &range, prot)
+            (state.grant_cut(&range)?, self.changeable(&state, &range, prot))
         };
         let Ok(()) = self.for_each_stretch(range.start..end, |State { areas, residency, .. }, stretch| {
             areas.update(stretch.clone(), |area| area.prot = prot);

@@ -62,7 +62,7 @@ pub(super) fn give(mut empty: Empty) {
         table::clear(vm, residency);
         return;
     }
-    let parts: Vec<_> = residency.populated(0..TASK_SIZE).collect();
+    let parts: heapless::Vec<_, TABLES_MAX> = residency.populated(0..TASK_SIZE).take(TABLES_MAX).collect();
     for part in parts {
         let guard = disable_preempt();
         let pages = table::cursor(vm, &guard, part.clone()).unmap(part.len());

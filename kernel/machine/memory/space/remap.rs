@@ -2,7 +2,6 @@
 //!
 //! Source: mremap(2); Linux 6.1 mm/mremap.c.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use rules::abi::errno::Errno;
@@ -71,6 +70,7 @@ impl AddressSpace {
         }
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        let _grant = budget::grant(4 * PAGE_SIZE)?;
         let area = self.check_resize(state, &old, new_len, to)?;
         let extendable = matches!(to, Move::Never | Move::IfNeeded) && old.end == area.end;
         if extendable && self.extend(state, &area, old.start + new_len) {
@@ -84,9 +84,9 @@ impl AddressSpace {
                 self.place(state, Placement::Anywhere(0), new_len)?
             }
         };
-        state.check_cut(&old)?;
+        let _cut = state.grant_cut(&old)?;
         let tables = 4 + 2 * old.len() / super::residency::LEAF_SIZE;
-        budget::try_reserve(tables * PAGE_SIZE)?;
+        let _tables = budget::grant(tables * PAGE_SIZE)?;
         drop(guard);
         let start = target.start;
         self.relocate(&area, old, target, matches!(to, Move::Leaving(_) | Move::LeavingTo(_)));
@@ -116,7 +116,6 @@ impl AddressSpace {
         let added = if stays { new_len } else { new_len - old.len() };
         let counted = area.backing.is_private() && area.prot.contains(Prot::WRITE);
         self.check_limits(state, added, counted)?;
-        budget::try_reserve(4 * PAGE_SIZE)?;
         Ok(area.clone())
     }
 
@@ -149,9 +148,10 @@ impl AddressSpace {
             self.table.relocate(&mut state.residency, stretch.clone(), to);
             let removed = if stays {
                 state.areas.update(stretch.clone(), |area| area.traits -= Traits::LOCKED);
-                Vec::new()
+                None
             } else {
-                state.areas.remove(stretch.clone())
+                // The old range is in one area.
+                state.areas.remove_first(stretch.clone())
             };
             map(state, to, to + stretch.len());
             Ok::<_, core::convert::Infallible>(removed)

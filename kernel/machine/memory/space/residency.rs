@@ -7,7 +7,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::super::layout::{PAGE_SIZE, TASK_SIZE};
@@ -164,15 +163,16 @@ impl Residency {
     }
 
     /// Forgets the empty tables of `range` if there are too many in all, and returns them for the caller to take down.
-    pub(super) fn take_idle(&mut self, range: Range<usize>) -> Vec<usize> {
-        if self.totals.idle <= IDLE_MAX {
-            return Vec::new();
+    /// If the list is full, there may be more.
+    pub(super) fn take_idle(&mut self, range: Range<usize>) -> heapless::Vec<usize, { 2 * IDLE_MAX }> {
+        let mut taken = heapless::Vec::new();
+        if self.totals.idle > IDLE_MAX {
+            let first = leaf_of(range.start);
+            let leaves = self.leaves.extract_if(first..range.end.max(first), |_, leaf| leaf.pages == 0);
+            taken.extend(leaves.map(|(leaf, _)| leaf).take(2 * IDLE_MAX));
+            self.totals.idle -= taken.len();
         }
-        let first = leaf_of(range.start);
-        let leaves = self.leaves.extract_if(first..range.end.max(first), |_, leaf| leaf.pages == 0);
-        let idle: Vec<usize> = leaves.map(|(leaf, _)| leaf).collect();
-        self.totals.idle -= idle.len();
-        idle
+        taken
     }
 }
 

@@ -1,12 +1,11 @@
 //! Sizes and mappings of an address space, for `/proc/PID/{stat,maps}`.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use rules::machine::abi::mman::Prot;
 use rules::machine::vma::Traits;
 
-use super::super::layout::PAGE_SIZE;
+use super::super::layout::{PAGE_SIZE, TASK_SIZE};
 use super::{AddressSpace, Backing};
 
 /// The sizes of an address space in bytes.
@@ -58,8 +57,11 @@ impl AddressSpace {
         }
     }
 
-    /// Returns the mappings, by ascending address.
-    pub(crate) fn regions(&self) -> Vec<Region> {
+    /// Returns the first mapping that ends above `addr`.
+    ///
+    /// One at a time: all of them are megabytes.
+    #[must_use]
+    pub(crate) fn region_from(&self, addr: usize) -> Option<Region> {
         let state = self.state.lock();
         let heap = state.heap.start..state.heap.end;
         let region = |area: &rules::machine::vma::Area<Backing>| {
@@ -72,6 +74,6 @@ impl AddressSpace {
             };
             Region { range: area.range(), prot: area.prot, backing: area.backing.clone(), purpose }
         };
-        state.areas.iter().map(region).collect()
+        state.areas.overlapping(addr..TASK_SIZE).next().map(region)
     }
 }

@@ -14,7 +14,7 @@ const PAGES: usize = 32;
 /// What a page table costs, in pages.
 const TABLE: usize = 8;
 /// The most areas that a stretch may touch.
-const AREAS: usize = 32;
+pub(super) const AREAS: usize = 16;
 
 impl State {
     /// Returns the first stretch of `range`, which is all of it if that is small.

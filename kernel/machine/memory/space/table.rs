@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use ostd::mm::tlb::TlbFlushOp;
@@ -22,6 +21,9 @@ use super::super::reclaim;
 use super::lookup::{Kept, Lookup};
 use super::residency::{LEAF_SIZE, Residency, leaf_end, leaf_of};
 use crate::machine::pause::pause;
+
+/// How many pages are unmapped at once where they are unmapped one by one.
+const PIECE: usize = 64;
 
 /// OSTD's page table, and what other CPUs and copies still know of its older states.
 pub(in super::super) struct Table {
@@ -103,8 +105,14 @@ impl Table {
             self.unmap_whole(residency, first_whole..last_whole);
             self.unmap_part(residency, last_whole..range.end);
         }
-        for leaf in residency.take_idle(idle) {
-            take_down(&self.vm, leaf..leaf_end(leaf), |_| ());
+        loop {
+            let taken = residency.take_idle(idle.clone());
+            for leaf in &taken {
+                take_down(&self.vm, *leaf..leaf_end(*leaf), |_| ());
+            }
+            if !taken.is_full() {
+                return;
+            }
         }
     }
 
@@ -113,8 +121,13 @@ impl Table {
         let Some(part) = residency.populated(range).next() else { return };
         let guard = disable_preempt();
         let mut cursor = self.cursor(&guard, part.clone());
-        let pages = cursor.unmap(part.len());
-        self.settle(&mut cursor);
+        let mut pages = 0;
+        while cursor.virt_addr() < part.end {
+            // Until a change is settled, OSTD keeps a list of what was unmapped, in one piece.
+            let rest = part.end - cursor.virt_addr();
+            pages += cursor.unmap(rest.min(PIECE * PAGE_SIZE));
+            self.settle(&mut cursor);
+        }
         residency.subtract(part.start, pages);
         reclaim::note_unmapped(pages);
     }
@@ -154,8 +167,11 @@ impl Table {
 
     /// Moves the pages of `from` to the same offsets behind `to`, where nothing is mapped.
     pub(super) fn relocate(&self, residency: &mut Residency, from: Range<usize>, to: usize) {
-        let parts: Vec<_> = residency.populated(from.clone()).collect();
-        for part in parts {
+        let mut rest = from.clone();
+        loop {
+            let Some(part) = residency.populated(rest.clone()).next() else { break };
+            let part = part.start..part.end.min(part.start + PIECE * PAGE_SIZE);
+            rest.start = part.end;
             let pages = self.take_out(part.clone());
             residency.subtract(part.start, pages.len());
             let guard = disable_preempt();
@@ -177,14 +193,15 @@ impl Table {
         }
     }
 
-    /// Unmaps the pages in `part` of a leaf table and returns their addresses and flags.
-    fn take_out(&self, part: Range<usize>) -> Vec<(usize, UFrame, PageFlags)> {
+    /// Unmaps the pages in `part`, at most [`PIECE`], and returns their addresses and flags.
+    fn take_out(&self, part: Range<usize>) -> heapless::Vec<(usize, UFrame, PageFlags), PIECE> {
         let guard = disable_preempt();
         let mut cursor = self.cursor(&guard, part.clone());
-        let mut pages = Vec::new();
+        let mut pages = heapless::Vec::new();
         while let Some(addr) = cursor.find_next(part.end - cursor.virt_addr()) {
             if let Ok((_, Some(VmQueriedItem::MappedRam { frame, prop }))) = cursor.query() {
-                pages.push((addr, (*frame).clone(), prop.flags));
+                // There is room for one in each place.
+                let _ = pages.push((addr, (*frame).clone(), prop.flags));
             }
             if cursor.jump(addr + PAGE_SIZE).is_err() {
                 break;

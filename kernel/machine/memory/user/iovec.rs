@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use rules::abi::errno::Errno;
+use rules::machine::fallible;
 
 use super::super::space::AddressSpace;
 use super::bulk::Stretch;
@@ -47,16 +48,27 @@ impl<'a> Segments<'a> {
             return Err(Errno::EINVAL);
         }
         let array = UserPtr::<[usize; 2]>::new(space, addr);
-        let vector = (0..count).map(|i| array.at(i).read()).collect::<Result<Vec<_>, _>>()?;
-        if vector.iter().any(|[_, len]| len.cast_signed() < 0) {
-            return Err(Errno::EINVAL);
-        }
         let mut remaining = 0;
-        let mut later = Vec::with_capacity(count);
-        for [base, len] in vector {
-            let segment = UserSlice::new(space, base, len)?.part(0, MAX_RW_COUNT - remaining);
+        let mut later = Vec::new();
+        fallible::reserve_exact(&mut later, count)?;
+        let mut is_outside = false;
+        for index in 0..count {
+            let [base, len] = array.at(index).read()?;
+            if len.cast_signed() < 0 {
+                return Err(Errno::EINVAL);
+            }
+            // Found before `EFAULT` is a length that is wrong, wherever it is.
+            let Ok(segment) = UserSlice::new(space, base, len) else {
+                is_outside = true;
+                continue;
+            };
+            let segment = segment.part(0, MAX_RW_COUNT - remaining);
             remaining += segment.len();
+            // There is room for all.
             later.push(segment);
+        }
+        if is_outside {
+            return Err(Errno::EFAULT);
         }
         let current = UserSlice::new(space, 0, 0)?;
         Ok(Self { at: Position { current, next: 0, remaining }, later })

@@ -19,6 +19,7 @@ use pollee::{Events, Readiness};
 use self::slot::{BatchEnd, Slot};
 pub use self::slot::{PAGE_SIZE, Page, Pages, PipeMode};
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 use crate::machine::transfer::{Sink, Source};
 
 /// The largest write that is atomic.
@@ -216,7 +217,8 @@ impl Pipe {
         if slots > MOST_SLOTS {
             return Err(Errno::ENOMEM);
         }
-        self.slots.try_reserve_exact(slots - self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        let more = slots - self.slots.len();
+        fallible::reserve_exact(&mut self.slots, more)?;
         self.slots.shrink_to(slots);
         self.capacity = slots;
         Ok(self.capacity())

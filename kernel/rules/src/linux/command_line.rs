@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use crate::machine::injection::Injection;
 use crate::net::impairment::ImpairmentRules;
 use crate::net::network::Network;
 
@@ -31,10 +32,13 @@ pub enum Values {
     Network,
     /// What packets suffer, as [`ImpairmentRules`] reads it.
     Impairment,
+    /// Which allocations fail, as [`Injection`] reads it.
+    Injection,
 }
 
 /// All options.
 pub const OPTIONS: &[Known] = &[
+    Known { name: "fail_alloc", values: Values::Injection },
     Known { name: "impair", values: Values::Impairment },
     Known { name: "init", values: Values::Path },
     Known { name: "ip", values: Values::Network },
@@ -93,6 +97,7 @@ fn check(word: &str) -> Result<(Known, &str), Complaint<'_>> {
         Values::Number => value.parse::<u32>().is_ok(),
         Values::Network => value == "off" || value.parse::<Network>().is_ok(),
         Values::Impairment => value.parse::<ImpairmentRules>().is_ok(),
+        Values::Injection => value.parse::<Injection>().is_ok(),
     };
     if good { Ok((option, value)) } else { Err(Complaint::BadValue { option, value }) }
 }
@@ -113,6 +118,7 @@ impl fmt::Display for Complaint<'_> {
                     Values::Path => f.write_str("an absolute path does"),
                     Values::Number => f.write_str("a number does"),
                     Values::Network => f.write_str("ADDRESS::GATEWAY:MASK does, or off"),
+                    Values::Injection => f.write_str("nth:7 does, or 1/1000,seed=7"),
                     Values::Impairment => f.write_str("loss:5%,delay:20,seed:1 and the like do"),
                 }
             }
@@ -156,7 +162,8 @@ mod tests {
         );
         assert_eq!(said("ip=off ip=10.0.2.15"), [""; 0]);
         assert_eq!(said("ip=10.0.2"), ["ip=10.0.2 means nothing; ADDRESS::GATEWAY:MASK does, or off"]);
-        assert_eq!(said("impair=loss:5%,seed:1"), [""; 0]);
+        assert_eq!(said("impair=loss:5%,seed:1 fail_alloc=1/1000,seed=7"), [""; 0]);
+        assert_eq!(said("fail_alloc=0"), ["fail_alloc=0 means nothing; nth:7 does, or 1/1000,seed=7"]);
         assert_eq!(said("impair=5%"), ["impair=5% means nothing; loss:5%,delay:20,seed:1 and the like do"]);
         assert_eq!(
             said("trace= trace"),

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// The most supplementary groups: `NGROUPS_MAX`.
 pub const NGROUPS_MAX: usize = 65_536;
@@ -35,11 +36,11 @@ impl GroupSet {
             return Ok(Self::EMPTY);
         }
         let mut parts = Vec::new();
-        parts.try_reserve_exact(count.div_ceil(PART)).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve_exact(&mut parts, count.div_ceil(PART))?;
         for start in (0..count).step_by(PART) {
             let len = PART.min(count - start);
             let mut part = Vec::new();
-            part.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve_exact(&mut part, len)?;
             part.extend((start..start + len).map(&mut group));
             if part.contains(&u32::MAX) {
                 return Err(Errno::EINVAL);
@@ -47,7 +48,7 @@ impl GroupSet {
             parts.push(part);
         }
         sort(&mut parts, count);
-        Ok(Self(Some(Arc::new(parts))))
+        Ok(Self(Some(fallible::shared(parts)?)))
     }
 
     /// Returns how many there are.

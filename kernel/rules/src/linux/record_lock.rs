@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use crate::abi::errno::Errno;
 use crate::linux::lock::LockMode;
+use crate::machine::fallible;
 
 /// Bytes of a file, the last one included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,7 +76,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
     /// `ENOMEM`: nothing changed.
     pub fn acquire(&mut self, owner: O, mode: LockMode, bytes: LockRange) -> Result<(), Errno> {
         // One for the lock, one for what the release leaves behind it.
-        self.held.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.held, 2)?;
         self.release(owner, bytes)?;
         let mut all = bytes;
         self.held.retain(|held| {
@@ -95,7 +96,7 @@ impl<O: Copy + Eq> RecordLocks<O> {
     /// # Errors
     /// `ENOMEM`: a lock would become two; nothing changed.
     pub fn release(&mut self, owner: O, bytes: LockRange) -> Result<(), Errno> {
-        self.held.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.held, 1)?;
         let mut behind = None;
         self.held.retain_mut(|held| {
             if held.owner != owner || !held.bytes.overlaps(bytes) {

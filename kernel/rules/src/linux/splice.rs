@@ -15,6 +15,7 @@ use alloc::collections::VecDeque;
 use crate::abi::errno::Errno;
 use crate::core::pipe::slot::Slot;
 use crate::core::pipe::{End, PAGE_SIZE, Page, Pages, Pipe, PipeMode};
+use crate::machine::fallible;
 use crate::machine::transfer::{Sink, Source};
 
 /// The most slots that travel together.
@@ -33,7 +34,7 @@ impl Parcel {
     /// `ENOMEM`.
     fn empty() -> Result<Self, Errno> {
         let mut slots = VecDeque::new();
-        slots.try_reserve_exact(MOST).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve_exact(&mut slots, MOST)?;
         Ok(Self { slots })
     }
 
@@ -219,7 +220,7 @@ impl Pipe {
     ) -> Result<Parcel, Errno> {
         // With that, they can be given back.
         let filled = self.slots.len();
-        self.slots.try_reserve((self.capacity + MOST).saturating_sub(filled)).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.slots, (self.capacity + MOST).saturating_sub(filled))?;
         let mut parcel = Parcel::empty()?;
         while len > 0
             && parcel.slots.len() < most.min(MOST)
@@ -259,7 +260,7 @@ impl Pipe {
         if self.is_closed(End::Reader) {
             return Err((Errno::EPIPE, parcel));
         }
-        if self.slots.try_reserve(parcel.slots.len()).is_err() {
+        if fallible::reserve(&mut self.slots, parcel.slots.len()).is_err() {
             return Err((Errno::ENOMEM, parcel));
         }
         let len = parcel.len();

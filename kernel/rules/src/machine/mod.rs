@@ -1,6 +1,8 @@
-//! The rules of address spaces, of the screen and of scheduling.
+//! The rules of memory, of address spaces, of the screen and of scheduling.
 
 pub mod abi;
+pub mod fallible;
+pub mod injection;
 pub mod scheduling;
 pub mod screen;
 pub mod transfer;

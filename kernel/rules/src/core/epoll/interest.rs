@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 
 use crate::abi::epoll::{EpollEvent, EpollFlags, Operation};
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// The identity of an item: its open file description, by a `D` that is unique among living ones, and its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -145,14 +146,14 @@ impl<D: Copy + Eq + Hash, F> Table<D, F> {
     pub fn insert(&mut self, key: Key, item: Item<D, F>) -> Result<(), Errno> {
         if self.items.len() <= key.index() {
             let missing = key.index() + 1 - self.items.len();
-            self.items.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(&mut self.items, missing)?;
             self.items.resize_with(key.index() + 1, || None);
         }
-        self.index.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.index, 1)?;
         let Identity { description, fd } = item.identity;
         let numbers = self.index.entry(description).or_default();
         if let Err(at) = position(numbers, fd) {
-            numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(numbers, 1)?;
             numbers.insert(at, (fd, key));
         }
         self.items[key.index()] = Some(item);

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::OnExec;
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// Numbers in a leaf, and leaves in a branch.
 pub(super) const FAN_OUT: usize = super::ROW;
@@ -48,7 +49,7 @@ impl<T> Leaf<T> {
     fn furnish(&mut self) -> Result<(), Errno> {
         if self.files.is_none() {
             let mut files = Vec::new();
-            files.try_reserve_exact(FAN_OUT).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve_exact(&mut files, FAN_OUT)?;
             files.resize_with(FAN_OUT, || None);
             // The lengths agree, so this cannot fail.
             self.files = files.into_boxed_slice().try_into().ok();
@@ -126,7 +127,7 @@ impl<T> Branch<T> {
     /// Returns leaf `index`, and allocates its places for files.
     pub(super) fn leaf_mut(&mut self, index: usize) -> Result<&mut Leaf<T>, Errno> {
         while self.leaves.len() <= index {
-            self.leaves.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(&mut self.leaves, 1)?;
             self.leaves.push(Leaf::new());
         }
         let leaf = &mut self.leaves[index];
@@ -150,7 +151,7 @@ impl<T> Branch<T> {
     {
         let len = self.leaves.iter().rposition(|leaf| leaf.next_open(0).is_some()).map_or(0, |last| last + 1);
         let mut copy = Self::new();
-        copy.leaves.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve_exact(&mut copy.leaves, len)?;
         for (index, leaf) in self.leaves[..len].iter().enumerate() {
             copy.leaves.push(leaf.try_clone()?);
             copy.note(index);

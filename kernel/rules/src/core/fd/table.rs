@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::leaf::{BRANCH, Branch, FAN_OUT, Leaf};
 use super::{Fd, MOST, OnExec, Row};
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// The capacity of a new table: Linux's `NR_OPEN_DEFAULT`.
 const SMALLEST_CAPACITY: u32 = 64;
@@ -180,7 +181,7 @@ impl<T> FdTable<T> {
         T: Clone,
     {
         let mut copy = Self::new();
-        copy.branches.try_reserve_exact(self.branches.len()).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve_exact(&mut copy.branches, self.branches.len())?;
         for branch in &self.branches {
             copy.branches.push(branch.try_clone()?);
         }
@@ -235,7 +236,7 @@ impl<T> FdTable<T> {
     fn take_number(&mut self, number: u32) -> Result<(), Errno> {
         let (leaf, slot) = (number as usize / FAN_OUT, number as usize % FAN_OUT);
         while self.branches.len() <= leaf / FAN_OUT {
-            self.branches.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            fallible::reserve(&mut self.branches, 1)?;
             self.branches.push(Branch::new());
         }
         let branch = &mut self.branches[leaf / FAN_OUT];

@@ -9,6 +9,7 @@ use core::array;
 
 use super::Pipe;
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 use crate::machine::transfer::{Sink, Source};
 
 /// The size of a slot.
@@ -169,7 +170,7 @@ impl Pipe {
         mode: PipeMode,
         pages: &mut dyn Pages,
     ) -> Result<usize, Errno> {
-        self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.slots, 1)?;
         let mut slot = Slot::new(pages.allocate().ok_or(Errno::ENOMEM)?, mode);
         if from.take(slot.space(wanted)) < wanted {
             pages.free(slot.into_page());
@@ -190,7 +191,7 @@ impl Pipe {
     ) -> Result<usize, Errno> {
         let first = self.slots.len();
         let wanted = rest.div_ceil(PAGE_SIZE).min(BATCH).min(self.capacity - first);
-        self.slots.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut self.slots, wanted)?;
         self.slots.extend((0..wanted).map_while(|_| pages.allocate()).map(|page| Slot::new(page, mode)));
         let count = self.slots.len() - first;
         let mut spaces: [&mut [u8]; BATCH] = array::from_fn(|_| &mut [][..]);

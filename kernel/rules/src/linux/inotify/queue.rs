@@ -12,6 +12,7 @@ use pollee::{Events, Readiness};
 use super::mask::Happened;
 use super::record::Event;
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 
 /// The events of an instance, in the order in which they happened.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Queue {
     /// `ENOMEM`: there is no memory for the overflow.
     pub fn new(most: usize) -> Result<Self, Errno> {
         let mut events = VecDeque::new();
-        events.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        fallible::reserve(&mut events, 1)?;
         Ok(Self { events, len: 0, most, has_overflow: false })
     }
 
@@ -57,7 +58,9 @@ impl Queue {
         let needs_room = self.events.capacity() < self.events.len() + 2;
         // The places double, and the queue may be the last that keeps the name.
         let places = if needs_room { 2 * self.events.capacity() * size_of::<Event>() } else { 0 };
-        if !may_grow(places + event.name().len()) || needs_room && self.events.try_reserve(2).is_err() {
+        if !may_grow(places + event.name().len())
+            || needs_room && fallible::reserve(&mut self.events, 2).is_err()
+        {
             return self.overflow();
         }
         self.append(event);

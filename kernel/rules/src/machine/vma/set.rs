@@ -1,7 +1,6 @@
 //! The ordered set of areas.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::gap::Search;
@@ -102,35 +101,34 @@ impl<B: Backing> Areas<B> {
         self.join_below(start);
     }
 
-    /// Takes `range` out and returns the parts that were there.
-    pub fn remove(&mut self, range: Range<usize>) -> Vec<Area<B>> {
+    /// Takes the first area out of `range`, or the part of one that is in it; `None` if nothing is there.
+    ///
+    /// One at a time: a list of all would need memory in order to give memory back.
+    pub fn remove_first(&mut self, range: Range<usize>) -> Option<Area<B>> {
         self.split(range.start);
         self.split(range.end);
-        let starts: Vec<usize> = self.by_start.range(range.clone()).map(|(start, _)| *start).collect();
-        let removed: Vec<_> = starts.iter().filter_map(|start| self.by_start.remove(start)).collect();
-        for area in &removed {
-            self.unaccount_for(area);
-        }
-        if !removed.is_empty() {
-            self.search.note_removal(range.end);
-        }
-        removed
+        let start = self.by_start.range(range).next().map(|(start, _)| *start)?;
+        let removed = self.by_start.remove(&start)?;
+        self.unaccount_for(&removed);
+        self.search.note_removal(removed.end);
+        Some(removed)
     }
 
-    /// Applies `change` to every area, or part of one, inside `range`.
+    /// Applies `change`, which leaves the addresses alone, to every area, or part of one, inside `range`.
     pub fn update(&mut self, range: Range<usize>, mut change: impl FnMut(&mut Area<B>)) {
         self.split(range.start);
         self.split(range.end);
-        let starts: Vec<usize> = self.by_start.range(range.clone()).map(|(start, _)| *start).collect();
-        for start in &starts {
-            let Some(mut area) = self.by_start.remove(start) else { continue };
-            self.unaccount_for(&area);
-            change(&mut area);
-            self.account_for(&area);
-            self.by_start.insert(*start, area);
+        let Self { by_start, total, data, .. } = self;
+        for area in by_start.range_mut(range.clone()).map(|(_, area)| area) {
+            (*total, *data) = (*total - area.len(), *data - data_len(area));
+            change(area);
+            (*total, *data) = (*total + area.len(), *data + data_len(area));
         }
-        for start in starts.into_iter().rev() {
+        // From the end, because a join leaves the starts below it alone.
+        let mut end = range.end;
+        while let Some(start) = self.by_start.range(range.start..end).next_back().map(|(start, _)| *start) {
             self.join(start);
+            end = start;
         }
         self.join_below(range.start);
     }

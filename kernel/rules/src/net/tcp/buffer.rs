@@ -5,6 +5,7 @@
 //! Invariant: a buffer's old contents are never shown; its user writes it before anything reads it.
 //! Why: decision 0098.
 
+use crate::machine::fallible;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -55,10 +56,7 @@ impl Buffer {
         if let Some(bytes) = pool.and_then(Pool::take) {
             return Some(Self { bytes, start: 0, end });
         }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).ok()?;
-        bytes.resize(size, 0);
-        Some(Self { bytes, start: 0, end })
+        Some(Self { bytes: fallible::zeroes(size).ok()?, start: 0, end })
     }
 
     /// Takes or allocates a buffer of `len` bytes with any contents.

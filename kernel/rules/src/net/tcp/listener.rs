@@ -4,6 +4,7 @@
 //! Why: decision 0073.
 //! Source: listen(2); Linux 6.1 include/net/sock.h (`sk_acceptq_is_full`: one more than was asked for).
 
+use crate::machine::fallible;
 use alloc::collections::VecDeque;
 
 use super::requests::ConnectionRequests;
@@ -46,7 +47,7 @@ impl<C> Listener<C> {
     /// Reserves a place for a handshake. `false`: the backlog is full, and the SYN is dropped.
     #[must_use]
     pub fn begin(&mut self) -> bool {
-        let has_room = !self.is_full() && self.ready.try_reserve(1).is_ok();
+        let has_room = !self.is_full() && fallible::reserve(&mut self.ready, 1).is_ok();
         self.opening += usize::from(has_room);
         has_room
     }

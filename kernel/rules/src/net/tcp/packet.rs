@@ -24,7 +24,16 @@ impl Packet {
     /// cleared.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let mut buffer = Buffer::new(HEADROOM + len);
+        Self::with_headers(Buffer::new(HEADROOM + len))
+    }
+
+    /// Creates a packet as [`Self::new`] does, for a length that a program chooses. `None`: no memory.
+    #[must_use]
+    pub fn try_new(len: usize) -> Option<Self> {
+        Buffer::try_new(HEADROOM + len).map(Self::with_headers)
+    }
+
+    fn with_headers(mut buffer: Buffer) -> Self {
         let headers = buffer.len().min(HEADROOM + MOST_HEADERS);
         buffer.bytes_mut()[..headers].fill(0);
         Self(buffer)

@@ -1,6 +1,7 @@
 //! A pool of objects that are out of use, kept for the next user.
 //! Why: decision 0041.
 
+use crate::machine::fallible;
 use alloc::vec::Vec;
 
 use spin::Mutex;
@@ -26,7 +27,7 @@ impl<T> Pool<T> {
     pub(super) fn give(&self, thing: T) {
         if let Some(mut things) = self.things.try_lock()
             && things.len() < self.most
-            && things.try_reserve(1).is_ok()
+            && fallible::reserve(&mut *things, 1).is_ok()
         {
             things.push(thing);
         }

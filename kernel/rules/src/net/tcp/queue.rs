@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::buffer::Buffer;
 use super::engine::LARGE_BUFFER;
+use crate::machine::fallible;
 use crate::machine::transfer::{Sink, Source};
 
 /// The largest piece, in bytes.
@@ -36,7 +37,7 @@ impl ByteQueue {
                 break;
             }
             let Some(mut piece) = Buffer::try_new(len) else { break };
-            if self.pieces.try_reserve(1).is_err() {
+            if fallible::reserve(&mut self.pieces, 1).is_err() {
                 break;
             }
             let taken = from.take(piece.bytes_mut());

@@ -100,7 +100,7 @@ fn parse_failure(icmp: &[u8]) -> Option<Arrival<'_>> {
 ///
 /// # Errors
 /// `EMSGSIZE`: too many for a datagram, or for the path's MTU; packets are not fragmented. `EFAULT`: `bytes` is not
-/// readable.
+/// readable. `ENOBUFS`: no memory.
 pub fn make(
     from: SocketAddrV4,
     to: SocketAddrV4,
@@ -128,7 +128,8 @@ pub fn make(
         // Nothing damages it on the way.
         checksums.udp = Checksum::None;
     }
-    let mut packet = Packet::new(IPV4_HEADER_LEN + UDP_HEADER_LEN + len);
+    let packet = Packet::try_new(IPV4_HEADER_LEN + UDP_HEADER_LEN + len);
+    let mut packet = packet.ok_or(Errno::ENOBUFS)?;
     let (header, payload) = packet.ip_mut().split_at_mut(IPV4_HEADER_LEN);
     ip.emit(&mut Ipv4Packet::new_unchecked(header), &checksums);
     let mut taken = 0;

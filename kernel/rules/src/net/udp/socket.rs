@@ -10,6 +10,7 @@ use core::task::Poll;
 use pollee::{Events, Readiness};
 
 use crate::abi::errno::Errno;
+use crate::machine::fallible;
 use crate::machine::transfer::Sink;
 use crate::net::abi::socket::How;
 use crate::net::socket::{Options, SEND_ROOM};
@@ -156,12 +157,19 @@ impl UdpSocketState {
     #[must_use]
     pub fn push(&mut self, from: SocketAddrV4, bytes: &[u8]) -> bool {
         let is_over = self.shutdown.contains(Shutdown::RECEIVE);
-        if is_over || self.held > self.options.receive_buffer || self.queue.try_reserve(1).is_err() {
+        if is_over
+            || self.held > self.options.receive_buffer
+            || fallible::reserve(&mut self.queue, 1).is_err()
+        {
             self.lost += 1;
             return false;
         }
+        let Ok(bytes) = fallible::copy(bytes) else {
+            self.lost += 1;
+            return false;
+        };
         self.held += bytes.len() + OVERHEAD;
-        self.queue.push_back(QueuedDatagram { from, bytes: bytes.to_vec() });
+        self.queue.push_back(QueuedDatagram { from, bytes });
         true
     }
 

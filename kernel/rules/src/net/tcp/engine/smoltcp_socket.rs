@@ -10,6 +10,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 
 use super::ACKNOWLEDGMENT;
+use crate::machine::fallible;
 use crate::net::tcp::path::PathKind;
 use crate::net::tcp::pool::Pool;
 use crate::net::tcp::state::TcpState;
@@ -51,12 +52,7 @@ impl SmoltcpSocket {
         if !budget(2 * LARGE_BUFFER) {
             return None;
         }
-        let ring = || {
-            let mut bytes = Vec::new();
-            bytes.try_reserve_exact(LARGE_BUFFER).ok()?;
-            bytes.resize(LARGE_BUFFER, 0);
-            Some(SocketBuffer::new(bytes))
-        };
+        let ring = || Some(SocketBuffer::new(fallible::zeroes(LARGE_BUFFER).ok()?));
         let (set, handle) = LARGE_POOL.take().or_else(|| Some(parts(ring()?, ring()?)))?;
         Some(Self { set, handle, room: LARGE_BUFFER })
     }
