@@ -50,7 +50,12 @@ pub(crate) fn command(options: &BookOptions) -> Result<ExitCode> {
     let work = project::target().join("book");
     let mut complaints = expand(&root, &work)?;
     let site = work.join("html");
-    if complaints.is_empty() {
+    // The check of every change does not wait for the minutes that mdBook takes to build.
+    let is_rendered = !options.check || program().exists();
+    if !is_rendered {
+        eprintln!("pollux: the book was not rendered: mdBook is not built yet; `make book` does both");
+    }
+    if complaints.is_empty() && is_rendered {
         render(&work, &site)?;
         complaints.extend(site::broken(&site)?);
     }
@@ -130,14 +135,22 @@ fn render(work: &Path, site: &Path) -> Result<()> {
     Ok(())
 }
 
+fn place() -> PathBuf {
+    project::products().join(format!("mdbook-{MDBOOK}"))
+}
+
+fn program() -> PathBuf {
+    place().join("bin/mdbook")
+}
+
 /// Returns mdBook's program. Builds it at first use, which takes minutes: without optimization, because it renders this
 /// book in a second, and without its server.
 fn mdbook() -> Result<PathBuf> {
-    let place = project::products().join(format!("mdbook-{MDBOOK}"));
-    let program = place.join("bin/mdbook");
+    let program = program();
     if program.exists() {
         return Ok(program);
     }
+    let place = place();
     eprintln!("pollux: building mdBook {MDBOOK}, once …");
     let mut cargo = Command::new("cargo");
     // Outside of the project, whose settings of cargo are for the kernel.

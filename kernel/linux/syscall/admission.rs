@@ -1,7 +1,7 @@
 //! Which system calls may begin when memory is scarce.
 //!
 //! A call that makes something which stays (a name, a descriptor, a socket, a process) needs memory for small pieces that
-//! cannot fail, less than [`budget::CALL`](crate::machine::memory::budget::CALL) in all. Such calls return `ENOMEM`
+//! cannot fail, less than [`budget::CALL`] in all. Such calls return `ENOMEM`
 //! rather than begin when that much cannot be had. All others may begin: what they allocate is gone when they return,
 //! or they give back more than they take, or they ask for each page.
 //!
