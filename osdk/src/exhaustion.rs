@@ -68,7 +68,7 @@ impl Scarcity {
         let program = programs.first().context("the program is missing")?;
         let guest = Path::new("/tests").join(self.name);
         let mut job = driven::job(&[&guest.to_string_lossy()], LIMIT)?;
-        let mut words = vec!["RUST_TEST_THREADS=1".to_owned()];
+        let mut words = vec!["RUST_TEST_THREADS=1".to_owned(), "POLLUX_SCARCE=1".to_owned()];
         words.extend(is_long.then(|| "POLLUX_LONG=1".to_owned()));
         job.env = exec::environment(&words)?;
         let mut files = Initramfs::new()?;

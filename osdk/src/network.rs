@@ -69,17 +69,23 @@ const ERRANDS: [Errand; 9] = [
         Visit::begin(port)?.compare_bytes(100)
     }),
     ("the page in a browser", |port, _| {
-        // Debian's Chromium, where it is installed. Root has no sandbox.
-        let mut browser = Command::new("chromium");
-        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]);
-        let shown = match browser.arg(format!("http://127.0.0.1:{port}/")).output() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            shown => String::from_utf8_lossy(&shown?.stdout).into_owned(),
-        };
-        let state = shown.split_once("id=\"state\">").and_then(|(_, rest)| rest.split('<').next());
-        let state = state.unwrap_or("no page");
-        ensure!(state.contains(" messages, ") && !state.starts_with('0'), "the page says: {state}");
-        Ok(())
+        let mut state = String::new();
+        // The browser looks once, after some seconds, and a busy machine may need longer.
+        for _ in 0..6 {
+            // Debian's Chromium, where it is installed. Root has no sandbox.
+            let mut browser = Command::new("chromium");
+            browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]);
+            let shown = match browser.arg(format!("http://127.0.0.1:{port}/")).output() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                shown => String::from_utf8_lossy(&shown?.stdout).into_owned(),
+            };
+            let told = shown.split_once("id=\"state\">").and_then(|(_, rest)| rest.split('<').next());
+            told.unwrap_or("no page").clone_into(&mut state);
+            if state.contains(" messages, ") && !state.starts_with('0') {
+                return Ok(());
+            }
+        }
+        bail!("the page says: {state}")
     }),
     ("sizes around those of segments", |port, _| {
         let mut visit = Visit::begin(port)?;
