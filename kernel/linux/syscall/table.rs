@@ -2,6 +2,7 @@
 //!
 //! Source: Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl.
 
+use core::hint;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
@@ -45,6 +46,18 @@ pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysRes
     match number {
         0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
         1 => write::write(cx, fd(a[0]), a[1], a[2]),
+        _ => {
+            // As one of hundreds of equal cases each would be rare, and LLVM inlines little into what is rare.
+            hint::cold_path();
+            call_other(cx, number, a)
+        }
+    }
+}
+
+/// Performs any system call but read(2) and write(2).
+#[inline(always)]
+fn call_other(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
+    match number {
         2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
         3 => close::close(cx, fd(a[0])),
         4 => stat::stat(cx, a[0], a[1]),
