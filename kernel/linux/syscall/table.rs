@@ -2,7 +2,6 @@
 //!
 //! Source: Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl.
 
-use core::hint;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rules::abi::errno::Errno;
@@ -43,14 +42,14 @@ const NUMBERS: usize = 451;
 // call.
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
-    match number {
-        0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
-        1 => write::write(cx, fd(a[0]), a[1], a[2]),
-        _ => {
-            // As one of hundreds of equal cases each would be rare, and LLVM inlines little into what is rare.
-            hint::cold_path();
-            call_other(cx, number, a)
+    // As two of hundreds of equal cases these would be rare, and LLVM inlines little into what is rare.
+    if number < 2 {
+        match number {
+            0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
+            _ => write::write(cx, fd(a[0]), a[1], a[2]),
         }
+    } else {
+        call_other(cx, number, a)
     }
 }
 
