@@ -63,13 +63,20 @@ impl<'a, C: Caller> Blocking<'a, C> {
     /// signal came first. `ENOMEM`: no memory to wait with. Those of `attempt`.
     #[inline(always)]
     pub(crate) fn run<T>(self, mut attempt: impl FnMut() -> Poll<Result<T, Errno>>) -> Result<T, Errno> {
-        let finds_nothing = self.read_len.is_some_and(|len| {
-            self.file.is_known_unready(Events::READABLE) && self.file.file().reads_when_ready(len)
-        });
-        if !finds_nothing && let Poll::Ready(result) = attempt() {
+        if !self.finds_nothing()
+            && let Poll::Ready(result) = attempt()
+        {
             return result;
         }
         self.run_after_try(attempt)
+    }
+
+    /// Returns whether this is a read, and the readiness word alone says that it finds nothing.
+    #[inline(always)]
+    pub(crate) fn finds_nothing(&self) -> bool {
+        self.read_len.is_some_and(|len| {
+            self.file.is_known_unready(Events::READABLE) && self.file.file().reads_when_ready(len)
+        })
     }
 
     /// As [`run`](Self::run), after the caller has tried once.

@@ -78,7 +78,16 @@ fn read_to(cx: &impl Caller, fd: Fd, buffers: Buffers, position: Position) -> Sy
     let len = to.remaining();
     // At the end of the file, only readv(2) counts as a read, as on Linux.
     let tell = |read: &usize| file.tell(AccessMode::Read, *read + usize::from(buffers.is_vector()));
-    Blocking::read(cx, &file, len).run(|| attempt(&file, &mut to, position)).inspect(tell)
+    let blocking = Blocking::read(cx, &file, len);
+    // As `Blocking::run`, which does not get the first try inlined.
+    let result = if !blocking.finds_nothing()
+        && let Poll::Ready(result) = attempt(&file, &mut to, position)
+    {
+        result
+    } else {
+        blocking.run_after_try(|| attempt(&file, &mut to, position))
+    };
+    result.inspect(tell)
 }
 
 #[inline(always)]

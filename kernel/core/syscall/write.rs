@@ -27,6 +27,7 @@ use crate::machine::memory::transfer::Source;
 /// Nothing was written. `EBADF`: not open, or not for writing. `EFAULT`: the buffer is not readable. `EINVAL`: the
 /// file cannot be written. `EAGAIN`: it would block, and has `O_NONBLOCK`. `EINTR`: a signal came before the first
 /// byte. `EPIPE`: no reader is left; the caller gets SIGPIPE, too. `ENOSPC`, `EFBIG`: no room.
+#[inline(always)]
 pub(crate) fn write(cx: &mut impl Caller, fd: Fd, addr: usize, len: usize) -> SysResult {
     write_from(cx, fd, Buffers::One { addr, len }, Position::Current, RwFlags::empty())
 }

@@ -42,9 +42,21 @@ const NUMBERS: usize = 451;
 // call.
 #[inline(always)]
 pub(super) fn call(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
+    // As two of hundreds of equal cases these would be rare, and LLVM inlines little into what is rare.
+    if number < 2 {
+        match number {
+            0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
+            _ => write::write(cx, fd(a[0]), a[1], a[2]),
+        }
+    } else {
+        call_other(cx, number, a)
+    }
+}
+
+/// Performs any system call but read(2) and write(2).
+#[inline(always)]
+fn call_other(cx: &mut Context<'_>, number: usize, a: [usize; 6]) -> SysResult {
     match number {
-        0 => terminal_read::read(cx, fd(a[0]), a[1], a[2]),
-        1 => write::write(cx, fd(a[0]), a[1], a[2]),
         2 => open::open(cx, a[0], a[1] as u32, a[2] as u32),
         3 => close::close(cx, fd(a[0])),
         4 => stat::stat(cx, a[0], a[1]),
