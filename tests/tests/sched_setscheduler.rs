@@ -143,9 +143,10 @@ fn attributes_are_a_structure_that_may_grow() {
         let keeps = Attr { size: 0, flags: 0x8, priority: 11, ..Attr::default() };
         assert_eq!(set_attr(0, &keeps), Ok(0));
         assert_eq!(get(0), Ok((2, 11)));
+        // With the parameters the policy is kept as well.
         let keeps = Attr { size: 56, policy: 1, flags: 0x10, ..Attr::default() };
         assert_eq!(set_attr(0, &keeps), Ok(0));
-        assert_eq!(get(0), Ok((1, 11)));
+        assert_eq!(get(0), Ok((2, 11)));
         let mut unknown = Attr { size: size_of::<Attr>() as u32, unknown: 1, ..Attr::default() };
         let at = (&raw mut unknown).addr();
         assert_eq!(call(libc::SYS_sched_setattr, [0, at, 0]), Err(Errno::E2BIG));

@@ -143,7 +143,7 @@ fn setting_forgets_what_was_not_read() {
 fn it_is_readable_when_expired_and_never_writable() {
     let timer = timer();
     assert_eq!(poll::ready(&timer, POLLIN | POLLOUT), 0);
-    set(&timer, 0, ms(10), ZERO).unwrap();
+    set(&timer, 0, ms(200), ZERO).unwrap();
     assert_eq!(poll::ready(&timer, POLLIN | POLLOUT), 0);
     let mut entries = [poll::entry(timer.number(), POLLIN | POLLOUT)];
     assert_eq!(poll::poll(&mut entries, -1), Ok(1));
@@ -159,7 +159,7 @@ fn each_expiration_is_an_edge() {
     let epoll = Epoll::new();
     epoll.add(&timer, IN | ET, 7).unwrap();
     for _ in 0..3 {
-        set(&timer, 0, ms(5), ZERO).unwrap();
+        set(&timer, 0, ms(200), ZERO).unwrap();
         assert_eq!(epoll.now(), []);
         assert_eq!(epoll.wait(8, -1), Ok(vec![event(IN, 7)]));
         assert_eq!(epoll.now(), []);

@@ -265,8 +265,17 @@ pub fn parse_attr(bytes: &[u8; ATTR_SIZES[1]], old: Attributes) -> Result<Change
         return Err(Errno::EOPNOTSUPP);
     }
     let keeps = flags & KEEP_PARAMETERS != 0;
+    let policy = match keeps {
+        _ if flags & KEEP_POLICY != 0 => None,
+        false => Some(policy),
+        // Linux checks the policy, and then keeps the old one with its parameters (`__sched_setscheduler`).
+        true if Policy::from_number(policy)?.is_real_time() == old.policy.is_real_time() => {
+            Some(old.policy.number())
+        }
+        true => return Err(Errno::EINVAL),
+    };
     Ok(Change {
-        policy: (flags & KEEP_POLICY == 0).then_some(policy),
+        policy,
         priority: if keeps { old.priority.into() } else { word(20) },
         nice: (!keeps).then(|| word(16).cast_signed()),
         resets_on_fork: flags & RESET_ON_FORK != 0,
