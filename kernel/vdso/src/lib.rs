@@ -6,6 +6,8 @@
 //! Source: vdso(7); Linux 6.1 Documentation/ABI/stable/vdso.
 
 #![no_std]
+// The image is a program of its own, with a root of its own.
+#![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;

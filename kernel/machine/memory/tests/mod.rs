@@ -13,11 +13,11 @@ use ostd::task::{Task, TaskOptions};
 use rules::abi::errno::Errno;
 use rules::machine::abi::mman::Prot;
 
-use super::fault;
 use super::layout::PAGE_SIZE;
 use super::limits::Limits;
 use super::space::{AddressSpace, MapRequest, Placement};
 use super::user::UserPtr;
+use super::{budget, fault};
 
 const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
 
@@ -36,6 +36,8 @@ fn enter(space: &Arc<AddressSpace>) {
 
 /// Makes a new address space and activates it.
 fn new_space() -> Arc<AddressSpace> {
+    // The tests run in place of the kernel's start.
+    budget::start(None);
     let space = AddressSpace::new(Limits::default()).unwrap();
     enter(&space);
     space
