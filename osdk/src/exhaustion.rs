@@ -4,17 +4,14 @@
 //! tests/tests/faults.rs), which allocations fail (kernel/rules, `machine/injection`).
 //! Why: decision 0114.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use pollux_protocol::message::Cause;
+use anyhow::Result;
 
 use crate::{
-    batch, build,
+    alone::Alone,
     cli::{HardwareOptions, KernelOptions, value},
-    driven, exec,
-    initramfs::Initramfs,
-    libtest::{self, Tally},
+    libtest::Tally,
     machine::Machine,
 };
 
@@ -64,34 +61,14 @@ impl Scarcity {
         is_long: bool,
         mut seen: impl FnMut(&str, Tally, Duration, String),
     ) -> Result<()> {
-        let programs = build::guest_tests(&[self.name.to_owned()])?;
-        let program = programs.first().context("the program is missing")?;
-        let guest = Path::new("/tests").join(self.name);
-        let mut job = driven::job(&[&guest.to_string_lossy()], LIMIT)?;
-        let mut words = vec!["RUST_TEST_THREADS=1".to_owned(), "POLLUX_SCARCE=1".to_owned()];
-        words.extend(is_long.then(|| "POLLUX_LONG=1".to_owned()));
-        job.env = exec::environment(&words)?;
-        let mut files = Initramfs::new()?;
-        files.copy(&program.path, &guest)?;
+        let test = Alone::new(self.name, LIMIT, "POLLUX_SCARCE", is_long)?;
         for (memory, word) in &self.machines[..if is_long { self.machines.len() } else { self.few }] {
             let mem = value::size(memory).map_err(anyhow::Error::msg)?;
             let mut hardware = HardwareOptions { mem, ..hardware.clone() };
             hardware.append.extend((!word.is_empty()).then(|| (*word).to_owned()));
             let machine = Machine::prepare(kernel, &hardware)?;
-            batch::run(&machine, &files, std::slice::from_ref(&job), |_, record| {
-                let stdout = String::from_utf8_lossy(&record.stdout);
-                let stderr = String::from_utf8_lossy(&record.stderr);
-                let (status, elapsed, reason) = match record.result {
-                    batch::Ending::Ended(end) => {
-                        let is_late = end.cause == Cause::Timeout;
-                        let reason = if is_late { "ended by its time limit" } else { "" };
-                        (Some(end.exit_status()), end.elapsed, reason.to_owned())
-                    }
-                    batch::Ending::Down(reason) => (None, Duration::ZERO, reason),
-                };
-                let note = format!("{stdout}{stderr}{reason}");
-                seen(&format!("{memory} {word}"), libtest::tally(&stdout, status), elapsed, note);
-            })?;
+            let outcome = test.run(&machine)?;
+            seen(&format!("{memory} {word}"), outcome.tally, outcome.elapsed, outcome.note);
         }
         Ok(())
     }

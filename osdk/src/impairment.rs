@@ -6,21 +6,16 @@
 
 use std::{
     panic::resume_unwind,
-    path::Path,
-    slice,
     thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
-use anyhow::{Context, Result};
-use pollux_protocol::{job::Job, message::Cause};
+use anyhow::Result;
 
 use crate::{
-    batch, build,
+    alone::Alone,
     cli::{HardwareOptions, KernelOptions},
-    driven, exec,
-    initramfs::Initramfs,
-    libtest::{self, Tally},
+    libtest::Tally,
     machine::Machine,
 };
 
@@ -53,16 +48,8 @@ pub(crate) fn run(
     is_long: bool,
     mut seen: impl FnMut(&str, Tally, Duration, String),
 ) -> Result<()> {
-    let programs = build::guest_tests(&[PROGRAM.to_owned()])?;
-    let program = programs.first().context("the program is missing")?;
-    let guest = Path::new("/tests").join(PROGRAM);
     let limit = Duration::from_secs(if is_long { LONG } else { SHORT });
-    let mut job = driven::job(&[&guest.to_string_lossy()], limit)?;
-    let mut words = vec!["RUST_TEST_THREADS=1".to_owned(), "POLLUX_IMPAIRED=1".to_owned()];
-    words.extend(is_long.then(|| "POLLUX_LONG=1".to_owned()));
-    job.env = exec::environment(&words)?;
-    let mut files = Initramfs::new()?;
-    files.copy(&program.path, &guest)?;
+    let test = Alone::new(PROGRAM, limit, "POLLUX_IMPAIRED", is_long)?;
     let networks = &NETWORKS[..if is_long { NETWORKS.len() } else { FEW }];
     let machine = |network: &&str| {
         let mut hardware = HardwareOptions { icount: true, ..hardware.clone() };
@@ -72,8 +59,7 @@ pub(crate) fn run(
     let machines = networks.iter().map(machine).collect::<Result<Vec<_>>>()?;
     // Together: a machine that counts instructions uses one CPU of the host, and does not notice the others.
     let outcomes: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> =
-            machines.iter().map(|machine| scope.spawn(|| connect_on(machine, &files, &job))).collect();
+        let running: Vec<_> = machines.iter().map(|machine| scope.spawn(|| test.run(machine))).collect();
         running.into_iter().map(ScopedJoinHandle::join).collect()
     });
     for (network, outcome) in networks.iter().zip(outcomes) {
@@ -81,31 +67,4 @@ pub(crate) fn run(
         seen(network, outcome.tally, outcome.elapsed, outcome.note);
     }
     Ok(())
-}
-
-/// What the connections did on one network.
-struct Outcome {
-    tally: Tally,
-    elapsed: Duration,
-    note: String,
-}
-
-/// Runs the connections on the network of `machine`.
-fn connect_on(machine: &Machine, files: &Initramfs, job: &Job) -> Result<Outcome> {
-    let mut outcome = None;
-    batch::run(machine, files, slice::from_ref(job), |_, record| {
-        let stdout = String::from_utf8_lossy(&record.stdout);
-        let stderr = String::from_utf8_lossy(&record.stderr);
-        let (status, elapsed, reason) = match record.result {
-            batch::Ending::Ended(end) => {
-                let is_late = end.cause == Cause::Timeout;
-                let reason = if is_late { "ended by its time limit" } else { "" };
-                (Some(end.exit_status()), end.elapsed, reason.to_owned())
-            }
-            batch::Ending::Down(reason) => (None, Duration::ZERO, reason),
-        };
-        let note = format!("{stdout}{stderr}{reason}");
-        outcome = Some(Outcome { tally: libtest::tally(&stdout, status), elapsed, note });
-    })?;
-    outcome.context("the machine did not run its job")
 }

@@ -3,6 +3,7 @@
 //! Exit status: the guest program's if there is one; 124 after a time limit; 125 if the kit, QEMU or the kernel
 //! failed (as with timeout(1) and env(1)).
 
+mod alone;
 mod backlog;
 mod batch;
 mod bench;
